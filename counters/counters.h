@@ -1,0 +1,110 @@
+/* libaforo-counters: counts of events in 10 ms, 1 s and 1 min windows, kept in one memory-mapped file.
+ *
+ * Every number has exactly one writer, only grows, and is read by anyone at any time. One worker thread owns a shard;
+ * the total of a window is the sum over the shards. No globals, no I/O beyond the mapping of the file.
+ *
+ * Calls are grouped by the thread that may make them. Times are microseconds since the epoch, UTC. */
+#ifndef AFORO_COUNTERS_COUNTERS_H
+#define AFORO_COUNTERS_COUNTERS_H
+
+#include "counters/window.h"
+
+#include <stddef.h>
+
+#define COUNTERS_WHY_MAX 512
+#define COUNTERS_NODE_MAX 64   /* bytes of a node id, with its NUL */
+#define COUNTERS_WORKERS_MAX 256
+#define COUNTERS_REASONS 8     /* reasons of refusal a shard keeps statistics of */
+
+struct counters;
+struct shard;
+
+/* ---- before the threads start, and after they ended: one thread ---------------------------------------------- */
+
+struct counters_config {
+    const char *dir;       /* state directory: made when missing (its parent must exist) */
+    const char *node_id;   /* 1..63 of [A-Za-z0-9._-]; NULL keeps the file's, or makes one up for a new file */
+    unsigned workers;      /* shards for worker threads, 1..COUNTERS_WORKERS_MAX */
+    int64_t horizon_us;    /* how far back an event time is accepted: 1 s .. 24 h, whole seconds */
+    int64_t future_us;     /* how far ahead: 0 .. 1 h, whole seconds */
+    int64_t keep_us[RESOLUTIONS]; /* how long windows are kept; at least the horizon; 0 means 1 h, 24 h, 30 d */
+};
+
+/* Opens or makes the state file for writing and locks it; repairs what a crash left half done. NULL on failure, with
+ * `why` (COUNTERS_WHY_MAX bytes) saying which file, what is wrong with it and what to do. The file is never
+ * overwritten when it is of another version, another geometry or damaged. `repaired`, when not NULL, gets the number
+ * of counts that recovery changed. The caller closes the result with counters_close. */
+struct counters *counters_open(const struct counters_config *config, uint64_t *repaired, char *why);
+
+/* Opens the state file of `dir` to read only, whether a server has it or not. NULL and `why` as above. */
+struct counters *counters_open_readonly(const char *dir, char *why);
+
+/* Writes back, unlocks, unmaps and frees. No other call may be under way. NULL is allowed. */
+void counters_close(struct counters *counters);
+
+/* The shard of worker 0..workers-1; to be used by one thread only from then on. */
+struct shard *counters_worker_shard(struct counters *counters, unsigned worker);
+
+/* The shard that holds what was read back from the store; owned by the flush thread. */
+struct shard *counters_readback_shard(struct counters *counters);
+
+/* ---- the shard's owner: one thread per shard ------------------------------------------------------------------- */
+
+enum shard_verdict { SHARD_COUNTED, SHARD_TOO_LATE, SHARD_TOO_FAR_AHEAD };
+
+/* Sets what "now" is for the accepted span [now - horizon, now + future]. Call it once a wake-up, before adding. */
+void shard_set_now_owner(struct shard *shard, int64_t now_us);
+
+/* Counts one event at its event time in all three rings. When it returns SHARD_COUNTED the event is in the mapped file:
+ * it survives the death of the process. Otherwise nothing was changed. Wait-free, no system call. */
+enum shard_verdict shard_add_owner(struct shard *shard, int64_t event_us);
+
+/* Counts one event whose time is the arrival time: no span applies, and a clock that was set back by more than the
+ * rings hold is held at the oldest window they have, so that the event is counted all the same. */
+void shard_add_arrival_owner(struct shard *shard, int64_t arrival_us);
+
+/* Statistics of this shard, for ever (they are in the file): events received, counted, and refused by reason. Readers
+ * see one call's changes all at once, so received = counted + sum of refused holds at every moment. */
+struct shard_tally {
+    uint64_t received;
+    uint64_t counted;
+    uint64_t refused[COUNTERS_REASONS];
+};
+void shard_tally_owner(struct shard *shard, const struct shard_tally *delta);
+/* The same for one event counted: the hot way. */
+void shard_tally_counted_owner(struct shard *shard);
+
+/* Raises one window of one resolution of the read-back shard by `by`, in that resolution only. Too old: ignored. */
+void shard_raise_owner(struct shard *shard, enum resolution r, int64_t window, uint64_t by);
+
+/* ---- any thread, at any time ------------------------------------------------------------------------------------- */
+
+/* Sums windows [first, first + n) of a resolution over all shards into out[0..n). A window that is no longer (or not
+ * yet) held is 0. Each count is one that was true at some moment during the call. */
+void counters_read(const struct counters *counters, enum resolution r, int64_t first, uint32_t n, uint64_t *out);
+
+/* Sum over the shards of a chunk's total. Unchanged since last time means none of its windows changed: it is stored
+ * after the count that it includes, so read it before reading the windows. */
+uint64_t counters_chunk_total(const struct counters *counters, enum resolution r, int64_t chunk);
+
+/* The newest and the oldest chunk that may hold counts: false when nothing was ever counted. Older ones are gone. */
+bool counters_span(const struct counters *counters, enum resolution r, int64_t *oldest_chunk, int64_t *newest_chunk);
+
+/* The sum of all shards' statistics; consistent per shard. */
+void counters_tally(const struct counters *counters, struct shard_tally *out);
+
+const char *counters_node_id(const struct counters *counters);
+int64_t counters_horizon_us(const struct counters *counters);
+int64_t counters_future_us(const struct counters *counters);
+unsigned counters_shards(const struct counters *counters); /* all in the file, those of earlier runs too */
+
+/* Asks the kernel to write the file back to disk now (msync); for the flush thread. Microseconds are not promised. */
+void counters_sync(struct counters *counters);
+
+/* ---- when no shard is being written to ----------------------------------------------------------------------------- */
+
+/* Checks every invariant: each chunk's total is the sum of its windows, stands in its place, and equals the window of
+ * the next resolution. True when all hold; otherwise `why` names the first that does not. */
+bool counters_verify(const struct counters *counters, char *why);
+
+#endif

@@ -1,0 +1,40 @@
+/* Windows -> text, CSV, JSON: one writer for the server's /counts and for the console program, so that both
+ * say the same. Pure: no I/O, no allocation, any thread. */
+#ifndef AFORO_COUNTERS_ROWS_H
+#define AFORO_COUNTERS_ROWS_H
+
+#include "counters/window.h"
+
+#include <stddef.h>
+
+enum rows_format { ROWS_TEXT, ROWS_CSV, ROWS_JSON };
+
+/* open: not over yet. closed: over, a late event may still correct it. final: past the horizon, it cannot change. */
+enum window_state { WINDOW_OPEN, WINDOW_CLOSED, WINDOW_FINAL };
+
+struct row {
+    int64_t window; /* number of the window since the epoch */
+    uint64_t count;
+    enum window_state state;
+};
+
+#define ROWS_ROW_MAX 160 /* bytes that one call below writes at the most, without a NUL */
+
+/* "text", "csv", "json" -> *out; false for anything else. */
+bool rows_format_by_name(const char *name, enum rows_format *out);
+
+/* The state of a window at time now_us, with a horizon of horizon_us. */
+enum window_state window_state_at(enum resolution r, int64_t window, int64_t now_us, int64_t horizon_us);
+const char *window_state_name(enum window_state state);
+
+/* Each writes at most ROWS_ROW_MAX bytes to buf and returns how many (no NUL is added).
+ * begin: what stands before the first row. row: one window; `first` is true for the first row written.
+ * end: what stands after the last row.
+ * text: "2016-05-28 11:11:11.120, 122\n" (UTC). csv: a header line "start,count,state", then
+ * "2016-05-28T11:11:11.120Z,122,closed". json: {"resolution":"10ms","windows":[{"start":"2016-05-28T11:11:11.120Z",
+ * "count":122,"state":"closed"},...]} with one window a line. */
+size_t rows_begin(enum rows_format format, enum resolution r, char *buf);
+size_t rows_row(enum rows_format format, enum resolution r, const struct row *row, bool first, char *buf);
+size_t rows_end(enum rows_format format, char *buf);
+
+#endif

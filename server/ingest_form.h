@@ -1,0 +1,40 @@
+/* One body of application/x-www-form-urlencoded kind -> one event time. Pure and streaming: memory does not grow
+ * with the body; any thread, one `struct form` per body.
+ *
+ * The field `value` carries the timestamp; other fields may stand before or after it; `+` and `%xx` are decoded in
+ * names and values. Two `value` fields, an empty one, a broken %-escape or none in a body that is not empty are
+ * malformed. */
+#ifndef AFORO_SERVER_INGEST_FORM_H
+#define AFORO_SERVER_INGEST_FORM_H
+
+#include "server/timestamp.h"
+
+#define FORM_WHY_MAX 128
+
+enum form_outcome {
+    FORM_EVENT,    /* *us is the event time */
+    FORM_EMPTY,    /* the body had no byte: count at arrival time */
+    FORM_MALFORMED /* why says what is wrong and where, e.g. "value: month 13 is out of range" */
+};
+
+struct form {
+    char value[TIMESTAMP_MAX];
+    unsigned char value_len;
+    unsigned char phase;      /* in a name, in a value that is ours, in another's */
+    unsigned char name_match; /* bytes of "value" the current name has matched; a sentinel when it cannot match */
+    unsigned char escape;     /* bytes of a %xx still to come, 0..2 */
+    unsigned char escape_high;
+    unsigned char values;     /* `value` fields seen, counted up to 2 */
+    unsigned char fault;
+    bool empty;
+};
+
+void form_begin(struct form *form);
+void form_feed(struct form *form, const char *data, size_t len);
+/* Ends the body. why: FORM_WHY_MAX bytes, NUL-terminated, written only when malformed. */
+enum form_outcome form_end(const struct form *form, int64_t *us, char *why);
+
+/* The whole body at once: the same answer as begin, feed, end, with a fast way for "value=<timestamp>" alone. */
+enum form_outcome form_parse(const char *body, size_t len, int64_t *us, char *why);
+
+#endif
