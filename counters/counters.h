@@ -59,6 +59,10 @@ void shard_set_now_owner(struct shard *shard, int64_t now_us);
  * it survives the death of the process. Otherwise nothing was changed. Wait-free, no system call. */
 enum shard_verdict shard_add_owner(struct shard *shard, int64_t event_us);
 
+/* Counts us[0..n) one after the other and stops before the first that is outside the span. Returns how many were
+ * counted; when less than n, *verdict says why us[that many] was not. */
+size_t shard_add_batch_owner(struct shard *shard, const int64_t *us, size_t n, enum shard_verdict *verdict);
+
 /* Counts one event whose time is the arrival time: no span applies, and a clock that was set back by more than the
  * rings hold is held at the oldest window they have, so that the event is counted all the same. */
 void shard_add_arrival_owner(struct shard *shard, int64_t arrival_us);
@@ -98,8 +102,9 @@ int64_t counters_horizon_us(const struct counters *counters);
 int64_t counters_future_us(const struct counters *counters);
 unsigned counters_shards(const struct counters *counters); /* all in the file, those of earlier runs too */
 
-/* Asks the kernel to write the file back to disk now (msync); for the flush thread. Microseconds are not promised. */
-void counters_sync(struct counters *counters);
+/* Writes what changed to the disk and waits for it (msync): a power loss then costs no more than what came after. One
+ * thread at a time, and none that has anything urgent to do. False, errno set, when the disk refused. */
+bool counters_sync(struct counters *counters);
 
 /* ---- when no shard is being written to ----------------------------------------------------------------------------- */
 

@@ -1,0 +1,199 @@
+/* The hot way: an event time in, three counters up. */
+#include "counters/shard.h"
+
+#include "counters/state_file.h"
+
+#include <assert.h>
+#include <string.h>
+
+#define SLOT_10MS_US UINT32_C(10000)
+
+size_t shard_bytes(const int64_t chunks[RESOLUTIONS]) {
+    size_t bytes = RING_PAGE;
+    for (int r = 0; r < RESOLUTIONS; r++) {
+        bytes += ring_bytes((enum resolution)r, chunks[r]);
+    }
+    return bytes;
+}
+
+static void forget_places(struct shard *shard) {
+    for (int i = 0; i < SECOND_PLACES; i++) {
+        shard->place[i].second = -1;
+    }
+}
+
+void shard_bind(struct shard *shard, const struct counters *counters, unsigned char *base,
+                const int64_t chunks[RESOLUTIONS]) {
+    *shard = (struct shard){.page = (struct shard_page *)base, .counters = counters, .hi_us = -1};
+    base += RING_PAGE;
+    for (int r = 0; r < RESOLUTIONS; r++) {
+        shard->ring[r] = ring_at((enum resolution)r, base, chunks[r]);
+        base += ring_bytes((enum resolution)r, chunks[r]);
+    }
+    forget_places(shard);
+}
+
+int64_t shard_floor_us(const struct shard *shard) {
+    int64_t floor_us = 0;
+    for (int r = 0; r < RESOLUTIONS; r++) {
+        const int64_t oldest = counters_newest_chunk(shard->counters, (enum resolution)r) -
+                               shard->ring[r].chunks + RING_MARGIN;
+        const int64_t start_us = chunk_start_us((enum resolution)r, oldest);
+        floor_us = start_us > floor_us ? start_us : floor_us;
+    }
+    return floor_us;
+}
+
+void shard_set_now_owner(struct shard *shard, int64_t now_us) {
+    const int64_t lo_us = now_us - counters_horizon_us(shard->counters);
+    const int64_t floor_us = shard_floor_us(shard); /* above the horizon only after the clock was set back */
+    shard->lo_us = lo_us > floor_us ? lo_us : floor_us;
+    shard->hi_us = now_us + counters_future_us(shard->counters);
+}
+
+static struct chunk *claim(struct shard *shard, enum resolution r, int64_t number, bool *recycled) {
+    struct chunk *chunk = ring_claim_owner(&shard->ring[r], number, recycled);
+    counter *newest = &shard->page->newest[r];
+    if (chunk && (uint64_t)number > atomic_load_explicit(newest, memory_order_relaxed)) {
+        atomic_store_explicit(newest, (uint64_t)number, memory_order_release);
+    }
+    counter *oldest = &shard->page->oldest[r];
+    const uint64_t first = atomic_load_explicit(oldest, memory_order_relaxed);
+    if (chunk && (first == 0 || (uint64_t)number < first)) {
+        atomic_store_explicit(oldest, (uint64_t)number, memory_order_release);
+    }
+    return chunk;
+}
+
+/* Fills `place` for a second; false when one of the rings has moved past it (nothing is changed then). */
+static bool find_second(struct shard *shard, int64_t second, struct second_place *place) {
+    const int64_t t_us = second * US_PER_S;
+    const int64_t number[RESOLUTIONS] = {
+        second,
+        window_chunk(RESOLUTION_1S, window_at(RESOLUTION_1S, t_us)),
+        window_chunk(RESOLUTION_1MIN, window_at(RESOLUTION_1MIN, t_us)),
+    };
+    for (int r = 0; r < RESOLUTIONS; r++) {
+        const struct chunk *there = ring_place(&shard->ring[r], number[r]);
+        if (atomic_load_explicit(&there->epoch, memory_order_relaxed) > (uint64_t)number[r]) {
+            return false;
+        }
+    }
+    bool recycled = false;
+    struct chunk *chunk[RESOLUTIONS];
+    for (int r = 0; r < RESOLUTIONS; r++) {
+        chunk[r] = claim(shard, (enum resolution)r, number[r], &recycled);
+    }
+    if (recycled) {
+        forget_places(shard); /* one of them may point into the chunk that was taken */
+    }
+    *place = (struct second_place){
+        .second = second,
+        .ten_ms = chunk[RESOLUTION_10MS],
+        .s = chunk[RESOLUTION_1S],
+        .s_count = &chunk[RESOLUTION_1S]->count[window_slot(RESOLUTION_1S, second)],
+        .min = chunk[RESOLUTION_1MIN],
+        .min_count = &chunk[RESOLUTION_1MIN]->count[window_slot(RESOLUTION_1MIN, second / 60)],
+    };
+    return true;
+}
+
+/* Counts `by` events of one 10 ms window. The order is what recovery relies on: first the note of what is being added,
+ * then finest to coarsest, in each chunk the count before the total. A processor retires stores in program order, so a
+ * killed thread has done a prefix of these; the signal fences keep the compiler to the order and cost nothing. */
+static inline void add_at(struct shard *shard, struct second_place *place, int64_t t_us, uint64_t by) {
+    const uint32_t slot = (uint32_t)(t_us - place->second * US_PER_S) / SLOT_10MS_US;
+    atomic_store_explicit(&shard->page->adding_us, (uint64_t)t_us, memory_order_relaxed);
+    atomic_store_explicit(&shard->page->adding_by, by, memory_order_relaxed);
+    atomic_signal_fence(memory_order_seq_cst);
+    chunk_add_owner(place->ten_ms, &place->ten_ms->count[slot], by);
+    atomic_signal_fence(memory_order_seq_cst);
+    chunk_add_owner(place->s, place->s_count, by);
+    atomic_signal_fence(memory_order_seq_cst);
+    chunk_add_owner(place->min, place->min_count, by);
+}
+
+static inline enum shard_verdict add(struct shard *shard, int64_t t_us) {
+    if (t_us < shard->lo_us) {
+        return SHARD_TOO_LATE;
+    }
+    if (t_us > shard->hi_us) {
+        return SHARD_TOO_FAR_AHEAD;
+    }
+    const int64_t second = (int64_t)((uint64_t)t_us / (uint64_t)US_PER_S);
+    struct second_place *place = &shard->place[second & (SECOND_PLACES - 1)];
+    if (__builtin_expect(place->second != second, 0) && !find_second(shard, second, place)) {
+        return SHARD_TOO_LATE;
+    }
+    add_at(shard, place, t_us, 1);
+    return SHARD_COUNTED;
+}
+
+enum shard_verdict shard_add_owner(struct shard *shard, int64_t event_us) {
+    return add(shard, event_us);
+}
+
+size_t shard_add_batch_owner(struct shard *shard, const int64_t *us, size_t n, enum shard_verdict *verdict) {
+    for (size_t i = 0; i < n; i++) {
+        *verdict = add(shard, us[i]);
+        if (*verdict != SHARD_COUNTED) {
+            return i;
+        }
+    }
+    return n;
+}
+
+void shard_add_arrival_owner(struct shard *shard, int64_t arrival_us) {
+    const int64_t floor_us = shard_floor_us(shard);
+    const int64_t t_us = arrival_us > floor_us ? arrival_us : floor_us;
+    const int64_t second = t_us / US_PER_S;
+    struct second_place *place = &shard->place[second & (SECOND_PLACES - 1)];
+    const bool found = place->second == second || find_second(shard, second, place);
+    assert(found && "the floor is above everything that was recycled");
+    add_at(shard, place, t_us, 1);
+}
+
+void shard_raise_owner(struct shard *shard, enum resolution r, int64_t window, uint64_t by) {
+    bool recycled = false;
+    struct chunk *chunk = claim(shard, r, window_chunk(r, window), &recycled);
+    if (recycled) {
+        forget_places(shard);
+    }
+    if (!chunk) {
+        return;
+    }
+    atomic_store_explicit(&shard->page->adding_us, (uint64_t)window_start_us(r, window), memory_order_relaxed);
+    atomic_store_explicit(&shard->page->adding_by, by, memory_order_relaxed);
+    atomic_signal_fence(memory_order_seq_cst);
+    chunk_add_owner(chunk, &chunk->count[window_slot(r, window)], by);
+}
+
+/* Partner of both fences: tally_read in merge.c. */
+static inline void tally_open_owner(struct shard_page *page) {
+    counter_add_owner(&page->sequence, 1);
+    atomic_thread_fence(memory_order_release);
+}
+
+static inline void tally_close_owner(struct shard_page *page) {
+    atomic_store_explicit(&page->sequence, atomic_load_explicit(&page->sequence, memory_order_relaxed) + 1,
+                          memory_order_release);
+}
+
+void shard_tally_owner(struct shard *shard, const struct shard_tally *delta) {
+    struct shard_page *page = shard->page;
+    tally_open_owner(page);
+    counter_add_owner(&page->received, delta->received);
+    counter_add_owner(&page->counted, delta->counted);
+    for (int i = 0; i < COUNTERS_REASONS; i++) {
+        counter_add_owner(&page->refused[i], delta->refused[i]);
+    }
+    tally_close_owner(page);
+}
+
+void shard_tally_counted_owner(struct shard *shard) {
+    struct shard_page *page = shard->page;
+    tally_open_owner(page);
+    counter_add_owner(&page->received, 1);
+    counter_add_owner(&page->counted, 1);
+    tally_close_owner(page);
+}

@@ -1,0 +1,403 @@
+/* Opening, making, growing and closing the mapped file. Every refusal says which file, what is wrong, what to do. */
+#include "counters/state_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static const char MAGIC[8] = {'a', 'f', 'o', 'r', 'o', '\r', '\n', 0x1a};
+
+_Static_assert(sizeof(struct state_header) <= RING_PAGE, "the header is one page");
+_Static_assert(sizeof(struct shard_page) <= RING_PAGE, "a shard's own numbers are one page");
+
+__attribute__((format(printf, 2, 3))) static bool refuse(char *why, const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    vsnprintf(why, COUNTERS_WHY_MAX, format, args);
+    va_end(args);
+    return false;
+}
+
+/* FNV-1a, 64 bit (Fowler, Noll, Vo): enough to find a flipped bit in a header of two hundred bytes. */
+static uint64_t header_checksum(const struct state_header *header) {
+    const unsigned char *bytes = (const unsigned char *)header;
+    uint64_t hash = UINT64_C(0xcbf29ce484222325);
+    for (size_t i = 0; i < offsetof(struct state_header, checksum); i++) {
+        hash = (hash ^ bytes[i]) * UINT64_C(0x100000001b3);
+    }
+    return hash;
+}
+
+/* One pwrite of less than a page: a killed process has written all of it or nothing. */
+static bool write_header(struct counters *counters, char *why) {
+    counters->header.checksum = header_checksum(&counters->header);
+    if (pwrite(counters->fd, &counters->header, sizeof counters->header, 0) != (ssize_t)sizeof counters->header) {
+        return refuse(why, "%s: cannot write: %s", counters->path, strerror(errno));
+    }
+    return true;
+}
+
+static void read_boot_id(char boot[BOOT_ID_MAX]) {
+    memset(boot, 0, BOOT_ID_MAX);
+    const int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+    if (fd >= 0) {
+        const ssize_t n = read(fd, boot, BOOT_ID_MAX - 1);
+        boot[n > 0 ? n : 0] = '\0';
+        close(fd);
+    }
+}
+
+static bool node_id_is_valid(const char *id) {
+    const size_t n = strspn(id, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-");
+    return n >= 1 && n < COUNTERS_NODE_MAX && id[n] == '\0';
+}
+
+static bool choose_node_id(const struct counters_config *config, char node[COUNTERS_NODE_MAX], char *why) {
+    memset(node, 0, COUNTERS_NODE_MAX);
+    if (config->node_id) {
+        snprintf(node, COUNTERS_NODE_MAX, "%s", config->node_id);
+        return true;
+    }
+    uint64_t random;
+    if (getrandom(&random, sizeof random, 0) != sizeof random) {
+        return refuse(why, "cannot make up a node id: %s; give one with --node-id", strerror(errno));
+    }
+    snprintf(node, COUNTERS_NODE_MAX, "%016llx", (unsigned long long)random);
+    return true;
+}
+
+static int64_t whole_seconds(int64_t us) {
+    return (us + US_PER_S - 1) / US_PER_S;
+}
+
+/* The geometry that a configuration asks for. */
+static void plan_chunks(const struct counters_config *config, int64_t chunks[RESOLUTIONS]) {
+    static const int64_t keep_default_us[RESOLUTIONS] = {
+        3600 * US_PER_S, 24 * 3600 * US_PER_S, INT64_C(30) * 24 * 3600 * US_PER_S};
+    for (int r = 0; r < RESOLUTIONS; r++) {
+        int64_t keep_us = config->keep_us[r] ? config->keep_us[r] : keep_default_us[r];
+        if (r == RESOLUTION_10MS && !config->keep_us[r]) {
+            keep_us = config->horizon_us;
+        }
+        keep_us = keep_us > config->horizon_us ? keep_us : config->horizon_us;
+        const int64_t width_us = chunk_width_us((enum resolution)r);
+        const int64_t span = (keep_us + width_us - 1) / width_us + (config->future_us + width_us - 1) / width_us;
+        /* One more chunk at either end, since spans seldom start on a chunk's edge; odd: see struct ring. */
+        chunks[r] = (span + 2 + 2 * RING_MARGIN) | 1;
+    }
+}
+
+static size_t file_bytes(const struct state_header *header) {
+    return RING_PAGE + header->shards * shard_bytes(header->chunks);
+}
+
+/* Reserves the blocks now: a full disk is an error here, not a SIGBUS in the middle of the day. */
+static bool reserve(int fd, const char *path, size_t bytes, char *why) {
+    const int error = posix_fallocate(fd, 0, (off_t)bytes);
+    if (error) {
+        return refuse(why, "%s: cannot reserve %zu bytes: %s; free some space or choose another --state directory",
+                      path, bytes, strerror(error));
+    }
+    return true;
+}
+
+/* A new file is made under another name and renamed when whole: a crash in between leaves no half file. */
+static bool make_file(struct counters *counters, const struct counters_config *config, char *why) {
+    struct state_header *header = &counters->header;
+    *header = (struct state_header){.version = STATE_VERSION,
+                                    .shards = config->workers + 1,
+                                    .horizon_us = config->horizon_us,
+                                    .future_us = config->future_us};
+    memcpy(header->magic, MAGIC, sizeof MAGIC);
+    plan_chunks(config, header->chunks);
+    read_boot_id(header->boot);
+    if (!choose_node_id(config, header->node, why)) {
+        return false;
+    }
+    static const char temporary[] = STATE_FILE_NAME ".new";
+    counters->fd = openat(counters->dir_fd, temporary, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0640);
+    if (counters->fd < 0) {
+        return refuse(why, "%s.new: cannot create: %s; the state directory must be writable", counters->path,
+                      strerror(errno));
+    }
+    if (!reserve(counters->fd, counters->path, file_bytes(header), why) || !write_header(counters, why)) {
+        unlinkat(counters->dir_fd, temporary, 0);
+        return false;
+    }
+    if (fsync(counters->fd) || renameat(counters->dir_fd, temporary, counters->dir_fd, STATE_FILE_NAME) ||
+        fsync(counters->dir_fd)) {
+        return refuse(why, "%s: cannot make the file: %s", counters->path, strerror(errno));
+    }
+    return true;
+}
+
+/* Reads and checks the header of an existing file: is it ours, whole, of this version? */
+static bool read_header(struct counters *counters, char *why) {
+    struct state_header *header = &counters->header;
+    const char *path = counters->path;
+    struct stat st;
+    if (fstat(counters->fd, &st)) {
+        return refuse(why, "%s: %s", path, strerror(errno));
+    }
+    if (!S_ISREG(st.st_mode)) {
+        return refuse(why, "%s: is not a regular file; choose another --state directory", path);
+    }
+    const ssize_t n = pread(counters->fd, header, sizeof *header, 0);
+    if (n < (ssize_t)sizeof header->magic || memcmp(header->magic, MAGIC, sizeof MAGIC) != 0) {
+        return refuse(why, "%s: is not a state file of aforo; move it away or choose another --state directory", path);
+    }
+    if (n >= 12 && header->version != STATE_VERSION) {
+        return refuse(why, "%s: has format version %u, this program writes version %d; start the program that made it, "
+                           "or move the file away", path, header->version, STATE_VERSION);
+    }
+    if (n < (ssize_t)sizeof *header || header->checksum != header_checksum(header)) {
+        return refuse(why, "%s: its header is damaged; move the file away (what was flushed is still in Redis)", path);
+    }
+    if (st.st_size < (off_t)file_bytes(header)) {
+        return refuse(why, "%s: is truncated: %lld bytes instead of %zu; move the file away (what was flushed is still "
+                           "in Redis)", path, (long long)st.st_size, file_bytes(header));
+    }
+    return true;
+}
+
+static bool check_geometry(const struct counters *counters, const struct counters_config *config, char *why) {
+    const struct state_header *header = &counters->header;
+    int64_t chunks[RESOLUTIONS];
+    plan_chunks(config, chunks);
+    if (header->horizon_us != config->horizon_us || header->future_us != config->future_us ||
+        memcmp(header->chunks, chunks, sizeof chunks) != 0) {
+        return refuse(
+            why, "%s: was made with --horizon %llds --future %llds (chunks %lld/%lld/%lld), now asked for --horizon %llds "
+                 "--future %llds (chunks %lld/%lld/%lld); use the old settings or another --state directory",
+            counters->path, (long long)whole_seconds(header->horizon_us), (long long)whole_seconds(header->future_us),
+            (long long)header->chunks[0], (long long)header->chunks[1], (long long)header->chunks[2],
+            (long long)whole_seconds(config->horizon_us), (long long)whole_seconds(config->future_us),
+            (long long)chunks[0], (long long)chunks[1], (long long)chunks[2]);
+    }
+    if (config->node_id && strcmp(config->node_id, header->node) != 0) {
+        return refuse(why, "%s: belongs to node %s, not to --node-id %s; drop the flag or use another --state directory",
+                      counters->path, header->node, config->node_id);
+    }
+    return true;
+}
+
+static bool map_file(struct counters *counters, char *why) {
+    counters->map_bytes = file_bytes(&counters->header);
+    const int protection = counters->writable ? PROT_READ | PROT_WRITE : PROT_READ;
+    void *map = mmap(NULL, counters->map_bytes, protection, MAP_SHARED, counters->fd, 0);
+    if (map == MAP_FAILED) {
+        return refuse(why, "%s: cannot map %zu bytes: %s", counters->path, counters->map_bytes, strerror(errno));
+    }
+    counters->map = map;
+    counters->shards = counters->header.shards;
+    counters->shard = calloc(counters->shards, sizeof *counters->shard);
+    if (!counters->shard) {
+        return refuse(why, "out of memory for %u shards", counters->shards);
+    }
+    for (unsigned i = 0; i < counters->shards; i++) {
+        shard_bind(&counters->shard[i], counters,
+                   counters->map + RING_PAGE + i * shard_bytes(counters->header.chunks), counters->header.chunks);
+    }
+    return true;
+}
+
+static bool recover(struct counters *counters, enum recovery recovery, uint64_t *repaired, char *why) {
+    for (unsigned i = 0; i < counters->shards; i++) {
+        char what[COUNTERS_WHY_MAX];
+        shard_repair(&counters->shard[i], recovery, repaired);
+        if (!shard_verify(&counters->shard[i], i, what)) {
+            return refuse(why, "%s: is damaged: %.300s; move the file away (what was flushed is still in Redis)",
+                          counters->path, what);
+        }
+        /* Checked pages need not stay in our memory; the file keeps what they hold. */
+        madvise(counters->shard[i].page, shard_bytes(counters->header.chunks), MADV_DONTNEED);
+    }
+    return true;
+}
+
+/* An existing file: check it against what is asked, give it more shards where there are more workers, recover. */
+static bool adopt_file(struct counters *counters, const struct counters_config *config, uint64_t *repaired, char *why) {
+    struct state_header *header = &counters->header;
+    if (!read_header(counters, why) || !check_geometry(counters, config, why)) {
+        return false;
+    }
+    char boot[BOOT_ID_MAX];
+    read_boot_id(boot);
+    enum recovery recovery = RECOVERY_NONE;
+    if (!header->clean) {
+        recovery = strcmp(boot, header->boot) == 0 ? RECOVERY_KILLED : RECOVERY_TORN;
+    }
+    if (header->shards < config->workers + 1) {
+        const uint32_t before = header->shards;
+        header->shards = config->workers + 1;
+        if (!reserve(counters->fd, counters->path, file_bytes(header), why)) {
+            return false;
+        }
+        /* Beyond what the header names lies nothing, unless an earlier growth was cut short: clear it. */
+        header->shards = before;
+        if (ftruncate(counters->fd, (off_t)file_bytes(header))) {
+            return refuse(why, "%s: cannot grow: %s", counters->path, strerror(errno));
+        }
+        header->shards = config->workers + 1;
+        if (!reserve(counters->fd, counters->path, file_bytes(header), why)) {
+            return false;
+        }
+    }
+    if (!map_file(counters, why) || !recover(counters, recovery, repaired, why)) {
+        return false;
+    }
+    /* The repairs reach the disk before the header calls the file sound for this boot. */
+    if (recovery != RECOVERY_NONE && msync(counters->map, counters->map_bytes, MS_SYNC)) {
+        return refuse(why, "%s: cannot write: %s", counters->path, strerror(errno));
+    }
+    memcpy(header->boot, boot, sizeof boot);
+    header->clean = 0;
+    return write_header(counters, why);
+}
+
+static bool lock_dir(struct counters *counters, const char *dir, char *why) {
+    if (mkdir(dir, 0750) && errno != EEXIST) {
+        return refuse(why, "%s: cannot make the state directory: %s", dir, strerror(errno));
+    }
+    counters->dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (counters->dir_fd < 0) {
+        return refuse(why, "%s: cannot open the state directory: %s", dir, strerror(errno));
+    }
+    if (flock(counters->dir_fd, LOCK_EX | LOCK_NB)) {
+        return refuse(why, "%s: %s", dir,
+                      errno == EWOULDBLOCK ? "another server uses this state directory; give each its own --state"
+                                           : strerror(errno));
+    }
+    return true;
+}
+
+static bool open_writable(struct counters *counters, const struct counters_config *config, uint64_t *repaired,
+                          char *why) {
+    if (!lock_dir(counters, config->dir, why)) {
+        return false;
+    }
+    counters->fd = openat(counters->dir_fd, STATE_FILE_NAME, O_RDWR | O_CLOEXEC);
+    if (counters->fd >= 0) {
+        return adopt_file(counters, config, repaired, why);
+    }
+    if (errno != ENOENT) {
+        return refuse(why, "%s: cannot open: %s", counters->path, strerror(errno));
+    }
+    return make_file(counters, config, why) && map_file(counters, why);
+}
+
+static bool config_is_valid(const struct counters_config *config, char *why) {
+    if (config->workers < 1 || config->workers > COUNTERS_WORKERS_MAX) {
+        return refuse(why, "%u workers: must be 1 to %d", config->workers, COUNTERS_WORKERS_MAX);
+    }
+    if (config->horizon_us < US_PER_S || config->horizon_us > 24 * 3600 * US_PER_S || config->horizon_us % US_PER_S) {
+        return refuse(why, "horizon must be 1 s to 24 h in whole seconds");
+    }
+    if (config->future_us < 0 || config->future_us > 3600 * US_PER_S || config->future_us % US_PER_S) {
+        return refuse(why, "future must be 0 to 1 h in whole seconds");
+    }
+    if (config->node_id && !node_id_is_valid(config->node_id)) {
+        return refuse(why, "node id '%.80s': must be 1 to %d of A-Z a-z 0-9 . _ -", config->node_id,
+                      COUNTERS_NODE_MAX - 1);
+    }
+    return true;
+}
+
+static struct counters *counters_new(const char *dir, bool writable, char *why) {
+    struct counters *counters = calloc(1, sizeof *counters);
+    if (!counters) {
+        refuse(why, "out of memory");
+        return NULL;
+    }
+    counters->dir_fd = counters->fd = -1;
+    counters->writable = writable;
+    if (snprintf(counters->path, sizeof counters->path, "%s/" STATE_FILE_NAME, dir) >= (int)sizeof counters->path) {
+        refuse(why, "%.80s...: the state directory's name is too long", dir);
+        free(counters);
+        return NULL;
+    }
+    return counters;
+}
+
+static void counters_free(struct counters *counters) {
+    if (counters->map) {
+        munmap(counters->map, counters->map_bytes);
+    }
+    if (counters->fd >= 0) {
+        close(counters->fd);
+    }
+    if (counters->dir_fd >= 0) {
+        close(counters->dir_fd);
+    }
+    free(counters->shard);
+    free(counters);
+}
+
+struct counters *counters_open(const struct counters_config *config, uint64_t *repaired, char *why) {
+    uint64_t changed = 0;
+    if (!config_is_valid(config, why)) {
+        return NULL;
+    }
+    struct counters *counters = counters_new(config->dir, true, why);
+    if (counters && !open_writable(counters, config, &changed, why)) {
+        counters_free(counters);
+        return NULL;
+    }
+    if (counters) {
+        counters->workers = config->workers;
+    }
+    if (repaired) {
+        *repaired = changed;
+    }
+    return counters;
+}
+
+struct counters *counters_open_readonly(const char *dir, char *why) {
+    struct counters *counters = counters_new(dir, false, why);
+    if (!counters) {
+        return NULL;
+    }
+    counters->fd = open(counters->path, O_RDONLY | O_CLOEXEC);
+    const bool opened = counters->fd >= 0;
+    if (!opened) {
+        refuse(why, "%s: cannot open: %s", counters->path, strerror(errno));
+    }
+    if (!opened || !read_header(counters, why) || !map_file(counters, why)) {
+        counters_free(counters);
+        return NULL;
+    }
+    return counters;
+}
+
+void counters_close(struct counters *counters) {
+    if (!counters) {
+        return;
+    }
+    char why[COUNTERS_WHY_MAX];
+    if (counters->writable && msync(counters->map, counters->map_bytes, MS_SYNC) == 0) {
+        counters->header.clean = 1;
+        write_header(counters, why); /* when it fails the next start recovers as after a crash: nothing is lost */
+        fsync(counters->fd);
+    }
+    counters_free(counters);
+}
+
+bool counters_sync(struct counters *counters) {
+    return msync(counters->map, counters->map_bytes, MS_SYNC) == 0;
+}
+
+struct shard *counters_worker_shard(struct counters *counters, unsigned worker) {
+    return &counters->shard[worker + 1];
+}
+
+struct shard *counters_readback_shard(struct counters *counters) {
+    return &counters->shard[0];
+}

@@ -1,0 +1,61 @@
+/* The file behind the rings: layout, lock, versions. Private to the library.
+ *
+ *   page 0        struct state_header
+ *   then          shard 0 (read back from the store), shard 1 .. n (worker threads), each: one shard_page, three rings
+ *
+ * A later run with more threads appends shards; one with fewer leaves the rest as they are, and they are summed. */
+#ifndef AFORO_COUNTERS_STATE_FILE_H
+#define AFORO_COUNTERS_STATE_FILE_H
+
+#include "counters/counters.h"
+#include "counters/shard.h"
+
+#define STATE_FILE_NAME "counters.aforo"
+#define STATE_VERSION 1
+#define BOOT_ID_MAX 40
+
+/* All fields before `checksum` are covered by it; a flipped bit in a header is found, never believed. */
+struct state_header {
+    char magic[8];
+    uint32_t version;
+    uint32_t shards;
+    int64_t horizon_us;
+    int64_t future_us;
+    int64_t chunks[RESOLUTIONS];
+    char node[COUNTERS_NODE_MAX];
+    char boot[BOOT_ID_MAX]; /* the machine's boot during which the file was last opened for writing */
+    uint64_t clean;         /* 1: closed in order, nothing can be half done */
+    uint64_t checksum;
+};
+
+struct counters {
+    int dir_fd; /* carries the lock; -1 when read only */
+    int fd;
+    unsigned char *map;
+    size_t map_bytes;
+    bool writable;
+    char path[256];
+    struct state_header header;
+    unsigned workers;
+    unsigned shards;
+    struct shard *shard; /* [shards] */
+};
+
+/* The newest chunk of any shard, 0 when there is none. Any thread. */
+int64_t counters_newest_chunk(const struct counters *counters, enum resolution r);
+
+/* How far a crash may have torn the file. */
+enum recovery {
+    RECOVERY_NONE,   /* closed in order: every invariant holds, or the file is damaged */
+    RECOVERY_KILLED, /* the process died: at most the noted event of each shard is half done */
+    RECOVERY_TORN    /* the machine died: pages may be of different moments */
+};
+
+/* Completes what a crash left half done in one shard, and adds the number of changed counts to *repaired. */
+void shard_repair(struct shard *shard, enum recovery recovery, uint64_t *repaired);
+
+/* Every invariant of one shard; `index` 0 is the read-back shard, whose resolutions stand each for itself. False fills
+ * why (COUNTERS_WHY_MAX). */
+bool shard_verify(const struct shard *shard, unsigned index, char *why);
+
+#endif
