@@ -105,7 +105,7 @@ static void note_error(struct flush *flush, const char *msg, const char *why) {
     snprintf(flush->status.last_error, sizeof flush->status.last_error, "%s", why);
     pthread_mutex_unlock(&flush->mutex);
     if (news) { /* a store that is away says so once, not ten times a second */
-        log_line(LOG_WARN, msg, "store=%s error=%s", flush->config.address, log_quote(why, quoted, sizeof quoted));
+        log_line(LOG_WARN, msg, "store=%s error=%s", flush->config.store->ops->address(flush->config.store), log_quote(why, quoted, sizeof quoted));
     }
 }
 
@@ -233,7 +233,7 @@ static void finish_pass(struct flush *flush, bool complete) {
     if (flush->lost) {
         flush->lost = false;
         log_line(LOG_WARN, "the store has forgotten what it acknowledged: sending the whole horizon again", "store=%s",
-                 flush->config.address);
+                 flush->config.store->ops->address(flush->config.store));
         acked_forget(flush);
         flush->full_pass_us = 0;
         complete = false;
@@ -391,7 +391,7 @@ static bool ensure_ready(struct flush *flush) {
     flush->status.connected = true;
     flush->status.resends++;
     pthread_mutex_unlock(&flush->mutex);
-    log_line(LOG_INFO, "flushing", "store=%s", flush->config.address);
+    log_line(LOG_INFO, "flushing", "store=%s", flush->config.store->ops->address(flush->config.store));
     return true;
 }
 

@@ -14,7 +14,6 @@ struct flush_config {
     struct counters *counters;
     struct store *store;     /* owned by the flush from now on */
     int64_t interval_us;
-    const char *address;     /* of the store, for the log; no password in it; must outlive the flush */
 };
 
 /* A copy of how the flush is doing. */

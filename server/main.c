@@ -106,8 +106,7 @@ static bool start_flush(struct server *server) {
     }
     const struct flush_config flush = {.counters = server->counters,
                                        .store = store,
-                                       .interval_us = options->flush_interval,
-                                       .address = server->store_address};
+                                       .interval_us = options->flush_interval};
     server->flush = flush_start(&flush);
     if (!server->flush) {
         fprintf(stderr, "aforod: cannot start the flush thread: out of memory or threads\n");
@@ -169,7 +168,7 @@ static void stop(struct server *server, int signal, const sigset_t *signals) {
     workers_stop(server, deadline_us);
     if (server->flush && !flush_stop(server->flush, deadline_us)) {
         log_line(LOG_WARN, "not everything reached the store in time; the state file has it, the next start sends it",
-                 "store=%s", server->store_address);
+                 "grace_ms=%lld", (long long)(server->options->grace / US_PER_MS));
     }
     server->flush = NULL;
 }

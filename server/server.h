@@ -55,7 +55,6 @@ struct server {
     const struct options *options;
     struct counters *counters;
     struct flush *flush; /* NULL without --redis */
-    const char *store_address;
     bool clock_is_arrival;
     int64_t started_us; /* steady clock */
     _Atomic bool stopping;

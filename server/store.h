@@ -51,6 +51,7 @@ struct store_ops {
      * STORE_FAILED (why filled). Cheap: the flush asks when it has nothing to send. */
     enum store_ack (*probe)(struct store *store, enum resolution resolution, int64_t chunk, char why[STORE_WHY_MAX]);
     bool (*connected)(const struct store *store);
+    const char *(*address)(const struct store *store); /* for the log: no password in it; lives as long as the store */
     void (*close)(struct store *store); /* frees the store */
 };
 

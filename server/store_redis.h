@@ -8,7 +8,7 @@ struct store_redis_config {
     const char *url;               /* as redis/url.h takes it */
     const char *node_id;           /* the node's identity: part of its keys */
     int64_t ttl_s[RESOLUTIONS];    /* of the totals */
-    int64_t horizon_s;             /* node keys outlive it: horizon + one chunk + 1 h */
+    int64_t horizon_s;             /* node keys outlive it, see ttl_node_s */
     int64_t timeout_ms;            /* for connecting and for each reply */
     bool allow_eviction;           /* accept a Redis that may evict */
 };

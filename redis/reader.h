@@ -1,0 +1,20 @@
+/* Reading what the nodes have merged: for the console. Over a connected link, by its thread. */
+#ifndef AFORO_REDIS_READER_H
+#define AFORO_REDIS_READER_H
+
+#include "counters/window.h"
+#include "redis/link.h"
+
+#include <stdint.h>
+
+/* Totals of chunks [first, first + n) into counts[n * slots], 0 where there is nothing. False fills why (LINK_WHY_MAX);
+ * a value that is no count is an error that names its key. */
+bool reader_chunk_totals(struct link *link, enum resolution r, int64_t first, uint32_t n, uint64_t *counts, char *why);
+
+/* Whether there is a total of each of the chunks [first, first + n). False fills why. */
+bool reader_exists(struct link *link, enum resolution r, int64_t first, uint32_t n, bool *exists, char *why);
+
+/* A hash of a chunk as Redis answered it, into counts[slots]: shared with the store. False fills why. */
+bool reader_hash(const redisReply *reply, enum resolution r, const char *key, uint64_t *counts, char *why);
+
+#endif

@@ -1,0 +1,53 @@
+#include "redis/schema.h"
+
+#include "counters/civil.h"
+
+#include <stdio.h>
+
+#define COUNT_MAX (UINT64_C(1) << 53) /* beyond it the script's doubles are not exact */
+
+size_t schema_total_key(enum resolution r, int64_t chunk, char *buf) {
+    /* As much of the time as a chunk is wide: an hour, a minute, a second. */
+    static const char *const formats[RESOLUTIONS] = {
+        [RESOLUTION_10MS] = "aforo:{%s:%04d-%02d-%02dT%02d:%02d:%02d}",
+        [RESOLUTION_1S] = "aforo:{%s:%04d-%02d-%02dT%02d:%02d}",
+        [RESOLUTION_1MIN] = "aforo:{%s:%04d-%02d-%02dT%02d}",
+    };
+    struct civil t;
+    civil_from_us(chunk_start_us(r, chunk), &t);
+    return (size_t)snprintf(buf, SCHEMA_KEY_MAX, formats[r], resolution_table[r].name, t.year, t.month, t.day, t.hour,
+                            t.minute, t.second);
+}
+
+size_t schema_node_key(enum resolution r, int64_t chunk, const char *node, char *buf) {
+    const size_t n = schema_total_key(r, chunk, buf);
+    return n + (size_t)snprintf(buf + n, SCHEMA_KEY_MAX - n, ":%.63s", node);
+}
+
+void schema_field(uint32_t slot, char buf[3]) {
+    buf[0] = (char)('0' + slot / 10 % 10);
+    buf[1] = (char)('0' + slot % 10);
+    buf[2] = '\0';
+}
+
+bool schema_slot(enum resolution r, const char *text, size_t len, uint32_t *slot) {
+    if (len != 2 || text[0] < '0' || text[0] > '9' || text[1] < '0' || text[1] > '9') {
+        return false;
+    }
+    *slot = (uint32_t)(text[0] - '0') * 10 + (uint32_t)(text[1] - '0');
+    return *slot < resolution_table[r].slots;
+}
+
+bool schema_count(const char *text, size_t len, uint64_t *count) {
+    if (len == 0 || len > 16) {
+        return false;
+    }
+    *count = 0;
+    for (size_t i = 0; i < len; i++) {
+        if (text[i] < '0' || text[i] > '9') {
+            return false;
+        }
+        *count = *count * 10 + (uint64_t)(text[i] - '0');
+    }
+    return *count <= COUNT_MAX;
+}

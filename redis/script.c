@@ -1,0 +1,5 @@
+#include "redis/script.h"
+
+#include "merge_lua.h"
+
+const char *const script_merge = merge_lua;
