@@ -201,7 +201,7 @@ END_TEST
 
 /* The short cut for value=<timestamp> against the machine alone, any byte in any place. */
 START_TEST(every_byte_in_every_place) {
-    static const char *const good[] = {"value=" STAMP, "value=2016-05-28T11:11:11Z",
+    static const char *const good[] = {("value=" STAMP), "value=2016-05-28T11:11:11Z",
                                        "value=1464433871.123456"};
     for (size_t g = 0; g < COUNT_OF(good); g++) {
         const size_t len = strlen(good[g]);
