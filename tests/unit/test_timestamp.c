@@ -288,6 +288,8 @@ START_TEST(the_day_is_learnt_or_left_alone) {
     struct timestamp_day day;
     int64_t us = 4711;
     timestamp_day_begin(&day);
+    ck_assert(!timestamp_fast_swar(&day, "1970-01-01T00:00:01.000002", &us));
+    ck_assert(!timestamp_fast_swar(&day, "1970-01-02 00:00:01.000002", &us));
     ck_assert(timestamp_fast(&day, "1970-01-01 00:00:01.000002", &us));
     ck_assert_int_eq(us, 1000002);
     ck_assert(!timestamp_fast(&day, "1970-01-02 00:00:01.000002", &us));
@@ -362,8 +364,9 @@ START_TEST(fast_and_plain_agree) {
         DEMAND(fast || !prefix_good || other_layout, "%.*s: fast refuses", (int)len, text);
         DEMAND(timestamp_fast_swar(&day, text, &us) == fast, "%.*s: SWAR differs", (int)len, text);
         DEMAND(!fast || us == fast_us, "%.*s: SWAR has another time", (int)len, text);
-        const bool same_day = memcmp(left_over.prefix, text, TIMESTAMP_PREFIX_LEN) == 0;
-        DEMAND(timestamp_fast(&left_over, text, &us) == (fast && same_day), "%.*s: day left over", (int)len,
+        const bool expected = fast && memcmp(left_over.prefix, text, TIMESTAMP_PREFIX_LEN) == 0;
+        DEMAND(timestamp_fast(&left_over, text, &us) == expected, "%.*s: day left over", (int)len, text);
+        DEMAND(timestamp_fast_swar(&left_over, text, &us) == expected, "%.*s: SWAR, day left over", (int)len,
                text);
         left_over = i % 7 == 0 ? day : left_over;
         fast_accepted += fast;
