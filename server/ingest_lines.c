@@ -42,7 +42,7 @@ static void lines_learn(struct lines *lines, const char *line, size_t len) {
 }
 
 /* Takes as many lines of the known layout and day from the front of data as there are and fit the batch;
- * returns the bytes used. Here a line costs its 2 to 3 ns (bench/lines.c). */
+ * returns the bytes used. Here a line costs about 2 ns, 3.5 without SSE2 (bench/lines.c). */
 static size_t lines_run(struct lines *lines, const char *data, size_t len, struct lines_batch *batch) {
     const struct timestamp_day day = lines->day; /* a copy: stores to the batch cannot change it */
     const size_t stride = lines->stride;
@@ -63,8 +63,7 @@ static size_t lines_run(struct lines *lines, const char *data, size_t len, struc
     return (size_t)(at - data);
 }
 
-/* One whole line, without its LF. False when it ends the batch: it was refused, or was empty after good ones.
- */
+/* One whole line, without its LF. False when it ends the batch: refused, or empty after good ones. */
 static bool lines_take(struct lines *lines, const char *line, size_t len, struct lines_batch *batch) {
     if (len > 0 && line[len - 1] == '\r') {
         len--;

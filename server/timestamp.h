@@ -4,9 +4,8 @@
  *   YYYY-MM-DD HH:MM:SS[.1-9 digits]                          UTC
  *   YYYY-MM-DD(T|t| )HH:MM:SS[.1-9 digits](Z|z|+hh:mm|-hh:mm)   RFC 3339
  *   YYYY-MM-DDTHH:MM:SS[.1-9 digits]                          UTC too
- *   Unix epoch, 1-19 digits without a sign, told apart by magnitude: seconds below 10^11 (until the year
- * 5138), milliseconds below 10^14, microseconds below 10^17, nanoseconds from there on; seconds may carry
- * [.1-9 digits]
+ *   Unix epoch, 1-19 digits without a sign, told apart by magnitude; seconds may carry [.1-9 digits]:
+ *     s below 10^11 (the year 5138), ms below 10^14, us below 10^17, ns from there on
  *
  * Second 60 is taken as the next second, whatever the minute: where leap seconds fall is decided by a table
  * that grows, an offset moves them to other minutes, and a clock that shows :60 means the second before the
@@ -39,8 +38,7 @@ bool timestamp_parse(const char *text, size_t len, int64_t *us, struct timestamp
 bool timestamp_parse_plain(const char *text, size_t len, int64_t *us, struct timestamp_error *error);
 
 /* The sentence of an error, e.g. "month 13 is out of range", NUL-terminated, cut to cap (> 0); returns its
- * length. Printable ASCII only: of the text it quotes at most one byte, as \xNN when that is not printable.
- */
+ * length. Printable ASCII only: of the text it quotes at most one byte, as \xNN when not printable. */
 size_t timestamp_explain(const struct timestamp_error *error, char *buf, size_t cap);
 
 #endif
