@@ -1,9 +1,11 @@
-/* One body of application/x-www-form-urlencoded kind -> one event time. Pure and streaming: memory does not grow
- * with the body; any thread, one `struct form` per body.
+/* One body of application/x-www-form-urlencoded kind -> one event time. Pure and streaming: memory does not
+ * grow with the body; any thread, one `struct form` per body.
  *
- * The field `value` carries the timestamp; other fields may stand before or after it; `+` and `%xx` are decoded in
- * names and values. Two `value` fields, an empty one, a broken %-escape or none in a body that is not empty are
- * malformed. */
+ * The field `value` carries the timestamp; other fields may stand before or after it; `+` and `%xx` are
+ * decoded in names and values. So an offset ahead of UTC must be sent as %2B01:00: a `+` is a blank. A blank,
+ * a colon and any other byte but & = % + may stand for itself. One LF or CRLF at the very end of the body is
+ * passed over (files and `echo` bring one along). Two `value` fields, an empty one, a broken %-escape (in
+ * whatever field) or none in a body that is not empty are malformed; of several faults the first is told. */
 #ifndef AFORO_SERVER_INGEST_FORM_H
 #define AFORO_SERVER_INGEST_FORM_H
 
@@ -19,13 +21,17 @@ enum form_outcome {
 
 struct form {
     char value[TIMESTAMP_MAX];
-    unsigned char value_len;
-    unsigned char phase;      /* in a name, in a value that is ours, in another's */
-    unsigned char name_match; /* bytes of "value" the current name has matched; a sentinel when it cannot match */
-    unsigned char escape;     /* bytes of a %xx still to come, 0..2 */
+    uint64_t at;             /* bytes of the body decoded so far */
+    uint64_t fault_at;       /* of a broken escape: its '%', counted from 1 */
+    unsigned char value_len; /* TIMESTAMP_MAX + 1 when it was longer than value[] */
+    unsigned char phase;     /* in a name, in a value that is ours, in another's */
+    unsigned char
+        name_match;       /* bytes of "value" the current name has matched; a sentinel when it cannot match */
+    unsigned char escape; /* bytes of a %xx still to come, 0..2 */
     unsigned char escape_high;
-    unsigned char values;     /* `value` fields seen, counted up to 2 */
+    unsigned char values; /* `value` fields seen, counted up to 2 */
     unsigned char fault;
+    unsigned char line_end; /* bytes of an LF or CRLF that may be the end of the body: not decoded yet */
     bool empty;
 };
 
@@ -34,7 +40,8 @@ void form_feed(struct form *form, const char *data, size_t len);
 /* Ends the body. why: FORM_WHY_MAX bytes, NUL-terminated, written only when malformed. */
 enum form_outcome form_end(const struct form *form, int64_t *us, char *why);
 
-/* The whole body at once: the same answer as begin, feed, end, with a fast way for "value=<timestamp>" alone. */
+/* The whole body at once: the same answer as begin, feed, end, with a fast way for "value=<timestamp>" alone.
+ */
 enum form_outcome form_parse(const char *body, size_t len, int64_t *us, char *why);
 
 #endif
