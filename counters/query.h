@@ -1,0 +1,49 @@
+/* Which windows are meant by "the last 60", "from here to there", "the open one too": one rule for the
+ * server's /counts and for the console program, over any source that can read counts. No state, no
+ * allocation, any thread.
+ *
+ *   from_us                                   to_us, or now when `partial` is not set
+ *      |  0  0  3  0  0  7  1  0  0  0  0  2  0  |
+ *                              first >  <------->  < last window with events: where rows end
+ *                                       `last` windows, cut to the first that holds events
+ *
+ * Rows run from the first to the last window with events inside the asked span, zeros between them included.
+ * A window is inside when its start is: spans that touch share no row and miss none. */
+#ifndef AFORO_COUNTERS_QUERY_H
+#define AFORO_COUNTERS_QUERY_H
+
+#include "counters/window.h"
+
+#define QUERY_LAST_DEFAULT 60
+#define QUERY_BLOCK 4096 /* windows asked of a reader at once, at the most */
+#define QUERY_TO_NONE INT64_MAX
+
+struct query {
+    enum resolution resolution;
+    int64_t from_us; /* windows that start here or later; 0 (or less): no bound */
+    int64_t to_us;   /* windows that start earlier than this; QUERY_TO_NONE: no bound */
+    int64_t last;    /* at most so many windows, counted back from the last with events; 0: no limit */
+    bool partial;    /* windows that are not over yet too */
+};
+
+/* A source of counts. */
+struct query_reader {
+    /* Reads windows [first, first + n), n <= QUERY_BLOCK, into out; false when the source failed. */
+    bool (*read)(void *cls, enum resolution r, int64_t first, uint32_t n, uint64_t *out);
+    void *cls;
+    int64_t oldest, newest; /* outside of these no window holds events; oldest > newest: there are none */
+};
+
+enum query_outcome {
+    QUERY_ROWS,    /* *first and *n (at least 1) say which */
+    QUERY_NOTHING, /* no window with events in the span */
+    QUERY_FAILED   /* the reader failed */
+};
+
+/* The windows that `query` means at time now_us. Reads in blocks, from both ends towards the events; it keeps
+ * nothing of what it reads, so a span of any length costs the same memory: 8 bytes x QUERY_BLOCK on the
+ * stack. */
+enum query_outcome query_find(const struct query *query, const struct query_reader *reader, int64_t now_us,
+                              int64_t *first, int64_t *n);
+
+#endif

@@ -1,0 +1,122 @@
+#include "counters/rows.h"
+
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define START_US INT64_C(1464433871120000) /* 2016-05-28 11:11:11.120 */
+
+/* Writes `n` rows whole into `out` (NUL-terminated); each call's result must keep its promised bound. */
+static void render(enum rows_format format, enum resolution r, const struct row *rows, size_t n, char *out) {
+    char buf[ROWS_ROW_MAX + 1];
+    size_t used = rows_begin(format, r, out);
+    for (size_t i = 0; i < n; i++) {
+        buf[ROWS_ROW_MAX] = '!';
+        const size_t len = rows_row(format, r, &rows[i], i == 0, buf);
+        ck_assert_uint_le(len, ROWS_ROW_MAX);
+        ck_assert_int_eq(buf[ROWS_ROW_MAX], '!');
+        memcpy(out + used, buf, len);
+        used += len;
+    }
+    used += rows_end(format, out + used);
+    out[used] = '\0';
+}
+
+static const struct row two_rows[] = {
+    {START_US / 10000, 122, WINDOW_CLOSED},
+    {START_US / 10000 + 1, 0, WINDOW_OPEN},
+};
+
+START_TEST(text_is_the_line_of_the_issue) {
+    char out[1024];
+    render(ROWS_TEXT, RESOLUTION_10MS, two_rows, 2, out);
+    ck_assert_str_eq(out, "2016-05-28 11:11:11.120, 122\n2016-05-28 11:11:11.130, 0\n");
+}
+END_TEST
+
+START_TEST(csv_has_a_header_and_the_state) {
+    char out[1024];
+    render(ROWS_CSV, RESOLUTION_10MS, two_rows, 2, out);
+    ck_assert_str_eq(
+        out, "start,count,state\n2016-05-28T11:11:11.120Z,122,closed\n2016-05-28T11:11:11.130Z,0,open\n");
+    render(ROWS_CSV, RESOLUTION_1S, NULL, 0, out);
+    ck_assert_str_eq(out, "start,count,state\n");
+}
+END_TEST
+
+START_TEST(json_is_one_object_with_a_window_a_line) {
+    char out[1024];
+    render(ROWS_JSON, RESOLUTION_10MS, two_rows, 2, out);
+    ck_assert_str_eq(out, "{\"resolution\":\"10ms\",\"windows\":[\n"
+                          "{\"start\":\"2016-05-28T11:11:11.120Z\",\"count\":122,\"state\":\"closed\"},\n"
+                          "{\"start\":\"2016-05-28T11:11:11.130Z\",\"count\":0,\"state\":\"open\"}\n]}\n");
+    render(ROWS_JSON, RESOLUTION_1MIN, NULL, 0, out);
+    ck_assert_str_eq(out, "{\"resolution\":\"1min\",\"windows\":[\n]}\n");
+}
+END_TEST
+
+START_TEST(every_resolution_and_the_extremes_fit) {
+    char out[1024];
+    const struct row most = {INT64_C(253402300799) / 60, UINT64_MAX, WINDOW_CLOSED};
+    render(ROWS_TEXT, RESOLUTION_1MIN, &most, 1, out);
+    ck_assert_str_eq(out, "9999-12-31 23:59:00.000, 18446744073709551615\n");
+    for (int f = ROWS_TEXT; f <= ROWS_JSON; f++)
+        render((enum rows_format)f, RESOLUTION_1MIN, &most, 1, out);
+    const struct row least = {0, 1, WINDOW_FINAL};
+    render(ROWS_TEXT, RESOLUTION_1S, &least, 1, out);
+    ck_assert_str_eq(out, "1970-01-01 00:00:00.000, 1\n");
+    const struct row leap_day = {INT64_C(1709251199), 7, WINDOW_FINAL};
+    render(ROWS_CSV, RESOLUTION_1S, &leap_day, 1, out);
+    ck_assert_str_eq(out, "start,count,state\n2024-02-29T23:59:59.000Z,7,final\n");
+}
+END_TEST
+
+START_TEST(formats_are_found_by_name) {
+    enum rows_format format = ROWS_TEXT;
+    ck_assert(rows_format_by_name("json", &format));
+    ck_assert_int_eq(format, ROWS_JSON);
+    ck_assert(rows_format_by_name("csv", &format));
+    ck_assert_int_eq(format, ROWS_CSV);
+    ck_assert(rows_format_by_name("text", &format));
+    ck_assert_int_eq(format, ROWS_TEXT);
+    ck_assert(!rows_format_by_name("CSV", &format));
+    ck_assert(!rows_format_by_name("", &format));
+    ck_assert(!rows_format_by_name("jsonl", &format));
+}
+END_TEST
+
+/* A window is open up to its end, closed while now - horizon still lies before its end, and final from then
+ * on. */
+START_TEST(states_change_at_the_microsecond) {
+    const int64_t horizon_us = 3600 * US_PER_S;
+    const int64_t width_us = resolution_table[_i].width_us;
+    const int64_t window = START_US / width_us;
+    const int64_t end_us = (window + 1) * width_us;
+    const enum resolution r = (enum resolution)_i;
+    ck_assert_int_eq(window_state_at(r, window, end_us - width_us - 1, horizon_us), WINDOW_OPEN);
+    ck_assert_int_eq(window_state_at(r, window, end_us - 1, horizon_us), WINDOW_OPEN);
+    ck_assert_int_eq(window_state_at(r, window, end_us, horizon_us), WINDOW_CLOSED);
+    ck_assert_int_eq(window_state_at(r, window, end_us + horizon_us - 1, horizon_us), WINDOW_CLOSED);
+    ck_assert_int_eq(window_state_at(r, window, end_us + horizon_us, horizon_us), WINDOW_FINAL);
+    ck_assert_str_eq(window_state_name(WINDOW_OPEN), "open");
+    ck_assert_str_eq(window_state_name(WINDOW_CLOSED), "closed");
+    ck_assert_str_eq(window_state_name(WINDOW_FINAL), "final");
+}
+END_TEST
+
+int main(void) {
+    Suite *suite = suite_create("rows");
+    TCase *tcase = tcase_create("rows");
+    tcase_add_test(tcase, text_is_the_line_of_the_issue);
+    tcase_add_test(tcase, csv_has_a_header_and_the_state);
+    tcase_add_test(tcase, json_is_one_object_with_a_window_a_line);
+    tcase_add_test(tcase, every_resolution_and_the_extremes_fit);
+    tcase_add_test(tcase, formats_are_found_by_name);
+    tcase_add_loop_test(tcase, states_change_at_the_microsecond, 0, RESOLUTIONS);
+    suite_add_tcase(suite, tcase);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
