@@ -81,11 +81,22 @@ void shard_tally_counted_owner(struct shard *shard);
 /* Raises one window of one resolution of the read-back shard by `by`, in that resolution only. Too old: ignored. */
 void shard_raise_owner(struct shard *shard, enum resolution r, int64_t window, uint64_t by);
 
+/* Notes in the file that what the store had was read back once: from now on the file holds at least what the store has.
+ * By the owner of the read-back shard. False, errno set, when it could not be written. */
+bool counters_set_read_back_owner(struct counters *counters);
+
 /* ---- any thread, at any time ------------------------------------------------------------------------------------- */
 
 /* Sums windows [first, first + n) of a resolution over all shards into out[0..n). A window that is no longer (or not
  * yet) held is 0. Each count is one that was true at some moment during the call. */
 void counters_read(const struct counters *counters, enum resolution r, int64_t first, uint32_t n, uint64_t *out);
+
+/* The same for the read-back shard alone. */
+void counters_read_back_shard(const struct counters *counters, enum resolution r, int64_t first, uint32_t n,
+                              uint64_t *out);
+
+/* Whether counters_set_read_back_owner was ever called on this file. */
+bool counters_was_read_back(const struct counters *counters);
 
 /* Sum over the shards of a chunk's total. Unchanged since last time means none of its windows changed: it is stored
  * after the count that it includes, so read it before reading the windows. */

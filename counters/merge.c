@@ -38,8 +38,9 @@ static bool shard_is_empty(const struct shard *shard, enum resolution r) {
     return atomic_load_explicit(&shard->page->newest[r], memory_order_acquire) == 0;
 }
 
-void counters_read(const struct counters *counters, enum resolution r, int64_t first, uint32_t n,
-                   uint64_t *out) {
+/* Sums shards [0, shards) of the file. */
+static void read_shards(const struct counters *counters, unsigned shards, enum resolution r, int64_t first,
+                        uint32_t n, uint64_t *out) {
     memset(out, 0, n * sizeof *out);
     int64_t oldest, newest;
     if (!counters_span(counters, r, &oldest, &newest)) {
@@ -51,13 +52,23 @@ void counters_read(const struct counters *counters, enum resolution r, int64_t f
         const uint32_t from = window_slot(r, window);
         uint32_t here = resolution_table[r].slots - from;
         here = here < n - done ? here : n - done;
-        for (unsigned i = 0; chunk >= oldest && chunk <= newest && i < counters->shards; i++) {
+        for (unsigned i = 0; chunk >= oldest && chunk <= newest && i < shards; i++) {
             if (!shard_is_empty(&counters->shard[i], r)) {
                 ring_read(&counters->shard[i].ring[r], chunk, from, here, out + done);
             }
         }
         done += here;
     }
+}
+
+void counters_read(const struct counters *counters, enum resolution r, int64_t first, uint32_t n,
+                   uint64_t *out) {
+    read_shards(counters, counters->shards, r, first, n, out);
+}
+
+void counters_read_back_shard(const struct counters *counters, enum resolution r, int64_t first, uint32_t n,
+                              uint64_t *out) {
+    read_shards(counters, 1, r, first, n, out); /* shard 0 is the read-back shard */
 }
 
 uint64_t counters_chunk_total(const struct counters *counters, enum resolution r, int64_t chunk) {

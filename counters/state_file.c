@@ -394,6 +394,16 @@ bool counters_sync(struct counters *counters) {
     return msync(counters->map, counters->map_bytes, MS_SYNC) == 0;
 }
 
+bool counters_was_read_back(const struct counters *counters) {
+    return counters->header.read_back != 0;
+}
+
+bool counters_set_read_back_owner(struct counters *counters) {
+    char why[COUNTERS_WHY_MAX];
+    counters->header.read_back = 1;
+    return write_header(counters, why);
+}
+
 struct shard *counters_worker_shard(struct counters *counters, unsigned worker) {
     return &counters->shard[worker + 1];
 }

@@ -24,6 +24,7 @@ struct state_header {
     int64_t chunks[RESOLUTIONS];
     char node[COUNTERS_NODE_MAX];
     char boot[BOOT_ID_MAX]; /* the machine's boot during which the file was last opened for writing */
+    uint64_t read_back;     /* 1: the read-back shard was raised to what the store has, once at least */
     uint64_t clean;         /* 1: closed in order, nothing can be half done */
     uint64_t checksum;
 };

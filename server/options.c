@@ -1,0 +1,190 @@
+#include "server/options.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#ifndef AFORO_VERSION
+#define AFORO_VERSION "unknown"
+#endif
+
+enum option_type { TEXT, COUNT, SIZE, DURATION, SWITCH };
+
+struct option_row {
+    enum option_type type;
+    const char *flag;
+    const char *argument;
+    const char *default_text;
+    int64_t min, max;
+    const char *sentence;
+    size_t offset;
+};
+
+static const struct option_row rows[] = {
+#define OPTION(type, field, flag, argument, default_text, min, max, sentence)                                      \
+    {type, flag, argument, default_text, min, max, sentence, offsetof(struct options, field)},
+#include "server/options.def"
+#undef OPTION
+};
+#define ROWS (sizeof rows / sizeof *rows)
+
+struct unit {
+    const char *name;
+    int64_t factor;
+};
+
+/* Digits and one of the units (a NULL name ends the list), nothing else, no overflow. */
+static bool number_with_unit(const char *text, const struct unit *units, int64_t *out) {
+    if (!isdigit((unsigned char)*text)) {
+        return false;
+    }
+    char *end;
+    errno = 0;
+    const long long number = strtoll(text, &end, 10);
+    if (errno) {
+        return false;
+    }
+    for (; units->name; units++) {
+        if (strcmp(end, units->name) == 0) {
+            return !__builtin_mul_overflow((int64_t)number, units->factor, out);
+        }
+    }
+    return number == 0 && *end == '\0' && (*out = 0, true);
+}
+
+bool options_duration(const char *text, int64_t *us) {
+    static const struct unit units[] = {{"us", 1},          {"ms", 1000},          {"s", 1000000},
+                                        {"m", 60000000},    {"min", 60000000},     {"h", INT64_C(3600000000)},
+                                        {"d", INT64_C(86400000000)}, {NULL, 0}};
+    return number_with_unit(text, units, us);
+}
+
+bool options_size(const char *text, int64_t *bytes) {
+    static const struct unit units[] = {
+        {"", 1}, {"B", 1}, {"KiB", 1024}, {"MiB", 1024 * 1024}, {"GiB", 1024 * 1024 * 1024}, {NULL, 0}};
+    return number_with_unit(text, units, bytes);
+}
+
+static bool take_number(const struct option_row *row, const char *text, int64_t *out) {
+    static const struct unit none[] = {{"", 1}, {NULL, 0}};
+    switch (row->type) {
+    case DURATION:
+        return options_duration(text, out);
+    case SIZE:
+        return options_size(text, out);
+    default:
+        return number_with_unit(text, none, out);
+    }
+}
+
+static const char *expected(const struct option_row *row) {
+    switch (row->type) {
+    case DURATION:
+        return "a duration such as 100ms, 10s, 5m, 1h, 7d";
+    case SIZE:
+        return "a size such as 65536, 64KiB, 64MiB";
+    default:
+        return "a whole number";
+    }
+}
+
+/* `name` is what the user wrote: --max-body or AFORO_MAX_BODY. */
+static bool set(struct options *options, const struct option_row *row, const char *name, const char *text) {
+    void *field = (char *)options + row->offset;
+    if (row->type == TEXT) {
+        *(const char **)field = text;
+        return true;
+    }
+    if (row->type == SWITCH) {
+        const bool on = strcmp(text, "1") == 0 || strcmp(text, "true") == 0 || strcmp(text, "yes") == 0;
+        const bool off = !*text || strcmp(text, "0") == 0 || strcmp(text, "false") == 0 || strcmp(text, "no") == 0;
+        if (!on && !off) {
+            fprintf(stderr, "aforod: %s: '%s' is neither 1 nor 0\n", name, text);
+        }
+        *(bool *)field = on;
+        return on || off;
+    }
+    int64_t number;
+    if (!take_number(row, text, &number)) {
+        fprintf(stderr, "aforod: %s: '%s' is not %s\n", name, text, expected(row));
+        return false;
+    }
+    if (number < row->min || number > row->max) {
+        fprintf(stderr, "aforod: %s: %s is out of range (%lld to %lld%s)\n", name, text, (long long)row->min,
+                (long long)row->max, row->type == DURATION ? " microseconds" : row->type == SIZE ? " bytes" : "");
+        return false;
+    }
+    *(int64_t *)field = number;
+    return true;
+}
+
+static void environment_name(const struct option_row *row, char *buf, size_t cap) {
+    const int n = snprintf(buf, cap, "AFORO_%s", row->flag);
+    for (int i = 0; i < n; i++) {
+        buf[i] = buf[i] == '-' ? '_' : (char)toupper((unsigned char)buf[i]);
+    }
+}
+
+static void print_help(void) {
+    printf("aforod counts HTTP events in 10 ms, 1 s and 1 min windows.\n\nUsage: aforod [flags]\n\n");
+    for (size_t i = 0; i < ROWS; i++) {
+        char left[48];
+        snprintf(left, sizeof left, "--%s %s", rows[i].flag, rows[i].argument);
+        printf("  %-30s %s%s%s%s\n", left, rows[i].sentence, *rows[i].default_text ? " [" : "", rows[i].default_text,
+               *rows[i].default_text ? "]" : "");
+    }
+    printf("\nEvery flag is also an environment variable: --max-body is AFORO_MAX_BODY.\n");
+}
+
+static bool read_environment(struct options *options) {
+    for (size_t i = 0; i < ROWS; i++) {
+        char name[64];
+        environment_name(&rows[i], name, sizeof name);
+        const char *text = getenv(name);
+        if (text && *text && !set(options, &rows[i], name, text)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+enum options_outcome options_read(int argc, char **argv, struct options *options) {
+    struct option table[ROWS + 3] = {{"help", no_argument, NULL, 'h'}, {"version", no_argument, NULL, 'V'}};
+    for (size_t i = 0; i < ROWS; i++) {
+        table[i + 2] = (struct option){rows[i].flag, rows[i].type == SWITCH ? no_argument : required_argument, NULL,
+                                       (int)(256 + i)};
+        set(options, &rows[i], rows[i].flag, rows[i].default_text);
+    }
+    if (!read_environment(options)) {
+        return OPTIONS_WRONG;
+    }
+    opterr = 0;
+    for (int c; (c = getopt_long(argc, argv, ":h", table, NULL)) != -1;) {
+        if (c == 'h') {
+            print_help();
+            return OPTIONS_DONE;
+        }
+        if (c == 'V') {
+            printf("aforod " AFORO_VERSION "\n");
+            return OPTIONS_DONE;
+        }
+        if (c == '?' || c == ':') {
+            fprintf(stderr, "aforod: %s: %s; see --help\n", argv[optind - 1],
+                    c == '?' ? "no such flag" : "needs a value");
+            return OPTIONS_WRONG;
+        }
+        char name[64];
+        snprintf(name, sizeof name, "--%s", rows[c - 256].flag);
+        if (!set(options, &rows[c - 256], name, optarg ? optarg : "1")) {
+            return OPTIONS_WRONG;
+        }
+    }
+    if (optind < argc) {
+        fprintf(stderr, "aforod: %s: unexpected argument; see --help\n", argv[optind]);
+        return OPTIONS_WRONG;
+    }
+    return OPTIONS_RUN;
+}

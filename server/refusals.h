@@ -1,0 +1,24 @@
+/* The reasons of refusal, from their one list. */
+#ifndef AFORO_SERVER_REFUSALS_H
+#define AFORO_SERVER_REFUSALS_H
+
+#include "counters/counters.h"
+
+enum refusal {
+#define REFUSAL(symbol, name, status, sentence) REFUSAL_##symbol,
+#include "server/refusals.def"
+#undef REFUSAL
+    REFUSALS
+};
+
+_Static_assert(REFUSALS <= COUNTERS_REASONS, "the state file keeps that many reasons");
+
+struct refusal_info {
+    const char *name;
+    unsigned status;
+    const char *sentence;
+};
+
+extern const struct refusal_info refusal_table[REFUSALS];
+
+#endif
