@@ -1,0 +1,29 @@
+/* Socket -> request -> answer: what libmicrohttpd calls. All calls are made by the worker thread, inside MHD_run. */
+#ifndef AFORO_SERVER_HTTP_H
+#define AFORO_SERVER_HTTP_H
+
+#include "server/server.h"
+
+/* The library's pool of a connection, cleared for every request: headers and one read of the body must fit. */
+#define HTTP_CONNECTION_MEMORY (16 * 1024)
+
+/* MHD_AccessHandlerCallback; cls is the worker. */
+enum MHD_Result http_handle(void *cls, struct MHD_Connection *connection, const char *url, const char *method,
+                            const char *version, const char *upload_data, size_t *upload_data_size, void **con_cls);
+
+/* MHD_NotifyConnectionCallback: makes and frees what we keep of a connection. */
+void http_connection(void *cls, struct MHD_Connection *connection, void **socket_context,
+                     enum MHD_ConnectionNotificationCode code);
+
+/* MHD_RequestCompletedCallback. */
+void http_completed(void *cls, struct MHD_Connection *connection, void **con_cls,
+                    enum MHD_RequestTerminationCode code);
+
+/* The worker's prepared answers; before its thread starts, and after it ended. False when out of memory. */
+bool http_responses_make(struct worker *worker);
+void http_responses_free(struct worker *worker);
+
+/* From now on every answer closes its connection. By the worker. */
+void http_close_after_answers(struct worker *worker);
+
+#endif

@@ -1,0 +1,15 @@
+/* The listening socket. */
+#ifndef AFORO_SERVER_LISTEN_H
+#define AFORO_SERVER_LISTEN_H
+
+#include <stddef.h>
+
+#define LISTEN_WHY_MAX 256
+#define LISTEN_ADDRESS_MAX 128
+
+/* Binds and listens on "ADDR:PORT", "[ADDR6]:PORT" or ":PORT" (all addresses); port 0 takes a free one. Returns a
+ * non-blocking socket that the caller closes, and the address it got in `address` (LISTEN_ADDRESS_MAX); -1 with `why`
+ * (LISTEN_WHY_MAX) filled otherwise. Before the threads start. */
+int listen_open(const char *text, char *address, char *why);
+
+#endif

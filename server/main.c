@@ -1,0 +1,253 @@
+/* aforod: an inventory. Everything is made here in order, and unmade in reverse. */
+#include "server/clock.h"
+#include "server/listen.h"
+#include "server/log.h"
+#include "server/notify.h"
+#include "server/refusals.h"
+#include "server/store_redis.h"
+#include "server/worker.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#define SYNC_INTERVAL_MS 1000
+
+/* Writes the state file to the disk once a second, so that a power loss costs no more. A thread of its own: a slow disk
+ * then holds up nobody. */
+struct syncer {
+    struct counters *counters;
+    pthread_t thread;
+    pthread_mutex_t mutex;
+    pthread_cond_t wake;
+    bool stopping;
+};
+
+static void *syncer_main(void *cls) {
+    struct syncer *syncer = cls;
+    bool failed = false;
+    pthread_mutex_lock(&syncer->mutex);
+    while (!syncer->stopping) {
+        const int64_t next_us = clock_wall_us() + SYNC_INTERVAL_MS * US_PER_MS;
+        const struct timespec until = {.tv_sec = next_us / US_PER_S, .tv_nsec = next_us % US_PER_S * 1000};
+        pthread_cond_timedwait(&syncer->wake, &syncer->mutex, &until);
+        pthread_mutex_unlock(&syncer->mutex);
+        const bool ok = counters_sync(syncer->counters);
+        if (ok == failed) {
+            log_line(ok ? LOG_INFO : LOG_ERROR, ok ? "the state file is written again" : "cannot write the state file",
+                     "error=\"%s\"", ok ? "" : strerror(errno));
+            failed = !ok;
+        }
+        pthread_mutex_lock(&syncer->mutex);
+    }
+    pthread_mutex_unlock(&syncer->mutex);
+    return NULL;
+}
+
+static bool syncer_start(struct syncer *syncer, struct counters *counters) {
+    *syncer = (struct syncer){.counters = counters};
+    pthread_mutex_init(&syncer->mutex, NULL);
+    pthread_cond_init(&syncer->wake, NULL);
+    return pthread_create(&syncer->thread, NULL, syncer_main, syncer) == 0;
+}
+
+static void syncer_stop(struct syncer *syncer) {
+    pthread_mutex_lock(&syncer->mutex);
+    syncer->stopping = true;
+    pthread_cond_signal(&syncer->wake);
+    pthread_mutex_unlock(&syncer->mutex);
+    pthread_join(syncer->thread, NULL);
+}
+
+static struct counters *open_counters(const struct options *options, unsigned workers) {
+    const struct counters_config config = {.dir = options->state,
+                                           .node_id = *options->node_id ? options->node_id : NULL,
+                                           .workers = workers,
+                                           .horizon_us = options->horizon,
+                                           .future_us = options->future};
+    char why[COUNTERS_WHY_MAX];
+    uint64_t repaired = 0;
+    struct counters *counters = counters_open(&config, &repaired, why);
+    if (!counters) {
+        fprintf(stderr, "aforod: %s\n", why);
+        return NULL;
+    }
+    if (repaired) {
+        log_line(LOG_WARN, "completed what a crash had left half done", "counts=%" PRIu64, repaired);
+    }
+    return counters;
+}
+
+/* False when --redis is wrong. Without --redis nothing is started. */
+static bool start_flush(struct server *server) {
+    const struct options *options = server->options;
+    if (!*options->redis) {
+        return true;
+    }
+    char why[STORE_WHY_MAX];
+    const struct store_redis_config config = {
+        .url = options->redis,
+        .node_id = counters_node_id(server->counters),
+        .ttl_s = {options->redis_ttl_10ms / US_PER_S, options->redis_ttl_1s / US_PER_S,
+                  options->redis_ttl_1min / US_PER_S},
+        .horizon_s = options->horizon / US_PER_S,
+        .timeout_ms = options->redis_timeout / US_PER_MS,
+        .allow_eviction = options->redis_allow_eviction,
+    };
+    struct store *store = store_redis_new(&config, why);
+    if (!store) {
+        fprintf(stderr, "aforod: --redis: %s\n", why);
+        return false;
+    }
+    const struct flush_config flush = {.counters = server->counters,
+                                       .store = store,
+                                       .interval_us = options->flush_interval,
+                                       .address = server->store_address};
+    server->flush = flush_start(&flush);
+    if (!server->flush) {
+        fprintf(stderr, "aforod: cannot start the flush thread: out of memory or threads\n");
+    }
+    return server->flush != NULL;
+}
+
+static void raise_file_limit(const struct options *options) {
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit)) {
+        return;
+    }
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+    if (limit.rlim_cur != RLIM_INFINITY && limit.rlim_cur < (rlim_t)options->max_connections + 64) {
+        log_line(LOG_WARN, "fewer files may be open than --max-connections asks for", "limit=%llu",
+                 (unsigned long long)limit.rlim_cur);
+    }
+}
+
+/* Waits for SIGTERM or SIGINT; while all workers show signs of life, the watchdog hears of it. */
+static int wait_for_signal(const struct server *server, const sigset_t *signals) {
+    const int64_t watchdog_us = notify_watchdog_us();
+    const int64_t period_us = watchdog_us ? watchdog_us / 2 : 3600 * US_PER_S;
+    const struct timespec period = {.tv_sec = period_us / US_PER_S, .tv_nsec = period_us % US_PER_S * 1000};
+    for (;;) {
+        const int signal = sigtimedwait(signals, NULL, &period);
+        if (signal > 0) {
+            return signal;
+        }
+        if (watchdog_us && clock_steady_us() - workers_alive_us(server) < watchdog_us) {
+            notify_send("WATCHDOG=1");
+        }
+    }
+}
+
+static void log_tally(const struct server *server) {
+    struct shard_tally tally;
+    counters_tally(server->counters, &tally);
+    char refused[256] = "";
+    size_t n = 0;
+    for (int i = 0; i < REFUSALS; i++) {
+        n += (size_t)snprintf(refused + n, sizeof refused - n, " refused_%s=%" PRIu64, refusal_table[i].name,
+                              tally.refused[i]);
+    }
+    log_line(LOG_INFO, "stopped", "node=%s received=%" PRIu64 " counted=%" PRIu64 "%s",
+             counters_node_id(server->counters), tally.received, tally.counted, refused);
+}
+
+/* From the first signal on, a second one ends the process at once: what was acknowledged is in the mapped file. */
+static void stop(struct server *server, int signal, const sigset_t *signals) {
+    const int64_t deadline_us = clock_steady_us() + server->options->grace;
+    struct sigaction by_default = {.sa_handler = SIG_DFL};
+    sigaction(SIGTERM, &by_default, NULL);
+    sigaction(SIGINT, &by_default, NULL);
+    pthread_sigmask(SIG_UNBLOCK, signals, NULL);
+    notify_send("STOPPING=1");
+    log_line(LOG_INFO, "stopping", "signal=%d grace_ms=%lld", signal, (long long)(server->options->grace / US_PER_MS));
+    workers_stop(server, deadline_us);
+    if (server->flush && !flush_stop(server->flush, deadline_us)) {
+        log_line(LOG_WARN, "not everything reached the store in time; the state file has it, the next start sends it",
+                 "store=%s", server->store_address);
+    }
+    server->flush = NULL;
+}
+
+static int run(struct server *server, const sigset_t *signals) {
+    char address[LISTEN_ADDRESS_MAX], why[LISTEN_WHY_MAX];
+    const int listen_fd = listen_open(server->options->listen, address, why);
+    if (listen_fd < 0) {
+        fprintf(stderr, "aforod: %s\n", why);
+        return EXIT_FAILURE;
+    }
+    struct syncer syncer;
+    bool ok = syncer_start(&syncer, server->counters);
+    if (ok) {
+        ok = workers_start(server, listen_fd);
+        close(listen_fd);
+        if (ok) {
+            log_line(LOG_INFO, "listening", "address=%s threads=%u node=%s state=%s", address, server->workers,
+                     counters_node_id(server->counters), server->options->state);
+            notify_send("READY=1");
+            stop(server, wait_for_signal(server, signals), signals);
+        } else {
+            workers_stop(server, 0);
+        }
+        syncer_stop(&syncer);
+    }
+    free(server->worker);
+    return ok ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+int main(int argc, char **argv) {
+    struct options options;
+    switch (options_read(argc, argv, &options)) {
+    case OPTIONS_DONE:
+        return EXIT_SUCCESS;
+    case OPTIONS_WRONG:
+        return 2;
+    default:
+        break;
+    }
+    enum log_level level;
+    if (!log_level_by_name(options.log_level, &level)) {
+        fprintf(stderr, "aforod: --log-level: '%s' is not error, warn, info or debug\n", options.log_level);
+        return 2;
+    }
+    const bool arrival = strcmp(options.clock, "arrival") == 0;
+    if (!arrival && strcmp(options.clock, "event") != 0) {
+        fprintf(stderr, "aforod: --clock: '%s' is neither event nor arrival\n", options.clock);
+        return 2;
+    }
+    log_set_level(level);
+    sigset_t signals;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGINT);
+    pthread_sigmask(SIG_BLOCK, &signals, NULL); /* every thread inherits it: only main takes them */
+    struct sigaction ignore = {.sa_handler = SIG_IGN};
+    sigaction(SIGPIPE, &ignore, NULL);
+    raise_file_limit(&options);
+
+    const long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    const unsigned workers = options.threads ? (unsigned)options.threads : cores > 0 ? (unsigned)cores : 1;
+    struct server server = {.options = &options,
+                            .clock_is_arrival = arrival,
+                            .workers = workers,
+                            .started_us = clock_steady_us()};
+    server.counters = open_counters(&options, workers);
+    if (!server.counters) {
+        return EXIT_FAILURE;
+    }
+    int status = EXIT_FAILURE;
+    if (start_flush(&server)) {
+        status = run(&server, &signals);
+    }
+    if (server.flush) {
+        flush_stop(server.flush, 0);
+    }
+    log_tally(&server);
+    counters_close(server.counters);
+    return status;
+}

@@ -1,0 +1,67 @@
+/* What the parts of aforod share. Made by main before the threads start; constant from then on, but for what is named
+ * below. */
+#ifndef AFORO_SERVER_SERVER_H
+#define AFORO_SERVER_SERVER_H
+
+#include "counters/counters.h"
+#include "server/flush.h"
+#include "server/ingest_lines.h"
+#include "server/metrics.h"
+#include "server/options.h"
+
+#include <microhttpd.h>
+#include <pthread.h>
+#include <stdatomic.h>
+
+/* Answers that never change: one response object a worker, so that no two threads share one. */
+enum answer {
+    ANSWER_NONE, /* not decided yet, or made for this request */
+    ANSWER_COUNTED,
+    ANSWER_TOO_LATE,
+    ANSWER_TOO_FAR_AHEAD,
+    ANSWER_TOO_LARGE,
+    ANSWER_LENGTH_REQUIRED,
+    ANSWER_BAD_FRAMING,
+    ANSWER_NOT_FOUND,
+    ANSWER_NOT_ALLOWED_ROOT,
+    ANSWER_NOT_ALLOWED_EVENTS,
+    ANSWER_NOT_ALLOWED_READ,
+    ANSWER_ROOT_PAGE,
+    ANSWERS
+};
+
+struct server;
+
+/* One worker = one thread = one daemon in external mode = one shard. Everything here is the worker thread's own, but
+ * for what says otherwise. */
+struct worker {
+    struct server *server;
+    unsigned index;
+    pthread_t thread;
+    struct MHD_Daemon *daemon;
+    struct shard *shard;
+    struct metrics metrics;          /* read by any */
+    _Atomic uint64_t connections;    /* open now; read by any */
+    _Atomic int64_t alive_us;        /* steady clock of the last wake-up; read by the watchdog */
+    int wake_fd;                     /* eventfd: written by main to stop */
+    int64_t now_us;                  /* wall clock of this wake-up */
+    uint64_t in_flight;              /* requests begun and not completed */
+    bool draining;
+    struct MHD_Response *response[ANSWERS];
+    struct lines_batch batch;        /* scratch of the batch request being read */
+};
+
+struct server {
+    const struct options *options;
+    struct counters *counters;
+    struct flush *flush; /* NULL without --redis */
+    const char *store_address;
+    bool clock_is_arrival;
+    int64_t started_us; /* steady clock */
+    _Atomic bool stopping;
+    _Atomic int64_t drain_deadline_us; /* steady clock; set before stopping */
+    unsigned workers;
+    struct worker *worker; /* [workers] */
+};
+
+#endif

@@ -1,0 +1,18 @@
+/* The worker threads: each drives one libmicrohttpd daemon of its own and never blocks inside the library (with exactly
+ * 128 connections ready its epoll loop would wait before it has handled one). */
+#ifndef AFORO_SERVER_WORKER_H
+#define AFORO_SERVER_WORKER_H
+
+#include "server/server.h"
+
+/* Starts server->workers threads that accept on listen_fd (each on a duplicate; the caller keeps its own). False when one
+ * could not be started: one line was logged, and those that run are to be stopped with workers_stop. */
+bool workers_start(struct server *server, int listen_fd);
+
+/* Stops accepting, lets requests in flight finish until deadline_us (steady clock), ends the threads. By main. */
+void workers_stop(struct server *server, int64_t deadline_us);
+
+/* The steady clock time at which the worker that is longest without a sign of life gave its last one. Any thread. */
+int64_t workers_alive_us(const struct server *server);
+
+#endif
