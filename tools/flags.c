@@ -21,7 +21,7 @@ const char flags_help[] = "Usage: aforo 10ms|1s|1min [flags]\n"
                           "\n"
                           "Which windows\n"
                           "  --last N          N windows, ending with the newest that holds events\n"
-                          "                    (default 60; with --from: no limit)\n"
+                          "                    (default 60; with --from or --to: no limit)\n"
                           "  --from T          windows that start at T or later\n"
                           "  --to T            windows that start before T\n"
                           "                    T: 2016-05-28 11:11:11.12, 2016-05-28T11:11:11Z or Unix time\n"
@@ -188,7 +188,7 @@ static bool check_whole(int argc, char **argv, struct flags *flags, bool from_gi
     } else if (flags->follow && flags->query.partial) {
         snprintf(why, FLAGS_WHY_MAX, "--follow and --partial exclude each other");
     } else {
-        if (flags->query.last == 0 && !from_given)
+        if (flags->query.last == 0 && !from_given && flags->query.to_us == QUERY_TO_NONE)
             flags->query.last = QUERY_LAST_DEFAULT;
         return true;
     }

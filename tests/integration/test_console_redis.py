@@ -5,76 +5,17 @@ import datetime
 import pathlib
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import threading
 import time
 import unittest
 
-from console_support import BIN, TIMEOUT_S, WIDTH_US, aforo, environment, expected_text, text_time
+from console_support import (BIN, CHUNK_TIME, TIMEOUT_S, WIDTH_US, Redis, aforo, environment, expected_text,
+                             text_time)
 
 SECOND = 1_000_000
 DAY = 86_400 * SECOND
-CHUNK_US = {"10ms": SECOND, "1s": 60 * SECOND, "1min": 3600 * SECOND}
-CHUNK_TIME = {"10ms": "%Y-%m-%dT%H:%M:%S", "1s": "%Y-%m-%dT%H:%M", "1min": "%Y-%m-%dT%H"}
-
-
-class Redis:
-    """A redis-server of our own, and as much of its protocol as filling it needs."""
-
-    def __init__(self, directory, *options):
-        self.options = options
-        self.directory = directory
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
-        self.url = f"redis://127.0.0.1:{self.port}"
-        self.start()
-
-    def start(self):
-        self.process = subprocess.Popen(
-            ["redis-server", "--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--dir", self.directory,
-             *self.options], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        deadline = time.monotonic() + TIMEOUT_S
-        while True:
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", self.port)) == 0:
-                    return
-            if self.process.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError("redis-server does not start")
-            time.sleep(0.02)
-
-    def stop(self):
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGCONT)
-            self.process.kill()
-        self.process.wait(TIMEOUT_S)
-
-    def do(self, *commands):
-        """Sends commands in one go; none may fail."""
-        wire = b""
-        for words in commands:
-            wire += b"*%d\r\n" % len(words)
-            for word in map(str, words):
-                wire += b"$%d\r\n%s\r\n" % (len(word.encode()), word.encode())
-        with socket.create_connection(("127.0.0.1", self.port), TIMEOUT_S) as link, link.makefile("rb") as replies:
-            link.sendall(wire)
-            for words in commands:
-                reply = replies.readline()
-                if not reply or reply.startswith(b"-"):
-                    raise RuntimeError(f"{words}: {reply!r}")
-
-    def fill(self, events):
-        """Adds {event time in us: count} to the totals of all three resolutions."""
-        commands = []
-        for us, n in events.items():
-            for resolution, width in WIDTH_US.items():
-                chunk = CHUNK_US[resolution]
-                start = datetime.datetime(1970, 1, 1) + datetime.timedelta(microseconds=us // chunk * chunk)
-                key = f"aforo:{{{resolution}:{start.strftime(CHUNK_TIME[resolution])}}}"
-                commands.append(("HINCRBY", key, f"{us % chunk // width:02d}", n))
-        self.do(*commands)
 
 
 class RedisCase(unittest.TestCase):

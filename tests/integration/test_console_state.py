@@ -9,7 +9,7 @@ import tempfile
 import time
 import unittest
 
-from console_support import BIN, ROOT, TIMEOUT_S, aforo, environment, expected_text, text_time
+from console_support import BIN, TIMEOUT_S, aforo, environment, expected_text, installed, text_time
 
 T = 1_464_433_871_120_000  # 2016-05-28 11:11:11.120
 EVENTS = {T: 122, T + 9_999: 1, T + 30_000: 7, T + 1_000_000: 5, T + 59_000_000: 2, T + 180_000_000: 9}
@@ -98,18 +98,11 @@ class Rows(StateCase):
             self.assertEqual(aforo("1min", "--last", 1, cwd=self.scratch, env=env), (0, expected, ""))
 
     def test_scripts_print_the_same_and_pass_flags_on(self):
+        home = installed(self.scratch / "installed")
         for script, resolution in (("10ms", "10ms"), ("sec", "1s"), ("min", "1min")):
             with self.subTest(script=script):
-                # Copied beside the programs under test, as an installation has them.
-                home = self.scratch / "installed" / "tools"
-                home.mkdir(parents=True, exist_ok=True)
-                copy = home / f"print_reqs_per_{script}.sh"
-                copy.write_bytes((ROOT / "tools" / copy.name).read_bytes())
-                copy.chmod(0o755)
-                if not (home.parent / "bin").exists():
-                    (home.parent / "bin").symlink_to(BIN)
-                done = subprocess.run([copy, "--state", self.state, "--last", "2"], capture_output=True, text=True,
-                                      timeout=TIMEOUT_S, env=environment(), cwd="/")
+                done = subprocess.run([home / "tools" / f"print_reqs_per_{script}.sh", "--state", self.state, "--last", "2"],
+                                      capture_output=True, text=True, timeout=TIMEOUT_S, env=environment(), cwd="/")
                 self.assertEqual((done.returncode, done.stderr), (0, ""))
                 self.assertEqual(done.stdout, aforo(resolution, "--state", self.state, "--last", 2)[1])
                 self.assertTrue(done.stdout)

@@ -63,8 +63,9 @@ START_TEST(every_flag_is_taken) {
     ck_assert_int_eq(flags.source, SOURCE_REDIS);
     flags = good("aforo --state d 1min --from 2016-05-28_11:11:11");
     ck_assert_int_eq(flags.source, SOURCE_STATE);
-    ck_assert_int_eq(flags.query.last, 0); /* a beginning is given: no other limit */
-    ck_assert_int_eq(good("aforo 1s --to 2016-05-28_11:11:11").query.last, 60);
+    ck_assert_int_eq(flags.query.last, 0); /* a beginning is given: the span is the limit */
+    ck_assert_int_eq(good("aforo 1s --to 2016-05-28_11:11:11").query.last, 0);
+    ck_assert_int_eq(good("aforo 1s --to 2016-05-28_11:11:11 --last 60").query.last, 60);
 }
 END_TEST
 
