@@ -1,0 +1,170 @@
+"""The console program against a real Redis, filled as the nodes fill it: far spans, errors, and following it while it
+hangs, dies and comes back empty."""
+
+import datetime
+import pathlib
+import shutil
+import signal
+import subprocess
+import tempfile
+import threading
+import time
+import unittest
+
+from console_support import (BIN, CHUNK_TIME, TIMEOUT_S, WIDTH_US, Redis, aforo, environment, expected_text,
+                             text_time)
+
+SECOND = 1_000_000
+DAY = 86_400 * SECOND
+
+
+class RedisCase(unittest.TestCase):
+    options = ()
+
+    def setUp(self):
+        if shutil.which("redis-server") is None:
+            self.fail("redis-server is missing: apt-get install redis-server")
+        scratch = tempfile.TemporaryDirectory()
+        self.addCleanup(scratch.cleanup)
+        self.redis = Redis(str(pathlib.Path(scratch.name)), *self.options)
+        self.addCleanup(self.redis.stop)
+        self.now_us = time.time_ns() // 1000
+
+    def rows(self, *words):
+        status, out, err = aforo(*words, "--redis", self.redis.url)
+        self.assertEqual((status, err), (0, ""))
+        return out
+
+
+class Rows(RedisCase):
+    def test_every_resolution(self):
+        base = self.now_us - 200 * SECOND
+        events = {base: 5, base + 31_000: 1, base + 999_999: 2, base + 70 * SECOND: 3, base + 130 * SECOND: 900_000}
+        self.redis.fill(events)
+        for resolution in WIDTH_US:
+            with self.subTest(resolution=resolution):
+                # A minute that is still open would be missing.
+                self.assertEqual(self.rows(resolution, "--last", 20_000, "--partial"),
+                                 expected_text(events, resolution))
+
+    def test_as_far_back_as_it_is_kept(self):
+        events = {self.now_us - 400 * DAY: 1, self.now_us - 200 * DAY: 2, self.now_us - 2 * 60 * SECOND: 3}
+        self.redis.fill(events)
+        begin = time.monotonic()
+        self.assertEqual(self.rows("1min", "--last", 1_000_000), expected_text(events, "1min"))
+        self.assertEqual(self.rows("1min", "--from", text_time(self.now_us - 401 * DAY)), expected_text(events, "1min"))
+        self.assertLess(time.monotonic() - begin, 10)
+
+    def test_older_than_the_usual_time_to_live_with_from(self):
+        old_us = self.now_us - 3 * DAY
+        self.redis.fill({old_us: 4})
+        self.assertEqual(self.rows("10ms"), "")
+        self.assertEqual(self.rows("10ms", "--from", text_time(old_us - SECOND)), expected_text({old_us: 4}, "10ms"))
+
+    def test_nothing_is_no_error(self):
+        for resolution in WIDTH_US:
+            self.assertEqual(self.rows(resolution), "")
+
+    def test_states_by_the_horizon(self):
+        self.redis.fill({self.now_us - 100 * SECOND: 1, self.now_us - 10 * SECOND: 1, self.now_us + 5 * SECOND: 1})
+        words = ("1s", "--last", 1000, "--partial", "--format", "csv")
+        lines = self.rows(*words, "--horizon", "50s").splitlines()
+        self.assertEqual(sorted({line.split(",")[2] for line in lines[1:]}), ["closed", "final", "open"])
+        self.assertTrue(lines[1].endswith(",final") and lines[-1].endswith(",open"))
+        self.assertNotIn("final", self.rows(*words))
+
+    def test_what_is_not_ours_is_an_error(self):
+        us = self.now_us - 3600 * SECOND
+        start = datetime.datetime(1970, 1, 1) + datetime.timedelta(microseconds=us // (60 * SECOND) * 60 * SECOND)
+        key = f"aforo:{{1s:{start.strftime(CHUNK_TIME['1s'])}}}"
+        for fill in (("SET", key, "x"), ("HSET", key, "07", "many"), ("HSET", key, "60", "1"), ("HSET", key, "x", "1")):
+            with self.subTest(fill=fill):
+                self.redis.do(("DEL", key), fill)
+                status, out, err = aforo("1s", "--redis", self.redis.url)
+                self.assertEqual((status, out), (1, ""))
+                self.assertRegex(err, r"\Aaforo: redis [^\n]+\n\Z")
+
+    def test_a_redis_that_hangs(self):
+        self.redis.process.send_signal(signal.SIGSTOP)
+        begin = time.monotonic()
+        status, out, err = aforo("1s", "--redis", self.redis.url, "--timeout", "300ms")
+        self.assertEqual((status, out), (1, ""))
+        self.assertRegex(err, r"\Aaforo: redis [^\n]+\n\Z")
+        self.assertLess(time.monotonic() - begin, 3)
+
+
+class Password(RedisCase):
+    options = ("--requirepass", "s3cret")
+
+    def test_taken_from_the_url_and_never_shown(self):
+        place = f"127.0.0.1:{self.redis.port}"
+        self.assertEqual(aforo("1s", "--redis", f"redis://:s3cret@{place}/0"), (0, "", ""))
+        for url in (f"redis://{place}", f"redis://:wr0ng@{place}"):
+            status, out, err = aforo("1s", "--redis", url)
+            self.assertEqual((status, out), (1, ""))
+            self.assertRegex(err, r"\Aaforo: redis [^\n]+\n\Z")
+            self.assertNotIn("wr0ng", err)
+
+
+class Follow(RedisCase):
+    def setUp(self):
+        super().setUp()
+        self.events = {self.now_us - 3 * SECOND: 1}
+        self.redis.fill(self.events)
+        self.process = subprocess.Popen(
+            [BIN / "aforo", "10ms", "--follow", "--last", "1", "--redis", self.redis.url, "--timeout", "500ms"],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment())
+        self.addCleanup(self.process.kill)
+        self.lines = []
+        self.reader = threading.Thread(target=lambda: self.lines.extend(iter(self.process.stdout.readline, "")))
+        self.reader.start()
+
+    def count(self, seconds):
+        """Counts an event every 50 ms, as a node would: with absolute times of now."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            event = {time.time_ns() // 1000: 1}
+            self.redis.fill(event)
+            self.events.update(event)
+            time.sleep(0.05)
+
+    def finish(self):
+        """Ends the program; returns what it said on standard error. What it printed must be right."""
+        time.sleep(0.8)
+        self.process.send_signal(signal.SIGTERM)
+        self.reader.join(TIMEOUT_S)
+        self.assertEqual(self.process.wait(TIMEOUT_S), 0)
+        err = self.process.stderr.read()
+        self.process.stdout.close()
+        self.process.stderr.close()
+        out = "".join(self.lines)
+        expected = expected_text(self.events, "10ms")
+        self.assertEqual(out[:len(expected)], expected)
+        self.assertTrue(all(line.endswith(", 0\n") for line in self.lines[expected.count("\n"):]))
+        return err
+
+    def test_a_running_redis(self):
+        self.count(1)
+        self.assertEqual(self.finish(), "")
+
+    def test_one_that_hangs(self):
+        self.count(0.5)
+        self.redis.process.send_signal(signal.SIGSTOP)
+        time.sleep(1.5)
+        self.redis.process.send_signal(signal.SIGCONT)
+        self.count(3)
+        self.assertRegex(self.finish(), r"\Aaforo: redis [^\n]+; trying again\n\Z")
+
+    def test_one_that_comes_back_empty(self):
+        self.count(0.5)
+        self.redis.stop()
+        time.sleep(1)
+        self.redis.start()
+        time.sleep(0.7)  # the nodes find out
+        self.redis.fill(self.events)
+        self.count(3)
+        self.assertRegex(self.finish(), r"\Aaforo: redis [^\n]+; trying again\n\Z")
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,159 @@
+#include "tools/flags.h"
+
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define WORDS_MAX 16
+
+/* Splits a command line at blanks ('_' stands for a blank inside a word) and reads it. */
+static enum flags_verdict read_line(const char *line, struct flags *flags, char *why) {
+    static char copy[512]; /* flags->place points into it */
+    char *words[WORDS_MAX + 1];
+    int n = 0;
+    ck_assert_uint_lt(strlen(line), sizeof copy);
+    strcpy(copy, line);
+    for (char *word = strtok(copy, " "); word != NULL; word = strtok(NULL, " ")) {
+        ck_assert_int_lt(n, WORDS_MAX);
+        for (char *c = word; *c != '\0'; c++)
+            *c = *c == '_' ? ' ' : *c;
+        words[n++] = word;
+    }
+    words[n] = NULL;
+    return flags_read(n, words, flags, why);
+}
+
+static struct flags good(const char *line) {
+    struct flags flags;
+    char why[FLAGS_WHY_MAX] = "";
+    ck_assert_msg(read_line(line, &flags, why) == FLAGS_RUN, "%s: %s", line, why);
+    return flags;
+}
+
+START_TEST(defaults) {
+    const struct flags flags = good("aforo 1s");
+    ck_assert_int_eq(flags.query.resolution, RESOLUTION_1S);
+    ck_assert_int_eq(flags.query.last, 60);
+    ck_assert_int_le(flags.query.from_us, 0);
+    ck_assert(flags.query.to_us == QUERY_TO_NONE);
+    ck_assert(!flags.query.partial && !flags.follow);
+    ck_assert_int_eq(flags.format, ROWS_TEXT);
+    ck_assert_int_eq(flags.source, SOURCE_BY_DEFAULT);
+    ck_assert_int_eq(flags.horizon_us, INT64_C(3600000000));
+    ck_assert_int_eq(flags.timeout_us, INT64_C(2000000));
+}
+END_TEST
+
+START_TEST(every_flag_is_taken) {
+    struct flags flags =
+        good("aforo --last=7 --from 2016-05-28_11:11:11.5 --to=2016-05-28T11:11:12Z --partial "
+             "--format json --server http://h:1 --timeout 250ms --horizon 2h 10ms");
+    ck_assert_int_eq(flags.query.resolution, RESOLUTION_10MS);
+    ck_assert_int_eq(flags.query.last, 7);
+    ck_assert_int_eq(flags.query.from_us, INT64_C(1464433871500000));
+    ck_assert_int_eq(flags.query.to_us, INT64_C(1464433872000000));
+    ck_assert(flags.query.partial);
+    ck_assert_int_eq(flags.format, ROWS_JSON);
+    ck_assert_int_eq(flags.source, SOURCE_SERVER);
+    ck_assert_str_eq(flags.place, "http://h:1");
+    ck_assert_int_eq(flags.timeout_us, 250000);
+    ck_assert_int_eq(flags.horizon_us, INT64_C(7200000000));
+    flags = good("aforo 1min --follow --redis redis://r");
+    ck_assert(flags.follow);
+    ck_assert_int_eq(flags.source, SOURCE_REDIS);
+    flags = good("aforo --state d 1min --from 2016-05-28_11:11:11");
+    ck_assert_int_eq(flags.source, SOURCE_STATE);
+    ck_assert_int_eq(flags.query.last, 0); /* a beginning is given: the span is the limit */
+    ck_assert_int_eq(good("aforo 1s --to 2016-05-28_11:11:11").query.last, 0);
+    ck_assert_int_eq(good("aforo 1s --to 2016-05-28_11:11:11 --last 60").query.last, 60);
+}
+END_TEST
+
+static const struct {
+    const char *line, *named; /* the sentence must name this */
+} wrong[] = {
+    {"aforo", "10ms, 1s or 1min"},
+    {"aforo 5s", "'5s'"},
+    {"aforo 1s 1min", "'1min'"},
+    {"aforo 1s --last", "--last"},
+    {"aforo 1s --last 0", "--last"},
+    {"aforo 1s --last -1", "--last"},
+    {"aforo 1s --last 80abc", "--last"},
+    {"aforo 1s --last 1000000001", "--last"},
+    {"aforo 1s --last 99999999999999999999", "--last"},
+    {"aforo 1s --from yesterday", "--from"},
+    {"aforo 1s --to 2016-13-01_00:00:00", "--to"},
+    {"aforo 1s --from 2016-05-28_11:11:11 --to 2016-05-28_11:11:10", "--to"},
+    {"aforo 1s --format xml", "--format"},
+    {"aforo 1s --timeout 5", "--timeout"},
+    {"aforo 1s --timeout 0s", "--timeout"},
+    {"aforo 1s --timeout 9999999999999999999s", "--timeout"},
+    {"aforo 1s --horizon 25h", "--horizon"},
+    {"aforo 1s --redis a --server b", "--server"},
+    {"aforo 1s --state=", "--state"},
+    {"aforo 1s --colour", "--colour"},
+    {"aforo 1s -x", "-x"},
+    {"aforo 1s --partial=1", "--partial"},
+    {"aforo 1s --follow --partial", "--follow and --partial"},
+    {"aforo 1s --follow --to 2016-05-28_11:11:11", "--follow and --to"},
+};
+
+START_TEST(what_is_wrong_is_named) {
+    struct flags flags;
+    char why[FLAGS_WHY_MAX] = "";
+    ck_assert_msg(read_line(wrong[_i].line, &flags, why) == FLAGS_WRONG, "%s was taken", wrong[_i].line);
+    ck_assert_msg(strstr(why, wrong[_i].named) != NULL, "%s: \"%s\" does not name it", wrong[_i].line, why);
+    ck_assert_ptr_null(strchr(why, '\n'));
+}
+END_TEST
+
+START_TEST(help_and_version_come_first) {
+    struct flags flags;
+    char why[FLAGS_WHY_MAX];
+    ck_assert_int_eq(read_line("aforo --help", &flags, why), FLAGS_HELP);
+    ck_assert_int_eq(read_line("aforo -h", &flags, why), FLAGS_HELP);
+    ck_assert_int_eq(read_line("aforo --version", &flags, why), FLAGS_VERSION);
+}
+END_TEST
+
+START_TEST(help_fits_a_screen) {
+    int lines = 0, column = 0;
+    for (const char *c = flags_help; *c != '\0'; c++) {
+        column = *c == '\n' ? 0 : column + 1;
+        lines += *c == '\n';
+        ck_assert_int_le(column, 80);
+    }
+    ck_assert_int_lt(lines, 24);
+}
+END_TEST
+
+START_TEST(durations) {
+    int64_t us;
+    ck_assert(flags_duration("100us", &us) && us == 100);
+    ck_assert(flags_duration("10ms", &us) && us == 10000);
+    ck_assert(flags_duration("0s", &us) && us == 0);
+    ck_assert(flags_duration("5m", &us) && us == INT64_C(300000000));
+    ck_assert(flags_duration("1h", &us) && us == INT64_C(3600000000));
+    ck_assert(flags_duration("7d", &us) && us == INT64_C(604800000000));
+    static const char *const none[] = {"", "10", "s", "-1s", "1.5s", " 1s", "1s ", "1S", "106751992d", "1ss"};
+    for (size_t i = 0; i < sizeof none / sizeof *none; i++)
+        ck_assert_msg(!flags_duration(none[i], &us), "'%s' was taken", none[i]);
+}
+END_TEST
+
+int main(void) {
+    Suite *suite = suite_create("flags");
+    TCase *tcase = tcase_create("flags");
+    tcase_add_test(tcase, defaults);
+    tcase_add_test(tcase, every_flag_is_taken);
+    tcase_add_loop_test(tcase, what_is_wrong_is_named, 0, (int)(sizeof wrong / sizeof *wrong));
+    tcase_add_test(tcase, help_and_version_come_first);
+    tcase_add_test(tcase, help_fits_a_screen);
+    tcase_add_test(tcase, durations);
+    suite_add_tcase(suite, tcase);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}

@@ -1,0 +1,54 @@
+/* Where the console program gets rows from: a table of functions, so that --last, --follow and the formats
+ * know nothing of Redis, HTTP or files. One thread. */
+#ifndef AFORO_TOOLS_SOURCE_H
+#define AFORO_TOOLS_SOURCE_H
+
+#include "counters/query.h"
+#include "counters/rows.h"
+
+#define SOURCE_WHY_MAX 512
+
+/* Takes one row; false: stop, no more rows are wanted. */
+typedef bool (*source_row)(void *cls, const struct row *row);
+
+enum source_outcome {
+    SOURCE_DONE,    /* all rows of the query were given */
+    SOURCE_STOPPED, /* source_row said so */
+    SOURCE_AWAY /* failed, perhaps after some rows; `why` is one sentence. Ask `ready` before the next query
+                 */
+};
+
+struct source {
+    const struct source_ops *ops;
+    int64_t horizon_us; /* tells closed windows from final ones */
+    int64_t settle_us;  /* after a window is over, its count is complete here (but for late events) this much
+                           later */
+};
+
+struct source_ops {
+    /* Does it answer (again)? Connects when it must. */
+    bool (*ready)(struct source *source, char why[SOURCE_WHY_MAX]);
+    /* The rows of `query` at time now_us, oldest first, without a gap. */
+    enum source_outcome (*rows)(struct source *source, const struct query *query, int64_t now_us,
+                                source_row each, void *cls, char why[SOURCE_WHY_MAX]);
+    void (*close)(struct source *source); /* frees it */
+};
+
+struct source_config {
+    const char *place; /* URL or directory; must outlive the source */
+    int64_t timeout_us;
+    int64_t horizon_us;
+    const char *token; /* of a reader, sent to a server; NULL: none */
+};
+
+/* Each opens its source and makes sure that it answers; NULL, with a sentence in `why`, when it does not. */
+struct source *source_redis_open(const struct source_config *config, char why[SOURCE_WHY_MAX]);
+struct source *source_server_open(const struct source_config *config, char why[SOURCE_WHY_MAX]);
+struct source *source_state_open(const struct source_config *config, char why[SOURCE_WHY_MAX]);
+
+/* For sources that can read any window: finds what `query` means and gives its rows, in blocks. */
+enum source_outcome source_rows_from_reader(const struct source *source, const struct query_reader *reader,
+                                            const struct query *query, int64_t now_us, source_row each,
+                                            void *cls);
+
+#endif

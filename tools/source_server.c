@@ -1,0 +1,227 @@
+/* Rows from a running aforod: GET /counts, read as CSV while it arrives. The server itself finds what the
+ * query means and knows each window's state. */
+#include "tools/source.h"
+
+#include "counters/civil.h"
+#include "server/timestamp.h"
+
+#include <curl/curl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define URL_MAX 1024
+#define LINE_MAX_BYTES 256 /* of a row, or of the sentence that explains an HTTP error */
+#define TIME_MAX 40
+#define SETTLE_US                                                                                            \
+    (100 * US_PER_MS) /* an event stamped at the end of a window is counted when it has arrived */
+
+struct source_server {
+    struct source base;
+    CURL *curl;
+    struct curl_slist *headers;
+    const char *place;
+    char curl_error[CURL_ERROR_SIZE];
+};
+
+/* One answer as it arrives. */
+struct answer {
+    struct source_server *server;
+    enum resolution resolution;
+    source_row each; /* NULL: the body does not matter */
+    void *cls;
+    char line[LINE_MAX_BYTES];
+    size_t len;
+    uint64_t lines;
+    bool stopped;
+    bool not_rows; /* `line` is not what an aforod answers */
+};
+
+/* "2016-05-28T11:11:11.120Z,122,closed" -> *row. */
+static bool parse_row(const char *line, enum resolution r, struct row *row) {
+    const char *comma = strchr(line, ',');
+    int64_t start_us;
+    struct timestamp_error ignored;
+    if (comma == NULL || !timestamp_parse(line, (size_t)(comma - line), &start_us, &ignored) || start_us < 0)
+        return false;
+    char state[8];
+    int used = 0;
+    if (sscanf(comma, ",%" SCNu64 ",%7[a-z]%n", &row->count, state, &used) != 2 || comma[used] != '\0')
+        return false;
+    row->window = window_at(r, start_us);
+    for (int s = WINDOW_OPEN; s <= WINDOW_FINAL; s++) {
+        row->state = (enum window_state)s;
+        if (strcmp(state, window_state_name(row->state)) == 0)
+            return window_start_us(r, row->window) == start_us;
+    }
+    return false;
+}
+
+/* A whole line of a good answer; false: no more is wanted. */
+static bool take_line(struct answer *answer) {
+    answer->line[answer->len] = '\0';
+    answer->len = 0;
+    if (answer->lines++ == 0) {
+        answer->not_rows = strcmp(answer->line, "start,count,state") != 0;
+        return !answer->not_rows;
+    }
+    struct row row;
+    if (!parse_row(answer->line, answer->resolution, &row)) {
+        answer->not_rows = true;
+        return false;
+    }
+    answer->stopped = !answer->each(answer->cls, &row);
+    return !answer->stopped;
+}
+
+static size_t on_body(char *data, size_t size, size_t n, void *cls) {
+    struct answer *answer = cls;
+    long status = 0;
+    curl_easy_getinfo(answer->server->curl, CURLINFO_RESPONSE_CODE, &status);
+    const bool rows = status == 200 && answer->each != NULL;
+    for (size_t i = 0; i < size * n; i++) {
+        if (data[i] == '\n' && rows) {
+            if (!take_line(answer))
+                return 0;
+        } else if (answer->len + 1 < sizeof answer->line) {
+            answer->line[answer->len++] = data[i];
+        } else if (rows) {
+            answer->not_rows = true;
+            return 0;
+        }
+    }
+    return size * n;
+}
+
+/* What went wrong, as one line. */
+static void explain(const struct source_server *server, struct answer *answer, CURLcode code, long status,
+                    char why[SOURCE_WHY_MAX]) {
+    if (code != CURLE_OK && !answer->not_rows) {
+        snprintf(why, SOURCE_WHY_MAX, "server %s: %s", server->place,
+                 server->curl_error[0] != '\0' ? server->curl_error : curl_easy_strerror(code));
+        return;
+    }
+    answer->line[answer->len] = '\0';
+    answer->line[strcspn(answer->line, "\r\n")] = '\0';
+    if (status != 200)
+        snprintf(why, SOURCE_WHY_MAX, "server %s: HTTP %ld: %s", server->place, status, answer->line);
+    else
+        snprintf(why, SOURCE_WHY_MAX, "server %s: what answers there is not an aforod", server->place);
+}
+
+static enum source_outcome get(struct source_server *server, const char *path, struct answer *answer,
+                               char why[SOURCE_WHY_MAX]) {
+    char url[URL_MAX];
+    const size_t len = strlen(server->place);
+    const int slash = len > 0 && server->place[len - 1] == '/';
+    if (snprintf(url, sizeof url, "%.*s%s", (int)len - slash, server->place, path) >= (int)sizeof url) {
+        snprintf(why, SOURCE_WHY_MAX, "server: the URL is too long");
+        return SOURCE_AWAY;
+    }
+    server->curl_error[0] = '\0';
+    curl_easy_setopt(server->curl, CURLOPT_URL, url);
+    curl_easy_setopt(server->curl, CURLOPT_WRITEDATA, answer);
+    const CURLcode code = curl_easy_perform(server->curl);
+    if (answer->stopped)
+        return SOURCE_STOPPED;
+    long status = 0;
+    curl_easy_getinfo(server->curl, CURLINFO_RESPONSE_CODE, &status);
+    const bool cut = answer->each != NULL && (answer->lines == 0 || answer->len > 0);
+    if (code == CURLE_OK && status == 200 && !cut && !answer->not_rows)
+        return SOURCE_DONE;
+    explain(server, answer, code, status, why);
+    return SOURCE_AWAY;
+}
+
+/* RFC 3339 with microseconds: a bare number's unit would be guessed from its size. */
+static void format_time(int64_t t_us, char out[TIME_MAX]) {
+    struct civil c;
+    civil_from_us(t_us, &c);
+    snprintf(out, TIME_MAX, "%04d-%02d-%02dT%02d:%02d:%02d.%06dZ", c.year, c.month, c.day, c.hour, c.minute,
+             c.second, c.us);
+}
+
+static enum source_outcome rows(struct source *source, const struct query *query, int64_t now_us,
+                                source_row each, void *cls, char why[SOURCE_WHY_MAX]) {
+    (void)now_us; /* the server's clock says what is over */
+    char path[URL_MAX / 2], time[TIME_MAX];
+    size_t used = (size_t)snprintf(path, sizeof path, "/counts/%s?format=csv",
+                                   resolution_table[query->resolution].name);
+    if (query->from_us > 0) {
+        format_time(query->from_us, time);
+        used += (size_t)snprintf(path + used, sizeof path - used, "&from=%s", time);
+    }
+    if (query->to_us != QUERY_TO_NONE) {
+        format_time(query->to_us < 0 ? 0 : query->to_us, time);
+        used += (size_t)snprintf(path + used, sizeof path - used, "&to=%s", time);
+    }
+    if (query->last > 0)
+        used += (size_t)snprintf(path + used, sizeof path - used, "&last=%" PRId64, query->last);
+    if (query->partial)
+        snprintf(path + used, sizeof path - used, "&partial=1");
+    struct answer answer = {
+        .server = (struct source_server *)source, .resolution = query->resolution, .each = each, .cls = cls};
+    return get(answer.server, path, &answer, why);
+}
+
+static bool ready(struct source *source, char why[SOURCE_WHY_MAX]) {
+    struct answer answer = {.server = (struct source_server *)source};
+    return get(answer.server, "/healthz", &answer, why) == SOURCE_DONE;
+}
+
+static void close_server(struct source *source) {
+    struct source_server *server = (struct source_server *)source;
+    curl_slist_free_all(server->headers);
+    curl_easy_cleanup(server->curl);
+    free(server);
+    curl_global_cleanup();
+}
+
+static const struct source_ops server_ops = {ready, rows, close_server};
+
+static bool prepare(struct source_server *server, const struct source_config *config) {
+    CURL *curl = server->curl = curl_easy_init();
+    if (curl == NULL)
+        return false;
+    const long timeout_ms = (long)(config->timeout_us / US_PER_MS);
+    curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
+    curl_easy_setopt(curl, CURLOPT_PROXY, ""); /* http_proxy is not meant for the server next door */
+    curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(curl, CURLOPT_USERAGENT, "aforo");
+    curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, server->curl_error);
+    curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_body);
+    curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, timeout_ms);
+    curl_easy_setopt(curl, CURLOPT_SERVER_RESPONSE_TIMEOUT, (timeout_ms + 999) / 1000);
+    /* A long answer may take its time, one that stands still may not. */
+    curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, 1L);
+    curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME, (timeout_ms + 999) / 1000);
+    if (config->token != NULL) {
+        char header[URL_MAX];
+        const int len = snprintf(header, sizeof header, "Authorization: Bearer %s", config->token);
+        if (len >= (int)sizeof header || (server->headers = curl_slist_append(NULL, header)) == NULL)
+            return false;
+        curl_easy_setopt(curl, CURLOPT_HTTPHEADER, server->headers);
+    }
+    return true;
+}
+
+struct source *source_server_open(const struct source_config *config, char why[SOURCE_WHY_MAX]) {
+    curl_global_init(CURL_GLOBAL_DEFAULT);
+    struct source_server *server = calloc(1, sizeof *server);
+    if (server == NULL) {
+        snprintf(why, SOURCE_WHY_MAX, "out of memory");
+        curl_global_cleanup();
+        return NULL;
+    }
+    server->base =
+        (struct source){.ops = &server_ops, .horizon_us = config->horizon_us, .settle_us = SETTLE_US};
+    server->place = config->place;
+    if (!prepare(server, config)) {
+        snprintf(why, SOURCE_WHY_MAX, "server %s: the HTTP library could not be set up", config->place);
+    } else if (ready(&server->base, why)) {
+        return &server->base;
+    }
+    close_server(&server->base);
+    return NULL;
+}
