@@ -53,7 +53,7 @@ static void empty_unclaimed(struct shard *shard, enum resolution r) {
 static void finish_noted(struct shard *shard, uint64_t *repaired) {
     const int64_t t_us = (int64_t)atomic_load_explicit(&shard->page->adding_us, memory_order_relaxed);
     const uint64_t by = atomic_load_explicit(&shard->page->adding_by, memory_order_relaxed);
-    for (int r = 0; r < RESOLUTIONS; r++) {
+    for (int r = 0; by != 0 && r < RESOLUTIONS; r++) { /* 0: this shard never counted, there is nothing to complete */
         const int64_t number = window_chunk((enum resolution)r, window_at((enum resolution)r, t_us));
         struct chunk *chunk = ring_place(&shard->ring[r], number);
         if (atomic_load_explicit(&chunk->epoch, memory_order_relaxed) != (uint64_t)number) {
