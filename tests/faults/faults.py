@@ -176,6 +176,14 @@ class Run:
                 compare(self.loads, resolution, redis.counts(resolution), "Redis")
         self.tally(sum(sum(server.counts(local[-1]).values()) for server in servers))
 
+    def verify_now(self, servers, redis):
+        """In the middle of a run: Redis has what the servers have, with nothing in flight."""
+        for load in self.loads:
+            load.pause()
+        flushed(servers, redis)
+        for load in self.loads:
+            load.resume()
+
     def verify_stopped(self, servers, redis=None, local=tuple(WIDTH_US)):
         """The same for servers that have ended: their state files, and that Redis says the same."""
         for load in self.loads:
