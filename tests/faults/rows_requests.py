@@ -79,7 +79,7 @@ def slow_requests(run):
     links = [server.connect() for _ in range(200)]
     for link in links:
         run.place.at_close(link.close)
-        link.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 32\r\n\r\nvalue=")
+        link.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\nvalue=")
     run.faults = len(links)
     deadline = time.monotonic() + 25
     for i in range(20):  # a byte a turn on half of them; the others are silent
@@ -112,7 +112,7 @@ def drip(link):
     except OSError:
         return False
     try:
-        return link.send(b"") == 0
+        return link.send(b"2") == 1
     except OSError:
         return False
 
