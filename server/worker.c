@@ -13,7 +13,6 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#define WAIT_MS_MAX 500    /* a sign of life at least this often */
 #define DRAIN_QUIET_US (100 * US_PER_MS)
 #define DRAIN_WAIT_MS 20
 
@@ -87,7 +86,7 @@ static void *worker_main(void *cls) {
     struct worker *worker = cls;
     const int epoll_fd = MHD_get_daemon_info(worker->daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;
     while (!atomic_load_explicit(&worker->server->stopping, memory_order_acquire)) {
-        turn(worker, epoll_fd, WAIT_MS_MAX);
+        turn(worker, epoll_fd, worker->server->sign_of_life_ms);
     }
     drain(worker, epoll_fd);
     MHD_stop_daemon(worker->daemon);
