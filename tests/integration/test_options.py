@@ -1,0 +1,153 @@
+"""The flags of aforod: each as --flag value, --flag=value and environment variable; help; what is wrong is named."""
+
+import re
+import subprocess
+import unittest
+
+from harness import BIN, TIMEOUT_S, Case, environment
+
+GOOD = {"listen": "127.0.0.1:0", "threads": "3", "state": "/tmp/x", "node-id": "a.B_c-9", "horizon": "2h", "future": "1m",
+        "clock": "arrival", "redis": "redis://127.0.0.1:1", "flush-interval": "10ms", "redis-timeout": "100ms",
+        "redis-ttl-10ms": "3h", "redis-ttl-1s": "8d", "redis-ttl-1min": "500d", "max-body": "4KiB",
+        "max-connections": "100", "idle-timeout": "5s", "grace": "1s", "log-level": "debug"}
+BAD = {"listen": ["nonsense", "127.0.0.1", "127.0.0.1:x", "127.0.0.1:99999"], "threads": ["x", "-1", "257", "1.5", ""],
+       "node-id": ["a b", "ä", "x" * 64, "a/b", "a}"], "horizon": ["0s", "100ms", "25h", "1x", "80abc", "1500ms"],
+       "future": ["2h", "x", "10"], "clock": ["wall"], "redis": ["http://x", "nonsense"],
+       "flush-interval": ["0s", "x", "-5ms"], "redis-timeout": ["0s", "x"], "max-body": ["x", "-1", "10XiB", "1e6"],
+       "max-connections": ["0", "x"], "idle-timeout": ["0s", "x"], "grace": ["x", "-1s"], "log-level": ["loud"],
+       "redis-ttl-10ms": ["x"], "redis-ttl-1s": ["0s"], "redis-ttl-1min": ["1"]}
+
+
+def aforod(*words, **env):
+    done = subprocess.run([BIN / "aforod", *words], capture_output=True, text=True, timeout=TIMEOUT_S, check=False,
+                          env=environment(**env), stdin=subprocess.DEVNULL)
+    return done.returncode, done.stdout, done.stderr
+
+
+def variable(flag):
+    return "AFORO_" + flag.upper().replace("-", "_")
+
+
+class Help(unittest.TestCase):
+    def test_help_fits_a_screen_and_shows_every_flag_with_its_default(self):
+        status, out, err = aforod("--help")
+        self.assertEqual((status, err), (0, ""))
+        self.assertLessEqual(len(out.splitlines()), 30)
+        self.assertLessEqual(max(map(len, out.splitlines())), 120)
+        for flag in [*GOOD, "redis-allow-eviction"]:
+            self.assertIn("--" + flag + " ", out)
+        for default in ("127.0.0.1:8080", "./aforo-state", "1h", "10s", "event", "100ms", "1s", "64MiB", "10000", "60s",
+                        "info", "2h", "7d", "400d"):
+            self.assertIn(default, out)
+
+    def test_version(self):
+        status, out, err = aforod("--version")
+        self.assertEqual((status, err), (0, ""))
+        self.assertRegex(out, r"\Aaforod \d+\.\d+\.\d+\n\Z")
+
+
+class Wrong(unittest.TestCase):
+    def assert_refused(self, result, name, statuses=(2,)):
+        status, out, err = result
+        self.assertIn(status, statuses)
+        self.assertEqual(out, "")
+        self.assertRegex(err, r"\Aaforod: [^\n]+\n\Z")
+        self.assertIn(name, err)
+
+    def test_values_that_are_wrong(self):
+        for flag, values in BAD.items():
+            for value in values:
+                with self.subTest(flag=flag, value=value):
+                    words = ("--state", "/nonexistent/dir", "--listen", "127.0.0.1:0", f"--{flag}={value}")
+                    # a wrong flag is status 2, whether it shows in its form or in its use
+                    self.assert_refused(aforod(*words), "--" + flag)
+
+    def test_the_environment_is_named_when_it_is_wrong(self):
+        for flag, values in BAD.items():
+            if values[0]:
+                with self.subTest(flag=flag):
+                    status, _, err = aforod("--state", "/nonexistent/dir", **{variable(flag): values[0]})
+                    self.assertIn(status, (1, 2))
+                    self.assertTrue(variable(flag) in err or "--" + flag in err, err)
+
+    def test_flags_that_do_not_exist(self):
+        for word in ("--colour", "-x", "--thread=3", "--redis-ttl", "extra", "--", "--listen"):
+            with self.subTest(word=word):
+                if word == "--":
+                    self.assert_refused(aforod(word, "extra"), "extra")
+                else:
+                    self.assert_refused(aforod(word), word)
+
+
+class Taken(Case):
+    def start(self, flags, env):
+        server = self.place.server(*flags, env=env, name=f"aforod{len(self.place.programs)}")
+        return server.start()
+
+    def test_every_flag_in_all_three_ways(self):
+        common = {key: value for key, value in GOOD.items() if key not in ("listen", "state", "threads", "redis")}
+        for way in ("word", "equals", "environment"):
+            with self.subTest(way=way):
+                flags, env = [], {}
+                for flag, value in common.items():
+                    if way == "word":
+                        flags += ["--" + flag, value]
+                    elif way == "equals":
+                        flags.append(f"--{flag}={value}")
+                    else:
+                        env[variable(flag)] = value
+                server = self.start(flags, env)
+                self.assertEqual(server.health()["node"], GOOD["node-id"])
+                self.assertEqual(server.post_lines("x" * 5000).status, 413)  # --max-body
+                self.assertEqual(server.post("value=1").status, 204)  # --clock arrival
+                self.assertIn("level=debug", server.log() + "level=debug" * (way == ""))
+
+    def test_a_flag_beats_the_environment(self):
+        server = self.start(["--node-id", "flag"], {"AFORO_NODE_ID": "environment"})
+        self.assertEqual(server.health()["node"], "flag")
+
+    def test_port_0_is_any_and_the_chosen_one_is_logged(self):
+        server = self.place.server("--listen", "127.0.0.1:0")
+        server.spawn()
+        try:
+            from harness import wait_until
+            found = wait_until(lambda: re.search(r'level=info msg="listening" address=127\.0\.0\.1:(\d+)', server.log()),
+                               "the port is logged")
+            server.port = int(found.group(1))
+            self.assertEqual(server.request("GET", "/healthz").status, 200)
+        finally:
+            server.kill()
+
+    def test_log_level(self):
+        quiet = self.start(["--log-level", "error"], {})
+        self.assertEqual(quiet.stop(), 0)
+        self.assertEqual(quiet.log(), "")
+
+    def test_every_log_line_is_logfmt(self):
+        server = self.start(["--log-level", "debug"], {})
+        server.post("value=x")
+        server.stop()
+        for line in server.log().splitlines():
+            self.assertRegex(line, r'\A(\w+=("([^"\\]|\\.)*"|[^\s"]*)( |\Z))+\Z')
+
+
+class CannotStart(Case):
+    def test_port_in_use(self):
+        first = self.server()
+        second = self.place.server(name="second")
+        second.port = first.port
+        status, said = second.refuses_to_start()
+        self.assertEqual(status, 1)
+        lines = [line for line in said.splitlines() if line.startswith("aforod: ")]
+        self.assertEqual(len(lines), 1, said)
+        self.assertIn(str(first.port), lines[0])
+
+    def test_state_directory_without_a_parent(self):
+        server = self.place.server(state="/nonexistent/dir/state")
+        status, said = server.refuses_to_start()
+        self.assertEqual((status, said.count("aforod: ")), (1, 1))
+        self.assertIn("/nonexistent/dir/state", said)
+
+
+if __name__ == "__main__":
+    unittest.main()
