@@ -191,8 +191,15 @@ void lab_signal(const struct lab_server *server, int signal) {
 /* ---- commands
  * ------------------------------------------------------------------------------------------------------ */
 
+/* Sentinel closes the connections of a server whose role it changes: then once more. */
 static redisReply *command(struct lab_server *server, const char *format, va_list words) {
+    va_list again;
+    va_copy(again, words);
     redisReply *reply = redisvCommand(server->control, format, words);
+    if (!reply && server->control->err == REDIS_ERR_EOF && redisReconnect(server->control) == REDIS_OK) {
+        reply = redisvCommand(server->control, format, again);
+    }
+    va_end(again);
     ck_assert_msg(reply != NULL, "port %d: %s: %s", server->port, format, server->control->errstr);
     return reply;
 }
