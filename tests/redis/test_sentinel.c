@@ -1,4 +1,5 @@
-/* The store behind a real Sentinel trio: a master that dies, one that is demoted while we talk to it, a sentinel gone. */
+/* The store behind a real Sentinel trio: a master that dies, one that is demoted while we talk to it, a
+ * sentinel gone. */
 #include "tests/redis/driver.h"
 #include "tests/redis/lab.h"
 
@@ -46,8 +47,8 @@ static void setup(void) {
     for (int i = 0; i < SENTINELS; i++) {
         wait_for_trio(&sentinel[i]);
     }
-    snprintf(url, sizeof url, "redis+sentinel://127.0.0.1:%d,127.0.0.1:%d,127.0.0.1:%d/aforo", sentinel[0].port,
-             sentinel[1].port, sentinel[2].port);
+    snprintf(url, sizeof url, "redis+sentinel://127.0.0.1:%d,127.0.0.1:%d,127.0.0.1:%d/aforo",
+             sentinel[0].port, sentinel[1].port, sentinel[2].port);
     driver_begin(&driver, driver_store(url, "n1", TIMEOUT_MS));
     driver_count(&driver, 0, DRIVER_CHUNKS);
     driver_settle(&driver, SETTLE_MS);
@@ -72,7 +73,8 @@ static bool is_master(struct lab_server *at) {
 
 START_TEST(the_master_dies_under_load) {
     lab_kill(&server[0]);
-    for (const int64_t end = lab_now_ms() + SETTLE_MS; lab_now_ms() < end && driver.connects < 2; lab_sleep_ms(20)) {
+    for (const int64_t end = lab_now_ms() + SETTLE_MS; lab_now_ms() < end && driver.connects < 2;
+         lab_sleep_ms(20)) {
         driver_count(&driver, (unsigned)lab_now_ms(), 7); /* ingest goes on */
         driver_turn(&driver);
     }
@@ -83,13 +85,14 @@ START_TEST(the_master_dies_under_load) {
 }
 END_TEST
 
-/* What the old master acknowledged and never passed on is healed, since the connection says that it was lost. */
+/* What the old master acknowledged and never passed on is healed, since the connection says that it was lost.
+ */
 START_TEST(a_replica_that_lags_behind_is_promoted) {
     lab_signal(&server[1], SIGSTOP); /* it hears of nothing any more, */
     driver_count(&driver, 0, DRIVER_CHUNKS);
     driver_settle(&driver, SETTLE_MS);
     lab_kill(&server[0]);
-    lab_signal(&server[1], SIGCONT); /* except of its promotion */
+    lab_signal(&server[1], SIGCONT);   /* except of its promotion */
     driver_settle(&driver, SETTLE_MS); /* connected still: nothing to send, nothing to notice */
     const struct store_ops *ops = driver.store->ops;
     ck_assert_int_eq(ops->probe(driver.store, RESOLUTION_1MIN, driver.chunk[2].chunk, why), STORE_FAILED);
@@ -101,7 +104,8 @@ END_TEST
 /* Told by +switch-master: the old master lives on, and would take our writes until it is demoted. */
 START_TEST(a_failover_by_hand_is_noticed) {
     lab_do(&sentinel[1], "SENTINEL FAILOVER aforo");
-    for (const int64_t end = lab_now_ms() + SETTLE_MS; lab_now_ms() < end && driver.connects < 2; lab_sleep_ms(10)) {
+    for (const int64_t end = lab_now_ms() + SETTLE_MS; lab_now_ms() < end && driver.connects < 2;
+         lab_sleep_ms(10)) {
         driver_count(&driver, (unsigned)lab_now_ms(), 7);
         driver_turn(&driver);
     }
