@@ -37,7 +37,8 @@ struct cluster {
     int16_t owner[CLUSTER_SLOTS]; /* node, or NOWHERE */
     bool connected;
     bool shaken; /* see cluster_whole */
-    bool stale;  /* the map should be asked for again */
+    bool stale;  /* the map is to be asked for before anything else is sent */
+    bool moved;  /* a MOVED put one slot right; the others can wait for the next queue */
     bool ran;    /* the queue has gone out */
     unsigned queued, fetched;
     struct command queue[LINK_PIPELINE_MAX];
@@ -308,7 +309,7 @@ static void judge(struct cluster *cluster, struct command *command, redisReply *
         if (to != NOWHERE) {
             cluster->owner[command->slot] = (int16_t)to;
         }
-        cluster->stale = true;
+        cluster->moved = true;
     } else if (wire_is_error(reply, "ASK")) {
         command->ask = redirected_to(cluster, reply, from);
     } else if (wire_is_error(reply, "TRYAGAIN")) {
@@ -369,6 +370,8 @@ static void run(struct cluster *cluster) {
     bool left = true;
     cluster->ran = true;
     cluster->why[0] = '\0';
+    cluster->stale = cluster->stale || cluster->moved;
+    cluster->moved = false;
     for (int i = 0; i < ROUNDS_MAX && left; i++) {
         const bool was_stale = cluster->stale;
         if (was_stale) {
@@ -453,7 +456,7 @@ void cluster_close(struct cluster *cluster) {
     }
     cluster->nodes = 0;
     cluster->queued = cluster->fetched = 0;
-    cluster->ran = cluster->connected = cluster->shaken = cluster->stale = false;
+    cluster->ran = cluster->connected = cluster->shaken = cluster->stale = cluster->moved = false;
     memset(cluster->owner, 0xff, sizeof cluster->owner);
 }
 

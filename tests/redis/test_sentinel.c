@@ -110,6 +110,7 @@ START_TEST(a_failover_by_hand_is_noticed) {
         driver_turn(&driver);
     }
     ck_assert_uint_ge(driver.connects, 2);
+    ck_assert_msg(strstr(driver.why, "another server is the master now"), "%s", driver.why);
     driver_settle(&driver, SETTLE_MS);
     driver_check(&driver, url);
     ck_assert(is_master(&server[1]));
