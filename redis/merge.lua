@@ -10,15 +10,15 @@ local fields = {}
 for i = 3, #ARGV, 2 do
     fields[#fields + 1] = ARGV[i]
 end
-local known = redis.call('EXISTS', node)
 local reported = redis.call('HMGET', node, unpack(fields))
 local sums = redis.call('HMGET', total, unpack(fields))
-local raised, summed = {}, {}
+local raised, summed, known = {}, {}, false
 for i, field in ipairs(fields) do
     local new, old, sum = tonumber(ARGV[2 * i + 2]), tonumber(reported[i] or '0'), tonumber(sums[i] or '0')
     if not (new and old and sum) then
         return redis.error_reply('ERR field ' .. field .. ' of ' .. total .. ' holds no count')
     end
+    known = known or reported[i]
     if new > old then
         -- %.0f: a number of Lua is a double, and its own text form turns 1e14 and more into an exponent
         raised[#raised + 1] = field
@@ -27,6 +27,7 @@ for i, field in ipairs(fields) do
         summed[#summed + 1] = string.format('%.0f', sum + (new - old))
     end
 end
+known = known and 1 or redis.call('EXISTS', node)
 if #raised > 0 then
     redis.call('HSET', total, unpack(summed))
     redis.call('HSET', node, unpack(raised))

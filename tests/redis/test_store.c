@@ -62,6 +62,12 @@ START_TEST(two_nodes_add_up_and_repeats_change_nothing) {
     ck_assert_int_eq(lab_number(&server, "HGET " TOTAL " 07"), 37);
     ck_assert_int_eq(lab_number(&server, "HGET " NODE " 07"), 7);
     ck_assert_int_eq(lab_number(&server, "HLEN " TOTAL), 1);
+    const struct store_chunk other_window = {
+        .resolution = RESOLUTION_10MS, .chunk = CHUNK, .n = 1, .slot = {8}, .count = {1}};
+    enum store_ack ack;
+    ck_assert(one->ops->send(one, &other_window, 1, &ack, why));
+    ck_assert_int_eq(ack, STORE_KNOWN); /* the chunk is known, if not this window of it */
+    ck_assert_int_eq(lab_number(&server, "HGET " TOTAL " 08"), 1);
     one->ops->close(one);
     two->ops->close(two);
 }
