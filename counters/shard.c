@@ -154,6 +154,9 @@ void shard_add_arrival_owner(struct shard *shard, int64_t arrival_us) {
 }
 
 void shard_raise_owner(struct shard *shard, enum resolution r, int64_t window, uint64_t by) {
+    if (by == 0) {
+        return; /* a chunk that has an epoch holds events */
+    }
     bool recycled = false;
     struct chunk *chunk = claim(shard, r, window_chunk(r, window), &recycled);
     if (recycled) {
