@@ -16,6 +16,11 @@ int64_t counters_newest_chunk(const struct counters *counters, enum resolution r
     return (int64_t)newest;
 }
 
+/* Older than this, some shard may have recycled what another still has: a sum would be a part only. */
+static int64_t oldest_held(const struct counters *counters, enum resolution r, int64_t newest) {
+    return newest - counters->shard[0].ring[r].chunks + RING_MARGIN;
+}
+
 bool counters_span(const struct counters *counters, enum resolution r, int64_t *oldest_chunk,
                    int64_t *newest_chunk) {
     const int64_t newest = counters_newest_chunk(counters, r);
@@ -27,8 +32,7 @@ bool counters_span(const struct counters *counters, enum resolution r, int64_t *
     if (newest == 0 || oldest == UINT64_MAX) {
         return false;
     }
-    /* Older than this, some shard may have recycled what another still has: a sum would be a part only. */
-    const int64_t held = newest - counters->shard[0].ring[r].chunks + RING_MARGIN;
+    const int64_t held = oldest_held(counters, r, newest);
     *oldest_chunk = held > (int64_t)oldest ? held : (int64_t)oldest;
     *newest_chunk = newest;
     return true;
@@ -36,6 +40,13 @@ bool counters_span(const struct counters *counters, enum resolution r, int64_t *
 
 static bool shard_is_empty(const struct shard *shard, enum resolution r) {
     return atomic_load_explicit(&shard->page->newest[r], memory_order_acquire) == 0;
+}
+
+/* A reader that was put off its core may have summed what a shard had left of a chunk that another had recycled by then.
+ * Whoever recycles announces the newer chunk first: so what is still held when looked at again was whole. */
+static bool was_taken(const struct counters *counters, enum resolution r, int64_t chunk) {
+    atomic_thread_fence(memory_order_acquire); /* partner: the release in ring_claim_owner */
+    return chunk < oldest_held(counters, r, counters_newest_chunk(counters, r));
 }
 
 /* Sums shards [0, shards) of the file. */
@@ -56,6 +67,9 @@ static void read_shards(const struct counters *counters, unsigned shards, enum r
             if (!shard_is_empty(&counters->shard[i], r)) {
                 ring_read(&counters->shard[i].ring[r], chunk, from, here, out + done);
             }
+        }
+        if (was_taken(counters, r, chunk)) {
+            memset(out + done, 0, here * sizeof *out);
         }
         done += here;
     }
@@ -78,7 +92,7 @@ uint64_t counters_chunk_total(const struct counters *counters, enum resolution r
             total += ring_total(&counters->shard[i].ring[r], chunk);
         }
     }
-    return total;
+    return was_taken(counters, r, chunk) ? 0 : total;
 }
 
 /* One shard's statistics as they stood between two changes. The owner is inside a change for a few nanoseconds, so
