@@ -1,0 +1,350 @@
+"""What Redis and the network to it can do. Here aforod itself is never killed, so nothing may be missing or doubled:
+acknowledged = counted = sent."""
+
+import shutil
+import signal
+import time
+
+import proxy
+from faults import TIMEOUT_S, Failure, RedisError, row, wait_until
+
+TIMEOUT_FLAGS = ("--redis-timeout", "200ms")
+
+
+def begin(run, *redis_options, url=None, **load):
+    redis = run.redis(*redis_options).start()
+    server = run.server(*TIMEOUT_FLAGS, redis=url or redis).start()
+    return redis, server, run.load(server, **{"connections": 16, "rate": 4000, **load})
+
+
+def repeat(run, redis, server, times, harm):
+    """Does `harm` so often at random moments, and verifies at the end."""
+    for _ in range(times):
+        run.pause_s(0.1, 0.6)
+        harm()
+        run.faults += 1
+    run.verify([server], redis)
+
+
+def connected(server):
+    return server.health()["store"]["connected"]
+
+
+@row("redis-killed", "Redis is killed and comes back with its data")
+def redis_killed(run):
+    redis, server, _ = begin(run, "--appendonly", "yes", "--appendfsync", "no")
+
+    def harm():
+        redis.kill()
+        run.pause_s(0, 0.5)
+        redis.start()
+    repeat(run, redis, server, run.many(6, 60), harm)
+
+
+@row("redis-back-empty", "Redis is killed and comes back empty")
+def redis_back_empty(run):
+    redis, server, _ = begin(run)
+
+    def harm():
+        redis.kill()
+        run.pause_s(0, 0.5)
+        redis.start()
+    repeat(run, redis, server, run.many(6, 60), harm)
+
+
+@row("redis-flushall", "FLUSHALL under load: sent again in full")
+def redis_flushall(run):
+    redis, server, _ = begin(run)
+    repeat(run, redis, server, run.many(10, 200), lambda: redis.do("FLUSHALL"))
+
+
+@row("redis-flushall-idle", "FLUSHALL while nothing arrives: noticed all the same")
+def redis_flushall_idle(run):
+    redis, server, load = begin(run)
+    load.progress()
+    load.pause()
+    run.verify([server], redis)
+    repeat(run, redis, server, run.many(3, 20), lambda: redis.do("FLUSHALL"))
+
+
+@row("redis-script-flush", "SCRIPT FLUSH: loaded again")
+def redis_script_flush(run):
+    redis, server, _ = begin(run)
+    repeat(run, redis, server, run.many(10, 100), lambda: redis.do("SCRIPT", "FLUSH"))
+
+
+@row("redis-keys-dropped", "single keys of nodes vanish together with their totals: sent again")
+def redis_keys_dropped(run):
+    redis, server, _ = begin(run)
+
+    def harm():
+        totals = [key for key in redis.do("KEYS", "aforo:{*}") if key.endswith("}")]
+        total = run.random.choice(totals or ["none"])
+        redis.do("DEL", total, *redis.do("KEYS", total.replace("[", "\\[") + ":*"))
+    repeat(run, redis, server, run.many(10, 100), harm)
+
+
+@row("redis-evicts", "a Redis that may evict is refused with the reason; ingest goes on; taken when it is set right")
+def redis_evicts(run):
+    redis, server, load = begin(run, "--maxmemory-policy", "allkeys-lru")
+    load.progress()
+    wait_until(lambda: "noeviction" in server.health()["store"]["last_error"], lambda: str(server.health()))
+    if "allkeys-lru" not in server.health()["store"]["last_error"]:
+        raise Failure(f"the reason does not name the policy: {server.health()}")
+    if redis.do("DBSIZE") != 0:
+        raise Failure("something was flushed to a Redis that evicts")
+    run.faults = 1
+    allowed = run.server("--redis-allow-eviction", name="allowed", redis=redis).start()
+    wait_until(lambda: connected(allowed), "a Redis that evicts is taken when that is asked for")
+    allowed.stop()
+    redis.do("CONFIG", "SET", "maxmemory-policy", "noeviction")
+    run.verify([server], redis)
+
+
+def away(run, hide, show, seconds):
+    """Before, while and after Redis is away: rate, latency and memory of the server."""
+    load = run.loads[0]
+    server = load.server
+    load.progress(20000)  # warm
+    load.phase()
+    time.sleep(seconds)
+    before, memory_before = load.phase(), server.rss_kib()
+    hide()
+    run.faults += 1
+    time.sleep(seconds)
+    during, memory_during = load.phase(), server.rss_kib()
+    show()
+    for name, phase in (("before", before), ("away", during)):
+        run.note(f"{name:<6} {phase['rate']:8.0f} requests/s, p50 {phase['p50_us']:.0f} us, p99 {phase['p99_us']:.0f} us, "
+                 f"max {phase['max_us'] / 1000:.1f} ms")
+    run.note(f"memory before {memory_before} KiB, away {memory_during} KiB")
+    return before, during, memory_during - memory_before
+
+
+@row("redis-hangs", "Redis stops answering (SIGSTOP): ingest rate and latency stay, memory does not grow")
+def redis_hangs(run):
+    redis, server, _ = begin(run, rate=0)
+    before, during, grown_kib = away(run, lambda: redis.signal(signal.SIGSTOP), lambda: redis.signal(signal.SIGCONT),
+                                     run.many(4, 20))
+    # The machine is shared with Redis and with other tests: these bounds are for a server that waits for Redis.
+    if during["rate"] < 0.6 * before["rate"]:
+        raise Failure(f"the rate fell to {during['rate'] / before['rate']:.2f} of what it was")
+    if during["p99_us"] > 3 * before["p99_us"] + 2000 or during["max_us"] > before["max_us"] + 150_000:
+        raise Failure("the latency rose")
+    if grown_kib > 2048:
+        raise Failure(f"memory grew by {grown_kib} KiB")
+    run.verify([server], redis)
+
+
+@row("redis-hangs-often", "Redis stops for longer than the time-out, again and again")
+def redis_hangs_often(run):
+    redis, server, _ = begin(run)
+
+    def harm():
+        redis.signal(signal.SIGSTOP)
+        run.pause_s(0.05, 0.8)
+        redis.signal(signal.SIGCONT)
+    repeat(run, redis, server, run.many(6, 60), harm)
+
+
+@row("redis-out-of-memory", "maxmemory reached (OOM errors), then raised")
+def redis_out_of_memory(run):
+    redis, server, load = begin(run)
+
+    def harm():
+        errors = server.health()["store"]["errors"]
+        redis.do("CONFIG", "SET", "maxmemory", "1mb")
+        wait_until(lambda: server.health()["store"]["errors"] > errors, "errors are shown")
+        if "OOM" not in server.health()["store"]["last_error"]:
+            raise Failure(f"the error is not shown: {server.health()}")
+        load.progress()
+        redis.do("CONFIG", "SET", "maxmemory", "0")
+    repeat(run, redis, server, run.many(4, 40), harm)
+
+
+@row("redis-not-there", "Redis is away when aforod starts, and comes later")
+def redis_not_there(run):
+    redis = run.redis()
+    server = run.server(*TIMEOUT_FLAGS, redis=redis).start()
+    load = run.load(server, connections=16)
+    load.progress(2000)
+    if connected(server):
+        raise Failure("connected to nothing?")
+    run.faults = 1
+    redis.start()
+    run.verify([server], redis)
+
+
+@row("state-lost", "state directory lost, node id kept, Redis away at the start: goes on from what Redis has")
+def state_lost(run):
+    redis = run.redis("--appendonly", "yes", "--appendfsync", "no").start()
+    server = run.server(*TIMEOUT_FLAGS, "--node-id", "n1", redis=redis).start()
+    load = run.load(server, connections=16, rate=4000, past_us=3_000_000)
+    for _ in range(run.many(4, 40)):
+        load.progress(2000)
+        load.pause()
+        if server.stop():
+            raise Failure("did not end in order")
+        redis.kill()
+        shutil.rmtree(server.state)
+        server.start()
+        load.resume()
+        load.progress(2000)  # new events in windows that Redis has too, before it can be read
+        redis.start()
+        run.faults += 1
+        if run.random.random() < 0.5:  # killed between reading back and flushing, or somewhere near
+            run.pause_s(0, 0.3)
+            run.kill9(server)
+            server.start()
+        wait_until(lambda: connected(server), "connected again")
+    run.verify([server], redis)
+
+
+@row("state-lost-redis-up", "state directory lost, node id kept, Redis there")
+def state_lost_redis_up(run):
+    redis = run.redis().start()
+    server = run.server(*TIMEOUT_FLAGS, "--node-id", "n1", redis=redis).start()
+    load = run.load(server, connections=16, rate=4000, past_us=3_000_000)
+    for _ in range(run.many(5, 50)):
+        load.progress(2000)
+        load.pause()
+        if server.stop():
+            raise Failure("did not end in order")
+        shutil.rmtree(server.state)
+        run.faults += 1
+        server.start()
+        load.resume()
+    load.progress()
+    run.verify([server], redis)
+
+
+def through_proxy(run, mode, times):
+    redis = run.redis().start()
+    between = proxy.Proxy(run.place, redis.port, run.random)
+    server = run.server(*TIMEOUT_FLAGS, "--flush-interval", "20ms", redis=between.url).start()
+    run.load(server, connections=16, rate=4000)
+    wait_until(lambda: connected(server), "connected")
+    for _ in range(times):
+        run.pause_s(0.05, 0.3)
+        done = between.harm
+        between.mode = mode
+        wait_until(lambda before=done: between.harm > before, "the proxy does its harm")
+        run.pause_s(0, 0.2)
+        between.mode = proxy.PASS
+        if run.random.random() < 0.5:  # else the harm may hit the read-back or the first of the sending again
+            wait_until(lambda: connected(server), "connected again")
+    run.faults = between.harm
+    run.verify([server], redis)
+
+
+@row("reply-cut", "the connection ends in the middle of a reply: sent again, counted once")
+def reply_cut(run):
+    through_proxy(run, proxy.CUT, run.many(15, 200))
+
+
+@row("request-cut", "the connection ends in the middle of what is sent")
+def request_cut(run):
+    through_proxy(run, proxy.CUT_REQUEST, run.many(15, 200))
+
+
+@row("reply-half", "half of a reply comes, and then nothing")
+def reply_half(run):
+    through_proxy(run, proxy.HALF, run.many(8, 100))
+
+
+@row("reply-late", "the reply comes after the time-out")
+def reply_late(run):
+    through_proxy(run, proxy.DELAY, run.many(8, 100))
+
+
+@row("redis-refuses", "connections are accepted and closed at once")
+def redis_refuses(run):
+    redis = run.redis().start()
+    between = proxy.Proxy(run.place, redis.port, run.random)
+    server = run.server(*TIMEOUT_FLAGS, redis=between.url).start()
+    load = run.load(server, connections=16, rate=4000)
+    for _ in range(run.many(4, 40)):
+        load.progress()
+        between.mode = proxy.REFUSE
+        between.cut_all()
+        run.pause_s(0.1, 0.5)
+        between.mode = proxy.PASS
+        wait_until(lambda: connected(server), "connected again")
+    run.faults = between.harm
+    run.verify([server], redis)
+
+
+def replica_of(run, master, name):
+    replica = run.redis("--replicaof", "127.0.0.1", str(master.port), "--repl-diskless-sync-delay", "0",
+                        "--replica-serve-stale-data", "yes", name=name).start()
+    wait_until(lambda: "master_link_status:up" in replica.do("INFO", "replication"), "the replica follows")
+    return replica
+
+
+@row("replica-promoted", "the master dies, a replica without its last second takes its address")
+def replica_promoted(run):
+    master = run.redis(name="redis0").start()
+    between = proxy.Proxy(run.place, master.port, run.random)
+    server = run.server(*TIMEOUT_FLAGS, redis=between.url).start()
+    run.load(server, connections=16, rate=4000)
+    for i in range(run.many(3, 30)):
+        replica = replica_of(run, master, f"redis{i + 1}")
+        run.pause_s(0.2, 0.6)
+        replica.signal(signal.SIGSTOP)
+        run.pause_s(0.3, 1.2)  # what it misses
+        master.kill()
+        replica.signal(signal.SIGCONT)
+        replica.do("REPLICAOF", "NO", "ONE")
+        between.target_port = replica.port
+        between.cut_all()
+        run.faults += 1
+        master = replica
+    run.verify([server], master)
+
+
+def sentinel_of(run, master):
+    sentinel = run.redis(name="sentinel")
+    config = sentinel.directory / "sentinel.conf"
+    config.write_text(f"port {sentinel.port}\nbind 127.0.0.1\ndir {sentinel.directory}\nlogfile ''\n"
+                      f"sentinel monitor counts 127.0.0.1 {master.port} 1\n"
+                      "sentinel down-after-milliseconds counts 500\nsentinel failover-timeout counts 2000\n")
+    sentinel.command = ["redis-sentinel", config]
+    sentinel.spawn = super(type(sentinel), sentinel).spawn
+    return sentinel.start()
+
+
+@row("sentinel-failover", "the master is killed, redis-sentinel promotes a replica that missed writes: healed by sending again")
+def sentinel_failover(run):
+    shutil.which("redis-sentinel") or no_sentinel()
+    nodes = [run.redis(name="redis0").start()]
+    nodes.append(replica_of(run, nodes[0], "redis1"))
+    sentinel = sentinel_of(run, nodes[0])
+    wait_until(lambda: "num-other-sentinels" in str(sentinel.do("SENTINEL", "MASTER", "counts")), "sentinel knows")
+    wait_until(lambda: len(sentinel.do("SENTINEL", "REPLICAS", "counts")) == 1, "sentinel knows the replica")
+    server = run.server(*TIMEOUT_FLAGS, redis=f"redis+sentinel://127.0.0.1:{sentinel.port}/counts").start()
+    load = run.load(server, connections=16, rate=4000, past_us=3_000_000)
+    for i in range(run.many(1, 6)):
+        master, replica = nodes[i % 2], nodes[1 - i % 2]
+        load.progress(2000)
+        wait_until(lambda: connected(server), "connected")
+        replica.signal(signal.SIGSTOP)
+        run.pause_s(0.2, 0.4)  # less than what sentinel takes for down
+        master.kill()
+        replica.signal(signal.SIGCONT)
+        run.faults += 1
+        wait_until(lambda one=replica: "role:master" in one.do("INFO", "replication"), "promoted", 4 * TIMEOUT_S)
+        run.verify_now([server], replica)
+        master.start()  # sentinel makes it a replica of the new one
+        wait_until(lambda one=master: linked(one), "the old master follows", 4 * TIMEOUT_S)
+    run.verify([server], replica)
+
+
+def linked(redis):
+    try:
+        return "master_link_status:up" in redis.do("INFO", "replication")
+    except RedisError:
+        return False
+
+
+def no_sentinel():
+    raise Failure("redis-sentinel is missing: apt-get install redis-sentinel")
