@@ -16,6 +16,11 @@ int64_t counters_newest_chunk(const struct counters *counters, enum resolution r
     return (int64_t)newest;
 }
 
+/* Older than this, some shard may have recycled what another still has: a sum would be a part only. */
+static int64_t oldest_held(const struct counters *counters, enum resolution r, int64_t newest) {
+    return newest - counters->shard[0].ring[r].chunks + RING_MARGIN;
+}
+
 bool counters_span(const struct counters *counters, enum resolution r, int64_t *oldest_chunk,
                    int64_t *newest_chunk) {
     const int64_t newest = counters_newest_chunk(counters, r);
@@ -27,8 +32,7 @@ bool counters_span(const struct counters *counters, enum resolution r, int64_t *
     if (newest == 0 || oldest == UINT64_MAX) {
         return false;
     }
-    /* Older than this, some shard may have recycled what another still has: a sum would be a part only. */
-    const int64_t held = newest - counters->shard[0].ring[r].chunks + RING_MARGIN;
+    const int64_t held = oldest_held(counters, r, newest);
     *oldest_chunk = held > (int64_t)oldest ? held : (int64_t)oldest;
     *newest_chunk = newest;
     return true;
@@ -38,10 +42,25 @@ static bool shard_is_empty(const struct shard *shard, enum resolution r) {
     return atomic_load_explicit(&shard->page->newest[r], memory_order_acquire) == 0;
 }
 
-/* Sums chunks [oldest, newest] of shards [0, shards) of the file. */
-static void read_shards(const struct counters *counters, unsigned shards, enum resolution r, int64_t oldest,
-                        int64_t newest, int64_t first, uint32_t n, uint64_t *out) {
+/* A reader that was put off its core may have summed what a shard had left of a chunk that another had recycled by then.
+ * Whoever recycles announces the newer chunk first: so what is still held when looked at again was whole. */
+static bool was_taken(const struct counters *counters, enum resolution r, int64_t chunk) {
+    atomic_thread_fence(memory_order_acquire); /* partner: the release in ring_claim_owner */
+    return chunk < oldest_held(counters, r, counters_newest_chunk(counters, r));
+}
+
+/* Only what no shard can have recycled, or whatever is still there. */
+enum reading { READ_WHOLE, READ_REST };
+
+/* Sums shards [0, shards) of the file. */
+static void read_shards(const struct counters *counters, unsigned shards, enum reading reading, enum resolution r,
+                        int64_t first, uint32_t n, uint64_t *out) {
     memset(out, 0, n * sizeof *out);
+    int64_t oldest, newest;
+    if (!counters_span(counters, r, &oldest, &newest)) {
+        return;
+    }
+    oldest = reading == READ_REST ? 0 : oldest;
     for (uint32_t done = 0; done < n;) {
         const int64_t window = first + done;
         const int64_t chunk = window_chunk(r, window);
@@ -53,27 +72,26 @@ static void read_shards(const struct counters *counters, unsigned shards, enum r
                 ring_read(&counters->shard[i].ring[r], chunk, from, here, out + done);
             }
         }
+        if (reading == READ_WHOLE && was_taken(counters, r, chunk)) {
+            memset(out + done, 0, here * sizeof *out);
+        }
         done += here;
     }
 }
 
 void counters_read(const struct counters *counters, enum resolution r, int64_t first, uint32_t n,
                    uint64_t *out) {
-    int64_t oldest = 1, newest = 0;
-    counters_span(counters, r, &oldest, &newest);
-    read_shards(counters, counters->shards, r, oldest, newest, first, n, out);
+    read_shards(counters, counters->shards, READ_WHOLE, r, first, n, out);
 }
 
 void counters_read_rest(const struct counters *counters, enum resolution r, int64_t first, uint32_t n,
                         uint64_t *out) {
-    read_shards(counters, counters->shards, r, 0, counters_newest_chunk(counters, r), first, n, out);
+    read_shards(counters, counters->shards, READ_REST, r, first, n, out);
 }
 
 void counters_read_back_shard(const struct counters *counters, enum resolution r, int64_t first, uint32_t n,
                               uint64_t *out) {
-    int64_t oldest = 1, newest = 0;
-    counters_span(counters, r, &oldest, &newest);
-    read_shards(counters, 1, r, oldest, newest, first, n, out); /* shard 0 is the read-back shard */
+    read_shards(counters, 1, READ_WHOLE, r, first, n, out); /* shard 0 is the read-back shard */
 }
 
 uint64_t counters_chunk_total(const struct counters *counters, enum resolution r, int64_t chunk) {
@@ -83,7 +101,7 @@ uint64_t counters_chunk_total(const struct counters *counters, enum resolution r
             total += ring_total(&counters->shard[i].ring[r], chunk);
         }
     }
-    return total;
+    return was_taken(counters, r, chunk) ? 0 : total;
 }
 
 /* One shard's statistics as they stood between two changes. The owner is inside a change for a few nanoseconds, so

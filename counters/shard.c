@@ -34,7 +34,8 @@ void shard_bind(struct shard *shard, const struct counters *counters, unsigned c
 }
 
 int64_t shard_floor_us(const struct shard *shard) {
-    int64_t floor_us = 0;
+    /* A clock that was never set starts in 1970, whose first hour is chunk number 0: EPOCH_NONE. */
+    int64_t floor_us = chunk_start_us(RESOLUTION_1MIN, EPOCH_NONE + 1);
     for (int r = 0; r < RESOLUTIONS; r++) {
         const int64_t oldest = counters_newest_chunk(shard->counters, (enum resolution)r) -
                                shard->ring[r].chunks + RING_MARGIN;
@@ -51,12 +52,14 @@ void shard_set_now_owner(struct shard *shard, int64_t now_us) {
     shard->hi_us = now_us + counters_future_us(shard->counters);
 }
 
+/* The newest chunk is announced before its place is taken from an older one: readers look at it again after they have
+ * read, and so never believe a sum of which one shard's part was being taken away (merge.c, was_taken). */
 static struct chunk *claim(struct shard *shard, enum resolution r, int64_t number, bool *recycled) {
-    struct chunk *chunk = ring_claim_owner(&shard->ring[r], number, recycled);
     counter *newest = &shard->page->newest[r];
-    if (chunk && (uint64_t)number > atomic_load_explicit(newest, memory_order_relaxed)) {
+    if ((uint64_t)number > atomic_load_explicit(newest, memory_order_relaxed)) {
         atomic_store_explicit(newest, (uint64_t)number, memory_order_release);
     }
+    struct chunk *chunk = ring_claim_owner(&shard->ring[r], number, recycled);
     counter *oldest = &shard->page->oldest[r];
     const uint64_t first = atomic_load_explicit(oldest, memory_order_relaxed);
     if (chunk && (first == 0 || (uint64_t)number < first)) {
@@ -65,7 +68,19 @@ static struct chunk *claim(struct shard *shard, enum resolution r, int64_t numbe
     return chunk;
 }
 
-/* Fills `place` for a second; false when one of the rings has moved past it (nothing is changed then). */
+/* Whether a second's 10 ms windows, or a minute's seconds, are gone while their sum is still held: a recovery may leave
+ * that behind. New events there would make the sums disagree. */
+static bool part_is_gone(const struct shard *shard, enum resolution r, int64_t number) {
+    const enum resolution next = (enum resolution)(r + 1);
+    const struct chunk *chunk = ring_place(&shard->ring[r], number);
+    const struct chunk *sums = ring_place(&shard->ring[next], window_chunk(next, number));
+    return atomic_load_explicit(&chunk->epoch, memory_order_relaxed) != (uint64_t)number &&
+           atomic_load_explicit(&sums->epoch, memory_order_relaxed) == (uint64_t)window_chunk(next, number) &&
+           atomic_load_explicit(&sums->count[window_slot(next, number)], memory_order_relaxed) != 0;
+}
+
+/* Fills `place` for a second; false when one of the rings has moved past it or has lost its parts (nothing is changed
+ * then). */
 static bool find_second(struct shard *shard, int64_t second, struct second_place *place) {
     const int64_t t_us = second * US_PER_S;
     const int64_t number[RESOLUTIONS] = {
@@ -75,7 +90,8 @@ static bool find_second(struct shard *shard, int64_t second, struct second_place
     };
     for (int r = 0; r < RESOLUTIONS; r++) {
         const struct chunk *there = ring_place(&shard->ring[r], number[r]);
-        if (atomic_load_explicit(&there->epoch, memory_order_relaxed) > (uint64_t)number[r]) {
+        if (atomic_load_explicit(&there->epoch, memory_order_relaxed) > (uint64_t)number[r] ||
+            (r + 1 < RESOLUTIONS && part_is_gone(shard, (enum resolution)r, number[r]))) {
             return false;
         }
     }
@@ -145,15 +161,24 @@ size_t shard_add_batch_owner(struct shard *shard, const int64_t *us, size_t n, e
 
 void shard_add_arrival_owner(struct shard *shard, int64_t arrival_us) {
     const int64_t floor_us = shard_floor_us(shard);
-    const int64_t t_us = arrival_us > floor_us ? arrival_us : floor_us;
-    const int64_t second = t_us / US_PER_S;
+    int64_t t_us = arrival_us > floor_us ? arrival_us : floor_us;
+    int64_t second = t_us / US_PER_S;
     struct second_place *place = &shard->place[second & (SECOND_PLACES - 1)];
-    const bool found = place->second == second || find_second(shard, second, place);
-    assert(found && "the floor is above everything that was recycled");
+    bool found = place->second == second || find_second(shard, second, place);
+    /* The floor is above everything that was recycled: only what a recovery left without its parts is stepped over. */
+    for (int64_t turns = 0; !found && turns < shard->ring[RESOLUTION_10MS].chunks; turns++) {
+        t_us = ++second * US_PER_S;
+        place = &shard->place[second & (SECOND_PLACES - 1)];
+        found = place->second == second || find_second(shard, second, place);
+    }
+    assert(found && "the ring cannot be without any second");
     add_at(shard, place, t_us, 1);
 }
 
 void shard_raise_owner(struct shard *shard, enum resolution r, int64_t window, uint64_t by) {
+    if (by == 0 || window_chunk(r, window) <= EPOCH_NONE) {
+        return; /* a chunk that has an epoch holds events */
+    }
     bool recycled = false;
     struct chunk *chunk = claim(shard, r, window_chunk(r, window), &recycled);
     if (recycled) {

@@ -212,7 +212,7 @@ static bool map_file(struct counters *counters, char *why) {
 static bool recover(struct counters *counters, enum recovery recovery, uint64_t *repaired, char *why) {
     for (unsigned i = 0; i < counters->shards; i++) {
         char what[COUNTERS_WHY_MAX];
-        shard_repair(&counters->shard[i], recovery, repaired);
+        shard_repair(&counters->shard[i], i, recovery, repaired);
         if (!shard_verify(&counters->shard[i], i, what)) {
             return refuse(why, "%s: is damaged: %.300s; move the file away (what was flushed is still in Redis)",
                           counters->path, what);

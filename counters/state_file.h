@@ -52,8 +52,9 @@ enum recovery {
     RECOVERY_TORN    /* the machine died: pages may be of different moments */
 };
 
-/* Completes what a crash left half done in one shard, and adds the number of changed counts to *repaired. */
-void shard_repair(struct shard *shard, enum recovery recovery, uint64_t *repaired);
+/* Completes what a crash left half done in one shard, and adds the number of changed counts to *repaired. `index` 0 is
+ * the read-back shard. */
+void shard_repair(struct shard *shard, unsigned index, enum recovery recovery, uint64_t *repaired);
 
 /* Every invariant of one shard; `index` 0 is the read-back shard, whose resolutions stand each for itself. False fills
  * why (COUNTERS_WHY_MAX). */

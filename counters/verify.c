@@ -33,27 +33,36 @@ static void set_relaxed(counter *c, uint64_t value, uint64_t *repaired) {
     }
 }
 
-/* Half-done recycling (epoch gone, counts partly there) becomes an empty place. */
-static void empty_unclaimed(struct shard *shard, enum resolution r) {
+static void empty_place(struct chunk *chunk, uint32_t slots) {
+    atomic_store_explicit(&chunk->epoch, EPOCH_NONE, memory_order_relaxed);
+    atomic_store_explicit(&chunk->total, 0, memory_order_relaxed);
+    for (uint32_t i = 0; i < slots; i++) {
+        atomic_store_explicit(&chunk->count[i], 0, memory_order_relaxed);
+    }
+}
+
+/* Half-done recycling (epoch gone, counts partly there) becomes an empty place, and so does a place that was claimed
+ * for an event that never came to be counted: at rest, a chunk that has an epoch holds events. */
+static void empty_unused(struct shard *shard, enum resolution r) {
     const struct ring *ring = &shard->ring[r];
     for (int64_t place = 0; place < ring->chunks; place++) {
         struct chunk *chunk = ring_place(ring, place);
-        if (atomic_load_explicit(&chunk->epoch, memory_order_relaxed) == EPOCH_NONE &&
-            (atomic_load_explicit(&chunk->total, memory_order_relaxed) != 0 || chunk_sum(chunk, ring->slots) != 0)) {
-            atomic_store_explicit(&chunk->total, 0, memory_order_relaxed);
-            for (uint32_t i = 0; i < ring->slots; i++) {
-                atomic_store_explicit(&chunk->count[i], 0, memory_order_relaxed);
-            }
+        const uint64_t epoch = atomic_load_explicit(&chunk->epoch, memory_order_relaxed);
+        const bool counts =
+            atomic_load_explicit(&chunk->total, memory_order_relaxed) != 0 || chunk_sum(chunk, ring->slots) != 0;
+        if ((epoch == EPOCH_NONE) == counts) {
+            empty_place(chunk, ring->slots);
         }
     }
 }
 
 /* Completes the noted event from the finest ring upwards: where the count has it, the total and the coarser windows
- * get it too. One that had not reached the finest count was never acknowledged, and is left out. */
-static void finish_noted(struct shard *shard, uint64_t *repaired) {
+ * get it too. One that had not reached the finest count was never acknowledged, and is left out. Where each resolution
+ * stands for itself, only the total is completed. */
+static void finish_noted(struct shard *shard, bool linked, uint64_t *repaired) {
     const int64_t t_us = (int64_t)atomic_load_explicit(&shard->page->adding_us, memory_order_relaxed);
     const uint64_t by = atomic_load_explicit(&shard->page->adding_by, memory_order_relaxed);
-    for (int r = 0; by != 0 && r < RESOLUTIONS; r++) { /* 0: this shard never counted, there is nothing to complete */
+    for (int r = 0; by > 0 && r < RESOLUTIONS; r++) { /* 0: nothing was ever added */
         const int64_t number = window_chunk((enum resolution)r, window_at((enum resolution)r, t_us));
         struct chunk *chunk = ring_place(&shard->ring[r], number);
         if (atomic_load_explicit(&chunk->epoch, memory_order_relaxed) != (uint64_t)number) {
@@ -64,7 +73,7 @@ static void finish_noted(struct shard *shard, uint64_t *repaired) {
             set_relaxed(&chunk->total, sum, repaired);
         }
         counter *count;
-        if (r + 1 < RESOLUTIONS && coarser(shard, (enum resolution)r, number, &count) &&
+        if (linked && r + 1 < RESOLUTIONS && coarser(shard, (enum resolution)r, number, &count) &&
             atomic_load_explicit(&chunk->total, memory_order_relaxed) ==
                 atomic_load_explicit(count, memory_order_relaxed) + by) {
             counter_add_owner(count, by);
@@ -73,23 +82,41 @@ static void finish_noted(struct shard *shard, uint64_t *repaired) {
     }
 }
 
+/* After a power loss: a coarser window's chunk may not have reached the disk when its finer chunk did. Its place is then
+ * empty or still holds an older one. */
+static void claim_coarser(struct shard *shard, enum resolution r, int64_t number, uint64_t *repaired) {
+    const enum resolution next = (enum resolution)(r + 1);
+    struct chunk *chunk = ring_place(&shard->ring[next], window_chunk(next, number));
+    const uint64_t wanted = (uint64_t)window_chunk(next, number);
+    if (atomic_load_explicit(&chunk->epoch, memory_order_relaxed) < wanted) {
+        empty_place(chunk, shard->ring[next].slots);
+        set_relaxed(&chunk->epoch, wanted, repaired);
+    }
+}
+
 /* After a power loss: the finer ring is the truth wherever it is still held. */
-static void settle_torn(struct shard *shard, uint64_t *repaired) {
+static void settle_torn(struct shard *shard, bool linked, uint64_t *repaired) {
     for (int r = 0; r < RESOLUTIONS; r++) {
         const struct ring *ring = &shard->ring[r];
         for (int64_t place = 0; place < ring->chunks; place++) {
             struct chunk *chunk = ring_place(ring, place);
             const uint64_t epoch = atomic_load_explicit(&chunk->epoch, memory_order_relaxed);
             if (epoch != EPOCH_NONE && ring_place(ring, (int64_t)epoch) != chunk) {
-                atomic_store_explicit(&chunk->epoch, EPOCH_NONE, memory_order_relaxed);
+                empty_place(chunk, ring->slots);
                 ++*repaired;
                 continue;
             }
-            set_relaxed(&chunk->total, chunk_sum(chunk, ring->slots), repaired);
+            const uint64_t sum = chunk_sum(chunk, ring->slots);
+            set_relaxed(&chunk->total, sum, repaired);
+            if (!linked || epoch == EPOCH_NONE || r + 1 >= RESOLUTIONS) {
+                continue;
+            }
+            if (sum > 0) {
+                claim_coarser(shard, (enum resolution)r, (int64_t)epoch, repaired);
+            }
             counter *count;
-            if (epoch != EPOCH_NONE && r + 1 < RESOLUTIONS &&
-                coarser(shard, (enum resolution)r, (int64_t)epoch, &count)) {
-                set_relaxed(count, atomic_load_explicit(&chunk->total, memory_order_relaxed), repaired);
+            if (coarser(shard, (enum resolution)r, (int64_t)epoch, &count)) {
+                set_relaxed(count, sum, repaired);
             }
         }
     }
@@ -110,28 +137,28 @@ static void find_span(struct shard *shard) {
     }
 }
 
-void shard_repair(struct shard *shard, enum recovery recovery, uint64_t *repaired) {
-    find_span(shard);
-    if (recovery == RECOVERY_NONE) {
-        return;
-    }
-    for (int r = 0; r < RESOLUTIONS; r++) {
-        empty_unclaimed(shard, (enum resolution)r);
-    }
+void shard_repair(struct shard *shard, unsigned index, enum recovery recovery, uint64_t *repaired) {
+    const bool linked = index != 0; /* in the read-back shard each resolution stands for itself */
     if (recovery == RECOVERY_KILLED) {
-        finish_noted(shard, repaired);
-    } else {
-        settle_torn(shard, repaired);
+        finish_noted(shard, linked, repaired);
+    } else if (recovery == RECOVERY_TORN) {
+        settle_torn(shard, linked, repaired);
     }
+    for (int r = 0; recovery != RECOVERY_NONE && r < RESOLUTIONS; r++) {
+        empty_unused(shard, (enum resolution)r);
+    }
+    find_span(shard);
     struct shard_page *page = shard->page;
-    if (recovery == RECOVERY_TORN || atomic_load_explicit(&page->sequence, memory_order_relaxed) % 2 == 1) {
+    if (recovery == RECOVERY_TORN ||
+        (recovery == RECOVERY_KILLED && atomic_load_explicit(&page->sequence, memory_order_relaxed) % 2 == 1)) {
         uint64_t sum = atomic_load_explicit(&page->counted, memory_order_relaxed);
         for (int i = 0; i < COUNTERS_REASONS; i++) {
             sum += atomic_load_explicit(&page->refused[i], memory_order_relaxed);
         }
         set_relaxed(&page->received, sum, repaired);
-        atomic_store_explicit(&page->sequence, 0, memory_order_relaxed);
     }
+    /* Odd would mean to readers that a change is under way for ever. */
+    atomic_store_explicit(&page->sequence, 0, memory_order_relaxed);
 }
 
 /* "10ms chunk 2026-11-20 11:11:11" for messages. */
@@ -164,8 +191,9 @@ static bool verify_chunk(const struct shard *shard, unsigned index, enum resolut
                  (unsigned long long)sum, (unsigned long long)total);
         return false;
     }
-    if (epoch == EPOCH_NONE && total != 0) {
-        snprintf(why, COUNTERS_WHY_MAX, "shard %u: %s: a place without an epoch holds counts", index, name);
+    if ((epoch == EPOCH_NONE) != (total == 0)) { /* one flipped bit can make a far epoch of an empty place's */
+        snprintf(why, COUNTERS_WHY_MAX, "shard %u: %s: %s", index, name,
+                 epoch == EPOCH_NONE ? "a place without an epoch holds counts" : "has an epoch and no counts");
         return false;
     }
     counter *count;

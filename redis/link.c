@@ -1,5 +1,10 @@
 #include "redis/link.h"
 
+#include "redis/cluster.h"
+#include "redis/sentinel.h"
+#include "redis/wire.h"
+
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,116 +13,132 @@
 
 struct link {
     struct redis_url url;
-    struct timeval timeout;
-    redisContext *context;
+    struct wire_config config;
+    struct cluster *cluster; /* NULL unless the URL says so: then the rest is not used */
+    redisContext *wire;      /* NULL: not connected */
+    struct sentinel_watch *watch;
+    unsigned pending;
 };
 
 struct link *link_new(const struct redis_url *url, long timeout_ms) {
     struct link *link = calloc(1, sizeof *link);
-    if (link) {
-        link->url = *url;
-        link->timeout = (struct timeval){.tv_sec = timeout_ms / 1000, .tv_usec = timeout_ms % 1000 * 1000};
+    if (!link) {
+        return NULL;
+    }
+    link->url = *url;
+    link->config.url = &link->url;
+    link->config.timeout = (struct timeval){.tv_sec = timeout_ms / 1000, .tv_usec = timeout_ms % 1000 * 1000};
+    if (url->kind == REDIS_URL_CLUSTER && !(link->cluster = cluster_new(&link->config))) {
+        free(link);
+        return NULL;
     }
     return link;
 }
 
+void link_set_check(struct link *link, link_check *check, void *cls) {
+    link->config.check = check;
+    link->config.check_cls = cls;
+}
+
 void link_close(struct link *link) {
-    if (link->context) {
-        redisFree(link->context);
-        link->context = NULL;
+    if (link->cluster) {
+        cluster_close(link->cluster);
     }
+    if (link->wire) {
+        redisFree(link->wire);
+        link->wire = NULL;
+    }
+    sentinel_watch_free(link->watch);
+    link->watch = NULL;
+    link->pending = 0;
 }
 
 void link_free(struct link *link) {
     if (link) {
         link_close(link);
+        cluster_free(link->cluster);
         free(link);
     }
 }
 
 bool link_connected(const struct link *link) {
-    return link->context != NULL;
+    return link->cluster ? cluster_whole(link->cluster) : link->wire != NULL;
+}
+
+bool link_pending(const struct link *link) {
+    return link->cluster ? cluster_pending(link->cluster) : link->pending > 0;
 }
 
 const char *link_address(const struct link *link) {
     return link->url.address;
 }
 
+bool link_connect(struct link *link, char *why) {
+    link_close(link);
+    switch (link->url.kind) {
+    case REDIS_URL_CLUSTER:
+        return cluster_connect(link->cluster, why);
+    case REDIS_URL_SENTINEL:
+        link->wire = sentinel_open_master(&link->config, &link->watch, why);
+        break;
+    case REDIS_URL_SERVER:
+        link->wire = wire_open(&link->config, link->url.hosts ? &link->url.host[0] : NULL, NULL, why);
+        break;
+    }
+    return link->wire != NULL;
+}
+
 /* Writes why from what hiredis says, closes, and returns false. */
 static bool lose(struct link *link, char *why) {
-    const char *reason = link->context ? link->context->errstr : "out of memory";
-    if (link->context && link->context->err == REDIS_ERR_IO && strcmp(reason, "Resource temporarily unavailable") == 0) {
-        reason = "no answer in time"; /* what a read time-out looks like to hiredis */
-    }
-    snprintf(why, LINK_WHY_MAX, "%.120s: %.120s", link->url.address, reason);
+    wire_explain(link->wire, link->url.address, why);
     link_close(link);
     return false;
 }
 
-/* A command whose answer must be a status; false closes. */
-static bool must(struct link *link, int argc, const char **argv, char *why) {
-    redisReply *reply = link_command(link, argc, argv, why);
-    if (!reply) {
+bool link_append(struct link *link, int argc, const char **argv, const size_t *lens, int key_at, char *why) {
+    assert(link->pending < LINK_PIPELINE_MAX);
+    if (link->cluster) {
+        return cluster_append(link->cluster, argc, argv, lens, key_at, why);
+    }
+    if (!link->wire) {
+        snprintf(why, LINK_WHY_MAX, "%.120s: not connected", link->url.address);
         return false;
     }
-    const bool ok = reply->type != REDIS_REPLY_ERROR;
-    if (!ok) {
-        snprintf(why, LINK_WHY_MAX, "%.100s: %s: %.120s", link->url.address, argv[0], reply->str);
+    if (link->pending == 0 && sentinel_watch_switched(link->watch)) {
+        snprintf(why, LINK_WHY_MAX, "%.120s: another server is the master now", link->url.address);
         link_close(link);
+        return false;
     }
-    freeReplyObject(reply);
-    return ok;
-}
-
-bool link_connect(struct link *link, char *why) {
-    const struct redis_url *url = &link->url;
-    link_close(link);
-    link->context = *url->path ? redisConnectUnixWithTimeout(url->path, link->timeout)
-                               : redisConnectWithTimeout(url->host, url->port, link->timeout);
-    if (!link->context || link->context->err || redisSetTimeout(link->context, link->timeout) != REDIS_OK) {
+    if (redisAppendCommandArgv(link->wire, argc, argv, lens) != REDIS_OK) {
         return lose(link, why);
     }
-    redisEnableKeepAlive(link->context);
-    if (*url->password) {
-        const char *auth[] = {"AUTH", *url->user ? url->user : url->password, url->password};
-        if (!must(link, *url->user ? 3 : 2, auth, why)) {
-            return false;
-        }
-    }
-    if (url->db) {
-        char db[16];
-        snprintf(db, sizeof db, "%d", url->db);
-        const char *select[] = {"SELECT", db};
-        return must(link, 2, select, why);
-    }
+    link->pending++;
     return true;
 }
 
-bool link_append(struct link *link, int argc, const char **argv, const size_t *lens, char *why) {
-    if (!link->context) {
-        snprintf(why, LINK_WHY_MAX, "%.120s: not connected", link->url.address);
-        return false;
-    }
-    return redisAppendCommandArgv(link->context, argc, argv, lens) == REDIS_OK || lose(link, why);
-}
-
 redisReply *link_reply(struct link *link, char *why) {
-    void *reply = NULL;
-    if (!link->context) {
+    if (link->cluster) {
+        return cluster_reply(link->cluster, why);
+    }
+    if (!link->wire) {
         snprintf(why, LINK_WHY_MAX, "%.120s: not connected", link->url.address);
         return NULL;
     }
-    if (redisGetReply(link->context, &reply) != REDIS_OK) {
+    assert(link->pending > 0);
+    void *reply = NULL;
+    if (redisGetReply(link->wire, &reply) != REDIS_OK) {
         lose(link, why);
         return NULL;
     }
+    link->pending--;
     return reply;
 }
 
-redisReply *link_command(struct link *link, int argc, const char **argv, char *why) {
+redisReply *link_command(struct link *link, int argc, const char **argv, int key_at, char *why) {
     size_t lens[ARGUMENTS_MAX];
+    assert(argc <= ARGUMENTS_MAX);
     for (int i = 0; i < argc; i++) {
         lens[i] = strlen(argv[i]);
     }
-    return link_append(link, argc, argv, lens, why) ? link_reply(link, why) : NULL;
+    return link_append(link, argc, argv, lens, key_at, why) ? link_reply(link, why) : NULL;
 }

@@ -1,5 +1,10 @@
-/* One blocking connection to where a URL points, for one thread. Commands are queued, and their replies fetched in the same
- * order: a pipeline. Any failure of the transport closes the link; connect again. The program must ignore SIGPIPE. */
+/* One blocking connection to where a URL points - a server, the master that Sentinel names, or the masters of
+ * a cluster - for one thread. Commands are queued and their replies fetched in the same order: a pipeline.
+ * The program must ignore SIGPIPE.
+ *
+ * A link that is not connected has lost something: a connection, or a master to a failover. What was
+ * acknowledged before may be gone with it, so whoever must not lose anything connects again and says
+ * everything again. */
 #ifndef AFORO_REDIS_LINK_H
 #define AFORO_REDIS_LINK_H
 
@@ -8,28 +13,44 @@
 #include <hiredis/hiredis.h>
 
 #define LINK_WHY_MAX 256
+#define LINK_PIPELINE_MAX 256 /* commands queued whose replies are not fetched yet */
 
 struct link;
 
-/* A link that is not connected; url is copied. timeout_ms bounds the connecting and the wait for each reply. NULL when out
- * of memory. Freed by link_free (NULL is allowed). */
+/* Asked of every server that a link connects to, before anything else is sent there; false (why filled)
+ * refuses it. */
+typedef bool link_check(void *cls, redisContext *server, const char *address, char *why);
+
+/* A link that is not connected; url is copied. timeout_ms (> 0) bounds connecting and the wait for each
+ * reply. NULL when out of memory. Freed by link_free (NULL is allowed). */
 struct link *link_new(const struct redis_url *url, long timeout_ms);
 void link_free(struct link *link);
 
-/* Connects, authenticates, selects the database. False fills why (LINK_WHY_MAX): address, reason. */
+/* Before connecting. */
+void link_set_check(struct link *link, link_check *check, void *cls);
+
+/* Connects, authenticates, selects the database. In a cluster: to all masters that can be reached, at least
+ * one. False fills why (LINK_WHY_MAX): address, reason. */
 bool link_connect(struct link *link, char *why);
 bool link_connected(const struct link *link);
 void link_close(struct link *link);
 
-/* Queues a command; false fills why, and the link is closed. */
-bool link_append(struct link *link, int argc, const char **argv, const size_t *lens, char *why);
+/* Queues a command; argv[key_at] is its key, which says to which node of a cluster it goes. False fills why,
+ * and the link is closed. Commands must bear repetition: a cluster that moves slots or fails over may get one
+ * twice. */
+bool link_append(struct link *link, int argc, const char **argv, const size_t *lens, int key_at, char *why);
 
-/* The next reply; the caller frees it (freeReplyObject). NULL fills why, and the link is closed. A reply of type
- * REDIS_REPLY_ERROR is a reply: the link stays. */
+/* The reply to the oldest queued command; the caller frees it (freeReplyObject). A reply of type
+ * REDIS_REPLY_ERROR is a reply: the link stays. NULL fills why: none came. Unless the link is to a cluster it
+ * is then closed, and what was queued is forgotten; in a cluster, go on: other nodes have the other replies.
+ */
 redisReply *link_reply(struct link *link, char *why);
 
-/* Append and reply of a command of NUL-terminated words. */
-redisReply *link_command(struct link *link, int argc, const char **argv, char *why);
+/* True while replies are to be fetched. */
+bool link_pending(const struct link *link);
+
+/* Append and reply of one command of NUL-terminated words. */
+redisReply *link_command(struct link *link, int argc, const char **argv, int key_at, char *why);
 
 /* For messages; no password in it. */
 const char *link_address(const struct link *link);

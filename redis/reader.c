@@ -5,8 +5,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#define PIPELINE 256
-
 bool reader_hash(const redisReply *reply, enum resolution r, const char *key, uint64_t *counts, char *why) {
     memset(counts, 0, resolution_table[r].slots * sizeof *counts);
     if (reply->type == REDIS_REPLY_ERROR) {
@@ -26,19 +24,20 @@ bool reader_hash(const redisReply *reply, enum resolution r, const char *key, ui
         }
     }
     if (!ok) {
-        snprintf(why, LINK_WHY_MAX, "%.100s: holds something that is not a count; is another program using this key?",
-                 key);
+        snprintf(why, LINK_WHY_MAX,
+                 "%.100s: holds something that is not a count; is another program using this key?", key);
     }
     return ok;
 }
 
-/* Sends `command KEY` for chunks [first, first + n), n <= PIPELINE. */
-static bool ask(struct link *link, const char *command, enum resolution r, int64_t first, uint32_t n, char *why) {
+/* Sends `command KEY` for chunks [first, first + n), n <= LINK_PIPELINE_MAX. */
+static bool ask(struct link *link, const char *command, enum resolution r, int64_t first, uint32_t n,
+                char *why) {
     for (uint32_t i = 0; i < n; i++) {
         char key[SCHEMA_KEY_MAX];
         const size_t lens[] = {strlen(command), schema_total_key(r, first + i, key)};
         const char *argv[] = {command, key};
-        if (!link_append(link, 2, argv, lens, why)) {
+        if (!link_append(link, 2, argv, lens, 1, why)) {
             return false;
         }
     }
@@ -47,20 +46,24 @@ static bool ask(struct link *link, const char *command, enum resolution r, int64
 
 bool reader_chunk_totals(struct link *link, enum resolution r, int64_t first, uint32_t n, uint64_t *counts,
                          char *why) {
+    char later[LINK_WHY_MAX]; /* the first failure is the one to tell */
     bool ok = true;
     for (uint32_t done = 0; done < n && ok;) {
-        const uint32_t here = n - done < PIPELINE ? n - done : PIPELINE;
+        const uint32_t here = n - done < LINK_PIPELINE_MAX ? n - done : LINK_PIPELINE_MAX;
         if (!ask(link, "HGETALL", r, first + done, here, why)) {
             return false;
         }
-        for (uint32_t i = 0; i < here; i++, done++) { /* all replies are taken, so that the link stays in step */
-            redisReply *reply = link_reply(link, why);
+        for (; link_pending(link); done++) { /* all replies are taken, so that the link stays in step */
+            redisReply *reply = link_reply(link, ok ? why : later);
             if (!reply) {
-                return false;
+                ok = false;
+                continue;
             }
             char key[SCHEMA_KEY_MAX];
             schema_total_key(r, first + done, key);
-            ok = ok && reader_hash(reply, r, key, counts + (size_t)done * resolution_table[r].slots, why);
+            ok = reader_hash(reply, r, key, counts + (size_t)done * resolution_table[r].slots,
+                             ok ? why : later) &&
+                 ok;
             freeReplyObject(reply);
         }
     }
@@ -68,16 +71,18 @@ bool reader_chunk_totals(struct link *link, enum resolution r, int64_t first, ui
 }
 
 bool reader_exists(struct link *link, enum resolution r, int64_t first, uint32_t n, bool *exists, char *why) {
+    char later[LINK_WHY_MAX];
     bool ok = true;
     for (uint32_t done = 0; done < n && ok;) {
-        const uint32_t here = n - done < PIPELINE ? n - done : PIPELINE;
+        const uint32_t here = n - done < LINK_PIPELINE_MAX ? n - done : LINK_PIPELINE_MAX;
         if (!ask(link, "EXISTS", r, first + done, here, why)) {
             return false;
         }
-        for (uint32_t i = 0; i < here; i++, done++) {
-            redisReply *reply = link_reply(link, why);
+        for (; link_pending(link); done++) {
+            redisReply *reply = link_reply(link, ok ? why : later);
             if (!reply) {
-                return false;
+                ok = false;
+                continue;
             }
             exists[done] = reply->type == REDIS_REPLY_INTEGER && reply->integer != 0;
             if (ok && reply->type != REDIS_REPLY_INTEGER) {

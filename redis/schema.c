@@ -15,8 +15,8 @@ size_t schema_total_key(enum resolution r, int64_t chunk, char *buf) {
     };
     struct civil t;
     civil_from_us(chunk_start_us(r, chunk), &t);
-    return (size_t)snprintf(buf, SCHEMA_KEY_MAX, formats[r], resolution_table[r].name, t.year, t.month, t.day, t.hour,
-                            t.minute, t.second);
+    return (size_t)snprintf(buf, SCHEMA_KEY_MAX, formats[r], resolution_table[r].name, t.year, t.month, t.day,
+                            t.hour, t.minute, t.second);
 }
 
 size_t schema_node_key(enum resolution r, int64_t chunk, const char *node, char *buf) {

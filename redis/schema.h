@@ -17,7 +17,8 @@
 size_t schema_total_key(enum resolution r, int64_t chunk, char *buf);
 size_t schema_node_key(enum resolution r, int64_t chunk, const char *node, char *buf);
 
-/* The field of a slot (two digits and a NUL) and back; false when text[0..len) is no field of that resolution. */
+/* The field of a slot (two digits and a NUL) and back; false when text[0..len) is no field of that
+ * resolution. */
 void schema_field(uint32_t slot, char buf[3]);
 bool schema_slot(enum resolution r, const char *text, size_t len, uint32_t *slot);
 

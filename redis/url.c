@@ -4,9 +4,23 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/un.h>
+
+#define TEXT_MAX 4096
+#define DB_MAX (1 << 20)
+#define PORT_REDIS 6379
+#define PORT_SENTINEL 26379
+
+static bool refuse(char *why, const char *sentence) {
+    snprintf(why, REDIS_URL_WHY_MAX, "%s", sentence);
+    return false;
+}
 
 static int hex(char c) {
-    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+    return c >= '0' && c <= '9'   ? c - '0'
+           : c >= 'a' && c <= 'f' ? c - 'a' + 10
+           : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                  : -1;
 }
 
 /* Percent-decodes text[0..len) into out; false when it is broken or too long. */
@@ -34,115 +48,232 @@ static bool number(const char *text, int max, int *out) {
     char *end;
     errno = 0;
     const long n = strtol(text, &end, 10);
+    if (*text < '0' || *text > '9' || *end != '\0' || errno || n > max) {
+        return false;
+    }
     *out = (int)n;
-    return *text >= '0' && *text <= '9' && *end == '\0' && !errno && n <= max;
+    return true;
 }
 
-static bool refuse(char *why, const char *sentence) {
-    snprintf(why, REDIS_URL_WHY_MAX, "%s (as redis://[user:pass@]host[:port][/db] or unix:///path[?db=N])", sentence);
-    return false;
+/* ---- the password's other sources
+ * ------------------------------------------------------------------------------ */
+
+static bool read_password_file(const char *path, char password[REDIS_URL_PART_MAX], char *why) {
+    char line[REDIS_URL_PART_MAX + 1]; /* one more than fits, to tell that it does not */
+    FILE *file = fopen(path, "re");
+    const bool read = file && fgets(line, sizeof line, file);
+    const char *reason = file ? "it is empty" : strerror(errno);
+    if (file) {
+        fclose(file);
+    }
+    if (read) {
+        line[strcspn(line, "\r\n")] = '\0';
+        reason = line[0] ? "its first line is too long" : "its first line is empty";
+    }
+    if (!read || !line[0] || strlen(line) >= REDIS_URL_PART_MAX) {
+        snprintf(why, REDIS_URL_WHY_MAX, "AFORO_REDIS_PASSWORD_FILE: no password in %.120s: %s", path,
+                 reason);
+        return false;
+    }
+    memcpy(password, line, strlen(line) + 1);
+    return true;
 }
 
 static bool take_password(struct redis_url *url, char *why) {
     const char *given = getenv("AFORO_REDIS_PASSWORD");
     const char *path = getenv("AFORO_REDIS_PASSWORD_FILE");
-    if (*url->password) {
-        return true;
-    }
-    if (given && *given) {
+    if (!*url->password && given && *given) {
         if (strlen(given) >= sizeof url->password) {
             return refuse(why, "AFORO_REDIS_PASSWORD is too long");
         }
-        snprintf(url->password, sizeof url->password, "%s", given);
-        return true;
-    }
-    if (!path || !*path) {
-        return true;
-    }
-    FILE *file = fopen(path, "re");
-    if (!file || !fgets(url->password, sizeof url->password, file)) {
-        snprintf(why, REDIS_URL_WHY_MAX, "AFORO_REDIS_PASSWORD_FILE: cannot read %.120s: %s", path,
-                 file ? "it is empty" : strerror(errno));
-        if (file) {
-            fclose(file);
-        }
+        memcpy(url->password, given, strlen(given) + 1);
+    } else if (!*url->password && path && *path && !read_password_file(path, url->password, why)) {
         return false;
     }
-    fclose(file);
-    url->password[strcspn(url->password, "\r\n")] = '\0';
+    if (*url->user && !*url->password) {
+        return refuse(
+            why, "the URL names a user but no password: write user:password@, or set AFORO_REDIS_PASSWORD or "
+                 "AFORO_REDIS_PASSWORD_FILE");
+    }
     return true;
 }
 
-static bool parse_unix(const char *text, struct redis_url *url, char *why) {
-    const char *query = strchr(text, '?');
-    const size_t len = query ? (size_t)(query - text) : strlen(text);
-    if (*text != '/' || len >= sizeof url->path) {
-        return refuse(why, "the socket's path must begin with / and be shorter");
-    }
-    memcpy(url->path, text, len);
-    if (query && (strncmp(query, "?db=", 4) != 0 || !number(query + 4, 1 << 20, &url->db))) {
-        return refuse(why, "after ? only db=N may stand");
-    }
-    snprintf(url->address, sizeof url->address, "unix://%s", url->path);
-    return take_password(url, why);
-}
+/* ---- the parts: each is cut out of a copy of the text
+ * --------------------------------------------------------- */
 
-/* host, host:port, [::1]:port */
-static bool parse_host(char *text, struct redis_url *url, char *why) {
-    char *port = NULL;
-    char *host = text;
+/* One host[:port]. */
+static bool parse_host(char *text, int port_default, struct redis_host *host, char *why) {
+    char *name = text, *port = NULL;
     if (*text == '[') {
         char *close = strchr(text, ']');
         if (!close || (close[1] && close[1] != ':')) {
-            return refuse(why, "the bracket of the address is not closed");
+            return refuse(why, "an IPv6 address of the URL is not closed by ] and then a port or nothing");
         }
         port = close[1] ? close + 2 : NULL;
         *close = '\0';
-        host++;
+        name++;
     } else if ((port = strchr(text, ':')) != NULL) {
         *port++ = '\0';
     }
-    url->port = 6379;
-    if (!*host || (port && (!number(port, 65535, &url->port) || url->port == 0))) {
-        return refuse(why, !*host ? "the host is missing" : "the port is not a number from 1 to 65535");
+    host->port = port_default;
+    if (!*name) {
+        return refuse(why, "the URL lacks a host");
     }
-    snprintf(url->host, sizeof url->host, "%s", host);
-    snprintf(url->address, sizeof url->address, strchr(host, ':') ? "[%s]:%d" : "%s:%d", url->host, url->port);
+    if (port && (!number(port, 65535, &host->port) || host->port == 0)) {
+        return refuse(
+            why,
+            "a port of the URL is not a number from 1 to 65535 (write an IPv6 address as [::1]:6379, and "
+            ": / ? # @ % within a password as %3A %2F %3F %23 %40 %25)");
+    }
+    if (strlen(name) >= sizeof host->name) {
+        return refuse(why, "a host of the URL is too long");
+    }
+    memcpy(host->name, name, strlen(name) + 1);
     return true;
+}
+
+static bool parse_hosts(char *text, struct redis_url *url, char *why) {
+    const int port_default = url->kind == REDIS_URL_SENTINEL ? PORT_SENTINEL : PORT_REDIS;
+    const unsigned most = url->kind == REDIS_URL_SERVER ? 1 : REDIS_URL_HOSTS_MAX;
+    for (char *next = text; next;) {
+        char *here = next;
+        next = strchr(here, ',');
+        if (next) {
+            *next++ = '\0';
+        }
+        if (url->hosts == most) {
+            return refuse(
+                why, most == 1
+                         ? "redis:// takes one host (redis+sentinel:// and redis+cluster:// take several)"
+                         : "the URL names more than 16 hosts");
+        }
+        if (!parse_host(here, port_default, &url->host[url->hosts], why)) {
+            return false;
+        }
+        url->hosts++;
+    }
+    return true;
+}
+
+/* Cuts user:password@ off the front of *rest. The last @ ends it: a host has none. */
+static bool parse_login(char **rest, struct redis_url *url, char *why) {
+    char *at = strrchr(*rest, '@');
+    if (!at) {
+        return true;
+    }
+    char *colon = memchr(*rest, ':', (size_t)(at - *rest));
+    const char *user_end = colon ? colon : at;
+    if (!decode(*rest, (size_t)(user_end - *rest), url->user) ||
+        (colon && !decode(colon + 1, (size_t)(at - colon - 1), url->password))) {
+        return refuse(
+            why, "user or password of the URL is too long, or a % in it is not followed by two hex digits");
+    }
+    *rest = at + 1;
+    return true;
+}
+
+/* What stands after the hosts: /db, /master or /master/db. */
+static bool parse_place(char *place, struct redis_url *url, char *why) {
+    char *db = place;
+    if (url->kind == REDIS_URL_SENTINEL) {
+        db = strchr(place, '/');
+        const size_t len = db ? (size_t)(db++ - place) : strlen(place);
+        if (len == 0 || !decode(place, len, url->master)) {
+            return refuse(
+                why,
+                "the URL lacks the master's name after the sentinels: redis+sentinel://host:port/master");
+        }
+    }
+    if (!db || !*db) {
+        return true;
+    }
+    if (url->kind == REDIS_URL_CLUSTER) {
+        return refuse(
+            why, "a cluster has no database numbers: nothing may stand after the hosts of redis+cluster://");
+    }
+    return number(db, DB_MAX, &url->db) || refuse(why, "the database of the URL is not a number");
+}
+
+static bool parse_unix(char *rest, struct redis_url *url, char *why) {
+    if (*rest != '/') {
+        return refuse(why, "unix:// wants an absolute path: unix:///run/redis/redis.sock");
+    }
+    char *query = strchr(rest, '?');
+    if (query) {
+        *query++ = '\0';
+        if (strncmp(query, "db=", 3) != 0 || !number(query + 3, DB_MAX, &url->db)) {
+            return refuse(why, "after the path of unix:// only ?db=NUMBER is known");
+        }
+    }
+    if (strlen(rest) >= sizeof((struct sockaddr_un *)0)->sun_path) {
+        return refuse(why, "the path of unix:// is longer than a socket's name may be");
+    }
+    memcpy(url->path, rest, strlen(rest) + 1);
+    snprintf(url->address, sizeof url->address, "%s", url->path);
+    return true;
+}
+
+void redis_host_render(const struct redis_host *host, char address[REDIS_ADDRESS_MAX]) {
+    snprintf(address, REDIS_ADDRESS_MAX, strchr(host->name, ':') ? "[%s]:%d" : "%s:%d", host->name,
+             host->port);
+}
+
+static void render(struct redis_url *url) {
+    static const char *const kind[] = {
+        [REDIS_URL_SERVER] = "", [REDIS_URL_SENTINEL] = "sentinel ", [REDIS_URL_CLUSTER] = "cluster "};
+    char first[REDIS_ADDRESS_MAX], others[16] = "";
+    redis_host_render(&url->host[0], first);
+    if (url->hosts > 1) {
+        snprintf(others, sizeof others, " (+%u)", url->hosts - 1);
+    }
+    snprintf(url->address, sizeof url->address, "%s%s%s%s%.100s", kind[url->kind], first, others,
+             *url->master ? " " : "", url->master);
+}
+
+static const struct scheme {
+    const char *prefix;
+    enum redis_url_kind kind;
+    bool is_unix;
+} schemes[] = {{"redis://", REDIS_URL_SERVER, false},
+               {"unix://", REDIS_URL_SERVER, true},
+               {"redis+sentinel://", REDIS_URL_SENTINEL, false},
+               {"redis+cluster://", REDIS_URL_CLUSTER, false}};
+
+static const struct scheme *scheme_of(const char *text) {
+    for (size_t i = 0; i < sizeof schemes / sizeof schemes[0]; i++) {
+        if (strncmp(text, schemes[i].prefix, strlen(schemes[i].prefix)) == 0) {
+            return &schemes[i];
+        }
+    }
+    return NULL;
 }
 
 bool redis_url_parse(const char *text, struct redis_url *url, char *why) {
     *url = (struct redis_url){0};
-    if (strncmp(text, "unix://", 7) == 0) {
-        return parse_unix(text + 7, url, why);
+    const struct scheme *scheme = scheme_of(text);
+    if (!scheme) {
+        return refuse(why,
+                      "the URL begins with none of redis://, unix://, redis+sentinel://, redis+cluster://");
     }
-    if (strncmp(text, "redis://", 8) != 0) {
-        return refuse(why, "the URL begins with neither redis:// nor unix://");
-    }
-    char rest[2 * REDIS_URL_PART_MAX];
-    if (snprintf(rest, sizeof rest, "%s", text + 8) >= (int)sizeof rest) {
+    if (strlen(text) >= TEXT_MAX) {
         return refuse(why, "the URL is too long");
     }
-    char *authority = rest;
-    char *slash = strchr(rest, '/');
-    if (slash) {
-        *slash++ = '\0';
-        if (*slash && !number(slash, 1 << 20, &url->db)) {
-            return refuse(why, "the database is not a number");
-        }
+    char copy[TEXT_MAX];
+    strcpy(copy, text + strlen(scheme->prefix));
+    char *rest = copy;
+    url->kind = scheme->kind;
+    if (scheme->is_unix) {
+        return parse_unix(rest, url, why) && take_password(url, why);
     }
-    char *at = strrchr(rest, '@');
-    if (at) {
-        char *colon = memchr(rest, ':', (size_t)(at - rest));
-        char *end = colon ? colon : at;
-        if (!decode(rest, (size_t)(end - rest), url->user) ||
-            (colon && !decode(colon + 1, (size_t)(at - colon - 1), url->password))) {
-            return refuse(why, "user or password is not percent-encoded as it should be");
-        }
-        authority = at + 1;
+    char *place = strchr(rest, '/');
+    if (place) {
+        *place++ = '\0';
     }
-    if (strlen(authority) >= sizeof url->host) {
-        return refuse(why, "the host is too long");
+    char nothing[] = "";
+    if (!parse_login(&rest, url, why) || !parse_hosts(rest, url, why) ||
+        !parse_place(place ? place : nothing, url, why) || !take_password(url, why)) {
+        return false;
     }
-    return parse_host(authority, url, why) && take_password(url, why);
+    render(url);
+    return true;
 }

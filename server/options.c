@@ -129,14 +129,14 @@ static void environment_name(const struct option_row *row, char *buf, size_t cap
 }
 
 static void print_help(void) {
-    printf("aforod counts HTTP events in 10 ms, 1 s and 1 min windows.\n\nUsage: aforod [flags]\n\n");
+    printf("Usage: aforod [flags]\nCounts HTTP events in 10 ms, 1 s and 1 min windows.\n");
     for (size_t i = 0; i < ROWS; i++) {
         char left[48];
         snprintf(left, sizeof left, "--%s %s", rows[i].flag, rows[i].argument);
-        printf("  %-30s %s%s%s%s\n", left, rows[i].sentence, *rows[i].default_text ? " [" : "", rows[i].default_text,
+        printf("  %-24s %s%s%s%s\n", left, rows[i].sentence, *rows[i].default_text ? " [" : "", rows[i].default_text,
                *rows[i].default_text ? "]" : "");
     }
-    printf("\nEvery flag is also an environment variable: --max-body is AFORO_MAX_BODY.\n");
+    printf("Every flag is also an environment variable: --max-body is AFORO_MAX_BODY.\n");
 }
 
 static bool read_environment(struct options *options) {

@@ -230,7 +230,8 @@ class Flags(Case):
     def test_help_shows_defaults_and_fits(self):
         code, out, _ = self.run_it("--help")
         self.assertEqual(code, 0)
-        self.assertLessEqual(len(out.splitlines()), 30)
+        self.assertLessEqual(len(out.splitlines()), 24)
+        self.assertLessEqual(max(map(len, out.splitlines())), 80)
         self.assertIn("[127.0.0.1:8080]", out)
 
     def test_bad_flags_are_named(self):

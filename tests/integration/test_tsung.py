@@ -27,7 +27,7 @@ class Tsung(unittest.TestCase):
         server = subprocess.Popen([BIN / "aforod", "--listen", "127.0.0.1:0", "--state", self.scratch / "state",
                                    "--redis", self.redis.url], stderr=subprocess.PIPE, text=True, env=environment())
         self.addCleanup(server.wait, TIMEOUT_S)
-        self.addCleanup(server.kill)
+        self.addCleanup(server.stderr.close)
         log = []
         for line in iter(server.stderr.readline, ""):
             log.append(line)
@@ -35,11 +35,12 @@ class Tsung(unittest.TestCase):
             if found:
                 break
         else:
+            server.kill()
             self.fail("aforod did not start: " + "".join(log))
         rest = threading.Thread(target=lambda: log.extend(server.stderr))
         rest.start()
-        self.addCleanup(server.stderr.close)
         self.addCleanup(rest.join)
+        self.addCleanup(server.kill)  # done first: the thread ends with the server's log
         return server, rest, log, found.group(1)
 
     def test_every_request_is_counted_once(self):

@@ -1,0 +1,160 @@
+#include "redis/sentinel.h"
+
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MESSAGES_MAX 64 /* read at one look */
+
+struct sentinel_watch {
+    redisContext *wire;
+    char master[REDIS_URL_PART_MAX];
+};
+
+/* ---- notice of another master
+ * ------------------------------------------------------------------------------------ */
+
+/* Takes the connection over: it is freed with the watch, or now when it cannot be subscribed. */
+static struct sentinel_watch *watch_new(redisContext *wire, const char *master, const char *address) {
+    char ignored[LINK_WHY_MAX];
+    const char *subscribe[] = {"SUBSCRIBE", "+switch-master"};
+    redisReply *reply = wire_call(wire, address, 2, subscribe, ignored);
+    const bool subscribed = reply && reply->type == REDIS_REPLY_ARRAY;
+    struct sentinel_watch *watch = subscribed ? calloc(1, sizeof *watch) : NULL;
+    if (reply) {
+        freeReplyObject(reply);
+    }
+    if (!watch) {
+        redisFree(wire);
+        return NULL;
+    }
+    watch->wire = wire;
+    snprintf(watch->master, sizeof watch->master, "%s", master);
+    return watch;
+}
+
+void sentinel_watch_free(struct sentinel_watch *watch) {
+    if (watch) {
+        if (watch->wire) {
+            redisFree(watch->wire);
+        }
+        free(watch);
+    }
+}
+
+/* message, +switch-master, "NAME OLD-HOST OLD-PORT NEW-HOST NEW-PORT" */
+static bool names_our_master(const struct sentinel_watch *watch, const redisReply *reply) {
+    if (reply->type != REDIS_REPLY_ARRAY || reply->elements != 3 ||
+        reply->element[2]->type != REDIS_REPLY_STRING) {
+        return false;
+    }
+    const char *text = reply->element[2]->str;
+    const size_t len = strlen(watch->master);
+    return strncmp(text, watch->master, len) == 0 && text[len] == ' ';
+}
+
+bool sentinel_watch_switched(struct sentinel_watch *watch) {
+    if (!watch || !watch->wire) {
+        return false;
+    }
+    struct pollfd poll_for = {.fd = watch->wire->fd, .events = POLLIN};
+    if (poll(&poll_for, 1, 0) <= 0) {
+        return false;
+    }
+    bool switched = false, lost = redisBufferRead(watch->wire) != REDIS_OK;
+    for (int i = 0; i < MESSAGES_MAX && !lost; i++) {
+        void *reply = NULL;
+        lost = redisGetReplyFromReader(watch->wire, &reply) != REDIS_OK;
+        if (lost || !reply) {
+            break;
+        }
+        switched = switched || names_our_master(watch, reply);
+        freeReplyObject(reply);
+    }
+    if (lost) {
+        redisFree(watch->wire);
+        watch->wire = NULL;
+    }
+    return switched;
+}
+
+/* ---- which one is it now
+ * ----------------------------------------------------------------------------------------- */
+
+static redisReply *ask_master(redisContext *wire, const struct redis_url *url, const char *address,
+                              char *why) {
+    const char *ask[] = {"SENTINEL", "get-master-addr-by-name", url->master};
+    redisReply *reply = wire_call(wire, address, 3, ask, why);
+    if (reply && wire_is_error(reply, "NOAUTH") && *url->password) { /* a sentinel behind the same password */
+        freeReplyObject(reply);
+        reply = wire_login(wire, url, address, why) ? wire_call(wire, address, 3, ask, why) : NULL;
+    }
+    return reply;
+}
+
+static bool take_master(const redisReply *reply, const char *address, const char *name,
+                        struct redis_host *master, char *why) {
+    if (reply->type == REDIS_REPLY_ARRAY && reply->elements == 2 &&
+        reply->element[0]->type == REDIS_REPLY_STRING && reply->element[1]->type == REDIS_REPLY_STRING) {
+        master->port = atoi(reply->element[1]->str);
+        snprintf(master->name, sizeof master->name, "%s", reply->element[0]->str);
+        return true;
+    }
+    if (reply->type == REDIS_REPLY_ERROR) {
+        snprintf(why, LINK_WHY_MAX, "sentinel %.80s: %.140s", address, reply->str);
+    } else {
+        snprintf(why, LINK_WHY_MAX, "sentinel %.80s: knows no master called %.80s", address, name);
+    }
+    return false;
+}
+
+/* Is it a master, as far as it tells? One that may not say (an ACL) is believed: a replica would refuse to
+ * write. */
+static bool is_master(redisContext *wire, const struct redis_host *host, char *why) {
+    char address[REDIS_ADDRESS_MAX];
+    redis_host_render(host, address);
+    const char *role[] = {"ROLE"};
+    redisReply *reply = wire_call(wire, address, 1, role, why);
+    if (!reply) {
+        return false;
+    }
+    const bool replica = reply->type == REDIS_REPLY_ARRAY && reply->elements > 0 &&
+                         reply->element[0]->type == REDIS_REPLY_STRING &&
+                         strcmp(reply->element[0]->str, "master") != 0;
+    if (replica) {
+        snprintf(why, LINK_WHY_MAX, "%.120s: Sentinel names it, but it is a replica: a failover is under way",
+                 address);
+    }
+    freeReplyObject(reply);
+    return !replica;
+}
+
+redisContext *sentinel_open_master(const struct wire_config *config, struct sentinel_watch **watch,
+                                   char *why) {
+    *watch = NULL;
+    for (unsigned i = 0; i < config->url->hosts; i++) {
+        char address[REDIS_ADDRESS_MAX];
+        redis_host_render(&config->url->host[i], address);
+        redisContext *sentinel = wire_open_bare(config, &config->url->host[i], why);
+        if (!sentinel) {
+            continue;
+        }
+        struct redis_host host;
+        redisReply *reply = ask_master(sentinel, config->url, address, why);
+        const bool named = reply && take_master(reply, address, config->url->master, &host, why);
+        if (reply) {
+            freeReplyObject(reply);
+        }
+        redisContext *master = named ? wire_open(config, &host, NULL, why) : NULL;
+        if (master && is_master(master, &host, why)) {
+            *watch = watch_new(sentinel, config->url->master, address);
+            return master;
+        }
+        if (master) {
+            redisFree(master);
+        }
+        redisFree(sentinel);
+    }
+    return NULL;
+}

@@ -1,0 +1,129 @@
+#include "redis/wire.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#define ARGUMENTS_MAX 8
+
+int64_t wire_now_ms(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+bool wire_is_error(const redisReply *reply, const char *word) {
+    const size_t len = strlen(word);
+    return reply->type == REDIS_REPLY_ERROR && strncmp(reply->str, word, len) == 0 &&
+           (reply->str[len] == ' ' || reply->str[len] == '\0');
+}
+
+bool wire_timed_out(const redisContext *wire) {
+    /* hiredis passes on what read(2) and write(2) say when SO_RCVTIMEO or SO_SNDTIMEO is over. */
+    return wire && wire->err == REDIS_ERR_IO &&
+           (strcmp(wire->errstr, strerror(EAGAIN)) == 0 || strstr(wire->errstr, strerror(ETIMEDOUT)));
+}
+
+void wire_explain(const redisContext *wire, const char *address, char *why) {
+    const char *reason = !wire ? "out of memory" : wire_timed_out(wire) ? "no answer in time" : wire->errstr;
+    snprintf(why, LINK_WHY_MAX, "%.120s: %.120s", address, reason);
+}
+
+redisReply *wire_call(redisContext *wire, const char *address, int argc, const char **argv, char *why) {
+    size_t lens[ARGUMENTS_MAX];
+    for (int i = 0; i < argc; i++) {
+        lens[i] = strlen(argv[i]);
+    }
+    redisReply *reply = redisCommandArgv(wire, argc, argv, lens);
+    if (!reply) {
+        wire_explain(wire, address, why);
+    }
+    return reply;
+}
+
+/* A command whose answer must be no error. *refused: it was one. */
+static bool must(redisContext *wire, const char *address, int argc, const char **argv, bool *refused,
+                 char *why) {
+    redisReply *reply = wire_call(wire, address, argc, argv, why);
+    if (!reply) {
+        return false;
+    }
+    *refused = reply->type == REDIS_REPLY_ERROR;
+    if (*refused) {
+        snprintf(why, LINK_WHY_MAX, "%.100s: %s: %.120s", address, argv[0], reply->str);
+    }
+    freeReplyObject(reply);
+    return !*refused;
+}
+
+static bool login(redisContext *wire, const struct redis_url *url, const char *address, bool *refused,
+                  char *why) {
+    if (!*url->password) {
+        return true;
+    }
+    const char *auth[] = {"AUTH", *url->user ? url->user : url->password, url->password};
+    return must(wire, address, *url->user ? 3 : 2, auth, refused, why);
+}
+
+bool wire_login(redisContext *wire, const struct redis_url *url, const char *address, char *why) {
+    bool refused;
+    return login(wire, url, address, &refused, why);
+}
+
+static redisContext *reach(const struct wire_config *config, const struct redis_host *host,
+                           const char *address, char *why) {
+    redisContext *wire = host ? redisConnectWithTimeout(host->name, host->port, config->timeout)
+                              : redisConnectUnixWithTimeout(config->url->path, config->timeout);
+    if (!wire || wire->err || redisSetTimeout(wire, config->timeout) != REDIS_OK) {
+        wire_explain(wire, address, why);
+        if (wire) {
+            redisFree(wire);
+        }
+        return NULL;
+    }
+    if (host) {
+        redisEnableKeepAlive(wire);
+    }
+    return wire;
+}
+
+redisContext *wire_open_bare(const struct wire_config *config, const struct redis_host *host, char *why) {
+    char address[REDIS_ADDRESS_MAX];
+    redis_host_render(host, address);
+    return reach(config, host, address, why);
+}
+
+redisContext *wire_open(const struct wire_config *config, const struct redis_host *host, bool *refused,
+                        char *why) {
+    char address[sizeof config->url->address];
+    bool no = false, ignored;
+    refused = refused ? refused : &ignored;
+    *refused = false;
+    if (host) {
+        redis_host_render(host, address);
+    } else {
+        snprintf(address, sizeof address, "%s", config->url->path);
+    }
+    redisContext *wire = reach(config, host, address, why);
+    if (!wire) {
+        return NULL;
+    }
+    bool ok = login(wire, config->url, address, &no, why);
+    if (ok && config->url->db) {
+        char db[16];
+        snprintf(db, sizeof db, "%d", config->url->db);
+        const char *select[] = {"SELECT", db};
+        ok = must(wire, address, 2, select, &no, why);
+    }
+    if (ok && config->check && !config->check(config->check_cls, wire, address, why)) {
+        ok = false;
+        no = !wire->err;
+    }
+    if (!ok) {
+        *refused = no;
+        redisFree(wire);
+        return NULL;
+    }
+    return wire;
+}

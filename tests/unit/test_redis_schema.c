@@ -1,0 +1,111 @@
+#include "redis/schema.h"
+
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+
+START_TEST(keys_say_as_much_of_the_time_as_a_chunk_is_wide) {
+    static const struct {
+        enum resolution r;
+        int64_t start_s;
+        const char *total, *node;
+    } cases[] = {
+        {RESOLUTION_10MS, 1795000299, "aforo:{10ms:2026-11-18T11:11:39}",
+         "aforo:{10ms:2026-11-18T11:11:39}:n-1.a_B"},
+        {RESOLUTION_1S, 1795000260, "aforo:{1s:2026-11-18T11:11}", "aforo:{1s:2026-11-18T11:11}:n-1.a_B"},
+        {RESOLUTION_1MIN, 1794999600, "aforo:{1min:2026-11-18T11}", "aforo:{1min:2026-11-18T11}:n-1.a_B"},
+        {RESOLUTION_10MS, 0, "aforo:{10ms:1970-01-01T00:00:00}", "aforo:{10ms:1970-01-01T00:00:00}:n-1.a_B"},
+        {RESOLUTION_1MIN, 1709164800, "aforo:{1min:2024-02-29T00}", "aforo:{1min:2024-02-29T00}:n-1.a_B"},
+        {RESOLUTION_10MS, 253402300799, "aforo:{10ms:9999-12-31T23:59:59}",
+         "aforo:{10ms:9999-12-31T23:59:59}:n-1.a_B"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char key[SCHEMA_KEY_MAX];
+        const int64_t chunk = cases[i].start_s * US_PER_S / chunk_width_us(cases[i].r);
+        ck_assert_uint_eq(schema_total_key(cases[i].r, chunk, key), strlen(cases[i].total));
+        ck_assert_str_eq(key, cases[i].total);
+        ck_assert_uint_eq(schema_node_key(cases[i].r, chunk, "n-1.a_B", key), strlen(cases[i].node));
+        ck_assert_str_eq(key, cases[i].node);
+    }
+}
+END_TEST
+
+START_TEST(the_longest_node_id_fits) {
+    char key[SCHEMA_KEY_MAX], node[64];
+    memset(node, 'n', 63);
+    node[63] = '\0';
+    ck_assert_uint_eq(schema_node_key(RESOLUTION_10MS, 1795000299, node, key), strlen(key));
+    ck_assert_str_eq(key + strlen(key) - 63, node);
+}
+END_TEST
+
+START_TEST(fields_round_trip) {
+    for (int r = 0; r < RESOLUTIONS; r++) {
+        for (uint32_t slot = 0; slot < resolution_table[r].slots; slot++) {
+            char field[3];
+            uint32_t back = 1000;
+            schema_field(slot, field);
+            ck_assert_uint_eq(strlen(field), 2);
+            ck_assert(schema_slot((enum resolution)r, field, 2, &back));
+            ck_assert_uint_eq(back, slot);
+        }
+    }
+}
+END_TEST
+
+START_TEST(what_is_no_field) {
+    static const char *const bad[] = {"", "0", "000", "0a", "a0", " 1", "-1", "+1", "1.", "\xc3\xa9"};
+    uint32_t slot;
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        ck_assert_msg(!schema_slot(RESOLUTION_10MS, bad[i], strlen(bad[i]), &slot), "%s", bad[i]);
+    }
+    ck_assert(schema_slot(RESOLUTION_10MS, "60", 2, &slot));
+    ck_assert(!schema_slot(RESOLUTION_1S, "60", 2, &slot));
+    ck_assert(!schema_slot(RESOLUTION_1MIN, "60", 2, &slot));
+}
+END_TEST
+
+START_TEST(counts) {
+    static const struct {
+        const char *text;
+        uint64_t count;
+    } good[] = {{"0", 0}, {"7", 7}, {"007", 7}, {"9007199254740991", 9007199254740991}};
+    static const char *const bad[] = {"",
+                                      " 1",
+                                      "1 ",
+                                      "-1",
+                                      "+1",
+                                      "1.0",
+                                      "1e3",
+                                      "0x1",
+                                      "9007199254740993",
+                                      "abc",
+                                      "99999999999999999",
+                                      "18446744073709551616",
+                                      "1\n"};
+    uint64_t count;
+    for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
+        ck_assert(schema_count(good[i].text, strlen(good[i].text), &count));
+        ck_assert_uint_eq(count, good[i].count);
+    }
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        ck_assert_msg(!schema_count(bad[i], strlen(bad[i]), &count), "%s", bad[i]);
+    }
+}
+END_TEST
+
+int main(void) {
+    Suite *suite = suite_create("redis_schema");
+    TCase *tcase = tcase_create("redis_schema");
+    tcase_add_test(tcase, keys_say_as_much_of_the_time_as_a_chunk_is_wide);
+    tcase_add_test(tcase, the_longest_node_id_fits);
+    tcase_add_test(tcase, fields_round_trip);
+    tcase_add_test(tcase, what_is_no_field);
+    tcase_add_test(tcase, counts);
+    suite_add_tcase(suite, tcase);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    const int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}

@@ -1,0 +1,47 @@
+#include "redis/cluster.h"
+
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* As CLUSTER KEYSLOT of Redis 7.0 has it. */
+START_TEST(slots_of_keys) {
+    static const struct {
+        const char *key;
+        uint16_t slot;
+    } cases[] = {
+        {"foo", 12182},
+        {"123456789", 12739},
+        {"", 0},
+        {"{}foo", 9500},
+        {"a{b}c", 3300},
+        {"a{b}{c}", 3300},
+        {"a{}{c}", 2440},
+        {"{a", 10276},
+        {"a}b{c", 13587},
+        {"{{x}}", 11068},
+        {"aforo:{1s:2026-11-18T11:11}", 11706},
+        {"aforo:{1s:2026-11-18T11:11}:n1", 11706},
+        {"aforo:{10ms:2026-11-18T11:11:39}", 13851},
+        {"aforo:{1min:2026-11-18T11}", 578},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        ck_assert_msg(cluster_slot(cases[i].key, strlen(cases[i].key)) == cases[i].slot, "%s: %u",
+                      cases[i].key, cluster_slot(cases[i].key, strlen(cases[i].key)));
+    }
+    ck_assert_uint_eq(cluster_slot("a{b}c-and-more", 4), cluster_slot("b", 1)); /* len counts, not a NUL */
+    ck_assert_uint_eq(cluster_slot("a{b}c", 3), cluster_slot("a{b", 3));
+}
+END_TEST
+
+int main(void) {
+    Suite *suite = suite_create("redis_slot");
+    TCase *tcase = tcase_create("redis_slot");
+    tcase_add_test(tcase, slots_of_keys);
+    suite_add_tcase(suite, tcase);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    const int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
