@@ -30,6 +30,9 @@ struct counters_config {
     int64_t keep_us[RESOLUTIONS]; /* how long windows are kept; at least the horizon; 0 means 1 h, 24 h, 30 d */
 };
 
+/* Whether id may name a node: see node_id above. Pure. */
+bool counters_node_id_is_valid(const char *id);
+
 /* Opens or makes the state file for writing and locks it; repairs what a crash left half done. NULL on failure, with
  * `why` (COUNTERS_WHY_MAX bytes) saying which file, what is wrong with it and what to do. The file is never
  * overwritten when it is of another version, another geometry or damaged. `repaired`, when not NULL, gets the number

@@ -55,7 +55,7 @@ static void read_boot_id(char boot[BOOT_ID_MAX]) {
     }
 }
 
-static bool node_id_is_valid(const char *id) {
+bool counters_node_id_is_valid(const char *id) {
     const size_t n = strspn(id, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-");
     return n >= 1 && n < COUNTERS_NODE_MAX && id[n] == '\0';
 }
@@ -304,7 +304,7 @@ static bool config_is_valid(const struct counters_config *config, char *why) {
     if (config->future_us < 0 || config->future_us > 3600 * US_PER_S || config->future_us % US_PER_S) {
         return refuse(why, "future must be 0 to 1 h in whole seconds");
     }
-    if (config->node_id && !node_id_is_valid(config->node_id)) {
+    if (config->node_id && !counters_node_id_is_valid(config->node_id)) {
         return refuse(why, "node id '%.80s': must be 1 to %d of A-Z a-z 0-9 . _ -", config->node_id,
                       COUNTERS_NODE_MAX - 1);
     }

@@ -3,7 +3,9 @@
 #include <errno.h>
 #include <netdb.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -27,6 +29,17 @@ static bool split(const char *text, char *host, size_t cap, const char **port) {
     host[n] = '\0';
     *port = colon + 1;
     return true;
+}
+
+bool listen_is_valid(const char *text, char *why) {
+    char host[64];
+    const char *port;
+    const bool valid = split(text, host, sizeof host, &port) && strspn(port, "0123456789") == strlen(port) &&
+                       strlen(port) <= 5 && atoi(port) <= UINT16_MAX;
+    if (!valid) {
+        snprintf(why, LISTEN_WHY_MAX, "'%.100s' is not ADDR:PORT (as 127.0.0.1:8080, [::1]:8080, :8080)", text);
+    }
+    return valid;
 }
 
 static int open_at(const struct addrinfo *at) {
@@ -57,8 +70,7 @@ static void name_of(int fd, char *address) {
 int listen_open(const char *text, char *address, char *why) {
     char host[64];
     const char *port;
-    if (!split(text, host, sizeof host, &port)) {
-        snprintf(why, LISTEN_WHY_MAX, "--listen: '%.100s' is not ADDR:PORT (as 127.0.0.1:8080, [::1]:8080, :8080)", text);
+    if (!listen_is_valid(text, why) || !split(text, host, sizeof host, &port)) {
         return -1;
     }
     const struct addrinfo hints = {.ai_flags = AI_PASSIVE | AI_NUMERICSERV, .ai_socktype = SOCK_STREAM};

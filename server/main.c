@@ -1,4 +1,5 @@
 /* aforod: an inventory. Everything is made here in order, and unmade in reverse. */
+#include "redis/url.h"
 #include "server/clock.h"
 #include "server/listen.h"
 #include "server/log.h"
@@ -10,6 +11,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -210,6 +212,38 @@ static int run(struct server *server, const sigset_t *signals) {
     return ok ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
+__attribute__((format(printf, 2, 3))) static bool wrong(const char *flag, const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    fprintf(stderr, "aforod: --%s: ", flag);
+    vfprintf(stderr, format, args);
+    fputc('\n', stderr);
+    va_end(args);
+    return false;
+}
+
+/* What options.def cannot say of a value; what is wrong is named in one line, before anything is opened or made. */
+static bool options_make_sense(const struct options *options, enum log_level *level) {
+    char why[LISTEN_WHY_MAX > STORE_WHY_MAX ? LISTEN_WHY_MAX : STORE_WHY_MAX];
+    struct redis_url url;
+    if (!log_level_by_name(options->log_level, level)) {
+        return wrong("log-level", "'%s' is not error, warn, info or debug", options->log_level);
+    }
+    if (strcmp(options->clock, "arrival") != 0 && strcmp(options->clock, "event") != 0) {
+        return wrong("clock", "'%s' is neither event nor arrival", options->clock);
+    }
+    if (options->horizon % US_PER_S || options->future % US_PER_S) {
+        return wrong(options->horizon % US_PER_S ? "horizon" : "future", "must be whole seconds");
+    }
+    if (*options->node_id && !counters_node_id_is_valid(options->node_id)) {
+        return wrong("node-id", "'%.80s' is not 1 to %d of A-Z a-z 0-9 . _ -", options->node_id, COUNTERS_NODE_MAX - 1);
+    }
+    if (!listen_is_valid(options->listen, why)) {
+        return wrong("listen", "%s", why);
+    }
+    return !*options->redis || redis_url_parse(options->redis, &url, why) || wrong("redis", "%s", why);
+}
+
 int main(int argc, char **argv) {
     struct options options;
     switch (options_read(argc, argv, &options)) {
@@ -221,15 +255,10 @@ int main(int argc, char **argv) {
         break;
     }
     enum log_level level;
-    if (!log_level_by_name(options.log_level, &level)) {
-        fprintf(stderr, "aforod: --log-level: '%s' is not error, warn, info or debug\n", options.log_level);
+    if (!options_make_sense(&options, &level)) {
         return 2;
     }
     const bool arrival = strcmp(options.clock, "arrival") == 0;
-    if (!arrival && strcmp(options.clock, "event") != 0) {
-        fprintf(stderr, "aforod: --clock: '%s' is neither event nor arrival\n", options.clock);
-        return 2;
-    }
     log_set_level(level);
     sigset_t signals;
     sigemptyset(&signals);
