@@ -36,7 +36,8 @@ struct counters_config {
  * of counts that recovery changed. The caller closes the result with counters_close. */
 struct counters *counters_open(const struct counters_config *config, uint64_t *repaired, char *why);
 
-/* Opens the state file of `dir` to read only, whether a server has it or not. NULL and `why` as above. */
+/* Opens the state file of `dir` to read only, whether a server has it or not. NULL and `why` as above; a file that was
+ * closed in order is verified first. */
 struct counters *counters_open_readonly(const char *dir, char *why);
 
 /* Writes back, unlocks, unmaps and frees. No other call may be under way. NULL is allowed. */
