@@ -92,6 +92,10 @@ bool counters_set_read_back_owner(struct counters *counters);
  * yet) held is 0. Each count is one that was true at some moment during the call. */
 void counters_read(const struct counters *counters, enum resolution r, int64_t first, uint32_t n, uint64_t *out);
 
+/* The same for windows that the rings have moved past, too: what no shard has recycled yet. When some have, the sum is a
+ * part of what was counted: never too much, and so good enough to tell the store of. */
+void counters_read_rest(const struct counters *counters, enum resolution r, int64_t first, uint32_t n, uint64_t *out);
+
 /* The same for the read-back shard alone. */
 void counters_read_back_shard(const struct counters *counters, enum resolution r, int64_t first, uint32_t n,
                               uint64_t *out);

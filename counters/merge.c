@@ -42,6 +42,7 @@ static bool shard_is_empty(const struct shard *shard, enum resolution r) {
     return atomic_load_explicit(&shard->page->newest[r], memory_order_acquire) == 0;
 }
 
+<<<<<<< HEAD
 /* A reader that was put off its core may have summed what a shard had left of a chunk that another had recycled by then.
  * Whoever recycles announces the newer chunk first: so what is still held when looked at again was whole. */
 static bool was_taken(const struct counters *counters, enum resolution r, int64_t chunk) {
@@ -52,11 +53,12 @@ static bool was_taken(const struct counters *counters, enum resolution r, int64_
 /* Sums shards [0, shards) of the file. */
 static void read_shards(const struct counters *counters, unsigned shards, enum resolution r, int64_t first,
                         uint32_t n, uint64_t *out) {
+=======
+/* Sums chunks [oldest, newest] of shards [0, shards) of the file. */
+static void read_shards(const struct counters *counters, unsigned shards, enum resolution r, int64_t oldest,
+                        int64_t newest, int64_t first, uint32_t n, uint64_t *out) {
+>>>>>>> harness
     memset(out, 0, n * sizeof *out);
-    int64_t oldest, newest;
-    if (!counters_span(counters, r, &oldest, &newest)) {
-        return;
-    }
     for (uint32_t done = 0; done < n;) {
         const int64_t window = first + done;
         const int64_t chunk = window_chunk(r, window);
@@ -77,12 +79,21 @@ static void read_shards(const struct counters *counters, unsigned shards, enum r
 
 void counters_read(const struct counters *counters, enum resolution r, int64_t first, uint32_t n,
                    uint64_t *out) {
-    read_shards(counters, counters->shards, r, first, n, out);
+    int64_t oldest = 1, newest = 0;
+    counters_span(counters, r, &oldest, &newest);
+    read_shards(counters, counters->shards, r, oldest, newest, first, n, out);
+}
+
+void counters_read_rest(const struct counters *counters, enum resolution r, int64_t first, uint32_t n,
+                        uint64_t *out) {
+    read_shards(counters, counters->shards, r, 0, counters_newest_chunk(counters, r), first, n, out);
 }
 
 void counters_read_back_shard(const struct counters *counters, enum resolution r, int64_t first, uint32_t n,
                               uint64_t *out) {
-    read_shards(counters, 1, r, first, n, out); /* shard 0 is the read-back shard */
+    int64_t oldest = 1, newest = 0;
+    counters_span(counters, r, &oldest, &newest);
+    read_shards(counters, 1, r, oldest, newest, first, n, out); /* shard 0 is the read-back shard */
 }
 
 uint64_t counters_chunk_total(const struct counters *counters, enum resolution r, int64_t chunk) {

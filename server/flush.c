@@ -13,6 +13,7 @@
 #define PASS_CHUNKS 512           /* chunks that one pass sends at the most: a resend is paced by the interval */
 #define FULL_PASS_US US_PER_S     /* late events wait no longer than this */
 #define RECENT_US (4 * US_PER_S)  /* what every pass looks at */
+#define RING_SPARE 8              /* a ring holds up to 7 chunks more than the span; a clock set back counts there */
 #define BACKOFF_FIRST_US (50 * US_PER_MS)
 #define BACKOFF_LAST_US (2 * US_PER_S)
 #define COUNT_MAX (UINT64_C(1) << 53)
@@ -82,7 +83,7 @@ static bool acked_make(struct flush *flush) {
     const int64_t span_us = counters_horizon_us(counters) + counters_future_us(counters);
     for (int r = 0; r < RESOLUTIONS; r++) {
         struct acked_ring *ring = &flush->ring[r];
-        ring->back = span_us / chunk_width_us((enum resolution)r) + 2;
+        ring->back = span_us / chunk_width_us((enum resolution)r) + RING_SPARE;
         ring->places = ring->back + 1;
         ring->stride = sizeof(struct acked) + resolution_table[r].slots * sizeof(uint64_t);
         ring->base = calloc((size_t)ring->places, ring->stride); /* untouched pages cost nothing */
@@ -170,7 +171,7 @@ static void consider(struct flush *flush, enum resolution r, int64_t number) {
     }
     struct acked *acked = acked_at(&flush->ring[r], number);
     uint64_t count[SLOTS_MAX];
-    counters_read(flush->config.counters, r, chunk_first_window(r, number), resolution_table[r].slots, count);
+    counters_read_rest(flush->config.counters, r, chunk_first_window(r, number), resolution_table[r].slots, count);
     struct store_chunk *chunk = &flush->batch[flush->batched];
     *chunk = (struct store_chunk){.resolution = r, .chunk = number};
     for (uint32_t slot = 0; slot < resolution_table[r].slots; slot++) {
@@ -221,8 +222,8 @@ static bool pass_resolution(struct flush *flush, enum resolution r, bool full) {
     const int64_t from = newest - back > oldest ? newest - back : oldest;
     bool whole = consider_range(flush, r, from, newest);
     if (whole && full && ring->left_behind) {
-        const int64_t left = ring->left_behind - ring->back > oldest ? ring->left_behind - ring->back : oldest;
-        whole = consider_range(flush, r, left, ring->left_behind);
+        const int64_t left = ring->left_behind > ring->back ? ring->left_behind - ring->back : 0;
+        whole = consider_range(flush, r, left, ring->left_behind); /* the rings may have moved past it: be quick */
         send_batch(flush);
         ring->left_behind = whole && !flush->failed_this_pass ? 0 : ring->left_behind;
     }

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #define SYNC_INTERVAL_MS 1000
+#define SIGN_OF_LIFE_MS 500
 
 /* Writes the state file to the disk once a second, so that a power loss costs no more. A thread of its own: a slow disk
  * then holds up nobody. */
@@ -33,7 +34,7 @@ static void *syncer_main(void *cls) {
     bool failed = false;
     pthread_mutex_lock(&syncer->mutex);
     while (!syncer->stopping) {
-        const int64_t next_us = clock_wall_us() + SYNC_INTERVAL_MS * US_PER_MS;
+        const int64_t next_us = clock_steady_us() + SYNC_INTERVAL_MS * US_PER_MS;
         const struct timespec until = {.tv_sec = next_us / US_PER_S, .tv_nsec = next_us % US_PER_S * 1000};
         pthread_cond_timedwait(&syncer->wake, &syncer->mutex, &until);
         pthread_mutex_unlock(&syncer->mutex);
@@ -51,8 +52,12 @@ static void *syncer_main(void *cls) {
 
 static bool syncer_start(struct syncer *syncer, struct counters *counters) {
     *syncer = (struct syncer){.counters = counters};
+    pthread_condattr_t steady; /* a wall clock that is set back must not put off the next write */
+    pthread_condattr_init(&steady);
+    pthread_condattr_setclock(&steady, CLOCK_MONOTONIC);
     pthread_mutex_init(&syncer->mutex, NULL);
-    pthread_cond_init(&syncer->wake, NULL);
+    pthread_cond_init(&syncer->wake, &steady);
+    pthread_condattr_destroy(&steady);
     return pthread_create(&syncer->thread, NULL, syncer_main, syncer) == 0;
 }
 
@@ -125,6 +130,12 @@ static void raise_file_limit(const struct options *options) {
         log_line(LOG_WARN, "fewer files may be open than --max-connections asks for", "limit=%llu",
                  (unsigned long long)limit.rlim_cur);
     }
+}
+
+/* Often enough that a watchdog of watchdog_us (0: none) sees an idle worker alive each time it is told. */
+static int sign_of_life_ms(int64_t watchdog_us) {
+    const int64_t often_us = watchdog_us / 4;
+    return watchdog_us && often_us < SIGN_OF_LIFE_MS * US_PER_MS ? (int)(often_us / US_PER_MS) + 1 : SIGN_OF_LIFE_MS;
 }
 
 /* Waits for SIGTERM or SIGINT; while all workers show signs of life, the watchdog hears of it. */
@@ -234,7 +245,8 @@ int main(int argc, char **argv) {
     struct server server = {.options = &options,
                             .clock_is_arrival = arrival,
                             .workers = workers,
-                            .started_us = clock_steady_us()};
+                            .started_us = clock_steady_us(),
+                            .sign_of_life_ms = sign_of_life_ms(notify_watchdog_us())};
     server.counters = open_counters(&options, workers);
     if (!server.counters) {
         return EXIT_FAILURE;

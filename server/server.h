@@ -57,6 +57,7 @@ struct server {
     struct flush *flush; /* NULL without --redis */
     bool clock_is_arrival;
     int64_t started_us; /* steady clock */
+    int sign_of_life_ms; /* a worker wakes up at least so often, whether anything happens or not */
     _Atomic bool stopping;
     _Atomic int64_t drain_deadline_us; /* steady clock; set before stopping */
     unsigned workers;

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,7 +14,6 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#define WAIT_MS_MAX 500    /* a sign of life at least this often */
 #define DRAIN_QUIET_US (100 * US_PER_MS)
 #define DRAIN_WAIT_MS 20
 
@@ -25,14 +25,30 @@ __attribute__((format(printf, 2, 0))) static void log_library(void *cls, const c
     log_line(LOG_DEBUG, "libmicrohttpd", "text=%s", log_quote(text, quoted, sizeof quoted));
 }
 
+/* A connection too many is closed at the door and counted. The library's own limit would leave it waiting in the backlog
+ * for an answer that never comes, and is per daemon; ours is for all threads together. */
+static enum MHD_Result admit(void *cls, const struct sockaddr *address, socklen_t address_len) {
+    (void)address;
+    (void)address_len;
+    struct worker *worker = cls;
+    const struct server *server = worker->server;
+    uint64_t open = 0;
+    for (unsigned i = 0; i < server->workers; i++) {
+        open += atomic_load_explicit(&server->worker[i].connections, memory_order_relaxed);
+    }
+    if (open < (uint64_t)server->options->max_connections) {
+        return MHD_YES;
+    }
+    metric_add_owner(&worker->metrics, METRIC_connections_refused, 1);
+    return MHD_NO;
+}
+
 static struct MHD_Daemon *daemon_start(struct worker *worker, int listen_fd) {
     const struct options *options = worker->server->options;
-    const unsigned workers = worker->server->workers;
-    const unsigned connections = (unsigned)((options->max_connections + workers - 1) / workers);
     return MHD_start_daemon(
-        MHD_USE_EPOLL | MHD_USE_TURBO | MHD_USE_SUPPRESS_DATE_NO_CLOCK | MHD_USE_ERROR_LOG, 0, NULL, NULL, http_handle,
+        MHD_USE_EPOLL | MHD_USE_TURBO | MHD_USE_SUPPRESS_DATE_NO_CLOCK | MHD_USE_ERROR_LOG, 0, admit, worker, http_handle,
         worker, MHD_OPTION_EXTERNAL_LOGGER, log_library, NULL, MHD_OPTION_LISTEN_SOCKET, listen_fd,
-        MHD_OPTION_CONNECTION_LIMIT, connections, MHD_OPTION_CONNECTION_TIMEOUT,
+        MHD_OPTION_CONNECTION_LIMIT, UINT_MAX, MHD_OPTION_CONNECTION_TIMEOUT,
         (unsigned)(options->idle_timeout / US_PER_S), MHD_OPTION_CONNECTION_MEMORY_LIMIT,
         (size_t)HTTP_CONNECTION_MEMORY, MHD_OPTION_NOTIFY_CONNECTION, http_connection, worker,
         MHD_OPTION_NOTIFY_COMPLETED, http_completed, worker, MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1,
@@ -87,7 +103,7 @@ static void *worker_main(void *cls) {
     struct worker *worker = cls;
     const int epoll_fd = MHD_get_daemon_info(worker->daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;
     while (!atomic_load_explicit(&worker->server->stopping, memory_order_acquire)) {
-        turn(worker, epoll_fd, WAIT_MS_MAX);
+        turn(worker, epoll_fd, worker->server->sign_of_life_ms);
     }
     drain(worker, epoll_fd);
     MHD_stop_daemon(worker->daemon);

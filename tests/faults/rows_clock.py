@@ -1,1 +1,102 @@
-"""..."""
+"""The wall clock steps under load, and events right at the edges of what is accepted."""
+
+from faults import Failure, now_us, row, text_time, wait_until
+
+SECOND, MINUTE, HOUR, DAY = 1_000_000, 60_000_000, 3_600_000_000, 86_400_000_000
+
+
+def complete(run, server, redis, held):
+    """Every acknowledged event is in each resolution's sum, here (where it still is held) and in Redis."""
+    for load in run.loads:
+        load.stop()
+    run.tally(server.conserved()["counted"])
+    if not run.acked <= run.counted <= run.sent:
+        raise Failure(f"{run.acked} acknowledged, {run.counted} counted, {run.sent} sent")
+    for resolution in held:
+        if sum(server.counts(resolution).values()) != run.counted:
+            raise Failure(f"{resolution}: {sum(server.counts(resolution).values())} of {run.counted} in the windows")
+    for resolution in ("1min", "1s", "10ms"):
+        wait_until(lambda r=resolution: sum(redis.counts(r).values()) == run.counted,
+                   lambda r=resolution: f"Redis, {r}: {sum(redis.counts(r).values())} of {run.counted}", 8)
+
+
+def step(run, steps_us, held, restart=False):
+    redis = run.redis().start()
+    environment, steering = run.clock()
+    server = run.server("--clock", "arrival", redis=redis, env=environment).start()
+    load = run.load(server, connections=16, rate=4000, arrival=1)
+    for us in steps_us:
+        load.progress(800)
+        if restart:
+            server.kill()
+        steering.offset(us)
+        run.faults += 1
+        if restart:
+            server.start()
+        before = steering.msyncs()
+        load.progress(800)
+        wait_until(lambda at=before: steering.msyncs() > at, "the file is still written to disk", 3)
+    load.pause()
+    complete(run, server, redis, held)
+
+
+@row("clock-steps", "the wall clock steps back and forth by up to minutes (--clock arrival): counts stay complete")
+def clock_steps(run):
+    step(run, [run.random.randrange(-20 * MINUTE, 20 * MINUTE) for _ in range(run.many(8, 100))], ("10ms", "1s", "1min"))
+
+
+@row("clock-steps-far", "it steps back and forth by hours: complete in Redis, and here as far as it is held")
+def clock_steps_far(run):
+    step(run, [5 * HOUR, 0, -5 * HOUR, 3 * HOUR, -20 * HOUR] + [run.random.randrange(-10 * HOUR, 10 * HOUR)
+                                                                for _ in range(run.many(3, 50))], ("1min",))
+
+
+@row("clock-steps-killed", "it steps while the server is down after a kill")
+def clock_steps_killed(run):
+    step(run, [10 * MINUTE, -10 * MINUTE, 0, 25 * MINUTE, -5 * MINUTE], ("1min",), restart=True)
+
+
+@row("clock-steps-event", "it steps with --clock event: what is refused is said, what is acknowledged is counted")
+def clock_steps_event(run):
+    redis = run.redis().start()
+    environment, steering = run.clock()
+    server = run.server(redis=redis, env=environment).start()
+    load = run.load(server, connections=16, rate=4000, past_us=30 * SECOND, future_us=5 * SECOND)
+    for _ in range(run.many(8, 100)):
+        load.progress(800)
+        steering.offset(run.random.randrange(-30 * MINUTE, 30 * MINUTE))
+        run.pause_s(0.1, 0.3)
+        steering.offset(0)
+        run.faults += 1
+    run.verify([server], redis)
+    run.note(f"{load.totals['refused']} refused")
+
+
+@row("clock-edges", "events at exactly the horizon's and the future's edge are counted, one microsecond beyond are not")
+def clock_edges(run):
+    environment, steering = run.clock()
+    base = now_us()
+    for i, offset in enumerate((0, 1, 9_999, -base % SECOND, -base % MINUTE, -base % HOUR, -base % DAY, 123_456)):
+        steering.freeze(base + offset)
+        now = base + offset
+        server = run.server("--horizon", "10s", "--future", "2s", name=f"aforod{i}", env=environment, threads=1).start()
+        counted = {now - 10 * SECOND, now + 2 * SECOND, now, now - 10 * SECOND + 1, now + 2 * SECOND - 1}
+        refused = {now - 10 * SECOND - 1, now + 2 * SECOND + 1, now - HOUR, now + HOUR}
+        for us in counted | refused:
+            for status in (server.post("value=" + text_time(us)).status, server.post(f"value={us}").status):
+                if status != (204 if us in counted else 422):
+                    raise Failure(f"{us - now} us from now: answered {status}")
+            answer = server.post_lines([text_time(us)]).json
+            if answer["accepted"] != (us in counted) or answer["accepted"] + answer["rejected"] != 1:
+                raise Failure(f"{us - now} us from now, in a batch: {answer}")
+            run.faults += 1
+        for resolution, width in (("10ms", 10_000), ("1s", SECOND), ("1min", MINUTE)):
+            expected = {}
+            for us in counted:
+                expected[us // width * width] = expected.get(us // width * width, 0) + 3
+            if server.counts(resolution) != expected:
+                raise Failure(f"{resolution}: {server.counts(resolution)}, expected {expected}")
+        run.sent += 3 * len(counted)
+        run.acked = run.counted = run.sent
+        server.conserved()
+        server.stop()
