@@ -107,6 +107,9 @@ bool counters_was_read_back(const struct counters *counters);
  * after the count that it includes, so read it before reading the windows. */
 uint64_t counters_chunk_total(const struct counters *counters, enum resolution r, int64_t chunk);
 
+/* The same for chunks that the rings have moved past, too: the partner of counters_read_rest. */
+uint64_t counters_chunk_total_rest(const struct counters *counters, enum resolution r, int64_t chunk);
+
 /* The newest and the oldest chunk that may hold counts: false when nothing was ever counted. Older ones are gone. */
 bool counters_span(const struct counters *counters, enum resolution r, int64_t *oldest_chunk, int64_t *newest_chunk);
 

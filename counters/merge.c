@@ -42,7 +42,6 @@ static bool shard_is_empty(const struct shard *shard, enum resolution r) {
     return atomic_load_explicit(&shard->page->newest[r], memory_order_acquire) == 0;
 }
 
-<<<<<<< HEAD
 /* A reader that was put off its core may have summed what a shard had left of a chunk that another had recycled by then.
  * Whoever recycles announces the newer chunk first: so what is still held when looked at again was whole. */
 static bool was_taken(const struct counters *counters, enum resolution r, int64_t chunk) {
@@ -50,14 +49,9 @@ static bool was_taken(const struct counters *counters, enum resolution r, int64_
     return chunk < oldest_held(counters, r, counters_newest_chunk(counters, r));
 }
 
-/* Sums shards [0, shards) of the file. */
-static void read_shards(const struct counters *counters, unsigned shards, enum resolution r, int64_t first,
-                        uint32_t n, uint64_t *out) {
-=======
-/* Sums chunks [oldest, newest] of shards [0, shards) of the file. */
+/* Sums chunks [oldest, newest] of shards [0, shards) of the file; with `whole`, only what no shard has begun to lose. */
 static void read_shards(const struct counters *counters, unsigned shards, enum resolution r, int64_t oldest,
-                        int64_t newest, int64_t first, uint32_t n, uint64_t *out) {
->>>>>>> harness
+                        int64_t newest, bool whole, int64_t first, uint32_t n, uint64_t *out) {
     memset(out, 0, n * sizeof *out);
     for (uint32_t done = 0; done < n;) {
         const int64_t window = first + done;
@@ -70,7 +64,7 @@ static void read_shards(const struct counters *counters, unsigned shards, enum r
                 ring_read(&counters->shard[i].ring[r], chunk, from, here, out + done);
             }
         }
-        if (was_taken(counters, r, chunk)) {
+        if (whole && was_taken(counters, r, chunk)) {
             memset(out + done, 0, here * sizeof *out);
         }
         done += here;
@@ -81,28 +75,33 @@ void counters_read(const struct counters *counters, enum resolution r, int64_t f
                    uint64_t *out) {
     int64_t oldest = 1, newest = 0;
     counters_span(counters, r, &oldest, &newest);
-    read_shards(counters, counters->shards, r, oldest, newest, first, n, out);
+    read_shards(counters, counters->shards, r, oldest, newest, true, first, n, out);
 }
 
 void counters_read_rest(const struct counters *counters, enum resolution r, int64_t first, uint32_t n,
                         uint64_t *out) {
-    read_shards(counters, counters->shards, r, 0, counters_newest_chunk(counters, r), first, n, out);
+    read_shards(counters, counters->shards, r, 0, counters_newest_chunk(counters, r), false, first, n, out);
 }
 
 void counters_read_back_shard(const struct counters *counters, enum resolution r, int64_t first, uint32_t n,
                               uint64_t *out) {
     int64_t oldest = 1, newest = 0;
     counters_span(counters, r, &oldest, &newest);
-    read_shards(counters, 1, r, oldest, newest, first, n, out); /* shard 0 is the read-back shard */
+    read_shards(counters, 1, r, oldest, newest, true, first, n, out); /* shard 0 is the read-back shard */
 }
 
-uint64_t counters_chunk_total(const struct counters *counters, enum resolution r, int64_t chunk) {
+uint64_t counters_chunk_total_rest(const struct counters *counters, enum resolution r, int64_t chunk) {
     uint64_t total = 0;
     for (unsigned i = 0; i < counters->shards; i++) {
         if (!shard_is_empty(&counters->shard[i], r)) {
             total += ring_total(&counters->shard[i].ring[r], chunk);
         }
     }
+    return total;
+}
+
+uint64_t counters_chunk_total(const struct counters *counters, enum resolution r, int64_t chunk) {
+    const uint64_t total = counters_chunk_total_rest(counters, r, chunk);
     return was_taken(counters, r, chunk) ? 0 : total;
 }
 

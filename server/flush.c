@@ -164,7 +164,7 @@ static void send_batch(struct flush *flush) {
 /* Puts a chunk into the batch when its total differs from what the store has. The total is read before the windows, so
  * a later change always shows as a total that differs again. */
 static void consider(struct flush *flush, enum resolution r, int64_t number) {
-    const uint64_t total = counters_chunk_total(flush->config.counters, r, number);
+    const uint64_t total = counters_chunk_total_rest(flush->config.counters, r, number);
     const struct acked *remembered = acked_place(&flush->ring[r], number);
     if (total == 0 || (remembered->chunk == number && remembered->total == total)) {
         return;

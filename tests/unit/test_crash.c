@@ -194,8 +194,6 @@ START_TEST(killed_at_any_moment) {
 }
 END_TEST
 
-#if !defined(__SANITIZE_THREAD__) && !defined(__SANITIZE_ADDRESS__)
-
 /* ---- after every instruction
  * ------------------------------------------------------------------------------------- */
 
