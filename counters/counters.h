@@ -39,7 +39,8 @@ bool counters_node_id_is_valid(const char *id);
  * of counts that recovery changed. The caller closes the result with counters_close. */
 struct counters *counters_open(const struct counters_config *config, uint64_t *repaired, char *why);
 
-/* Opens the state file of `dir` to read only, whether a server has it or not. NULL and `why` as above. */
+/* Opens the state file of `dir` to read only, whether a server has it or not. NULL and `why` as above; a file that was
+ * closed in order is verified first. */
 struct counters *counters_open_readonly(const char *dir, char *why);
 
 /* Writes back, unlocks, unmaps and frees. No other call may be under way. NULL is allowed. */
@@ -108,6 +109,9 @@ bool counters_was_read_back(const struct counters *counters);
 /* Sum over the shards of a chunk's total. Unchanged since last time means none of its windows changed: it is stored
  * after the count that it includes, so read it before reading the windows. */
 uint64_t counters_chunk_total(const struct counters *counters, enum resolution r, int64_t chunk);
+
+/* The same for chunks that the rings have moved past, too: the partner of counters_read_rest. */
+uint64_t counters_chunk_total_rest(const struct counters *counters, enum resolution r, int64_t chunk);
 
 /* The newest and the oldest chunk that may hold counts: false when nothing was ever counted. Older ones are gone. */
 bool counters_span(const struct counters *counters, enum resolution r, int64_t *oldest_chunk, int64_t *newest_chunk);

@@ -49,18 +49,10 @@ static bool was_taken(const struct counters *counters, enum resolution r, int64_
     return chunk < oldest_held(counters, r, counters_newest_chunk(counters, r));
 }
 
-/* Only what no shard can have recycled, or whatever is still there. */
-enum reading { READ_WHOLE, READ_REST };
-
-/* Sums shards [0, shards) of the file. */
-static void read_shards(const struct counters *counters, unsigned shards, enum reading reading, enum resolution r,
-                        int64_t first, uint32_t n, uint64_t *out) {
+/* Sums chunks [oldest, newest] of shards [0, shards) of the file; with `whole`, only what no shard has begun to lose. */
+static void read_shards(const struct counters *counters, unsigned shards, enum resolution r, int64_t oldest,
+                        int64_t newest, bool whole, int64_t first, uint32_t n, uint64_t *out) {
     memset(out, 0, n * sizeof *out);
-    int64_t oldest, newest;
-    if (!counters_span(counters, r, &oldest, &newest)) {
-        return;
-    }
-    oldest = reading == READ_REST ? 0 : oldest;
     for (uint32_t done = 0; done < n;) {
         const int64_t window = first + done;
         const int64_t chunk = window_chunk(r, window);
@@ -72,7 +64,7 @@ static void read_shards(const struct counters *counters, unsigned shards, enum r
                 ring_read(&counters->shard[i].ring[r], chunk, from, here, out + done);
             }
         }
-        if (reading == READ_WHOLE && was_taken(counters, r, chunk)) {
+        if (whole && was_taken(counters, r, chunk)) {
             memset(out + done, 0, here * sizeof *out);
         }
         done += here;
@@ -81,26 +73,35 @@ static void read_shards(const struct counters *counters, unsigned shards, enum r
 
 void counters_read(const struct counters *counters, enum resolution r, int64_t first, uint32_t n,
                    uint64_t *out) {
-    read_shards(counters, counters->shards, READ_WHOLE, r, first, n, out);
+    int64_t oldest = 1, newest = 0;
+    counters_span(counters, r, &oldest, &newest);
+    read_shards(counters, counters->shards, r, oldest, newest, true, first, n, out);
 }
 
 void counters_read_rest(const struct counters *counters, enum resolution r, int64_t first, uint32_t n,
                         uint64_t *out) {
-    read_shards(counters, counters->shards, READ_REST, r, first, n, out);
+    read_shards(counters, counters->shards, r, 0, counters_newest_chunk(counters, r), false, first, n, out);
 }
 
 void counters_read_back_shard(const struct counters *counters, enum resolution r, int64_t first, uint32_t n,
                               uint64_t *out) {
-    read_shards(counters, 1, READ_WHOLE, r, first, n, out); /* shard 0 is the read-back shard */
+    int64_t oldest = 1, newest = 0;
+    counters_span(counters, r, &oldest, &newest);
+    read_shards(counters, 1, r, oldest, newest, true, first, n, out); /* shard 0 is the read-back shard */
 }
 
-uint64_t counters_chunk_total(const struct counters *counters, enum resolution r, int64_t chunk) {
+uint64_t counters_chunk_total_rest(const struct counters *counters, enum resolution r, int64_t chunk) {
     uint64_t total = 0;
     for (unsigned i = 0; i < counters->shards; i++) {
         if (!shard_is_empty(&counters->shard[i], r)) {
             total += ring_total(&counters->shard[i].ring[r], chunk);
         }
     }
+    return total;
+}
+
+uint64_t counters_chunk_total(const struct counters *counters, enum resolution r, int64_t chunk) {
+    const uint64_t total = counters_chunk_total_rest(counters, r, chunk);
     return was_taken(counters, r, chunk) ? 0 : total;
 }
 

@@ -166,7 +166,8 @@ void shard_add_arrival_owner(struct shard *shard, int64_t arrival_us) {
     struct second_place *place = &shard->place[second & (SECOND_PLACES - 1)];
     bool found = place->second == second || find_second(shard, second, place);
     /* The floor is above everything that was recycled: only what a recovery left without its parts is stepped over. */
-    for (int64_t turns = 0; !found && turns < shard->ring[RESOLUTION_10MS].chunks; turns++) {
+    const int64_t turns_max = (shard->ring[RESOLUTION_1S].chunks + RING_MARGIN) * chunk_width_us(RESOLUTION_1S) / US_PER_S;
+    for (int64_t turns = 0; !found && turns < turns_max; turns++) {
         t_us = ++second * US_PER_S;
         place = &shard->place[second & (SECOND_PLACES - 1)];
         found = place->second == second || find_second(shard, second, place);

@@ -360,6 +360,21 @@ struct counters *counters_open(const struct counters_config *config, uint64_t *r
     return counters;
 }
 
+/* A file that was closed in order must hold every invariant for a reader, too. One that a server has open, or that a
+ * killed one left behind, may be in the middle of an event: it is taken as it is. */
+static bool check_closed(struct counters *counters, char *why) {
+    char what[COUNTERS_WHY_MAX];
+    for (unsigned i = 0; counters->header.clean && i < counters->shards; i++) {
+        if (!shard_verify_closed(&counters->shard[i], i, what)) {
+            /* Unless a server has opened it in the meantime, and counts. */
+            return read_header(counters, why) &&
+                   (!counters->header.clean || refuse(why, "%s: is damaged: %.300s; move the file away (what was "
+                                                           "flushed is still in Redis)", counters->path, what));
+        }
+    }
+    return true;
+}
+
 struct counters *counters_open_readonly(const char *dir, char *why) {
     struct counters *counters = counters_new(dir, false, why);
     if (!counters) {
@@ -370,7 +385,7 @@ struct counters *counters_open_readonly(const char *dir, char *why) {
     if (!opened) {
         refuse(why, "%s: cannot open: %s", counters->path, strerror(errno));
     }
-    if (!opened || !read_header(counters, why) || !map_file(counters, why)) {
+    if (!opened || !read_header(counters, why) || !map_file(counters, why) || !check_closed(counters, why)) {
         counters_free(counters);
         return NULL;
     }
@@ -382,6 +397,10 @@ void counters_close(struct counters *counters) {
         return;
     }
     char why[COUNTERS_WHY_MAX];
+    uint64_t repaired = 0;
+    for (unsigned i = 0; counters->writable && i < counters->shards; i++) {
+        shard_repair(&counters->shard[i], i, RECOVERY_NONE, &repaired); /* what a reader will check: check_closed */
+    }
     if (counters->writable && msync(counters->map, counters->map_bytes, MS_SYNC) == 0) {
         counters->header.clean = 1;
         write_header(counters, why); /* when it fails the next start recovers as after a crash: nothing is lost */

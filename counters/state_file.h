@@ -53,11 +53,15 @@ enum recovery {
 };
 
 /* Completes what a crash left half done in one shard, and adds the number of changed counts to *repaired. `index` 0 is
- * the read-back shard. */
+ * the read-back shard. Whatever the recovery, the shard's page says afterwards what its rings hold. */
 void shard_repair(struct shard *shard, unsigned index, enum recovery recovery, uint64_t *repaired);
 
 /* Every invariant of one shard; `index` 0 is the read-back shard, whose resolutions stand each for itself. False fills
  * why (COUNTERS_WHY_MAX). */
 bool shard_verify(const struct shard *shard, unsigned index, char *why);
+
+/* The same for a shard of a file that was closed in order and that nobody may mend: also what its own page says of the
+ * rings, which opening for writing finds again by itself. */
+bool shard_verify_closed(const struct shard *shard, unsigned index, char *why);
 
 #endif

@@ -82,6 +82,35 @@ static void finish_noted(struct shard *shard, bool linked, uint64_t *repaired) {
     }
 }
 
+struct span {
+    uint64_t oldest, newest; /* chunks, 0 for none */
+};
+
+static struct span span_of(const struct ring *ring) {
+    struct span span = {0, 0};
+    for (int64_t place = 0; place < ring->chunks; place++) {
+        const uint64_t epoch = atomic_load_explicit(&ring_place(ring, place)->epoch, memory_order_relaxed);
+        span.newest = epoch > span.newest ? epoch : span.newest;
+        span.oldest = epoch != EPOCH_NONE && (span.oldest == 0 || epoch < span.oldest) ? epoch : span.oldest;
+    }
+    return span;
+}
+
+/* After a power loss: a window whose finer chunk would still be held, had it reached the disk. `newest` is the newest
+ * finer chunk that did. */
+static void drop_orphans(struct shard *shard, enum resolution r, struct chunk *chunk, uint64_t newest,
+                         uint64_t *repaired) {
+    const struct ring *finer = &shard->ring[r - 1];
+    const int64_t first = chunk_first_window(r, (int64_t)atomic_load_explicit(&chunk->epoch, memory_order_relaxed));
+    for (uint32_t i = 0; i < shard->ring[r].slots; i++) {
+        const int64_t number = first + i;
+        const uint64_t there = atomic_load_explicit(&ring_place(finer, number)->epoch, memory_order_relaxed);
+        if (there != (uint64_t)number && number > (int64_t)newest - finer->chunks) {
+            set_relaxed(&chunk->count[i], 0, repaired);
+        }
+    }
+}
+
 /* After a power loss: a coarser window's chunk may not have reached the disk when its finer chunk did. Its place is then
  * empty or still holds an older one. */
 static void claim_coarser(struct shard *shard, enum resolution r, int64_t number, uint64_t *repaired) {
@@ -98,6 +127,7 @@ static void claim_coarser(struct shard *shard, enum resolution r, int64_t number
 static void settle_torn(struct shard *shard, bool linked, uint64_t *repaired) {
     for (int r = 0; r < RESOLUTIONS; r++) {
         const struct ring *ring = &shard->ring[r];
+        const uint64_t newest_finer = linked && r > 0 ? span_of(ring - 1).newest : 0;
         for (int64_t place = 0; place < ring->chunks; place++) {
             struct chunk *chunk = ring_place(ring, place);
             const uint64_t epoch = atomic_load_explicit(&chunk->epoch, memory_order_relaxed);
@@ -105,6 +135,9 @@ static void settle_torn(struct shard *shard, bool linked, uint64_t *repaired) {
                 empty_place(chunk, ring->slots);
                 ++*repaired;
                 continue;
+            }
+            if (linked && r > 0 && epoch != EPOCH_NONE) {
+                drop_orphans(shard, (enum resolution)r, chunk, newest_finer, repaired);
             }
             const uint64_t sum = chunk_sum(chunk, ring->slots);
             set_relaxed(&chunk->total, sum, repaired);
@@ -125,15 +158,9 @@ static void settle_torn(struct shard *shard, bool linked, uint64_t *repaired) {
 /* Which chunks the rings hold, found again from the rings themselves: nothing else needs to be trusted. */
 static void find_span(struct shard *shard) {
     for (int r = 0; r < RESOLUTIONS; r++) {
-        uint64_t newest = 0, oldest = 0;
-        for (int64_t place = 0; place < shard->ring[r].chunks; place++) {
-            const uint64_t epoch =
-                atomic_load_explicit(&ring_place(&shard->ring[r], place)->epoch, memory_order_relaxed);
-            newest = epoch > newest ? epoch : newest;
-            oldest = epoch != EPOCH_NONE && (oldest == 0 || epoch < oldest) ? epoch : oldest;
-        }
-        atomic_store_explicit(&shard->page->newest[r], newest, memory_order_relaxed);
-        atomic_store_explicit(&shard->page->oldest[r], oldest, memory_order_relaxed);
+        const struct span span = span_of(&shard->ring[r]);
+        atomic_store_explicit(&shard->page->newest[r], span.newest, memory_order_relaxed);
+        atomic_store_explicit(&shard->page->oldest[r], span.oldest, memory_order_relaxed);
     }
 }
 
@@ -242,6 +269,22 @@ bool shard_verify(const struct shard *shard, unsigned index, char *why) {
         return false;
     }
     return true;
+}
+
+bool shard_verify_closed(const struct shard *shard, unsigned index, char *why) {
+    if (!shard_verify(shard, index, why)) {
+        return false;
+    }
+    bool agrees = atomic_load_explicit(&shard->page->sequence, memory_order_relaxed) % 2 == 0;
+    for (int r = 0; r < RESOLUTIONS; r++) {
+        const struct span span = span_of(&shard->ring[r]);
+        agrees = agrees && span.newest == atomic_load_explicit(&shard->page->newest[r], memory_order_relaxed) &&
+                 span.oldest == atomic_load_explicit(&shard->page->oldest[r], memory_order_relaxed);
+    }
+    if (!agrees) {
+        snprintf(why, COUNTERS_WHY_MAX, "shard %u: its own page does not agree with its rings", index);
+    }
+    return agrees;
 }
 
 bool counters_verify(const struct counters *counters, char *why) {

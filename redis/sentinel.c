@@ -8,15 +8,17 @@
 #define MESSAGES_MAX 64 /* read at one look */
 
 struct sentinel_watch {
-    redisContext *wire;
-    char master[REDIS_URL_PART_MAX];
+    redisContext *wire;     /* NULL: it went away */
+    const char *name;       /* of the master; the URL's */
+    struct redis_host host; /* whom we took for it */
 };
 
 /* ---- notice of another master
  * ------------------------------------------------------------------------------------ */
 
 /* Takes the connection over: it is freed with the watch, or now when it cannot be subscribed. */
-static struct sentinel_watch *watch_new(redisContext *wire, const char *master, const char *address) {
+static struct sentinel_watch *watch_new(redisContext *wire, const char *name, const struct redis_host *host,
+                                        const char *address) {
     char ignored[LINK_WHY_MAX];
     const char *subscribe[] = {"SUBSCRIBE", "+switch-master"};
     redisReply *reply = wire_call(wire, address, 2, subscribe, ignored);
@@ -30,7 +32,8 @@ static struct sentinel_watch *watch_new(redisContext *wire, const char *master, 
         return NULL;
     }
     watch->wire = wire;
-    snprintf(watch->master, sizeof watch->master, "%s", master);
+    watch->name = name;
+    watch->host = *host;
     return watch;
 }
 
@@ -43,15 +46,20 @@ void sentinel_watch_free(struct sentinel_watch *watch) {
     }
 }
 
-/* message, +switch-master, "NAME OLD-HOST OLD-PORT NEW-HOST NEW-PORT" */
-static bool names_our_master(const struct sentinel_watch *watch, const redisReply *reply) {
+/* message, +switch-master, "NAME OLD-HOST OLD-PORT NEW-HOST NEW-PORT". A sentinel tells of a failover also
+ * after it has led us to the new master. */
+static bool names_another(const struct sentinel_watch *watch, const redisReply *reply) {
     if (reply->type != REDIS_REPLY_ARRAY || reply->elements != 3 ||
         reply->element[2]->type != REDIS_REPLY_STRING) {
         return false;
     }
     const char *text = reply->element[2]->str;
-    const size_t len = strlen(watch->master);
-    return strncmp(text, watch->master, len) == 0 && text[len] == ' ';
+    const size_t len = strlen(watch->name);
+    char ours[REDIS_URL_PART_MAX + 16];
+    const int ours_len = snprintf(ours, sizeof ours, " %s %d", watch->host.name, watch->host.port);
+    const size_t text_len = strlen(text);
+    return strncmp(text, watch->name, len) == 0 && text[len] == ' ' &&
+           (text_len < (size_t)ours_len || strcmp(text + text_len - (size_t)ours_len, ours) != 0);
 }
 
 bool sentinel_watch_switched(struct sentinel_watch *watch) {
@@ -69,7 +77,7 @@ bool sentinel_watch_switched(struct sentinel_watch *watch) {
         if (lost || !reply) {
             break;
         }
-        switched = switched || names_our_master(watch, reply);
+        switched = switched || names_another(watch, reply);
         freeReplyObject(reply);
     }
     if (lost) {
@@ -148,7 +156,7 @@ redisContext *sentinel_open_master(const struct wire_config *config, struct sent
         }
         redisContext *master = named ? wire_open(config, &host, NULL, why) : NULL;
         if (master && is_master(master, &host, why)) {
-            *watch = watch_new(sentinel, config->url->master, address);
+            *watch = watch_new(sentinel, config->url->master, &host, address);
             return master;
         }
         if (master) {

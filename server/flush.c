@@ -161,30 +161,17 @@ static void send_batch(struct flush *flush) {
     flush->probe_due = false;
 }
 
-/* The windows of a chunk that a jump of the clock left behind, as far as they are still there, and their sum. */
-static uint64_t read_left_behind(const struct flush *flush, enum resolution r, int64_t number, uint64_t *count) {
-    uint64_t sum = 0;
-    counters_read_rest(flush->config.counters, r, chunk_first_window(r, number), resolution_table[r].slots, count);
-    for (uint32_t slot = 0; slot < resolution_table[r].slots; slot++) {
-        sum += count[slot];
-    }
-    return sum;
-}
-
 /* Puts a chunk into the batch when its total differs from what the store has. The total is read before the windows, so
  * a later change always shows as a total that differs again. */
-static void consider(struct flush *flush, enum resolution r, int64_t number, bool left_behind) {
-    uint64_t count[SLOTS_MAX];
-    const uint64_t total = left_behind ? read_left_behind(flush, r, number, count)
-                                       : counters_chunk_total(flush->config.counters, r, number);
+static void consider(struct flush *flush, enum resolution r, int64_t number) {
+    const uint64_t total = counters_chunk_total_rest(flush->config.counters, r, number);
     const struct acked *remembered = acked_place(&flush->ring[r], number);
     if (total == 0 || (remembered->chunk == number && remembered->total == total)) {
         return;
     }
     struct acked *acked = acked_at(&flush->ring[r], number);
-    if (!left_behind) {
-        counters_read(flush->config.counters, r, chunk_first_window(r, number), resolution_table[r].slots, count);
-    }
+    uint64_t count[SLOTS_MAX];
+    counters_read_rest(flush->config.counters, r, chunk_first_window(r, number), resolution_table[r].slots, count);
     struct store_chunk *chunk = &flush->batch[flush->batched];
     *chunk = (struct store_chunk){.resolution = r, .chunk = number};
     for (uint32_t slot = 0; slot < resolution_table[r].slots; slot++) {
@@ -208,12 +195,12 @@ static bool pass_may_go_on(const struct flush *flush) {
 }
 
 /* Chunks [oldest, newest], newest first. True when all were looked at. */
-static bool consider_range(struct flush *flush, enum resolution r, int64_t oldest, int64_t newest, bool left_behind) {
+static bool consider_range(struct flush *flush, enum resolution r, int64_t oldest, int64_t newest) {
     for (int64_t chunk = newest; chunk >= oldest; chunk--) {
         if (!pass_may_go_on(flush)) {
             return false;
         }
-        consider(flush, r, chunk, left_behind);
+        consider(flush, r, chunk);
     }
     return true;
 }
@@ -233,10 +220,10 @@ static bool pass_resolution(struct flush *flush, enum resolution r, bool full) {
     const int64_t recent = RECENT_US / chunk_width_us(r) + 1;
     const int64_t back = full ? ring->back : recent + counters_future_us(flush->config.counters) / chunk_width_us(r);
     const int64_t from = newest - back > oldest ? newest - back : oldest;
-    bool whole = consider_range(flush, r, from, newest, false);
+    bool whole = consider_range(flush, r, from, newest);
     if (whole && full && ring->left_behind) {
         const int64_t left = ring->left_behind > ring->back ? ring->left_behind - ring->back : 0;
-        whole = consider_range(flush, r, left, ring->left_behind, true); /* the rings may have moved past it: be quick */
+        whole = consider_range(flush, r, left, ring->left_behind); /* the rings may have moved past it: be quick */
         send_batch(flush);
         ring->left_behind = whole && !flush->failed_this_pass ? 0 : ring->left_behind;
     }
