@@ -12,9 +12,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #define REPORT_MAX 10     /* refused lines that a batch names */
 #define REASON_MAX 128
+#define BODY_BYTES_PER_S 1024 /* a body may take the idle time, and a second more for each of these */
 #define DRAIN_MAX 65536   /* of a body nobody wants: read to keep the connection, close beyond that */
 
 enum route { ROUTE_ROOT, ROUTE_EVENTS, ROUTE_PAGE, ROUTE_NONE };
@@ -46,7 +48,14 @@ struct request {
     struct batch batch;
 };
 
+/* What the other side is doing: nothing yet (or its headers have not all come), sending a body, waiting for our answer. */
+enum phase { PHASE_IDLE, PHASE_BODY, PHASE_ANSWER };
+
 struct connection {
+    struct connection *next, *previous; /* of this worker */
+    int fd;
+    enum phase phase;
+    int64_t since_us; /* steady clock: when the phase began */
     struct request request;
     char why[FORM_WHY_MAX];
 };
@@ -434,6 +443,11 @@ static enum MHD_Result finish(struct worker *worker, struct MHD_Connection *conn
     return queue_own(worker, connection, page.status, page.response, page.type);
 }
 
+static void enter(const struct worker *worker, struct connection *connection, enum phase phase) {
+    connection->phase = phase;
+    connection->since_us = atomic_load_explicit(&worker->alive_us, memory_order_relaxed);
+}
+
 enum MHD_Result http_handle(void *cls, struct MHD_Connection *mhd, const char *url, const char *method,
                             const char *version, const char *upload_data, size_t *upload_data_size, void **con_cls) {
     (void)version;
@@ -445,6 +459,7 @@ enum MHD_Result http_handle(void *cls, struct MHD_Connection *mhd, const char *u
             return MHD_NO;
         }
         *con_cls = connection;
+        enter(worker, connection, PHASE_BODY);
         return begin(worker, mhd, &connection->request, url, method);
     }
     if (*upload_data_size) {
@@ -452,6 +467,7 @@ enum MHD_Result http_handle(void *cls, struct MHD_Connection *mhd, const char *u
         *upload_data_size = 0;
         return body(worker, &connection->request, upload_data, len, connection->why);
     }
+    enter(worker, connection, PHASE_ANSWER);
     return finish(worker, mhd, &connection->request, url, connection->why);
 }
 
@@ -462,24 +478,63 @@ void http_completed(void *cls, struct MHD_Connection *mhd, void **con_cls, enum 
     struct connection *connection = *con_cls;
     if (connection) {
         worker->in_flight--;
+        enter(worker, connection, PHASE_IDLE);
         free(connection->request.batch.refused);
         connection->request.batch.refused = NULL;
         *con_cls = NULL;
     }
 }
 
+static struct connection *connection_open(struct worker *worker, struct MHD_Connection *mhd) {
+    struct connection *connection = calloc(1, sizeof *connection);
+    if (connection) {
+        connection->fd = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+        connection->next = worker->first_connection;
+        if (connection->next) {
+            connection->next->previous = connection;
+        }
+        worker->first_connection = connection;
+        enter(worker, connection, PHASE_IDLE);
+    }
+    return connection;
+}
+
+static void connection_close(struct worker *worker, struct connection *connection) {
+    if (connection) {
+        *(connection->previous ? &connection->previous->next : &worker->first_connection) = connection->next;
+        if (connection->next) {
+            connection->next->previous = connection->previous;
+        }
+        free(connection);
+    }
+}
+
 void http_connection(void *cls, struct MHD_Connection *mhd, void **socket_context,
                      enum MHD_ConnectionNotificationCode code) {
-    (void)mhd;
     struct worker *worker = cls;
     const uint64_t open = atomic_load_explicit(&worker->connections, memory_order_relaxed);
     if (code == MHD_CONNECTION_NOTIFY_STARTED) {
-        *socket_context = calloc(1, sizeof(struct connection));
+        *socket_context = connection_open(worker, mhd);
         atomic_store_explicit(&worker->connections, open + 1, memory_order_relaxed);
         metric_add_owner(&worker->metrics, METRIC_connections_opened, 1);
     } else {
-        free(*socket_context);
+        connection_close(worker, *socket_context);
         atomic_store_explicit(&worker->connections, open - 1, memory_order_relaxed);
         metric_add_owner(&worker->metrics, METRIC_connections_closed, 1);
+    }
+}
+
+/* Whoever is idle for --idle-timeout is closed by the library; who still is here after that has sent single bytes of
+ * headers. A body has its time by its length. Shut down, the library sees the end of the connection, and closes it. */
+void http_close_slow(struct worker *worker, int64_t now_us) {
+    const int64_t idle_us = worker->server->options->idle_timeout + 2 * US_PER_S; /* the library counts whole seconds */
+    for (struct connection *connection = worker->first_connection; connection; connection = connection->next) {
+        const int64_t body_us = (int64_t)(connection->request.body_bytes / BODY_BYTES_PER_S) * US_PER_S;
+        const int64_t limit_us = idle_us + (connection->phase == PHASE_BODY ? body_us : 0);
+        if (connection->phase != PHASE_ANSWER && now_us - connection->since_us > limit_us) {
+            shutdown(connection->fd, SHUT_RDWR);
+            connection->since_us = now_us; /* once */
+            metric_add_owner(&worker->metrics, METRIC_connections_too_slow, 1);
+        }
     }
 }

@@ -46,6 +46,8 @@ struct worker {
     int wake_fd;                     /* eventfd: written by main to stop */
     int64_t now_us;                  /* wall clock of this wake-up */
     uint64_t in_flight;              /* requests begun and not completed */
+    struct connection *first_connection;
+    int64_t slow_closed_us;          /* steady clock of the last http_close_slow */
     bool draining;
     struct MHD_Response *response[ANSWERS];
     struct lines_batch batch;        /* scratch of the batch request being read */

@@ -66,7 +66,12 @@ static void turn(struct worker *worker, int epoll_fd, int wait_ms) {
     poll(ready, 2, wait_ms);
     worker->now_us = clock_wall_us();
     shard_set_now_owner(worker->shard, worker->now_us);
-    atomic_store_explicit(&worker->alive_us, clock_steady_us(), memory_order_relaxed);
+    const int64_t steady_us = clock_steady_us();
+    atomic_store_explicit(&worker->alive_us, steady_us, memory_order_relaxed);
+    if (steady_us - worker->slow_closed_us > US_PER_S) {
+        worker->slow_closed_us = steady_us;
+        http_close_slow(worker, steady_us);
+    }
     metric_add_owner(&worker->metrics, METRIC_wakeups, 1);
     MHD_run(worker->daemon);
 }
