@@ -17,6 +17,7 @@ size_t shard_bytes(const int64_t chunks[RESOLUTIONS]) {
 }
 
 static void forget_places(struct shard *shard) {
+    shard->hot.width_us = 0; /* points into one of them */
     for (int i = 0; i < SECOND_PLACES; i++) {
         shard->place[i].second = -1;
     }
@@ -48,6 +49,7 @@ int64_t shard_floor_us(const struct shard *shard) {
 void shard_set_now_owner(struct shard *shard, int64_t now_us) {
     const int64_t lo_us = now_us - counters_horizon_us(shard->counters);
     const int64_t floor_us = shard_floor_us(shard); /* above the horizon only after the clock was set back */
+    shard->hot.width_us = 0;
     shard->lo_us = lo_us > floor_us ? lo_us : floor_us;
     shard->hi_us = now_us + counters_future_us(shard->counters);
 }
@@ -103,6 +105,7 @@ static bool find_second(struct shard *shard, int64_t second, struct second_place
     if (recycled) {
         forget_places(shard); /* one of them may point into the chunk that was taken */
     }
+    shard->hot.width_us = 0; /* it may stand on this place */
     *place = (struct second_place){
         .second = second,
         .ten_ms = chunk[RESOLUTION_10MS],
@@ -114,47 +117,99 @@ static bool find_second(struct shard *shard, int64_t second, struct second_place
     return true;
 }
 
-/* Counts `by` events of one 10 ms window. The order is what recovery relies on: first the note of what is being added,
- * then finest to coarsest, in each chunk the count before the total. A processor retires stores in program order, so a
- * killed thread has done a prefix of these; the signal fences keep the compiler to the order and cost nothing. */
-static inline void add_at(struct shard *shard, struct second_place *place, int64_t t_us, uint64_t by) {
-    const uint32_t slot = (uint32_t)(t_us - place->second * US_PER_S) / SLOT_10MS_US;
-    atomic_store_explicit(&shard->page->adding_us, (uint64_t)t_us, memory_order_relaxed);
-    atomic_store_explicit(&shard->page->adding_by, by, memory_order_relaxed);
+/* Three counts up, finest to coarsest, in each chunk the count before the total. A processor retires stores in program
+ * order, so a killed thread has done a prefix of these; the signal fences keep the compiler to the order and cost
+ * nothing. */
+static inline void add_noted(const struct second_place *place, counter *count, uint64_t by) {
     atomic_signal_fence(memory_order_seq_cst);
-    chunk_add_owner(place->ten_ms, &place->ten_ms->count[slot], by);
+    chunk_add_owner(place->ten_ms, count, by);
     atomic_signal_fence(memory_order_seq_cst);
     chunk_add_owner(place->s, place->s_count, by);
     atomic_signal_fence(memory_order_seq_cst);
     chunk_add_owner(place->min, place->min_count, by);
 }
 
-static inline enum shard_verdict add(struct shard *shard, int64_t t_us) {
-    if (t_us < shard->lo_us) {
-        return SHARD_TOO_LATE;
-    }
-    if (t_us > shard->hi_us) {
-        return SHARD_TOO_FAR_AHEAD;
+/* Counts `by` events of one 10 ms window. The note of what is being added comes first: recovery relies on it. */
+static inline counter *add_at(struct shard *shard, const struct second_place *place, int64_t t_us, uint64_t by) {
+    counter *count = &place->ten_ms->count[(uint32_t)(t_us - place->second * US_PER_S) / SLOT_10MS_US];
+    shard->hot.width_us = 0;
+    atomic_signal_fence(memory_order_seq_cst); /* the last event is whole before the note changes */
+    atomic_store_explicit(&shard->page->adding_us, (uint64_t)t_us, memory_order_relaxed);
+    atomic_store_explicit(&shard->page->adding_by, by, memory_order_relaxed);
+    add_noted(place, count, by);
+    return count;
+}
+
+/* Where the 10 ms window of an event inside the span begins and ends (both inclusive), as far as it is in the span. */
+static inline void window_bounds(const struct shard *shard, const struct second_place *place, int64_t t_us,
+                                 int64_t *from_us, int64_t *to_us) {
+    const int64_t second_us = place->second * US_PER_S;
+    const int64_t window_us = second_us + (uint32_t)(t_us - second_us) / SLOT_10MS_US * SLOT_10MS_US;
+    const int64_t last_us = window_us + SLOT_10MS_US - 1;
+    *from_us = window_us > shard->lo_us ? window_us : shard->lo_us;
+    *to_us = last_us < shard->hi_us ? last_us : shard->hi_us;
+}
+
+/* Where an event inside the span is counted; NULL when it is outside, and *verdict says why. */
+static inline struct second_place *place_of(struct shard *shard, int64_t t_us, enum shard_verdict *verdict) {
+    *verdict = t_us < shard->lo_us ? SHARD_TOO_LATE : SHARD_TOO_FAR_AHEAD;
+    if (t_us < shard->lo_us || t_us > shard->hi_us) {
+        return NULL;
     }
     const int64_t second = (int64_t)((uint64_t)t_us / (uint64_t)US_PER_S);
     struct second_place *place = &shard->place[second & (SECOND_PLACES - 1)];
     if (__builtin_expect(place->second != second, 0) && !find_second(shard, second, place)) {
-        return SHARD_TOO_LATE;
+        *verdict = SHARD_TOO_LATE;
+        return NULL;
     }
-    add_at(shard, place, t_us, 1);
-    return SHARD_COUNTED;
+    *verdict = SHARD_COUNTED;
+    return place;
 }
 
 enum shard_verdict shard_add_owner(struct shard *shard, int64_t event_us) {
-    return add(shard, event_us);
+    struct hot_window *hot = &shard->hot;
+    if ((uint64_t)event_us - (uint64_t)hot->from_us < hot->width_us) {
+        add_noted(hot->place, hot->count, 1);
+        return SHARD_COUNTED;
+    }
+    enum shard_verdict verdict;
+    struct second_place *place = place_of(shard, event_us, &verdict);
+    if (place) {
+        int64_t to_us;
+        hot->count = add_at(shard, place, event_us, 1);
+        hot->place = place;
+        window_bounds(shard, place, event_us, &hot->from_us, &to_us);
+        hot->width_us = (uint64_t)(to_us - hot->from_us) + 1;
+    }
+    return verdict;
+}
+
+/* How many of us[0..n) from the first on lie in the first's 10 ms window, inside the span (at least 1). */
+static inline size_t run_length(const struct shard *shard, const struct second_place *place, const int64_t *us,
+                                size_t n) {
+    if (n == 1 || (uint64_t)us[1] - (uint64_t)us[0] + SLOT_10MS_US > 2 * SLOT_10MS_US) {
+        return 1; /* too far apart: scattered events cost no more than this look */
+    }
+    int64_t from_us, to_us;
+    window_bounds(shard, place, us[0], &from_us, &to_us);
+    const uint64_t width_us = (uint64_t)(to_us - from_us);
+    size_t run = 1;
+    while (run < n && (uint64_t)us[run] - (uint64_t)from_us <= width_us) { /* one comparison for both ends */
+        run++;
+    }
+    return run;
 }
 
 size_t shard_add_batch_owner(struct shard *shard, const int64_t *us, size_t n, enum shard_verdict *verdict) {
-    for (size_t i = 0; i < n; i++) {
-        *verdict = add(shard, us[i]);
-        if (*verdict != SHARD_COUNTED) {
+    *verdict = SHARD_COUNTED;
+    for (size_t i = 0; i < n;) {
+        struct second_place *place = place_of(shard, us[i], verdict);
+        if (!place) {
             return i;
         }
+        const size_t run = run_length(shard, place, us + i, n - i);
+        add_at(shard, place, us[i], run);
+        i += run;
     }
     return n;
 }
@@ -188,6 +243,7 @@ void shard_raise_owner(struct shard *shard, enum resolution r, int64_t window, u
     if (!chunk) {
         return;
     }
+    shard->hot.width_us = 0; /* the note names something else now */
     atomic_store_explicit(&shard->page->adding_us, (uint64_t)window_start_us(r, window), memory_order_relaxed);
     atomic_store_explicit(&shard->page->adding_by, by, memory_order_relaxed);
     atomic_signal_fence(memory_order_seq_cst);

@@ -10,7 +10,7 @@ struct shard_page {
     /* Which chunks the rings hold; read by every thread once a wake-up, written once a second. */
     _Alignas(64) counter newest[RESOLUTIONS];
     counter oldest[RESOLUTIONS]; /* the first chunk ever counted in, 0 for none */
-    /* The event being added: after a crash, the only place where count and total may disagree, and by how much. */
+    /* The events being added, all of one 10 ms window: after a crash, the only place where count and total may disagree, and by how much. */
     _Alignas(64) counter adding_us;
     counter adding_by;
     /* Statistics, behind a sequence that is odd while they change. */
@@ -30,6 +30,15 @@ struct second_place {
     counter *min_count;
 };
 
+/* The 10 ms window that the last single event was counted in, as far as it lies in the accepted span: the file's note
+ * already names it, so another event there is counted at once. width_us 0: none. */
+struct hot_window {
+    int64_t from_us;
+    uint64_t width_us;
+    const struct second_place *place;
+    counter *count;
+};
+
 #define SECOND_PLACES 64 /* a power of two: events scattered over a minute find their second in one look */
 
 struct shard {
@@ -37,6 +46,7 @@ struct shard {
     struct shard_page *page;
     struct ring ring[RESOLUTIONS];
     const struct counters *counters;
+    struct hot_window hot;
     struct second_place place[SECOND_PLACES];
 };
 
