@@ -14,8 +14,10 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#define DRAIN_QUIET_US (100 * US_PER_MS)
-#define DRAIN_WAIT_MS 20
+#define QUIET_US (100 * US_PER_MS)
+#define FIRST_REQUEST_US US_PER_S /* so long a connection that has just been accepted is waited for */
+#define FINISH_WAIT_MS 20
+#define TAKE_IN_TURNS 512 /* the library accepts some ten connections a turn; this is more than the backlog */
 
 __attribute__((format(printf, 2, 0))) static void log_library(void *cls, const char *format, va_list args) {
     (void)cls;
@@ -61,9 +63,12 @@ static void turn(struct worker *worker, int epoll_fd, int wait_ms) {
     if (MHD_get_timeout(worker->daemon, &timeout) == MHD_YES && timeout < (MHD_UNSIGNED_LONG_LONG)wait_ms) {
         wait_ms = (int)timeout;
     }
-    struct pollfd ready[2] = {{.fd = epoll_fd, .events = POLLIN},
-                              {.fd = worker->draining ? -1 : worker->wake_fd, .events = POLLIN}};
-    poll(ready, 2, wait_ms);
+    struct pollfd ready[2] = {{.fd = epoll_fd, .events = POLLIN}, {.fd = worker->wake_fd, .events = POLLIN}};
+    if (poll(ready, 2, wait_ms) > 0 && ready[1].revents) {
+        uint64_t wakes;
+        const ssize_t n = read(worker->wake_fd, &wakes, sizeof wakes);
+        (void)n; /* what was meant by it is in the server's flags */
+    }
     worker->now_us = clock_wall_us();
     shard_set_now_owner(worker->shard, worker->now_us);
     const int64_t steady_us = clock_steady_us();
@@ -76,31 +81,45 @@ static void turn(struct worker *worker, int epoll_fd, int wait_ms) {
     MHD_run(worker->daemon);
 }
 
-/* No new connections; answers say "close"; until nothing has been going on for a while, or the deadline. A connection that
- * is merely open has no request in flight, and is closed. */
-static void drain(struct worker *worker, int epoll_fd) {
-    const struct server *server = worker->server;
-    const int64_t deadline_us = atomic_load(&server->drain_deadline_us);
-    worker->draining = true;
-    http_close_after_answers(worker);
-    turn(worker, epoll_fd, 0); /* what had been connected before the stop is taken in */
+static void drain(struct worker *worker) {
+    if (!worker->draining) {
+        worker->draining = true;
+        http_close_after_answers(worker);
+    }
+}
+
+/* No new connections. What had been connected before is taken in, for the kernel would reset it when the last listening
+ * socket is closed; but when that is not ours, whoever still waits is left to the next server. */
+static void stop_accepting(struct worker *worker, int epoll_fd) {
+    struct pollfd listening = {.fd = MHD_get_daemon_info(worker->daemon, MHD_DAEMON_INFO_LISTEN_FD)->listen_fd,
+                               .events = POLLIN};
+    turn(worker, epoll_fd, 0);
+    for (int i = 0; i < TAKE_IN_TURNS && !worker->server->listen_is_shared && poll(&listening, 1, 0) > 0; i++) {
+        turn(worker, epoll_fd, 0);
+    }
     const MHD_socket fd = MHD_quiesce_daemon(worker->daemon);
     if (fd != MHD_INVALID_SOCKET) {
         close(fd);
     }
+}
+
+/* Until nothing has been going on for a while, or the deadline. A connection that is merely open has no request in flight,
+ * and is closed; but a new one is given the time to make its first request. */
+static void finish(struct worker *worker, int epoll_fd) {
+    const int64_t deadline_us = atomic_load(&worker->server->stop_deadline_us);
     uint64_t requests = metric_read(&worker->metrics, METRIC_requests);
     int64_t quiet_since_us = clock_steady_us();
     for (int64_t now_us = quiet_since_us; now_us < deadline_us; now_us = clock_steady_us()) {
         const uint64_t seen = metric_read(&worker->metrics, METRIC_requests);
-        if (seen != requests || worker->in_flight) {
+        if (seen != requests || worker->in_flight || http_expects_first(worker, now_us - FIRST_REQUEST_US)) {
             requests = seen;
             quiet_since_us = now_us;
         }
         if (atomic_load_explicit(&worker->connections, memory_order_relaxed) == 0 ||
-            now_us - quiet_since_us > DRAIN_QUIET_US) {
+            now_us - quiet_since_us > QUIET_US) {
             break;
         }
-        turn(worker, epoll_fd, DRAIN_WAIT_MS);
+        turn(worker, epoll_fd, FINISH_WAIT_MS);
     }
 }
 
@@ -108,9 +127,14 @@ static void *worker_main(void *cls) {
     struct worker *worker = cls;
     const int epoll_fd = MHD_get_daemon_info(worker->daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;
     while (!atomic_load_explicit(&worker->server->stopping, memory_order_acquire)) {
+        if (atomic_load_explicit(&worker->server->draining, memory_order_acquire)) {
+            drain(worker);
+        }
         turn(worker, epoll_fd, worker->server->sign_of_life_ms);
     }
-    drain(worker, epoll_fd);
+    drain(worker);
+    stop_accepting(worker, epoll_fd);
+    finish(worker, epoll_fd);
     MHD_stop_daemon(worker->daemon);
     return NULL;
 }
@@ -166,14 +190,24 @@ bool workers_start(struct server *server, int listen_fd) {
     return true;
 }
 
-void workers_stop(struct server *server, int64_t deadline_us) {
-    atomic_store(&server->drain_deadline_us, deadline_us);
-    atomic_store_explicit(&server->stopping, true, memory_order_release);
+static void wake(struct server *server) {
     for (unsigned i = 0; server->worker && i < server->workers; i++) {
         const uint64_t one = 1;
         const ssize_t written = write(server->worker[i].wake_fd, &one, sizeof one);
         (void)written; /* it cannot fail but when the counter is full, and then the worker is awake */
     }
+}
+
+void workers_drain(struct server *server) {
+    atomic_store_explicit(&server->draining, true, memory_order_release);
+    wake(server);
+}
+
+void workers_stop(struct server *server, int64_t deadline_us) {
+    atomic_store(&server->stop_deadline_us, deadline_us);
+    atomic_store_explicit(&server->draining, true, memory_order_release);
+    atomic_store_explicit(&server->stopping, true, memory_order_release);
+    wake(server);
     for (unsigned i = 0; server->worker && i < server->workers; i++) {
         pthread_join(server->worker[i].thread, NULL);
         worker_release(&server->worker[i]);
