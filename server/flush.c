@@ -444,7 +444,7 @@ static void begin_round(struct flush *flush) {
     flush->full_pass_us = 0;
 }
 
-static int64_t one_turn(struct flush *flush) {
+int64_t flush_turn(struct flush *flush) {
     const int64_t interval_us = flush->config.interval_us;
     if (!ensure_ready(flush)) {
         return back_off(flush);
@@ -471,7 +471,7 @@ static void *flush_main(void *cls) {
     int64_t next_us = clock_steady_us();
     bool stopping = false;
     while (!stopping) {
-        next_us += one_turn(flush);
+        next_us += flush_turn(flush);
         const int64_t wait = next_us - clock_steady_us();
         next_us = wait > 0 ? next_us : clock_steady_us();
         stopping = wait_us(flush, wait > 0 ? wait : 0);
@@ -488,7 +488,7 @@ static void *flush_main(void *cls) {
     return (void *)(intptr_t)complete;
 }
 
-static void flush_free(struct flush *flush) {
+void flush_free(struct flush *flush) {
     for (int r = 0; r < RESOLUTIONS; r++) {
         free(flush->ring[r].base);
     }
@@ -499,7 +499,7 @@ static void flush_free(struct flush *flush) {
     free(flush);
 }
 
-struct flush *flush_start(const struct flush_config *config) {
+struct flush *flush_new(const struct flush_config *config) {
     struct flush *flush = calloc(1, sizeof *flush);
     if (!flush) {
         config->store->ops->close(config->store);
@@ -521,7 +521,12 @@ struct flush *flush_start(const struct flush_config *config) {
         return NULL;
     }
     remember_start(flush);
-    if (pthread_create(&flush->thread, NULL, flush_main, flush)) {
+    return flush;
+}
+
+struct flush *flush_start(const struct flush_config *config) {
+    struct flush *flush = flush_new(config);
+    if (flush && pthread_create(&flush->thread, NULL, flush_main, flush)) {
         flush_free(flush);
         return NULL;
     }
