@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -35,8 +36,12 @@ struct door {
     int listen_fd; /* -1 when shut */
     int spare_fd;  /* given up for a moment when there are no more, to refuse somebody instead of leaving him waiting */
     bool paused;   /* not even that helped: the next tick tries again */
+    int bell_fd;   /* eventfd: rung by who puts somebody into the inbox */
+    _Atomic(struct guest *) inbox; /* passed on by other workers, linked by next; &nobody: they have to keep him */
     struct guest *first;
 };
+
+static struct guest nobody;
 
 static bool watch(const struct door *door, int fd, uint32_t events, void *what) {
     struct epoll_event event = {.events = events, .data.ptr = what};
@@ -54,11 +59,13 @@ struct door *door_open(struct worker *worker, int listen_fd) {
     }
     door->worker = worker;
     door->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    door->bell_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     door->listen_fd = fcntl(listen_fd, F_DUPFD_CLOEXEC, 0);
     door->spare_fd = spare();
-    if (door->epoll_fd < 0 || door->listen_fd < 0 || !watch(door, door->listen_fd, EPOLLIN, NULL)) {
+    if (door->epoll_fd < 0 || door->listen_fd < 0 || door->bell_fd < 0 ||
+        !watch(door, door->listen_fd, EPOLLIN, NULL) || !watch(door, door->bell_fd, EPOLLIN, &nobody)) {
         const int error = errno;
-        door_close(door);
+        door_free(door);
         errno = error;
         return NULL;
     }
@@ -71,15 +78,9 @@ int door_fd(const struct door *door) {
 
 /* ---- in and out -------------------------------------------------------------------------------------------------------- */
 
-static void count_opened(struct worker *worker) {
-    const uint64_t open = atomic_load_explicit(&worker->connections, memory_order_relaxed);
-    atomic_store_explicit(&worker->connections, open + 1, memory_order_relaxed);
-    metric_add_owner(&worker->metrics, METRIC_connections_opened, 1);
-}
-
-static void count_closed(struct worker *worker) {
-    const uint64_t open = atomic_load_explicit(&worker->connections, memory_order_relaxed);
-    atomic_store_explicit(&worker->connections, open - 1, memory_order_relaxed);
+void door_count_closed(struct worker *worker) {
+    atomic_fetch_sub_explicit(&worker->connections, 1, memory_order_relaxed);
+    atomic_fetch_sub_explicit(&worker->server->places_taken, 1, memory_order_relaxed);
     metric_add_owner(&worker->metrics, METRIC_connections_closed, 1);
 }
 
@@ -93,7 +94,7 @@ static void guest_free(struct door *door, struct guest *guest) {
 
 static void guest_leaves(struct door *door, struct guest *guest) {
     close(guest->fd);
-    count_closed(door->worker);
+    door_count_closed(door->worker);
     guest_free(door, guest);
 }
 
@@ -125,7 +126,7 @@ static bool listen_to(struct door *door, struct guest *guest) {
     const uint64_t handed_on = worker->handed_on;
     if (MHD_add_connection(daemon, guest->fd, &guest->address.any, guest->address_len) != MHD_YES &&
         worker->handed_on == handed_on) { /* the library closed it without a word to http_connection */
-        count_closed(worker);
+        door_count_closed(worker);
     }
     guest_free(door, guest);
     return true;
@@ -135,12 +136,13 @@ static bool listen_to(struct door *door, struct guest *guest) {
 
 /* Ours is for all threads together; the library's own limit, per daemon, would leave who comes too late in the backlog,
  * waiting for an answer that never comes. */
-static bool has_room(const struct server *server) {
-    uint64_t open = 0;
-    for (unsigned i = 0; i < server->workers; i++) {
-        open += atomic_load_explicit(&server->worker[i].connections, memory_order_relaxed);
+static bool take_place(struct server *server) {
+    if (atomic_fetch_add_explicit(&server->places_taken, 1, memory_order_relaxed) <
+        (uint64_t)server->options->max_connections) {
+        return true;
     }
-    return open < (uint64_t)server->options->max_connections;
+    atomic_fetch_sub_explicit(&server->places_taken, 1, memory_order_relaxed);
+    return false;
 }
 
 static void refuse(struct door *door, int fd) {
@@ -166,25 +168,85 @@ static void refuse_without_descriptor(struct door *door) {
     }
 }
 
-static void let_in(struct door *door, int fd, const struct guest *template) {
-    struct guest *guest = has_room(door->worker->server) ? malloc(sizeof *guest) : NULL;
-    if (!guest) {
-        refuse(door, fd);
-        return;
-    }
-    *guest = *template;
-    guest->fd = fd;
-    guest->since_us = atomic_load_explicit(&door->worker->alive_us, memory_order_relaxed);
+/* Takes in a guest whom the worker's connections count already. */
+static void take_in(struct door *door, struct guest *guest) {
     guest->next = door->first;
     guest->previous = NULL;
     if (guest->next) {
         guest->next->previous = guest;
     }
     door->first = guest;
-    count_opened(door->worker);
+    metric_add_owner(&door->worker->metrics, METRIC_connections_opened, 1);
     /* Once: when it speaks, it goes; closing it ends the watch. */
-    if (!listen_to(door, guest) && !watch(door, fd, EPOLLIN | EPOLLONESHOT, guest)) {
+    if (!listen_to(door, guest) && !watch(door, guest->fd, EPOLLIN | EPOLLONESHOT, guest)) {
         guest_leaves(door, guest);
+    }
+}
+
+/* Who is to have the next connection: ourselves, unless somebody has clearly fewer. */
+static struct worker *fittest(struct worker *self) {
+    struct server *server = self->server;
+    const uint64_t ours = atomic_load_explicit(&self->connections, memory_order_relaxed);
+    struct worker *fittest = self;
+    uint64_t fewest = ours - ours / 8; /* that many more are not worth waking somebody up for */
+    for (unsigned i = 0; i < server->workers; i++) {
+        const uint64_t open = atomic_load_explicit(&server->worker[i].connections, memory_order_relaxed);
+        if (open < fewest) {
+            fewest = open;
+            fittest = &server->worker[i];
+        }
+    }
+    return fittest;
+}
+
+/* Puts the guest into the inbox of another door. False when that one takes nobody any more. */
+static bool pass_on(struct door *to, struct guest *guest) {
+    struct guest *first = atomic_load_explicit(&to->inbox, memory_order_relaxed);
+    do {
+        if (first == &nobody) {
+            return false;
+        }
+        guest->next = first;
+        /* Release: who takes the inbox sees the guest. Partner: the exchange in take_inbox. */
+    } while (!atomic_compare_exchange_weak_explicit(&to->inbox, &first, guest, memory_order_release, memory_order_relaxed));
+    const uint64_t one = 1;
+    const ssize_t written = write(to->bell_fd, &one, sizeof one);
+    (void)written; /* it cannot fail but when the counter is full, and then it rings already */
+    return true;
+}
+
+static void take_inbox(struct door *door, struct guest *leave) {
+    struct guest *guest = atomic_exchange_explicit(&door->inbox, leave, memory_order_acquire);
+    while (guest && guest != &nobody) {
+        struct guest *next = guest->next;
+        take_in(door, guest);
+        guest = next;
+    }
+}
+
+static void let_in(struct door *door, int fd, const struct guest *template) {
+    struct server *server = door->worker->server;
+    if (!take_place(server)) {
+        refuse(door, fd);
+        return;
+    }
+    struct guest *guest = malloc(sizeof *guest);
+    if (!guest) {
+        atomic_fetch_sub_explicit(&server->places_taken, 1, memory_order_relaxed);
+        refuse(door, fd);
+        return;
+    }
+    *guest = *template;
+    guest->fd = fd;
+    guest->since_us = atomic_load_explicit(&door->worker->alive_us, memory_order_relaxed);
+    struct worker *worker = fittest(door->worker);
+    atomic_fetch_add_explicit(&worker->connections, 1, memory_order_relaxed);
+    if (worker == door->worker) {
+        take_in(door, guest);
+    } else if (!pass_on(worker->door, guest)) {
+        atomic_fetch_sub_explicit(&worker->connections, 1, memory_order_relaxed);
+        atomic_fetch_add_explicit(&door->worker->connections, 1, memory_order_relaxed);
+        take_in(door, guest);
     }
 }
 
@@ -212,6 +274,11 @@ void door_turn(struct door *door) {
         struct guest *guest = events[i].data.ptr;
         if (!guest) {
             accept_some(door);
+        } else if (guest == &nobody) {
+            uint64_t rung;
+            const ssize_t n_read = read(door->bell_fd, &rung, sizeof rung);
+            (void)n_read; /* whoever rings after this finds the inbox empty, or not yet taken */
+            take_inbox(door, NULL);
         } else if (!listen_to(door, guest)) {
             struct epoll_event again = {.events = EPOLLIN | EPOLLONESHOT, .data.ptr = guest};
             epoll_ctl(door->epoll_fd, EPOLL_CTL_MOD, guest->fd, &again);
@@ -238,22 +305,26 @@ void door_shut(struct door *door) {
         epoll_ctl(door->epoll_fd, EPOLL_CTL_DEL, door->listen_fd, NULL); /* it lives on in its duplicates */
         close(door->listen_fd);
         door->listen_fd = -1;
+        take_inbox(door, &nobody);
     }
 }
 
 void door_close(struct door *door) {
-    if (!door) {
-        return;
-    }
+    door_shut(door);
     while (door->first) {
         guest_leaves(door, door->first);
     }
-    door_shut(door);
-    if (door->spare_fd >= 0) {
-        close(door->spare_fd);
+}
+
+void door_free(struct door *door) {
+    if (!door) {
+        return;
     }
-    if (door->epoll_fd >= 0) {
-        close(door->epoll_fd);
+    const int fds[] = {door->listen_fd, door->spare_fd, door->bell_fd, door->epoll_fd};
+    for (size_t i = 0; i < sizeof fds / sizeof *fds; i++) {
+        if (fds[i] >= 0) {
+            close(fds[i]);
+        }
     }
     free(door);
 }

@@ -4,6 +4,7 @@
 #include "server/http.h"
 
 #include "server/clock.h"
+#include "server/door.h"
 #include "server/ingest_form.h"
 #include "server/json.h"
 #include "server/pages.h"
@@ -516,10 +517,8 @@ void http_connection(void *cls, struct MHD_Connection *mhd, void **socket_contex
         *socket_context = connection_open(worker, mhd);
         worker->handed_on++;
     } else {
-        const uint64_t open = atomic_load_explicit(&worker->connections, memory_order_relaxed);
         connection_close(worker, *socket_context);
-        atomic_store_explicit(&worker->connections, open - 1, memory_order_relaxed);
-        metric_add_owner(&worker->metrics, METRIC_connections_closed, 1);
+        door_count_closed(worker);
     }
 }
 

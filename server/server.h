@@ -42,13 +42,14 @@ struct worker {
     struct server *server;
     unsigned index;
     pthread_t thread;
+    bool runs;                       /* the thread is there: main's own */
     struct door *door;
     struct MHD_Daemon *daemon[POOLS];
     int daemon_fd[POOLS];            /* each daemon's own epoll descriptor */
     uint64_t handed_on;              /* connections that a daemon has taken */
     struct shard *shard;
     struct metrics metrics;          /* read by any */
-    _Atomic uint64_t connections;    /* open now; read by any */
+    _Atomic uint64_t connections;    /* open now; read by any, written by all doors */
     _Atomic int64_t alive_us;        /* steady clock of the last wake-up; read by the watchdog */
     int wake_fd;                     /* eventfd: written by main to stop */
     int64_t now_us;                  /* wall clock of this wake-up */
@@ -69,6 +70,7 @@ struct server {
     int sign_of_life_ms; /* a worker wakes up at least so often, whether anything happens or not */
     _Atomic bool stopping;
     _Atomic int64_t drain_deadline_us; /* steady clock; set before stopping */
+    _Atomic uint64_t places_taken;     /* connections of all workers, against --max-connections */
     unsigned workers;
     struct worker *worker; /* [workers] */
 };

@@ -105,7 +105,6 @@ static void drain(struct worker *worker) {
 }
 
 static void daemons_stop(struct worker *worker) {
-    door_close(worker->door);
     for (int pool = 0; pool < POOLS; pool++) {
         if (worker->daemon[pool]) {
             MHD_stop_daemon(worker->daemon[pool]);
@@ -119,12 +118,14 @@ static void *worker_main(void *cls) {
         turn(worker, worker->server->sign_of_life_ms);
     }
     drain(worker);
+    door_close(worker->door);
     daemons_stop(worker);
     return NULL;
 }
 
 static void worker_release(struct worker *worker) {
     http_responses_free(worker);
+    door_free(worker->door);
     if (worker->wake_fd >= 0) {
         close(worker->wake_fd);
     }
@@ -141,41 +142,46 @@ static bool daemons_start(struct worker *worker) {
     return true;
 }
 
-static bool worker_start(struct worker *worker, int listen_fd) {
+static bool worker_make(struct worker *worker, struct server *server, unsigned index, int listen_fd) {
+    worker->server = server;
+    worker->index = index;
+    worker->shard = counters_worker_shard(server->counters, index);
     atomic_store(&worker->alive_us, clock_steady_us());
     worker->now_us = clock_wall_us();
     shard_set_now_owner(worker->shard, worker->now_us);
     worker->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     worker->door = door_open(worker, listen_fd);
-    if (worker->wake_fd < 0 || !worker->door || !http_responses_make(worker) || !daemons_start(worker) ||
-        pthread_create(&worker->thread, NULL, worker_main, worker)) {
-        log_line(LOG_ERROR, "cannot start a worker", "worker=%u error=\"%s\"", worker->index, strerror(errno));
-        daemons_stop(worker);
-        worker_release(worker);
+    return worker->wake_fd >= 0 && worker->door && http_responses_make(worker) && daemons_start(worker);
+}
+
+/* All are made before the first one runs: they know each other's doors. */
+static bool workers_make(struct server *server, int listen_fd) {
+    server->worker = aligned_alloc(64, server->workers * sizeof *server->worker);
+    if (!server->worker) {
         return false;
+    }
+    memset(server->worker, 0, server->workers * sizeof *server->worker);
+    for (unsigned i = 0; i < server->workers; i++) {
+        server->worker[i].wake_fd = -1;
+    }
+    for (unsigned i = 0; i < server->workers; i++) {
+        if (!worker_make(&server->worker[i], server, i, listen_fd)) {
+            return false;
+        }
     }
     return true;
 }
 
 bool workers_start(struct server *server, int listen_fd) {
-    const unsigned wanted = server->workers;
-    server->worker = aligned_alloc(64, wanted * sizeof *server->worker);
-    if (!server->worker) {
-        log_line(LOG_ERROR, "out of memory", "workers=%u", wanted);
-        return false;
-    }
-    memset(server->worker, 0, wanted * sizeof *server->worker);
-    for (unsigned i = 0; i < wanted; i++) {
+    bool ok = workers_make(server, listen_fd);
+    for (unsigned i = 0; ok && i < server->workers; i++) {
         struct worker *worker = &server->worker[i];
-        worker->server = server;
-        worker->index = i;
-        worker->shard = counters_worker_shard(server->counters, i);
-        if (!worker_start(worker, listen_fd)) {
-            server->workers = i;
-            return false;
-        }
+        worker->runs = ok = pthread_create(&worker->thread, NULL, worker_main, worker) == 0;
     }
-    return true;
+    if (!ok) {
+        log_line(LOG_ERROR, "cannot start the workers", "threads=%u error=\"%s\"", server->workers, strerror(errno));
+    }
+    return ok;
 }
 
 void workers_stop(struct server *server, int64_t deadline_us) {
@@ -187,7 +193,13 @@ void workers_stop(struct server *server, int64_t deadline_us) {
         (void)written; /* it cannot fail but when the counter is full, and then the worker is awake */
     }
     for (unsigned i = 0; server->worker && i < server->workers; i++) {
-        pthread_join(server->worker[i].thread, NULL);
+        if (server->worker[i].runs) {
+            pthread_join(server->worker[i].thread, NULL);
+        } else {
+            daemons_stop(&server->worker[i]);
+        }
+    }
+    for (unsigned i = 0; server->worker && i < server->workers; i++) {
         worker_release(&server->worker[i]);
     }
 }

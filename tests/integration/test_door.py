@@ -77,6 +77,17 @@ class Door(Case):
         stats = server.stats()
         self.assertEqual(summed(stats, "connections_opened") - summed(stats, "connections_closed"), stats["connections"])
 
+    def test_few_connections_are_shared_evenly(self):
+        server = self.server()
+        for n in (4, 16, 64):
+            links = [self.link(server) for _ in range(n)]
+            wait_until(lambda: server.stats()["connections"] >= n, "they are in")
+            each = [worker["connections"] for worker in server.stats()["workers"]]
+            self.assertLessEqual(abs(each[0] - each[1]), 2 + n // 8, each)
+            for link in links:
+                link.close()
+            wait_until(lambda: server.stats()["connections"] <= 1, "they are gone")
+
     def test_first_words_that_come_in_pieces(self):
         server = self.server()
         link = self.link(server)
