@@ -524,6 +524,13 @@ void http_connection(void *cls, struct MHD_Connection *mhd, void **socket_contex
     }
 }
 
+/* Half a request and the end of the connection in one segment: the library saw the first, and is not told of the second
+ * again (it waits for edges). The look costs a system call for each request that is a second old and not yet whole. */
+static bool has_left(const struct connection *connection) {
+    char byte;
+    return recv(connection->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+}
+
 /* Whoever is idle for --idle-timeout is closed by the library; who still is here after that has sent single bytes of
  * headers. A body has its time by its length. Shut down, the library sees the end of the connection, and closes it. */
 void http_close_slow(struct worker *worker, int64_t now_us) {
@@ -531,10 +538,16 @@ void http_close_slow(struct worker *worker, int64_t now_us) {
     for (struct connection *connection = worker->first_connection; connection; connection = connection->next) {
         const int64_t body_us = (int64_t)(connection->request.body_bytes / BODY_BYTES_PER_S) * US_PER_S;
         const int64_t limit_us = idle_us + (connection->phase == PHASE_BODY ? body_us : 0);
-        if (connection->phase != PHASE_ANSWER && now_us - connection->since_us > limit_us) {
+        const int64_t age_us = now_us - connection->since_us;
+        if (connection->phase == PHASE_ANSWER || age_us < US_PER_S) {
+            continue;
+        }
+        if (age_us > limit_us) {
             shutdown(connection->fd, SHUT_RDWR);
             connection->since_us = now_us; /* once */
             metric_add_owner(&worker->metrics, METRIC_connections_too_slow, 1);
+        } else if (has_left(connection)) {
+            shutdown(connection->fd, SHUT_RDWR);
         }
     }
 }
