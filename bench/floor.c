@@ -3,7 +3,8 @@
  *   floor PORT          answers each recv with the fixed bytes of a 204, and never looks at the request
  *   floor PORT batch    receives and discards each body, and answers when Content-Length bytes have come
  *
- * It says "listening" on standard output when it can be connected to. What is faster than this is measured wrongly. */
+ * It says "listening" on standard output when it can be connected to. What is faster than this is measured
+ * wrongly. */
 #define _GNU_SOURCE /* accept4, memmem */
 #include <arpa/inet.h>
 #include <errno.h>
