@@ -11,11 +11,11 @@ import sys
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "tests" / "integration"))
 
-from harness import BIN, Failure, Place, Program, Redis, Server, wait_until  # noqa: E402
+from harness import BIN, Failure, Place, Program, Redis, Server, now_us, text_time, wait_until  # noqa: E402
 
-__all__ = ["BIN", "CLIENT_CORE", "HERE", "SERVER_CORE", "Failure", "Place", "Program", "Redis",
-           "Server", "Usage", "load", "median", "memory_kib",
-           "on_core", "ratio", "usage", "wait_until", "written_bytes", "wrk"]
+__all__ = ["BIN", "CLIENT_CORE", "HERE", "SERVER_CORE", "Failure", "Place", "Program", "Redis", "Server", "Usage", "client",
+           "load", "median", "memory_kib", "now_us", "on_core", "ratio", "text_time", "usage", "wait_until",
+           "written_bytes", "wrk"]
 
 CORES = sorted(os.sched_getaffinity(0))
 SERVER_CORE, CLIENT_CORE = CORES[0], CORES[-1]
