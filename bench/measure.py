@@ -7,15 +7,16 @@ import pathlib
 import statistics
 import subprocess
 import sys
+import time
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "tests" / "integration"))
 
 from harness import BIN, Failure, Place, Program, Redis, Server, now_us, text_time, wait_until  # noqa: E402
 
-__all__ = ["BIN", "CLIENT_CORE", "HERE", "SERVER_CORE", "Failure", "Place", "Program", "Redis", "Server", "Usage", "client",
-           "load", "median", "memory_kib", "now_us", "on_core", "ratio", "text_time", "usage", "wait_until",
-           "written_bytes", "wrk"]
+__all__ = ["BIN", "CLIENT_CORE", "HERE", "SERVER_CORE", "Failure", "Machine", "Place", "Program", "Redis", "Server", "Usage", "client",
+           "load", "median", "memory_kib", "now_us", "on_core", "ratio", "text_time", "usage",
+           "wait_until", "written_bytes", "wrk"]
 
 CORES = sorted(os.sched_getaffinity(0))
 SERVER_CORE, CLIENT_CORE = CORES[0], CORES[-1]
@@ -71,6 +72,25 @@ def usage(*pids):
         user_s += run_s * share
         system_s += run_s * (1 - share)
     return Usage(user_s, system_s)
+
+
+class Machine:
+    """What others take of this machine meanwhile: all that it does, less what this program and its children do."""
+
+    def __init__(self):
+        self.begin = self.seconds()
+
+    @staticmethod
+    def seconds():
+        """Of the clock, of all cores' work, and of ours (of children that have ended)."""
+        times = [int(ticks) for ticks in pathlib.Path("/proc/stat").read_text().splitlines()[0].split()[1:9]]
+        busy = sum(times) - times[3] - times[4]  # idle, waiting for a disk
+        return time.monotonic(), busy / TICKS_PER_S, sum(os.times()[:4])
+
+    def others(self):
+        """Their share of one core."""
+        clock, busy, ours = (now - then for now, then in zip(self.seconds(), self.begin))
+        return max(busy - ours, 0) / clock
 
 
 def memory_kib(pid):
