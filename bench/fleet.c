@@ -1,12 +1,14 @@
-/* N nodes without their HTTP: the real counters, the real flush, the real store, against a real Redis, once a second each,
- * in which every 10 ms window of every node has changed: the worst there is. The nodes' turns are spread evenly over the
- * second, as those of servers that were started at any moment are; some threads drive them all, each node has a connection
- * of its own. bench/fleet starts it and Redis, and makes the table.
+/* N nodes without their HTTP: the real counters, the real flush, the real store, against a real Redis, once
+ * an interval each, in which every 10 ms window of every node has changed: the worst there is. The nodes'
+ * turns are spread evenly over the interval, as those of servers that were started at any moment are; some
+ * threads drive them all, each node has a connection of its own. bench/fleet starts it and Redis, and makes
+ * the table.
  *
- *   bench-fleet URL NODES SECONDS DIR [GROUPS]
+ *   bench-fleet URL NODES SECONDS DIR [INTERVAL_MS [GROUPS]]
  *
- * Says "steady" when all nodes flush, "measured" SECONDS later, and then what it saw. GROUPS: a sketch of sub-totals by group
- * of nodes: each group's clock is GROUP_APART_S from the next one's, so that no two groups write the same keys. */
+ * Says "steady" when all nodes flush, "measured" SECONDS later, and then what it saw. GROUPS: a sketch of
+ * sub-totals by group of nodes: each group's clock is GROUP_APART_S from the next one's, so that no two
+ * groups write the same keys. */
 #include "counters/shard.h"
 #include "server/clock.h"
 #include "server/flush.h"
@@ -34,21 +36,21 @@
 struct node {
     struct counters *counters;
     struct flush *flush;
-    int64_t shift_us;   /* of its group's clock */
-    int64_t window;     /* the open one, as of the last turn */
+    int64_t shift_us; /* of its group's clock */
+    int64_t window;   /* the open one, as of the last turn */
     uint64_t events;
 };
 
 struct driver {
     pthread_t thread;
-    unsigned first; /* nodes first, first + THREADS, ... */
+    unsigned first;    /* nodes first, first + THREADS, ... */
     uint32_t *took_us; /* of each measured turn */
     size_t turns, late, room;
 };
 
 static struct node *nodes;
 static unsigned node_count;
-static int64_t start_us;
+static int64_t start_us, interval_us = US_PER_S;
 static atomic_bool measuring, stopping;
 
 __attribute__((noreturn)) static void die(const char *what, const char *why) {
@@ -61,8 +63,11 @@ static void node_make(unsigned i, const char *url, const char *dir, unsigned gro
     snprintf(path, sizeof path, "%s/%u", dir, i);
     snprintf(id, sizeof id, "node-%05u", i);
     const int64_t horizon_s = HORIZON_S + (groups - 1) * GROUP_APART_S, horizon_us = horizon_s * US_PER_S;
-    const struct counters_config config = {
-        .dir = path, .node_id = id, .workers = 1, .horizon_us = horizon_us, .keep_us = {horizon_us, horizon_us, horizon_us}};
+    const struct counters_config config = {.dir = path,
+                                           .node_id = id,
+                                           .workers = 1,
+                                           .horizon_us = horizon_us,
+                                           .keep_us = {horizon_us, horizon_us, horizon_us}};
     struct node *node = &nodes[i];
     node->shift_us = (int64_t)(i % groups) * GROUP_APART_S * US_PER_S;
     node->counters = counters_open(&config, NULL, why);
@@ -78,14 +83,16 @@ static void node_make(unsigned i, const char *url, const char *dir, unsigned gro
     if (!store) {
         die(url, why);
     }
-    node->flush = flush_new(&(struct flush_config){.counters = node->counters, .store = store, .interval_us = US_PER_S});
+    node->flush = flush_new(
+        &(struct flush_config){.counters = node->counters, .store = store, .interval_us = interval_us});
     if (!node->flush) {
         die("flush", "out of memory");
     }
 }
 
-/* Events in every window since the last turn, the one that was open then and the one that is open now included. They go
- * into the read-back shard, where counts can be raised by any number at once; to the flush all shards are one sum. */
+/* Events in every window since the last turn, the one that was open then and the one that is open now
+ * included. They go into the read-back shard, where counts can be raised by any number at once; to the flush
+ * all shards are one sum. */
 static void node_count_up(struct node *node) {
     struct shard *shard = counters_readback_shard(node->counters);
     const int64_t now_us = clock_wall_us() - node->shift_us, open = window_at(RESOLUTION_10MS, now_us);
@@ -114,15 +121,15 @@ static void turn(struct driver *driver, struct node *node, int64_t due_us) {
     flush_turn(node->flush);
     if (atomic_load(&measuring) && driver->turns < driver->room) {
         driver->took_us[driver->turns++] = (uint32_t)(clock_steady_us() - before_us);
-        driver->late += before_us - due_us > US_PER_S;
+        driver->late += before_us - due_us > interval_us;
     }
 }
 
 static void *drive(void *cls) {
     struct driver *driver = cls;
-    for (int64_t second = 0; !atomic_load(&stopping); second++) {
+    for (int64_t round = 0; !atomic_load(&stopping); round++) {
         for (unsigned i = driver->first; i < node_count; i += THREADS) {
-            turn(driver, &nodes[i], start_us + second * US_PER_S + (int64_t)i * US_PER_S / node_count);
+            turn(driver, &nodes[i], start_us + round * interval_us + (int64_t)i * interval_us / node_count);
         }
         if (driver->first >= node_count) {
             break;
@@ -139,7 +146,8 @@ static int compare(const void *a, const void *b) {
 static int64_t cpu_us(void) {
     struct rusage usage;
     getrusage(RUSAGE_SELF, &usage);
-    return (usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * US_PER_S + usage.ru_utime.tv_usec + usage.ru_stime.tv_usec;
+    return (usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * US_PER_S + usage.ru_utime.tv_usec +
+           usage.ru_stime.tv_usec;
 }
 
 /* All that was counted is to be acknowledged: what is left goes out now. */
@@ -187,10 +195,13 @@ static void report(struct driver *drivers, int seconds, int64_t used_us) {
 
 int main(int argc, char **argv) {
     const int seconds = argc > 3 ? atoi(argv[3]) : 0;
-    const unsigned groups = argc > 5 ? (unsigned)atoi(argv[5]) : 1;
+    const int interval_ms = argc > 5 ? atoi(argv[5]) : 1000;
+    const unsigned groups = argc > 6 ? (unsigned)atoi(argv[6]) : 1;
+    interval_us = interval_ms * US_PER_MS;
     node_count = argc > 4 ? (unsigned)atoi(argv[2]) : 0;
-    if (node_count < 1 || node_count > 99999 || seconds < 1 || groups < 1 || groups > GROUPS_MAX) {
-        fprintf(stderr, "bench-fleet URL NODES SECONDS DIR [GROUPS]\n");
+    if (node_count < 1 || node_count > 99999 || seconds < 1 || interval_ms < 10 || groups < 1 ||
+        groups > GROUPS_MAX) {
+        fprintf(stderr, "bench-fleet URL NODES SECONDS DIR [INTERVAL_MS [GROUPS]]\n");
         return 2;
     }
     signal(SIGPIPE, SIG_IGN);
@@ -206,7 +217,8 @@ int main(int argc, char **argv) {
     start_us = clock_steady_us() + US_PER_S;
     for (unsigned t = 0; t < THREADS; t++) {
         drivers[t].first = t;
-        drivers[t].room = (size_t)(node_count / THREADS + 1) * (size_t)(seconds + 2);
+        drivers[t].room =
+            (size_t)(node_count / THREADS + 1) * (size_t)(seconds + 2) * (size_t)(1000 / interval_ms + 1);
         drivers[t].took_us = calloc(drivers[t].room, sizeof *drivers[t].took_us);
         if (!nodes || !drivers[t].took_us || pthread_create(&drivers[t].thread, NULL, drive, &drivers[t])) {
             die("starting", "out of memory or threads");

@@ -1,6 +1,6 @@
-/* The flush over three real masters without replicas, one of which goes for good: what the two others keep must arrive, and
- * go on arriving, however much there is that cannot. And when all of them hang, ending must not take a time-out for each
- * chunk. */
+/* The flush over three real masters without replicas, one of which goes for good: what the two others keep
+ * must arrive, and go on arriving, however much there is that cannot. And when all of them hang, ending must
+ * not take a time-out for each chunk. */
 #include "server/flush.h"
 
 #include "redis/cluster.h"
@@ -42,7 +42,8 @@ static void wait_for_cluster(struct lab_server *at) {
 
 static void cluster_start(void) {
     for (int i = 0; i < MASTERS; i++) {
-        lab_start(&node[i], "cluster-enabled yes\ncluster-node-timeout 1000\ncluster-require-full-coverage no");
+        lab_start(&node[i],
+                  "cluster-enabled yes\ncluster-node-timeout 1000\ncluster-require-full-coverage no");
         lab_do(&node[i], "CLUSTER ADDSLOTSRANGE %d %d", i * SLOTS_EACH,
                i == MASTERS - 1 ? CLUSTER_SLOTS - 1 : (i + 1) * SLOTS_EACH - 1);
         lab_do(&node[i], "CLUSTER SET-CONFIG-EPOCH %d", i + 1);
@@ -68,8 +69,11 @@ static void count_seconds(int64_t from_us, int n) {
 static void setup(void) {
     cluster_start();
     state_dir_make();
-    const struct counters_config config = {
-        .dir = state_dir, .node_id = "n1", .workers = 1, .horizon_us = 3600 * US_PER_S, .future_us = 10 * US_PER_S};
+    const struct counters_config config = {.dir = state_dir,
+                                           .node_id = "n1",
+                                           .workers = 1,
+                                           .horizon_us = 3600 * US_PER_S,
+                                           .future_us = 10 * US_PER_S};
     counters = open_or_fail(&config);
     char why[STORE_WHY_MAX] = "";
     const struct store_redis_config store = {.url = url,
@@ -79,7 +83,8 @@ static void setup(void) {
                                              .timeout_ms = TIMEOUT_MS};
     struct store *redis = store_redis_new(&store, why);
     ck_assert_msg(redis != NULL, "%s", why);
-    flush = flush_start(&(struct flush_config){.counters = counters, .store = redis, .interval_us = 20 * US_PER_MS});
+    flush = flush_start(
+        &(struct flush_config){.counters = counters, .store = redis, .interval_us = 20 * US_PER_MS});
     ck_assert(flush != NULL);
     begin_us = clock_wall_us() / US_PER_S * US_PER_S - SECONDS * US_PER_S;
 }
@@ -97,8 +102,8 @@ static int owner_of(const char *key, size_t len) {
     return owner < MASTERS ? owner : MASTERS - 1;
 }
 
-/* How many of the seconds from `from` on, of those kept by masters that live, are not in Redis yet; *kept is how many those
- * are. */
+/* How many of the seconds from `from` on, of those kept by masters that live, are not in Redis yet; *kept is
+ * how many those are. */
 static int missing(int64_t from_us, int n, bool dead_too, int *kept) {
     int absent = 0;
     *kept = 0;
@@ -125,13 +130,15 @@ static void wait_for_all(int64_t from_us, int n, bool dead_too) {
 
 static void wait_until_connected(void) {
     struct flush_status status = {0};
-    for (const int64_t end = lab_now_ms() + SETTLE_MS; !status.connected && lab_now_ms() < end; lab_sleep_ms(10)) {
+    for (const int64_t end = lab_now_ms() + SETTLE_MS; !status.connected && lab_now_ms() < end;
+         lab_sleep_ms(10)) {
         flush_status(flush, &status);
     }
     ck_assert(status.connected);
 }
 
-/* 800 chunks of a master that is away are ahead of 1600 that can be sent, in passes of 512 and batches of 32. */
+/* 800 chunks of a master that is away are ahead of 1600 that can be sent, in passes of 512 and batches of 32.
+ */
 START_TEST(a_master_gone_for_good_starves_nobody) {
     struct flush_status status;
     wait_until_connected();
