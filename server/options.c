@@ -11,7 +11,7 @@
 #define AFORO_VERSION "unknown"
 #endif
 
-enum option_type { TEXT, COUNT, SIZE, DURATION, SWITCH };
+enum option_type { TEXT, COUNT, SIZE, DURATION, RATE, SWITCH };
 
 struct option_row {
     enum option_type type;
@@ -68,6 +68,11 @@ bool options_size(const char *text, int64_t *bytes) {
     return number_with_unit(text, units, bytes);
 }
 
+bool options_rate(const char *text, int64_t *per_s) {
+    static const struct unit units[] = {{"/s", 1}, {NULL, 0}};
+    return number_with_unit(text, units, per_s);
+}
+
 static bool take_number(const struct option_row *row, const char *text, int64_t *out) {
     static const struct unit none[] = {{"", 1}, {NULL, 0}};
     switch (row->type) {
@@ -75,6 +80,8 @@ static bool take_number(const struct option_row *row, const char *text, int64_t 
         return options_duration(text, out);
     case SIZE:
         return options_size(text, out);
+    case RATE:
+        return options_rate(text, out);
     default:
         return number_with_unit(text, none, out);
     }
@@ -86,6 +93,8 @@ static const char *expected(const struct option_row *row) {
         return "a duration such as 100ms, 10s, 5m, 1h, 7d";
     case SIZE:
         return "a size such as 65536, 64KiB, 64MiB";
+    case RATE:
+        return "a rate such as 100/s";
     default:
         return "a whole number";
     }

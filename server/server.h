@@ -9,6 +9,10 @@
 #include "server/metrics.h"
 #include "server/options.h"
 
+#include "server/throttle.h"
+#include "server/tls.h"
+#include "server/tokens.h"
+
 #include <microhttpd.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -27,19 +31,29 @@ enum answer {
     ANSWER_NOT_ALLOWED_EVENTS,
     ANSWER_NOT_ALLOWED_READ,
     ANSWER_ROOT_PAGE,
+    ANSWER_UNAUTHORISED,
+    ANSWER_THROTTLED,
     ANSWERS
 };
 
 struct server;
 
-/* One worker = one thread = one daemon in external mode = one shard. Everything here is the worker thread's own, but
- * for what says otherwise. */
+/* What may be changed while the workers run: see access.h. */
+struct access {
+    _Atomic(struct tokens *) ingest;         /* NULL: everybody may */
+    _Atomic(struct tokens *) read;           /* the same */
+    _Atomic(struct tls_identity *) identity; /* NULL: no TLS */
+    _Atomic uint64_t generation;             /* raised after each change of the three */
+};
+
+/* One worker = one thread = one daemon in external mode = one shard; the one of --admin-listen has no shard. Everything
+ * here is the worker thread's own, but for what says otherwise. */
 struct worker {
     struct server *server;
     unsigned index;
     pthread_t thread;
     struct MHD_Daemon *daemon;
-    struct shard *shard;
+    struct shard *shard;             /* NULL: the worker of --admin-listen, which counts nothing */
     struct metrics metrics;          /* read by any */
     _Atomic uint64_t connections;    /* open now; read by any */
     _Atomic int64_t alive_us;        /* steady clock of the last wake-up; read by the watchdog */
@@ -49,6 +63,9 @@ struct worker {
     struct connection *first_connection;
     int64_t slow_closed_us;          /* steady clock of the last http_close_slow */
     bool draining;
+    const struct tokens *ingest_tokens; /* in force in this turn; NULL: everybody may */
+    const struct tokens *read_tokens;
+    _Atomic uint64_t access_seen;       /* the generation they are of; read by main */
     struct MHD_Response *response[ANSWERS];
     struct lines_batch batch;        /* scratch of the batch request being read */
 };
@@ -64,6 +81,10 @@ struct server {
     _Atomic int64_t drain_deadline_us; /* steady clock; set before stopping */
     unsigned workers;
     struct worker *worker; /* [workers] */
+    struct worker *admin;  /* of --admin-listen, else NULL */
+    bool admin_runs;       /* main's own */
+    struct access access;
+    struct throttle *throttle; /* NULL without --limit-per-client */
 };
 
 #endif
