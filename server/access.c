@@ -14,8 +14,7 @@
 #define PASS_WAIT_US (10 * US_PER_S)
 #define PASS_POLL_NS 1000000
 
-/* ---- reading
- * ----------------------------------------------------------------------------------------------------- */
+/* ---- reading ----------------------------------------------------------------------------------------- */
 
 static void warn_world_readable(const char *path) {
     char quoted[300];
@@ -94,8 +93,7 @@ void access_close(struct server *server) {
     server->access = (struct access){0};
 }
 
-/* ---- reading again
- * ----------------------------------------------------------------------------------------------- */
+/* ---- reading again ----------------------------------------------------------------------------------- */
 
 void access_take_owner(struct worker *worker, uint64_t generation) {
     const struct access *access = &worker->server->access;
@@ -184,8 +182,7 @@ void access_reload(struct server *server) {
     }
 }
 
-/* ---- what is open
- * ------------------------------------------------------------------------------------------------ */
+/* ---- what is open ------------------------------------------------------------------------------------ */
 
 static bool is_of_this_machine(int listen_fd) {
     struct sockaddr_storage at;

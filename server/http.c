@@ -56,6 +56,7 @@ struct connection {
     int fd;
     enum phase phase;
     int64_t since_us; /* steady clock: when the phase began */
+    struct tls_handshake handshake;
     uint64_t client;  /* for throttle_admit; 0 without --limit-per-client */
     struct request request;
     char why[FORM_WHY_MAX];
@@ -521,6 +522,9 @@ enum MHD_Result http_handle(void *cls, struct MHD_Connection *mhd, const char *u
             return MHD_NO;
         }
         *con_cls = connection;
+        if (connection->handshake.session) { /* whoever sends a request is through */
+            tls_handshake_end(&worker->handshakes, &connection->handshake);
+        }
         enter(worker, connection, PHASE_BODY);
         return begin(worker, mhd, &connection->request, connection->client, url, method);
     }
@@ -561,12 +565,16 @@ static struct connection *connection_open(struct worker *worker, struct MHD_Conn
         }
         worker->first_connection = connection;
         enter(worker, connection, PHASE_IDLE);
+        if (worker->server->access.identity) {
+            tls_handshake_begin(&worker->handshakes, &connection->handshake, mhd, connection->since_us);
+        }
     }
     return connection;
 }
 
 static void connection_close(struct worker *worker, struct connection *connection) {
     if (connection) {
+        tls_handshake_end(&worker->handshakes, &connection->handshake);
         *(connection->previous ? &connection->previous->next : &worker->first_connection) = connection->next;
         if (connection->next) {
             connection->next->previous = connection->previous;

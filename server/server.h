@@ -65,6 +65,7 @@ struct worker {
     bool draining;
     const struct tokens *ingest_tokens; /* in force in this turn; NULL: everybody may */
     const struct tokens *read_tokens;
+    struct tls_handshakes handshakes;
     _Atomic uint64_t access_seen;       /* the generation they are of; read by main */
     struct MHD_Response *response[ANSWERS];
     struct lines_batch batch;        /* scratch of the batch request being read */

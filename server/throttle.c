@@ -24,8 +24,7 @@ struct throttle {
     uint64_t interval; /* units between requests of a client at its limit */
 };
 
-/* ---- addresses
- * --------------------------------------------------------------------------------------------------- */
+/* ---- addresses --------------------------------------------------------------------------------------- */
 
 static uint64_t rotated(uint64_t x, int bits) {
     return x << bits | x >> (64 - bits);
@@ -81,8 +80,7 @@ uint64_t throttle_client(const struct throttle *throttle, const struct sockaddr 
     return throttle_hash(throttle->key, bytes);
 }
 
-/* ---- buckets
- * ------------------------------------------------------------------------------------------------------- */
+/* ---- buckets ----------------------------------------------------------------------------------------- */
 
 /* Units until a bucket is full; 0: it is. Times are of 44 bits and come round after 12.7 days: what would be
  * full only far ahead has been full for long. */

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 
 #define CHAIN_MAX 16
@@ -34,8 +35,7 @@ int64_t tls_identity_expires_s(const struct tls_identity *identity) {
     return identity->expires_s;
 }
 
-/* ---- handshakes
- * -------------------------------------------------------------------------------------------------- */
+/* ---- handshakes -------------------------------------------------------------------------------------- */
 
 static void certificates_free(gnutls_pcert_st *certs, unsigned n) {
     for (unsigned i = 0; i < n; i++) {
@@ -81,9 +81,72 @@ struct MHD_OptionItem tls_options[] = {{MHD_OPTION_HTTPS_CERT_CALLBACK2, 0, (voi
                                        {MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)(uintptr_t)PRIORITIES},
                                        {MHD_OPTION_END, 0, NULL}};
 
-/* ---- files
- * ---------------------------------------------------------------------------------------------------------
- */
+/* ---- handshakes under way -------------------------------------------------------------------------- */
+
+void tls_handshake_end(struct tls_handshakes *all, struct tls_handshake *handshake) {
+    if (handshake->session) {
+        *(handshake->older ? &handshake->older->newer : &all->oldest) = handshake->newer;
+        *(handshake->newer ? &handshake->newer->older : &all->newest) = handshake->older;
+        *handshake = (struct tls_handshake){0};
+        all->n--;
+    }
+}
+
+/* Shut down, the library sees the end of the connection, and closes it. */
+static void give_up(struct tls_handshakes *all, struct tls_handshake *handshake) {
+    shutdown(handshake->fd, SHUT_RDWR);
+    tls_handshake_end(all, handshake);
+}
+
+void tls_handshakes_look(struct tls_handshakes *all, int64_t now_us) {
+    struct tls_handshake *newer;
+    for (struct tls_handshake *handshake = all->oldest; handshake; handshake = newer) {
+        newer = handshake->newer;
+        if (handshake->through) {
+            tls_handshake_end(all, handshake);
+        } else if (now_us - handshake->since_us > TLS_HANDSHAKE_US) {
+            give_up(all, handshake);
+        }
+    }
+}
+
+static int note_finished(gnutls_session_t session, unsigned type, unsigned when, unsigned incoming,
+                         const gnutls_datum_t *message) {
+    (void)type;
+    (void)when;
+    (void)message;
+    struct tls_handshake *handshake = gnutls_db_get_ptr(session);
+    handshake->through = handshake->through || incoming;
+    return 0;
+}
+
+void tls_handshake_begin(struct tls_handshakes *all, struct tls_handshake *handshake,
+                         struct MHD_Connection *connection, int64_t now_us) {
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_GNUTLS_SESSION);
+    if (!info || !info->tls_session) {
+        return;
+    }
+    *handshake = (struct tls_handshake){
+        .older = all->newest,
+        .session = info->tls_session,
+        .fd = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd,
+        .since_us = now_us,
+    };
+    *(all->newest ? &all->newest->newer : &all->oldest) = handshake;
+    all->newest = handshake;
+    gnutls_db_set_ptr(handshake->session, handshake); /* of no other use: sessions are not resumed */
+    gnutls_handshake_set_hook_function(handshake->session, GNUTLS_HANDSHAKE_FINISHED, GNUTLS_HOOK_POST,
+                                       note_finished);
+    if (++all->n > TLS_HANDSHAKES_MAX) {
+        tls_handshakes_look(all, now_us);
+    }
+    if (all->n > TLS_HANDSHAKES_MAX) {
+        give_up(all, all->oldest);
+    }
+}
+
+/* ---- files ------------------------------------------------------------------------------------------- */
 
 static bool read_file(const char *path, gnutls_datum_t *text, char *why) {
     struct stat is;

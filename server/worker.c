@@ -69,6 +69,9 @@ static void turn(struct worker *worker, int epoll_fd, int wait_ms) {
     if (MHD_get_timeout(worker->daemon, &timeout) == MHD_YES && timeout < (MHD_UNSIGNED_LONG_LONG)wait_ms) {
         wait_ms = (int)timeout;
     }
+    if (worker->handshakes.n && wait_ms < TLS_TURN_MS) {
+        wait_ms = TLS_TURN_MS;
+    }
     struct pollfd ready[2] = {{.fd = epoll_fd, .events = POLLIN},
                               {.fd = worker->draining ? -1 : worker->wake_fd, .events = POLLIN}};
     poll(ready, 2, wait_ms);
@@ -84,6 +87,7 @@ static void turn(struct worker *worker, int epoll_fd, int wait_ms) {
     }
     metric_add_owner(&worker->metrics, METRIC_wakeups, 1);
     access_look_owner(worker);
+    tls_handshakes_look(&worker->handshakes, steady_us);
     MHD_run(worker->daemon);
 }
 
