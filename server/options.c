@@ -11,6 +11,10 @@
 #define AFORO_VERSION "unknown"
 #endif
 
+#define HELP_LINES 24 /* a screen */
+#define HELP_COLUMNS 80
+#define HELP_FRAME 3 /* lines of --help that describe no flag */
+
 enum option_type { TEXT, COUNT, SIZE, DURATION, RATE, SWITCH };
 
 struct option_row {
@@ -137,14 +141,44 @@ static void environment_name(const struct option_row *row, char *buf, size_t cap
     }
 }
 
+/* "--max-body SIZE [64MiB]" */
+static int describe(const struct option_row *row, char *buf, size_t cap) {
+    return snprintf(buf, cap, "--%s %s%s%s%s", row->flag, row->argument, *row->default_text ? " [" : "",
+                    row->default_text, *row->default_text ? "]" : "");
+}
+
+/* The flags from `first` on, several a line; how many lines that takes. Only counts them without `print`. */
+static size_t help_rest(size_t first, bool print) {
+    size_t lines = 0, column = HELP_COLUMNS;
+    for (size_t i = first; i < ROWS; i++) {
+        char text[HELP_COLUMNS];
+        const size_t len = (size_t)describe(&rows[i], text, sizeof text) + 2;
+        const bool wraps = column + len > HELP_COLUMNS;
+        if (print) {
+            printf("%s  %s", wraps && lines ? "\n" : "", text);
+        }
+        column = wraps ? len : column + len;
+        lines += wraps;
+    }
+    if (print && lines) {
+        putchar('\n');
+    }
+    return lines;
+}
+
 static void print_help(void) {
+    size_t explained = ROWS;
+    while (explained && HELP_FRAME + explained + help_rest(explained, false) > HELP_LINES) {
+        explained--;
+    }
     printf("Usage: aforod [flags]\nCounts HTTP events in 10 ms, 1 s and 1 min windows.\n");
-    for (size_t i = 0; i < ROWS; i++) {
+    for (size_t i = 0; i < explained; i++) {
         char left[48];
         snprintf(left, sizeof left, "--%s %s", rows[i].flag, rows[i].argument);
         printf("  %-24s %s%s%s%s\n", left, rows[i].sentence, *rows[i].default_text ? " [" : "", rows[i].default_text,
                *rows[i].default_text ? "]" : "");
     }
+    help_rest(explained, true);
     printf("Every flag is also an environment variable: --max-body is AFORO_MAX_BODY.\n");
 }
 

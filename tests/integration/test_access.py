@@ -259,7 +259,7 @@ class AtTheStart(AccessCase):
 
 class Admin(AccessCase):
     def start(self, *flags, **settings):
-        server = self.place.server("--admin-listen", "127.0.0.1:0", *flags, **settings)
+        server = self.place.server(*flags, env={"AFORO_ADMIN_LISTEN": "127.0.0.1:0"}, **settings)
         server.spawn()
         found = wait_until(lambda: re.search(r"admin_address=127\.0\.0\.1:(\d+)", server.log()), "it listens")
         server.ready()
