@@ -2,11 +2,11 @@
 
 #include "server/access.h"
 #include "server/clock.h"
+#include "server/door.h"
 #include "server/http.h"
 #include "server/log.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
 #include <stdio.h>
@@ -17,7 +17,6 @@
 
 #define DRAIN_QUIET_US (100 * US_PER_MS)
 #define DRAIN_WAIT_MS 20
-#define ADMIN_CONNECTIONS_MAX 256 /* of --admin-listen, apart from --max-connections: neither takes the other's */
 
 __attribute__((format(printf, 2, 0))) static void log_library(void *cls, const char *format, va_list args) {
     (void)cls;
@@ -27,82 +26,79 @@ __attribute__((format(printf, 2, 0))) static void log_library(void *cls, const c
     log_line(LOG_DEBUG, "libmicrohttpd", "text=%s", log_quote(text, quoted, sizeof quoted));
 }
 
-/* A connection too many is closed at the door and counted. The library's own limit would leave it waiting in the backlog
- * for an answer that never comes, and is per daemon; ours is for all threads together. */
-static enum MHD_Result admit(void *cls, const struct sockaddr *address, socklen_t address_len) {
-    (void)address;
-    (void)address_len;
-    struct worker *worker = cls;
-    const struct server *server = worker->server;
-    uint64_t open = 0;
-    if (worker == server->admin) {
-        open = atomic_load_explicit(&worker->connections, memory_order_relaxed);
-        return open < ADMIN_CONNECTIONS_MAX ? MHD_YES : MHD_NO;
-    }
-    for (unsigned i = 0; i < server->workers; i++) {
-        open += atomic_load_explicit(&server->worker[i].connections, memory_order_relaxed);
-    }
-    if (open < (uint64_t)server->options->max_connections) {
-        return MHD_YES;
-    }
-    metric_add_owner(&worker->metrics, METRIC_connections_refused, 1);
-    return MHD_NO;
-}
-
-static struct MHD_Daemon *daemon_start(struct worker *worker, int listen_fd) {
+/* A daemon with no listen socket of its own: the door hands it connections. */
+static struct MHD_Daemon *daemon_start(struct worker *worker, enum pool pool) {
     const struct options *options = worker->server->options;
     const bool tls = worker->server->access.identity;
     static struct MHD_OptionItem no_tls[] = {{MHD_OPTION_END, 0, NULL}};
+    static const size_t pool_bytes[POOLS] = {[POOL_SINGLE] = HTTP_POOL_SINGLE, [POOL_BATCH] = HTTP_POOL_BATCH};
     return MHD_start_daemon(
-        (tls ? MHD_USE_TLS : 0U) | MHD_USE_EPOLL | MHD_USE_TURBO | MHD_USE_SUPPRESS_DATE_NO_CLOCK | MHD_USE_ERROR_LOG, 0, admit, worker, http_handle,
-        worker, MHD_OPTION_EXTERNAL_LOGGER, log_library, NULL, MHD_OPTION_LISTEN_SOCKET, listen_fd,
-        MHD_OPTION_CONNECTION_LIMIT, UINT_MAX, MHD_OPTION_CONNECTION_TIMEOUT,
-        (unsigned)(options->idle_timeout / US_PER_S), MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-        (size_t)HTTP_CONNECTION_MEMORY, MHD_OPTION_NOTIFY_CONNECTION, http_connection, worker,
+        MHD_USE_EPOLL | MHD_USE_TURBO | MHD_USE_NO_LISTEN_SOCKET | MHD_USE_SUPPRESS_DATE_NO_CLOCK | MHD_USE_ERROR_LOG |
+            (tls ? MHD_USE_TLS : 0U),
+        0, NULL, NULL, http_handle, worker, MHD_OPTION_EXTERNAL_LOGGER, log_library, NULL, MHD_OPTION_CONNECTION_LIMIT,
+        UINT_MAX, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)(options->idle_timeout / US_PER_S),
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, pool_bytes[pool], MHD_OPTION_NOTIFY_CONNECTION, http_connection, worker,
         MHD_OPTION_NOTIFY_COMPLETED, http_completed, worker, MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1,
         MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_ARRAY, tls ? tls_options : no_tls, MHD_OPTION_END);
 }
 
-/* Waits for the daemon's own epoll descriptor, then lets the library handle what is ready without blocking. */
-static void turn(struct worker *worker, int epoll_fd, int wait_ms) {
-    MHD_UNSIGNED_LONG_LONG timeout;
-    if (MHD_get_timeout(worker->daemon, &timeout) == MHD_YES && timeout < (MHD_UNSIGNED_LONG_LONG)wait_ms) {
-        wait_ms = (int)timeout;
+static void tick(struct worker *worker, int64_t now_us) {
+    if (now_us - worker->ticked_us > US_PER_S) {
+        worker->ticked_us = now_us;
+        http_close_slow(worker, now_us);
+        door_tick(worker->door, now_us);
+    }
+}
+
+/* How long the daemon may be left alone, in ms, at most `most_ms`. */
+static int rest_ms(struct MHD_Daemon *daemon, int most_ms) {
+    MHD_UNSIGNED_LONG_LONG timeout_ms;
+    return MHD_get_timeout(daemon, &timeout_ms) == MHD_YES && timeout_ms < (MHD_UNSIGNED_LONG_LONG)most_ms ? (int)timeout_ms
+                                                                                                            : most_ms;
+}
+
+/* Waits for the daemons' own epoll descriptors, then lets the library handle what is ready without blocking. */
+static void turn(struct worker *worker, int wait_ms) {
+    struct pollfd ready[POOLS + 2];
+    for (int pool = 0; pool < POOLS; pool++) {
+        ready[pool] = (struct pollfd){.fd = worker->daemon_fd[pool], .events = POLLIN};
+        wait_ms = rest_ms(worker->daemon[pool], wait_ms);
     }
     if (worker->handshakes.n && wait_ms < TLS_TURN_MS) {
         wait_ms = TLS_TURN_MS;
     }
-    struct pollfd ready[2] = {{.fd = epoll_fd, .events = POLLIN},
-                              {.fd = worker->draining ? -1 : worker->wake_fd, .events = POLLIN}};
-    poll(ready, 2, wait_ms);
+    ready[POOLS] = (struct pollfd){.fd = door_fd(worker->door), .events = POLLIN};
+    ready[POOLS + 1] = (struct pollfd){.fd = worker->draining ? -1 : worker->wake_fd, .events = POLLIN};
+    poll(ready, POOLS + 2, wait_ms);
     worker->now_us = clock_wall_us();
     if (worker->shard) {
         shard_set_now_owner(worker->shard, worker->now_us);
     }
     const int64_t steady_us = clock_steady_us();
     atomic_store_explicit(&worker->alive_us, steady_us, memory_order_relaxed);
-    if (steady_us - worker->slow_closed_us > US_PER_S) {
-        worker->slow_closed_us = steady_us;
-        http_close_slow(worker, steady_us);
-    }
     metric_add_owner(&worker->metrics, METRIC_wakeups, 1);
     access_look_owner(worker);
     tls_handshakes_look(&worker->handshakes, steady_us);
-    MHD_run(worker->daemon);
+    tick(worker, steady_us);
+    if (ready[POOLS].revents) {
+        door_turn(worker->door);
+    }
+    for (int pool = 0; pool < POOLS; pool++) {
+        if (ready[pool].revents || rest_ms(worker->daemon[pool], 1) == 0) {
+            MHD_run(worker->daemon[pool]);
+        }
+    }
 }
 
 /* No new connections; answers say "close"; until nothing has been going on for a while, or the deadline. A connection that
  * is merely open has no request in flight, and is closed. */
-static void drain(struct worker *worker, int epoll_fd) {
+static void drain(struct worker *worker) {
     const struct server *server = worker->server;
     const int64_t deadline_us = atomic_load(&server->drain_deadline_us);
     worker->draining = true;
     http_close_after_answers(worker);
-    turn(worker, epoll_fd, 0); /* what had been connected before the stop is taken in */
-    const MHD_socket fd = MHD_quiesce_daemon(worker->daemon);
-    if (fd != MHD_INVALID_SOCKET) {
-        close(fd);
-    }
+    turn(worker, 0); /* what had been connected before the stop is taken in */
+    door_shut(worker->door);
     uint64_t requests = metric_read(&worker->metrics, METRIC_requests);
     int64_t quiet_since_us = clock_steady_us();
     for (int64_t now_us = quiet_since_us; now_us < deadline_us; now_us = clock_steady_us()) {
@@ -115,126 +111,135 @@ static void drain(struct worker *worker, int epoll_fd) {
             now_us - quiet_since_us > DRAIN_QUIET_US) {
             break;
         }
-        turn(worker, epoll_fd, DRAIN_WAIT_MS);
+        turn(worker, DRAIN_WAIT_MS);
+    }
+}
+
+static void daemons_stop(struct worker *worker) {
+    for (int pool = 0; pool < POOLS; pool++) {
+        if (worker->daemon[pool]) {
+            MHD_stop_daemon(worker->daemon[pool]);
+        }
     }
 }
 
 static void *worker_main(void *cls) {
     struct worker *worker = cls;
-    const int epoll_fd = MHD_get_daemon_info(worker->daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;
     while (!atomic_load_explicit(&worker->server->stopping, memory_order_acquire)) {
-        turn(worker, epoll_fd, worker->server->sign_of_life_ms);
+        turn(worker, worker->server->sign_of_life_ms);
     }
-    drain(worker, epoll_fd);
-    MHD_stop_daemon(worker->daemon);
+    drain(worker);
+    door_close(worker->door);
+    daemons_stop(worker);
     return NULL;
 }
 
 static void worker_release(struct worker *worker) {
     http_responses_free(worker);
+    door_free(worker->door);
     if (worker->wake_fd >= 0) {
         close(worker->wake_fd);
     }
 }
 
-static bool worker_start(struct worker *worker, int listen_fd) {
+static bool daemons_start(struct worker *worker) {
+    for (int pool = 0; pool < POOLS; pool++) {
+        worker->daemon[pool] = daemon_start(worker, (enum pool)pool);
+        if (!worker->daemon[pool]) {
+            return false;
+        }
+        worker->daemon_fd[pool] = MHD_get_daemon_info(worker->daemon[pool], MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;
+    }
+    return true;
+}
+
+/* All of them: those that count, then the one of --admin-listen, if there is one. */
+static unsigned workers_n(const struct server *server) {
+    return server->worker ? server->workers + (server->admin != NULL) : 0;
+}
+
+static struct worker *worker_at(const struct server *server, unsigned index) {
+    return index < server->workers ? &server->worker[index] : server->admin;
+}
+
+static bool worker_make(struct worker *worker, struct server *server, unsigned index, int listen_fd) {
+    worker->server = server;
+    worker->index = index;
+    worker->shard = worker == server->admin ? NULL : counters_worker_shard(server->counters, index);
     atomic_store(&worker->alive_us, clock_steady_us());
     worker->now_us = clock_wall_us();
     if (worker->shard) {
         shard_set_now_owner(worker->shard, worker->now_us);
     }
     worker->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    const int fd = fcntl(listen_fd, F_DUPFD_CLOEXEC, 0);
-    if (worker->wake_fd < 0 || fd < 0 || !http_responses_make(worker)) {
-        log_line(LOG_ERROR, "cannot start a worker", "worker=%u error=\"%s\"", worker->index, strerror(errno));
-        worker_release(worker);
-        return false;
-    }
-    worker->daemon = daemon_start(worker, fd);
-    if (!worker->daemon || pthread_create(&worker->thread, NULL, worker_main, worker)) {
-        log_line(LOG_ERROR, "cannot start libmicrohttpd", "worker=%u error=\"%s\"", worker->index, strerror(errno));
-        if (worker->daemon) {
-            MHD_stop_daemon(worker->daemon);
-        }
-        worker_release(worker);
-        return false;
-    }
-    return true;
+    worker->door = door_open(worker, listen_fd);
+    return worker->wake_fd >= 0 && worker->door && http_responses_make(worker) && daemons_start(worker);
 }
 
-static struct worker *workers_make(unsigned n) {
+static struct worker *workers_new(unsigned n) {
     struct worker *workers = aligned_alloc(64, n * sizeof *workers);
     if (workers) {
         memset(workers, 0, n * sizeof *workers);
-    } else {
-        log_line(LOG_ERROR, "out of memory", "workers=%u", n);
+    }
+    for (unsigned i = 0; workers && i < n; i++) {
+        workers[i].wake_fd = -1;
     }
     return workers;
 }
 
-/* It reads what the other workers write: they are all there when it starts. */
-static bool admin_start(struct server *server, int listen_fd) {
-    server->admin->server = server;
-    server->admin->index = server->workers;
-    server->admin_runs = worker_start(server->admin, listen_fd);
-    return server->admin_runs;
-}
-
-bool workers_start(struct server *server, int listen_fd, int admin_fd) {
-    const unsigned wanted = server->workers;
-    server->workers = 0; /* those that run, for who stops them */
-    server->worker = workers_make(wanted);
-    server->admin = admin_fd >= 0 ? workers_make(1) : NULL;
+/* All are made before the first one runs: they know each other's doors. */
+static bool workers_make(struct server *server, int listen_fd, int admin_fd) {
+    server->worker = workers_new(server->workers);
+    server->admin = admin_fd >= 0 ? workers_new(1) : NULL;
     if (!server->worker || (admin_fd >= 0 && !server->admin)) {
         return false;
     }
-    server->workers = wanted;
-    for (unsigned i = 0; i < wanted; i++) {
-        struct worker *worker = &server->worker[i];
-        worker->server = server;
-        worker->index = i;
-        worker->shard = counters_worker_shard(server->counters, i);
-        if (!worker_start(worker, listen_fd)) {
-            server->workers = i;
+    for (unsigned i = 0; i < workers_n(server); i++) {
+        if (!worker_make(worker_at(server, i), server, i, i < server->workers ? listen_fd : admin_fd)) {
             return false;
         }
     }
-    return admin_fd < 0 || admin_start(server, admin_fd);
+    return true;
 }
 
-static void wake(const struct worker *worker) {
-    const uint64_t one = 1;
-    const ssize_t written = write(worker->wake_fd, &one, sizeof one);
-    (void)written; /* it cannot fail but when the counter is full, and then the worker is awake */
+bool workers_start(struct server *server, int listen_fd, int admin_fd) {
+    bool ok = workers_make(server, listen_fd, admin_fd);
+    for (unsigned i = 0; ok && i < workers_n(server); i++) {
+        struct worker *worker = worker_at(server, i);
+        worker->runs = ok = pthread_create(&worker->thread, NULL, worker_main, worker) == 0;
+    }
+    if (!ok) {
+        log_line(LOG_ERROR, "cannot start the workers", "threads=%u error=\"%s\"", server->workers, strerror(errno));
+    }
+    return ok;
 }
 
 void workers_stop(struct server *server, int64_t deadline_us) {
     atomic_store(&server->drain_deadline_us, deadline_us);
     atomic_store_explicit(&server->stopping, true, memory_order_release);
-    for (unsigned i = 0; server->worker && i < server->workers; i++) {
-        wake(&server->worker[i]);
+    for (unsigned i = 0; i < workers_n(server); i++) {
+        const uint64_t one = 1;
+        const ssize_t written = write(worker_at(server, i)->wake_fd, &one, sizeof one);
+        (void)written; /* it cannot fail but when the counter is full, and then the worker is awake */
     }
-    if (server->admin_runs) {
-        wake(server->admin);
-        pthread_join(server->admin->thread, NULL);
-        worker_release(server->admin);
+    for (unsigned i = 0; i < workers_n(server); i++) {
+        if (worker_at(server, i)->runs) {
+            pthread_join(worker_at(server, i)->thread, NULL);
+        } else {
+            daemons_stop(worker_at(server, i));
+        }
     }
-    for (unsigned i = 0; server->worker && i < server->workers; i++) {
-        pthread_join(server->worker[i].thread, NULL);
-        worker_release(&server->worker[i]);
+    for (unsigned i = 0; i < workers_n(server); i++) {
+        worker_release(worker_at(server, i));
     }
-    free(server->admin); /* not before: each worker looks whether there is one */
+    free(server->admin);
     server->admin = NULL;
 }
 
 int64_t workers_alive_us(const struct server *server) {
     int64_t oldest_us = INT64_MAX;
-    for (unsigned i = 0; i < server->workers; i++) {
-        const int64_t at_us = atomic_load_explicit(&server->worker[i].alive_us, memory_order_relaxed);
-        oldest_us = at_us < oldest_us ? at_us : oldest_us;
-    }
-    if (server->admin) {
-        const int64_t at_us = atomic_load_explicit(&server->admin->alive_us, memory_order_relaxed);
+    for (unsigned i = 0; i < workers_n(server); i++) {
+        const int64_t at_us = atomic_load_explicit(&worker_at(server, i)->alive_us, memory_order_relaxed);
         oldest_us = at_us < oldest_us ? at_us : oldest_us;
     }
     return oldest_us;

@@ -1,5 +1,6 @@
 """--limit-per-client: how much one client may send, what it is answered, and that the statistics still add up."""
 
+import pathlib
 import socket
 import threading
 import time
@@ -110,11 +111,13 @@ class Throttle(Case):
 
     def test_memory_does_not_grow_with_addresses(self):
         server = self.server("--limit-per-client", "1000/s")
-        server.post("")
+        if "san.so" in pathlib.Path(f"/proc/{server.process.pid}/maps").read_text():
+            self.skipTest("a sanitizer keeps what was freed")
 
         def from_many(first, n):
             for i in range(first, first + n):
-                with socket.create_connection(("127.0.0.1", server.port), 30, (f"127.{1 + i % 7}.{i // 250 % 250}.{1 + i % 250}", 0)) as link:
+                source = f"127.{1 + i % 7}.{i // 250 % 250}.{1 + i % 250}"
+                with socket.create_connection(("127.0.0.1", server.port), 30, (source, 0)) as link:
                     self.assertEqual(statuses(link, 1), [204])
         from_many(0, 500)
         before = server.rss_kib()
