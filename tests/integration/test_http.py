@@ -77,7 +77,8 @@ class Routes(Case):
     def test_stats(self):
         stats = self.aforod.stats()
         self.assertEqual(stats["node"], self.aforod.health()["node"])
-        self.assertEqual(set(stats["refused"]), {"malformed", "too_late", "too_far_ahead", "unauthorised", "too_large"})
+        self.assertEqual(set(stats["refused"]), {"malformed", "too_late", "too_far_ahead", "unauthorised", "too_large",
+                                                 "throttled"})
         self.assertEqual((stats["received"], stats["counted"], sum(stats["refused"].values())), (0, 0, 0))
         self.assertGreater(stats["memory"]["allocated_bytes"], 0)
 
@@ -91,7 +92,7 @@ class Routes(Case):
         stats = self.aforod.conserved()
         self.assertEqual((stats["received"], stats["counted"]), (8, 2))
         self.assertEqual(stats["refused"], {"malformed": 2, "too_late": 2, "too_far_ahead": 2, "unauthorised": 0,
-                                            "too_large": 0})
+                                            "too_large": 0, "throttled": 0})
 
 
 class Framing(Case):
