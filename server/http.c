@@ -4,6 +4,7 @@
 #include "server/http.h"
 
 #include "server/clock.h"
+#include "server/door.h"
 #include "server/ingest_form.h"
 #include "server/json.h"
 #include "server/pages.h"
@@ -512,15 +513,12 @@ static void connection_close(struct worker *worker, struct connection *connectio
 void http_connection(void *cls, struct MHD_Connection *mhd, void **socket_context,
                      enum MHD_ConnectionNotificationCode code) {
     struct worker *worker = cls;
-    const uint64_t open = atomic_load_explicit(&worker->connections, memory_order_relaxed);
     if (code == MHD_CONNECTION_NOTIFY_STARTED) {
         *socket_context = connection_open(worker, mhd);
-        atomic_store_explicit(&worker->connections, open + 1, memory_order_relaxed);
-        metric_add_owner(&worker->metrics, METRIC_connections_opened, 1);
+        worker->handed_on++;
     } else {
         connection_close(worker, *socket_context);
-        atomic_store_explicit(&worker->connections, open - 1, memory_order_relaxed);
-        metric_add_owner(&worker->metrics, METRIC_connections_closed, 1);
+        door_count_closed(worker);
     }
 }
 
