@@ -13,7 +13,9 @@ aforo_need(MICROHTTPD libmicrohttpd libmicrohttpd-dev)
 aforo_need(HIREDIS hiredis libhiredis-dev)
 aforo_need(CURL libcurl libcurl4-openssl-dev)
 aforo_need(JEMALLOC jemalloc libjemalloc-dev)
-aforo_need(CHECK check check)
+if(AFORO_TESTS)
+    aforo_need(CHECK check check)
+endif()
 
 # jemalloc is the allocator of our programs; a sanitizer brings its own.
 if(AFORO_SANITIZE)

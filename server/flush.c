@@ -251,13 +251,14 @@ static void finish_pass(struct flush *flush, bool complete) {
     pthread_mutex_unlock(&flush->mutex);
 }
 
-/* With nothing to send, a store that was emptied would go unnoticed: ask for something that should be there. */
+/* With nothing to send, a store that went away or was emptied would go unnoticed: ask for something that should be there;
+ * when nothing should, for anything, just to hear from it. */
 static void probe(struct flush *flush) {
-    const int64_t chunk = window_chunk(RESOLUTION_1MIN, flush->probe.window);
-    const int64_t end_us = chunk_start_us(RESOLUTION_1MIN, chunk + 1);
-    if (flush->probe.window < 0 || end_us < clock_wall_us() - counters_horizon_us(flush->config.counters)) {
-        return;
-    }
+    const int64_t now_us = clock_wall_us();
+    const int64_t known = flush->probe.window < 0 ? -1 : window_chunk(RESOLUTION_1MIN, flush->probe.window);
+    const bool should_be_there =
+        known >= 0 && chunk_start_us(RESOLUTION_1MIN, known + 1) >= now_us - counters_horizon_us(flush->config.counters);
+    const int64_t chunk = should_be_there ? known : now_us / chunk_width_us(RESOLUTION_1MIN);
     char why[STORE_WHY_MAX] = "";
     struct store *store = flush->config.store;
     const enum store_ack ack = store->ops->probe(store, RESOLUTION_1MIN, chunk, why);
@@ -265,7 +266,7 @@ static void probe(struct flush *flush) {
         flush->failed_this_pass = true;
         note_error(flush, "the store does not answer", why);
     }
-    flush->lost = flush->lost || ack == STORE_NEW;
+    flush->lost = flush->lost || (should_be_there && ack == STORE_NEW);
 }
 
 /* Looks at what may have changed and sends it. True when nothing is left unsent. */

@@ -5,7 +5,8 @@
 #include "server/server.h"
 
 /* The library's pool of a connection, cleared for every request: headers and one read of the body must fit. */
-#define HTTP_CONNECTION_MEMORY (16 * 1024)
+#define HTTP_POOL_SINGLE (4 * 1024)
+#define HTTP_POOL_BATCH (64 * 1024)
 
 /* MHD_AccessHandlerCallback; cls is the worker. */
 enum MHD_Result http_handle(void *cls, struct MHD_Connection *connection, const char *url, const char *method,

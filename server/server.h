@@ -30,24 +30,32 @@ enum answer {
     ANSWERS
 };
 
-struct server;
+/* How much memory a connection has to read into: the library's pool, one size a daemon. */
+enum pool { POOL_SINGLE, POOL_BATCH, POOLS };
 
-/* One worker = one thread = one daemon in external mode = one shard. Everything here is the worker thread's own, but
+struct server;
+struct door;
+
+/* One worker = one thread = one shard = a daemon in external mode for each size of pool. Everything here is the worker thread's own, but
  * for what says otherwise. */
 struct worker {
     struct server *server;
     unsigned index;
     pthread_t thread;
-    struct MHD_Daemon *daemon;
+    bool runs;                       /* the thread is there: main's own */
+    struct door *door;
+    struct MHD_Daemon *daemon[POOLS];
+    int daemon_fd[POOLS];            /* each daemon's own epoll descriptor */
+    uint64_t handed_on;              /* connections that a daemon has taken */
     struct shard *shard;
     struct metrics metrics;          /* read by any */
-    _Atomic uint64_t connections;    /* open now; read by any */
+    _Atomic uint64_t connections;    /* open now; read by any, written by all doors */
     _Atomic int64_t alive_us;        /* steady clock of the last wake-up; read by the watchdog */
     int wake_fd;                     /* eventfd: written by main to stop */
     int64_t now_us;                  /* wall clock of this wake-up */
     uint64_t in_flight;              /* requests begun and not completed */
     struct connection *first_connection;
-    int64_t slow_closed_us;          /* steady clock of the last http_close_slow */
+    int64_t ticked_us;               /* steady clock of what is done once a second */
     bool draining;
     struct MHD_Response *response[ANSWERS];
     struct lines_batch batch;        /* scratch of the batch request being read */
@@ -62,6 +70,7 @@ struct server {
     int sign_of_life_ms; /* a worker wakes up at least so often, whether anything happens or not */
     _Atomic bool stopping;
     _Atomic int64_t drain_deadline_us; /* steady clock; set before stopping */
+    _Atomic uint64_t places_taken;     /* connections of all workers, against --max-connections */
     unsigned workers;
     struct worker *worker; /* [workers] */
 };

@@ -1,11 +1,11 @@
 #include "server/worker.h"
 
 #include "server/clock.h"
+#include "server/door.h"
 #include "server/http.h"
 #include "server/log.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
 #include <stdio.h>
@@ -25,69 +25,69 @@ __attribute__((format(printf, 2, 0))) static void log_library(void *cls, const c
     log_line(LOG_DEBUG, "libmicrohttpd", "text=%s", log_quote(text, quoted, sizeof quoted));
 }
 
-/* A connection too many is closed at the door and counted. The library's own limit would leave it waiting in the backlog
- * for an answer that never comes, and is per daemon; ours is for all threads together. */
-static enum MHD_Result admit(void *cls, const struct sockaddr *address, socklen_t address_len) {
-    (void)address;
-    (void)address_len;
-    struct worker *worker = cls;
-    const struct server *server = worker->server;
-    uint64_t open = 0;
-    for (unsigned i = 0; i < server->workers; i++) {
-        open += atomic_load_explicit(&server->worker[i].connections, memory_order_relaxed);
-    }
-    if (open < (uint64_t)server->options->max_connections) {
-        return MHD_YES;
-    }
-    metric_add_owner(&worker->metrics, METRIC_connections_refused, 1);
-    return MHD_NO;
-}
-
-static struct MHD_Daemon *daemon_start(struct worker *worker, int listen_fd) {
+/* A daemon with no listen socket of its own: the door hands it connections. */
+static struct MHD_Daemon *daemon_start(struct worker *worker, enum pool pool) {
     const struct options *options = worker->server->options;
+    static const size_t pool_bytes[POOLS] = {[POOL_SINGLE] = HTTP_POOL_SINGLE, [POOL_BATCH] = HTTP_POOL_BATCH};
     return MHD_start_daemon(
-        MHD_USE_EPOLL | MHD_USE_TURBO | MHD_USE_SUPPRESS_DATE_NO_CLOCK | MHD_USE_ERROR_LOG, 0, admit, worker, http_handle,
-        worker, MHD_OPTION_EXTERNAL_LOGGER, log_library, NULL, MHD_OPTION_LISTEN_SOCKET, listen_fd,
-        MHD_OPTION_CONNECTION_LIMIT, UINT_MAX, MHD_OPTION_CONNECTION_TIMEOUT,
-        (unsigned)(options->idle_timeout / US_PER_S), MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-        (size_t)HTTP_CONNECTION_MEMORY, MHD_OPTION_NOTIFY_CONNECTION, http_connection, worker,
+        MHD_USE_EPOLL | MHD_USE_TURBO | MHD_USE_NO_LISTEN_SOCKET | MHD_USE_SUPPRESS_DATE_NO_CLOCK | MHD_USE_ERROR_LOG, 0,
+        NULL, NULL, http_handle, worker, MHD_OPTION_EXTERNAL_LOGGER, log_library, NULL, MHD_OPTION_CONNECTION_LIMIT,
+        UINT_MAX, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)(options->idle_timeout / US_PER_S),
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, pool_bytes[pool], MHD_OPTION_NOTIFY_CONNECTION, http_connection, worker,
         MHD_OPTION_NOTIFY_COMPLETED, http_completed, worker, MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1,
         MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_END);
 }
 
-/* Waits for the daemon's own epoll descriptor, then lets the library handle what is ready without blocking. */
-static void turn(struct worker *worker, int epoll_fd, int wait_ms) {
-    MHD_UNSIGNED_LONG_LONG timeout;
-    if (MHD_get_timeout(worker->daemon, &timeout) == MHD_YES && timeout < (MHD_UNSIGNED_LONG_LONG)wait_ms) {
-        wait_ms = (int)timeout;
+static void tick(struct worker *worker, int64_t now_us) {
+    if (now_us - worker->ticked_us > US_PER_S) {
+        worker->ticked_us = now_us;
+        http_close_slow(worker, now_us);
+        door_tick(worker->door, now_us);
     }
-    struct pollfd ready[2] = {{.fd = epoll_fd, .events = POLLIN},
-                              {.fd = worker->draining ? -1 : worker->wake_fd, .events = POLLIN}};
-    poll(ready, 2, wait_ms);
+}
+
+/* How long the daemon may be left alone, in ms, at most `most_ms`. */
+static int rest_ms(struct MHD_Daemon *daemon, int most_ms) {
+    MHD_UNSIGNED_LONG_LONG timeout_ms;
+    return MHD_get_timeout(daemon, &timeout_ms) == MHD_YES && timeout_ms < (MHD_UNSIGNED_LONG_LONG)most_ms ? (int)timeout_ms
+                                                                                                            : most_ms;
+}
+
+/* Waits for the daemons' own epoll descriptors, then lets the library handle what is ready without blocking. */
+static void turn(struct worker *worker, int wait_ms) {
+    struct pollfd ready[POOLS + 2];
+    for (int pool = 0; pool < POOLS; pool++) {
+        ready[pool] = (struct pollfd){.fd = worker->daemon_fd[pool], .events = POLLIN};
+        wait_ms = rest_ms(worker->daemon[pool], wait_ms);
+    }
+    ready[POOLS] = (struct pollfd){.fd = door_fd(worker->door), .events = POLLIN};
+    ready[POOLS + 1] = (struct pollfd){.fd = worker->draining ? -1 : worker->wake_fd, .events = POLLIN};
+    poll(ready, POOLS + 2, wait_ms);
     worker->now_us = clock_wall_us();
     shard_set_now_owner(worker->shard, worker->now_us);
     const int64_t steady_us = clock_steady_us();
     atomic_store_explicit(&worker->alive_us, steady_us, memory_order_relaxed);
-    if (steady_us - worker->slow_closed_us > US_PER_S) {
-        worker->slow_closed_us = steady_us;
-        http_close_slow(worker, steady_us);
-    }
     metric_add_owner(&worker->metrics, METRIC_wakeups, 1);
-    MHD_run(worker->daemon);
+    tick(worker, steady_us);
+    if (ready[POOLS].revents) {
+        door_turn(worker->door);
+    }
+    for (int pool = 0; pool < POOLS; pool++) {
+        if (ready[pool].revents || rest_ms(worker->daemon[pool], 1) == 0) {
+            MHD_run(worker->daemon[pool]);
+        }
+    }
 }
 
 /* No new connections; answers say "close"; until nothing has been going on for a while, or the deadline. A connection that
  * is merely open has no request in flight, and is closed. */
-static void drain(struct worker *worker, int epoll_fd) {
+static void drain(struct worker *worker) {
     const struct server *server = worker->server;
     const int64_t deadline_us = atomic_load(&server->drain_deadline_us);
     worker->draining = true;
     http_close_after_answers(worker);
-    turn(worker, epoll_fd, 0); /* what had been connected before the stop is taken in */
-    const MHD_socket fd = MHD_quiesce_daemon(worker->daemon);
-    if (fd != MHD_INVALID_SOCKET) {
-        close(fd);
-    }
+    turn(worker, 0); /* what had been connected before the stop is taken in */
+    door_shut(worker->door);
     uint64_t requests = metric_read(&worker->metrics, METRIC_requests);
     int64_t quiet_since_us = clock_steady_us();
     for (int64_t now_us = quiet_since_us; now_us < deadline_us; now_us = clock_steady_us()) {
@@ -100,70 +100,88 @@ static void drain(struct worker *worker, int epoll_fd) {
             now_us - quiet_since_us > DRAIN_QUIET_US) {
             break;
         }
-        turn(worker, epoll_fd, DRAIN_WAIT_MS);
+        turn(worker, DRAIN_WAIT_MS);
+    }
+}
+
+static void daemons_stop(struct worker *worker) {
+    for (int pool = 0; pool < POOLS; pool++) {
+        if (worker->daemon[pool]) {
+            MHD_stop_daemon(worker->daemon[pool]);
+        }
     }
 }
 
 static void *worker_main(void *cls) {
     struct worker *worker = cls;
-    const int epoll_fd = MHD_get_daemon_info(worker->daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;
     while (!atomic_load_explicit(&worker->server->stopping, memory_order_acquire)) {
-        turn(worker, epoll_fd, worker->server->sign_of_life_ms);
+        turn(worker, worker->server->sign_of_life_ms);
     }
-    drain(worker, epoll_fd);
-    MHD_stop_daemon(worker->daemon);
+    drain(worker);
+    door_close(worker->door);
+    daemons_stop(worker);
     return NULL;
 }
 
 static void worker_release(struct worker *worker) {
     http_responses_free(worker);
+    door_free(worker->door);
     if (worker->wake_fd >= 0) {
         close(worker->wake_fd);
     }
 }
 
-static bool worker_start(struct worker *worker, int listen_fd) {
+static bool daemons_start(struct worker *worker) {
+    for (int pool = 0; pool < POOLS; pool++) {
+        worker->daemon[pool] = daemon_start(worker, (enum pool)pool);
+        if (!worker->daemon[pool]) {
+            return false;
+        }
+        worker->daemon_fd[pool] = MHD_get_daemon_info(worker->daemon[pool], MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;
+    }
+    return true;
+}
+
+static bool worker_make(struct worker *worker, struct server *server, unsigned index, int listen_fd) {
+    worker->server = server;
+    worker->index = index;
+    worker->shard = counters_worker_shard(server->counters, index);
     atomic_store(&worker->alive_us, clock_steady_us());
     worker->now_us = clock_wall_us();
     shard_set_now_owner(worker->shard, worker->now_us);
     worker->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    const int fd = fcntl(listen_fd, F_DUPFD_CLOEXEC, 0);
-    if (worker->wake_fd < 0 || fd < 0 || !http_responses_make(worker)) {
-        log_line(LOG_ERROR, "cannot start a worker", "worker=%u error=\"%s\"", worker->index, strerror(errno));
-        worker_release(worker);
+    worker->door = door_open(worker, listen_fd);
+    return worker->wake_fd >= 0 && worker->door && http_responses_make(worker) && daemons_start(worker);
+}
+
+/* All are made before the first one runs: they know each other's doors. */
+static bool workers_make(struct server *server, int listen_fd) {
+    server->worker = aligned_alloc(64, server->workers * sizeof *server->worker);
+    if (!server->worker) {
         return false;
     }
-    worker->daemon = daemon_start(worker, fd);
-    if (!worker->daemon || pthread_create(&worker->thread, NULL, worker_main, worker)) {
-        log_line(LOG_ERROR, "cannot start libmicrohttpd", "worker=%u error=\"%s\"", worker->index, strerror(errno));
-        if (worker->daemon) {
-            MHD_stop_daemon(worker->daemon);
+    memset(server->worker, 0, server->workers * sizeof *server->worker);
+    for (unsigned i = 0; i < server->workers; i++) {
+        server->worker[i].wake_fd = -1;
+    }
+    for (unsigned i = 0; i < server->workers; i++) {
+        if (!worker_make(&server->worker[i], server, i, listen_fd)) {
+            return false;
         }
-        worker_release(worker);
-        return false;
     }
     return true;
 }
 
 bool workers_start(struct server *server, int listen_fd) {
-    const unsigned wanted = server->workers;
-    server->worker = aligned_alloc(64, wanted * sizeof *server->worker);
-    if (!server->worker) {
-        log_line(LOG_ERROR, "out of memory", "workers=%u", wanted);
-        return false;
-    }
-    memset(server->worker, 0, wanted * sizeof *server->worker);
-    for (unsigned i = 0; i < wanted; i++) {
+    bool ok = workers_make(server, listen_fd);
+    for (unsigned i = 0; ok && i < server->workers; i++) {
         struct worker *worker = &server->worker[i];
-        worker->server = server;
-        worker->index = i;
-        worker->shard = counters_worker_shard(server->counters, i);
-        if (!worker_start(worker, listen_fd)) {
-            server->workers = i;
-            return false;
-        }
+        worker->runs = ok = pthread_create(&worker->thread, NULL, worker_main, worker) == 0;
     }
-    return true;
+    if (!ok) {
+        log_line(LOG_ERROR, "cannot start the workers", "threads=%u error=\"%s\"", server->workers, strerror(errno));
+    }
+    return ok;
 }
 
 void workers_stop(struct server *server, int64_t deadline_us) {
@@ -175,7 +193,13 @@ void workers_stop(struct server *server, int64_t deadline_us) {
         (void)written; /* it cannot fail but when the counter is full, and then the worker is awake */
     }
     for (unsigned i = 0; server->worker && i < server->workers; i++) {
-        pthread_join(server->worker[i].thread, NULL);
+        if (server->worker[i].runs) {
+            pthread_join(server->worker[i].thread, NULL);
+        } else {
+            daemons_stop(&server->worker[i]);
+        }
+    }
+    for (unsigned i = 0; server->worker && i < server->workers; i++) {
         worker_release(&server->worker[i]);
     }
 }

@@ -1,4 +1,4 @@
-/* The worker threads: each drives one libmicrohttpd daemon of its own and never blocks inside the library (with exactly
+/* The worker threads: each drives libmicrohttpd daemons of its own and never blocks inside the library (with exactly
  * 128 connections ready its epoll loop would wait before it has handled one). */
 #ifndef AFORO_SERVER_WORKER_H
 #define AFORO_SERVER_WORKER_H

@@ -123,13 +123,15 @@ def away(run, hide, show, seconds):
 
 @row("redis-hangs", "Redis stops answering (SIGSTOP): ingest rate and latency stay, memory does not grow")
 def redis_hangs(run):
-    redis, server, _ = begin(run, rate=0)
+    # As fast as it goes in the long pass. In the bounded one at a steady rate: other tests run beside it, and what they take
+    # of the machine from one second to the next would be taken for what Redis does.
+    redis, server, _ = begin(run, rate=run.many(5000, 0))
     before, during, grown_kib = away(run, lambda: redis.signal(signal.SIGSTOP), lambda: redis.signal(signal.SIGCONT),
                                      run.many(4, 20))
-    # The machine is shared with Redis and with other tests: these bounds are for a server that waits for Redis.
+    # These bounds are for a server that waits for Redis, be it once in a flush.
     if during["rate"] < 0.6 * before["rate"]:
         raise Failure(f"the rate fell to {during['rate'] / before['rate']:.2f} of what it was")
-    if during["p99_us"] > 3 * before["p99_us"] + 2000 or during["max_us"] > before["max_us"] + 150_000:
+    if during["p99_us"] > 3 * before["p99_us"] + 20_000 or during["max_us"] > before["max_us"] + 150_000:
         raise Failure("the latency rose")
     if grown_kib > 2048:
         raise Failure(f"memory grew by {grown_kib} KiB")

@@ -1,0 +1,310 @@
+"""docker-compose.yml for real: three counters behind the load balancer, Tsung's container as the load, and one counter
+killed in the middle. What Tsung saw acknowledged is compared with what the three scripts print inside a container.
+
+Exit status 77 with the reason where there is no Docker engine. Everything it starts belongs to a compose project of this
+checkout alone and is removed at the end; the images stay, so that the next run builds nothing.
+"""
+
+import json
+import os
+import pathlib
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+import zlib
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+SKIP = 77
+COMMAND_S = 120  # any one command, but:
+BUILD_S = 600
+LOAD_S = 150
+SETTLE_S = 30
+REPLICAS = 3
+SCRIPTS = ("print_reqs_per_10ms.sh", "print_reqs_per_sec.sh", "print_reqs_per_min.sh")
+REDIS = ("--redis", "redis://redis:6379")
+ITSELF = ("--server", "http://127.0.0.1:8080")
+
+
+class Failure(Exception):
+    """Something did not hold."""
+
+
+def check(holds, sentence):
+    print(f"{'ok    ' if holds else 'FAILED'} {sentence}", flush=True)
+    if not holds:
+        raise Failure(sentence)
+
+
+def wait_until(holds, what, timeout_s=SETTLE_S, every_s=0.3):
+    deadline = time.monotonic() + timeout_s
+    while not holds():
+        if time.monotonic() > deadline:
+            raise Failure(f"still not so after {timeout_s} s: {what() if callable(what) else what}")
+        time.sleep(every_s)
+
+
+def call(*command, timeout_s=COMMAND_S, env=None, may_fail=False):
+    """Runs it to its end; returns what it wrote to standard output."""
+    done = subprocess.run(command, cwd=ROOT, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                          timeout=timeout_s, check=False)
+    if done.returncode and not may_fail:
+        raise Failure(f"{' '.join(command)}: exit status {done.returncode}\n{done.stdout[-2000:]}{done.stderr[-3000:]}")
+    return done.stdout
+
+
+def works(*command):
+    try:
+        return shutil.which(command[0]) is not None and subprocess.run(
+            command, stdin=subprocess.DEVNULL, capture_output=True, timeout=30, check=False).returncode == 0
+    except subprocess.TimeoutExpired:
+        return False
+
+
+def reason_to_skip():
+    if shutil.which("docker") is None:
+        return "docker is not installed"
+    if not works("docker", "info"):
+        return "no Docker engine is reachable (docker info fails)"
+    if not works("docker", "compose", "version") and not works("docker-compose", "version"):
+        return "neither docker compose nor docker-compose is installed"
+    return None
+
+
+def free_port():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
+class Project:
+    """The services of docker-compose.yml, under a name of this checkout's own."""
+
+    def __init__(self):
+        self.port = free_port()
+        self.compose = ("docker", "compose") if works("docker", "compose", "version") else ("docker-compose",)
+        kept = {k: v for k, v in os.environ.items() if not k.startswith(("AFORO_", "COMPOSE_"))}
+        self.env = {**kept, "COMPOSE_PROJECT_NAME": f"aforotest{zlib.crc32(str(ROOT).encode()):08x}",
+                    "AFORO_PUBLISH": f"127.0.0.1:{self.port}", "COMPOSE_INTERACTIVE_NO_CLI": "1"}
+
+    def do(self, *words, timeout_s=COMMAND_S, may_fail=False):
+        return call(*self.compose, *words, timeout_s=timeout_s, env=self.env, may_fail=may_fail)
+
+    def up(self, replicas):
+        self.do("up", "-d", "--no-recreate", "--scale", f"aforo={replicas}")
+
+    def down(self):
+        self.do("--profile", "load", "down", "-v", "--remove-orphans", "-t", "20", may_fail=True)
+
+    def left(self):
+        """Containers, volumes and networks of this project."""
+        label = f"label=com.docker.compose.project={self.env['COMPOSE_PROJECT_NAME']}"
+        return (call("docker", "ps", "-aq", "--filter", label) + call("docker", "volume", "ls", "-q", "--filter", label) +
+                call("docker", "network", "ls", "-q", "--filter", label)).split()
+
+    def replicas(self):
+        """Ids of the counters' containers, the oldest number first."""
+        ids = self.do("ps", "-q", "aforo").split()
+        seen = json.loads(call("docker", "inspect", *ids)) if ids else []
+        return [c["Id"] for c in sorted(seen, key=lambda c: int(c["Config"]["Labels"]["com.docker.compose.container-number"]))]
+
+    def healthy(self):
+        seen = json.loads(call("docker", "inspect", *self.do("ps", "-q").split()))
+        return all(c["State"].get("Health", {}).get("Status") == "healthy" for c in seen)
+
+    def answers(self):
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/healthz", timeout=5) as answer:
+                return answer.status == 200
+        except (OSError, urllib.error.URLError):
+            return False
+
+
+def rows_sum(text):
+    return sum(int(line.rsplit(", ", 1)[1]) for line in text.splitlines())
+
+
+def printed(container, source, since):
+    """{script: the sum of the rows it prints inside that container}."""
+    return {script: rows_sum(call("docker", "exec", container, script, *source, "--from", since, "--partial"))
+            for script in SCRIPTS}
+
+
+def node_of(container):
+    """The node id that the server of that container said last that it has."""
+    log = subprocess.run(["docker", "logs", container], capture_output=True, text=True, timeout=COMMAND_S, check=True)
+    return re.findall(r'msg="?listening"? .*\bnode=(\S+)', log.stderr + log.stdout)[-1]
+
+
+def in_redis(project, since):
+    """What the scripts print from Redis, once that is the sum of what the counters themselves print."""
+    total = own = {}
+
+    def equal():
+        nonlocal total, own
+        shares = [printed(container, ITSELF, since) for container in project.replicas()]
+        own = {script: sum(share[script] for share in shares) for script in SCRIPTS}
+        total = printed(project.replicas()[0], REDIS, since)
+        return total == own
+    wait_until(equal, lambda: f"Redis ({total}) has the sum of the counters ({own})")
+    return total
+
+
+class Load:
+    """Tsung's container against the load balancer, and what it reports."""
+
+    def __init__(self, project, rate, hits, seconds):
+        self.asked = rate * hits * seconds
+        self.process = subprocess.Popen(
+            [*project.compose, "run", "--rm", "-T", "tsung", str(rate), str(hits), str(seconds)], cwd=ROOT, env=project.env,
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        self.lines = []
+        self.reader = threading.Thread(target=self.read, daemon=True)
+        self.reader.start()
+
+    def read(self):
+        for line in self.process.stdout:
+            self.lines.append(line.rstrip())
+
+    def text(self):
+        return "\n".join(self.lines)
+
+    def is_under_way(self):
+        if self.process.poll() is not None:
+            raise Failure(f"Tsung ended early:\n{self.text()}")
+        return re.search(r"^ *\d+ s: [1-9]\d* events counted$", self.text(), re.M)
+
+    def report(self):
+        """(sent, acknowledged, exit status)."""
+        try:
+            status = self.process.wait(LOAD_S)
+        except subprocess.TimeoutExpired:
+            raise Failure(f"Tsung does not end within {LOAD_S} s:\n{self.text()}") from None
+        self.reader.join(COMMAND_S)
+        print("".join(f"       | {line}\n" for line in self.lines if line), end="")
+
+        def number(pattern):
+            return sum(int(n) for n in re.findall(rf"^  {pattern} +(\d+)\b", self.text(), re.M))
+        # A connection that failed may have carried one request that Tsung does not list as one.
+        sent, acknowledged = number("requests") + number(r"error\S*"), number("answers 204")
+        if not sent:
+            raise Failure(f"no report of Tsung:\n{self.text()}")
+        return sent, acknowledged, status
+
+    def stop(self):
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait(COMMAND_S)
+
+
+def moment():
+    return time.strftime("%Y-%m-%dT%H:%M:00Z", time.gmtime())
+
+
+def without_a_fault(project, loads, since):
+    loads.append(Load(project, 100, 10, 10))
+    sent, acknowledged, status = loads[-1].report()
+    check(status == 0 and sent == acknowledged > loads[-1].asked // 2, f"{sent} sent, all {acknowledged} acknowledged")
+    counted = in_redis(project, since)
+    check(set(counted.values()) == {acknowledged}, f"counted: {counted}")
+    shares = [rows_sum(call("docker", "exec", container, SCRIPTS[1], *ITSELF, "--from", since, "--partial"))
+              for container in project.replicas()]
+    check(min(shares) > 0, f"each counter had a share: {shares}")
+    return acknowledged
+
+
+def with_one_killed(project, loads, since, before):
+    victim = project.replicas()[1]
+    node = node_of(victim)
+    loads.append(Load(project, 300, 10, 20))
+    wait_until(loads[-1].is_under_way, "events are counted", LOAD_S)
+    call("docker", "kill", "-s", "KILL", victim)
+    print(f"       killed {victim[:12]}, node {node}", flush=True)
+    time.sleep(3)
+    call("docker", "start", victim)
+    print("       started it again", flush=True)
+    sent, acknowledged, _ = loads[-1].report()
+    check(acknowledged >= 0.99 * sent > loads[-1].asked // 2, f"{acknowledged} of {sent} acknowledged: the other two carried on")
+    counted = {script: n - before for script, n in in_redis(project, since).items()}
+    check(len(set(counted.values())) == 1, f"counted: {counted}")
+    check(acknowledged <= counted[SCRIPTS[0]] <= sent,
+          f"acknowledged {acknowledged} <= counted {counted[SCRIPTS[0]]} <= sent {sent}")
+    check(node_of(victim) == node, f"the killed counter is node {node} again")
+    return before + counted[SCRIPTS[0]]
+
+
+def restarts_and_scaling(project, since, total):
+    expected = dict.fromkeys(SCRIPTS, total)
+    nodes = [node_of(container) for container in project.replicas()]
+    check(len(set(nodes)) == REPLICAS, f"as many nodes as counters: {nodes}")
+    project.do("restart", "-t", "20", "aforo")
+    check([node_of(container) for container in project.replicas()] == nodes, "after a restart each has its own node id")
+    wait_until(project.healthy, "all are healthy")
+    check(in_redis(project, since) == expected, "and its counts")
+    project.up(2)
+    check(len(project.replicas()) == 2 and printed(project.replicas()[0], REDIS, since) == expected,
+          "one removed: Redis has what it had")
+    project.up(REPLICAS)
+    wait_until(project.healthy, "all are healthy")
+    check(sorted(node_of(container) for container in project.replicas()) == sorted(nodes),
+          "one added: it takes over what the removed one left in the volume")
+    project.do("up", "-d", "--force-recreate", "-t", "20", "--scale", f"aforo={REPLICAS}")
+    wait_until(project.healthy, "all are healthy")
+    check(sorted(node_of(container) for container in project.replicas()) == sorted(nodes),
+          "all made anew: the same nodes")
+    check(in_redis(project, since) == expected, "with the same counts")
+
+
+def a_wrong_setting(project):
+    done = subprocess.run([*project.compose, "run", "--rm", "-T", "--no-deps", "-e", "AFORO_HORIZON=soon", "aforo"], cwd=ROOT,
+                          env=project.env, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=COMMAND_S,
+                          check=False)
+    check(done.returncode == 2 and "aforod: AFORO_HORIZON: 'soon' is not a duration" in done.stdout + done.stderr,
+          "a wrong setting ends the container with status 2 and says which")
+
+
+def run(project, loads):
+    project.down()  # of a run that was killed
+    started = time.monotonic()
+    project.do("--profile", "load", "build", timeout_s=BUILD_S)
+    print(f"       both images built in {time.monotonic() - started:.0f} s", flush=True)
+    since = moment()
+    project.up(REPLICAS)
+    wait_until(lambda: project.healthy() and project.answers(), "all containers are healthy", 60)
+    check(len(project.replicas()) == REPLICAS, f"{REPLICAS} counters are up")
+    total = without_a_fault(project, loads, since)
+    total = with_one_killed(project, loads, since, total)
+    restarts_and_scaling(project, since, total)
+    a_wrong_setting(project)
+
+
+def main():
+    reason = reason_to_skip()
+    if reason:
+        print(f"skipped: {reason}")
+        return SKIP
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    project, loads, status = Project(), [], 1
+    try:
+        run(project, loads)
+        status = 0
+    except (Failure, subprocess.SubprocessError) as error:
+        print(f"FAILED {error}")
+        print(project.do("logs", "--no-color", "--tail", "40", may_fail=True))
+    finally:
+        for load in loads:
+            load.stop()
+        project.down()
+    left = project.left()
+    print(f"{'FAILED' if left else 'ok    '} left behind: {left or 'nothing'}")
+    return status or (1 if left else 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

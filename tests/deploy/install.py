@@ -1,0 +1,88 @@
+"""cmake --install into an empty directory: the programs there run, the scripts find theirs, the unit is sound."""
+
+import os
+import pathlib
+import re
+import select
+import shutil
+import signal
+import subprocess
+import tempfile
+import unittest
+import urllib.request
+
+BUILD = pathlib.Path(os.environ["AFORO_BUILD"])
+TIMEOUT_S = 30
+SCRIPTS = ("print_reqs_per_10ms.sh", "print_reqs_per_sec.sh", "print_reqs_per_min.sh")
+
+
+def clean_environment(**extra):
+    kept = {k: v for k, v in os.environ.items() if not k.startswith("AFORO_")}
+    return {**kept, **extra}
+
+
+class Install(unittest.TestCase):
+    def setUp(self):
+        scratch = tempfile.TemporaryDirectory(prefix="aforo-install-")
+        self.addCleanup(scratch.cleanup)
+        self.root = pathlib.Path(scratch.name)
+        done = subprocess.run([os.environ["AFORO_CMAKE"], "--install", BUILD, "--prefix", "/usr/local"],
+                              env={**os.environ, "DESTDIR": str(self.root)}, capture_output=True, text=True,
+                              timeout=TIMEOUT_S, check=False)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.bin = self.root / "usr/local/bin"
+
+    def test_what_is_installed(self):
+        files = {str(path.relative_to(self.root / "usr/local")) for path in self.root.rglob("*") if path.is_file()}
+        self.assertLessEqual({"bin/aforod", "bin/aforo", *(f"bin/{name}" for name in SCRIPTS),
+                              "lib/systemd/system/aforod.service"}, files)
+
+    def start(self):
+        """The installed aforod on a port of its own; returns its process and its URL."""
+        server = subprocess.Popen([self.bin / "aforod", "--listen", "127.0.0.1:0", "--state", self.root / "state"],
+                                  stderr=subprocess.PIPE, text=True, env=clean_environment())
+        self.addCleanup(server.stderr.close)
+        self.addCleanup(server.wait, TIMEOUT_S)
+        self.addCleanup(server.kill)
+        self.assertTrue(select.select([server.stderr], [], [], TIMEOUT_S)[0], "aforod says nothing")
+        line = server.stderr.readline()
+        found = re.search(r"address=(\S+)", line)
+        self.assertIsNotNone(found, line)
+        return server, f"http://{found.group(1)}"
+
+    def test_the_programs_run_there(self):
+        server, url = self.start()
+        for _ in range(3):
+            urllib.request.urlopen(f"{url}/", data=b"", timeout=TIMEOUT_S).close()
+        with_server = clean_environment(AFORO_SERVER=url, PATH="/usr/bin:/bin")
+        elsewhere = self.root / "elsewhere"  # as a user has it who links one into a directory of his own
+        elsewhere.mkdir()
+        for script in SCRIPTS:
+            (elsewhere / script).symlink_to(self.bin / script)
+            for path in (self.bin / script, elsewhere / script):
+                done = subprocess.run([path, "--partial"], env=with_server, capture_output=True, text=True,
+                                      timeout=TIMEOUT_S, check=False)
+                self.assertEqual((done.returncode, done.stderr), (0, ""))
+                self.assertEqual(sum(int(row.rsplit(", ", 1)[1]) for row in done.stdout.splitlines()), 3, done.stdout)
+        server.send_signal(signal.SIGTERM)
+        self.assertEqual(server.wait(TIMEOUT_S), 0)
+
+    def test_the_unit_is_sound(self):
+        analyze = shutil.which("systemd-analyze")
+        if analyze is None:
+            self.skipTest("systemd-analyze is not installed (package systemd)")
+        # A copy that names the program where it is installed now; systemd searches /usr/local/bin and /usr/bin.
+        unit = self.root / "aforod.service"
+        installed = (self.root / "usr/local/lib/systemd/system/aforod.service").read_text()
+        self.assertIn("\nExecStart=aforod\n", installed)
+        unit.write_text(installed.replace("ExecStart=aforod", f"ExecStart={self.bin}/aforod"))
+        done = subprocess.run([analyze, "verify", "--man=no", "--recursive-errors=no", unit], capture_output=True, text=True,
+                              timeout=TIMEOUT_S, check=False)
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        done = subprocess.run([analyze, "security", "--offline=true", "--threshold=20", unit], capture_output=True,
+                              text=True, timeout=TIMEOUT_S, check=False)
+        self.assertEqual(done.returncode, 0, done.stdout[-3000:] + done.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main()
