@@ -35,7 +35,7 @@ class Install(unittest.TestCase):
     def test_what_is_installed(self):
         files = {str(path.relative_to(self.root / "usr/local")) for path in self.root.rglob("*") if path.is_file()}
         self.assertLessEqual({"bin/aforod", "bin/aforo", *(f"bin/{name}" for name in SCRIPTS),
-                              "lib/systemd/system/aforod.service"}, files)
+                              "lib/systemd/system/aforod.service", "lib/systemd/system/aforod.socket"}, files)
 
     def start(self):
         """The installed aforod on a port of its own; returns its process and its URL."""
