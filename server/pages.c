@@ -59,7 +59,7 @@ static void make_healthz(const struct worker *worker, struct page *page) {
     char text[2048];
     struct json json = json_begin(text, sizeof text);
     const bool stopping = atomic_load_explicit(&worker->server->stopping, memory_order_relaxed);
-    const bool draining = atomic_load_explicit(&worker->server->draining, memory_order_relaxed);
+    const bool draining = worker->draining; /* this worker's answers close their connections: so does this one */
     json_format(&json, "{\"status\":\"%s\",\"node\":", stopping ? "stopping" : draining ? "draining" : "ok");
     json_string(&json, counters_node_id(worker->server->counters));
     json_format(&json, ",\"store\":");
