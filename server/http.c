@@ -402,12 +402,12 @@ static enum answer gate(struct worker *worker, struct MHD_Connection *connection
     struct throttle *throttle = worker->server->throttle;
     const struct tokens *tokens = ingest ? worker->ingest_tokens : worker->read_tokens;
     enum answer answer = ANSWER_NONE;
-    if ((!throttle && !tokens) || request->route == ROUTE_HEALTH || request->route == ROUTE_NONE) {
+    if ((!throttle && !tokens) || request->route == ROUTE_HEALTH) {
         return ANSWER_NONE;
     }
     if (throttle && !throttle_admit(throttle, client, atomic_load_explicit(&worker->alive_us, memory_order_relaxed))) {
         answer = ANSWER_THROTTLED;
-    } else if (tokens && !has_token(connection, tokens)) {
+    } else if (tokens && request->route != ROUTE_NONE && !has_token(connection, tokens)) {
         answer = ANSWER_UNAUTHORISED;
     }
     if (answer != ANSWER_NONE && ingest) {

@@ -13,11 +13,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #define QUIET_US (100 * US_PER_MS)
 #define FIRST_REQUEST_US US_PER_S /* so long a connection that has just been accepted is waited for */
 #define FINISH_WAIT_MS 20
+#define ADMIN_NICE 10 /* who reads at --admin-listen waits for those who count, when cores are short */
 
 __attribute__((format(printf, 2, 0))) static void log_library(void *cls, const char *format, va_list args) {
     (void)cls;
@@ -134,6 +136,9 @@ static void daemons_stop(struct worker *worker) {
 
 static void *worker_main(void *cls) {
     struct worker *worker = cls;
+    if (worker == worker->server->admin) {
+        setpriority(PRIO_PROCESS, 0, ADMIN_NICE); /* of this thread, on Linux; without it, it only is less polite */
+    }
     while (!atomic_load_explicit(&worker->server->stopping, memory_order_acquire)) {
         if (atomic_load_explicit(&worker->server->draining, memory_order_acquire)) {
             drain(worker);
