@@ -80,7 +80,7 @@ def redis_keys_dropped(run):
     def harm():
         totals = [key for key in redis.do("KEYS", "aforo:{*}") if key.endswith("}")]
         # Any, and the newest hour of minutes: the one that changes is noticed, and makes the server send its whole horizon.
-        for total in totals and (run.random.choice(totals), max(t for t in totals if "{1min:" in t)):
+        for total in totals and (run.random.choice(totals), max((t for t in totals if "{1min:" in t), default="none")):
             redis.do("DEL", total, *redis.do("KEYS", total.replace("[", "\\[") + ":*"))
     repeat(run, redis, server, run.many(10, 100), harm)
 
