@@ -16,6 +16,7 @@
 #define ACCEPTS_A_TURN 4 /* a burst is shared by the workers, who all see it */
 #define EVENTS_A_TURN 64
 #define ADMIN_CONNECTIONS_MAX 256 /* of --admin-listen, whatever --max-connections is: neither takes the other's places */
+#define BACKLOG_MAX 8192 /* more than waits in a backlog */
 #define BATCH_CONNECTIONS_MAX 256 /* of a worker: 16 MiB of pools; who comes after these reads in smaller pieces */
 
 /* Accepted, and silent so far. */
@@ -260,8 +261,8 @@ static void let_in(struct door *door, int fd, const struct guest *template) {
     }
 }
 
-static void accept_some(struct door *door) {
-    for (int i = 0; i < ACCEPTS_A_TURN && door->listen_fd >= 0; i++) {
+static void accept_some(struct door *door, int most) {
+    for (int i = 0; i < most && door->listen_fd >= 0; i++) {
         struct guest guest = {.address_len = sizeof guest.address};
         const int fd = accept4(door->listen_fd, &guest.address.any, &guest.address_len, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd >= 0) {
@@ -283,7 +284,7 @@ void door_turn(struct door *door) {
     for (int i = 0; i < n; i++) {
         struct guest *guest = events[i].data.ptr;
         if (!guest) {
-            accept_some(door);
+            accept_some(door, ACCEPTS_A_TURN);
         } else if (guest == &nobody) {
             uint64_t rung;
             const ssize_t n_read = read(door->bell_fd, &rung, sizeof rung);
@@ -312,11 +313,23 @@ void door_tick(struct door *door, int64_t now_us) {
 
 void door_shut(struct door *door) {
     if (door->listen_fd >= 0) {
+        if (!door->worker->server->listen_is_shared) {
+            accept_some(door, BACKLOG_MAX);
+        }
         epoll_ctl(door->epoll_fd, EPOLL_CTL_DEL, door->listen_fd, NULL); /* it lives on in its duplicates */
         close(door->listen_fd);
         door->listen_fd = -1;
         take_inbox(door, &nobody);
     }
+}
+
+bool door_expects_first(const struct door *door, int64_t since_us) {
+    for (const struct guest *guest = door->first; guest; guest = guest->next) {
+        if (guest->since_us > since_us) {
+            return true;
+        }
+    }
+    return false;
 }
 
 void door_close(struct door *door) {

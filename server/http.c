@@ -56,6 +56,7 @@ struct connection {
     struct connection *next, *previous; /* of this worker */
     int fd;
     enum phase phase;
+    bool used;        /* has made a request */
     int64_t since_us; /* steady clock: when the phase began */
     struct tls_handshake handshake;
     uint64_t client;  /* for throttle_admit; 0 without --limit-per-client */
@@ -526,6 +527,7 @@ enum MHD_Result http_handle(void *cls, struct MHD_Connection *mhd, const char *u
         if (connection->handshake.session) { /* whoever sends a request is through */
             tls_handshake_end(&worker->handshakes, &connection->handshake);
         }
+        connection->used = true;
         enter(worker, connection, PHASE_BODY);
         return begin(worker, mhd, &connection->request, connection->client, url, method);
     }
@@ -601,6 +603,15 @@ void http_connection(void *cls, struct MHD_Connection *mhd, void **socket_contex
 static bool has_left(const struct connection *connection) {
     char byte;
     return recv(connection->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+}
+
+bool http_expects_first(const struct worker *worker, int64_t since_us) {
+    for (const struct connection *connection = worker->first_connection; connection; connection = connection->next) {
+        if (!connection->used && connection->since_us > since_us) {
+            return true;
+        }
+    }
+    return false;
 }
 
 /* Whoever is idle for --idle-timeout is closed by the library; who still is here after that has sent single bytes of

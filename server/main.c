@@ -21,6 +21,7 @@
 
 #define SYNC_INTERVAL_MS 1000
 #define SIGN_OF_LIFE_MS 500
+#define STOP_MARGIN_US (5 * US_PER_S) /* beyond --drain and --grace, before the service manager may lose patience */
 
 /* Writes the state file to the disk once a second, so that a power loss costs no more. A thread of its own: a slow disk
  * then holds up nobody. */
@@ -141,14 +142,19 @@ static int sign_of_life_ms(int64_t watchdog_us) {
     return watchdog_us && often_us < SIGN_OF_LIFE_MS * US_PER_MS ? (int)(often_us / US_PER_MS) + 1 : SIGN_OF_LIFE_MS;
 }
 
-/* Waits for SIGTERM or SIGINT; while all workers show signs of life, the watchdog hears of it. SIGHUP reads tokens and
- * certificates again. */
-static int wait_for_signal(struct server *server, const sigset_t *signals) {
+/* Waits for one of the signals, which it returns, or until then (steady clock; 0 is returned); while all workers show
+ * signs of life, the watchdog hears of it. SIGHUP reads tokens and certificates again. */
+static int wait_for_signal(struct server *server, const sigset_t *signals, int64_t until_us) {
     const int64_t watchdog_us = notify_watchdog_us();
     const int64_t period_us = watchdog_us ? watchdog_us / 2 : 3600 * US_PER_S;
-    const struct timespec period = {.tv_sec = period_us / US_PER_S, .tv_nsec = period_us % US_PER_S * 1000};
     for (;;) {
-        const int signal = sigtimedwait(signals, NULL, &period);
+        const int64_t left_us = until_us - clock_steady_us();
+        const int64_t wait_us = left_us < period_us ? left_us : period_us;
+        if (left_us <= 0) {
+            return 0;
+        }
+        const struct timespec wait = {.tv_sec = wait_us / US_PER_S, .tv_nsec = wait_us % US_PER_S * 1000};
+        const int signal = sigtimedwait(signals, NULL, &wait);
         if (signal == SIGHUP) {
             access_reload(server);
         } else if (signal > 0) {
@@ -175,17 +181,30 @@ static void log_tally(const struct server *server) {
 
 /* From the first signal on, a second one ends the process at once: what was acknowledged is in the mapped file. */
 static void stop(struct server *server, int signal, const sigset_t *signals) {
-    const int64_t deadline_us = clock_steady_us() + server->options->grace;
+    const int64_t drain_us = server->options->drain, grace_us = server->options->grace;
     struct sigaction by_default = {.sa_handler = SIG_DFL};
     sigaction(SIGTERM, &by_default, NULL);
     sigaction(SIGINT, &by_default, NULL);
+    const struct sigaction ignore = {.sa_handler = SIG_IGN};
+    sigaction(SIGHUP, &ignore, NULL); /* nothing is read again on the way out */
     pthread_sigmask(SIG_UNBLOCK, signals, NULL);
-    notify_send("STOPPING=1");
-    log_line(LOG_INFO, "stopping", "signal=%d grace_ms=%lld", signal, (long long)(server->options->grace / US_PER_MS));
+    char message[64];
+    snprintf(message, sizeof message, "STOPPING=1\nEXTEND_TIMEOUT_USEC=%lld",
+             (long long)(drain_us + grace_us + STOP_MARGIN_US));
+    notify_send(message);
+    if (drain_us) {
+        log_line(LOG_INFO, "draining", "signal=%d drain_ms=%lld", signal, (long long)(drain_us / US_PER_MS));
+        workers_drain(server);
+        sigset_t none;
+        sigemptyset(&none);
+        wait_for_signal(server, &none, clock_steady_us() + drain_us);
+    }
+    const int64_t deadline_us = clock_steady_us() + grace_us;
+    log_line(LOG_INFO, "stopping", "signal=%d grace_ms=%lld", signal, (long long)(grace_us / US_PER_MS));
     workers_stop(server, deadline_us);
     if (server->flush && !flush_stop(server->flush, deadline_us)) {
         log_line(LOG_WARN, "not everything reached the store in time; the state file has it, the next start sends it",
-                 "grace_ms=%lld", (long long)(server->options->grace / US_PER_MS));
+                 "grace_ms=%lld", (long long)(grace_us / US_PER_MS));
     }
     server->flush = NULL;
 }
@@ -199,10 +218,25 @@ static int open_listener(const char *flag, const char *at, char *address) {
     return fd;
 }
 
+/* The one we were given, if there is one, else one of our own. */
+static int open_main_listener(struct server *server, char *address) {
+    char why[LISTEN_WHY_MAX];
+    int fd = -1;
+    const enum listen_inherited inherited = listen_inherit(&fd, address, why);
+    server->listen_is_shared = inherited == LISTEN_INHERITED;
+    if (inherited == LISTEN_NOT_INHERITED) {
+        return open_listener("listen", server->options->listen, address);
+    }
+    if (fd < 0) {
+        fprintf(stderr, "aforod: %s\n", why);
+    }
+    return fd;
+}
+
 static int run(struct server *server, const sigset_t *signals) {
     char address[LISTEN_ADDRESS_MAX], admin_address[LISTEN_ADDRESS_MAX] = "";
     const bool admin = *server->options->admin_listen;
-    const int listen_fd = open_listener("listen", server->options->listen, address);
+    const int listen_fd = open_main_listener(server, address);
     const int admin_fd =
         admin && listen_fd >= 0 ? open_listener("admin-listen", server->options->admin_listen, admin_address) : -1;
     if (listen_fd < 0 || (admin && admin_fd < 0)) {
@@ -221,11 +255,11 @@ static int run(struct server *server, const sigset_t *signals) {
             close(admin_fd);
         }
         if (ok) {
-            log_line(LOG_INFO, "listening", "address=%s threads=%u node=%s state=%s%s%s", address, server->workers,
-                     counters_node_id(server->counters), server->options->state, admin ? " admin_address=" : "",
-                     admin_address);
+            log_line(LOG_INFO, "listening", "address=%s threads=%u node=%s state=%s socket=%s%s%s", address,
+                     server->workers, counters_node_id(server->counters), server->options->state,
+                     server->listen_is_shared ? "inherited" : "own", admin ? " admin_address=" : "", admin_address);
             notify_send("READY=1");
-            stop(server, wait_for_signal(server, signals), signals);
+            stop(server, wait_for_signal(server, signals, INT64_MAX), signals);
         } else {
             workers_stop(server, 0);
         }

@@ -58,12 +58,14 @@ static void store_json(const struct server *server, struct json *json) {
 static void make_healthz(const struct worker *worker, struct page *page) {
     char text[2048];
     struct json json = json_begin(text, sizeof text);
-    json_format(&json, "{\"status\":\"%s\",\"node\":", worker->draining ? "stopping" : "ok");
+    const bool stopping = atomic_load_explicit(&worker->server->stopping, memory_order_relaxed);
+    const bool draining = atomic_load_explicit(&worker->server->draining, memory_order_relaxed);
+    json_format(&json, "{\"status\":\"%s\",\"node\":", stopping ? "stopping" : draining ? "draining" : "ok");
     json_string(&json, counters_node_id(worker->server->counters));
     json_format(&json, ",\"store\":");
     store_json(worker->server, &json);
     json_format(&json, "}\n");
-    page->status = worker->draining ? MHD_HTTP_SERVICE_UNAVAILABLE : MHD_HTTP_OK;
+    page->status = stopping || draining ? MHD_HTTP_SERVICE_UNAVAILABLE : MHD_HTTP_OK;
     page->type = TYPE_JSON;
     page->response = copy_of(text);
 }

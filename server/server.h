@@ -70,7 +70,7 @@ struct worker {
     uint64_t in_flight;              /* requests begun and not completed */
     struct connection *first_connection;
     int64_t ticked_us;               /* steady clock of what is done once a second */
-    bool draining;
+    bool draining;                   /* every answer closes its connection */
     const struct tokens *ingest_tokens; /* in force in this turn; NULL: everybody may */
     const struct tokens *read_tokens;
     struct tls_handshakes handshakes;
@@ -86,8 +86,10 @@ struct server {
     bool clock_is_arrival;
     int64_t started_us; /* steady clock */
     int sign_of_life_ms; /* a worker wakes up at least so often, whether anything happens or not */
-    _Atomic bool stopping;
-    _Atomic int64_t drain_deadline_us; /* steady clock; set before stopping */
+    bool listen_is_shared; /* another process holds the listening socket, too: who is not accepted waits for the next server */
+    _Atomic bool draining; /* we are about to stop: /healthz says so, answers close their connections */
+    _Atomic bool stopping; /* no new connections; set after draining */
+    _Atomic int64_t stop_deadline_us; /* steady clock; set before stopping */
     _Atomic uint64_t places_taken;     /* connections of all workers, against --max-connections */
     unsigned workers;
     struct worker *worker; /* [workers] */

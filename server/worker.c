@@ -16,8 +16,9 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#define DRAIN_QUIET_US (100 * US_PER_MS)
-#define DRAIN_WAIT_MS 20
+#define QUIET_US (100 * US_PER_MS)
+#define FIRST_REQUEST_US US_PER_S /* so long a connection that has just been accepted is waited for */
+#define FINISH_WAIT_MS 20
 #define ADMIN_NICE 10 /* who reads at --admin-listen waits for those who count, when cores are short */
 
 __attribute__((format(printf, 2, 0))) static void log_library(void *cls, const char *format, va_list args) {
@@ -70,8 +71,12 @@ static void turn(struct worker *worker, int wait_ms) {
         wait_ms = TLS_TURN_MS;
     }
     ready[POOLS] = (struct pollfd){.fd = door_fd(worker->door), .events = POLLIN};
-    ready[POOLS + 1] = (struct pollfd){.fd = worker->draining ? -1 : worker->wake_fd, .events = POLLIN};
-    poll(ready, POOLS + 2, wait_ms);
+    ready[POOLS + 1] = (struct pollfd){.fd = worker->wake_fd, .events = POLLIN};
+    if (poll(ready, POOLS + 2, wait_ms) > 0 && ready[POOLS + 1].revents) {
+        uint64_t wakes;
+        const ssize_t n = read(worker->wake_fd, &wakes, sizeof wakes);
+        (void)n; /* what was meant by it is in the server's flags */
+    }
     worker->now_us = clock_wall_us();
     if (worker->shard) {
         shard_set_now_owner(worker->shard, worker->now_us);
@@ -92,28 +97,32 @@ static void turn(struct worker *worker, int wait_ms) {
     }
 }
 
-/* No new connections; answers say "close"; until nothing has been going on for a while, or the deadline. A connection that
- * is merely open has no request in flight, and is closed. */
 static void drain(struct worker *worker) {
-    const struct server *server = worker->server;
-    const int64_t deadline_us = atomic_load(&server->drain_deadline_us);
-    worker->draining = true;
-    http_close_after_answers(worker);
-    turn(worker, 0); /* what had been connected before the stop is taken in */
-    door_shut(worker->door);
+    if (!worker->draining) {
+        worker->draining = true;
+        http_close_after_answers(worker);
+    }
+}
+
+/* Until nothing has been going on for a while, or the deadline. A connection that is merely open has no request in flight,
+ * and is closed; but a new one is given the time to make its first request. */
+static void finish(struct worker *worker) {
+    const int64_t deadline_us = atomic_load(&worker->server->stop_deadline_us);
     uint64_t requests = metric_read(&worker->metrics, METRIC_requests);
     int64_t quiet_since_us = clock_steady_us();
     for (int64_t now_us = quiet_since_us; now_us < deadline_us; now_us = clock_steady_us()) {
         const uint64_t seen = metric_read(&worker->metrics, METRIC_requests);
-        if (seen != requests || worker->in_flight) {
+        const int64_t new_us = now_us - FIRST_REQUEST_US;
+        if (seen != requests || worker->in_flight || http_expects_first(worker, new_us) ||
+            door_expects_first(worker->door, new_us)) {
             requests = seen;
             quiet_since_us = now_us;
         }
         if (atomic_load_explicit(&worker->connections, memory_order_relaxed) == 0 ||
-            now_us - quiet_since_us > DRAIN_QUIET_US) {
+            now_us - quiet_since_us > QUIET_US) {
             break;
         }
-        turn(worker, DRAIN_WAIT_MS);
+        turn(worker, FINISH_WAIT_MS);
     }
 }
 
@@ -131,9 +140,14 @@ static void *worker_main(void *cls) {
         setpriority(PRIO_PROCESS, 0, ADMIN_NICE); /* of this thread, on Linux; without it, it only is less polite */
     }
     while (!atomic_load_explicit(&worker->server->stopping, memory_order_acquire)) {
+        if (atomic_load_explicit(&worker->server->draining, memory_order_acquire)) {
+            drain(worker);
+        }
         turn(worker, worker->server->sign_of_life_ms);
     }
     drain(worker);
+    door_shut(worker->door);
+    finish(worker);
     door_close(worker->door);
     daemons_stop(worker);
     return NULL;
@@ -219,14 +233,24 @@ bool workers_start(struct server *server, int listen_fd, int admin_fd) {
     return ok;
 }
 
-void workers_stop(struct server *server, int64_t deadline_us) {
-    atomic_store(&server->drain_deadline_us, deadline_us);
-    atomic_store_explicit(&server->stopping, true, memory_order_release);
+static void wake(const struct server *server) {
     for (unsigned i = 0; i < workers_n(server); i++) {
         const uint64_t one = 1;
         const ssize_t written = write(worker_at(server, i)->wake_fd, &one, sizeof one);
         (void)written; /* it cannot fail but when the counter is full, and then the worker is awake */
     }
+}
+
+void workers_drain(struct server *server) {
+    atomic_store_explicit(&server->draining, true, memory_order_release);
+    wake(server);
+}
+
+void workers_stop(struct server *server, int64_t deadline_us) {
+    atomic_store(&server->stop_deadline_us, deadline_us);
+    atomic_store_explicit(&server->draining, true, memory_order_release);
+    atomic_store_explicit(&server->stopping, true, memory_order_release);
+    wake(server);
     for (unsigned i = 0; i < workers_n(server); i++) {
         if (worker_at(server, i)->runs) {
             pthread_join(worker_at(server, i)->thread, NULL);

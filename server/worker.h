@@ -10,6 +10,10 @@
  * could not be started: one line was logged, and those that run are to be stopped with workers_stop. */
 bool workers_start(struct server *server, int listen_fd, int admin_fd);
 
+/* From now on /healthz says that we are about to stop, and every answer closes its connection, so that clients leave one
+ * by one; new connections and requests are taken as before. By main. */
+void workers_drain(struct server *server);
+
 /* Stops accepting, lets requests in flight finish until deadline_us (steady clock), ends the threads. By main. */
 void workers_stop(struct server *server, int64_t deadline_us);
 

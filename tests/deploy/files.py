@@ -5,7 +5,10 @@ import re
 import unittest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-FIXED = {"listen", "state", "node-id"}  # the image's own, and what each replica must have for itself
+# The image's own, what each replica must have for itself, and what is the load balancer's: it alone is open to others,
+# and to the replicas all clients are one.
+FIXED = {"listen", "state", "node-id", "admin-listen", "limit-per-client", "ingest-token-file", "read-token-file",
+         "tls-cert", "tls-key"}
 
 
 def text(path):
