@@ -170,6 +170,14 @@ class ReadAgain(AccessCase):
         self.reload(server)
         self.assertEqual(server.post("").status, 204)
 
+    def test_sighup_on_the_way_out_ends_nothing_sooner(self):
+        server = self.server("--drain", "1s")
+        server.signal(signal.SIGTERM)
+        wait_until(lambda: 'msg="draining"' in server.log(), "it drains")
+        server.signal(signal.SIGHUP)
+        self.assertEqual(server.wait(), 0)
+        self.assertIn('msg="stopped"', server.log())
+
     def test_under_load_no_request_with_a_token_of_both_files_is_refused(self):
         path = self.tokens(INGEST)
         server = self.server("--ingest-token-file", path)
