@@ -2,6 +2,7 @@
 
 #include "server/clock.h"
 #include "server/door.h"
+#include "server/framing.h"
 #include "server/http.h"
 #include "server/log.h"
 
@@ -25,17 +26,20 @@ __attribute__((format(printf, 2, 0))) static void log_library(void *cls, const c
     log_line(LOG_DEBUG, "libmicrohttpd", "text=%s", log_quote(text, quoted, sizeof quoted));
 }
 
-/* A daemon with no listen socket of its own: the door hands it connections. */
+/* A daemon with no listen socket of its own: the door hands it connections. Where framing.h sees more than the library's
+ * strict mode, it refuses more, and says so: the library closes without a word, or answers twice. */
 static struct MHD_Daemon *daemon_start(struct worker *worker, enum pool pool) {
     const struct options *options = worker->server->options;
-    static const size_t pool_bytes[POOLS] = {[POOL_SINGLE] = HTTP_POOL_SINGLE, [POOL_BATCH] = HTTP_POOL_BATCH};
+    static const size_t least[POOLS] = {[POOL_SINGLE] = HTTP_POOL_SINGLE, [POOL_BATCH] = HTTP_POOL_BATCH};
+    const size_t headers = (size_t)(options->max_header + options->max_header / 3);
+    const size_t pool_bytes = headers > least[pool] ? headers : least[pool];
     return MHD_start_daemon(
         MHD_USE_EPOLL | MHD_USE_TURBO | MHD_USE_NO_LISTEN_SOCKET | MHD_USE_SUPPRESS_DATE_NO_CLOCK | MHD_USE_ERROR_LOG, 0,
         NULL, NULL, http_handle, worker, MHD_OPTION_EXTERNAL_LOGGER, log_library, NULL, MHD_OPTION_CONNECTION_LIMIT,
         UINT_MAX, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)(options->idle_timeout / US_PER_S),
-        MHD_OPTION_CONNECTION_MEMORY_LIMIT, pool_bytes[pool], MHD_OPTION_NOTIFY_CONNECTION, http_connection, worker,
-        MHD_OPTION_NOTIFY_COMPLETED, http_completed, worker, MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1,
-        MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_END);
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, pool_bytes, MHD_OPTION_NOTIFY_CONNECTION, http_connection, worker,
+        MHD_OPTION_NOTIFY_COMPLETED, http_completed, worker, MHD_OPTION_URI_LOG_CALLBACK, http_target, worker, MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1,
+        MHD_OPTION_STRICT_FOR_CLIENT, framing_sees_lines() ? 0 : 1, MHD_OPTION_END);
 }
 
 static void tick(struct worker *worker, int64_t now_us) {
@@ -85,7 +89,6 @@ static void drain(struct worker *worker) {
     const struct server *server = worker->server;
     const int64_t deadline_us = atomic_load(&server->drain_deadline_us);
     worker->draining = true;
-    http_close_after_answers(worker);
     turn(worker, 0); /* what had been connected before the stop is taken in */
     door_shut(worker->door);
     uint64_t requests = metric_read(&worker->metrics, METRIC_requests);
