@@ -185,6 +185,8 @@ static void stop(struct server *server, int signal, const sigset_t *signals) {
     struct sigaction by_default = {.sa_handler = SIG_DFL};
     sigaction(SIGTERM, &by_default, NULL);
     sigaction(SIGINT, &by_default, NULL);
+    const struct sigaction ignore = {.sa_handler = SIG_IGN};
+    sigaction(SIGHUP, &ignore, NULL); /* nothing is read again on the way out */
     pthread_sigmask(SIG_UNBLOCK, signals, NULL);
     char message[64];
     snprintf(message, sizeof message, "STOPPING=1\nEXTEND_TIMEOUT_USEC=%lld",

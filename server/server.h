@@ -26,6 +26,7 @@ enum answer {
     ANSWER_TOO_LARGE,
     ANSWER_LENGTH_REQUIRED,
     ANSWER_BAD_FRAMING,
+    ANSWER_HEADERS_TOO_LARGE,
     ANSWER_NOT_FOUND,
     ANSWER_NOT_ALLOWED_ROOT,
     ANSWER_NOT_ALLOWED_EVENTS,
@@ -76,6 +77,8 @@ struct worker {
     struct tls_handshakes handshakes;
     _Atomic uint64_t access_seen;       /* the generation they are of; read by main */
     struct MHD_Response *response[ANSWERS];
+    struct MHD_Response *last_response[ANSWERS]; /* the same, and the connection ends */
+    bool answers_last;               /* the answer being made is to be the last one of its connection */
     struct lines_batch batch;        /* scratch of the batch request being read */
 };
 

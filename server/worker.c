@@ -3,6 +3,7 @@
 #include "server/access.h"
 #include "server/clock.h"
 #include "server/door.h"
+#include "server/framing.h"
 #include "server/http.h"
 #include "server/log.h"
 
@@ -29,20 +30,24 @@ __attribute__((format(printf, 2, 0))) static void log_library(void *cls, const c
     log_line(LOG_DEBUG, "libmicrohttpd", "text=%s", log_quote(text, quoted, sizeof quoted));
 }
 
-/* A daemon with no listen socket of its own: the door hands it connections. */
+/* A daemon with no listen socket of its own: the door hands it connections. Where framing.h sees more than the library's
+ * strict mode, it refuses more, and says so: the library closes without a word, or answers twice. */
 static struct MHD_Daemon *daemon_start(struct worker *worker, enum pool pool) {
     const struct options *options = worker->server->options;
     const bool tls = worker->server->access.identity;
     static struct MHD_OptionItem no_tls[] = {{MHD_OPTION_END, 0, NULL}};
-    static const size_t pool_bytes[POOLS] = {[POOL_SINGLE] = HTTP_POOL_SINGLE, [POOL_BATCH] = HTTP_POOL_BATCH};
+    static const size_t least[POOLS] = {[POOL_SINGLE] = HTTP_POOL_SINGLE, [POOL_BATCH] = HTTP_POOL_BATCH};
+    const size_t headers = (size_t)(options->max_header + options->max_header / 3);
+    const size_t pool_bytes = headers > least[pool] ? headers : least[pool];
     return MHD_start_daemon(
         MHD_USE_EPOLL | MHD_USE_TURBO | MHD_USE_NO_LISTEN_SOCKET | MHD_USE_SUPPRESS_DATE_NO_CLOCK | MHD_USE_ERROR_LOG |
             (tls ? MHD_USE_TLS : 0U),
         0, NULL, NULL, http_handle, worker, MHD_OPTION_EXTERNAL_LOGGER, log_library, NULL, MHD_OPTION_CONNECTION_LIMIT,
         UINT_MAX, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)(options->idle_timeout / US_PER_S),
-        MHD_OPTION_CONNECTION_MEMORY_LIMIT, pool_bytes[pool], MHD_OPTION_NOTIFY_CONNECTION, http_connection, worker,
-        MHD_OPTION_NOTIFY_COMPLETED, http_completed, worker, MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1,
-        MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_ARRAY, tls ? tls_options : no_tls, MHD_OPTION_END);
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, pool_bytes, MHD_OPTION_NOTIFY_CONNECTION, http_connection, worker,
+        MHD_OPTION_NOTIFY_COMPLETED, http_completed, worker, MHD_OPTION_URI_LOG_CALLBACK, http_target, worker,
+        MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, MHD_OPTION_STRICT_FOR_CLIENT, framing_sees_lines() ? 0 : 1, MHD_OPTION_ARRAY,
+        tls ? tls_options : no_tls, MHD_OPTION_END);
 }
 
 static void tick(struct worker *worker, int64_t now_us) {
@@ -97,13 +102,6 @@ static void turn(struct worker *worker, int wait_ms) {
     }
 }
 
-static void drain(struct worker *worker) {
-    if (!worker->draining) {
-        worker->draining = true;
-        http_close_after_answers(worker);
-    }
-}
-
 /* Until nothing has been going on for a while, or the deadline. A connection that is merely open has no request in flight,
  * and is closed; but a new one is given the time to make its first request. */
 static void finish(struct worker *worker) {
@@ -140,12 +138,10 @@ static void *worker_main(void *cls) {
         setpriority(PRIO_PROCESS, 0, ADMIN_NICE); /* of this thread, on Linux; without it, it only is less polite */
     }
     while (!atomic_load_explicit(&worker->server->stopping, memory_order_acquire)) {
-        if (atomic_load_explicit(&worker->server->draining, memory_order_acquire)) {
-            drain(worker);
-        }
+        worker->draining = atomic_load_explicit(&worker->server->draining, memory_order_acquire);
         turn(worker, worker->server->sign_of_life_ms);
     }
-    drain(worker);
+    worker->draining = true;
     door_shut(worker->door);
     finish(worker);
     door_close(worker->door);
