@@ -5,6 +5,7 @@
 
 #include "server/clock.h"
 #include "server/door.h"
+#include "server/framing.h"
 #include "server/ingest_form.h"
 #include "server/json.h"
 #include "server/pages.h"
@@ -20,7 +21,7 @@
 #define BODY_BYTES_PER_S 1024 /* a body may take the idle time, and a second more for each of these */
 #define DRAIN_MAX 65536   /* of a body nobody wants: read to keep the connection, close beyond that */
 
-enum route { ROUTE_ROOT, ROUTE_EVENTS, ROUTE_PAGE, ROUTE_NONE };
+enum route { ROUTE_ROOT, ROUTE_EVENTS, ROUTE_PAGE, ROUTE_HEALTH, ROUTE_NONE };
 enum method { METHOD_POST, METHOD_GET, METHOD_HEAD, METHOD_OTHER };
 
 struct refused_line {
@@ -41,6 +42,7 @@ struct request {
     enum answer answer;
     bool parsed; /* the body came whole in one piece, and `outcome` and `event_us` are set */
     bool too_large;
+    bool ends_connection; /* nothing that follows on it is to be taken for a request */
     enum form_outcome outcome;
     int64_t event_us;
     uint64_t length;     /* Content-Length; 0 without one */
@@ -58,6 +60,9 @@ struct connection {
     enum phase phase;
     bool used;        /* has made a request */
     int64_t since_us; /* steady clock: when the phase began */
+    struct tls_handshake handshake;
+    uint64_t client;  /* for throttle_admit; 0 without --limit-per-client */
+    struct framing_target target;
     struct request request;
     char why[FORM_WHY_MAX];
 };
@@ -68,6 +73,7 @@ struct prepared {
     unsigned status;
     const char *body;
     const char *allow;
+    const char *header, *value; /* one more, or NULL */
 };
 
 #define RETRY_LESS "the body is larger than --max-body; send less at once\n"
@@ -77,35 +83,51 @@ static const struct prepared prepared[ANSWERS] = {
     [ANSWER_TOO_LATE] = {MHD_HTTP_UNPROCESSABLE_CONTENT, "value: too late, older than the horizon\n", NULL},
     [ANSWER_TOO_FAR_AHEAD] = {MHD_HTTP_UNPROCESSABLE_CONTENT, "value: too far ahead of this server's clock\n", NULL},
     [ANSWER_TOO_LARGE] = {MHD_HTTP_CONTENT_TOO_LARGE, RETRY_LESS, NULL},
+    [ANSWER_HEADERS_TOO_LARGE] = {MHD_HTTP_REQUEST_HEADER_FIELDS_TOO_LARGE,
+                                  "the request line and its headers are larger than --max-header\n", NULL},
     [ANSWER_LENGTH_REQUIRED] = {MHD_HTTP_LENGTH_REQUIRED,
                                 "POST /events needs a Content-Length or Transfer-Encoding: chunked\n", NULL},
     [ANSWER_BAD_FRAMING] = {MHD_HTTP_BAD_REQUEST,
-                            "the length of the body is ambiguous: send one Content-Length, or Transfer-Encoding: "
-                            "chunked\n",
+                            "it is not clear where this request ends: send clean lines that end in CR LF, one Host, and one "
+                            "Content-Length or Transfer-Encoding: chunked\n",
                             NULL},
     [ANSWER_NOT_FOUND] = {MHD_HTTP_NOT_FOUND, "no such page; GET / lists what there is\n", NULL},
     [ANSWER_NOT_ALLOWED_ROOT] = {MHD_HTTP_METHOD_NOT_ALLOWED, "use GET or POST\n", "GET, HEAD, POST"},
     [ANSWER_NOT_ALLOWED_EVENTS] = {MHD_HTTP_METHOD_NOT_ALLOWED, "use POST\n", "POST"},
     [ANSWER_NOT_ALLOWED_READ] = {MHD_HTTP_METHOD_NOT_ALLOWED, "use GET\n", "GET, HEAD"},
     [ANSWER_ROOT_PAGE] = {MHD_HTTP_OK, PAGES_ROOT, NULL},
+    [ANSWER_UNAUTHORISED] = {MHD_HTTP_UNAUTHORIZED, "send a token: Authorization: Bearer ...\n", NULL,
+                             MHD_HTTP_HEADER_WWW_AUTHENTICATE, "Bearer"},
+    [ANSWER_THROTTLED] = {MHD_HTTP_TOO_MANY_REQUESTS, "more requests a second than this server takes of one client\n",
+                          NULL, MHD_HTTP_HEADER_RETRY_AFTER, "1"}, /* no bucket takes longer to hold a request again */
 };
+
+static struct MHD_Response *make_response(const struct prepared *p, bool ends_connection) {
+    /* The library never writes to a persistent buffer; its interface predates const. */
+    struct MHD_Response *response =
+        MHD_create_response_from_buffer(strlen(p->body), (void *)(uintptr_t)p->body, MHD_RESPMEM_PERSISTENT);
+    if (response && *p->body) {
+        MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, "text/plain; charset=utf-8");
+    }
+    if (response && p->allow) {
+        MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, p->allow);
+    }
+    if (response && p->header) {
+        MHD_add_response_header(response, p->header, p->value);
+    }
+    if (response && ends_connection) {
+        MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
+    }
+    return response;
+}
 
 bool http_responses_make(struct worker *worker) {
     for (int i = ANSWER_NONE + 1; i < ANSWERS; i++) {
-        const struct prepared *p = &prepared[i];
-        /* The library never writes to a persistent buffer; its interface predates const. */
-        struct MHD_Response *response = MHD_create_response_from_buffer(
-            strlen(p->body), (void *)(uintptr_t)p->body, MHD_RESPMEM_PERSISTENT);
-        if (!response) {
+        worker->response[i] = make_response(&prepared[i], false);
+        worker->last_response[i] = make_response(&prepared[i], true);
+        if (!worker->response[i] || !worker->last_response[i]) {
             return false;
         }
-        if (*p->body) {
-            MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, "text/plain; charset=utf-8");
-        }
-        if (p->allow) {
-            MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, p->allow);
-        }
-        worker->response[i] = response;
     }
     return true;
 }
@@ -115,13 +137,14 @@ void http_responses_free(struct worker *worker) {
         if (worker->response[i]) {
             MHD_destroy_response(worker->response[i]);
         }
+        if (worker->last_response[i]) {
+            MHD_destroy_response(worker->last_response[i]);
+        }
     }
 }
 
-void http_close_after_answers(struct worker *worker) {
-    for (int i = ANSWER_NONE + 1; i < ANSWERS; i++) {
-        MHD_add_response_header(worker->response[i], MHD_HTTP_HEADER_CONNECTION, "close");
-    }
+static bool ends_connection(const struct worker *worker) {
+    return worker->draining || worker->answers_last;
 }
 
 static enum MHD_Result queue(struct worker *worker, struct MHD_Connection *connection, unsigned status,
@@ -132,7 +155,8 @@ static enum MHD_Result queue(struct worker *worker, struct MHD_Connection *conne
 }
 
 static enum MHD_Result queue_answer(struct worker *worker, struct MHD_Connection *connection, enum answer answer) {
-    return queue(worker, connection, prepared[answer].status, worker->response[answer]);
+    struct MHD_Response *const *from = ends_connection(worker) ? worker->last_response : worker->response;
+    return queue(worker, connection, prepared[answer].status, from[answer]);
 }
 
 /* A response made for this request only; it is released here. */
@@ -142,7 +166,7 @@ static enum MHD_Result queue_own(struct worker *worker, struct MHD_Connection *c
         return MHD_NO;
     }
     MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, type);
-    if (worker->draining) {
+    if (ends_connection(worker)) {
         MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
     }
     const enum MHD_Result result = queue(worker, connection, status, response);
@@ -293,40 +317,6 @@ static enum MHD_Result finish_batch(struct worker *worker, struct MHD_Connection
 
 /* ---- begin: the headers -------------------------------------------------------------------------------------------- */
 
-struct framing {
-    unsigned lengths;
-    unsigned encodings;
-    bool broken;
-    uint64_t length;
-};
-
-static bool name_is(const char *name, size_t size, const char *wanted, size_t wanted_size) {
-    return size == wanted_size && strncasecmp(name, wanted, size) == 0;
-}
-
-/* One pass over the headers. What the library takes laxly, and a proxy before us may take otherwise, is refused. */
-static enum MHD_Result look_at_header(void *cls, enum MHD_ValueKind kind, const char *name, size_t name_size,
-                                      const char *value, size_t value_size) {
-    (void)kind;
-    struct framing *framing = cls;
-    if (name_is(name, name_size, "Content-Length", 14)) {
-        framing->lengths++;
-        framing->length = 0;
-        framing->broken = framing->broken || value_size == 0;
-        for (size_t i = 0; i < value_size; i++) {
-            const unsigned digit = (unsigned char)value[i] - '0';
-            framing->broken = framing->broken || digit > 9 || framing->length > (UINT64_MAX - 9) / 10;
-            framing->length = framing->length * 10 + digit;
-        }
-    } else if (name_is(name, name_size, "Transfer-Encoding", 17)) {
-        framing->encodings++;
-        framing->broken = framing->broken || !name_is(value, value_size, "chunked", 7);
-    } else if (name_size && (name[name_size - 1] == ' ' || name[name_size - 1] == '\t')) {
-        framing->broken = true;
-    }
-    return MHD_YES;
-}
-
 static enum method method_of(const char *method) {
     return strcmp(method, "POST") == 0   ? METHOD_POST
            : strcmp(method, "GET") == 0  ? METHOD_GET
@@ -337,48 +327,103 @@ static enum method method_of(const char *method) {
 static enum route route_of(const char *url) {
     return url[0] == '/' && !url[1]         ? ROUTE_ROOT
            : strcmp(url, "/events") == 0    ? ROUTE_EVENTS
+           : strcmp(url, "/healthz") == 0   ? ROUTE_HEALTH
            : pages_has(url)                 ? ROUTE_PAGE
                                             : ROUTE_NONE;
 }
 
-/* What can be said before the body: ANSWER_NONE when the request is to be handled. */
-static enum answer answer_of(const struct request *request) {
+/* What can be said before the body: ANSWER_NONE when the request is to be handled. With --admin-listen one listener reads
+ * and the others count; health is told by all. */
+static enum answer answer_of(const struct worker *worker, const struct request *request) {
     const bool reads = request->method == METHOD_GET || request->method == METHOD_HEAD;
+    const bool counts_here = worker != worker->server->admin;
+    const bool reads_here = !counts_here || !worker->server->admin;
     switch (request->route) {
     case ROUTE_ROOT:
+        if (!counts_here) {
+            return reads ? ANSWER_ROOT_PAGE : ANSWER_NOT_ALLOWED_READ;
+        }
+        if (!reads_here) {
+            return request->method == METHOD_POST ? ANSWER_NONE : ANSWER_NOT_ALLOWED_EVENTS;
+        }
         return request->method == METHOD_POST ? ANSWER_NONE : reads ? ANSWER_ROOT_PAGE : ANSWER_NOT_ALLOWED_ROOT;
     case ROUTE_EVENTS:
-        return request->method == METHOD_POST ? ANSWER_NONE : ANSWER_NOT_ALLOWED_EVENTS;
+        return !counts_here                      ? ANSWER_NOT_FOUND
+               : request->method == METHOD_POST ? ANSWER_NONE
+                                                : ANSWER_NOT_ALLOWED_EVENTS;
     case ROUTE_PAGE:
+        if (!reads_here) {
+            return ANSWER_NOT_FOUND;
+        }
+        return reads ? ANSWER_NONE : ANSWER_NOT_ALLOWED_READ;
+    case ROUTE_HEALTH:
         return reads ? ANSWER_NONE : ANSWER_NOT_ALLOWED_READ;
     default:
         return ANSWER_NOT_FOUND;
     }
 }
 
-static bool is_ingest(const struct request *request) {
-    return request->method == METHOD_POST && (request->route == ROUTE_ROOT || request->route == ROUTE_EVENTS);
+static bool is_ingest(const struct worker *worker, const struct request *request) {
+    return request->method == METHOD_POST && (request->route == ROUTE_ROOT || request->route == ROUTE_EVENTS) &&
+           worker != worker->server->admin;
+}
+
+static bool has_token(struct MHD_Connection *connection, const struct tokens *tokens) {
+    const char *value = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_AUTHORIZATION);
+    const char *bytes;
+    size_t len;
+    return value && tokens_of_header(value, &bytes, &len) && tokens_have(tokens, bytes, len);
+}
+
+/* May this client ask this, and now? ANSWER_NONE: yes. Nobody needs a token to hear that we are well, nor what is not
+ * there. Guesses of a token are throttled like everything else. */
+static enum answer gate(struct worker *worker, struct MHD_Connection *connection, const struct request *request,
+                        uint64_t client, bool ingest) {
+    struct throttle *throttle = worker->server->throttle;
+    const struct tokens *tokens = ingest ? worker->ingest_tokens : worker->read_tokens;
+    enum answer answer = ANSWER_NONE;
+    if ((!throttle && !tokens) || request->route == ROUTE_HEALTH) {
+        return ANSWER_NONE;
+    }
+    if (throttle && !throttle_admit(throttle, client, atomic_load_explicit(&worker->alive_us, memory_order_relaxed))) {
+        answer = ANSWER_THROTTLED;
+    } else if (tokens && request->route != ROUTE_NONE && !has_token(connection, tokens)) {
+        answer = ANSWER_UNAUTHORISED;
+    }
+    if (answer != ANSWER_NONE && ingest) {
+        tally_refused(worker, answer == ANSWER_THROTTLED ? REFUSAL_THROTTLED : REFUSAL_UNAUTHORISED);
+    } else if (answer != ANSWER_NONE) {
+        metric_add_owner(&worker->metrics, METRIC_reads_refused, 1);
+    }
+    return answer;
 }
 
 static enum MHD_Result begin(struct worker *worker, struct MHD_Connection *connection, struct request *request,
-                             const char *url, const char *method) {
+                             uint64_t client, const char *url, const char *method, const struct framing *framing) {
     worker->in_flight++;
     request->route = route_of(url);
     request->method = method_of(method);
-    request->answer = answer_of(request);
+    request->answer = answer_of(worker, request);
     request->parsed = request->too_large = false;
     request->body_bytes = 0;
-    struct framing framing = {0};
-    MHD_get_connection_values_n(connection, MHD_HEADER_KIND, look_at_header, &framing);
-    request->length = framing.length;
-    if (framing.broken || framing.lengths + framing.encodings > 1) {
-        if (is_ingest(request)) {
+    request->length = framing->length;
+    request->ends_connection = framing->chunked;
+    if (framing->broken) {
+        if (is_ingest(worker, request)) {
             tally_refused(worker, REFUSAL_MALFORMED);
         }
         return queue_answer(worker, connection, ANSWER_BAD_FRAMING);
     }
-    const bool ingest = is_ingest(request);
-    if (framing.length > (uint64_t)(ingest ? worker->server->options->max_body : DRAIN_MAX)) {
+    if (framing->header_bytes > (size_t)worker->server->options->max_header) {
+        return queue_answer(worker, connection, ANSWER_HEADERS_TOO_LARGE);
+    }
+    const bool ingest = is_ingest(worker, request);
+    const enum answer refused = gate(worker, connection, request, client, ingest);
+    if (refused != ANSWER_NONE) {
+        request->answer = refused;
+        return framing->length > DRAIN_MAX ? queue_answer(worker, connection, refused) : MHD_YES;
+    }
+    if (framing->length > (uint64_t)(ingest ? worker->server->options->max_body : DRAIN_MAX)) {
         if (ingest) {
             tally_refused(worker, REFUSAL_TOO_LARGE);
         }
@@ -389,7 +434,7 @@ static enum MHD_Result begin(struct worker *worker, struct MHD_Connection *conne
     } else if (request->route == ROUTE_EVENTS) {
         lines_begin(&request->batch.lines);
         request->batch.accepted = request->batch.rejected = 0;
-        if (ingest && framing.lengths + framing.encodings == 0) {
+        if (ingest && !framing->has_length) {
             request->answer = ANSWER_LENGTH_REQUIRED;
             tally_refused(worker, REFUSAL_MALFORMED);
         }
@@ -450,11 +495,21 @@ static void enter(const struct worker *worker, struct connection *connection, en
     connection->since_us = atomic_load_explicit(&worker->alive_us, memory_order_relaxed);
 }
 
+void *http_target(void *cls, const char *uri, struct MHD_Connection *mhd) {
+    (void)cls;
+    struct connection *connection =
+        MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
+    if (connection) {
+        connection->target = framing_target_of(uri);
+    }
+    return NULL; /* http_handle sees that the request is new */
+}
+
 enum MHD_Result http_handle(void *cls, struct MHD_Connection *mhd, const char *url, const char *method,
                             const char *version, const char *upload_data, size_t *upload_data_size, void **con_cls) {
-    (void)version;
     struct worker *worker = cls;
     struct connection *connection = *con_cls;
+    const char *path = framing_path(url);
     if (!connection) {
         connection = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
         if (!connection) { /* out of memory when it was opened */
@@ -462,8 +517,13 @@ enum MHD_Result http_handle(void *cls, struct MHD_Connection *mhd, const char *u
         }
         *con_cls = connection;
         connection->used = true;
+        if (connection->handshake.session) { /* whoever sends a request is through */
+            tls_handshake_end(&worker->handshakes, &connection->handshake);
+        }
         enter(worker, connection, PHASE_BODY);
-        return begin(worker, mhd, &connection->request, url, method);
+        worker->answers_last = false;
+        const struct framing framing = framing_of(mhd, connection->target, method, url, version);
+        return begin(worker, mhd, &connection->request, connection->client, path, method, &framing);
     }
     if (*upload_data_size) {
         const size_t len = *upload_data_size;
@@ -471,7 +531,8 @@ enum MHD_Result http_handle(void *cls, struct MHD_Connection *mhd, const char *u
         return body(worker, &connection->request, upload_data, len, connection->why);
     }
     enter(worker, connection, PHASE_ANSWER);
-    return finish(worker, mhd, &connection->request, url, connection->why);
+    worker->answers_last = connection->request.ends_connection;
+    return finish(worker, mhd, &connection->request, path, connection->why);
 }
 
 void http_completed(void *cls, struct MHD_Connection *mhd, void **con_cls, enum MHD_RequestTerminationCode code) {
@@ -496,14 +557,22 @@ static struct connection *connection_open(struct worker *worker, struct MHD_Conn
         if (connection->next) {
             connection->next->previous = connection;
         }
+        if (worker->server->throttle) {
+            connection->client = throttle_client(
+                worker->server->throttle, MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS)->client_addr);
+        }
         worker->first_connection = connection;
         enter(worker, connection, PHASE_IDLE);
+        if (worker->server->access.identity) {
+            tls_handshake_begin(&worker->handshakes, &connection->handshake, mhd, connection->since_us);
+        }
     }
     return connection;
 }
 
 static void connection_close(struct worker *worker, struct connection *connection) {
     if (connection) {
+        tls_handshake_end(&worker->handshakes, &connection->handshake);
         *(connection->previous ? &connection->previous->next : &worker->first_connection) = connection->next;
         if (connection->next) {
             connection->next->previous = connection->previous;

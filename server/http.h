@@ -5,12 +5,15 @@
 #include "server/server.h"
 
 /* The library's pool of a connection, cleared for every request: headers and one read of the body must fit. */
-#define HTTP_POOL_SINGLE (4 * 1024)
+#define HTTP_POOL_SINGLE (4 * 1024) /* at least, and a third more than --max-header */
 #define HTTP_POOL_BATCH (64 * 1024)
 
 /* MHD_AccessHandlerCallback; cls is the worker. */
 enum MHD_Result http_handle(void *cls, struct MHD_Connection *connection, const char *url, const char *method,
                             const char *version, const char *upload_data, size_t *upload_data_size, void **con_cls);
+
+/* The callback of MHD_OPTION_URI_LOG_CALLBACK: sees the target before the library changes it. */
+void *http_target(void *cls, const char *uri, struct MHD_Connection *connection);
 
 /* MHD_NotifyConnectionCallback: makes and frees what we keep of a connection. */
 void http_connection(void *cls, struct MHD_Connection *connection, void **socket_context,
@@ -23,9 +26,6 @@ void http_completed(void *cls, struct MHD_Connection *connection, void **con_cls
 /* The worker's prepared answers; before its thread starts, and after it ended. False when out of memory. */
 bool http_responses_make(struct worker *worker);
 void http_responses_free(struct worker *worker);
-
-/* From now on every answer closes its connection. By the worker. */
-void http_close_after_answers(struct worker *worker);
 
 /* Whether a connection that was opened after since_us (steady clock) has not made its first request yet. By the worker. */
 bool http_expects_first(const struct worker *worker, int64_t since_us);

@@ -81,12 +81,12 @@ int listen_open(const char *text, char *address, char *why) {
     struct addrinfo *found;
     const int error = getaddrinfo(*host ? host : NULL, port, &hints, &found);
     if (error) {
-        snprintf(why, LISTEN_WHY_MAX, "--listen: '%.100s': %s", text, gai_strerror(error));
+        snprintf(why, LISTEN_WHY_MAX, "'%.100s': %s", text, gai_strerror(error));
         return -1;
     }
     const int fd = open_at(found);
     if (fd < 0) {
-        snprintf(why, LISTEN_WHY_MAX, "--listen: cannot listen on %.100s: %s%s", text, strerror(errno),
+        snprintf(why, LISTEN_WHY_MAX, "cannot listen on %.100s: %s%s", text, strerror(errno),
                  errno == EADDRINUSE ? "; another program has this port, choose another" : "");
     } else {
         name_of(fd, address);

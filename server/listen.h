@@ -13,7 +13,7 @@ bool listen_is_valid(const char *text, char *why);
 
 /* Binds and listens on "ADDR:PORT", "[ADDR6]:PORT" or ":PORT" (all addresses); port 0 takes a free one. Returns a
  * non-blocking socket that the caller closes, and the address it got in `address` (LISTEN_ADDRESS_MAX); -1 with `why`
- * (LISTEN_WHY_MAX) filled otherwise. Before the threads start. */
+ * (LISTEN_WHY_MAX) filled otherwise, which the flag's name is to be put before. Before the threads start. */
 int listen_open(const char *text, char *address, char *why);
 
 enum listen_inherited {

@@ -77,7 +77,8 @@ class Routes(Case):
     def test_stats(self):
         stats = self.aforod.stats()
         self.assertEqual(stats["node"], self.aforod.health()["node"])
-        self.assertEqual(set(stats["refused"]), {"malformed", "too_late", "too_far_ahead", "unauthorised", "too_large"})
+        self.assertEqual(set(stats["refused"]), {"malformed", "too_late", "too_far_ahead", "unauthorised", "too_large",
+                                                 "throttled"})
         self.assertEqual((stats["received"], stats["counted"], sum(stats["refused"].values())), (0, 0, 0))
         self.assertGreater(stats["memory"]["allocated_bytes"], 0)
 
@@ -91,7 +92,7 @@ class Routes(Case):
         stats = self.aforod.conserved()
         self.assertEqual((stats["received"], stats["counted"]), (8, 2))
         self.assertEqual(stats["refused"], {"malformed": 2, "too_late": 2, "too_far_ahead": 2, "unauthorised": 0,
-                                            "too_large": 0})
+                                            "too_large": 0, "throttled": 0})
 
 
 class Framing(Case):
@@ -130,8 +131,12 @@ class Framing(Case):
         stamp = text_time(now_us()).encode()
         for path, parts in ((b"/", [b"val", b"ue=" + stamp[:5], stamp[5:]]), (b"/events", [stamp[:7], stamp[7:], b"\n"])):
             chunks = b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in parts) + b"0\r\n\r\n"
-            self.link.sendall(b"POST %s HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n" % path + chunks)
-            self.assertIn(answers(self.link, 1), ([204], [200]))
+            with self.aforod.connect() as link:
+                link.sendall(b"POST %s HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n" % path + chunks + EVENT)
+                received = until_closed(link)
+            self.assertRegex(received, rb"\AHTTP/1\.1 20[04] ")
+            self.assertIn(b"Connection: close", received, "the library shows no bytes of chunks, so nothing may follow them")
+            self.assertEqual(received.count(b"HTTP/1.1"), 1)
         self.assertEqual(self.aforod.conserved()["counted"], 2)
 
     def test_expect_continue(self):

@@ -145,8 +145,8 @@ class Batch(Case):
 
     def test_split_anywhere_between_two_reads(self):
         body = f"{text_time(self.now)}\r\nbad\n{self.now}\n{text_time(self.now + SECOND)}".encode()
-        with self.aforod.connect() as link:
-            for cut in range(1, len(body)):
+        for cut in range(1, len(body)):
+            with self.aforod.connect() as link:
                 link.sendall(b"POST /events HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")
                 for part in (body[:cut], body[cut:]):
                     link.sendall(b"%x\r\n%s\r\n" % (len(part), part))

@@ -1,0 +1,100 @@
+"""Reads tests/corpus; its README says what the lines mean."""
+
+import collections
+import pathlib
+import re
+import socket
+
+from harness import now_us, text_time
+
+DIRECTORY = pathlib.Path(__file__).resolve().parents[1] / "corpus"
+GOOD = "POST / HTTP/1.1\\r\\nHost: x\\r\\nContent-Length: 0\\r\\n\\r\\n"
+HOUR_US = 3_600_000_000
+
+# data: what is sent; counts, refuses: after how many bytes an event is; ends: the server closes; waits: for more;
+# twice: the last answer may come twice
+Request = collections.namedtuple("Request", "name data answers ends waits twice counts refuses")
+
+
+def macros():
+    now = now_us()
+    return {"post": "POST / HTTP/1.1\\r\\nHost: x\\r\\n", "events": "POST /events HTTP/1.1\\r\\nHost: x\\r\\n",
+            "get": "GET /healthz HTTP/1.1\\r\\nHost: x\\r\\n", "good": GOOD + "{!}", "unseen": GOOD, "now": text_time(now),
+            "old": text_time(now - 2 * HOUR_US), "ahead": text_time(now + HOUR_US)}
+
+
+def bytes_of(text):
+    return text.encode("latin-1").decode("unicode_escape").encode("latin-1")
+
+
+def parse(text):
+    """The bytes, and where the marks stand in them."""
+    known = macros()
+    text = re.sub(r"\{(\w+)\}", lambda found: known[found[1]], text)
+    again = 1
+    while again:
+        text, again = re.subn(r"\{([^{}]+)\*(\d+)\}", lambda found: found[1] * int(found[2]), text)
+    data, marks = b"", {"!": [], "?": []}
+    for i, piece in enumerate(re.split(r"\{([!?])\}", text)):
+        if i % 2:
+            marks[piece].append(len(data))
+        else:
+            data += bytes_of(piece)
+    return data, marks["!"], marks["?"]
+
+
+def read_corpus():
+    """All requests, with timestamps of this moment."""
+    requests = []
+    for path in sorted(DIRECTORY.glob("*.txt")):
+        for number, line in enumerate(path.read_text(encoding="ascii").splitlines(), 1):
+            if not line or line.startswith("#"):
+                continue
+            answers, what, text = line.split(" | ", 2)
+            data, counts, refuses = parse(text)
+            requests.append(Request(f"{path.name}:{number}: {what}", data, [int(code) for code in re.findall(r"\d+", answers)],
+                                    answers.endswith(".") and not answers.endswith("..."), answers.endswith("..."),
+                                    "*" in answers, counts, refuses))
+    return requests
+
+
+def statuses(received):
+    return [int(code) for code in re.findall(rb"HTTP/1\.[01] (\d{3}) ", received)]
+
+
+def acknowledged(received):
+    """Events that the answers say were counted."""
+    return statuses(received).count(204) + sum(int(n) for n in re.findall(rb'"accepted":(\d+)', received))
+
+
+def receive(link, enough=lambda received: False):
+    """Everything until the other side closes, or there is enough; (bytes, closed). The link has a time-out."""
+    received = b""
+    while not enough(received):
+        try:
+            part = link.recv(65536)
+        except ConnectionError:
+            return received, True
+        except TimeoutError:
+            return received, False
+        if not part:
+            return received, True
+        received += part
+    return received, False
+
+
+def send(link, data):
+    """False when the other side has closed before it was all sent: it may."""
+    try:
+        link.sendall(data)
+        return True
+    except ConnectionError:
+        return False
+    except TimeoutError:
+        return False
+
+
+def connect(port, source="127.0.0.1"):
+    link = socket.create_connection(("127.0.0.1", port), 10, (source, 0))
+    link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return link
