@@ -334,8 +334,9 @@ bool door_expects_first(const struct door *door, int64_t since_us) {
 
 void door_close(struct door *door) {
     door_shut(door);
-    while (door->first) {
-        guest_leaves(door, door->first);
+    for (struct guest *guest = door->first, *next; guest; guest = next) {
+        next = guest->next;
+        guest_leaves(door, guest);
     }
 }
 

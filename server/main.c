@@ -281,7 +281,8 @@ __attribute__((format(printf, 2, 3))) static bool wrong(const char *flag, const 
 
 /* What options.def cannot say of a value; what is wrong is named in one line, before anything is opened or made. */
 static bool options_make_sense(const struct options *options, enum log_level *level) {
-    char why[LISTEN_WHY_MAX > STORE_WHY_MAX ? LISTEN_WHY_MAX : STORE_WHY_MAX];
+    char why[LISTEN_WHY_MAX];
+    _Static_assert(LISTEN_WHY_MAX >= REDIS_URL_WHY_MAX, "room for the sentences of both");
     struct redis_url url;
     if (!log_level_by_name(options->log_level, level)) {
         return wrong("log-level", "'%s' is not error, warn, info or debug", options->log_level);

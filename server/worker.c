@@ -7,6 +7,7 @@
 #include "server/http.h"
 #include "server/log.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <limits.h>
 #include <poll.h>
@@ -174,7 +175,9 @@ static unsigned workers_n(const struct server *server) {
 }
 
 static struct worker *worker_at(const struct server *server, unsigned index) {
-    return index < server->workers ? &server->worker[index] : server->admin;
+    struct worker *worker = index < server->workers ? &server->worker[index] : server->admin;
+    assert(worker);
+    return worker;
 }
 
 static bool worker_make(struct worker *worker, struct server *server, unsigned index, int listen_fd) {
