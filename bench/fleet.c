@@ -4,11 +4,9 @@
  * threads drive them all, each node has a connection of its own. bench/fleet starts it and Redis, and makes
  * the table.
  *
- *   bench-fleet URL NODES SECONDS DIR [INTERVAL_MS [GROUPS]]
+ *   bench-fleet URL NODES SECONDS DIR [INTERVAL_MS]
  *
- * Says "steady" when all nodes flush, "measured" SECONDS later, and then what it saw. GROUPS: a sketch of
- * sub-totals by group of nodes: each group's clock is GROUP_APART_S from the next one's, so that no two
- * groups write the same keys. */
+ * Says "steady" when all nodes flush, "measured" SECONDS later, and then what it saw. */
 #include "counters/shard.h"
 #include "server/clock.h"
 #include "server/flush.h"
@@ -29,15 +27,12 @@
 #define THREADS 16
 #define WARM_S 3
 #define HORIZON_S 3
-#define GROUP_APART_S 3
-#define GROUPS_MAX 16
 #define COUNT_EACH 1000 /* events in a window, about: of a node that takes 100,000 a second */
 
 struct node {
     struct counters *counters;
     struct flush *flush;
-    int64_t shift_us; /* of its group's clock */
-    int64_t window;   /* the open one, as of the last turn */
+    int64_t window; /* the open one, as of the last turn */
     uint64_t events;
 };
 
@@ -58,18 +53,17 @@ __attribute__((noreturn)) static void die(const char *what, const char *why) {
     exit(EXIT_FAILURE);
 }
 
-static void node_make(unsigned i, const char *url, const char *dir, unsigned groups) {
+static void node_make(unsigned i, const char *url, const char *dir) {
     char path[512], id[32], why[COUNTERS_WHY_MAX] = "";
     snprintf(path, sizeof path, "%s/%u", dir, i);
     snprintf(id, sizeof id, "node-%05u", i);
-    const int64_t horizon_s = HORIZON_S + (groups - 1) * GROUP_APART_S, horizon_us = horizon_s * US_PER_S;
+    const int64_t horizon_us = HORIZON_S * US_PER_S;
     const struct counters_config config = {.dir = path,
                                            .node_id = id,
                                            .workers = 1,
                                            .horizon_us = horizon_us,
                                            .keep_us = {horizon_us, horizon_us, horizon_us}};
     struct node *node = &nodes[i];
-    node->shift_us = (int64_t)(i % groups) * GROUP_APART_S * US_PER_S;
     node->counters = counters_open(&config, NULL, why);
     if (!node->counters) {
         die("state", why);
@@ -77,7 +71,7 @@ static void node_make(unsigned i, const char *url, const char *dir, unsigned gro
     const struct store_redis_config redis = {.url = url,
                                              .node_id = id,
                                              .ttl_s = {7200, 604800, 34560000},
-                                             .horizon_s = horizon_s,
+                                             .horizon_s = HORIZON_S,
                                              .timeout_ms = 5000};
     struct store *store = store_redis_new(&redis, why);
     if (!store) {
@@ -95,7 +89,7 @@ static void node_make(unsigned i, const char *url, const char *dir, unsigned gro
  * all shards are one sum. */
 static void node_count_up(struct node *node) {
     struct shard *shard = counters_readback_shard(node->counters);
-    const int64_t now_us = clock_wall_us() - node->shift_us, open = window_at(RESOLUTION_10MS, now_us);
+    const int64_t now_us = clock_wall_us(), open = window_at(RESOLUTION_10MS, now_us);
     const int64_t oldest = open - (HORIZON_S - 1) * 100;
     int64_t window = node->window && node->window > oldest ? node->window : open;
     for (; window <= open; window++) {
@@ -196,12 +190,10 @@ static void report(struct driver *drivers, int seconds, int64_t used_us) {
 int main(int argc, char **argv) {
     const int seconds = argc > 3 ? atoi(argv[3]) : 0;
     const int interval_ms = argc > 5 ? atoi(argv[5]) : 1000;
-    const unsigned groups = argc > 6 ? (unsigned)atoi(argv[6]) : 1;
     interval_us = interval_ms * US_PER_MS;
     node_count = argc > 4 ? (unsigned)atoi(argv[2]) : 0;
-    if (node_count < 1 || node_count > 99999 || seconds < 1 || interval_ms < 10 || groups < 1 ||
-        groups > GROUPS_MAX) {
-        fprintf(stderr, "bench-fleet URL NODES SECONDS DIR [INTERVAL_MS [GROUPS]]\n");
+    if (node_count < 1 || node_count > 99999 || seconds < 1 || interval_ms < 10) {
+        fprintf(stderr, "bench-fleet URL NODES SECONDS DIR [INTERVAL_MS]\n");
         return 2;
     }
     signal(SIGPIPE, SIG_IGN);
@@ -210,7 +202,7 @@ int main(int argc, char **argv) {
     nodes = calloc(node_count, sizeof *nodes);
     struct driver drivers[THREADS] = {0};
     for (unsigned i = 0; nodes && i < node_count; i++) {
-        node_make(i, argv[1], argv[4], groups);
+        node_make(i, argv[1], argv[4]);
         node_count_up(&nodes[i]);
         flush_turn(nodes[i].flush); /* connects, and reads back */
     }

@@ -1,6 +1,7 @@
 #include "redis/link.h"
 
 #include "redis/cluster.h"
+#include "redis/schema.h"
 #include "redis/sentinel.h"
 #include "redis/wire.h"
 
@@ -67,6 +68,10 @@ bool link_connected(const struct link *link) {
 
 bool link_pending(const struct link *link) {
     return link->cluster ? cluster_pending(link->cluster) : link->pending > 0;
+}
+
+unsigned link_groups(const struct link *link) {
+    return link->url.kind == REDIS_URL_CLUSTER ? SCHEMA_GROUPS_MAX : 1;
 }
 
 const char *link_address(const struct link *link) {

@@ -52,6 +52,9 @@ bool link_pending(const struct link *link);
 /* Append and reply of one command of NUL-terminated words. */
 redisReply *link_command(struct link *link, int argc, const char **argv, int key_at, char *why);
 
+/* Over how many groups its nodes are spread (schema.h): SCHEMA_GROUPS_MAX in a cluster, else 1. */
+unsigned link_groups(const struct link *link);
+
 /* For messages; no password in it. */
 const char *link_address(const struct link *link);
 

@@ -30,68 +30,92 @@ bool reader_hash(const redisReply *reply, enum resolution r, const char *key, ui
     return ok;
 }
 
-/* Sends `command KEY` for chunks [first, first + n), n <= LINK_PIPELINE_MAX. */
-static bool ask(struct link *link, const char *command, enum resolution r, int64_t first, uint32_t n,
-                char *why) {
+/* Takes the reply about one chunk's key of one group. False fills why. */
+typedef bool take(void *cls, const redisReply *reply, uint32_t i, const char *key, char *why);
+
+/* Sends `command KEY` for chunks [first, first + n), n <= LINK_PIPELINE_MAX, and has the replies taken. */
+static bool ask(struct link *link, const char *command, enum resolution r, int64_t first, uint32_t n, unsigned group,
+                take *each, void *cls, char *why) {
+    char later[LINK_WHY_MAX] = ""; /* the first failure is the one to tell */
+    char key[SCHEMA_KEY_MAX];
     for (uint32_t i = 0; i < n; i++) {
-        char key[SCHEMA_KEY_MAX];
-        const size_t lens[] = {strlen(command), schema_total_key(r, first + i, key)};
+        const size_t lens[] = {strlen(command), schema_total_key(r, first + i, group, key)};
         const char *argv[] = {command, key};
         if (!link_append(link, 2, argv, lens, 1, why)) {
             return false;
         }
+    }
+    bool ok = true;
+    for (uint32_t i = 0; link_pending(link); i++) { /* all replies are taken, so that the link stays in step */
+        redisReply *reply = link_reply(link, ok ? why : later);
+        if (!reply) {
+            ok = false;
+            continue;
+        }
+        schema_total_key(r, first + i, group, key);
+        ok = each(cls, reply, i, key, ok ? why : later) && ok;
+        freeReplyObject(reply);
+    }
+    return ok;
+}
+
+/* Where the replies of a pipeline go. */
+struct totals {
+    enum resolution r;
+    uint64_t *counts;
+};
+
+static bool add_total(void *cls, const redisReply *reply, uint32_t i, const char *key, char *why) {
+    const struct totals *totals = cls;
+    const uint32_t slots = resolution_table[totals->r].slots;
+    uint64_t of_group[SLOTS_MAX];
+    if (!reader_hash(reply, totals->r, key, of_group, why)) {
+        return false;
+    }
+    for (uint32_t slot = 0; slot < slots; slot++) {
+        totals->counts[(size_t)i * slots + slot] += of_group[slot];
     }
     return true;
 }
 
 bool reader_chunk_totals(struct link *link, enum resolution r, int64_t first, uint32_t n, uint64_t *counts,
                          char *why) {
-    char later[LINK_WHY_MAX]; /* the first failure is the one to tell */
-    bool ok = true;
-    for (uint32_t done = 0; done < n && ok;) {
+    const uint32_t slots = resolution_table[r].slots;
+    memset(counts, 0, (size_t)n * slots * sizeof *counts);
+    for (uint32_t done = 0; done < n;) {
         const uint32_t here = n - done < LINK_PIPELINE_MAX ? n - done : LINK_PIPELINE_MAX;
-        if (!ask(link, "HGETALL", r, first + done, here, why)) {
-            return false;
-        }
-        for (; link_pending(link); done++) { /* all replies are taken, so that the link stays in step */
-            redisReply *reply = link_reply(link, ok ? why : later);
-            if (!reply) {
-                ok = false;
-                continue;
+        struct totals totals = {r, counts + (size_t)done * slots};
+        for (unsigned group = 0; group < link_groups(link); group++) {
+            if (!ask(link, "HGETALL", r, first + done, here, group, add_total, &totals, why)) {
+                return false;
             }
-            char key[SCHEMA_KEY_MAX];
-            schema_total_key(r, first + done, key);
-            ok = reader_hash(reply, r, key, counts + (size_t)done * resolution_table[r].slots,
-                             ok ? why : later) &&
-                 ok;
-            freeReplyObject(reply);
         }
+        done += here;
     }
-    return ok;
+    return true;
+}
+
+static bool note_existence(void *cls, const redisReply *reply, uint32_t i, const char *key, char *why) {
+    bool *exists = cls;
+    if (reply->type != REDIS_REPLY_INTEGER) {
+        snprintf(why, LINK_WHY_MAX, "%.100s: EXISTS: %.120s", key,
+                 reply->type == REDIS_REPLY_ERROR ? reply->str : "an unexpected answer");
+        return false;
+    }
+    exists[i] = exists[i] || reply->integer != 0;
+    return true;
 }
 
 bool reader_exists(struct link *link, enum resolution r, int64_t first, uint32_t n, bool *exists, char *why) {
-    char later[LINK_WHY_MAX];
-    bool ok = true;
-    for (uint32_t done = 0; done < n && ok;) {
+    memset(exists, 0, n * sizeof *exists);
+    for (uint32_t done = 0; done < n;) {
         const uint32_t here = n - done < LINK_PIPELINE_MAX ? n - done : LINK_PIPELINE_MAX;
-        if (!ask(link, "EXISTS", r, first + done, here, why)) {
-            return false;
-        }
-        for (; link_pending(link); done++) {
-            redisReply *reply = link_reply(link, ok ? why : later);
-            if (!reply) {
-                ok = false;
-                continue;
+        for (unsigned group = 0; group < link_groups(link); group++) {
+            if (!ask(link, "EXISTS", r, first + done, here, group, note_existence, exists + done, why)) {
+                return false;
             }
-            exists[done] = reply->type == REDIS_REPLY_INTEGER && reply->integer != 0;
-            if (ok && reply->type != REDIS_REPLY_INTEGER) {
-                snprintf(why, LINK_WHY_MAX, "%.100s: EXISTS: %.120s", link_address(link),
-                         reply->type == REDIS_REPLY_ERROR ? reply->str : "an unexpected answer");
-                ok = false;
-            }
-            freeReplyObject(reply);
         }
+        done += here;
     }
-    return ok;
+    return true;
 }

@@ -6,21 +6,32 @@
 
 #define COUNT_MAX (UINT64_C(1) << 53) /* beyond it the script's doubles are not exact */
 
-size_t schema_total_key(enum resolution r, int64_t chunk, char *buf) {
+/* FNV-1a (Fowler, Noll, Vo), 32 bits, its halves folded: node ids may differ in their last character only. */
+unsigned schema_group(const char *node, unsigned groups) {
+    uint32_t hash = 2166136261U;
+    for (; *node; node++) {
+        hash = (hash ^ (unsigned char)*node) * 16777619U;
+    }
+    return (hash ^ hash >> 16) % groups;
+}
+
+size_t schema_total_key(enum resolution r, int64_t chunk, unsigned group, char *buf) {
     /* As much of the time as a chunk is wide: an hour, a minute, a second. */
     static const char *const formats[RESOLUTIONS] = {
-        [RESOLUTION_10MS] = "aforo:{%s:%04d-%02d-%02dT%02d:%02d:%02d}",
-        [RESOLUTION_1S] = "aforo:{%s:%04d-%02d-%02dT%02d:%02d}",
-        [RESOLUTION_1MIN] = "aforo:{%s:%04d-%02d-%02dT%02d}",
+        [RESOLUTION_10MS] = "aforo:{%s:%04d-%02d-%02dT%02d:%02d:%02d",
+        [RESOLUTION_1S] = "aforo:{%s:%04d-%02d-%02dT%02d:%02d",
+        [RESOLUTION_1MIN] = "aforo:{%s:%04d-%02d-%02dT%02d",
     };
     struct civil t;
     civil_from_us(chunk_start_us(r, chunk), &t);
-    return (size_t)snprintf(buf, SCHEMA_KEY_MAX, formats[r], resolution_table[r].name, t.year, t.month, t.day,
-                            t.hour, t.minute, t.second);
+    const size_t n = (size_t)snprintf(buf, SCHEMA_KEY_MAX, formats[r], resolution_table[r].name, t.year, t.month,
+                                      t.day, t.hour, t.minute, t.second);
+    return n + (size_t)(group ? snprintf(buf + n, SCHEMA_KEY_MAX - n, "#%u}", group)
+                              : snprintf(buf + n, SCHEMA_KEY_MAX - n, "}"));
 }
 
-size_t schema_node_key(enum resolution r, int64_t chunk, const char *node, char *buf) {
-    const size_t n = schema_total_key(r, chunk, buf);
+size_t schema_node_key(enum resolution r, int64_t chunk, unsigned group, const char *node, char *buf) {
+    const size_t n = schema_total_key(r, chunk, group, buf);
     return n + (size_t)snprintf(buf + n, SCHEMA_KEY_MAX - n, ":%.63s", node);
 }
 

@@ -26,6 +26,7 @@ struct store_redis {
     struct store store;
     struct link *link;
     char node[64];
+    unsigned group; /* of this node */
     int64_t ttl_total_s[RESOLUTIONS];
     int64_t ttl_node_s[RESOLUTIONS];
 };
@@ -79,8 +80,8 @@ static bool append_chunk(struct store_redis *s, const struct store_chunk *chunk,
     char total_key[SCHEMA_KEY_MAX], node_key[SCHEMA_KEY_MAX], ttl[2][NUMBER_MAX];
     char field[SLOTS_MAX][3], value[SLOTS_MAX][NUMBER_MAX];
     const enum resolution r = chunk->resolution;
-    schema_total_key(r, chunk->chunk, total_key);
-    schema_node_key(r, chunk->chunk, s->node, node_key);
+    schema_total_key(r, chunk->chunk, s->group, total_key);
+    schema_node_key(r, chunk->chunk, s->group, s->node, node_key);
     snprintf(ttl[0], NUMBER_MAX, "%" PRId64, s->ttl_total_s[r]);
     snprintf(ttl[1], NUMBER_MAX, "%" PRId64, s->ttl_node_s[r]);
     const char *fixed[FIXED_ARGUMENTS] = {by_sha ? "EVALSHA" : "EVAL",
@@ -198,7 +199,7 @@ static bool store_read_back(struct store *store, enum resolution r, int64_t firs
         char key[PIPELINE][SCHEMA_KEY_MAX];
         const int64_t here = n - done < PIPELINE ? n - done : PIPELINE;
         for (int64_t i = 0; i < here; i++) {
-            const size_t lens[] = {7, schema_node_key(r, first + done + i, s->node, key[i])};
+            const size_t lens[] = {7, schema_node_key(r, first + done + i, s->group, s->node, key[i])};
             const char *argv[] = {"HGETALL", key[i]};
             if (!link_append(s->link, 2, argv, lens, 1, why)) {
                 return false;
@@ -220,7 +221,7 @@ static enum store_ack store_probe(struct store *store, enum resolution r, int64_
                                   char why[STORE_WHY_MAX]) {
     struct store_redis *s = of(store);
     char key[SCHEMA_KEY_MAX];
-    schema_node_key(r, chunk, s->node, key);
+    schema_node_key(r, chunk, s->group, s->node, key);
     const char *argv[] = {"EXISTS", key};
     redisReply *reply = link_command(s->link, 2, argv, 1, why);
     if (!reply) {
@@ -270,6 +271,7 @@ struct store *store_redis_new(const struct store_redis_config *config, char why[
         link_set_check(link, check_eviction, NULL);
     }
     snprintf(s->node, sizeof s->node, "%s", config->node_id);
+    s->group = schema_group(s->node, link_groups(link));
     for (int r = 0; r < RESOLUTIONS; r++) {
         /* A node's key outlives every resend that could still name one of its windows, and the total outlives
          * the node's key: were the key gone and the total there, a resend would count twice. */

@@ -1,5 +1,7 @@
 /* The store and six real cluster nodes: failovers, a slot that moves under load, a node gone for good. */
 #include "redis/cluster.h"
+#include "redis/link.h"
+#include "redis/reader.h"
 #include "redis/schema.h"
 #include "tests/redis/driver.h"
 #include "tests/redis/lab.h"
@@ -105,7 +107,7 @@ static void teardown(void) {
 
 static uint16_t slot_of(const struct store_chunk *chunk) {
     char key[SCHEMA_KEY_MAX];
-    const size_t len = schema_total_key(chunk->resolution, chunk->chunk, key);
+    const size_t len = schema_total_key(chunk->resolution, chunk->chunk, schema_group("n1", SCHEMA_GROUPS_MAX), key);
     return cluster_slot(key, len);
 }
 
@@ -145,6 +147,31 @@ START_TEST(all_masters_share_the_chunks) {
     ck_assert_int_eq(
         driver.store->ops->probe(driver.store, driver.chunk[0].resolution, driver.chunk[0].chunk, why),
         STORE_KNOWN);
+}
+END_TEST
+
+START_TEST(nodes_of_other_groups_add_up) {
+    struct store *store = driver_store(url, "n2", TIMEOUT_MS);
+    ck_assert_msg(store->ops->connect(store, why), "%s", why);
+    ck_assert_uint_ne(schema_group("n1", SCHEMA_GROUPS_MAX), schema_group("n2", SCHEMA_GROUPS_MAX));
+    const struct store_chunk chunk = {
+        .resolution = RESOLUTION_10MS, .chunk = 1700000000, .n = 2, .slot = {0, 7}, .count = {5, 11}};
+    enum store_ack ack;
+    ck_assert_msg(store->ops->send(store, &chunk, 1, &ack, why), "%s", why);
+    ck_assert_msg(driver.store->ops->send(driver.store, &chunk, 1, &ack, why), "%s", why);
+    store->ops->close(store);
+    struct redis_url parsed;
+    ck_assert(redis_url_parse(url, &parsed, why));
+    struct link *link = link_new(&parsed, TIMEOUT_MS);
+    uint64_t counts[100];
+    bool exists;
+    ck_assert_msg(link_connect(link, why), "%s", why);
+    ck_assert_msg(reader_chunk_totals(link, RESOLUTION_10MS, chunk.chunk, 1, counts, why), "%s", why);
+    ck_assert_msg(reader_exists(link, RESOLUTION_10MS, chunk.chunk, 1, &exists, why), "%s", why);
+    link_free(link);
+    ck_assert_uint_eq(counts[0], 10);
+    ck_assert_uint_eq(counts[7], 22);
+    ck_assert(exists);
 }
 END_TEST
 
@@ -329,6 +356,7 @@ int main(void) {
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_set_timeout(tcase, 60);
     tcase_add_test(tcase, all_masters_share_the_chunks);
+    tcase_add_test(tcase, nodes_of_other_groups_add_up);
     tcase_add_test(tcase, one_master_that_may_evict_is_refused);
     tcase_add_test(tcase, one_server_is_no_cluster);
     tcase_add_test(tcase, a_slot_moves_under_load);

@@ -109,7 +109,7 @@ static int missing(int64_t from_us, int n, bool dead_too, int *kept) {
     *kept = 0;
     for (int i = 0; i < n; i++) {
         char key[SCHEMA_KEY_MAX];
-        const size_t len = schema_total_key(RESOLUTION_10MS, from_us / US_PER_S + i, key);
+        const size_t len = schema_total_key(RESOLUTION_10MS, from_us / US_PER_S + i, schema_group("n1", SCHEMA_GROUPS_MAX), key);
         const int owner = owner_of(key, len);
         if (owner != DEAD || dead_too) {
             ++*kept;

@@ -1,6 +1,7 @@
 #include "redis/schema.h"
 
 #include <check.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,9 +23,9 @@ START_TEST(keys_say_as_much_of_the_time_as_a_chunk_is_wide) {
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         char key[SCHEMA_KEY_MAX];
         const int64_t chunk = cases[i].start_s * US_PER_S / chunk_width_us(cases[i].r);
-        ck_assert_uint_eq(schema_total_key(cases[i].r, chunk, key), strlen(cases[i].total));
+        ck_assert_uint_eq(schema_total_key(cases[i].r, chunk, 0, key), strlen(cases[i].total));
         ck_assert_str_eq(key, cases[i].total);
-        ck_assert_uint_eq(schema_node_key(cases[i].r, chunk, "n-1.a_B", key), strlen(cases[i].node));
+        ck_assert_uint_eq(schema_node_key(cases[i].r, chunk, 0, "n-1.a_B", key), strlen(cases[i].node));
         ck_assert_str_eq(key, cases[i].node);
     }
 }
@@ -34,8 +35,34 @@ START_TEST(the_longest_node_id_fits) {
     char key[SCHEMA_KEY_MAX], node[64];
     memset(node, 'n', 63);
     node[63] = '\0';
-    ck_assert_uint_eq(schema_node_key(RESOLUTION_10MS, 1795000299, node, key), strlen(key));
+    ck_assert_uint_eq(schema_node_key(RESOLUTION_10MS, 1795000299, SCHEMA_GROUPS_MAX - 1, node, key), strlen(key));
     ck_assert_str_eq(key + strlen(key) - 63, node);
+}
+END_TEST
+
+START_TEST(groups_have_keys_of_their_own) {
+    char key[SCHEMA_KEY_MAX];
+    schema_total_key(RESOLUTION_1S, 1795000260 / 60, 5, key);
+    ck_assert_str_eq(key, "aforo:{1s:2026-11-18T11:11#5}");
+    schema_node_key(RESOLUTION_1S, 1795000260 / 60, 5, "n1", key);
+    ck_assert_str_eq(key, "aforo:{1s:2026-11-18T11:11#5}:n1");
+}
+END_TEST
+
+START_TEST(a_node_has_its_group_for_ever) {
+    ck_assert_uint_eq(schema_group("n1", 1), 0);
+    ck_assert_uint_eq(schema_group("n1", 8), 5); /* counts in Redis hang on it: never another one */
+    ck_assert_uint_eq(schema_group("df0724b78bfe43b3", 8), 2);
+    unsigned nodes[8] = {0};
+    for (int i = 0; i < 800; i++) {
+        char node[16];
+        snprintf(node, sizeof node, "node-%d", i);
+        nodes[schema_group(node, 8)]++;
+    }
+    for (int group = 0; group < 8; group++) {
+        ck_assert_uint_ge(nodes[group], 60);
+        ck_assert_uint_le(nodes[group], 140);
+    }
 }
 END_TEST
 
@@ -99,6 +126,8 @@ int main(void) {
     TCase *tcase = tcase_create("redis_schema");
     tcase_add_test(tcase, keys_say_as_much_of_the_time_as_a_chunk_is_wide);
     tcase_add_test(tcase, the_longest_node_id_fits);
+    tcase_add_test(tcase, groups_have_keys_of_their_own);
+    tcase_add_test(tcase, a_node_has_its_group_for_ever);
     tcase_add_test(tcase, fields_round_trip);
     tcase_add_test(tcase, what_is_no_field);
     tcase_add_test(tcase, counts);
