@@ -276,6 +276,13 @@ int main(int argc, char **argv) {
                             .workers = workers,
                             .started_us = clock_steady_us(),
                             .sign_of_life_ms = sign_of_life_ms(notify_watchdog_us())};
+    if (options.max_connections_per_address) {
+        server.address_places = address_places_new((uint32_t)options.max_connections_per_address);
+        if (!server.address_places) {
+            fprintf(stderr, "aforod: out of memory\n");
+            return EXIT_FAILURE;
+        }
+    }
     server.counters = open_counters(&options, workers);
     if (!server.counters) {
         return EXIT_FAILURE;
@@ -289,5 +296,6 @@ int main(int argc, char **argv) {
     }
     log_tally(&server);
     counters_close(server.counters);
+    address_places_free(server.address_places);
     return status;
 }
