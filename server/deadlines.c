@@ -31,12 +31,15 @@ int64_t deadline_limit_us(const struct deadline *deadline, const struct options 
     }
 }
 
-void deadline_note_taken(struct deadline *deadline, int fd) {
+void deadline_note_taken(struct deadline *deadline, int fd, int64_t now_us) {
     struct tcp_info info = {0};
     socklen_t size = sizeof info;
     if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) == 0) {
         const uint64_t acked = info.tcpi_bytes_acked + 1; /* 0 means: not looked at yet */
-        deadline->acked_before = deadline->acked_before ? deadline->acked_before : acked;
+        if (!deadline->acked_before) {
+            deadline->acked_before = acked;
+            deadline->since_us = now_us; /* what it took before is not known, and so not asked for */
+        }
         deadline->bytes = acked - deadline->acked_before;
     }
 }

@@ -22,8 +22,8 @@ void deadline_enter(struct deadline *deadline, enum phase phase, int64_t now_us)
 /* How long the phase may last in all, in us. Pure. */
 int64_t deadline_limit_us(const struct deadline *deadline, const struct options *options);
 
-/* Asks TCP how much of the answer was taken. */
-void deadline_note_taken(struct deadline *deadline, int fd);
+/* Asks TCP how much of the answer was taken; the time runs from the first look. */
+void deadline_note_taken(struct deadline *deadline, int fd, int64_t now_us);
 
 /* Ends the connection, so that the library sees its end. What was not taken is thrown away, not kept for a client that
  * reads nothing. */

@@ -526,15 +526,15 @@ static bool has_left(const struct connection *connection) {
 void http_close_slow(struct worker *worker, int64_t now_us) {
     for (struct connection *connection = worker->first_connection; connection; connection = connection->next) {
         struct deadline *deadline = &connection->deadline;
-        const int64_t age_us = now_us - deadline->since_us;
-        if (age_us < US_PER_S) {
+        if (now_us - deadline->since_us < US_PER_S) {
             continue;
         }
         if (deadline->phase == PHASE_ANSWER) {
-            deadline_note_taken(deadline, connection->fd);
+            deadline_note_taken(deadline, connection->fd, now_us);
         } else if (deadline->phase == PHASE_BODY) {
             deadline->bytes = connection->request.body_bytes;
         }
+        const int64_t age_us = now_us - deadline->since_us;
         if (age_us > deadline_limit_us(deadline, worker->server->options)) {
             deadline_cut(deadline, connection->fd);
             deadline->since_us = now_us; /* once */

@@ -43,7 +43,7 @@ class Load:
             end = time.monotonic() + PHASE_S
             while (left := end - time.monotonic()) > 0:
                 meanwhile()
-                time.sleep(min(0.05, max(0, left)))
+                time.sleep(min(0.01, max(0, left)))
             found.append(self.ask("phase"))
         return {name: statistics.median(phase[name] for phase in found) for name in ("rate", "p50_us", "p99_us", "max_us")}
 
@@ -193,7 +193,6 @@ class Slow(Case):
             crowd.act(more)
             return crowd.cut >= MANY
         wait_until(all_cut, lambda: f"all are cut off: {crowd.cut} were", 60, 0.05)
-        wait_until(lambda: (tcp_pages() - before) * 4096 >> 20 < 100, "what they did not read is thrown away", 10, 0.1)
         self.finish(*found)
 
     @staticmethod
@@ -204,7 +203,7 @@ class Slow(Case):
 
     def test_more_than_may_come(self):
         def again(crowd):
-            for _ in range(50):
+            for _ in range(10):
                 crowd.open().close()
         found = self.disturbed("too many", ["--max-connections", str(MANY // 2), "--header-timeout", "60s"], b"POST", again)
         self.assertGreater(self.finish(*found)["connections_refused"], MANY // 2)
