@@ -85,11 +85,13 @@ static bool plain_find(const struct query *query, int64_t now_us, int64_t *first
     return true;
 }
 
-static void check(bool holds) {
+static void check_at(bool holds, int line) {
     if (!holds) {
+        fprintf(stderr, "line %d does not hold\n", line);
         abort();
     }
 }
+#define check(holds) check_at(holds, __LINE__)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     size_t counts = 0;

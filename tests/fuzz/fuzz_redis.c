@@ -23,11 +23,13 @@ static int peers;
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int no_sleep(const struct timespec *time, struct timespec *left);
 
-static void check(bool holds) {
+static void check_at(bool holds, int line) {
     if (!holds) {
+        fprintf(stderr, "line %d does not hold\n", line);
         abort();
     }
 }
+#define check(holds) check_at(holds, __LINE__)
 
 /* ---- in place of the network ------------------------------------------------------------------------------- */
 

@@ -13,11 +13,13 @@ static size_t good_bytes;
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static void check(bool holds) {
+static void check_at(bool holds, int line) {
     if (!holds) {
+        fprintf(stderr, "line %d does not hold\n", line);
         abort();
     }
 }
+#define check(holds) check_at(holds, __LINE__)
 
 static struct counters_config config(unsigned workers) {
     return (struct counters_config){.dir = dir,
@@ -102,7 +104,7 @@ static void open_to_read(void) {
 }
 
 /* Whatever was mended, afterwards everything agrees, and what was closed in order opens again unchanged. */
-static void open_to_write(unsigned workers) {
+static void open_to_write(unsigned workers, bool killed) {
     char why[COUNTERS_WHY_MAX] = "";
     uint64_t repaired = 0;
     const struct counters_config asked = config(workers);
@@ -117,9 +119,15 @@ static void open_to_write(unsigned workers) {
     struct shard *shard = counters_worker_shard(counters, 0);
     shard_set_now_owner(shard, FUZZ_NOW_US + US_PER_S);
     shard_add_owner(shard, FUZZ_NOW_US + US_PER_S);
-    check(counters_verify(counters, why));
+    /* In the file of a killed process a coarser chunk without an epoch is one that was being recycled, and its counts are
+     * given up. Somebody who wipes just that word makes the next event disagree with the older ones of its window. */
+    const bool whole = counters_verify(counters, why);
+    check(whole || killed);
     counters_tally(counters, &before);
     counters_close(counters);
+    if (!whole) {
+        return;
+    }
     counters = counters_open(&asked, &repaired, why);
     check(counters && repaired == 0);
     counters_tally(counters, &after);
@@ -174,7 +182,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         free(file);
     }
     open_to_read();
-    open_to_write(how & 32 ? 3 : 2);
+    open_to_write(how & 32 ? 3 : 2, how & 2 || how & 8);
     unlink(path);
     return 0;
 }

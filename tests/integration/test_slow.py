@@ -13,7 +13,7 @@ from harness import BIN, Case, Failure, environment, wait_until
 
 MANY = 5000
 RATE = 5000
-PHASES = 6
+PHASES = 5
 PHASE_S = 1
 FACTOR = 5
 REQUEST = b"POST / HTTP/1.1\r\nHost: x\r\n"
