@@ -15,6 +15,10 @@
 
 static const char MAGIC[8] = {'a', 'f', 'o', 'r', 'o', '\r', '\n', 0x1a};
 
+#define SHARDS_MOST (COUNTERS_WORKERS_MAX + 1)
+#define YEAR_10000_US (INT64_C(253402300800) * US_PER_S)
+#define CHUNKS_MOST (1 << 24) /* half a year of 10 ms windows */
+
 _Static_assert(sizeof(struct state_header) <= RING_PAGE, "the header is one page");
 _Static_assert(sizeof(struct shard_page) <= RING_PAGE, "a shard's own numbers are one page");
 
@@ -139,6 +143,19 @@ static bool make_file(struct counters *counters, const struct counters_config *c
     return true;
 }
 
+/* Numbers that a right checksum does not make right: who reads must not divide by them, or run over the end. */
+static bool header_makes_sense(const struct state_header *header) {
+    bool ok = header->shards >= 1 && header->shards <= SHARDS_MOST &&
+              memchr(header->node, '\0', sizeof header->node) && counters_node_id_is_valid(header->node) &&
+              header->horizon_us >= US_PER_S && header->horizon_us <= 24 * 3600 * US_PER_S && header->future_us >= 0 &&
+              header->future_us <= 3600 * US_PER_S;
+    for (int r = 0; r < RESOLUTIONS; r++) {
+        ok = ok && header->chunks[r] % 2 == 1 && header->chunks[r] > 2 + 2 * RING_MARGIN &&
+             header->chunks[r] <= CHUNKS_MOST;
+    }
+    return ok;
+}
+
 /* Reads and checks the header of an existing file: is it ours, whole, of this version? */
 static bool read_header(struct counters *counters, char *why) {
     struct state_header *header = &counters->header;
@@ -160,6 +177,10 @@ static bool read_header(struct counters *counters, char *why) {
     }
     if (n < (ssize_t)sizeof *header || header->checksum != header_checksum(header)) {
         return refuse(why, "%s: its header is damaged; move the file away (what was flushed is still in Redis)", path);
+    }
+    if (!header_makes_sense(header)) {
+        return refuse(why, "%s: its header names what no server could have made; move the file away (what was flushed is "
+                           "still in Redis)", path);
     }
     if (st.st_size < (off_t)file_bytes(header)) {
         return refuse(why, "%s: is truncated: %lld bytes instead of %zu; move the file away (what was flushed is still "
@@ -209,9 +230,41 @@ static bool map_file(struct counters *counters, char *why) {
     return true;
 }
 
+/* No chunk is of a year that no timestamp can name: computing with its number would overflow. */
+static bool check_chunks(const struct counters *counters, char *why) {
+    for (unsigned i = 0; i < counters->shards; i++) {
+        const struct shard_page *page = counters->shard[i].page;
+        for (int r = 0; r < RESOLUTIONS; r++) {
+            const uint64_t most = (uint64_t)(YEAR_10000_US / chunk_width_us((enum resolution)r));
+            if (atomic_load(&page->newest[r]) > most || atomic_load(&page->oldest[r]) > most) {
+                return refuse(why, "%s: is damaged: shard %u holds windows of a time beyond the year 9999; move the file "
+                                   "away (what was flushed is still in Redis)", counters->path, i);
+            }
+        }
+    }
+    return true;
+}
+
+/* The same of all places of the rings, before anything is computed from them to mend the file. */
+static bool check_epochs(const struct counters *counters, const struct shard *shard, char *why) {
+    for (int r = 0; r < RESOLUTIONS; r++) {
+        const uint64_t most = (uint64_t)(YEAR_10000_US / chunk_width_us((enum resolution)r));
+        for (int64_t place = 0; place < shard->ring[r].chunks; place++) {
+            if (atomic_load_explicit(&ring_place(&shard->ring[r], place)->epoch, memory_order_relaxed) > most) {
+                return refuse(why, "%s: is damaged: it holds windows of a time beyond the year 9999; move the file away "
+                                   "(what was flushed is still in Redis)", counters->path);
+            }
+        }
+    }
+    return true;
+}
+
 static bool recover(struct counters *counters, enum recovery recovery, uint64_t *repaired, char *why) {
     for (unsigned i = 0; i < counters->shards; i++) {
         char what[COUNTERS_WHY_MAX];
+        if (!check_epochs(counters, &counters->shard[i], why)) {
+            return false;
+        }
         shard_repair(&counters->shard[i], i, recovery, repaired);
         if (!shard_verify(&counters->shard[i], i, what)) {
             return refuse(why, "%s: is damaged: %.300s; move the file away (what was flushed is still in Redis)",
@@ -220,7 +273,7 @@ static bool recover(struct counters *counters, enum recovery recovery, uint64_t 
         /* Checked pages need not stay in our memory; the file keeps what they hold. */
         madvise(counters->shard[i].page, shard_bytes(counters->header.chunks), MADV_DONTNEED);
     }
-    return true;
+    return check_chunks(counters, why);
 }
 
 /* An existing file: check it against what is asked, give it more shards where there are more workers, recover. */
@@ -385,7 +438,8 @@ struct counters *counters_open_readonly(const char *dir, char *why) {
     if (!opened) {
         refuse(why, "%s: cannot open: %s", counters->path, strerror(errno));
     }
-    if (!opened || !read_header(counters, why) || !map_file(counters, why) || !check_closed(counters, why)) {
+    if (!opened || !read_header(counters, why) || !map_file(counters, why) || !check_chunks(counters, why) ||
+        !check_closed(counters, why)) {
         counters_free(counters);
         return NULL;
     }

@@ -1,6 +1,7 @@
 #define _GNU_SOURCE /* accept4 */
 #include "server/door.h"
 
+#include "server/deadlines.h"
 #include "server/log.h"
 
 #include <errno.h>
@@ -64,6 +65,7 @@ struct door *door_open(struct worker *worker, int listen_fd) {
     door->bell_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     door->listen_fd = fcntl(listen_fd, F_DUPFD_CLOEXEC, 0);
     door->spare_fd = spare();
+    deadlines_of_socket(listen_fd, worker->server->options);
     if (door->epoll_fd < 0 || door->listen_fd < 0 || door->bell_fd < 0 ||
         !watch(door, door->listen_fd, EPOLLIN, NULL) || !watch(door, door->bell_fd, EPOLLIN, &nobody)) {
         const int error = errno;
@@ -85,7 +87,8 @@ static _Atomic uint64_t *places_taken(const struct worker *worker) {
     return worker == server->admin ? &server->admin_places_taken : &server->places_taken;
 }
 
-void door_count_closed(struct worker *worker) {
+void door_count_closed(struct worker *worker, const struct sockaddr *address) {
+    address_places_release(worker->server->address_places, address);
     atomic_fetch_sub_explicit(&worker->connections, 1, memory_order_relaxed);
     atomic_fetch_sub_explicit(places_taken(worker), 1, memory_order_relaxed);
     metric_add_owner(&worker->metrics, METRIC_connections_closed, 1);
@@ -101,7 +104,7 @@ static void guest_free(struct door *door, struct guest *guest) {
 
 static void guest_leaves(struct door *door, struct guest *guest) {
     close(guest->fd);
-    door_count_closed(door->worker);
+    door_count_closed(door->worker, &guest->address.any);
     guest_free(door, guest);
 }
 
@@ -133,7 +136,7 @@ static bool listen_to(struct door *door, struct guest *guest) {
     const uint64_t handed_on = worker->handed_on;
     if (MHD_add_connection(daemon, guest->fd, &guest->address.any, guest->address_len) != MHD_YES &&
         worker->handed_on == handed_on) { /* the library closed it without a word to http_connection */
-        door_count_closed(worker);
+        door_count_closed(worker, &guest->address.any);
     }
     guest_free(door, guest);
     return true;
@@ -154,9 +157,9 @@ static bool take_place(const struct worker *worker) {
     return false;
 }
 
-static void refuse(struct door *door, int fd) {
+static void refuse(struct door *door, int fd, enum metric why) {
     close(fd);
-    metric_add_owner(&door->worker->metrics, METRIC_connections_refused, 1);
+    metric_add_owner(&door->worker->metrics, why, 1);
 }
 
 /* No descriptor is left. A connection that nobody accepts keeps the listen socket readable: a busy loop. So one is taken
@@ -167,7 +170,7 @@ static void refuse_without_descriptor(struct door *door) {
     }
     const int fd = accept4(door->listen_fd, NULL, NULL, SOCK_CLOEXEC);
     if (fd >= 0) {
-        refuse(door, fd);
+        refuse(door, fd, METRIC_connections_refused);
     }
     door->spare_fd = spare();
     if (fd < 0 || door->spare_fd < 0) {
@@ -237,14 +240,21 @@ static void take_inbox(struct door *door, struct guest *leave) {
 }
 
 static void let_in(struct door *door, int fd, const struct guest *template) {
+    struct address_places *address_places = door->worker->server->address_places;
     if (!take_place(door->worker)) {
-        refuse(door, fd);
+        refuse(door, fd, METRIC_connections_refused);
+        return;
+    }
+    if (!address_places_take(address_places, &template->address.any)) {
+        atomic_fetch_sub_explicit(places_taken(door->worker), 1, memory_order_relaxed);
+        refuse(door, fd, METRIC_connections_refused_of_address);
         return;
     }
     struct guest *guest = malloc(sizeof *guest);
     if (!guest) {
+        address_places_release(address_places, &template->address.any);
         atomic_fetch_sub_explicit(places_taken(door->worker), 1, memory_order_relaxed);
-        refuse(door, fd);
+        refuse(door, fd, METRIC_connections_refused);
         return;
     }
     *guest = *template;
@@ -298,7 +308,8 @@ void door_turn(struct door *door) {
 }
 
 void door_tick(struct door *door, int64_t now_us) {
-    const int64_t idle_us = door->worker->server->options->idle_timeout;
+    const struct options *options = door->worker->server->options;
+    const int64_t idle_us = options->idle_timeout < options->header_timeout ? options->idle_timeout : options->header_timeout;
     for (struct guest *guest = door->first, *next; guest; guest = next) {
         next = guest->next;
         if (now_us - guest->since_us > idle_us) {

@@ -17,7 +17,7 @@ int door_fd(const struct door *door);
 /* Lets in who is waiting, and hands those who have begun to speak to one of the worker's daemons. */
 void door_turn(struct door *door);
 
-/* Closes who has not said a word for --idle-timeout; takes up accepting again when it had to pause. Once a second. */
+/* Closes who has not said a word for --header-timeout; takes up accepting again when it had to pause. Once a second. */
 void door_tick(struct door *door, int64_t now_us);
 
 /* Nobody is let in any more, nor taken over from other workers; who is in, stays. What had connected before is taken in
@@ -29,7 +29,7 @@ void door_shut(struct door *door);
 bool door_expects_first(const struct door *door, int64_t since_us);
 
 /* A connection of this worker's that the door had let in has ended. */
-void door_count_closed(struct worker *worker);
+void door_count_closed(struct worker *worker, const struct sockaddr *address);
 
 /* Closes everybody who has not been handed on. */
 void door_close(struct door *door);

@@ -4,6 +4,7 @@
 #include "server/http.h"
 
 #include "server/clock.h"
+#include "server/deadlines.h"
 #include "server/door.h"
 #include "server/framing.h"
 #include "server/ingest_form.h"
@@ -18,7 +19,6 @@
 
 #define REPORT_MAX 10     /* refused lines that a batch names */
 #define REASON_MAX 128
-#define BODY_BYTES_PER_S 1024 /* a body may take the idle time, and a second more for each of these */
 #define DRAIN_MAX 65536   /* of a body nobody wants: read to keep the connection, close beyond that */
 
 enum route { ROUTE_ROOT, ROUTE_EVENTS, ROUTE_PAGE, ROUTE_HEALTH, ROUTE_NONE };
@@ -51,15 +51,10 @@ struct request {
     struct batch batch;
 };
 
-/* What the other side is doing: nothing yet (or its headers have not all come), sending a body, waiting for our answer. */
-enum phase { PHASE_IDLE, PHASE_BODY, PHASE_ANSWER };
-
 struct connection {
     struct connection *next, *previous; /* of this worker */
     int fd;
-    enum phase phase;
-    bool used;        /* has made a request */
-    int64_t since_us; /* steady clock: when the phase began */
+    struct deadline deadline;
     struct tls_handshake handshake;
     uint64_t client;  /* for throttle_admit; 0 without --limit-per-client */
     struct framing_target target;
@@ -491,15 +486,14 @@ static enum MHD_Result finish(struct worker *worker, struct MHD_Connection *conn
 }
 
 static void enter(const struct worker *worker, struct connection *connection, enum phase phase) {
-    connection->phase = phase;
-    connection->since_us = atomic_load_explicit(&worker->alive_us, memory_order_relaxed);
+    deadline_enter(&connection->deadline, phase, atomic_load_explicit(&worker->alive_us, memory_order_relaxed));
 }
 
 void *http_target(void *cls, const char *uri, struct MHD_Connection *mhd) {
-    (void)cls;
     struct connection *connection =
         MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
     if (connection) {
+        enter(cls, connection, PHASE_HEADERS);
         connection->target = framing_target_of(uri);
     }
     return NULL; /* http_handle sees that the request is new */
@@ -516,7 +510,6 @@ enum MHD_Result http_handle(void *cls, struct MHD_Connection *mhd, const char *u
             return MHD_NO;
         }
         *con_cls = connection;
-        connection->used = true;
         if (connection->handshake.session) { /* whoever sends a request is through */
             tls_handshake_end(&worker->handshakes, &connection->handshake);
         }
@@ -564,7 +557,7 @@ static struct connection *connection_open(struct worker *worker, struct MHD_Conn
         worker->first_connection = connection;
         enter(worker, connection, PHASE_IDLE);
         if (worker->server->access.identity) {
-            tls_handshake_begin(&worker->handshakes, &connection->handshake, mhd, connection->since_us);
+            tls_handshake_begin(&worker->handshakes, &connection->handshake, mhd, connection->deadline.since_us);
         }
     }
     return connection;
@@ -589,12 +582,15 @@ void http_connection(void *cls, struct MHD_Connection *mhd, void **socket_contex
         worker->handed_on++;
     } else {
         connection_close(worker, *socket_context);
-        door_count_closed(worker);
+        door_count_closed(worker, MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS)->client_addr);
     }
 }
 
 /* Half a request and the end of the connection in one segment: the library saw the first, and is not told of the second
- * again (it waits for edges). The look costs a system call for each request that is a second old and not yet whole. */
+ * again (it waits for edges). What comes later is an edge of its own: so this is looked at when a phase is young only, or
+ * thousands of silent connections would cost a system call each, every second. */
+#define LEFT_LOOK_US (4 * US_PER_S)
+
 static bool has_left(const struct connection *connection) {
     char byte;
     return recv(connection->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
@@ -602,29 +598,31 @@ static bool has_left(const struct connection *connection) {
 
 bool http_expects_first(const struct worker *worker, int64_t since_us) {
     for (const struct connection *connection = worker->first_connection; connection; connection = connection->next) {
-        if (!connection->used && connection->since_us > since_us) {
+        if (!connection->deadline.served && connection->deadline.since_us > since_us) {
             return true;
         }
     }
     return false;
 }
 
-/* Whoever is idle for --idle-timeout is closed by the library; who still is here after that has sent single bytes of
- * headers. A body has its time by its length. Shut down, the library sees the end of the connection, and closes it. */
+/* Who is silent for --idle-timeout is closed by the library; the rest is in deadlines.h. */
 void http_close_slow(struct worker *worker, int64_t now_us) {
-    const int64_t idle_us = worker->server->options->idle_timeout + 2 * US_PER_S; /* the library counts whole seconds */
     for (struct connection *connection = worker->first_connection; connection; connection = connection->next) {
-        const int64_t body_us = (int64_t)(connection->request.body_bytes / BODY_BYTES_PER_S) * US_PER_S;
-        const int64_t limit_us = idle_us + (connection->phase == PHASE_BODY ? body_us : 0);
-        const int64_t age_us = now_us - connection->since_us;
-        if (connection->phase == PHASE_ANSWER || age_us < US_PER_S) {
+        struct deadline *deadline = &connection->deadline;
+        if (now_us - deadline->since_us < US_PER_S) {
             continue;
         }
-        if (age_us > limit_us) {
-            shutdown(connection->fd, SHUT_RDWR);
-            connection->since_us = now_us; /* once */
+        if (deadline->phase == PHASE_ANSWER) {
+            deadline_note_taken(deadline, connection->fd, now_us);
+        } else if (deadline->phase == PHASE_BODY) {
+            deadline->bytes = connection->request.body_bytes;
+        }
+        const int64_t age_us = now_us - deadline->since_us;
+        if (age_us > deadline_limit_us(deadline, worker->server->options)) {
+            deadline_cut(deadline, connection->fd);
+            deadline->since_us = now_us; /* once */
             metric_add_owner(&worker->metrics, METRIC_connections_too_slow, 1);
-        } else if (has_left(connection)) {
+        } else if (deadline->phase != PHASE_ANSWER && age_us < LEFT_LOOK_US && has_left(connection)) {
             shutdown(connection->fd, SHUT_RDWR);
         }
     }

@@ -345,6 +345,13 @@ int main(int argc, char **argv) {
         fprintf(stderr, "aforod: --limit-per-client: out of memory or random bytes\n");
         return EXIT_FAILURE;
     }
+    if (options.max_connections_per_address) {
+        server.address_places = address_places_new((uint32_t)options.max_connections_per_address);
+        if (!server.address_places) {
+            fprintf(stderr, "aforod: out of memory\n");
+            return EXIT_FAILURE;
+        }
+    }
     server.counters = open_counters(&options, workers);
     if (!server.counters) {
         return EXIT_FAILURE;
@@ -358,6 +365,7 @@ int main(int argc, char **argv) {
     }
     log_tally(&server);
     counters_close(server.counters);
+    address_places_free(server.address_places);
     throttle_free(server.throttle);
     access_close(&server);
     return status;

@@ -166,9 +166,10 @@ static size_t help_rest(size_t first, bool print) {
     return lines;
 }
 
-static void print_help(void) {
+/* All flags explained, or as many as a screen holds and only the names of the others. */
+static void print_help(bool all) {
     size_t explained = ROWS;
-    while (explained && HELP_FRAME + explained + help_rest(explained, false) > HELP_LINES) {
+    while (!all && explained && HELP_FRAME + explained + help_rest(explained, false) > HELP_LINES) {
         explained--;
     }
     printf("Usage: aforod [flags]\nCounts HTTP events in 10 ms, 1 s and 1 min windows.\n");
@@ -179,7 +180,7 @@ static void print_help(void) {
                *rows[i].default_text ? "]" : "");
     }
     help_rest(explained, true);
-    printf("Every flag is also an environment variable: --max-body is AFORO_MAX_BODY.\n");
+    printf("%sIn the environment --max-body is AFORO_MAX_BODY.\n", all ? "" : "All explained: --help-all. ");
 }
 
 static bool read_environment(struct options *options) {
@@ -195,9 +196,10 @@ static bool read_environment(struct options *options) {
 }
 
 enum options_outcome options_read(int argc, char **argv, struct options *options) {
-    struct option table[ROWS + 3] = {{"help", no_argument, NULL, 'h'}, {"version", no_argument, NULL, 'V'}};
+    struct option table[ROWS + 4] = {
+        {"help", no_argument, NULL, 'h'}, {"help-all", no_argument, NULL, 'H'}, {"version", no_argument, NULL, 'V'}};
     for (size_t i = 0; i < ROWS; i++) {
-        table[i + 2] = (struct option){rows[i].flag, rows[i].type == SWITCH ? no_argument : required_argument, NULL,
+        table[i + 3] = (struct option){rows[i].flag, rows[i].type == SWITCH ? no_argument : required_argument, NULL,
                                        (int)(256 + i)};
         set(options, &rows[i], rows[i].flag, rows[i].default_text);
     }
@@ -206,8 +208,8 @@ enum options_outcome options_read(int argc, char **argv, struct options *options
     }
     opterr = 0;
     for (int c; (c = getopt_long(argc, argv, ":h", table, NULL)) != -1;) {
-        if (c == 'h') {
-            print_help();
+        if (c == 'h' || c == 'H') {
+            print_help(c == 'H');
             return OPTIONS_DONE;
         }
         if (c == 'V') {

@@ -4,6 +4,7 @@
 #define AFORO_SERVER_SERVER_H
 
 #include "counters/counters.h"
+#include "server/address_places.h"
 #include "server/flush.h"
 #include "server/ingest_lines.h"
 #include "server/metrics.h"
@@ -94,6 +95,7 @@ struct server {
     _Atomic bool stopping; /* no new connections; set after draining */
     _Atomic int64_t stop_deadline_us; /* steady clock; set before stopping */
     _Atomic uint64_t places_taken;     /* connections of all workers, against --max-connections */
+    struct address_places *address_places; /* NULL without --max-connections-per-address */
     unsigned workers;
     struct worker *worker; /* [workers] */
     struct worker *admin;  /* of --admin-listen, else NULL */

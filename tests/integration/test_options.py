@@ -10,7 +10,8 @@ GOOD = {"listen": "127.0.0.1:0", "threads": "3", "state": "/tmp/x", "node-id": "
         "clock": "arrival", "redis": "redis://127.0.0.1:1", "flush-interval": "10ms", "redis-timeout": "100ms",
         "redis-ttl-10ms": "3h", "redis-ttl-1s": "8d", "redis-ttl-1min": "500d", "max-body": "4KiB",
         "max-connections": "100", "idle-timeout": "1s", "drain": "0s", "grace": "1s", "log-level": "debug",
-        "limit-per-client": "1000/s"}
+        "limit-per-client": "1000/s", "max-header": "4KiB", "header-timeout": "5s", "body-timeout": "20s",
+        "max-connections-per-address": "50"}
 ELSEWHERE = ("admin-listen", "ingest-token-file", "read-token-file", "tls-cert", "tls-key")
 BAD = {"listen": ["nonsense", "127.0.0.1", "127.0.0.1:x", "127.0.0.1:99999"], "threads": ["x", "-1", "257", "1.5", ""],
        "node-id": ["a b", "ä", "x" * 64, "a/b", "a}"], "horizon": ["0s", "100ms", "25h", "1x", "80abc", "1500ms"],
@@ -44,6 +45,12 @@ class Help(unittest.TestCase):
         for default in ("127.0.0.1:8080", "./aforo-state", "1h", "10s", "event", "100ms", "1s", "64MiB", "10000", "60s",
                         "info", "2h", "7d", "400d"):
             self.assertIn(default, out)
+
+    def test_help_all_explains_every_flag(self):
+        status, out, err = aforod("--help-all")
+        self.assertEqual((status, err), (0, ""))
+        explained = [line.split()[0] for line in out.splitlines() if line.startswith("  --")]
+        self.assertEqual(sorted(explained), sorted({"--" + flag for flag in [*GOOD, *ELSEWHERE, "redis-allow-eviction"]}))
 
     def test_version(self):
         status, out, err = aforod("--version")

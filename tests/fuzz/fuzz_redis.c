@@ -1,0 +1,159 @@
+/* Any bytes as the answers of Redis, its Sentinels and its Clusters, to the store as the server uses it and to the reader of
+ * the console. hiredis is the real one; connections end in a socket whose other end has written the answers already. The
+ * input: which kind, then what each new connection answers, up to a 0xff. */
+#include "redis/reader.h"
+#include "server/store_redis.h"
+
+#include <hiredis/hiredis.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#define PEERS_MAX 64
+#define CHUNK INT64_C(1464433871)
+
+static const uint8_t *answers, *answers_end;
+static int peer[PEERS_MAX];
+static int peers;
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+int no_sleep(const struct timespec *time, struct timespec *left);
+
+static void check_at(bool holds, int line) {
+    if (!holds) {
+        fprintf(stderr, "line %d does not hold\n", line);
+        abort();
+    }
+}
+#define check(holds) check_at(holds, __LINE__)
+
+/* ---- in place of the network ------------------------------------------------------------------------------- */
+
+/* nanosleep of the files under test: see CMakeLists.txt. */
+int no_sleep(const struct timespec *time, struct timespec *left) {
+    (void)time;
+    (void)left;
+    return 0;
+}
+
+static redisContext *answering(void) {
+    int ends[2];
+    if (peers == PEERS_MAX || answers == answers_end) {
+        return NULL; /* nobody answers any more */
+    }
+    check(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0);
+    const uint8_t *end = memchr(answers, 0xff, (size_t)(answers_end - answers));
+    end = end ? end : answers_end;
+    check(send(ends[1], answers, (size_t)(end - answers), MSG_NOSIGNAL | MSG_DONTWAIT) == end - answers);
+    check(shutdown(ends[1], SHUT_WR) == 0);
+    answers = end == answers_end ? end : end + 1;
+    peer[peers++] = ends[1];
+    return redisConnectFd(ends[0]);
+}
+
+redisContext *redisConnectWithTimeout(const char *ip, int port, const struct timeval tv) {
+    (void)tv;
+    check(strnlen(ip, REDIS_URL_PART_MAX) < REDIS_URL_PART_MAX);
+    (void)port;
+    return answering();
+}
+
+redisContext *redisConnectUnixWithTimeout(const char *path, const struct timeval tv) {
+    (void)path;
+    (void)tv;
+    return answering();
+}
+
+int redisEnableKeepAlive(redisContext *c) {
+    (void)c;
+    return REDIS_OK; /* not for this kind of socket */
+}
+
+/* ---- what is done with the answers -------------------------------------------------------------------------- */
+
+static void note_window(void *cls, const struct store_window *window) {
+    const int64_t *chunk = cls;
+    const int64_t first = chunk_first_window(window->resolution, *chunk);
+    check(window->count > 0 && window->window >= first &&
+          window->window < first + 2 * (int64_t)resolution_table[window->resolution].slots);
+}
+
+static void check_why(const char *why) {
+    check(*why && strnlen(why, STORE_WHY_MAX) < STORE_WHY_MAX);
+}
+
+static void use_store(const char *url) {
+    char why[STORE_WHY_MAX] = "";
+    const struct store_redis_config config = {.url = url,
+                                              .node_id = "n",
+                                              .ttl_s = {7200, 604800, 34560000},
+                                              .horizon_s = 3600,
+                                              .timeout_ms = 50,
+                                              .allow_eviction = false};
+    struct store *store = store_redis_new(&config, why);
+    check(store);
+    if (!store->ops->connect(store, why)) {
+        check_why(why);
+    } else {
+        int64_t chunk = CHUNK;
+        const uint8_t slot[3] = {0, 7, 59};
+        const uint64_t count[3] = {1, 4711, UINT64_C(1) << 52};
+        struct store_chunk chunks[3];
+        enum store_ack ack[3];
+        for (int i = 0; i < 3; i++) {
+            chunks[i] = (struct store_chunk){.resolution = RESOLUTION_1S, .chunk = chunk / 60 + i, .n = 3};
+            memcpy(chunks[i].slot, slot, sizeof slot);
+            memcpy(chunks[i].count, count, sizeof count);
+        }
+        *why = '\0';
+        if (!store->ops->read_back(store, RESOLUTION_10MS, chunk, 2, note_window, &chunk, why)) {
+            check_why(why);
+        }
+        *why = '\0';
+        const bool sent = store->ops->send(store, chunks, 3, ack, why);
+        for (int i = 0; i < 3; i++) {
+            check(ack[i] == STORE_NEW || ack[i] == STORE_KNOWN || (ack[i] == STORE_FAILED && !sent));
+        }
+        *why = '\0';
+        if (store->ops->probe(store, RESOLUTION_1MIN, chunk / 3600, why) == STORE_FAILED) {
+            check_why(why);
+        }
+        (void)store->ops->connected(store);
+    }
+    store->ops->close(store);
+}
+
+static void use_reader(const char *text) {
+    static uint64_t counts[3 * SLOTS_MAX];
+    struct redis_url url;
+    char why[LINK_WHY_MAX] = "";
+    bool exists[3];
+    check(redis_url_parse(text, &url, why));
+    struct link *link = link_new(&url, 50);
+    check(link);
+    if (!link_connect(link, why) || !reader_exists(link, RESOLUTION_1S, CHUNK / 60, 3, exists, why) ||
+        !reader_chunk_totals(link, RESOLUTION_10MS, CHUNK, 3, counts, why)) {
+        check_why(why);
+    }
+    link_free(link);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+    static const char *const url[] = {"redis://127.0.0.1", "redis://u:p@127.0.0.1:1/2", "redis+sentinel://:p@a,b/master",
+                                      "redis+cluster://a:1,b:2"};
+    if (size < 1 || size > 60000) {
+        return 0;
+    }
+    signal(SIGPIPE, SIG_IGN);
+    answers = data + 1;
+    answers_end = data + size;
+    (data[0] & 4 ? use_reader : use_store)(url[data[0] & 3]);
+    while (peers > 0) {
+        close(peer[--peers]);
+    }
+    return 0;
+}

@@ -1,0 +1,27 @@
+# The fuzz targets as tests of any build, where there is a clang with libFuzzer: tests/fuzz/run builds them apart, in
+# build/fuzz, and each runs for AFORO_FUZZ_SECONDS of the environment in which CMake is configured (20).
+set(AFORO_FUZZ_SECONDS 20)
+if(DEFINED ENV{AFORO_FUZZ_SECONDS})
+    set(AFORO_FUZZ_SECONDS $ENV{AFORO_FUZZ_SECONDS})
+endif()
+find_program(AFORO_CLANG clang)
+set(fuzzer_works 1)
+if(AFORO_CLANG)
+    file(WRITE ${CMAKE_CURRENT_BINARY_DIR}/fuzzer.c
+         "int LLVMFuzzerTestOneInput(const unsigned char *d, unsigned long n) { return d && n ? 0 : 0; }\n")
+    execute_process(COMMAND ${AFORO_CLANG} -fsanitize=fuzzer,address,undefined -o ${CMAKE_CURRENT_BINARY_DIR}/fuzzer
+                            ${CMAKE_CURRENT_BINARY_DIR}/fuzzer.c
+                    RESULT_VARIABLE fuzzer_works OUTPUT_QUIET ERROR_QUIET)
+endif()
+if(NOT fuzzer_works EQUAL 0)
+    message(STATUS "no clang with libFuzzer: the fuzz tests are left out (apt-get install clang libclang-rt-dev)")
+    return()
+endif()
+add_test(NAME fuzz/build COMMAND ${CMAKE_CURRENT_LIST_DIR}/run 0)
+set_tests_properties(fuzz/build PROPERTIES FIXTURES_SETUP fuzz TIMEOUT 900)
+math(EXPR timeout "${AFORO_FUZZ_SECONDS} + 180")
+foreach(target timestamp form lines options url query state redis)
+    add_test(NAME fuzz/${target} COMMAND ${CMAKE_CURRENT_LIST_DIR}/run ${AFORO_FUZZ_SECONDS} ${target})
+    set_tests_properties(fuzz/${target} PROPERTIES FIXTURES_REQUIRED fuzz TIMEOUT ${timeout}
+                         ENVIRONMENT "AFORO_FUZZ_BUILT=1")
+endforeach()
