@@ -176,6 +176,10 @@ static bool workers_make(struct server *server, int listen_fd) {
 }
 
 bool workers_start(struct server *server, int listen_fd) {
+    if (!framing_sees_lines() && MHD_get_version()[0] == '0') { /* from 1.0 on its own parser is strict */
+        log_line(LOG_WARN, "this libmicrohttpd is not one whose line ends we can see",
+                 "version=%s remedy=\"put a proxy in front that refuses bare line feeds\"", MHD_get_version());
+    }
     bool ok = workers_make(server, listen_fd);
     for (unsigned i = 0; ok && i < server->workers; i++) {
         struct worker *worker = &server->worker[i];
