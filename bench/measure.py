@@ -14,9 +14,9 @@ sys.path.insert(0, str(HERE.parent / "tests" / "integration"))
 
 from harness import BIN, Failure, Place, Program, Redis, Server, now_us, text_time, wait_until  # noqa: E402
 
-__all__ = ["BIN", "CLIENT_CORE", "HERE", "SERVER_CORE", "Failure", "Machine", "Place", "Program", "Redis", "Server", "Usage", "client",
-           "load", "median", "memory_kib", "now_us", "on_core", "ratio", "text_time", "usage",
-           "wait_until", "written_bytes", "wrk"]
+__all__ = ["BIN", "CLIENT_CORE", "HERE", "SERVER_CORE", "Failure", "Machine", "Place", "Program", "Redis", "Server",
+           "Usage", "client", "load", "median", "memory_kib", "now_us", "on_core", "ratio", "text_time", "usage",
+           "wait_until", "waited_s", "written_bytes", "wrk"]
 
 CORES = sorted(os.sched_getaffinity(0))
 SERVER_CORE, CLIENT_CORE = CORES[0], CORES[-1]
@@ -91,6 +91,12 @@ class Machine:
         """Their share of one core."""
         clock, busy, ours = (now - then for now, then in zip(self.seconds(), self.begin))
         return max(busy - ours, 0) / clock
+
+
+def waited_s(*pids):
+    """How long the threads of some processes have been ready to run without a core to run on."""
+    return sum(int(read(pid, f"task/{task}/schedstat").split()[1]) for pid in pids
+               for task in os.listdir(f"/proc/{pid}/task")) / 1e9
 
 
 def memory_kib(pid):

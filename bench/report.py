@@ -27,17 +27,24 @@ class Goals:
     def __init__(self):
         self.rows = []
 
-    def at_most(self, what, found, goal, digits=3, unit=""):
-        self.add(what, found, f"<= {number(goal, digits)}{unit}", found <= goal, digits, unit)
+    def at_most(self, what, found, goal, digits=3, unit="", unclear=""):
+        self.add(what, number(found, digits) + unit, f"<= {number(goal, digits)}{unit}", found <= goal, unclear)
 
-    def at_least(self, what, found, goal, digits=3, unit=""):
-        self.add(what, found, f">= {number(goal, digits)}{unit}", found >= goal, digits, unit)
+    def at_least(self, what, found, goal, digits=3, unit="", unclear=""):
+        self.add(what, number(found, digits) + unit, f">= {number(goal, digits)}{unit}", found >= goal, unclear)
 
-    def add(self, what, found, goal, held, digits, unit):
-        self.rows.append([what, number(found, digits) + unit, goal, "yes" if held else "**no**"])
+    def equal(self, what, found, within, unclear=""):
+        """A ratio that has to be 1, give or take `within`."""
+        self.add(what, number(found, 3), f"1 +- {number(within)}", 1 / (1 + within) <= found <= 1 + within, unclear)
+
+    def add(self, what, found, goal, held, unclear):
+        """unclear: why this run cannot tell; such a goal is not called held."""
+        verdict = f"**cannot be told**: {unclear}" if unclear else "yes" if held else "**no**"
+        self.rows.append([what, found, goal, verdict])
 
     def missed(self):
-        return [f"{what}: {found}, goal {goal}" for what, found, goal, held in self.rows if held != "yes"]
+        return [f"{what}: {found}, goal {goal}, held? {verdict.replace('*', '')}"
+                for what, found, goal, verdict in self.rows if verdict != "yes"]
 
     def markdown(self):
         return table(["goal", "found", "wanted", "held?"], self.rows) if self.rows else ""
@@ -48,8 +55,9 @@ def command_output(*words):
 
 
 def machine():
-    cpu = re.search(r"model name\s*: (.*)", pathlib.Path("/proc/cpuinfo").read_text())
-    return f"{cpu.group(1) if cpu else platform.machine()}, {len(os.sched_getaffinity(0))} cores, Linux {platform.release()}"
+    found = re.search(r"model name\s*: (.*)", pathlib.Path("/proc/cpuinfo").read_text())
+    cpu = found.group(1) if found else platform.machine()
+    return f"{cpu}, {len(os.sched_getaffinity(0))} cores, Linux {platform.release()}"
 
 
 def commit():

@@ -1,12 +1,14 @@
 """How late an answer is at a fixed rate, counted from when its request was due; and when many are due at once."""
 
 import peers
-from measure import BIN, client, load, median, ratio
+from measure import BIN, client, load, median, ratio, waited_s
 from report import number, table
 from sections import section
 
 ROUNDS = 3
 RATES = (5000, 20000, 50000)
+GOAL_RATE = 20000
+WAITED_PERCENT_MAX = 5  # beyond, latencies are those of a machine with other things to do
 BURSTS = (127, 128, 256, 257)
 BURST_ROUNDS = 60
 LATENCIES = ("p50_us", "p99_us", "p999_us", "max_us")
@@ -14,15 +16,23 @@ LATENCIES = ("p50_us", "p99_us", "p999_us", "max_us")
 
 def in_turn(bench, servers, rate, seconds):
     """{server's row: {latency: [of each round]}}"""
-    found = {server.row: {key: [] for key in (*LATENCIES, "late")} for server in servers}
+    found = {server.row: {key: [] for key in (*LATENCIES, "waited")} for server in servers}
     for i in range(ROUNDS):
         for server in servers:
             bench.say(f"{rate} requests/s, round {i + 1} of {ROUNDS}, {server.row}")
+            before = waited_s(*server.pids)
             once = load(server.port, seconds, rate=rate)
-            once["late"] = 100 * once["late"] / once["requests"]
+            once["waited"] = 100 * (waited_s(*server.pids) - before + once["waited_ms"] / 1000) / once["seconds"]
             for key, values in found[server.row].items():
                 values.append(once[key])
     return found
+
+
+def add_goal(goals, floor, aforod):
+    waited = max(median(floor["waited"]), median(aforod["waited"]))
+    unclear = f"{waited:.0f} % of the time was spent waiting for a core" if waited > WAITED_PERCENT_MAX else ""
+    goals.at_most(f"p99.9 at {GOAL_RATE:,}/s, against the floor", ratio(aforod["p999_us"], floor["p999_us"]), 2,
+                  unclear=unclear)
 
 
 @section("openloop", "Open loop: latency from the moment a request was due")
@@ -33,17 +43,17 @@ def openloop(bench):
         server.start()
     rows = []
     for rate in RATES:
-        found = in_turn(bench, servers, rate, bench.seconds or 3)
+        found = in_turn(bench, servers, rate, bench.seconds or 2)
         for name, values in found.items():
             rows.append([number(rate, 0), name, *(number(median(values[key]), 0) for key in LATENCIES),
-                         f"{median(values['late']):.1f} %"])
-        if rate == 20000:
-            bench.goals.at_most("p99.9 at 20,000/s, against the floor", ratio(
-                found[servers[1].row]["p999_us"], found["floor"]["p999_us"]), 2)
-    head = ["requests/s", "server", "p50 us", "p99 us", "p99.9 us", "max us", "sent > 1 ms late"]
+                         f"{median(values['waited']):.1f} %"])
+        if rate == GOAL_RATE:
+            add_goal(bench.goals, found["floor"], found[servers[1].row])
+    head = ["requests/s", "server", "p50 us", "p99 us", "p99.9 us", "max us", "waited for a core"]
     return (f"64 keep-alive connections, one core each for server and generator (which shares its own with Redis); "
-            f"medians of {ROUNDS} rounds of {bench.seconds or 3} s in turn. A request sent late counts from when it was "
-            "due.\n\n" + table(head, rows))
+            f"medians of {ROUNDS} rounds of {bench.seconds or 2} s in turn. The last column: how long server and "
+            "generator together were ready to run and had no core; that part of the latencies is the machine's.\n\n"
+            + table(head, rows))
 
 
 @section("bursts", "Bursts: so many connections ready at the same moment")

@@ -46,8 +46,8 @@ def check_counted(server, answered):
 
 @section("saturation", "Saturation: one core for the server, 64 keep-alive connections")
 def saturation(bench):
-    aforod = bench.start(peers.Aforod, row="aforod, flush to Redis on")
-    floor = bench.start(peers.Floor)
+    aforod = peers.Aforod(bench.place, row="aforod, flush to Redis on").start()
+    floor = peers.Floor(bench.place).start()
     found = {"floor": Measured(floor), "aforod": Measured(aforod)}
     for make in (peers.nginx, peers.node, peers.webdis):
         server = bench.start(make)
@@ -62,10 +62,12 @@ def saturation(bench):
             measured.round(seconds)
     check_counted(aforod, found["aforod"].answered)
     add_goals(bench.goals, {name: measured.rounds for name, measured in found.items()})
-    head = ["server", "requests/s", "CPU us/request", "user", "system", "p50 us", "p99 us", "p99.9 us", "peak MB", "CPU used"]
+    head = ["server", "requests/s", "CPU us/request", "user", "system", "p50 us", "p99 us", "p99.9 us", "peak MB",
+            "CPU used"]
     return (f"`wrk -t1 -c64`, `POST /` as Tsung sends it; server on core {SERVER_CORE}, wrk and Redis on core "
             f"{CLIENT_CORE}; medians of {ROUNDS} rounds of {seconds} s in turn; goals compare round with round. "
-            "webdis: HINCRBY of one window, CPU and memory with its Redis.\n\n"
+            "CPU used below 100 % says that not this server was the limit, but wrk or others. webdis: HINCRBY of one "
+            "window, CPU and memory with its Redis.\n\n"
             + table(head, [measured.row() for measured in found.values()]))
 
 

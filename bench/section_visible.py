@@ -106,7 +106,8 @@ def visibility(bench):
             found = [sample(events, questions, make, interval_s) for _ in range(n)]
         events.close()
         questions.close()
-        rows.append([name, n, *(number(value, 0) for value in (percentile(found, 0.5), percentile(found, 0.99), max(found)))])
+        figures = (percentile(found, 0.5), percentile(found, 0.99), max(found))
+        rows.append([name, n, *(number(value, 0) for value in figures)])
         bench.goals.at_most(f"p99 {name}", percentile(found, 0.99) / 1000, most_ms, 2, " ms")
     return ("Single events, 2 threads, polled without a pause by a client that takes its share of the same cores.\n\n"
             + table(["readable", "events", "p50 us", "p99 us", "max us"], rows))

@@ -37,7 +37,7 @@ const char *window_state_name(enum window_state state) {
 
 static char *put_text(char *at, const char *text) {
     const size_t len = strlen(text);
-    memcpy(at, text, len);
+    memcpy(at, text, len); /* NOLINT(bugprone-not-null-terminated-result): more is put after it */
     return at + len;
 }
 

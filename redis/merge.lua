@@ -8,27 +8,30 @@
 local total, node = KEYS[1], KEYS[2]
 local fields = {}
 for i = 3, #ARGV, 2 do
-    fields[#fields + 1] = ARGV[i]
+    fields[(i - 1) / 2] = ARGV[i]
 end
 local reported = redis.call('HMGET', node, unpack(fields))
 local sums = redis.call('HMGET', total, unpack(fields))
-local raised, summed, known = {}, {}, false
-for i, field in ipairs(fields) do
-    local new, old, sum = tonumber(ARGV[2 * i + 2]), tonumber(reported[i] or '0'), tonumber(sums[i] or '0')
+local raised, summed, known, n = {}, {}, false, 0
+for i = 1, #fields do
+    local field, text = fields[i], ARGV[2 * i + 2]
+    local new, old, sum = tonumber(text), tonumber(reported[i] or 0), tonumber(sums[i] or 0)
     if not (new and old and sum) then
         return redis.error_reply('ERR field ' .. field .. ' of ' .. total .. ' holds no count')
     end
     known = known or reported[i]
     if new > old then
-        -- %.0f: a number of Lua is a double, and its own text form turns 1e14 and more into an exponent
-        raised[#raised + 1] = field
-        raised[#raised + 1] = string.format('%.0f', new)
-        summed[#summed + 1] = field
-        summed[#summed + 1] = string.format('%.0f', sum + (new - old))
+        -- What the node says goes on as the text it came in. The sum is made here: %.0f, since a number of Lua is a
+        -- double, and its own text form turns large ones into an exponent.
+        raised[n + 1] = field
+        raised[n + 2] = text
+        summed[n + 1] = field
+        summed[n + 2] = string.format('%.0f', sum + (new - old))
+        n = n + 2
     end
 end
 known = known and 1 or redis.call('EXISTS', node)
-if #raised > 0 then
+if n > 0 then
     redis.call('HSET', total, unpack(summed))
     redis.call('HSET', node, unpack(raised))
     redis.call('EXPIRE', total, ARGV[1])

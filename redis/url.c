@@ -259,7 +259,7 @@ bool redis_url_parse(const char *text, struct redis_url *url, char *why) {
         return refuse(why, "the URL is too long");
     }
     char copy[TEXT_MAX];
-    strcpy(copy, text + strlen(scheme->prefix));
+    snprintf(copy, sizeof copy, "%s", text + strlen(scheme->prefix));
     char *rest = copy;
     url->kind = scheme->kind;
     if (scheme->is_unix) {

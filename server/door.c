@@ -16,6 +16,8 @@
 
 #define ACCEPTS_A_TURN 4 /* a burst is shared by the workers, who all see it */
 #define EVENTS_A_TURN 64
+#define BACKLOG_MAX 8192 /* more than waits in a backlog */
+#define ADMIN_CONNECTIONS_MAX 256 /* of --admin-listen, whatever --max-connections is: neither takes the other's places */
 #define BATCH_CONNECTIONS_MAX 256 /* of a worker: 16 MiB of pools; who comes after these reads in smaller pieces */
 
 /* Accepted, and silent so far. */
@@ -80,10 +82,15 @@ int door_fd(const struct door *door) {
 
 /* ---- in and out -------------------------------------------------------------------------------------------------------- */
 
+static _Atomic uint64_t *places_taken(const struct worker *worker) {
+    struct server *server = worker->server;
+    return worker == server->admin ? &server->admin_places_taken : &server->places_taken;
+}
+
 void door_count_closed(struct worker *worker, const struct sockaddr *address) {
     address_places_release(worker->server->address_places, address);
     atomic_fetch_sub_explicit(&worker->connections, 1, memory_order_relaxed);
-    atomic_fetch_sub_explicit(&worker->server->places_taken, 1, memory_order_relaxed);
+    atomic_fetch_sub_explicit(places_taken(worker), 1, memory_order_relaxed);
     metric_add_owner(&worker->metrics, METRIC_connections_closed, 1);
 }
 
@@ -139,12 +146,14 @@ static bool listen_to(struct door *door, struct guest *guest) {
 
 /* Ours is for all threads together; the library's own limit, per daemon, would leave who comes too late in the backlog,
  * waiting for an answer that never comes. */
-static bool take_place(struct server *server) {
-    if (atomic_fetch_add_explicit(&server->places_taken, 1, memory_order_relaxed) <
-        (uint64_t)server->options->max_connections) {
+static bool take_place(const struct worker *worker) {
+    const struct server *server = worker->server;
+    const uint64_t most =
+        worker == server->admin ? ADMIN_CONNECTIONS_MAX : (uint64_t)server->options->max_connections;
+    if (atomic_fetch_add_explicit(places_taken(worker), 1, memory_order_relaxed) < most) {
         return true;
     }
-    atomic_fetch_sub_explicit(&server->places_taken, 1, memory_order_relaxed);
+    atomic_fetch_sub_explicit(places_taken(worker), 1, memory_order_relaxed);
     return false;
 }
 
@@ -192,6 +201,9 @@ static struct worker *fittest(struct worker *self) {
     const uint64_t ours = atomic_load_explicit(&self->connections, memory_order_relaxed);
     struct worker *fittest = self;
     uint64_t fewest = ours - ours / 8; /* that many more are not worth waking somebody up for */
+    if (self == server->admin) {
+        return self;
+    }
     for (unsigned i = 0; i < server->workers; i++) {
         const uint64_t open = atomic_load_explicit(&server->worker[i].connections, memory_order_relaxed);
         if (open < fewest) {
@@ -228,20 +240,20 @@ static void take_inbox(struct door *door, struct guest *leave) {
 }
 
 static void let_in(struct door *door, int fd, const struct guest *template) {
-    struct server *server = door->worker->server;
-    if (!take_place(server)) {
+    if (!take_place(door->worker)) {
         refuse(door, fd, METRIC_connections_refused);
         return;
     }
-    if (!address_places_take(server->address_places, &template->address.any)) {
-        atomic_fetch_sub_explicit(&server->places_taken, 1, memory_order_relaxed);
+    struct address_places *of_addresses = door->worker->server->address_places;
+    if (!address_places_take(of_addresses, &template->address.any)) {
+        atomic_fetch_sub_explicit(places_taken(door->worker), 1, memory_order_relaxed);
         refuse(door, fd, METRIC_connections_refused_of_address);
         return;
     }
     struct guest *guest = malloc(sizeof *guest);
     if (!guest) {
-        address_places_release(server->address_places, &template->address.any);
-        atomic_fetch_sub_explicit(&server->places_taken, 1, memory_order_relaxed);
+        address_places_release(of_addresses, &template->address.any);
+        atomic_fetch_sub_explicit(places_taken(door->worker), 1, memory_order_relaxed);
         refuse(door, fd, METRIC_connections_refused);
         return;
     }
@@ -259,8 +271,8 @@ static void let_in(struct door *door, int fd, const struct guest *template) {
     }
 }
 
-static void accept_some(struct door *door) {
-    for (int i = 0; i < ACCEPTS_A_TURN && door->listen_fd >= 0; i++) {
+static void accept_some(struct door *door, int most) {
+    for (int i = 0; i < most && door->listen_fd >= 0; i++) {
         struct guest guest = {.address_len = sizeof guest.address};
         const int fd = accept4(door->listen_fd, &guest.address.any, &guest.address_len, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd >= 0) {
@@ -282,7 +294,7 @@ void door_turn(struct door *door) {
     for (int i = 0; i < n; i++) {
         struct guest *guest = events[i].data.ptr;
         if (!guest) {
-            accept_some(door);
+            accept_some(door, ACCEPTS_A_TURN);
         } else if (guest == &nobody) {
             uint64_t rung;
             const ssize_t n_read = read(door->bell_fd, &rung, sizeof rung);
@@ -312,6 +324,9 @@ void door_tick(struct door *door, int64_t now_us) {
 
 void door_shut(struct door *door) {
     if (door->listen_fd >= 0) {
+        if (!door->worker->server->listen_is_shared || door->worker == door->worker->server->admin) {
+            accept_some(door, BACKLOG_MAX);
+        }
         epoll_ctl(door->epoll_fd, EPOLL_CTL_DEL, door->listen_fd, NULL); /* it lives on in its duplicates */
         close(door->listen_fd);
         door->listen_fd = -1;
@@ -319,10 +334,20 @@ void door_shut(struct door *door) {
     }
 }
 
+bool door_expects_first(const struct door *door, int64_t since_us) {
+    for (const struct guest *guest = door->first; guest; guest = guest->next) {
+        if (guest->since_us > since_us) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void door_close(struct door *door) {
     door_shut(door);
-    while (door->first) {
-        guest_leaves(door, door->first);
+    for (struct guest *guest = door->first, *next; guest; guest = next) {
+        next = guest->next;
+        guest_leaves(door, guest);
     }
 }
 

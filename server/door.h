@@ -20,8 +20,13 @@ void door_turn(struct door *door);
 /* Closes who has not said a word for --header-timeout; takes up accepting again when it had to pause. Once a second. */
 void door_tick(struct door *door, int64_t now_us);
 
-/* Nobody is let in any more, nor taken over from other workers; who is in, stays. */
+/* Nobody is let in any more, nor taken over from other workers; who is in, stays. What had connected before is taken in
+ * first: the kernel would reset it when the last listening socket is closed. But when another process holds that socket,
+ * too, whoever still waits is left to the next server. */
 void door_shut(struct door *door);
+
+/* Whether somebody came in after since_us (steady clock) and has not said a word. */
+bool door_expects_first(const struct door *door, int64_t since_us);
 
 /* A connection of this worker's that the door had let in has ended. */
 void door_count_closed(struct worker *worker, const struct sockaddr *address);

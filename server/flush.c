@@ -23,6 +23,7 @@ struct acked {
     int64_t chunk;
     uint64_t total; /* counters_chunk_total before the windows were read that the store now has */
     bool known;     /* the store has this chunk from this node */
+    uint32_t failed_round; /* the round in which the store would not take it */
     uint64_t count[];
 };
 
@@ -43,6 +44,11 @@ struct flush {
     size_t batched;
     size_t sent_this_pass;
     bool failed_this_pass;
+    bool left_out;        /* in this pass: what had failed in this round already */
+    uint32_t round;       /* from 1: each chunk that is to be sent is tried once a round */
+    bool round_is_over;   /* nothing is left that was not tried in it */
+    int64_t round_us;     /* steady clock: when the next one may begin */
+    bool told;            /* that a part of the store fails; since the last complete pass */
     bool read_back;       /* done for this process */
     bool lost;            /* the store has forgotten: send all again */
     bool probe_due;
@@ -100,12 +106,14 @@ static bool acked_make(struct flush *flush) {
 static void note_error(struct flush *flush, const char *msg, const char *why) {
     char quoted[2 * STORE_WHY_MAX];
     pthread_mutex_lock(&flush->mutex);
-    const bool news = flush->status.connected || strcmp(flush->status.last_error, why) != 0;
-    flush->status.connected = flush->config.store->ops->connected(flush->config.store) && flush->read_back;
+    const bool connected = flush->config.store->ops->connected(flush->config.store) && flush->read_back;
+    const bool news = connected ? !flush->told : flush->status.connected || strcmp(flush->status.last_error, why) != 0;
+    flush->told = flush->told || connected;
+    flush->status.connected = connected;
     flush->status.errors++;
     snprintf(flush->status.last_error, sizeof flush->status.last_error, "%s", why);
     pthread_mutex_unlock(&flush->mutex);
-    if (news) { /* a store that is away says so once, not ten times a second */
+    if (news) { /* a store that is away, or a part of one, is told of once, not ten times a second */
         log_line(LOG_WARN, msg, "store=%s error=%s", flush->config.store->ops->address(flush->config.store), log_quote(why, quoted, sizeof quoted));
     }
 }
@@ -121,11 +129,12 @@ void flush_status(struct flush *flush, struct flush_status *out) {
 /* ---- sending ------------------------------------------------------------------------------------------------------ */
 
 static void take_ack(struct flush *flush, const struct store_chunk *chunk, uint64_t total, enum store_ack ack) {
+    struct acked *acked = acked_at(&flush->ring[chunk->resolution], chunk->chunk);
     if (ack == STORE_FAILED) {
         flush->failed_this_pass = true;
+        acked->failed_round = flush->round;
         return;
     }
-    struct acked *acked = acked_at(&flush->ring[chunk->resolution], chunk->chunk);
     if (ack == STORE_NEW && acked->known) {
         flush->lost = true;
     }
@@ -161,8 +170,8 @@ static void send_batch(struct flush *flush) {
     flush->probe_due = false;
 }
 
-/* Puts a chunk into the batch when its total differs from what the store has. The total is read before the windows, so
- * a later change always shows as a total that differs again. */
+/* Puts a chunk into the batch when its total differs from what the store has, and was not tried in this round. The total
+ * is read before the windows, so a later change always shows as a total that differs again. */
 static void consider(struct flush *flush, enum resolution r, int64_t number) {
     const uint64_t total = counters_chunk_total_rest(flush->config.counters, r, number);
     const struct acked *remembered = acked_place(&flush->ring[r], number);
@@ -170,6 +179,10 @@ static void consider(struct flush *flush, enum resolution r, int64_t number) {
         return;
     }
     struct acked *acked = acked_at(&flush->ring[r], number);
+    if (acked->failed_round == flush->round) {
+        flush->left_out = true;
+        return;
+    }
     uint64_t count[SLOTS_MAX];
     counters_read_rest(flush->config.counters, r, chunk_first_window(r, number), resolution_table[r].slots, count);
     struct store_chunk *chunk = &flush->batch[flush->batched];
@@ -190,8 +203,11 @@ static void consider(struct flush *flush, enum resolution r, int64_t number) {
     }
 }
 
+/* A store that is still connected failed in a part only (one master of a cluster is away): what other parts keep goes on.
+ * One that hangs as a whole is not connected any more, and costs one time-out. */
 static bool pass_may_go_on(const struct flush *flush) {
-    return !flush->failed_this_pass && flush->sent_this_pass + flush->batched < PASS_CHUNKS;
+    return (!flush->failed_this_pass || flush->config.store->ops->connected(flush->config.store)) &&
+           flush->sent_this_pass + flush->batched < PASS_CHUNKS;
 }
 
 /* Chunks [oldest, newest], newest first. True when all were looked at. */
@@ -225,7 +241,7 @@ static bool pass_resolution(struct flush *flush, enum resolution r, bool full) {
         const int64_t left = ring->left_behind > ring->back ? ring->left_behind - ring->back : 0;
         whole = consider_range(flush, r, left, ring->left_behind); /* the rings may have moved past it: be quick */
         send_batch(flush);
-        ring->left_behind = whole && !flush->failed_this_pass ? 0 : ring->left_behind;
+        ring->left_behind = whole && !flush->failed_this_pass && !flush->left_out ? 0 : ring->left_behind;
     }
     return whole;
 }
@@ -246,6 +262,7 @@ static void finish_pass(struct flush *flush, bool complete) {
     flush->status.passes++;
     flush->status.chunks_sent += flush->sent_this_pass;
     if (complete) {
+        flush->told = false;
         flush->complete_us = flush->status.last_flush_us = clock_steady_us();
     }
     pthread_mutex_unlock(&flush->mutex);
@@ -274,18 +291,19 @@ static bool pass(struct flush *flush, bool full) {
     const int64_t now_us = clock_steady_us();
     full = full || now_us - flush->full_pass_us >= FULL_PASS_US || flush->full_pass_us == 0;
     flush->sent_this_pass = 0;
-    flush->failed_this_pass = false;
+    flush->failed_this_pass = flush->left_out = false;
     flush->probe_due = full;
-    bool complete = true;
-    for (int r = RESOLUTIONS - 1; r >= 0 && complete; r--) { /* few chunks first: they show whether the store forgot */
-        complete = pass_resolution(flush, (enum resolution)r, full);
+    bool whole = true;
+    for (int r = RESOLUTIONS - 1; r >= 0 && whole; r--) { /* few chunks first: they show whether the store forgot */
+        whole = pass_resolution(flush, (enum resolution)r, full);
     }
     send_batch(flush);
+    flush->round_is_over = whole && full;
+    flush->full_pass_us = !whole || flush->failed_this_pass ? 0 : full ? now_us : flush->full_pass_us;
     if (flush->probe_due) {
         probe(flush);
     }
-    complete = complete && !flush->failed_this_pass && !flush->lost;
-    flush->full_pass_us = !complete ? 0 : full ? now_us : flush->full_pass_us;
+    const bool complete = whole && !flush->failed_this_pass && !flush->left_out && !flush->lost;
     finish_pass(flush, complete);
     return complete;
 }
@@ -412,21 +430,40 @@ static bool wait_us(struct flush *flush, int64_t us) {
     return stopping;
 }
 
-static int64_t one_turn(struct flush *flush) {
-    if (!ensure_ready(flush)) {
-        const int64_t wait = flush->backoff_us;
-        flush->backoff_us = wait * 2 < BACKOFF_LAST_US ? wait * 2 : BACKOFF_LAST_US;
-        return wait;
-    }
-    const bool connected_before = flush->config.store->ops->connected(flush->config.store);
-    pass(flush, false);
-    if (connected_before && !flush->failed_this_pass) {
-        flush->backoff_us = BACKOFF_FIRST_US;
-        return flush->config.interval_us;
-    }
-    const int64_t wait = flush->backoff_us > flush->config.interval_us ? flush->backoff_us : flush->config.interval_us;
-    flush->backoff_us = flush->backoff_us * 2 < BACKOFF_LAST_US ? flush->backoff_us * 2 : BACKOFF_LAST_US;
+/* The next wait after a failure: twice the last. */
+static int64_t back_off(struct flush *flush) {
+    const int64_t wait = flush->backoff_us;
+    flush->backoff_us = wait * 2 < BACKOFF_LAST_US ? wait * 2 : BACKOFF_LAST_US;
     return wait;
+}
+
+/* What failed is tried again: all of the horizon is looked at for it. */
+static void begin_round(struct flush *flush) {
+    flush->round++;
+    flush->round_is_over = false;
+    flush->full_pass_us = 0;
+}
+
+int64_t flush_turn(struct flush *flush) {
+    const int64_t interval_us = flush->config.interval_us;
+    if (!ensure_ready(flush)) {
+        return back_off(flush);
+    }
+    const bool complete = pass(flush, false);
+    if (!flush->config.store->ops->connected(flush->config.store)) {
+        const int64_t wait = back_off(flush);
+        return wait > interval_us ? wait : interval_us;
+    }
+    if (complete) {
+        flush->backoff_us = BACKOFF_FIRST_US;
+    }
+    /* A part failed: the others are served at the usual pace, that part is tried at one of its own. */
+    const int64_t now_us = clock_steady_us();
+    if (flush->round_is_over && (flush->left_out || flush->failed_this_pass) && now_us >= flush->round_us) {
+        flush->round_us = now_us + back_off(flush);
+        begin_round(flush);
+    }
+    return interval_us;
 }
 
 static void *flush_main(void *cls) {
@@ -434,13 +471,14 @@ static void *flush_main(void *cls) {
     int64_t next_us = clock_steady_us();
     bool stopping = false;
     while (!stopping) {
-        next_us += one_turn(flush);
+        next_us += flush_turn(flush);
         const int64_t wait = next_us - clock_steady_us();
         next_us = wait > 0 ? next_us : clock_steady_us();
         stopping = wait_us(flush, wait > 0 ? wait : 0);
     }
     bool complete = false; /* everything once more, until all is acknowledged or the time is up */
     do {
+        begin_round(flush);
         complete = ensure_ready(flush) && pass(flush, true);
         if (!complete && flush->failed_this_pass) {
             const struct timespec pause = {.tv_nsec = 20 * 1000 * 1000};
@@ -450,7 +488,7 @@ static void *flush_main(void *cls) {
     return (void *)(intptr_t)complete;
 }
 
-static void flush_free(struct flush *flush) {
+void flush_free(struct flush *flush) {
     for (int r = 0; r < RESOLUTIONS; r++) {
         free(flush->ring[r].base);
     }
@@ -461,7 +499,7 @@ static void flush_free(struct flush *flush) {
     free(flush);
 }
 
-struct flush *flush_start(const struct flush_config *config) {
+struct flush *flush_new(const struct flush_config *config) {
     struct flush *flush = calloc(1, sizeof *flush);
     if (!flush) {
         config->store->ops->close(config->store);
@@ -469,6 +507,7 @@ struct flush *flush_start(const struct flush_config *config) {
     }
     flush->config = *config;
     flush->backoff_us = BACKOFF_FIRST_US;
+    flush->round = 1;
     flush->complete_us = clock_steady_us();
     flush->probe.window = -1;
     pthread_condattr_t attributes;
@@ -482,7 +521,12 @@ struct flush *flush_start(const struct flush_config *config) {
         return NULL;
     }
     remember_start(flush);
-    if (pthread_create(&flush->thread, NULL, flush_main, flush)) {
+    return flush;
+}
+
+struct flush *flush_start(const struct flush_config *config) {
+    struct flush *flush = flush_new(config);
+    if (flush && pthread_create(&flush->thread, NULL, flush_main, flush)) {
         flush_free(flush);
         return NULL;
     }

@@ -36,6 +36,13 @@ struct flush *flush_start(const struct flush_config *config);
  * workers must have stopped counting. */
 bool flush_stop(struct flush *flush, int64_t deadline_us);
 
+/* The same without a thread, for who drives many of them (bench/fleet); one thread at a time. flush_turn connects when need
+ * be, sends what changed, and returns the microseconds to wait before the next call. NULL when out of memory (the store is
+ * closed then). */
+struct flush *flush_new(const struct flush_config *config);
+int64_t flush_turn(struct flush *flush);
+void flush_free(struct flush *flush);
+
 /* Any thread. */
 void flush_status(struct flush *flush, struct flush_status *out);
 

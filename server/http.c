@@ -21,7 +21,7 @@
 #define REASON_MAX 128
 #define DRAIN_MAX 65536   /* of a body nobody wants: read to keep the connection, close beyond that */
 
-enum route { ROUTE_ROOT, ROUTE_EVENTS, ROUTE_PAGE, ROUTE_NONE };
+enum route { ROUTE_ROOT, ROUTE_EVENTS, ROUTE_PAGE, ROUTE_HEALTH, ROUTE_NONE };
 enum method { METHOD_POST, METHOD_GET, METHOD_HEAD, METHOD_OTHER };
 
 struct refused_line {
@@ -55,6 +55,9 @@ struct connection {
     struct connection *next, *previous; /* of this worker */
     int fd;
     struct deadline deadline;
+    bool used;        /* has made a request */
+    struct tls_handshake handshake;
+    uint64_t client;  /* for throttle_admit; 0 without --limit-per-client */
     struct framing_target target;
     struct request request;
     char why[FORM_WHY_MAX];
@@ -66,6 +69,7 @@ struct prepared {
     unsigned status;
     const char *body;
     const char *allow;
+    const char *header, *value; /* one more, or NULL */
 };
 
 #define RETRY_LESS "the body is larger than --max-body; send less at once\n"
@@ -88,6 +92,10 @@ static const struct prepared prepared[ANSWERS] = {
     [ANSWER_NOT_ALLOWED_EVENTS] = {MHD_HTTP_METHOD_NOT_ALLOWED, "use POST\n", "POST"},
     [ANSWER_NOT_ALLOWED_READ] = {MHD_HTTP_METHOD_NOT_ALLOWED, "use GET\n", "GET, HEAD"},
     [ANSWER_ROOT_PAGE] = {MHD_HTTP_OK, PAGES_ROOT, NULL},
+    [ANSWER_UNAUTHORISED] = {MHD_HTTP_UNAUTHORIZED, "send a token: Authorization: Bearer ...\n", NULL,
+                             MHD_HTTP_HEADER_WWW_AUTHENTICATE, "Bearer"},
+    [ANSWER_THROTTLED] = {MHD_HTTP_TOO_MANY_REQUESTS, "more requests a second than this server takes of one client\n",
+                          NULL, MHD_HTTP_HEADER_RETRY_AFTER, "1"}, /* no bucket takes longer to hold a request again */
 };
 
 static struct MHD_Response *make_response(const struct prepared *p, bool ends_connection) {
@@ -99,6 +107,9 @@ static struct MHD_Response *make_response(const struct prepared *p, bool ends_co
     }
     if (response && p->allow) {
         MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, p->allow);
+    }
+    if (response && p->header) {
+        MHD_add_response_header(response, p->header, p->value);
     }
     if (response && ends_connection) {
         MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
@@ -312,41 +323,89 @@ static enum method method_of(const char *method) {
 static enum route route_of(const char *url) {
     return url[0] == '/' && !url[1]         ? ROUTE_ROOT
            : strcmp(url, "/events") == 0    ? ROUTE_EVENTS
+           : strcmp(url, "/healthz") == 0   ? ROUTE_HEALTH
            : pages_has(url)                 ? ROUTE_PAGE
                                             : ROUTE_NONE;
 }
 
-/* What can be said before the body: ANSWER_NONE when the request is to be handled. */
-static enum answer answer_of(const struct request *request) {
+/* What can be said before the body: ANSWER_NONE when the request is to be handled. With --admin-listen one listener reads
+ * and the others count; health is told by all. */
+static enum answer answer_of(const struct worker *worker, const struct request *request) {
     const bool reads = request->method == METHOD_GET || request->method == METHOD_HEAD;
+    const bool counts_here = worker != worker->server->admin;
+    const bool reads_here = !counts_here || !worker->server->admin;
     switch (request->route) {
     case ROUTE_ROOT:
+        if (!counts_here) {
+            return reads ? ANSWER_ROOT_PAGE : ANSWER_NOT_ALLOWED_READ;
+        }
+        if (!reads_here) {
+            return request->method == METHOD_POST ? ANSWER_NONE : ANSWER_NOT_ALLOWED_EVENTS;
+        }
         return request->method == METHOD_POST ? ANSWER_NONE : reads ? ANSWER_ROOT_PAGE : ANSWER_NOT_ALLOWED_ROOT;
     case ROUTE_EVENTS:
-        return request->method == METHOD_POST ? ANSWER_NONE : ANSWER_NOT_ALLOWED_EVENTS;
+        return !counts_here                      ? ANSWER_NOT_FOUND
+               : request->method == METHOD_POST ? ANSWER_NONE
+                                                : ANSWER_NOT_ALLOWED_EVENTS;
     case ROUTE_PAGE:
+        if (!reads_here) {
+            return ANSWER_NOT_FOUND;
+        }
+        return reads ? ANSWER_NONE : ANSWER_NOT_ALLOWED_READ;
+    case ROUTE_HEALTH:
         return reads ? ANSWER_NONE : ANSWER_NOT_ALLOWED_READ;
     default:
         return ANSWER_NOT_FOUND;
     }
 }
 
-static bool is_ingest(const struct request *request) {
-    return request->method == METHOD_POST && (request->route == ROUTE_ROOT || request->route == ROUTE_EVENTS);
+static bool is_ingest(const struct worker *worker, const struct request *request) {
+    return request->method == METHOD_POST && (request->route == ROUTE_ROOT || request->route == ROUTE_EVENTS) &&
+           worker != worker->server->admin;
+}
+
+static bool has_token(struct MHD_Connection *connection, const struct tokens *tokens) {
+    const char *value = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_AUTHORIZATION);
+    const char *bytes;
+    size_t len;
+    return value && tokens_of_header(value, &bytes, &len) && tokens_have(tokens, bytes, len);
+}
+
+/* May this client ask this, and now? ANSWER_NONE: yes. Nobody needs a token to hear that we are well, nor what is not
+ * there. Guesses of a token are throttled like everything else. */
+static enum answer gate(struct worker *worker, struct MHD_Connection *connection, const struct request *request,
+                        uint64_t client, bool ingest) {
+    struct throttle *throttle = worker->server->throttle;
+    const struct tokens *tokens = ingest ? worker->ingest_tokens : worker->read_tokens;
+    enum answer answer = ANSWER_NONE;
+    if ((!throttle && !tokens) || request->route == ROUTE_HEALTH) {
+        return ANSWER_NONE;
+    }
+    if (throttle && !throttle_admit(throttle, client, atomic_load_explicit(&worker->alive_us, memory_order_relaxed))) {
+        answer = ANSWER_THROTTLED;
+    } else if (tokens && request->route != ROUTE_NONE && !has_token(connection, tokens)) {
+        answer = ANSWER_UNAUTHORISED;
+    }
+    if (answer != ANSWER_NONE && ingest) {
+        tally_refused(worker, answer == ANSWER_THROTTLED ? REFUSAL_THROTTLED : REFUSAL_UNAUTHORISED);
+    } else if (answer != ANSWER_NONE) {
+        metric_add_owner(&worker->metrics, METRIC_reads_refused, 1);
+    }
+    return answer;
 }
 
 static enum MHD_Result begin(struct worker *worker, struct MHD_Connection *connection, struct request *request,
-                             const char *url, const char *method, const struct framing *framing) {
+                             uint64_t client, const char *url, const char *method, const struct framing *framing) {
     worker->in_flight++;
     request->route = route_of(url);
     request->method = method_of(method);
-    request->answer = answer_of(request);
+    request->answer = answer_of(worker, request);
     request->parsed = request->too_large = false;
     request->body_bytes = 0;
     request->length = framing->length;
     request->ends_connection = framing->chunked;
     if (framing->broken) {
-        if (is_ingest(request)) {
+        if (is_ingest(worker, request)) {
             tally_refused(worker, REFUSAL_MALFORMED);
         }
         return queue_answer(worker, connection, ANSWER_BAD_FRAMING);
@@ -354,7 +413,12 @@ static enum MHD_Result begin(struct worker *worker, struct MHD_Connection *conne
     if (framing->header_bytes > (size_t)worker->server->options->max_header) {
         return queue_answer(worker, connection, ANSWER_HEADERS_TOO_LARGE);
     }
-    const bool ingest = is_ingest(request);
+    const bool ingest = is_ingest(worker, request);
+    const enum answer refused = gate(worker, connection, request, client, ingest);
+    if (refused != ANSWER_NONE) {
+        request->answer = refused;
+        return framing->length > DRAIN_MAX ? queue_answer(worker, connection, refused) : MHD_YES;
+    }
     if (framing->length > (uint64_t)(ingest ? worker->server->options->max_body : DRAIN_MAX)) {
         if (ingest) {
             tally_refused(worker, REFUSAL_TOO_LARGE);
@@ -447,10 +511,14 @@ enum MHD_Result http_handle(void *cls, struct MHD_Connection *mhd, const char *u
             return MHD_NO;
         }
         *con_cls = connection;
+        connection->used = true;
+        if (connection->handshake.session) { /* whoever sends a request is through */
+            tls_handshake_end(&worker->handshakes, &connection->handshake);
+        }
         enter(worker, connection, PHASE_BODY);
         worker->answers_last = false;
         const struct framing framing = framing_of(mhd, connection->target, method, url, version);
-        return begin(worker, mhd, &connection->request, path, method, &framing);
+        return begin(worker, mhd, &connection->request, connection->client, path, method, &framing);
     }
     if (*upload_data_size) {
         const size_t len = *upload_data_size;
@@ -484,14 +552,22 @@ static struct connection *connection_open(struct worker *worker, struct MHD_Conn
         if (connection->next) {
             connection->next->previous = connection;
         }
+        if (worker->server->throttle) {
+            connection->client = throttle_client(
+                worker->server->throttle, MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS)->client_addr);
+        }
         worker->first_connection = connection;
         enter(worker, connection, PHASE_IDLE);
+        if (worker->server->access.identity) {
+            tls_handshake_begin(&worker->handshakes, &connection->handshake, mhd, connection->deadline.since_us);
+        }
     }
     return connection;
 }
 
 static void connection_close(struct worker *worker, struct connection *connection) {
     if (connection) {
+        tls_handshake_end(&worker->handshakes, &connection->handshake);
         *(connection->previous ? &connection->previous->next : &worker->first_connection) = connection->next;
         if (connection->next) {
             connection->next->previous = connection->previous;
@@ -520,6 +596,15 @@ void http_connection(void *cls, struct MHD_Connection *mhd, void **socket_contex
 static bool has_left(const struct connection *connection) {
     char byte;
     return recv(connection->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+}
+
+bool http_expects_first(const struct worker *worker, int64_t since_us) {
+    for (const struct connection *connection = worker->first_connection; connection; connection = connection->next) {
+        if (!connection->used && connection->deadline.since_us > since_us) {
+            return true;
+        }
+    }
+    return false;
 }
 
 /* Who is silent for --idle-timeout is closed by the library; the rest is in deadlines.h. */

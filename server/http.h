@@ -27,6 +27,9 @@ void http_completed(void *cls, struct MHD_Connection *connection, void **con_cls
 bool http_responses_make(struct worker *worker);
 void http_responses_free(struct worker *worker);
 
+/* Whether a connection that was opened after since_us (steady clock) has not made its first request yet. By the worker. */
+bool http_expects_first(const struct worker *worker, int64_t since_us);
+
 /* Closes connections whose request takes too long to come: a client that sends a byte now and then would otherwise keep
  * its place for ever, since each byte ends what the library calls idle. Once a second, by the worker, outside MHD_run. */
 void http_close_slow(struct worker *worker, int64_t now_us);

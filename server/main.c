@@ -1,5 +1,6 @@
 /* aforod: an inventory. Everything is made here in order, and unmade in reverse. */
 #include "redis/url.h"
+#include "server/access.h"
 #include "server/clock.h"
 #include "server/listen.h"
 #include "server/log.h"
@@ -20,6 +21,7 @@
 
 #define SYNC_INTERVAL_MS 1000
 #define SIGN_OF_LIFE_MS 500
+#define STOP_MARGIN_US (5 * US_PER_S) /* beyond --drain and --grace, before the service manager may lose patience */
 
 /* Writes the state file to the disk once a second, so that a power loss costs no more. A thread of its own: a slow disk
  * then holds up nobody. */
@@ -140,14 +142,22 @@ static int sign_of_life_ms(int64_t watchdog_us) {
     return watchdog_us && often_us < SIGN_OF_LIFE_MS * US_PER_MS ? (int)(often_us / US_PER_MS) + 1 : SIGN_OF_LIFE_MS;
 }
 
-/* Waits for SIGTERM or SIGINT; while all workers show signs of life, the watchdog hears of it. */
-static int wait_for_signal(const struct server *server, const sigset_t *signals) {
+/* Waits for SIGTERM or SIGINT, which it returns, or until then (steady clock; 0 is returned); while all workers show signs
+ * of life, the watchdog hears of it. SIGHUP reads tokens and certificates again. */
+static int wait_for_signal(struct server *server, const sigset_t *signals, int64_t until_us) {
     const int64_t watchdog_us = notify_watchdog_us();
     const int64_t period_us = watchdog_us ? watchdog_us / 2 : 3600 * US_PER_S;
-    const struct timespec period = {.tv_sec = period_us / US_PER_S, .tv_nsec = period_us % US_PER_S * 1000};
     for (;;) {
-        const int signal = sigtimedwait(signals, NULL, &period);
-        if (signal > 0) {
+        const int64_t left_us = until_us - clock_steady_us();
+        const int64_t wait_us = left_us < period_us ? left_us : period_us;
+        if (left_us <= 0) {
+            return 0;
+        }
+        const struct timespec wait = {.tv_sec = wait_us / US_PER_S, .tv_nsec = wait_us % US_PER_S * 1000};
+        const int signal = sigtimedwait(signals, NULL, &wait);
+        if (signal == SIGHUP) {
+            access_reload(server);
+        } else if (signal > 0) {
             return signal;
         }
         if (watchdog_us && clock_steady_us() - workers_alive_us(server) < watchdog_us) {
@@ -171,38 +181,85 @@ static void log_tally(const struct server *server) {
 
 /* From the first signal on, a second one ends the process at once: what was acknowledged is in the mapped file. */
 static void stop(struct server *server, int signal, const sigset_t *signals) {
-    const int64_t deadline_us = clock_steady_us() + server->options->grace;
+    const int64_t drain_us = server->options->drain, grace_us = server->options->grace;
     struct sigaction by_default = {.sa_handler = SIG_DFL};
     sigaction(SIGTERM, &by_default, NULL);
     sigaction(SIGINT, &by_default, NULL);
+    const struct sigaction ignore = {.sa_handler = SIG_IGN};
+    sigaction(SIGHUP, &ignore, NULL); /* nothing is read again on the way out */
     pthread_sigmask(SIG_UNBLOCK, signals, NULL);
-    notify_send("STOPPING=1");
-    log_line(LOG_INFO, "stopping", "signal=%d grace_ms=%lld", signal, (long long)(server->options->grace / US_PER_MS));
+    char message[64];
+    snprintf(message, sizeof message, "STOPPING=1\nEXTEND_TIMEOUT_USEC=%lld",
+             (long long)(drain_us + grace_us + STOP_MARGIN_US));
+    notify_send(message);
+    if (drain_us) {
+        log_line(LOG_INFO, "draining", "signal=%d drain_ms=%lld", signal, (long long)(drain_us / US_PER_MS));
+        workers_drain(server);
+        sigset_t none;
+        sigemptyset(&none);
+        wait_for_signal(server, &none, clock_steady_us() + drain_us);
+    }
+    const int64_t deadline_us = clock_steady_us() + grace_us;
+    log_line(LOG_INFO, "stopping", "signal=%d grace_ms=%lld", signal, (long long)(grace_us / US_PER_MS));
     workers_stop(server, deadline_us);
     if (server->flush && !flush_stop(server->flush, deadline_us)) {
         log_line(LOG_WARN, "not everything reached the store in time; the state file has it, the next start sends it",
-                 "grace_ms=%lld", (long long)(server->options->grace / US_PER_MS));
+                 "grace_ms=%lld", (long long)(grace_us / US_PER_MS));
     }
     server->flush = NULL;
 }
 
-static int run(struct server *server, const sigset_t *signals) {
-    char address[LISTEN_ADDRESS_MAX], why[LISTEN_WHY_MAX];
-    const int listen_fd = listen_open(server->options->listen, address, why);
-    if (listen_fd < 0) {
+static int open_listener(const char *flag, const char *at, char *address) {
+    char why[LISTEN_WHY_MAX];
+    const int fd = listen_open(at, address, why);
+    if (fd < 0) {
+        fprintf(stderr, "aforod: --%s: %s\n", flag, why);
+    }
+    return fd;
+}
+
+/* The service manager's socket when it passed one, else our own. */
+static int open_main_listener(struct server *server, char *address) {
+    char why[LISTEN_WHY_MAX];
+    int fd = -1;
+    const enum listen_inherited inherited = listen_inherit(&fd, address, why);
+    server->listen_is_shared = inherited == LISTEN_INHERITED;
+    if (inherited == LISTEN_NOT_INHERITED) {
+        return open_listener("listen", server->options->listen, address);
+    }
+    if (fd < 0) {
         fprintf(stderr, "aforod: %s\n", why);
+    }
+    return fd;
+}
+
+static int run(struct server *server, const sigset_t *signals) {
+    char address[LISTEN_ADDRESS_MAX], admin_address[LISTEN_ADDRESS_MAX] = "";
+    const bool admin = *server->options->admin_listen;
+    const int listen_fd = open_main_listener(server, address);
+    const int admin_fd =
+        admin && listen_fd >= 0 ? open_listener("admin-listen", server->options->admin_listen, admin_address) : -1;
+    if (listen_fd < 0 || (admin && admin_fd < 0)) {
         return EXIT_FAILURE;
+    }
+    access_warn(server, listen_fd, "listen", true, !admin);
+    if (admin) {
+        access_warn(server, admin_fd, "admin-listen", false, true);
     }
     struct syncer syncer;
     bool ok = syncer_start(&syncer, server->counters);
     if (ok) {
-        ok = workers_start(server, listen_fd);
+        ok = workers_start(server, listen_fd, admin_fd);
         close(listen_fd);
+        if (admin) {
+            close(admin_fd);
+        }
         if (ok) {
-            log_line(LOG_INFO, "listening", "address=%s threads=%u node=%s state=%s", address, server->workers,
-                     counters_node_id(server->counters), server->options->state);
+            log_line(LOG_INFO, "listening", "address=%s threads=%u node=%s state=%s socket=%s%s%s", address,
+                     server->workers, counters_node_id(server->counters), server->options->state,
+                     server->listen_is_shared ? "inherited" : "own", admin ? " admin_address=" : "", admin_address);
             notify_send("READY=1");
-            stop(server, wait_for_signal(server, signals), signals);
+            stop(server, wait_for_signal(server, signals, INT64_MAX), signals);
         } else {
             workers_stop(server, 0);
         }
@@ -224,7 +281,8 @@ __attribute__((format(printf, 2, 3))) static bool wrong(const char *flag, const 
 
 /* What options.def cannot say of a value; what is wrong is named in one line, before anything is opened or made. */
 static bool options_make_sense(const struct options *options, enum log_level *level) {
-    char why[LISTEN_WHY_MAX > STORE_WHY_MAX ? LISTEN_WHY_MAX : STORE_WHY_MAX];
+    char why[LISTEN_WHY_MAX];
+    _Static_assert(LISTEN_WHY_MAX >= REDIS_URL_WHY_MAX, "room for the sentences of both");
     struct redis_url url;
     if (!log_level_by_name(options->log_level, level)) {
         return wrong("log-level", "'%s' is not error, warn, info or debug", options->log_level);
@@ -240,6 +298,9 @@ static bool options_make_sense(const struct options *options, enum log_level *le
     }
     if (!listen_is_valid(options->listen, why)) {
         return wrong("listen", "%s", why);
+    }
+    if (*options->admin_listen && !listen_is_valid(options->admin_listen, why)) {
+        return wrong("admin-listen", "%s", why);
     }
     return !*options->redis || redis_url_parse(options->redis, &url, why) || wrong("redis", "%s", why);
 }
@@ -264,6 +325,7 @@ int main(int argc, char **argv) {
     sigemptyset(&signals);
     sigaddset(&signals, SIGTERM);
     sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGHUP);
     pthread_sigmask(SIG_BLOCK, &signals, NULL); /* every thread inherits it: only main takes them */
     struct sigaction ignore = {.sa_handler = SIG_IGN};
     sigaction(SIGPIPE, &ignore, NULL);
@@ -276,6 +338,13 @@ int main(int argc, char **argv) {
                             .workers = workers,
                             .started_us = clock_steady_us(),
                             .sign_of_life_ms = sign_of_life_ms(notify_watchdog_us())};
+    if (!access_open(&server)) {
+        return 2;
+    }
+    if (options.limit_per_client && !(server.throttle = throttle_new(options.limit_per_client))) {
+        fprintf(stderr, "aforod: --limit-per-client: out of memory or random bytes\n");
+        return EXIT_FAILURE;
+    }
     if (options.max_connections_per_address) {
         server.address_places = address_places_new((uint32_t)options.max_connections_per_address);
         if (!server.address_places) {
@@ -296,6 +365,8 @@ int main(int argc, char **argv) {
     }
     log_tally(&server);
     counters_close(server.counters);
+    throttle_free(server.throttle);
+    access_close(&server);
     address_places_free(server.address_places);
     return status;
 }

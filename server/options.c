@@ -11,7 +11,11 @@
 #define AFORO_VERSION "unknown"
 #endif
 
-enum option_type { TEXT, COUNT, SIZE, DURATION, SWITCH };
+#define HELP_LINES 24 /* a screen */
+#define HELP_COLUMNS 80
+#define HELP_FRAME 3 /* lines of --help that describe no flag */
+
+enum option_type { TEXT, COUNT, SIZE, DURATION, RATE, SWITCH };
 
 struct option_row {
     enum option_type type;
@@ -68,6 +72,11 @@ bool options_size(const char *text, int64_t *bytes) {
     return number_with_unit(text, units, bytes);
 }
 
+bool options_rate(const char *text, int64_t *per_s) {
+    static const struct unit units[] = {{"/s", 1}, {NULL, 0}};
+    return number_with_unit(text, units, per_s);
+}
+
 static bool take_number(const struct option_row *row, const char *text, int64_t *out) {
     static const struct unit none[] = {{"", 1}, {NULL, 0}};
     switch (row->type) {
@@ -75,6 +84,8 @@ static bool take_number(const struct option_row *row, const char *text, int64_t 
         return options_duration(text, out);
     case SIZE:
         return options_size(text, out);
+    case RATE:
+        return options_rate(text, out);
     default:
         return number_with_unit(text, none, out);
     }
@@ -86,6 +97,8 @@ static const char *expected(const struct option_row *row) {
         return "a duration such as 100ms, 10s, 5m, 1h, 7d";
     case SIZE:
         return "a size such as 65536, 64KiB, 64MiB";
+    case RATE:
+        return "a rate such as 100/s";
     default:
         return "a whole number";
     }
@@ -128,14 +141,44 @@ static void environment_name(const struct option_row *row, char *buf, size_t cap
     }
 }
 
+/* "--max-body SIZE [64MiB]" */
+static int describe(const struct option_row *row, char *buf, size_t cap) {
+    return snprintf(buf, cap, "--%s %s%s%s%s", row->flag, row->argument, *row->default_text ? " [" : "",
+                    row->default_text, *row->default_text ? "]" : "");
+}
+
+/* The flags from `first` on, several a line; how many lines that takes. Only counts them without `print`. */
+static size_t help_rest(size_t first, bool print) {
+    size_t lines = 0, column = HELP_COLUMNS;
+    for (size_t i = first; i < ROWS; i++) {
+        char text[HELP_COLUMNS];
+        const size_t len = (size_t)describe(&rows[i], text, sizeof text) + 2;
+        const bool wraps = column + len > HELP_COLUMNS;
+        if (print) {
+            printf("%s  %s", wraps && lines ? "\n" : "", text);
+        }
+        column = wraps ? len : column + len;
+        lines += wraps;
+    }
+    if (print && lines) {
+        putchar('\n');
+    }
+    return lines;
+}
+
 static void print_help(void) {
+    size_t explained = ROWS;
+    while (explained && HELP_FRAME + explained + help_rest(explained, false) > HELP_LINES) {
+        explained--;
+    }
     printf("Usage: aforod [flags]\nCounts HTTP events in 10 ms, 1 s and 1 min windows.\n");
-    for (size_t i = 0; i < ROWS; i++) {
+    for (size_t i = 0; i < explained; i++) {
         char left[48];
         snprintf(left, sizeof left, "--%s %s", rows[i].flag, rows[i].argument);
         printf("  %-24s %s%s%s%s\n", left, rows[i].sentence, *rows[i].default_text ? " [" : "", rows[i].default_text,
                *rows[i].default_text ? "]" : "");
     }
+    help_rest(explained, true);
     printf("Every flag is also an environment variable: --max-body is AFORO_MAX_BODY.\n");
 }
 

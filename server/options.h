@@ -10,6 +10,7 @@ typedef const char *option_TEXT;
 typedef int64_t option_COUNT;
 typedef int64_t option_SIZE;     /* bytes */
 typedef int64_t option_DURATION; /* microseconds */
+typedef int64_t option_RATE;     /* a second */
 typedef bool option_SWITCH;
 
 struct options {
@@ -31,5 +32,8 @@ enum options_outcome options_read(int argc, char **argv, struct options *options
  * neither. Pure. */
 bool options_duration(const char *text, int64_t *us);
 bool options_size(const char *text, int64_t *bytes);
+
+/* "100/s" -> 100, "0" -> 0. Pure. */
+bool options_rate(const char *text, int64_t *per_s);
 
 #endif

@@ -58,12 +58,14 @@ static void store_json(const struct server *server, struct json *json) {
 static void make_healthz(const struct worker *worker, struct page *page) {
     char text[2048];
     struct json json = json_begin(text, sizeof text);
-    json_format(&json, "{\"status\":\"%s\",\"node\":", worker->draining ? "stopping" : "ok");
+    const bool stopping = atomic_load_explicit(&worker->server->stopping, memory_order_relaxed);
+    const bool draining = worker->draining; /* this worker's answers close their connections: so does this one */
+    json_format(&json, "{\"status\":\"%s\",\"node\":", stopping ? "stopping" : draining ? "draining" : "ok");
     json_string(&json, counters_node_id(worker->server->counters));
     json_format(&json, ",\"store\":");
     store_json(worker->server, &json);
     json_format(&json, "}\n");
-    page->status = worker->draining ? MHD_HTTP_SERVICE_UNAVAILABLE : MHD_HTTP_OK;
+    page->status = stopping || draining ? MHD_HTTP_SERVICE_UNAVAILABLE : MHD_HTTP_OK;
     page->type = TYPE_JSON;
     page->response = copy_of(text);
 }
@@ -80,20 +82,31 @@ static void tally_json(const struct server *server, struct json *json) {
     json_format(json, "}");
 }
 
+/* The worker's connections that are open. */
+static uint64_t worker_json(const struct worker *worker, struct json *json) {
+    const uint64_t open = atomic_load_explicit(&worker->connections, memory_order_relaxed);
+    json_format(json, "{\"connections\":%" PRIu64, open);
+    for (int m = 0; m < METRICS; m++) {
+        json_format(json, ",\"%s\":%" PRIu64, metric_names[m], metric_read(&worker->metrics, (enum metric)m));
+    }
+    json_format(json, "}");
+    return open;
+}
+
 static void metrics_json(const struct server *server, struct json *json) {
     uint64_t connections = 0;
     json_format(json, "\"workers\":[");
     for (unsigned i = 0; i < server->workers; i++) {
-        const struct worker *worker = &server->worker[i];
-        const uint64_t open = atomic_load_explicit(&worker->connections, memory_order_relaxed);
-        connections += open;
-        json_format(json, "%s{\"connections\":%" PRIu64, i ? "," : "", open);
-        for (int m = 0; m < METRICS; m++) {
-            json_format(json, ",\"%s\":%" PRIu64, metric_names[m], metric_read(&worker->metrics, (enum metric)m));
-        }
-        json_format(json, "}");
+        json_format(json, i ? "," : "");
+        connections += worker_json(&server->worker[i], json);
     }
-    json_format(json, "],\"connections\":%" PRIu64, connections);
+    json_format(json, "],");
+    if (server->admin) {
+        json_format(json, "\"admin\":");
+        worker_json(server->admin, json);
+        json_format(json, ",");
+    }
+    json_format(json, "\"connections\":%" PRIu64, connections);
 }
 
 static uint64_t allocator_says(const char *name) {
@@ -117,7 +130,7 @@ static void memory_json(struct json *json) {
                 (long long)usage.ru_stime.tv_sec * 1000000 + usage.ru_stime.tv_usec);
 }
 
-#define STATS_BYTES (8192 + COUNTERS_WORKERS_MAX * 512)
+#define STATS_BYTES (8192 + COUNTERS_WORKERS_MAX * 640)
 
 static void make_stats(const struct worker *worker, struct page *page) {
     const struct server *server = worker->server;

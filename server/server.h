@@ -10,6 +10,10 @@
 #include "server/metrics.h"
 #include "server/options.h"
 
+#include "server/throttle.h"
+#include "server/tls.h"
+#include "server/tokens.h"
+
 #include <microhttpd.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -29,6 +33,8 @@ enum answer {
     ANSWER_NOT_ALLOWED_EVENTS,
     ANSWER_NOT_ALLOWED_READ,
     ANSWER_ROOT_PAGE,
+    ANSWER_UNAUTHORISED,
+    ANSWER_THROTTLED,
     ANSWERS
 };
 
@@ -38,8 +44,16 @@ enum pool { POOL_SINGLE, POOL_BATCH, POOLS };
 struct server;
 struct door;
 
-/* One worker = one thread = one shard = a daemon in external mode for each size of pool. Everything here is the worker thread's own, but
- * for what says otherwise. */
+/* What may be changed while the workers run: see access.h. */
+struct access {
+    _Atomic(struct tokens *) ingest;         /* NULL: everybody may */
+    _Atomic(struct tokens *) read;           /* the same */
+    _Atomic(struct tls_identity *) identity; /* NULL: no TLS */
+    _Atomic uint64_t generation;             /* raised after each change of the three */
+};
+
+/* One worker = one thread = one shard = a daemon in external mode for each size of pool; the one of --admin-listen has no
+ * shard. Everything here is the worker thread's own, but for what says otherwise. */
 struct worker {
     struct server *server;
     unsigned index;
@@ -49,7 +63,7 @@ struct worker {
     struct MHD_Daemon *daemon[POOLS];
     int daemon_fd[POOLS];            /* each daemon's own epoll descriptor */
     uint64_t handed_on;              /* connections that a daemon has taken */
-    struct shard *shard;
+    struct shard *shard;             /* NULL: the worker of --admin-listen, which counts nothing */
     struct metrics metrics;          /* read by any */
     _Atomic uint64_t connections;    /* open now; read by any, written by all doors */
     _Atomic int64_t alive_us;        /* steady clock of the last wake-up; read by the watchdog */
@@ -58,7 +72,11 @@ struct worker {
     uint64_t in_flight;              /* requests begun and not completed */
     struct connection *first_connection;
     int64_t ticked_us;               /* steady clock of what is done once a second */
-    bool draining;
+    bool draining;                   /* every answer closes its connection */
+    const struct tokens *ingest_tokens; /* in force in this turn; NULL: everybody may */
+    const struct tokens *read_tokens;
+    struct tls_handshakes handshakes;
+    _Atomic uint64_t access_seen;       /* the generation they are of; read by main */
     struct MHD_Response *response[ANSWERS];
     struct MHD_Response *last_response[ANSWERS]; /* the same, and the connection ends */
     bool answers_last;               /* the answer being made is to be the last one of its connection */
@@ -72,12 +90,18 @@ struct server {
     bool clock_is_arrival;
     int64_t started_us; /* steady clock */
     int sign_of_life_ms; /* a worker wakes up at least so often, whether anything happens or not */
-    _Atomic bool stopping;
-    _Atomic int64_t drain_deadline_us; /* steady clock; set before stopping */
+    bool listen_is_shared; /* another process holds the listening socket, too: who is not accepted waits for the next server */
+    _Atomic bool draining; /* we are about to stop: /healthz says so, answers close their connections */
+    _Atomic bool stopping; /* no new connections; set after draining */
+    _Atomic int64_t stop_deadline_us; /* steady clock; set before stopping */
     _Atomic uint64_t places_taken;     /* connections of all workers, against --max-connections */
     struct address_places *address_places; /* NULL without --max-connections-per-address */
     unsigned workers;
     struct worker *worker; /* [workers] */
+    struct worker *admin;  /* of --admin-listen, else NULL */
+    _Atomic uint64_t admin_places_taken; /* its connections: neither listener takes the other's places */
+    struct access access;
+    struct throttle *throttle; /* NULL without --limit-per-client */
 };
 
 #endif

@@ -7,11 +7,13 @@
 #include "redis/script.h"
 #include "redis/wire.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+/* NOLINTNEXTLINE(misc-redundant-expression): they are the same, that is what it says */
 _Static_assert(STORE_WHY_MAX == LINK_WHY_MAX && STORE_WHY_MAX == REDIS_URL_WHY_MAX,
                "a sentence goes up as it is");
 
@@ -119,7 +121,7 @@ static enum store_ack ack_of(const struct store_redis *s, const redisReply *repl
 static bool send_pipeline(struct store_redis *s, const struct store_chunk *chunks, const size_t *which,
                           size_t n, bool by_sha, enum store_ack *ack, size_t *unknown, size_t *unknowns,
                           char *why) {
-    char later[STORE_WHY_MAX];
+    char later[STORE_WHY_MAX] = "";
     bool ok = true, demoted = false;
     *unknowns = 0;
     for (size_t i = 0; i < n; i++) {
@@ -128,6 +130,7 @@ static bool send_pipeline(struct store_redis *s, const struct store_chunk *chunk
         }
     }
     for (size_t i = 0; link_pending(s->link); i++) {
+        assert(i < n); /* each command has one reply */
         redisReply *reply = link_reply(s->link, ok ? why : later);
         if (!reply) {
             ok = false;

@@ -111,7 +111,7 @@ static bool read_fraction(struct reader *r, int64_t *us) {
 }
 
 static bool read_date(struct reader *r, int64_t *day) {
-    int year, month, day_of_month;
+    int year = 0, month = 0, day_of_month = 0;
     if (!read_number(r, 4, &year) || !read_byte(r, '-', "'-'") || !read_two(r, 1, 12, "month", &month) ||
         !read_byte(r, '-', "'-'")) {
         return false;

@@ -107,7 +107,12 @@ static struct source *open_source(const struct flags *flags, char why[SOURCE_WHY
     struct source_config config = {.place = flags->place,
                                    .timeout_us = flags->timeout_us,
                                    .horizon_us = flags->horizon_us,
-                                   .token = environment("AFORO_READ_TOKEN")};
+                                   .token_file = flags->token_file,
+                                   .ca_file = flags->ca_file};
+    if (config.token_file == NULL)
+        config.token_file = environment("AFORO_READ_TOKEN_FILE");
+    if (config.token_file == NULL)
+        config.token = environment("AFORO_READ_TOKEN");
     switch (flags->source) {
     case SOURCE_REDIS:
         return source_redis_open(&config, why);

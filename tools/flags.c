@@ -32,7 +32,8 @@ const char flags_help[] = "Usage: aforo 10ms|1s|1min [flags]\n"
                           "From where (default: $AFORO_REDIS, else $AFORO_SERVER or the server at\n"
                           "http://127.0.0.1:8080, else the state in $AFORO_STATE or ./aforo-state)\n"
                           "  --redis URL       Redis, e.g. redis://127.0.0.1:6379\n"
-                          "  --server URL      a running aforod; $AFORO_READ_TOKEN is sent when set\n"
+                          "  --server URL      a running aforod; https:// may need --ca-file PATH\n"
+                          "  --token-file PATH its token; else $AFORO_READ_TOKEN_FILE or $AFORO_READ_TOKEN\n"
                           "  --state DIR       the state directory of an aforod on this machine\n"
                           "  --timeout DUR     how long to wait for the source (default 2s)\n"
                           "  --horizon DUR     the horizon of the nodes that fill Redis (default 1h)\n"
@@ -50,6 +51,8 @@ enum {
     FLAG_REDIS,
     FLAG_SERVER,
     FLAG_STATE,
+    FLAG_TOKEN_FILE,
+    FLAG_CA_FILE,
     FLAG_VERSION
 };
 
@@ -60,7 +63,8 @@ static const struct option long_flags[] = {
     {"partial", no_argument, NULL, FLAG_PARTIAL},       {"follow", no_argument, NULL, FLAG_FOLLOW},
     {"redis", required_argument, NULL, FLAG_REDIS},     {"server", required_argument, NULL, FLAG_SERVER},
     {"state", required_argument, NULL, FLAG_STATE},     {"help", no_argument, NULL, 'h'},
-    {"version", no_argument, NULL, FLAG_VERSION},       {NULL, 0, NULL, 0}};
+    {"version", no_argument, NULL, FLAG_VERSION},       {"token-file", required_argument, NULL, FLAG_TOKEN_FILE},
+    {"ca-file", required_argument, NULL, FLAG_CA_FILE}, {NULL, 0, NULL, 0}};
 
 /* Decimal digits at *at, at least one, into *number; moves *at behind them. */
 static bool read_number(const char **at, int64_t *number) {
@@ -140,6 +144,13 @@ static bool choose_source(struct flags *flags, enum source_kind kind, char *why)
     return true;
 }
 
+static bool take_path(const char *flag, const char **path, char *why) {
+    *path = optarg;
+    if (optarg[0] == '\0')
+        snprintf(why, FLAGS_WHY_MAX, "%s: is empty", flag);
+    return optarg[0] != '\0';
+}
+
 static bool read_flag(int flag, struct flags *flags, char *why) {
     switch (flag) {
     case FLAG_LAST:
@@ -168,6 +179,10 @@ static bool read_flag(int flag, struct flags *flags, char *why) {
         return choose_source(flags, SOURCE_REDIS, why);
     case FLAG_SERVER:
         return choose_source(flags, SOURCE_SERVER, why);
+    case FLAG_TOKEN_FILE:
+        return take_path("--token-file", &flags->token_file, why);
+    case FLAG_CA_FILE:
+        return take_path("--ca-file", &flags->ca_file, why);
     default:
         return choose_source(flags, SOURCE_STATE, why);
     }

@@ -15,8 +15,10 @@ struct flags {
     enum rows_format format;
     bool follow;
     enum source_kind source;
-    const char *place;  /* the URL or directory given with it; points into argv */
-    int64_t horizon_us; /* of the nodes that write to Redis: what tells closed from final there */
+    const char *place;      /* the URL or directory given with it; points into argv */
+    const char *token_file; /* what to send to a server; NULL: not said */
+    const char *ca_file;    /* NULL: the system's */
+    int64_t horizon_us;     /* of the nodes that write to Redis: what tells closed from final there */
     int64_t timeout_us;
 };
 

@@ -38,7 +38,9 @@ struct source_config {
     const char *place; /* URL or directory; must outlive the source */
     int64_t timeout_us;
     int64_t horizon_us;
-    const char *token; /* of a reader, sent to a server; NULL: none */
+    const char *token_file; /* of a reader, the first of it is sent to a server; NULL: none */
+    const char *token;      /* the same, not in a file; NULL: none */
+    const char *ca_file;    /* who may sign a server's certificate (PEM); NULL: whom the system trusts */
 };
 
 /* Each opens its source and makes sure that it answers; NULL, with a sentence in `why`, when it does not. */

@@ -4,6 +4,7 @@
 
 #include "counters/civil.h"
 #include "server/timestamp.h"
+#include "server/tokens.h"
 
 #include <curl/curl.h>
 #include <inttypes.h>
@@ -196,14 +197,41 @@ static bool prepare(struct source_server *server, const struct source_config *co
     /* A long answer may take its time, one that stands still may not. */
     curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, 1L);
     curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME, (timeout_ms + 999) / 1000);
-    if (config->token != NULL) {
-        char header[URL_MAX];
-        const int len = snprintf(header, sizeof header, "Authorization: Bearer %s", config->token);
-        if (len >= (int)sizeof header || (server->headers = curl_slist_append(NULL, header)) == NULL)
-            return false;
-        curl_easy_setopt(curl, CURLOPT_HTTPHEADER, server->headers);
-    }
+    if (config->ca_file != NULL)
+        curl_easy_setopt(curl, CURLOPT_CAINFO, config->ca_file);
     return true;
+}
+
+static bool send_token(struct source_server *server, const char *token, size_t len) {
+    char header[URL_MAX];
+    const int used = snprintf(header, sizeof header, "Authorization: Bearer %.*s", (int)len, token);
+    server->headers = used < (int)sizeof header ? curl_slist_append(NULL, header) : NULL;
+    return server->headers != NULL &&
+           curl_easy_setopt(server->curl, CURLOPT_HTTPHEADER, server->headers) == CURLE_OK;
+}
+
+/* The token that the server wants of readers, if there is one. A redirect is never followed, so nobody else
+ * sees it. */
+static bool find_token(struct source_server *server, const struct source_config *config,
+                       char why[SOURCE_WHY_MAX]) {
+    bool sent = true;
+    if (config->token_file != NULL) {
+        char said[TOKENS_WHY_MAX];
+        struct tokens *tokens = tokens_read(config->token_file, NULL, said);
+        if (tokens == NULL) {
+            snprintf(why, SOURCE_WHY_MAX, "token file %s", said);
+            return false;
+        }
+        size_t len;
+        const char *token = tokens_text(tokens, 0, &len);
+        sent = send_token(server, token, len);
+        tokens_free(tokens);
+    } else if (config->token != NULL) {
+        sent = send_token(server, config->token, strlen(config->token));
+    }
+    if (!sent)
+        snprintf(why, SOURCE_WHY_MAX, "server %s: its token is too long", config->place);
+    return sent;
 }
 
 struct source *source_server_open(const struct source_config *config, char why[SOURCE_WHY_MAX]) {
@@ -219,7 +247,7 @@ struct source *source_server_open(const struct source_config *config, char why[S
     server->place = config->place;
     if (!prepare(server, config)) {
         snprintf(why, SOURCE_WHY_MAX, "server %s: the HTTP library could not be set up", config->place);
-    } else if (ready(&server->base, why)) {
+    } else if (find_token(server, config, why) && ready(&server->base, why)) {
         return &server->base;
     }
     close_server(&server->base);

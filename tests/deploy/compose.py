@@ -105,14 +105,15 @@ class Project:
     def left(self):
         """Containers, volumes and networks of this project."""
         label = f"label=com.docker.compose.project={self.env['COMPOSE_PROJECT_NAME']}"
-        return (call("docker", "ps", "-aq", "--filter", label) + call("docker", "volume", "ls", "-q", "--filter", label) +
-                call("docker", "network", "ls", "-q", "--filter", label)).split()
+        return [name for listing in (("ps", "-a"), ("volume", "ls"), ("network", "ls"))
+                for name in call("docker", *listing, "-q", "--filter", label).split()]
 
     def replicas(self):
         """Ids of the counters' containers, the oldest number first."""
         ids = self.do("ps", "-q", "aforo").split()
         seen = json.loads(call("docker", "inspect", *ids)) if ids else []
-        return [c["Id"] for c in sorted(seen, key=lambda c: int(c["Config"]["Labels"]["com.docker.compose.container-number"]))]
+        number = "com.docker.compose.container-number"
+        return [c["Id"] for c in sorted(seen, key=lambda c: int(c["Config"]["Labels"][number]))]
 
     def healthy(self):
         seen = json.loads(call("docker", "inspect", *self.do("ps", "-q").split()))
@@ -162,8 +163,8 @@ class Load:
     def __init__(self, project, rate, hits, seconds):
         self.asked = rate * hits * seconds
         self.process = subprocess.Popen(
-            [*project.compose, "run", "--rm", "-T", "tsung", str(rate), str(hits), str(seconds)], cwd=ROOT, env=project.env,
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+            [*project.compose, "run", "--rm", "-T", "tsung", str(rate), str(hits), str(seconds)],
+            cwd=ROOT, env=project.env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         self.lines = []
         self.reader = threading.Thread(target=self.read, daemon=True)
         self.reader.start()
@@ -230,7 +231,8 @@ def with_one_killed(project, loads, since, before):
     call("docker", "start", victim)
     print("       started it again", flush=True)
     sent, acknowledged, _ = loads[-1].report()
-    check(acknowledged >= 0.99 * sent > loads[-1].asked // 2, f"{acknowledged} of {sent} acknowledged: the other two carried on")
+    check(acknowledged >= 0.99 * sent > loads[-1].asked // 2,
+          f"{acknowledged} of {sent} acknowledged: the other two carried on")
     counted = {script: n - before for script, n in in_redis(project, since).items()}
     check(len(set(counted.values())) == 1, f"counted: {counted}")
     check(acknowledged <= counted[SCRIPTS[0]] <= sent,
@@ -239,10 +241,31 @@ def with_one_killed(project, loads, since, before):
     return before + counted[SCRIPTS[0]]
 
 
+def crash(containers):
+    """SIGKILL from outside to all of them at once, so that the restart policy sees a crash; False where these processes
+    are not of this machine."""
+    pids = {c["Id"]: c["State"]["Pid"] for c in json.loads(call("docker", "inspect", *containers))}
+    for container, pid in pids.items():
+        try:
+            if container not in pathlib.Path(f"/proc/{pid}/cgroup").read_text():
+                return False
+        except OSError:
+            return False
+    for pid in pids.values():
+        os.kill(pid, signal.SIGKILL)
+    wait_until(lambda: all(c["RestartCount"] == 1 and c["State"]["Running"]
+                           for c in json.loads(call("docker", "inspect", *containers))), "the engine has restarted all")
+    return True
+
+
 def restarts_and_scaling(project, since, total):
     expected = dict.fromkeys(SCRIPTS, total)
     nodes = [node_of(container) for container in project.replicas()]
     check(len(set(nodes)) == REPLICAS, f"as many nodes as counters: {nodes}")
+    if crash(project.replicas()):
+        wait_until(project.healthy, "all are healthy")
+        check([node_of(container) for container in project.replicas()] == nodes,
+              "all crashed at once: restarted, each with its own node id")
     project.do("restart", "-t", "20", "aforo")
     check([node_of(container) for container in project.replicas()] == nodes, "after a restart each has its own node id")
     wait_until(project.healthy, "all are healthy")
@@ -262,9 +285,9 @@ def restarts_and_scaling(project, since, total):
 
 
 def a_wrong_setting(project):
-    done = subprocess.run([*project.compose, "run", "--rm", "-T", "--no-deps", "-e", "AFORO_HORIZON=soon", "aforo"], cwd=ROOT,
-                          env=project.env, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=COMMAND_S,
-                          check=False)
+    done = subprocess.run([*project.compose, "run", "--rm", "-T", "--no-deps", "-e", "AFORO_HORIZON=soon", "aforo"],
+                          cwd=ROOT, env=project.env, stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                          timeout=COMMAND_S, check=False)
     check(done.returncode == 2 and "aforod: AFORO_HORIZON: 'soon' is not a duration" in done.stdout + done.stderr,
           "a wrong setting ends the container with status 2 and says which")
 

@@ -35,7 +35,7 @@ class Install(unittest.TestCase):
     def test_what_is_installed(self):
         files = {str(path.relative_to(self.root / "usr/local")) for path in self.root.rglob("*") if path.is_file()}
         self.assertLessEqual({"bin/aforod", "bin/aforo", *(f"bin/{name}" for name in SCRIPTS),
-                              "lib/systemd/system/aforod.service"}, files)
+                              "lib/systemd/system/aforod.service", "lib/systemd/system/aforod.socket"}, files)
 
     def start(self):
         """The installed aforod on a port of its own; returns its process and its URL."""
@@ -76,8 +76,10 @@ class Install(unittest.TestCase):
         installed = (self.root / "usr/local/lib/systemd/system/aforod.service").read_text()
         self.assertIn("\nExecStart=aforod\n", installed)
         unit.write_text(installed.replace("ExecStart=aforod", f"ExecStart={self.bin}/aforod"))
-        done = subprocess.run([analyze, "verify", "--man=no", "--recursive-errors=no", unit], capture_output=True, text=True,
-                              timeout=TIMEOUT_S, check=False)
+        activation = self.root / "aforod.socket"
+        activation.write_text((self.root / "usr/local/lib/systemd/system/aforod.socket").read_text())
+        done = subprocess.run([analyze, "verify", "--man=no", "--recursive-errors=no", unit, activation],
+                              capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
         self.assertEqual((done.returncode, done.stderr), (0, ""))
         done = subprocess.run([analyze, "security", "--offline=true", "--threshold=20", unit], capture_output=True,
                               text=True, timeout=TIMEOUT_S, check=False)

@@ -49,7 +49,7 @@ struct entry {
 };
 
 struct tally {
-    uint64_t requests, sent, acked, refused, unsure, lost, other, connects;
+    uint64_t requests, sent, acked, refused, unsure, lost, other, connects, connects_failed;
 };
 
 static struct {
@@ -215,6 +215,7 @@ static void watch(struct connection *c, int operation, uint32_t events) {
 
 static void lose(struct connection *c) {
     tally.lost += c->state == WAITING;
+    tally.connects_failed += c->state == CONNECTING;
     if (c->fd >= 0) {
         close(c->fd);
     }
@@ -354,9 +355,9 @@ static void handle(struct connection *c, uint32_t events) {
 
 static void tally_print(const char *word) {
     printf("%s requests=%" PRIu64 " sent=%" PRIu64 " acked=%" PRIu64 " refused=%" PRIu64 " unsure=%" PRIu64 " lost=%" PRIu64
-           " other=%" PRIu64 " connects=%" PRIu64 "\n",
+           " other=%" PRIu64 " connects=%" PRIu64 " connects_failed=%" PRIu64 "\n",
            word, tally.requests, tally.sent, tally.acked, tally.refused, tally.unsure, tally.lost, tally.other,
-           tally.connects);
+           tally.connects, tally.connects_failed);
 }
 
 static void command(const char *line) {

@@ -9,13 +9,18 @@ from harness import BIN, TIMEOUT_S, Case, environment, wait_until
 GOOD = {"listen": "127.0.0.1:0", "threads": "3", "state": "/tmp/x", "node-id": "a.B_c-9", "horizon": "2h", "future": "1m",
         "clock": "arrival", "redis": "redis://127.0.0.1:1", "flush-interval": "10ms", "redis-timeout": "100ms",
         "redis-ttl-10ms": "3h", "redis-ttl-1s": "8d", "redis-ttl-1min": "500d", "max-body": "4KiB",
-        "max-connections": "100", "idle-timeout": "1s", "grace": "1s", "log-level": "debug"}
+        "max-connections": "100", "idle-timeout": "1s", "drain": "0s", "grace": "1s", "log-level": "debug",
+        "limit-per-client": "1000/s"}
+ELSEWHERE = ("admin-listen", "ingest-token-file", "read-token-file", "tls-cert", "tls-key")
 BAD = {"listen": ["nonsense", "127.0.0.1", "127.0.0.1:x", "127.0.0.1:99999"], "threads": ["x", "-1", "257", "1.5", ""],
        "node-id": ["a b", "ä", "x" * 64, "a/b", "a}"], "horizon": ["0s", "100ms", "25h", "1x", "80abc", "1500ms"],
        "future": ["2h", "x", "10"], "clock": ["wall"], "redis": ["http://x", "nonsense"],
        "flush-interval": ["0s", "x", "-5ms"], "redis-timeout": ["0s", "x"], "max-body": ["x", "-1", "10XiB", "1e6"],
-       "max-connections": ["0", "x"], "idle-timeout": ["0s", "x"], "grace": ["x", "-1s"], "log-level": ["loud"],
-       "redis-ttl-10ms": ["x"], "redis-ttl-1s": ["0s"], "redis-ttl-1min": ["1"]}
+       "max-connections": ["0", "x"], "idle-timeout": ["0s", "x"], "drain": ["x", "2h"], "grace": ["x", "-1s"],
+       "log-level": ["loud"],
+       "redis-ttl-10ms": ["x"], "redis-ttl-1s": ["0s"], "redis-ttl-1min": ["1"],
+       "admin-listen": ["nonsense", "127.0.0.1"], "limit-per-client": ["10", "x", "-1/s", "1.5/s", "10/m", "1000001/s", "/s"],
+       **{flag: ["/nonexistent/file"] for flag in ELSEWHERE[1:]}}
 
 
 def aforod(*words, **env):
@@ -34,7 +39,7 @@ class Help(unittest.TestCase):
         self.assertEqual((status, err), (0, ""))
         self.assertLessEqual(len(out.splitlines()), 24)
         self.assertLessEqual(max(map(len, out.splitlines())), 80)
-        for flag in [*GOOD, "redis-allow-eviction"]:
+        for flag in [*GOOD, *ELSEWHERE, "redis-allow-eviction"]:
             self.assertIn("--" + flag + " ", out)
         for default in ("127.0.0.1:8080", "./aforo-state", "1h", "10s", "event", "100ms", "1s", "64MiB", "10000", "60s",
                         "info", "2h", "7d", "400d"):

@@ -91,6 +91,8 @@ static const struct {
     {"aforo 1s --horizon 25h", "--horizon"},
     {"aforo 1s --redis a --server b", "--server"},
     {"aforo 1s --state=", "--state"},
+    {"aforo 1s --token-file=", "--token-file"},
+    {"aforo 1s --ca-file=", "--ca-file"},
     {"aforo 1s --colour", "--colour"},
     {"aforo 1s -x", "-x"},
     {"aforo 1s --partial=1", "--partial"},
