@@ -1,6 +1,7 @@
 #include "redis/wire.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -71,6 +72,33 @@ bool wire_login(redisContext *wire, const struct redis_url *url, const char *add
     return login(wire, url, address, &refused, why);
 }
 
+/* hiredis makes room for as many elements as an array says it has, before it has seen one: a line of twenty bytes could
+ * ask for gigabytes. The largest answer that we ask for is a cluster's map with a range for each slot. */
+#define ELEMENTS_MAX (1 << 16)
+
+#if HIREDIS_MAJOR >= 1
+static void bound_arrays(redisContext *wire) {
+    wire->reader->maxelements = ELEMENTS_MAX;
+}
+#else
+static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+static redisReplyObjectFunctions bounded, unbounded; /* the same for all connections: filled by the first one */
+
+static void *create_array(const redisReadTask *task, int elements) {
+    return elements <= ELEMENTS_MAX ? unbounded.createArray(task, elements) : NULL;
+}
+
+static void bound_arrays(redisContext *wire) {
+    pthread_mutex_lock(&mutex);
+    if (!bounded.createArray) {
+        unbounded = bounded = *wire->reader->fn;
+        bounded.createArray = create_array;
+    }
+    pthread_mutex_unlock(&mutex);
+    wire->reader->fn = &bounded;
+}
+#endif
+
 static redisContext *reach(const struct wire_config *config, const struct redis_host *host,
                            const char *address, char *why) {
     redisContext *wire = host ? redisConnectWithTimeout(host->name, host->port, config->timeout)
@@ -85,6 +113,7 @@ static redisContext *reach(const struct wire_config *config, const struct redis_
     if (host) {
         redisEnableKeepAlive(wire);
     }
+    bound_arrays(wire);
     return wire;
 }
 

@@ -221,6 +221,10 @@ static bool workers_make(struct server *server, int listen_fd, int admin_fd) {
 }
 
 bool workers_start(struct server *server, int listen_fd, int admin_fd) {
+    if (!framing_sees_lines() && MHD_get_version()[0] == '0') { /* from 1.0 on its own parser is strict */
+        log_line(LOG_WARN, "this libmicrohttpd is not one whose line ends we can see",
+                 "version=%s remedy=\"put a proxy in front that refuses bare line feeds\"", MHD_get_version());
+    }
     bool ok = workers_make(server, listen_fd, admin_fd);
     for (unsigned i = 0; ok && i < workers_n(server); i++) {
         struct worker *worker = worker_at(server, i);

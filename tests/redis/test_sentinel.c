@@ -154,7 +154,7 @@ START_TEST(a_sentinel_that_hangs_is_passed_over) {
     struct store *store = driver_store(url, "n2", 300);
     const int64_t before_ms = lab_now_ms();
     ck_assert_msg(store->ops->connect(store, why), "%s", why);
-    ck_assert_int_lt(lab_now_ms() - before_ms, 2000);
+    ck_assert_int_lt(lab_now_ms() - before_ms, 5000); /* one time-out of 300 ms, and a machine that others load, too */
     store->ops->close(store);
     lab_signal(&sentinel[0], SIGCONT);
 }
