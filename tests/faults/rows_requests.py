@@ -70,7 +70,7 @@ def exchange_random(run, server):
 
 @row("slow-requests", "requests that come byte by byte, or stop half way: others unaffected; closed in the end")
 def slow_requests(run):
-    server = run.server("--idle-timeout", "2s", threads=1).start()
+    server = run.server("--header-timeout", "2s", "--body-timeout", "2s", "--idle-timeout", "2s", threads=1).start()
     load = run.load(server, connections=16, rate=run.many(5000, 0))  # steady: other tests run beside the bounded pass
     load.progress(5000)
     load.phase()
