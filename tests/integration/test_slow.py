@@ -17,6 +17,9 @@ RATE = 5000
 PHASES = 5
 PHASE_S = 1
 FACTOR = 5 if os.environ.get("AFORO_SANITIZE", "") == "" else 50  # instrumented, it is not fast: but it must not stall
+# On two cores, which the crowd, the load and the server share, a thread may be kept waiting for a slice of the scheduler: with
+# new connections beside it, p99 is then 1.1 ms where it is 0.11 ms alone. So the undisturbed value counts as this at least.
+LEAST_P99_US = 400
 REQUEST = b"POST / HTTP/1.1\r\nHost: x\r\n"
 EVENT = REQUEST + b"Content-Length: 0\r\n\r\n"
 
@@ -122,6 +125,7 @@ class Slow(Case):
         """Runs the load alone, then beside the crowd; the crowd, the server and its statistics."""
         aforod = self.server(*flags)
         load = Load(self.place, aforod.port)
+        self.step_back()
         load.phases()
         alone = load.phases()
         crowd = Crowd(aforod.port, first)
@@ -135,8 +139,20 @@ class Slow(Case):
               f"max {beside['max_us']:.0f} us, {beside['p99_us'] / alone['p99_us']:.2f} times; {crowd.cut} cut off and back", flush=True)
         self.assertEqual((tally["lost"], tally["other"], tally["acked"]), (0, 0, tally["sent"]), tally)
         self.assertGreater(beside["rate"], 0.95 * RATE)
-        self.assertLessEqual(beside["p99_us"], FACTOR * alone["p99_us"])
+        self.assertLessEqual(beside["p99_us"], FACTOR * max(alone["p99_us"], LEAST_P99_US))
         return crowd, aforod, tally
+
+    def step_back(self):
+        """The crowd would be on other machines: what it costs to play it must not take the cores from those who are measured."""
+        before = os.getpriority(os.PRIO_PROCESS, 0)
+        os.setpriority(os.PRIO_PROCESS, 0, 19)
+
+        def step_forward():
+            try:
+                os.setpriority(os.PRIO_PROCESS, 0, before)
+            except PermissionError:  # not root: then the next server and load step back, too
+                pass
+        self.addCleanup(step_forward)
 
     def finish(self, crowd, aforod, tally):
         """The crowd goes; its statistics, summed over the workers."""
@@ -154,13 +170,13 @@ class Slow(Case):
     def test_a_byte_a_second_of_headers(self):
         found = self.disturbed("headers, a byte a second", ["--header-timeout", "3s"], REQUEST + b"X: ",
                                lambda crowd: crowd.act(send_byte))
-        self.assertGreater(found[0].cut, MANY // 2, "they were not cut off")
+        self.all_are_cut_off(found[0], send_byte)
         self.assertGreater(self.finish(*found)["connections_too_slow"], MANY // 2)
 
     def test_a_byte_a_second_of_a_body(self):
         found = self.disturbed("body, a byte a second", ["--body-timeout", "3s"], REQUEST + b"Content-Length: 10000\r\n\r\n",
                                lambda crowd: crowd.act(send_byte))
-        self.assertGreater(found[0].cut, MANY // 2, "they were not cut off")
+        self.all_are_cut_off(found[0], send_byte)
         self.assertGreater(self.finish(*found)["connections_too_slow"], MANY // 2)
 
     def test_nothing_is_said(self):
@@ -168,7 +184,7 @@ class Slow(Case):
             if link.recv(100) == b"":
                 raise ConnectionError
         found = self.disturbed("silent", ["--header-timeout", "3s"], b"", lambda crowd: crowd.act(look))
-        self.assertGreater(found[0].cut, MANY // 2, "they were not cut off")
+        self.all_are_cut_off(found[0], look)
         self.finish(*found)
 
     def test_nothing_is_read(self):
@@ -190,11 +206,15 @@ class Slow(Case):
         self.assertLess(aforod.rss_kib(), 256 << 10)
         self.assertLess(grown, 1500)
 
-        def all_cut():
-            crowd.act(more)
-            return crowd.cut >= MANY
-        wait_until(all_cut, lambda: f"all are cut off: {crowd.cut} were", 60, 0.05)
+        self.all_are_cut_off(crowd, more)
         self.finish(*found)
+
+    @staticmethod
+    def all_are_cut_off(crowd, act):
+        def all_cut():
+            crowd.act(act)
+            return crowd.cut >= MANY
+        wait_until(all_cut, lambda: f"all are cut off: {crowd.cut} were", 60, 0.01)
 
     @staticmethod
     def quiet(load):
@@ -203,10 +223,10 @@ class Slow(Case):
         return load.ask("phase")["rate"] > 0.99 * RATE
 
     def test_more_than_may_come(self):
-        def again(crowd):
-            for _ in range(10):
+        def again(crowd):  # called some 100 times a second
+            for _ in range(2):
                 crowd.open().close()
-        found = self.disturbed("too many", ["--max-connections", str(MANY // 2), "--header-timeout", "60s"], b"POST", again)
+        found = self.disturbed("too many, and 200 more a second", ["--max-connections", str(MANY // 2), "--header-timeout", "60s"], b"POST", again)
         self.assertGreater(self.finish(*found)["connections_refused"], MANY // 2)
 
 
