@@ -11,7 +11,6 @@ import pathlib
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -21,6 +20,9 @@ import urllib.request
 import zlib
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests" / "integration"))
+from harness import Port  # noqa: E402
+
 SKIP = 77
 COMMAND_S = 120  # any one command, but:
 BUILD_S = 600
@@ -77,17 +79,12 @@ def reason_to_skip():
     return None
 
 
-def free_port():
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return free.getsockname()[1]
-
-
 class Project:
     """The services of docker-compose.yml, under a name of this checkout's own."""
 
     def __init__(self):
-        self.port = free_port()
+        self.held = Port()  # until the end of the process
+        self.port = self.held.number
         self.compose = ("docker", "compose") if works("docker", "compose", "version") else ("docker-compose",)
         kept = {k: v for k, v in os.environ.items() if not k.startswith(("AFORO_", "COMPOSE_"))}
         self.env = {**kept, "COMPOSE_PROJECT_NAME": f"aforotest{zlib.crc32(str(ROOT).encode()):08x}",

@@ -9,6 +9,8 @@ import socket
 import subprocess
 import time
 
+from harness import Port
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BIN = pathlib.Path(os.environ.get("AFORO_BIN", ROOT / "build" / "release" / "bin"))
 TIMEOUT_S = 20
@@ -62,9 +64,8 @@ class Redis:
     def __init__(self, directory, *options):
         self.options = options
         self.directory = directory
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
+        self.held = Port()
+        self.port = self.held.number
         self.url = f"redis://127.0.0.1:{self.port}"
         self.start()
 

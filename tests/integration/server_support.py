@@ -8,11 +8,12 @@ import pathlib
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
 import unittest
+
+from harness import Port
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BIN = pathlib.Path(os.environ.get("AFORO_BIN", ROOT / "build" / "release" / "bin"))
@@ -32,12 +33,6 @@ def wait_for(what, condition, seconds=WAIT_S):
     raise AssertionError(f"not within {seconds} s: {what}")
 
 
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
-
-
 def stamp(us):
     """The form that Tsung sends."""
     moment = datetime.datetime(1970, 1, 1) + datetime.timedelta(microseconds=us)
@@ -51,9 +46,11 @@ def now_us():
 class Server:
     def __init__(self, state, *flags, env=None):
         clean = {k: v for k, v in os.environ.items() if not k.startswith("AFORO_")}
-        self.log = tempfile.TemporaryFile("w+")
+        # Read by its name: a file that is shared has one position, and reading would move where aforod writes.
+        log, self.log_path = tempfile.mkstemp(".log", dir=state.parent)
         words = [str(BIN / "aforod"), "--listen", "127.0.0.1:0", "--state", str(state), *map(str, flags)]
-        self.process = subprocess.Popen(words, stderr=self.log, env={**clean, **(env or {})}, stdin=subprocess.DEVNULL)
+        self.process = subprocess.Popen(words, stderr=log, env={**clean, **(env or {})}, stdin=subprocess.DEVNULL)
+        os.close(log)
         try:
             self.port = int(wait_for("aforod listens", self._port))
         except BaseException:
@@ -67,9 +64,7 @@ class Server:
         return found and found[1]
 
     def text(self):
-        self.log.flush()
-        self.log.seek(0)
-        return self.log.read()
+        return pathlib.Path(self.log_path).read_text(encoding="utf-8")
 
     def connection(self):
         return http.client.HTTPConnection("127.0.0.1", self.port, timeout=WAIT_S)
@@ -115,8 +110,9 @@ def parse_csv(text):
 
 
 class Redis:
-    def __init__(self, directory, *flags, port=None):
-        self.port = port or free_port()
+    def __init__(self, directory, *flags):
+        self.held = Port()
+        self.port = self.held.number
         self.directory = directory
         self.flags = flags
         self.start()
@@ -173,13 +169,13 @@ class Case(unittest.TestCase):
 
     def server(self, *flags, state="state", **kwargs):
         server = Server(self.directory / state, *flags, **kwargs)
-        self.addCleanup(server.log.close)
         self.addCleanup(server.kill)
         return server
 
     def redis(self, *flags, **kwargs):
         directory = tempfile.mkdtemp(dir=self.directory)
         redis = Redis(directory, *flags, **kwargs)
+        self.addCleanup(redis.held.close)
         self.addCleanup(redis.kill)
         return redis
 

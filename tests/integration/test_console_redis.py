@@ -27,6 +27,7 @@ class RedisCase(unittest.TestCase):
         scratch = tempfile.TemporaryDirectory()
         self.addCleanup(scratch.cleanup)
         self.redis = Redis(str(pathlib.Path(scratch.name)), *self.options)
+        self.addCleanup(self.redis.held.close)
         self.addCleanup(self.redis.stop)
         self.now_us = time.time_ns() // 1000
 
