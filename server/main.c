@@ -6,6 +6,7 @@
 #include "server/log.h"
 #include "server/notify.h"
 #include "server/refusals.h"
+#include "server/sandbox.h"
 #include "server/store_redis.h"
 #include "server/worker.h"
 
@@ -290,6 +291,9 @@ static bool options_make_sense(const struct options *options, enum log_level *le
     if (strcmp(options->clock, "arrival") != 0 && strcmp(options->clock, "event") != 0) {
         return wrong("clock", "'%s' is neither event nor arrival", options->clock);
     }
+    if (strcmp(options->sandbox, "on") != 0 && strcmp(options->sandbox, "off") != 0) {
+        return wrong("sandbox", "'%s' is neither on nor off", options->sandbox);
+    }
     if (options->horizon % US_PER_S || options->future % US_PER_S) {
         return wrong(options->horizon % US_PER_S ? "horizon" : "future", "must be whole seconds");
     }
@@ -330,6 +334,9 @@ int main(int argc, char **argv) {
     struct sigaction ignore = {.sa_handler = SIG_IGN};
     sigaction(SIGPIPE, &ignore, NULL);
     raise_file_limit(&options);
+    if (strcmp(options.sandbox, "on") == 0 && !sandbox_enter()) {
+        log_line(LOG_WARN, "runs without a filter of system calls", "error=\"%s\"", strerror(errno));
+    }
 
     const long cores = sysconf(_SC_NPROCESSORS_ONLN);
     const unsigned workers = options.threads ? (unsigned)options.threads : cores > 0 ? (unsigned)cores : 1;

@@ -1,0 +1,121 @@
+/* The filter of system calls, from inside: what must not work, and what must. check runs each test in a process of its own,
+ * which the filter then never leaves. */
+#define _GNU_SOURCE
+#include "server/sandbox.h"
+
+#include <check.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netdb.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/ptrace.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* False where this build has no filter; the test then has nothing to say. */
+static bool enter(void) {
+    if (sandbox_enter()) {
+        return true;
+    }
+    ck_assert_int_eq(errno, ENOSYS);
+    return false;
+}
+
+#define REFUSED(call)                                                                                                   \
+    do {                                                                                                                \
+        errno = 0;                                                                                                      \
+        ck_assert_msg((long)(call) == -1 && errno == EPERM, #call ": errno %d", errno);                                 \
+    } while (0)
+
+START_TEST(no_program_and_no_process) {
+    char *const words[] = {"true", NULL};
+    if (!enter()) {
+        return;
+    }
+    REFUSED(execv("/bin/true", words));
+    REFUSED(fork());
+    REFUSED(syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0));
+    REFUSED(kill(getppid(), 0));
+    REFUSED(syscall(SYS_tgkill, getppid(), getppid(), 0));
+    REFUSED(ptrace(PTRACE_TRACEME, 0, NULL, NULL));
+    REFUSED(syscall(SYS_unshare, 0));
+    REFUSED(syscall(SYS_bpf, 0, NULL, 0));
+    REFUSED(syscall(SYS_io_uring_setup, 1, NULL));
+    REFUSED(setuid(0));
+    REFUSED(chdir("/"));
+}
+END_TEST
+
+START_TEST(no_other_sockets_and_no_code_of_its_own) {
+    char *page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    ck_assert(page != MAP_FAILED);
+    if (!enter()) {
+        return;
+    }
+    REFUSED(socket(AF_PACKET, SOCK_RAW, 0));
+    REFUSED(socket(AF_VSOCK, SOCK_STREAM, 0));
+    REFUSED(mmap(NULL, 4096, PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+    REFUSED(mprotect(page, 4096, PROT_READ | PROT_EXEC));
+    ck_assert_int_eq(mprotect(page, 4096, PROT_READ), 0);
+}
+END_TEST
+
+START_TEST(unknown_calls_are_not_there) {
+    if (!enter()) {
+        return;
+    }
+    ck_assert(syscall(4000) == -1 && errno == ENOSYS);
+    ck_assert(syscall(SYS_clone3, NULL, 0) == -1 && errno == ENOSYS);
+}
+END_TEST
+
+static void *nothing(void *cls) {
+    errno = 0;
+    return fork() == -1 && errno == EPERM ? cls : NULL;
+}
+
+START_TEST(what_counting_needs) {
+    if (!enter()) {
+        return;
+    }
+    pthread_t thread; /* which inherits the filter */
+    void *ended = NULL;
+    int here = 0;
+    ck_assert_int_eq(pthread_create(&thread, NULL, nothing, &here), 0);
+    ck_assert_int_eq(pthread_join(thread, &ended), 0);
+    ck_assert_ptr_eq(ended, &here);
+
+    struct addrinfo *found = NULL;
+    ck_assert_int_eq(getaddrinfo("localhost", "80", NULL, &found), 0);
+    freeaddrinfo(found);
+
+    FILE *file = tmpfile();
+    ck_assert_ptr_nonnull(file);
+    ck_assert_int_eq(posix_fallocate(fileno(file), 0, 8192), 0);
+    void *mapped = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_SHARED, fileno(file), 0);
+    ck_assert(mapped != MAP_FAILED && msync(mapped, 8192, MS_SYNC) == 0);
+    fclose(file);
+}
+END_TEST
+
+int main(void) {
+    Suite *suite = suite_create("sandbox");
+    TCase *tcase = tcase_create("sandbox");
+    tcase_add_test(tcase, no_program_and_no_process);
+    tcase_add_test(tcase, no_other_sockets_and_no_code_of_its_own);
+    tcase_add_test(tcase, unknown_calls_are_not_there);
+    tcase_add_test(tcase, what_counting_needs);
+    suite_add_tcase(suite, tcase);
+    SRunner *runner = srunner_create(suite);
+    srunner_set_fork_status(runner, CK_FORK); /* whatever CK_FORK says: a filter is for good */
+    srunner_run_all(runner, CK_ENV);
+    const int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
