@@ -1,5 +1,7 @@
 #include "server/options.h"
 
+#include "counters/units.h"
+
 #include <ctype.h>
 #include <errno.h>
 #include <getopt.h>
@@ -35,59 +37,16 @@ static const struct option_row rows[] = {
 };
 #define ROWS (sizeof rows / sizeof *rows)
 
-struct unit {
-    const char *name;
-    int64_t factor;
-};
-
-/* Digits and one of the units (a NULL name ends the list), nothing else, no overflow. */
-static bool number_with_unit(const char *text, const struct unit *units, int64_t *out) {
-    if (!isdigit((unsigned char)*text)) {
-        return false;
-    }
-    char *end;
-    errno = 0;
-    const long long number = strtoll(text, &end, 10);
-    if (errno) {
-        return false;
-    }
-    for (; units->name; units++) {
-        if (strcmp(end, units->name) == 0) {
-            return !__builtin_mul_overflow((int64_t)number, units->factor, out);
-        }
-    }
-    return number == 0 && *end == '\0' && (*out = 0, true);
-}
-
-bool options_duration(const char *text, int64_t *us) {
-    static const struct unit units[] = {{"us", 1},          {"ms", 1000},          {"s", 1000000},
-                                        {"m", 60000000},    {"min", 60000000},     {"h", INT64_C(3600000000)},
-                                        {"d", INT64_C(86400000000)}, {NULL, 0}};
-    return number_with_unit(text, units, us);
-}
-
-bool options_size(const char *text, int64_t *bytes) {
-    static const struct unit units[] = {
-        {"", 1}, {"B", 1}, {"KiB", 1024}, {"MiB", 1024 * 1024}, {"GiB", 1024 * 1024 * 1024}, {NULL, 0}};
-    return number_with_unit(text, units, bytes);
-}
-
-bool options_rate(const char *text, int64_t *per_s) {
-    static const struct unit units[] = {{"/s", 1}, {NULL, 0}};
-    return number_with_unit(text, units, per_s);
-}
-
 static bool take_number(const struct option_row *row, const char *text, int64_t *out) {
-    static const struct unit none[] = {{"", 1}, {NULL, 0}};
     switch (row->type) {
     case DURATION:
-        return options_duration(text, out);
+        return units_duration(text, out);
     case SIZE:
-        return options_size(text, out);
+        return units_size(text, out);
     case RATE:
-        return options_rate(text, out);
+        return units_rate(text, out);
     default:
-        return number_with_unit(text, none, out);
+        return units_none(text, out);
     }
 }
 

@@ -28,12 +28,4 @@ enum options_outcome {
 /* Environment first, then flags, which win. Strings point into argv and the environment. Before the threads start. */
 enum options_outcome options_read(int argc, char **argv, struct options *options);
 
-/* "100us" "10ms" "10s" "5m" "1h" "7d" -> microseconds, "0" -> 0; "64MiB" "4KiB" "1GiB" "123" -> bytes. False when it is
- * neither. Pure. */
-bool options_duration(const char *text, int64_t *us);
-bool options_size(const char *text, int64_t *bytes);
-
-/* "100/s" -> 100, "0" -> 0. Pure. */
-bool options_rate(const char *text, int64_t *per_s);
-
 #endif

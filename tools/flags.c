@@ -1,6 +1,7 @@
 /* See flags.h. */
 #include "tools/flags.h"
 
+#include "counters/units.h"
 #include "server/timestamp.h"
 
 #include <getopt.h>
@@ -66,43 +67,8 @@ static const struct option long_flags[] = {
     {"version", no_argument, NULL, FLAG_VERSION},       {"token-file", required_argument, NULL, FLAG_TOKEN_FILE},
     {"ca-file", required_argument, NULL, FLAG_CA_FILE}, {NULL, 0, NULL, 0}};
 
-/* Decimal digits at *at, at least one, into *number; moves *at behind them. */
-static bool read_number(const char **at, int64_t *number) {
-    const char *c = *at;
-    int64_t n = 0;
-    for (; *c >= '0' && *c <= '9'; c++) {
-        if (__builtin_mul_overflow(n, 10, &n) || __builtin_add_overflow(n, *c - '0', &n))
-            return false;
-    }
-    const bool any = c != *at;
-    *at = c;
-    *number = n;
-    return any;
-}
-
-bool flags_duration(const char *text, int64_t *us) {
-    static const struct {
-        const char *name;
-        int64_t us;
-    } units[] = {{"us", 1},
-                 {"ms", US_PER_MS},
-                 {"s", US_PER_S},
-                 {"m", 60 * US_PER_S},
-                 {"h", 3600 * US_PER_S},
-                 {"d", 86400 * US_PER_S}};
-    int64_t number;
-    if (!read_number(&text, &number))
-        return false;
-    for (size_t i = 0; i < sizeof units / sizeof *units; i++) {
-        if (strcmp(text, units[i].name) == 0)
-            return !__builtin_mul_overflow(number, units[i].us, us);
-    }
-    return false;
-}
-
 static bool read_last(const char *text, int64_t *last, char *why) {
-    const char *at = text;
-    if (read_number(&at, last) && *at == '\0' && *last >= 1 && *last <= LAST_MAX)
+    if (units_none(text, last) && *last >= 1 && *last <= LAST_MAX)
         return true;
     snprintf(why, FLAGS_WHY_MAX, "--last: '%.40s' is not a number of windows (1..%" PRId64 ")", text,
              LAST_MAX);
@@ -121,7 +87,7 @@ static bool read_time(const char *flag, const char *text, int64_t *us, char *why
 
 static bool read_span(const char *flag, const char *text, int64_t min_us, int64_t max_us, const char *range,
                       int64_t *us, char *why) {
-    if (flags_duration(text, us) && *us >= min_us && *us <= max_us)
+    if (units_duration(text, us) && *us >= min_us && *us <= max_us)
         return true;
     snprintf(why, FLAGS_WHY_MAX, "%s: '%.40s' is not a duration of %s (100ms, 10s, 5m, 1h)", flag, text,
              range);

@@ -28,10 +28,6 @@ enum flags_verdict { FLAGS_RUN, FLAGS_HELP, FLAGS_VERSION, FLAGS_WRONG };
  */
 enum flags_verdict flags_read(int argc, char **argv, struct flags *flags, char why[FLAGS_WHY_MAX]);
 
-/* A number with a unit, e.g. 100us 10ms 10s 5m 1h 7d, into microseconds; false when it is none, or overflows.
- */
-bool flags_duration(const char *text, int64_t *us);
-
 extern const char flags_help[];
 
 #endif

@@ -1,8 +1,9 @@
 #define _GNU_SOURCE /* nftw */
 #include "tests/redis/lab.h"
 
+#include "tests/unit/check_main.h"
+
 #include <arpa/inet.h>
-#include <check.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
@@ -38,7 +39,7 @@ void lab_sleep_ms(int64_t ms) {
     nanosleep(&rest, NULL);
 }
 
-void lab_begin(void) {
+static void make_dir(void) {
     const char *tmp = getenv("TMPDIR");
     signal(SIGPIPE, SIG_IGN);
     snprintf(lab_dir, sizeof lab_dir, "%.80s/aforo-redis-XXXXXX", tmp ? tmp : "/tmp");
@@ -53,9 +54,16 @@ static int remove_one(const char *path, const struct stat *status, int kind, str
     return remove(path);
 }
 
-void lab_end(void) {
+static void remove_dir(void) {
     lab_sleep_ms(100); /* servers of a test that failed are being killed; let them stop writing */
     nftw(lab_dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+int lab_run(Suite *suite) {
+    make_dir();
+    const int status = check_run(suite);
+    remove_dir();
+    return status;
 }
 
 int lab_free_port(void) {

@@ -4,6 +4,7 @@
 #ifndef AFORO_TESTS_REDIS_LAB_H
 #define AFORO_TESTS_REDIS_LAB_H
 
+#include <check.h>
 #include <hiredis/hiredis.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -22,9 +23,8 @@ struct lab_server {
     redisContext *control;
 };
 
-/* Before and after all tests, in the process that forks them: makes and removes the directory. */
-void lab_begin(void);
-void lab_end(void);
+/* Runs all tests of it, in a directory that is made before and removed after them; main's exit status. */
+int lab_run(Suite *suite);
 
 /* Starts a server with these lines of redis.conf (NULL: none) on ports that were free, and waits until it
  * answers. */

@@ -366,11 +366,5 @@ int main(void) {
     tcase_add_test(tcase, a_replica_that_lags_behind_is_promoted);
     tcase_add_test(tcase, a_master_is_gone_for_good);
     suite_add_tcase(suite, tcase);
-    lab_begin();
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    const int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    lab_end();
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return lab_run(suite);
 }

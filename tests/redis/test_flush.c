@@ -186,11 +186,5 @@ int main(void) {
     tcase_add_test(tcase, a_master_gone_for_good_starves_nobody);
     tcase_add_test(tcase, when_all_hang_the_end_is_not_put_off);
     suite_add_tcase(suite, tcase);
-    lab_begin();
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    const int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    lab_end();
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return lab_run(suite);
 }

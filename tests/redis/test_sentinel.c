@@ -172,11 +172,5 @@ int main(void) {
     tcase_add_test(tcase, the_master_dies_under_load);
     tcase_add_test(tcase, a_replica_that_lags_behind_is_promoted);
     suite_add_tcase(suite, tcase);
-    lab_begin();
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    const int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    lab_end();
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return lab_run(suite);
 }

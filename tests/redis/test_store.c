@@ -486,11 +486,5 @@ int main(void) {
     tcase_add_test(tcase, a_database_by_its_number_and_a_unix_socket);
     tcase_add_test(tcase, a_reader_sees_totals_and_which_chunks_there_are);
     suite_add_tcase(suite, tcase);
-    lab_begin();
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    const int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    lab_end();
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return lab_run(suite);
 }

@@ -5,6 +5,15 @@
 #include <check.h>
 #include <stdlib.h>
 
+/* Runs it, and gives main's exit status. */
+static inline int check_run(Suite *suite) {
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    const int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
 static inline int check_main(const char *name, const TTest *const *tests, size_t n) {
     Suite *suite = suite_create(name);
     TCase *tcase = tcase_create(name);
@@ -13,11 +22,7 @@ static inline int check_main(const char *name, const TTest *const *tests, size_t
         tcase_add_test(tcase, tests[i]);
     }
     suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    const int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return check_run(suite);
 }
 
 /* ck_assert_msg for loops of millions: check's own writes to a pipe even when all is well. */

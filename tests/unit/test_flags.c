@@ -1,6 +1,7 @@
 #include "tools/flags.h"
 
-#include <check.h>
+#include "tests/unit/check_main.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -129,20 +130,6 @@ START_TEST(help_fits_a_screen) {
 }
 END_TEST
 
-START_TEST(durations) {
-    int64_t us;
-    ck_assert(flags_duration("100us", &us) && us == 100);
-    ck_assert(flags_duration("10ms", &us) && us == 10000);
-    ck_assert(flags_duration("0s", &us) && us == 0);
-    ck_assert(flags_duration("5m", &us) && us == INT64_C(300000000));
-    ck_assert(flags_duration("1h", &us) && us == INT64_C(3600000000));
-    ck_assert(flags_duration("7d", &us) && us == INT64_C(604800000000));
-    static const char *const none[] = {"", "10", "s", "-1s", "1.5s", " 1s", "1s ", "1S", "106751992d", "1ss"};
-    for (size_t i = 0; i < sizeof none / sizeof *none; i++)
-        ck_assert_msg(!flags_duration(none[i], &us), "'%s' was taken", none[i]);
-}
-END_TEST
-
 int main(void) {
     Suite *suite = suite_create("flags");
     TCase *tcase = tcase_create("flags");
@@ -151,11 +138,6 @@ int main(void) {
     tcase_add_loop_test(tcase, what_is_wrong_is_named, 0, (int)(sizeof wrong / sizeof *wrong));
     tcase_add_test(tcase, help_and_version_come_first);
     tcase_add_test(tcase, help_fits_a_screen);
-    tcase_add_test(tcase, durations);
     suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return check_run(suite);
 }

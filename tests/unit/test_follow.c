@@ -2,7 +2,8 @@
  * falls silent and comes back by that clock. */
 #include "tools/follow.h"
 
-#include <check.h>
+#include "tests/unit/check_main.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -206,9 +207,5 @@ int main(void) {
     tcase_add_test(tcase, a_query_that_breaks_off_loses_and_repeats_nothing);
     tcase_add_test(tcase, a_full_disk_ends_it);
     suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return check_run(suite);
 }

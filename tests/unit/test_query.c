@@ -1,6 +1,7 @@
 #include "counters/query.h"
 
-#include <check.h>
+#include "tests/unit/check_main.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -197,9 +198,5 @@ int main(void) {
     tcase_add_test(tcase, a_failing_source_is_said_whichever_read_fails);
     tcase_add_test(tcase, agrees_with_a_naive_search);
     suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return check_run(suite);
 }

@@ -1,8 +1,8 @@
 #include "redis/schema.h"
 
-#include <check.h>
+#include "tests/unit/check_main.h"
+
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 START_TEST(keys_say_as_much_of_the_time_as_a_chunk_is_wide) {
@@ -132,9 +132,5 @@ int main(void) {
     tcase_add_test(tcase, what_is_no_field);
     tcase_add_test(tcase, counts);
     suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    const int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return check_run(suite);
 }

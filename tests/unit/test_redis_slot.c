@@ -1,7 +1,7 @@
 #include "redis/cluster.h"
 
-#include <check.h>
-#include <stdlib.h>
+#include "tests/unit/check_main.h"
+
 #include <string.h>
 
 /* As CLUSTER KEYSLOT of Redis 7.0 has it. */
@@ -39,9 +39,5 @@ int main(void) {
     TCase *tcase = tcase_create("redis_slot");
     tcase_add_test(tcase, slots_of_keys);
     suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    const int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return check_run(suite);
 }

@@ -1,6 +1,7 @@
 #include "redis/url.h"
 
-#include <check.h>
+#include "tests/unit/check_main.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -215,9 +216,5 @@ int main(void) {
     tcase_add_test(tcase, the_longest_parts_fit);
     tcase_add_test(tcase, the_password_s_other_sources);
     suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    const int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return check_run(suite);
 }

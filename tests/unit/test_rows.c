@@ -1,7 +1,7 @@
 #include "counters/rows.h"
 
-#include <check.h>
-#include <stdlib.h>
+#include "tests/unit/check_main.h"
+
 #include <string.h>
 
 #define START_US INT64_C(1464433871120000) /* 2016-05-28 11:11:11.120 */
@@ -114,9 +114,5 @@ int main(void) {
     tcase_add_test(tcase, formats_are_found_by_name);
     tcase_add_loop_test(tcase, states_change_at_the_microsecond, 0, RESOLUTIONS);
     suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return check_run(suite);
 }

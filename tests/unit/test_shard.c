@@ -1,6 +1,7 @@
 #include "counters/counters.h"
 
-#include <check.h>
+#include "tests/unit/check_main.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -170,9 +171,5 @@ int main(void) {
     tcase_add_test(tcase, a_clock_that_was_never_set);
     tcase_set_timeout(tcase, 100);
     suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return check_run(suite);
 }

@@ -1,7 +1,8 @@
 /* The rings against a model that cannot be wrong, and under real threads. */
 #include "counters/counters.h"
 
-#include <check.h>
+#include "tests/unit/check_main.h"
+
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -255,9 +256,5 @@ int main(void) {
     tcase_add_test(tcase, readers_see_only_what_was_counted);
     tcase_add_test(tcase, a_clock_set_back_loses_no_arrival);
     suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return check_run(suite);
 }

@@ -1,7 +1,6 @@
 #include "counters/window.h"
 
-#include <check.h>
-#include <stdlib.h>
+#include "tests/unit/check_main.h"
 
 START_TEST(names_round_trip) {
     for (int r = 0; r < RESOLUTIONS; r++) {
@@ -40,9 +39,5 @@ int main(void) {
     tcase_add_test(tcase, a_chunk_is_one_window_of_the_next_resolution);
     tcase_add_test(tcase, edges_belong_to_the_later_window);
     suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return check_run(suite);
 }

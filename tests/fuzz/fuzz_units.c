@@ -1,5 +1,5 @@
 /* Any text as a duration and as a size: the same as a plain reading of digits and a unit, which cannot overflow. */
-#include "server/options.h"
+#include "counters/units.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -51,8 +51,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     }
     memcpy(text, data, size);
     text[size] = '\0';
-    compare(options_duration, durations, text);
-    compare(options_size, sizes, text);
+    compare(units_duration, durations, text);
+    compare(units_size, sizes, text);
     free(text);
     return 0;
 }
