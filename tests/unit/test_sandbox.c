@@ -1,5 +1,5 @@
-/* The filter of system calls, from inside: what must not work, and what must. check runs each test in a process of its own,
- * which the filter then never leaves. */
+/* The filter of system calls, from inside: what must not work, and what must. check runs each test in a
+ * process of its own, which the filter then never leaves. */
 #define _GNU_SOURCE
 #include "server/sandbox.h"
 
@@ -11,7 +11,9 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -27,10 +29,10 @@ static bool enter(void) {
     return false;
 }
 
-#define REFUSED(call)                                                                                                   \
-    do {                                                                                                                \
-        errno = 0;                                                                                                      \
-        ck_assert_msg((long)(call) == -1 && errno == EPERM, #call ": errno %d", errno);                                 \
+#define REFUSED(call)                                                                                        \
+    do {                                                                                                     \
+        errno = 0;                                                                                           \
+        ck_assert_msg((long)(call) == -1 && errno == EPERM, #call ": errno %d", errno);                      \
     } while (0)
 
 START_TEST(no_program_and_no_process) {
@@ -59,7 +61,16 @@ START_TEST(no_other_sockets_and_no_code_of_its_own) {
         return;
     }
     REFUSED(socket(AF_PACKET, SOCK_RAW, 0));
+    REFUSED(socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_TCP));
+    REFUSED(socket(AF_INET6, SOCK_RAW, IPPROTO_TCP));
     REFUSED(socket(AF_VSOCK, SOCK_STREAM, 0));
+    const int permitted[] = {socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0),
+                             socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0), socket(AF_UNIX, SOCK_STREAM, 0),
+                             socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, 0)};
+    for (size_t i = 0; i < sizeof permitted / sizeof *permitted; i++) {
+        ck_assert_msg(permitted[i] >= 0 || errno == EAFNOSUPPORT, "kind %zu: errno %d", i, errno);
+        close(permitted[i]);
+    }
     REFUSED(mmap(NULL, 4096, PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
     REFUSED(mprotect(page, 4096, PROT_READ | PROT_EXEC));
     ck_assert_int_eq(mprotect(page, 4096, PROT_READ), 0);
@@ -72,6 +83,12 @@ START_TEST(unknown_calls_are_not_there) {
     }
     ck_assert(syscall(4000) == -1 && errno == ENOSYS);
     ck_assert(syscall(SYS_clone3, NULL, 0) == -1 && errno == ENOSYS);
+}
+END_TEST
+
+START_TEST(a_failed_assertion_ends_it_as_ever) {
+    enter();
+    abort();
 }
 END_TEST
 
@@ -95,8 +112,15 @@ START_TEST(what_counting_needs) {
     ck_assert_int_eq(getaddrinfo("localhost", "80", NULL, &found), 0);
     freeaddrinfo(found);
 
+    int ends[2], ready = -1;
+    ck_assert(pipe(ends) == -1 && errno == EPERM);
+    ck_assert_int_eq(prctl(PR_SET_NAME, "counter"), 0);
+    ck_assert(prctl(PR_SET_DUMPABLE, 1) == -1 && errno == EPERM);
+
     FILE *file = tmpfile();
     ck_assert_ptr_nonnull(file);
+    ck_assert_int_eq(ioctl(fileno(file), FIONREAD, &ready), 0);
+    ck_assert(ioctl(fileno(file), TIOCSTI, "x") == -1 && errno == EPERM);
     ck_assert_int_eq(posix_fallocate(fileno(file), 0, 8192), 0);
     void *mapped = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_SHARED, fileno(file), 0);
     ck_assert(mapped != MAP_FAILED && msync(mapped, 8192, MS_SYNC) == 0);
@@ -111,6 +135,7 @@ int main(void) {
     tcase_add_test(tcase, no_other_sockets_and_no_code_of_its_own);
     tcase_add_test(tcase, unknown_calls_are_not_there);
     tcase_add_test(tcase, what_counting_needs);
+    tcase_add_test_raise_signal(tcase, a_failed_assertion_ends_it_as_ever, SIGABRT);
     suite_add_tcase(suite, tcase);
     SRunner *runner = srunner_create(suite);
     srunner_set_fork_status(runner, CK_FORK); /* whatever CK_FORK says: a filter is for good */
