@@ -243,6 +243,9 @@ static int run(struct server *server, const sigset_t *signals) {
     if (listen_fd < 0 || (admin && admin_fd < 0)) {
         return EXIT_FAILURE;
     }
+    if (server->sandbox_error) {
+        log_line(LOG_WARN, "runs without a filter of system calls", "error=\"%s\"", strerror(server->sandbox_error));
+    }
     access_warn(server, listen_fd, "listen", true, !admin);
     if (admin) {
         access_warn(server, admin_fd, "admin-listen", false, true);
@@ -334,9 +337,7 @@ int main(int argc, char **argv) {
     struct sigaction ignore = {.sa_handler = SIG_IGN};
     sigaction(SIGPIPE, &ignore, NULL);
     raise_file_limit(&options);
-    if (strcmp(options.sandbox, "on") == 0 && !sandbox_enter()) {
-        log_line(LOG_WARN, "runs without a filter of system calls", "error=\"%s\"", strerror(errno));
-    }
+    const int sandbox_error = strcmp(options.sandbox, "on") == 0 && !sandbox_enter() ? errno : 0;
 
     const long cores = sysconf(_SC_NPROCESSORS_ONLN);
     const unsigned workers = options.threads ? (unsigned)options.threads : cores > 0 ? (unsigned)cores : 1;
@@ -344,7 +345,8 @@ int main(int argc, char **argv) {
                             .clock_is_arrival = arrival,
                             .workers = workers,
                             .started_us = clock_steady_us(),
-                            .sign_of_life_ms = sign_of_life_ms(notify_watchdog_us())};
+                            .sign_of_life_ms = sign_of_life_ms(notify_watchdog_us()),
+                            .sandbox_error = sandbox_error};
     if (!access_open(&server)) {
         return 2;
     }

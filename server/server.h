@@ -102,6 +102,7 @@ struct server {
     _Atomic uint64_t admin_places_taken; /* its connections: neither listener takes the other's places */
     struct access access;
     struct throttle *throttle; /* NULL without --limit-per-client */
+    int sandbox_error;         /* errno: why there is no filter of system calls, though --sandbox is on; else 0 */
 };
 
 #endif
