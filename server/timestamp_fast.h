@@ -61,8 +61,8 @@ static inline unsigned timestamp_byte(uint64_t word, unsigned i) {
     return (unsigned)(word >> (8 * i)) & 0xff;
 }
 
-/* Reads text[0..11) into *day: the date and a blank, T or t. False, with *day as it was, when that is not a
- * date. */
+/* Reads text[0..11) into *day: the date and a blank, T or t; text[0..16) is copied. False, with *day as it was, when that
+ * is not a date. */
 static inline bool timestamp_day_learn(struct timestamp_day *day, const char *text) {
     const uint64_t digits = timestamp_word(text) ^ timestamp_word("0000-00-");
     const unsigned day_tens = (unsigned char)text[8] - (unsigned)'0';
@@ -78,7 +78,7 @@ static inline bool timestamp_day_learn(struct timestamp_day *day, const char *te
     if (month < 1 || month > 12 || day_of_month < 1 || day_of_month > civil_days_in_month(year, month)) {
         return false;
     }
-    memcpy(day->prefix, text, TIMESTAMP_PREFIX_LEN);
+    memcpy(day->prefix, text, sizeof day->prefix);
     day->us = civil_days_from_date(year, month, day_of_month) * INT64_C(86400) * US_PER_S;
     return true;
 }

@@ -274,7 +274,7 @@ class Activation(Case):
 
     def test_the_variables_of_another_process_are_not_ours(self):
         server = self.server(env={"LISTEN_PID": "1", "LISTEN_FDS": "1"})
-        self.assertIn("socket=own", server.log())
+        wait_until(lambda: "socket=own" in server.log(), lambda: server.log())
         self.assertEqual(server.post("").status, 204)
 
 

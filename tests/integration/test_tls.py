@@ -151,7 +151,8 @@ class Spoken(TlsCase):
         server = self.tls_server("--ingest-token-file", tokens, "--admin-listen", "127.0.0.1:0")
         self.assertEqual(server.post("").status, 401)
         self.assertEqual(server.post("", {"Authorization": "Bearer 0123456789abcdef"}).status, 204)
-        server.port = int(re.search(r"admin_address=127\.0\.0\.1:(\d+)", server.log()).group(1))
+        found = wait_until(lambda: re.search(r"admin_address=127\.0\.0\.1:(\d+)", server.log()), "it says where")
+        server.port = int(found.group(1))
         stats = server.conserved()
         self.assertEqual((stats["counted"], stats["refused"]["unauthorised"]), (1, 1))
 
