@@ -61,8 +61,8 @@ static inline unsigned timestamp_byte(uint64_t word, unsigned i) {
     return (unsigned)(word >> (8 * i)) & 0xff;
 }
 
-/* Reads text[0..11) into *day: the date and a blank, T or t; text[0..16) is copied. False, with *day as it was, when that
- * is not a date. */
+/* Reads text[0..11) into *day: the date and a blank, T or t; text[0..16) is copied. False, with *day as it
+ * was, when that is not a date. */
 static inline bool timestamp_day_learn(struct timestamp_day *day, const char *text) {
     const uint64_t digits = timestamp_word(text) ^ timestamp_word("0000-00-");
     const unsigned day_tens = (unsigned char)text[8] - (unsigned)'0';
