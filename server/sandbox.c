@@ -73,11 +73,10 @@ bool sandbox_enter(void) {
         RETURN(SECCOMP_RET_ERRNO | ENOSYS),
 
         /* an event's way */
-        CALL(recvfrom), CALL(sendmsg), CALL(sendto), CALL(poll), CALL(epoll_ctl), CALL(epoll_wait),
-        CALL(accept4), CALL(close), CALL(futex), CALL(read), CALL(write), CALL(recvmsg), CALL(readv),
-        CALL(writev), CALL(shutdown), CALL(clock_gettime), CALL(clock_nanosleep), CALL(setsockopt),
-        CALL(getsockopt), CALL(ppoll), CALL(epoll_pwait), CALL(sendmmsg), CALL(restart_syscall),
-        CALL(nanosleep), CALL(gettimeofday),
+        CALL(recvfrom), CALL(sendmsg), CALL(sendto), CALL(epoll_ctl), CALL(accept4), CALL(close), CALL(futex),
+        CALL(read), CALL(write), CALL(recvmsg), CALL(readv), CALL(writev), CALL(shutdown),
+        CALL(clock_gettime), CALL(clock_nanosleep), CALL(setsockopt), CALL(getsockopt), CALL(ppoll),
+        CALL(epoll_pwait), CALL(sendmmsg), CALL(restart_syscall), CALL(nanosleep), CALL(gettimeofday),
         /* sockets: not raw ones, not packets; netlink is how getaddrinfo learns of interfaces */
         IF_IS(SYS_socket, 0, 10), LOAD(args[0]), IF_IS(AF_NETLINK, 6, 0), IF_IS(AF_INET, 2, 0),
         IF_IS(AF_INET6, 1, 0), IF_IS(AF_UNIX, 0, 4), LOAD(args[1]), KEEP(SOCKET_TYPE), IF_IS(SOCK_RAW, 1, 0),
@@ -103,10 +102,10 @@ bool sandbox_enter(void) {
         CALL(sigaltstack), CALL(set_tid_address), CALL_IF(prctl, 0, PR_SET_NAME),
         /* signals to itself, which is how abort ends it */
         CALL_IF(tgkill, 0, own_pid),
-#ifdef __x86_64__ /* older numbers of the same */
-        CALL(open), CALL(stat), CALL(lstat), CALL(access), CALL(readlink), CALL(mkdir), CALL(rename),
-        CALL(unlink), CALL(select), CALL(time), CALL(epoll_create), CALL(eventfd), CALL(getdents), CALL(dup2),
-        CALL(arch_prctl),
+#ifdef __x86_64__ /* what other architectures have under a newer number only */
+        CALL(poll), CALL(epoll_wait), CALL(open), CALL(stat), CALL(lstat), CALL(access), CALL(readlink),
+        CALL(mkdir), CALL(rename), CALL(unlink), CALL(select), CALL(time), CALL(epoll_create), CALL(eventfd),
+        CALL(getdents), CALL(dup2), CALL(arch_prctl),
 #endif
         CALL(pselect6), REFUSE};
     const struct sock_fprog program = {.len = sizeof filter / sizeof *filter, .filter = filter};
