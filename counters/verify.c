@@ -123,19 +123,31 @@ static void claim_coarser(struct shard *shard, enum resolution r, int64_t number
     }
 }
 
-/* After a power loss: the finer ring is the truth wherever it is still held. */
+/* A chunk in a place that its epoch does not belong to is nobody's. */
+static void empty_misplaced(struct shard *shard, enum resolution r, uint64_t *repaired) {
+    const struct ring *ring = &shard->ring[r];
+    for (int64_t place = 0; place < ring->chunks; place++) {
+        struct chunk *chunk = ring_place(ring, place);
+        const uint64_t epoch = atomic_load_explicit(&chunk->epoch, memory_order_relaxed);
+        if (epoch != EPOCH_NONE && ring_place(ring, (int64_t)epoch) != chunk) {
+            empty_place(chunk, ring->slots);
+            ++*repaired;
+        }
+    }
+}
+
+/* After a power loss: the finer ring is the truth wherever it is still held. What is misplaced goes first, in all rings:
+ * a finer chunk is then given its coarser window's place. */
 static void settle_torn(struct shard *shard, bool linked, uint64_t *repaired) {
+    for (int r = 0; r < RESOLUTIONS; r++) {
+        empty_misplaced(shard, (enum resolution)r, repaired);
+    }
     for (int r = 0; r < RESOLUTIONS; r++) {
         const struct ring *ring = &shard->ring[r];
         const uint64_t newest_finer = linked && r > 0 ? span_of(ring - 1).newest : 0;
         for (int64_t place = 0; place < ring->chunks; place++) {
             struct chunk *chunk = ring_place(ring, place);
             const uint64_t epoch = atomic_load_explicit(&chunk->epoch, memory_order_relaxed);
-            if (epoch != EPOCH_NONE && ring_place(ring, (int64_t)epoch) != chunk) {
-                empty_place(chunk, ring->slots);
-                ++*repaired;
-                continue;
-            }
             if (linked && r > 0 && epoch != EPOCH_NONE) {
                 drop_orphans(shard, (enum resolution)r, chunk, newest_finer, repaired);
             }

@@ -162,6 +162,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         return 0;
     }
     const uint8_t how = data[0];
+    bool killed = true;
     if (how & 8) {
         write_file(data + 1, size - 1);
     } else {
@@ -178,11 +179,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         if (how & 1) {
             header->checksum = header_checksum(header);
         }
+        killed = !header->clean;
         write_file(file, how & 16 ? good_bytes * data[1] / 256 : good_bytes);
         free(file);
     }
     open_to_read();
-    open_to_write(how & 32 ? 3 : 2, how & 2 || how & 8);
+    open_to_write(how & 32 ? 3 : 2, killed);
     unlink(path);
     return 0;
 }
