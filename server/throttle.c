@@ -14,7 +14,10 @@
 #define UNITS_PER_US 16
 #define UNITS_PER_S (UINT64_C(1000000) * UNITS_PER_US)
 #define AHEAD_MAX (4 * UNITS_PER_S) /* the workers' ideas of now differ by less */
-#define TRIES 16 /* of the compare-and-swap: each failure is another request of this set that got through */
+/* Of the compare-and-swap. Each failure is another request that got through, which fills this bucket by one:
+ * it is full, and we refuse, before a client's own requests can use up more tries than the greatest limit
+ * has. */
+#define TRIES (1 << 20)
 
 typedef _Atomic uint64_t bucket;
 
@@ -121,12 +124,13 @@ bool throttle_admit(struct throttle *throttle, uint64_t client, int64_t now_us) 
             return false;
         }
         /* A bucket is a word, and nothing else is published with it: no order is needed. */
-        if (atomic_compare_exchange_weak_explicit(place, &word, tag << TIME_BITS | ((now + owed) & TIME_MASK),
-                                                  memory_order_relaxed, memory_order_relaxed)) {
+        if (atomic_compare_exchange_strong_explicit(place, &word,
+                                                    tag << TIME_BITS | ((now + owed) & TIME_MASK),
+                                                    memory_order_relaxed, memory_order_relaxed)) {
             return true;
         }
     }
-    return true; /* whoever is let in here is not counted: requests of 16 others were, in the same instant */
+    return true; /* a million others took and lost this place in one instant: no reason to refuse this one */
 }
 
 struct throttle *throttle_new(int64_t rate_per_s) {
