@@ -328,6 +328,10 @@ int main(int argc, char **argv) {
     }
     const bool arrival = strcmp(options.clock, "arrival") == 0;
     log_set_level(level);
+    if (options.passed_over) {
+        log_line(LOG_INFO, "passed over what Kubernetes sets for a service of this name", "variables=%zu",
+                 options.passed_over);
+    }
     sigset_t signals;
     sigemptyset(&signals);
     sigaddset(&signals, SIGTERM);

@@ -1,6 +1,8 @@
+#define _GNU_SOURCE /* environ */
 #include "server/options.h"
 
 #include "counters/units.h"
+#include "server/usage.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -8,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #ifndef AFORO_VERSION
 #define AFORO_VERSION "unknown"
@@ -143,6 +146,11 @@ static void print_help(bool all) {
 }
 
 static bool read_environment(struct options *options) {
+    char why[USAGE_WHY_MAX];
+    if (!usage_environment(environ, &options->passed_over, why)) {
+        fprintf(stderr, "aforod: %s\n", why);
+        return false;
+    }
     for (size_t i = 0; i < ROWS; i++) {
         char name[64];
         environment_name(&rows[i], name, sizeof name);
@@ -154,6 +162,22 @@ static bool read_environment(struct options *options) {
     return true;
 }
 
+/* Whoever is told of a wrong variable to see --help must then be able to. False when neither is asked for. */
+static bool print_what_is_asked(int argc, char **argv, const struct option *table) {
+    for (int c; (c = getopt_long(argc, argv, ":h", table, NULL)) != -1 && c != '?' && c != ':';) {
+        if (c == 'h' || c == 'H') {
+            print_help(c == 'H');
+            return true;
+        }
+        if (c == 'V') {
+            printf("aforod " AFORO_VERSION "\n");
+            return true;
+        }
+    }
+    optind = 0; /* glibc: start anew */
+    return false;
+}
+
 enum options_outcome options_read(int argc, char **argv, struct options *options) {
     struct option table[ROWS + 4] = {
         {"help", no_argument, NULL, 'h'}, {"help-all", no_argument, NULL, 'H'}, {"version", no_argument, NULL, 'V'}};
@@ -162,25 +186,20 @@ enum options_outcome options_read(int argc, char **argv, struct options *options
                                        (int)(256 + i)};
         set(options, &rows[i], rows[i].flag, rows[i].default_text);
     }
+    opterr = 0;
+    if (print_what_is_asked(argc, argv, table)) {
+        return OPTIONS_DONE;
+    }
     if (!read_environment(options)) {
         return OPTIONS_WRONG;
     }
-    opterr = 0;
     for (int c; (c = getopt_long(argc, argv, ":h", table, NULL)) != -1;) {
-        if (c == 'h' || c == 'H') {
-            print_help(c == 'H');
-            return OPTIONS_DONE;
-        }
-        if (c == 'V') {
-            printf("aforod " AFORO_VERSION "\n");
-            return OPTIONS_DONE;
-        }
+        char name[64], why[USAGE_WHY_MAX];
         if (c == '?' || c == ':') {
-            fprintf(stderr, "aforod: %s: %s; see --help\n", argv[optind - 1],
-                    c == '?' ? "no such flag" : "needs a value");
+            usage_flag(c, argv, table, why);
+            fprintf(stderr, "aforod: %s\n", why);
             return OPTIONS_WRONG;
         }
-        char name[64];
         snprintf(name, sizeof name, "--%s", rows[c - 256].flag);
         if (!set(options, &rows[c - 256], name, optarg ? optarg : "1")) {
             return OPTIONS_WRONG;

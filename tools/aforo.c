@@ -1,4 +1,6 @@
 /* aforo: prints counted events, one window a line. Reads the flags, finds a source, prints. */
+#define _GNU_SOURCE /* environ */
+#include "server/usage.h"
 #include "tools/flags.h"
 #include "tools/follow.h"
 #include "tools/source.h"
@@ -187,6 +189,11 @@ int main(int argc, char **argv) {
         return printf("aforo %s\n", AFORO_VERSION) < 0 || fflush(stdout) != 0 ? EXIT_FAILURE : EXIT_SUCCESS;
     case FLAGS_RUN:
         break;
+    }
+    size_t passed_over; /* there is no log to say it in */
+    if (!usage_environment(environ, &passed_over, why)) {
+        complain("%s", why);
+        return EXIT_USAGE;
     }
     return run(&flags);
 }

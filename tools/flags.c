@@ -3,11 +3,14 @@
 
 #include "counters/units.h"
 #include "server/timestamp.h"
+#include "server/usage.h"
 
 #include <getopt.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+
+_Static_assert(FLAGS_WHY_MAX >= USAGE_WHY_MAX, "room for the sentences of both");
 
 #define LAST_MAX INT64_C(1000000000)
 #define HORIZON_DEFAULT_US (INT64_C(3600) * US_PER_S)
@@ -192,9 +195,7 @@ enum flags_verdict flags_read(int argc, char **argv, struct flags *flags, char w
         if (flag == FLAG_VERSION)
             return FLAGS_VERSION;
         if (flag == '?' || flag == ':') {
-            snprintf(why, FLAGS_WHY_MAX,
-                     flag == ':' ? "%.60s: needs a value" : "%.60s: no such flag, or not one with a value",
-                     argv[optind - 1]);
+            usage_flag(flag, argv, long_flags, why);
             return FLAGS_WRONG;
         }
         from_given |= flag == FLAG_FROM;

@@ -88,7 +88,7 @@ class Project:
         self.compose = ("docker", "compose") if works("docker", "compose", "version") else ("docker-compose",)
         kept = {k: v for k, v in os.environ.items() if not k.startswith(("AFORO_", "COMPOSE_"))}
         self.env = {**kept, "COMPOSE_PROJECT_NAME": f"aforotest{zlib.crc32(str(ROOT).encode()):08x}",
-                    "AFORO_PUBLISH": f"127.0.0.1:{self.port}", "COMPOSE_INTERACTIVE_NO_CLI": "1"}
+                    "LB_PUBLISH": f"127.0.0.1:{self.port}", "COMPOSE_INTERACTIVE_NO_CLI": "1"}
 
     def do(self, *words, timeout_s=COMMAND_S, may_fail=False):
         return call(*self.compose, *words, timeout_s=timeout_s, env=self.env, may_fail=may_fail)

@@ -12,7 +12,7 @@ import time
 from harness import Port
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-BIN = pathlib.Path(os.environ.get("AFORO_BIN", ROOT / "build" / "release" / "bin"))
+BIN = pathlib.Path(os.environ.get("DEV_AFORO_BIN", ROOT / "build" / "release" / "bin"))
 TIMEOUT_S = 20
 WIDTH_US = {"10ms": 10_000, "1s": 1_000_000, "1min": 60_000_000}
 CHUNK_US = {"10ms": 1_000_000, "1s": 60_000_000, "1min": 3_600_000_000}

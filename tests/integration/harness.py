@@ -19,10 +19,10 @@ import time
 import unittest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-BIN = pathlib.Path(os.environ.get("AFORO_BIN", ROOT / "build" / "release" / "bin"))
+BIN = pathlib.Path(os.environ.get("DEV_AFORO_BIN", ROOT / "build" / "release" / "bin"))
 TIMEOUT_S = 30
 # A sanitizer has an allocator of its own, which keeps what was freed for a while: memory then says nothing of the program.
-MEMORY_IS_OURS = not os.environ.get("AFORO_SANITIZE")
+MEMORY_IS_OURS = not os.environ.get("DEV_AFORO_SANITIZE")
 WIDTH_US = {"10ms": 10_000, "1s": 1_000_000, "1min": 60_000_000}
 CHUNK_US = {"10ms": 1_000_000, "1s": 60_000_000, "1min": 3_600_000_000}
 CHUNK_TIME = {"10ms": "%Y-%m-%dT%H:%M:%S", "1s": "%Y-%m-%dT%H:%M", "1min": "%Y-%m-%dT%H"}

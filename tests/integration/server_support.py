@@ -16,7 +16,7 @@ import unittest
 from harness import Port
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-BIN = pathlib.Path(os.environ.get("AFORO_BIN", ROOT / "build" / "release" / "bin"))
+BIN = pathlib.Path(os.environ.get("DEV_AFORO_BIN", ROOT / "build" / "release" / "bin"))
 WAIT_S = 30
 RESOLUTIONS = ("10ms", "1s", "1min")
 WIDTH_US = {"10ms": 10_000, "1s": 1_000_000, "1min": 60_000_000}

@@ -91,6 +91,31 @@ class Wrong(unittest.TestCase):
                     self.assert_refused(aforod(word), word)
 
 
+    def test_the_nearest_flag_is_named(self):
+        for word, said in {"--horizn": "--horizn: no such flag; did you mean --horizon?",
+                           "--limit-per-clint=5/s": "--limit-per-clint=5/s: no such flag; did you mean --limit-per-client?",
+                           "--colour": "--colour: no such flag; see --help",
+                           "-listen": "-l: no such flag: they begin with two signs, --; see --help",
+                           "--redis-allow-eviction=1": "--redis-allow-eviction=1: takes no value; see --help"}.items():
+            with self.subTest(word=word):
+                self.assertEqual(aforod(word), (2, "", f"aforod: {said}\n"))
+
+    def test_variables_that_do_not_exist(self):
+        for name, meant in {"AFORO_HORIZN": "AFORO_HORIZON", "AFORO_THREDS": "AFORO_THREADS"}.items():
+            for program in ("aforod", "aforo"):
+                with self.subTest(name=name, program=program):
+                    done = subprocess.run([BIN / program, *(["1s"] if program == "aforo" else [])], capture_output=True,
+                                          text=True, timeout=TIMEOUT_S, check=False, env=environment(**{name: "1"}))
+                    self.assertEqual((done.returncode, done.stdout, done.stderr),
+                                     (2, "", f"{program}: {name}: no such variable; did you mean {meant}?\n"))
+
+    def test_help_answers_beside_a_wrong_variable(self):
+        for word in ("--help", "--help-all", "--version"):
+            status, out, err = aforod(word, AFORO_HORIZN="1", AFORO_THREADS="x")
+            self.assertEqual((status, err), (0, ""))
+            self.assertIn("aforod", out)
+
+
 class Taken(Case):
     def start(self, flags, env):
         server = self.place.server(*flags, env=env, name=f"aforod{len(self.place.programs)}")
@@ -119,6 +144,13 @@ class Taken(Case):
     def test_a_flag_beats_the_environment(self):
         server = self.start(["--node-id", "flag"], {"AFORO_NODE_ID": "environment"})
         self.assertEqual(server.health()["node"], "flag")
+
+    def test_variables_of_the_console_and_of_kubernetes_are_passed_over(self):
+        server = self.start([], {"AFORO_SERVER": "http://127.0.0.1:1", "AFORO_READ_TOKEN": "x", "AFORO_SERVICE_HOST": "10.0.0.1",
+                                 "AFORO_PORT": "tcp://10.0.0.1:8080", "AFORO_PORT_8080_TCP": "tcp://10.0.0.1:8080"})
+        self.assertEqual(server.stop(), 0)
+        self.assertEqual(server.log().count("passed over"), 1)
+        self.assertIn('msg="passed over what Kubernetes sets for a service of this name" variables=3\n', server.log())
 
     def test_port_0_is_any_and_the_chosen_one_is_logged(self):
         server = self.place.server("--listen", "127.0.0.1:0")
