@@ -1,6 +1,7 @@
 /* aforod: an inventory. Everything is made here in order, and unmade in reverse. */
 #include "redis/url.h"
 #include "server/access.h"
+#include "server/banner.h"
 #include "server/clock.h"
 #include "server/listen.h"
 #include "server/log.h"
@@ -263,6 +264,7 @@ static int run(struct server *server, const sigset_t *signals) {
                      server->workers, counters_node_id(server->counters), server->options->state,
                      server->listen_is_shared ? "inherited" : "own", admin ? " admin_address=" : "", admin_address);
             notify_send("READY=1");
+            banner_print(server->options, address, admin_address);
             stop(server, wait_for_signal(server, signals, INT64_MAX), signals);
         } else {
             workers_stop(server, 0);
@@ -296,6 +298,9 @@ static bool options_make_sense(const struct options *options, enum log_level *le
     }
     if (strcmp(options->sandbox, "on") != 0 && strcmp(options->sandbox, "off") != 0) {
         return wrong("sandbox", "'%s' is neither on nor off", options->sandbox);
+    }
+    if (!banner_is_valid(options->banner)) {
+        return wrong("banner", "'%s' is none of auto, on, off", options->banner);
     }
     if (options->horizon % US_PER_S || options->future % US_PER_S) {
         return wrong(options->horizon % US_PER_S ? "horizon" : "future", "must be whole seconds");

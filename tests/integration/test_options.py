@@ -1,5 +1,7 @@
 """The flags of aforod: each as --flag value, --flag=value and environment variable; help; what is wrong is named."""
 
+import os
+import pty
 import re
 import subprocess
 import unittest
@@ -11,14 +13,14 @@ GOOD = {"listen": "127.0.0.1:0", "threads": "3", "state": "/tmp/x", "node-id": "
         "redis-ttl-10ms": "3h", "redis-ttl-1s": "8d", "redis-ttl-1min": "500d", "max-body": "4KiB",
         "max-connections": "100", "idle-timeout": "1s", "drain": "0s", "grace": "1s", "log-level": "debug",
         "limit-per-client": "1000/s", "max-header": "4KiB", "header-timeout": "5s", "body-timeout": "20s",
-        "max-connections-per-address": "50"}
+        "max-connections-per-address": "50", "banner": "off"}
 ELSEWHERE = ("admin-listen", "ingest-token-file", "read-token-file", "sandbox", "tls-cert", "tls-key")
 BAD = {"listen": ["nonsense", "127.0.0.1", "127.0.0.1:x", "127.0.0.1:99999"], "threads": ["x", "-1", "257", "1.5", ""],
        "node-id": ["a b", "ä", "x" * 64, "a/b", "a}"], "horizon": ["0s", "100ms", "25h", "1x", "80abc", "1500ms"],
        "future": ["2h", "x", "10"], "clock": ["wall"], "redis": ["http://x", "nonsense"],
        "flush-interval": ["0s", "x", "-5ms"], "redis-timeout": ["0s", "x"], "max-body": ["x", "-1", "10XiB", "1e6"],
        "max-connections": ["0", "x"], "idle-timeout": ["0s", "x"], "drain": ["x", "2h"], "grace": ["x", "-1s"],
-       "log-level": ["loud"],
+       "log-level": ["loud"], "banner": ["loud"],
        "redis-ttl-10ms": ["x"], "redis-ttl-1s": ["0s"], "redis-ttl-1min": ["1"],
        "admin-listen": ["nonsense", "127.0.0.1"], "limit-per-client": ["10", "x", "-1/s", "1.5/s", "10/m", "1000001/s", "/s"],
        **{flag: ["/nonexistent/file"] for flag in ELSEWHERE[1:]}}
@@ -174,6 +176,85 @@ class Taken(Case):
         server.stop()
         for line in server.log().splitlines():
             self.assertRegex(line, r'\A(\w+=("([^"\\]|\\.)*"|[^\s"]*)( |\Z))+\Z')
+
+
+def banner(url, read_url=None, token="", read_token=""):
+    return (f"\naforod on {url} (stop: Ctrl-C)\n\n"
+            f"  send an event:    curl -X POST{token} {url}/ --data \"value=$(date -u '+%F %T.%6N')\"\n"
+            f"  see the counts:   curl{read_token} \"{read_url or url}/counts/1s?partial=1\"\n\n")
+
+
+class Banner(Case):
+    """What it says on standard output; the log is on standard error."""
+
+    def started(self, *flags, **kwargs):
+        server = subprocess.Popen([BIN / "aforod", "--state", self.place.dir / "state", "--threads", "1", *flags],
+                                  stdin=subprocess.DEVNULL, env=environment(), text=True, **kwargs)
+        self.addCleanup(server.wait)
+        self.addCleanup(server.kill)
+        return server
+
+    def said(self, *flags):
+        server = self.started(*flags, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        with server.stdout, server.stderr:
+            log = ""
+            while "listening" not in log:
+                log = server.stderr.readline()
+                self.assertTrue(log, "it ended")
+            # It comes right after: when the server ends in order, all of it is there.
+            server.terminate()
+            out = server.stdout.read()
+            server.stderr.read()
+        address, admin = (re.search(rf"\b{name}=(\S+)", log) for name in ("address", "admin_address"))
+        return out, address.group(1), admin and admin.group(1)
+
+    def test_it_names_where_it_listens(self):
+        out, address, _ = self.said("--banner", "on", "--listen", "127.0.0.1:0")
+        self.assertEqual(out, banner(f"http://{address}"))
+        for listen, host in {":0": None, "0.0.0.0:0": "127.0.0.1", "[::]:0": "[::1]"}.items():
+            with self.subTest(listen=listen):
+                out, address, _ = self.said("--banner", "on", "--listen", listen)
+                host = host or {"0.0.0.0": "127.0.0.1", "[::]": "[::1]"}[address.rpartition(":")[0]]
+                self.assertEqual(out, banner(f"http://{host}:{address.rpartition(':')[2]}"))
+
+    def test_it_says_how_to_send_and_read_with_tokens_elsewhere(self):
+        tokens = self.place.dir / "tokens"
+        tokens.write_text("0123456789abcdef0123456789abcdef\n")
+        tokens.chmod(0o600)
+        out, address, admin = self.said("--banner", "on", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0",
+                                        "--ingest-token-file", tokens, "--read-token-file", tokens)
+        token = ' -H "Authorization: Bearer TOKEN"'
+        self.assertEqual(out, banner(f"http://{address}", f"http://{admin}", token, token))
+
+    def test_its_commands_work(self):
+        server = self.server()
+        lines = banner(f"http://127.0.0.1:{server.port}").splitlines()
+        for line, said in ((lines[3], ""), (lines[4], ", 1\n")):
+            done = subprocess.run(["bash", "-c", line.partition(":")[2].replace("curl", "curl -sS", 1)], capture_output=True,
+                                  text=True, timeout=TIMEOUT_S, check=False)
+            self.assertEqual((done.returncode, done.stderr), (0, ""))
+            self.assertTrue(done.stdout.endswith(said), done.stdout)
+
+    def test_without_a_terminal_nobody_is_told(self):
+        for flags in ([], ["--banner", "off"]):
+            self.assertEqual(self.said("--listen", "127.0.0.1:0", *flags)[0], "")
+
+    def test_a_terminal_is_told(self):
+        ours, theirs = pty.openpty()
+        server = self.started("--listen", "127.0.0.1:0", stdout=subprocess.DEVNULL, stderr=theirs)
+        os.close(theirs)
+        seen = []
+        with open(ours, "rb", buffering=0) as terminal:
+            wait_until(lambda: seen.append(terminal.read(4096)) or b"see the counts" in b"".join(seen), "the banner is there")
+            server.kill()
+
+    def test_a_start_that_fails_says_nothing_else(self):
+        first = self.server()
+        server = self.started("--banner", "on", "--listen", f"127.0.0.1:{first.port}", stdout=subprocess.PIPE,
+                              stderr=subprocess.DEVNULL)
+        with server.stdout:
+            self.assertEqual(server.stdout.read(), "")
+        self.assertEqual(server.wait(TIMEOUT_S), 1)
 
 
 class CannotStart(Case):
