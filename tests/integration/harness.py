@@ -14,6 +14,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 import unittest
@@ -33,6 +34,16 @@ SOME_DAY = "2001-09-09 01:46:40"  # before everything that is counted here
 
 class Failure(AssertionError):
     """Something did not hold."""
+
+
+def needs(built, *programs):
+    """Ends this program when something is not there that it will start: programs of BIN, and of the machine. Says what, and how to
+    get it."""
+    place = BIN.relative_to(ROOT) if BIN.is_relative_to(ROOT) else BIN
+    missing = [str(place / name) for name in built if not (BIN / name).exists()]
+    missing += [name for name in programs if shutil.which(name) is None]
+    if missing:
+        sys.exit(f"{sys.argv[0]}: missing: {', '.join(missing)}; tools/setup release test installs and builds all that it needs")
 
 
 def now_us():
