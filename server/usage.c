@@ -73,7 +73,7 @@ void usage_flag(int answer, char *const *argv, const struct option *table, char 
     const char *flags[TABLE_MAX];
     size_t n = 0;
     bool known = false; /* getopt tells the value of a flag that it knows and that was misused, or an unknown letter */
-    for (; table[n].name && n < TABLE_MAX; n++) {
+    for (; n < TABLE_MAX && table[n].name; n++) {
         flags[n] = table[n].name;
         known = known || (optopt && table[n].val == optopt);
     }
