@@ -80,7 +80,7 @@ void usage_flag(int answer, char *const *argv, const struct option *table, char 
     if (known) {
         snprintf(why, USAGE_WHY_MAX, "%.80s: takes no value; see --help", word);
     } else if (optopt) {
-        snprintf(why, USAGE_WHY_MAX, "-%c: no such flag: they begin with two signs, --; see --help", optopt);
+        snprintf(why, USAGE_WHY_MAX, "-%c: no such flag; flags begin with --, see --help", optopt);
     } else {
         char name[WORD_MAX + 1]; /* without the -- and without =VALUE */
         snprintf(name, sizeof name, "%.*s", (int)strcspn(word + 2, "="), word + 2);

@@ -98,7 +98,7 @@ class Wrong(unittest.TestCase):
         for word, said in {"--horizn": "--horizn: no such flag; did you mean --horizon?",
                            "--limit-per-clint=5/s": "--limit-per-clint=5/s: no such flag; did you mean --limit-per-client?",
                            "--colour": "--colour: no such flag; see --help",
-                           "-listen": "-l: no such flag: they begin with two signs, --; see --help",
+                           "-listen": "-l: no such flag; flags begin with --, see --help",
                            "--redis-allow-eviction=1": "--redis-allow-eviction=1: takes no value; see --help"}.items():
             with self.subTest(word=word):
                 self.assertEqual(aforod(word), (2, "", f"aforod: {said}\n"))
