@@ -63,6 +63,13 @@ class Scripts(unittest.TestCase):
             with self.subTest(script=script):
                 self.assert_names(run(script, PATH=path), script, "python3")
 
+    def test_programs_in_a_path_with_spaces(self):
+        """A library that is preloaded must not be cut off at the first of them."""
+        built = self.dir / "bin"
+        built.symlink_to(pathlib.Path(os.environ.get("DEV_AFORO_BUILD", ROOT / "build" / "release")) / "bin")
+        status, out, err = run("tests/faults/run", "--row", "clock-edges", DEV_AFORO_BIN=str(built))
+        self.assertEqual((status, err, out.splitlines()[-1]), (0, "", "1 passed, 0 failed"), out)
+
     def test_the_bench_needs_no_git(self):
         code = "import report; print(report.commit())"
         self.assertEqual(run(sys.executable, "-B", "-c", code, cwd=ROOT / "bench", PATH=str(self.dir)), (0, "unknown\n", ""))

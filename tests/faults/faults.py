@@ -147,7 +147,7 @@ class Run:
         """Environment of a server whose wall clock is ours, and its steering."""
         steering = Steering(self.place.dir / "clock")
         self.place.at_close(steering.close)
-        return {"LD_PRELOAD": str(BIN / "fault_clock.so"), "DEV_AFORO_CLOCK": str(steering.path)}, steering
+        return {"LD_PRELOAD": self.place.preloaded("fault_clock.so"), "DEV_AFORO_CLOCK": str(steering.path)}, steering
 
     def pause_s(self, shortest, longest):
         """Lets a random time pass: the moment of a fault is part of what the seed chooses."""

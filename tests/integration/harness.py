@@ -350,6 +350,13 @@ class Place:
     def at_close(self, call, *args):
         self.closers.append((call, args))
 
+    def preloaded(self, name):
+        """A library of BIN as LD_PRELOAD takes it, which ends a name at a blank: by a link from here."""
+        link = self.dir / name
+        if not link.is_symlink():
+            link.symlink_to((BIN / name).resolve())
+        return str(link)
+
     def close(self):
         for program in reversed(self.programs):
             program.kill()
