@@ -55,11 +55,24 @@ static const char *expected(const struct option_row *row) {
     case DURATION:
         return "a duration such as 100ms, 10s, 5m, 1h, 7d";
     case SIZE:
-        return "a size such as 65536, 64KiB, 64MiB";
+        return "a size such as 65536, 64k, 64KiB, 64M, 64MiB, 64MB";
     case RATE:
         return "a rate such as 100/s";
     default:
         return "a whole number";
+    }
+}
+
+/* A bound as the user would write it. */
+static const char *say(const struct option_row *row, int64_t number, char *buf, size_t cap) {
+    switch (row->type) {
+    case DURATION:
+        return units_say_duration(number, buf, cap);
+    case SIZE:
+        return units_say_size(number, buf, cap);
+    default:
+        snprintf(buf, cap, "%lld%s", (long long)number, row->type == RATE && number ? "/s" : "");
+        return buf;
     }
 }
 
@@ -85,8 +98,9 @@ static bool set(struct options *options, const struct option_row *row, const cha
         return false;
     }
     if (number < row->min || number > row->max) {
-        fprintf(stderr, "aforod: %s: %s is out of range (%lld to %lld%s)\n", name, text, (long long)row->min,
-                (long long)row->max, row->type == DURATION ? " microseconds" : row->type == SIZE ? " bytes" : "");
+        char min[UNITS_SAY_MAX], max[UNITS_SAY_MAX];
+        fprintf(stderr, "aforod: %s: %s is out of range (%s to %s)\n", name, text, say(row, row->min, min, sizeof min),
+                say(row, row->max, max, sizeof max));
         return false;
     }
     *(int64_t *)field = number;

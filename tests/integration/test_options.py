@@ -74,6 +74,22 @@ class Wrong(unittest.TestCase):
                     # a wrong flag is status 2, whether it shows in its form or in its use
                     self.assert_refused(aforod(*words), "--" + flag)
 
+    def test_bounds_are_in_units_that_people_write(self):
+        for flag, value, bounds in (("horizon", "48h", "1 s to 24 h"), ("max-body", "2T", "64 B to 1 TiB"),
+                                    ("future", "2h", "0 s to 1 h"), ("redis-ttl-1s", "1ms", "1 s to 3650 d"),
+                                    ("redis-timeout", "2min", "10 ms to 1 min"), ("threads", "300", "0 to 256"),
+                                    ("limit-per-client", "2000000/s", "0 to 1000000/s")):
+            with self.subTest(flag=flag):
+                status, _, err = aforod(f"--{flag}={value}")
+                self.assertEqual((status, err), (2, f"aforod: --{flag}: {value} is out of range ({bounds})\n"))
+
+    def test_sizes_as_people_write_them(self):
+        for text, taken in (("64M", True), ("64MB", True), ("1k", True), ("1KiB", True), ("64m", False), ("64mb", False)):
+            with self.subTest(text=text):
+                status, _, err = aforod(f"--max-body={text}", "--state", "/nonexistent/dir", "--listen", "127.0.0.1:0")
+                self.assertEqual("--max-body" in err, not taken, err)
+                self.assertEqual(status, 1 if taken else 2)
+
     def test_the_environment_is_named_when_it_is_wrong(self):
         for flag, values in BAD.items():
             if values[0]:
