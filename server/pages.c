@@ -219,7 +219,9 @@ static bool argument_time(struct MHD_Connection *connection, const char *name, i
     }
     char sentence[128];
     timestamp_explain(&error, sentence, sizeof sentence);
-    snprintf(why, cap, "%s: %s\n", name, sentence);
+    const bool plus = error.found == ' ' && error.at >= sizeof "2016-05-28T11:11:11" - 1 && text[error.at + 1] >= '0' &&
+                      text[error.at + 1] <= '9';
+    snprintf(why, cap, "%s: %s%s", name, sentence, plus ? "; send %2B for the '+' of an offset" : "");
     return false;
 }
 
@@ -231,11 +233,61 @@ static bool argument_last(struct MHD_Connection *connection, int64_t *last, char
     char *end;
     const long long n = strtoll(text, &end, 10);
     if (*text < '0' || *text > '9' || *end || n < 1 || n > 1000000000) {
-        snprintf(why, cap, "last: must be a whole number from 1 to 1000000000\n");
+        snprintf(why, cap, "last: must be a whole number from 1 to 1000000000");
         return false;
     }
     *last = n;
     return true;
+}
+
+static const char *const counts_arguments[] = {"last", "from", "to", "partial", "format"};
+#define COUNTS_ARGUMENTS (sizeof counts_arguments / sizeof *counts_arguments)
+#define COUNTS_ARGUMENTS_TEXT "last, from, to, partial, format"
+#define NAME_SHOWN 40 /* bytes of a name that is not known */
+
+struct arguments {
+    bool none_known;
+    unsigned seen[COUNTS_ARGUMENTS];
+    char *why;
+    bool fit;
+};
+
+static bool argument_unfit(struct arguments *arguments, const char *name, const char *what) {
+    char shown[NAME_SHOWN + 1];
+    size_t n = 0;
+    for (; name[n] && n < NAME_SHOWN; n++) {
+        shown[n] = name[n] >= ' ' && name[n] <= '~' ? name[n] : '?';
+    }
+    shown[n] = '\0';
+    snprintf(arguments->why, PAGES_WHY_MAX, "%s: %s", shown, what);
+    arguments->fit = false;
+    return false;
+}
+
+static enum MHD_Result look_at_argument(void *cls, enum MHD_ValueKind kind, const char *name, const char *value) {
+    (void)kind;
+    struct arguments *arguments = cls;
+    size_t i = 0;
+    if (!*name && (!value || !*value)) {
+        return MHD_YES; /* between two '&' */
+    }
+    while (!arguments->none_known && i < COUNTS_ARGUMENTS && strcmp(name, counts_arguments[i]) != 0) {
+        i++;
+    }
+    const bool fits = arguments->none_known ? argument_unfit(arguments, name, "no such argument, this page takes none")
+                      : i == COUNTS_ARGUMENTS
+                          ? argument_unfit(arguments, name, "no such argument; there are " COUNTS_ARGUMENTS_TEXT)
+                      : arguments->seen[i]++ ? argument_unfit(arguments, name, "given more than once")
+                      : !value               ? argument_unfit(arguments, name, "needs a value")
+                                             : true;
+    return fits ? MHD_YES : MHD_NO;
+}
+
+bool pages_arguments_fit(struct MHD_Connection *connection, const char *url, char *why) {
+    enum resolution r;
+    struct arguments arguments = {.none_known = !counts_resolution(url, &r), .why = why, .fit = true};
+    MHD_get_connection_values(connection, MHD_GET_ARGUMENT_KIND, look_at_argument, &arguments);
+    return arguments.fit;
 }
 
 /* The query string -> *counts; false with `why` filled. */
@@ -253,7 +305,7 @@ static bool read_arguments(struct MHD_Connection *connection, struct counts *cou
         return false;
     }
     if (query->to_us < query->from_us) {
-        snprintf(why, cap, "to: is before from\n");
+        snprintf(why, cap, "to: is before from");
         return false;
     }
     const char *partial = MHD_lookup_connection_value(connection, MHD_GET_ARGUMENT_KIND, "partial");
@@ -261,7 +313,7 @@ static bool read_arguments(struct MHD_Connection *connection, struct counts *cou
     const char *format = MHD_lookup_connection_value(connection, MHD_GET_ARGUMENT_KIND, "format");
     counts->format = ROWS_TEXT;
     if (format && !rows_format_by_name(format, &counts->format)) {
-        snprintf(why, cap, "format: must be text, csv or json\n");
+        snprintf(why, cap, "format: must be text, csv or json");
         return false;
     }
     return true;
@@ -294,10 +346,9 @@ static void make_counts(const struct worker *worker, struct MHD_Connection *conn
     counts->counters = worker->server->counters;
     counts->query.resolution = r;
     counts->now_us = worker->now_us;
-    char why[192];
-    if (!read_arguments(connection, counts, why, sizeof why)) {
+    if (!read_arguments(connection, counts, page->why, sizeof page->why)) {
         free(counts);
-        *page = (struct page){MHD_HTTP_BAD_REQUEST, TYPE_TEXT, copy_of(why)};
+        page->status = MHD_HTTP_BAD_REQUEST;
         return;
     }
     find_rows(counts);

@@ -7,6 +7,7 @@
 #include "server/address_places.h"
 #include "server/flush.h"
 #include "server/ingest_lines.h"
+#include "server/log.h"
 #include "server/metrics.h"
 #include "server/options.h"
 
@@ -22,8 +23,6 @@
 enum answer {
     ANSWER_NONE, /* not decided yet, or made for this request */
     ANSWER_COUNTED,
-    ANSWER_TOO_LATE,
-    ANSWER_TOO_FAR_AHEAD,
     ANSWER_TOO_LARGE,
     ANSWER_LENGTH_REQUIRED,
     ANSWER_BAD_FRAMING,
@@ -32,8 +31,12 @@ enum answer {
     ANSWER_NOT_ALLOWED_ROOT,
     ANSWER_NOT_ALLOWED_EVENTS,
     ANSWER_NOT_ALLOWED_READ,
+    ANSWER_NOT_ALLOWED_VALUE,
+    ANSWER_VALUE_OF_EVENTS,
+    ANSWER_ENCODED,
     ANSWER_ROOT_PAGE,
     ANSWER_UNAUTHORISED,
+    ANSWER_AUTHORISED_TWICE,
     ANSWER_THROTTLED,
     ANSWERS
 };
@@ -81,6 +84,7 @@ struct worker {
     struct MHD_Response *last_response[ANSWERS]; /* the same, and the connection ends */
     bool answers_last;               /* the answer being made is to be the last one of its connection */
     struct lines_batch batch;        /* scratch of the batch request being read */
+    struct log_limit refusals;       /* lines of --log-level debug */
 };
 
 struct server {
@@ -95,11 +99,14 @@ struct server {
     _Atomic bool stopping; /* no new connections; set after draining */
     _Atomic int64_t stop_deadline_us; /* steady clock; set before stopping */
     _Atomic uint64_t places_taken;     /* connections of all workers, against --max-connections */
+    struct log_gate places_full;       /* how many found no place */
+    struct log_gate batches_refused;   /* of which no line was counted */
     struct address_places *address_places; /* NULL without --max-connections-per-address */
     unsigned workers;
     struct worker *worker; /* [workers] */
     struct worker *admin;  /* of --admin-listen, else NULL */
     _Atomic uint64_t admin_places_taken; /* its connections: neither listener takes the other's places */
+    struct log_gate admin_places_full;
     struct access access;
     struct throttle *throttle; /* NULL without --limit-per-client */
     int sandbox_error;         /* errno: why there is no filter of system calls, though --sandbox is on; else 0 */
