@@ -15,10 +15,11 @@ HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "integration"))
 
 from harness import (BIN, MEMORY_IS_OURS, TIMEOUT_S, WIDTH_US, Failure, Place, RedisError, difference,  # noqa: E402
-                     environment, flushed, now_us, state_counts, text_time, wait_until)
+                     environment, flushed, now_us, state_counts, sums, text_time, wait_until)
 
 __all__ = ["BIN", "HERE", "MEMORY_IS_OURS", "TIMEOUT_S", "WIDTH_US", "Failure", "Load", "Place", "RedisError", "Run",
-           "Skipped", "difference", "environment", "flushed", "now_us", "row", "rows", "state_counts", "text_time", "wait_until"]
+           "Skipped", "difference", "environment", "flushed", "now_us", "row", "rows", "state_counts", "sums", "text_time",
+           "wait_until"]
 
 rows = {}
 
