@@ -429,16 +429,22 @@ static void warn_of_refused_batch(struct worker *worker, struct MHD_Connection *
     }
 }
 
-static void note_batch(struct worker *worker, struct MHD_Connection *mhd, const struct batch *batch) {
+static void note_batch(struct worker *worker, struct MHD_Connection *mhd, const struct request *request) {
+    const struct batch *batch = &request->batch;
+    char text[64 + REASON_MAX];
     if (batch->accepted == 0 && batch->rejected > 0) {
         warn_of_refused_batch(worker, mhd, batch);
     }
     if (batch->rejected > 0 && batch->refused && log_is_on(LOG_DEBUG)) {
-        char text[64 + REASON_MAX];
         snprintf(text, sizeof text, "%llu of %llu lines, the first is line %llu: %s", (unsigned long long)batch->rejected,
                  (unsigned long long)(batch->accepted + batch->rejected), (unsigned long long)batch->refused[0].line,
                  batch->refused[0].reason);
         note_refused(worker, mhd, MHD_HTTP_UNPROCESSABLE_CONTENT, text);
+    }
+    if (request->too_large && batch->accepted > 0 && log_is_on(LOG_DEBUG)) { /* otherwise its answer is a refusal */
+        snprintf(text, sizeof text, "the body is larger than --max-body: not counted from line %llu on",
+                 (unsigned long long)batch->lines.line);
+        note_refused(worker, mhd, MHD_HTTP_CONTENT_TOO_LARGE, text);
     }
 }
 
@@ -475,7 +481,7 @@ static enum MHD_Result finish_batch(struct worker *worker, struct MHD_Connection
     const unsigned status = request->too_large && batch->accepted == 0 ? MHD_HTTP_CONTENT_TOO_LARGE : MHD_HTTP_OK;
     char text[REPORT_BYTES];
     report_batch(request, text);
-    note_batch(worker, mhd, batch);
+    note_batch(worker, mhd, request);
     const struct farewell farewell = {status, TYPE_JSON, text, NULL, NULL};
     return at_end ? queue_text(worker, mhd, status, text, TYPE_JSON) : say_farewell(worker, mhd, request, &farewell);
 }
@@ -791,7 +797,7 @@ enum MHD_Result http_handle(void *cls, struct MHD_Connection *mhd, const char *u
     }
     enter(worker, connection, PHASE_ANSWER);
     worker->answers_last = connection->request.ends_connection;
-    if (ends_connection(worker)) {
+    if (ends_connection(worker) && !connection->closing) {
         connection->closing = worker->draining ? "the server stops" : "a request in chunks is the last one";
     }
     return finish(worker, mhd, connection, path);

@@ -255,7 +255,7 @@ struct arguments {
 static bool argument_unfit(struct arguments *arguments, const char *name, const char *what) {
     char shown[NAME_SHOWN + 1];
     size_t n = 0;
-    for (; name[n] && n < NAME_SHOWN; n++) {
+    for (; n < NAME_SHOWN && name[n]; n++) {
         shown[n] = name[n] >= ' ' && name[n] <= '~' ? name[n] : '?';
     }
     shown[n] = '\0';

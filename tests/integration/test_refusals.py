@@ -301,12 +301,14 @@ class Farewell(Case):
         self.assertEqual(server.post_lines(lines[27 * fit:]).json["accepted"], 77_000 - fit)  # where it says to go on
 
     def test_just_beyond(self):
-        server = self.server("--max-body", "1KiB")
+        server = self.server("--max-body", "1KiB", *DEBUG)
         head = b"POST /events HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
         for n in (38, 100, 2000, 3000):  # to its end, and before it
             status, body = self.send_all_then_read(server, head, self.chunks(self.lines(n), 500))
             self.assertEqual(status, 200)
             self.assertIn(b'"accepted":37,"rejected":0,"errors":[],"truncated":{"from_line":38,', body)
+        self.assertIn('status=413 text="the body is larger than --max-body: not counted from line 38 on"',
+                      log_of(server, 'msg="refused"'))
         status, body = self.send_all_then_read(server, head, self.chunks(b"x\n" * 2000, 500))
         self.assertEqual(status, 413)  # nothing of it counts
         self.assertIn(b'"accepted":0,"rejected":512,', body)
