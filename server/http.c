@@ -572,21 +572,20 @@ static enum answer gate(struct worker *worker, struct MHD_Connection *connection
 /* What the headers of a request that may take events say against it. */
 static enum answer refusal_of_ingest(const struct connection *connection, const struct framing *framing) {
     const bool events = connection->request.route == ROUTE_EVENTS;
-    return framing->authorizations > 1                   ? ANSWER_AUTHORISED_TWICE
-           : framing->encoded                            ? ANSWER_ENCODED
-           : events && connection->query.has_value       ? ANSWER_VALUE_OF_EVENTS
-           : events && !framing->has_length              ? ANSWER_LENGTH_REQUIRED
-                                                         : ANSWER_NONE;
+    return framing->authorizations > 1             ? ANSWER_AUTHORISED_TWICE
+           : framing->encoded                      ? ANSWER_ENCODED
+           : events && connection->query.has_value ? ANSWER_VALUE_OF_EVENTS
+           : events && !framing->has_length        ? ANSWER_LENGTH_REQUIRED
+                                                   : ANSWER_NONE;
 }
 
 /* The same of another one. An event that was sent with GET looks to its sender as if it were counted. */
 static enum answer refusal_of_read(const struct worker *worker, const struct connection *connection,
                                    const struct framing *framing) {
-    return framing->authorizations > 1 ? ANSWER_AUTHORISED_TWICE
-           : connection->request.answer == ANSWER_ROOT_PAGE && connection->query.has_value &&
-                   worker != worker->server->admin
-               ? ANSWER_NOT_ALLOWED_VALUE
-               : ANSWER_NONE;
+    const bool event = connection->request.answer == ANSWER_ROOT_PAGE && connection->query.has_value;
+    return framing->authorizations > 1                ? ANSWER_AUTHORISED_TWICE
+           : event && worker != worker->server->admin ? ANSWER_NOT_ALLOWED_VALUE
+                                                      : ANSWER_NONE;
 }
 
 /* What is said against it before its body, and counted; ANSWER_NONE: nothing. */
@@ -865,10 +864,11 @@ static bool has_left(const struct connection *connection) {
 static const char *closed_by(const struct worker *worker, const struct connection *connection) {
     const int64_t silent_us =
         atomic_load_explicit(&worker->alive_us, memory_order_relaxed) - connection->deadline.since_us;
-    return has_left(connection)                                                   ? "the client closed it"
-           : worker->draining                                                     ? "the server stops"
-           : silent_us > worker->server->options->idle_timeout - US_PER_S ? "silent for --idle-timeout"
-                                                                                  : "closed after its answer";
+    const bool silent = silent_us > worker->server->options->idle_timeout - US_PER_S;
+    return has_left(connection) ? "the client closed it"
+           : worker->draining   ? "the server stops"
+           : silent             ? "silent for --idle-timeout"
+                                : "closed after its answer";
 }
 
 static void note_closed(const struct worker *worker, struct MHD_Connection *mhd, const struct connection *connection) {
