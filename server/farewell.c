@@ -9,7 +9,8 @@
 
 /* What fits the socket's empty buffer is sent at once or not at all. */
 static bool send_all(int fd, gnutls_session_t session, const char *bytes, size_t len) {
-    const ssize_t sent = session ? gnutls_record_send(session, bytes, len) : send(fd, bytes, len, MSG_DONTWAIT | MSG_NOSIGNAL);
+    const ssize_t sent = session ? gnutls_record_send(session, bytes, len)
+                                 : send(fd, bytes, len, MSG_DONTWAIT | MSG_NOSIGNAL);
     return sent == (ssize_t)len;
 }
 
@@ -20,7 +21,8 @@ bool farewell_send(struct MHD_Connection *connection, const struct farewell *far
     gnutls_session_t session = tls ? tls->tls_session : NULL;
     const size_t size = strlen(farewell->text);
     const int len = snprintf(head, sizeof head,
-                             "HTTP/1.1 %u %s\r\nConnection: close\r\nContent-Type: %s\r\n%s%s%s%sContent-Length: %zu\r\n\r\n",
+                             "HTTP/1.1 %u %s\r\nConnection: close\r\nContent-Type: %s\r\n"
+                             "%s%s%s%sContent-Length: %zu\r\n\r\n",
                              farewell->status, MHD_get_reason_phrase_for(farewell->status), farewell->type,
                              farewell->header ? farewell->header : "", farewell->header ? ": " : "",
                              farewell->header ? farewell->value : "", farewell->header ? "\r\n" : "", size);

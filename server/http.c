@@ -112,10 +112,12 @@ static const struct prepared prepared[ANSWERS] = {
                                   "value: an event is sent with POST, nothing was counted (curl -X POST)\n",
                                   "GET, HEAD, POST"},
     [ANSWER_VALUE_OF_EVENTS] = {MHD_HTTP_BAD_REQUEST,
-                                "value: POST /events takes its times from the body, one a line; POST / takes one as value\n",
+                                "value: POST /events takes its times from the body, one a line; "
+                                "POST / takes one as value\n",
                                 NULL},
-    [ANSWER_ENCODED] = {MHD_HTTP_UNSUPPORTED_MEDIA_TYPE, "Content-Encoding: only identity is taken, send it uncompressed\n",
-                        NULL, MHD_HTTP_HEADER_ACCEPT_ENCODING, "identity"},
+    [ANSWER_ENCODED] = {MHD_HTTP_UNSUPPORTED_MEDIA_TYPE,
+                        "Content-Encoding: only identity is taken, send it uncompressed\n", NULL,
+                        MHD_HTTP_HEADER_ACCEPT_ENCODING, "identity"},
     [ANSWER_ROOT_PAGE] = {MHD_HTTP_OK, PAGES_ROOT, NULL},
     [ANSWER_UNAUTHORISED] = {MHD_HTTP_UNAUTHORIZED, "send a token: Authorization: Bearer ...\n", NULL,
                              MHD_HTTP_HEADER_WWW_AUTHENTICATE, "Bearer"},
@@ -241,7 +243,8 @@ static enum MHD_Result say_farewell(struct worker *worker, struct MHD_Connection
     struct connection *connection = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
     connection->closing = "answered before the end of the body";
     request->farewell_at = request->body_bytes;
-    deadline_enter(&connection->deadline, PHASE_FAREWELL, atomic_load_explicit(&worker->alive_us, memory_order_relaxed));
+    deadline_enter(&connection->deadline, PHASE_FAREWELL,
+                   atomic_load_explicit(&worker->alive_us, memory_order_relaxed));
     metric_add_owner(&worker->metrics, METRIC_requests, 1);
     metric_add_owner(&worker->metrics, farewell->status < 400 ? METRIC_responses_2xx : METRIC_responses_4xx, 1);
     note_refused(worker, mhd, farewell->status, farewell->text);
@@ -257,8 +260,8 @@ static enum MHD_Result farewell_answer(struct worker *worker, struct MHD_Connect
     return say_farewell(worker, mhd, request, &farewell);
 }
 
-/* With the headers alone, when they announce more than we read to keep the connection. Who asks for 100 Continue has sent
- * nothing yet, and is answered by the library. */
+/* With the headers alone, when they announce more than we read to keep the connection. Who asks for 100 Continue has
+ * sent nothing yet, and is answered by the library. */
 static enum MHD_Result answer_first(struct worker *worker, struct MHD_Connection *mhd, struct request *request,
                                     enum answer answer) {
     request->answer = answer;
@@ -415,14 +418,15 @@ static void body_lines(struct worker *worker, struct batch *batch, const char *d
     }
 }
 
-/* A sender that is wrong in all it sends gets 200 (it would drop the batch, or repeat it for ever), and may look at nothing
- * else: so it is told here. */
+/* A sender that is wrong in all it sends gets 200 (it would drop the batch, or repeat it for ever), and may look at
+ * nothing else: so it is told here. */
 static void warn_of_refused_batch(struct worker *worker, struct MHD_Connection *mhd, const struct batch *batch) {
     const int64_t now_us = atomic_load_explicit(&worker->alive_us, memory_order_relaxed);
     const uint64_t n = log_gate_add(&worker->server->batches_refused, 1, now_us, WARN_EVERY_US);
     char client[LOG_ADDRESS_MAX], quoted[2 * REASON_MAX];
     if (n && batch->refused) {
-        log_line(LOG_WARN, "every line of a batch was refused", "client=%s lines=%llu first_line=%llu reason=%s batches=%llu",
+        log_line(LOG_WARN, "every line of a batch was refused",
+                 "client=%s lines=%llu first_line=%llu reason=%s batches=%llu",
                  log_address(client_of(mhd), client), (unsigned long long)batch->rejected,
                  (unsigned long long)batch->refused[0].line,
                  log_quote(batch->refused[0].reason, quoted, sizeof quoted), (unsigned long long)n);
@@ -436,7 +440,8 @@ static void note_batch(struct worker *worker, struct MHD_Connection *mhd, const 
         warn_of_refused_batch(worker, mhd, batch);
     }
     if (batch->rejected > 0 && batch->refused && log_is_on(LOG_DEBUG)) {
-        snprintf(text, sizeof text, "%llu of %llu lines, the first is line %llu: %s", (unsigned long long)batch->rejected,
+        snprintf(text, sizeof text, "%llu of %llu lines, the first is line %llu: %s",
+                 (unsigned long long)batch->rejected,
                  (unsigned long long)(batch->accepted + batch->rejected), (unsigned long long)batch->refused[0].line,
                  batch->refused[0].reason);
         note_refused(worker, mhd, MHD_HTTP_UNPROCESSABLE_CONTENT, text);
@@ -860,7 +865,8 @@ static bool has_left(const struct connection *connection) {
     return recv(connection->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
 }
 
-/* Why it was closed, when neither we nor the library's last call knew. Idle time the library counts in whole seconds. */
+/* Why it was closed, when neither we nor the library's last call knew. Idle time the library counts in whole
+ * seconds. */
 static const char *closed_by(const struct worker *worker, const struct connection *connection) {
     const int64_t silent_us =
         atomic_load_explicit(&worker->alive_us, memory_order_relaxed) - connection->deadline.since_us;

@@ -154,7 +154,8 @@ void form_feed(struct form *form, const char *data, size_t len) {
 static enum form_outcome explain(const struct form *form, const struct timestamp_error *error, char *why) {
     const bool plus = error->found == ' ' && error->at < TIMESTAMP_MAX && (form->pluses >> error->at & 1);
     if (plus && error->at >= OFFSET_AT) {
-        snprintf(why, FORM_WHY_MAX, "value: '+' is a blank in a form: send %%2B for the '+' of an offset (character %zu)",
+        snprintf(why, FORM_WHY_MAX,
+                 "value: '+' is a blank in a form: send %%2B for the '+' of an offset (character %zu)",
                  error->at + 1);
         return FORM_MALFORMED;
     }

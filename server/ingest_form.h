@@ -48,8 +48,8 @@ void form_feed(struct form *form, const char *data, size_t len);
 /* Ends the body. why: FORM_WHY_MAX bytes, NUL-terminated, written only when malformed. */
 enum form_outcome form_end(const struct form *form, int64_t *us, char *why);
 
-/* Ends a query, or the body beside a query that has a `value`: the same, but without a `value` it is FORM_EMPTY; a body must
- * be a form all the same. */
+/* Ends a query, or the body beside a query that has a `value`: the same, but without a `value` it is FORM_EMPTY; a
+ * body must be a form all the same. */
 enum form_outcome form_end_optional(const struct form *form, enum form_source source, int64_t *us, char *why);
 
 /* Whether a `value` field was there; after everything was fed. */

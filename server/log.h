@@ -48,8 +48,8 @@ struct log_gate {
     _Atomic uint64_t n;
 };
 
-/* It happened n times more (or 0: only look). When a line is due: how often it happened since the last one; else 0. Steady
- * clock. Any thread. */
+/* It happened n times more (or 0: only look). When a line is due: how often it happened since the last one; else 0.
+ * Steady clock. Any thread. */
 uint64_t log_gate_add(struct log_gate *gate, uint64_t n, int64_t now_us, int64_t period_us);
 
 #endif

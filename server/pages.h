@@ -27,8 +27,8 @@ struct page {
 /* Whether there is a page of that path. */
 bool pages_has(const char *url);
 
-/* Whether the page of that path, or "/", knows all arguments of the request, and each is there once; `why` (PAGES_WHY_MAX)
- * says which is not. */
+/* Whether the page of that path, or "/", knows all arguments of the request, and each is there once; `why`
+ * (PAGES_WHY_MAX) says which is not. */
 bool pages_arguments_fit(struct MHD_Connection *connection, const char *url, char *why);
 
 /* Makes the page of a path that pages_has. The caller owns the response. */

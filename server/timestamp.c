@@ -155,7 +155,8 @@ static bool read_time_of_day(struct reader *r, int64_t *second_of_day) {
     return true;
 }
 
-/* Z, +hh:mm, -hh:mm, the same without the colon, or nothing: how many seconds the clock that wrote it is ahead of UTC. */
+/* Z, +hh:mm, -hh:mm, the same without the colon, or nothing: how many seconds the clock that wrote it is ahead of
+ * UTC. */
 static bool read_offset(struct reader *r, const char *expected, int64_t *ahead_s) {
     *ahead_s = 0;
     if (r->at == r->len) {
@@ -320,7 +321,8 @@ size_t timestamp_explain(const struct timestamp_error *e, char *buf, size_t cap)
         len = snprintf(buf, cap, "an epoch time has a fraction only in seconds, below 10^11");
         break;
     case FAULT_COMMA:
-        len = snprintf(buf, cap, "3, 6 or 9 digits must follow the comma at character %zu, or write a point", e->at + 1);
+        len = snprintf(buf, cap, "3, 6 or 9 digits must follow the comma at character %zu, or write a point",
+                       e->at + 1);
         break;
     }
     return (size_t)len < cap ? (size_t)len : cap - 1;

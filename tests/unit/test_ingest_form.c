@@ -278,5 +278,5 @@ START_TEST(every_byte_in_every_place) {
 }
 END_TEST
 
-CHECK_MAIN("ingest_form", bodies_with_an_event, malformed_bodies, an_empty_body, a_value_that_need_not_be_there, every_cut_gives_the_same,
-           every_byte_in_every_place)
+CHECK_MAIN("ingest_form", bodies_with_an_event, malformed_bodies, an_empty_body,
+           a_value_that_need_not_be_there, every_cut_gives_the_same, every_byte_in_every_place)

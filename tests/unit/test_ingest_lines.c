@@ -212,5 +212,6 @@ START_TEST(whole_lines_of_another_kind) {
 }
 END_TEST
 
-CHECK_MAIN("ingest_lines", known_answers, whole_lines_of_another_kind, every_cut_of_every_body, full_batches, an_endless_line,
+CHECK_MAIN("ingest_lines", known_answers, whole_lines_of_another_kind, every_cut_of_every_body,
+           full_batches, an_endless_line,
            random_bodies_in_random_pieces)
