@@ -259,8 +259,10 @@ static int run(struct server *server, const sigset_t *signals) {
             close(admin_fd);
         }
         if (ok) {
+            char quoted[512]; /* a path may hold anything */
             log_line(LOG_INFO, "listening", "address=%s threads=%u node=%s state=%s socket=%s%s%s", address,
-                     server->workers, counters_node_id(server->counters), server->options->state,
+                     server->workers, counters_node_id(server->counters),
+                     log_quote(server->options->state, quoted, sizeof quoted),
                      server->listen_is_shared ? "inherited" : "own", admin ? " admin_address=" : "", admin_address);
             notify_send("READY=1");
             stop(server, wait_for_signal(server, signals, INT64_MAX), signals);
