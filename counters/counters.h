@@ -116,6 +116,9 @@ uint64_t counters_chunk_total_rest(const struct counters *counters, enum resolut
 /* The newest and the oldest chunk that may hold counts: false when nothing was ever counted. Older ones are gone. */
 bool counters_span(const struct counters *counters, enum resolution r, int64_t *oldest_chunk, int64_t *newest_chunk);
 
+/* The oldest chunk that is kept: what was counted in it or later is there, older ones may have been let go. */
+int64_t counters_oldest_kept(const struct counters *counters, enum resolution r);
+
 /* The sum of all shards' statistics; consistent per shard. */
 void counters_tally(const struct counters *counters, struct shard_tally *out);
 

@@ -38,6 +38,11 @@ bool counters_span(const struct counters *counters, enum resolution r, int64_t *
     return true;
 }
 
+int64_t counters_oldest_kept(const struct counters *counters, enum resolution r) {
+    const int64_t held = oldest_held(counters, r, counters_newest_chunk(counters, r));
+    return held > 0 ? held : 0;
+}
+
 static bool shard_is_empty(const struct shard *shard, enum resolution r) {
     return atomic_load_explicit(&shard->page->newest[r], memory_order_acquire) == 0;
 }

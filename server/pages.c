@@ -165,7 +165,7 @@ static void make_stats(const struct worker *worker, struct page *page) {
 struct counts {
     const struct counters *counters;
     struct query query;
-    enum rows_format format;
+    struct rows_form form;
     int64_t now_us;
     int64_t first, next, end;
     bool begun, ended;
@@ -189,7 +189,7 @@ static ssize_t write_rows(void *cls, uint64_t position, char *buf, size_t max) {
         return MHD_CONTENT_READER_END_OF_STREAM;
     }
     if (!counts->begun) {
-        len += rows_begin(counts->format, r, buf);
+        len += rows_begin(&counts->form, buf);
         counts->begun = true;
     }
     uint64_t count[COUNTS_ROWS];
@@ -202,13 +202,17 @@ static ssize_t write_rows(void *cls, uint64_t position, char *buf, size_t max) {
         const struct row row = {
             window, count[i],
             window_state_at(r, window, counts->now_us, counters_horizon_us(counts->counters))};
-        len += rows_row(counts->format, r, &row, window == counts->first, buf + len);
+        len += rows_row(&counts->form, &row, window == counts->first, buf + len);
     }
     if (counts->next == counts->end) {
-        len += rows_end(counts->format, buf + len);
+        len += rows_end(&counts->form, buf + len);
         counts->ended = true;
     }
     return len ? (ssize_t)len : MHD_CONTENT_READER_END_OF_STREAM;
+}
+
+static bool has_argument(struct MHD_Connection *connection, const char *name) {
+    return MHD_lookup_connection_value(connection, MHD_GET_ARGUMENT_KIND, name) != NULL;
 }
 
 static bool argument_time(struct MHD_Connection *connection, const char *name, int64_t *us, char *why, size_t cap) {
@@ -247,20 +251,21 @@ static bool read_arguments(struct MHD_Connection *connection, struct counts *cou
         !argument_time(connection, "to", &query->to_us, why, cap)) {
         return false;
     }
-    const bool span = query->from_us != 0 || query->to_us != QUERY_TO_NONE;
-    query->last = span ? 0 : QUERY_LAST_DEFAULT;
+    /* Whether a bound was given, not which: one at or before 1970 bounds nothing, and is one all the same. */
+    const bool from = has_argument(connection, "from");
+    query->last = from || has_argument(connection, "to") ? 0 : QUERY_LAST_DEFAULT;
     if (!argument_last(connection, &query->last, why, cap)) {
         return false;
     }
-    if (query->to_us < query->from_us) {
+    if (from && query->to_us < query->from_us) {
         snprintf(why, cap, "to: is before from\n");
         return false;
     }
     const char *partial = MHD_lookup_connection_value(connection, MHD_GET_ARGUMENT_KIND, "partial");
     query->partial = partial && strcmp(partial, "0") != 0;
     const char *format = MHD_lookup_connection_value(connection, MHD_GET_ARGUMENT_KIND, "format");
-    counts->format = ROWS_TEXT;
-    if (format && !rows_format_by_name(format, &counts->format)) {
+    counts->form = (struct rows_form){.format = ROWS_TEXT, .resolution = query->resolution};
+    if (format && !rows_format_by_name(format, &counts->form.format)) {
         snprintf(why, cap, "format: must be text, csv or json\n");
         return false;
     }
@@ -274,7 +279,8 @@ static void find_rows(struct counts *counts) {
         const struct query_reader reader = {.read = read_windows,
                                             .cls = (void *)(uintptr_t)counts->counters,
                                             .oldest = chunk_first_window(r, oldest),
-                                            .newest = chunk_first_window(r, newest + 1) - 1};
+                                            .newest = chunk_first_window(r, newest + 1) - 1,
+                                            .kept = chunk_first_window(r, counters_oldest_kept(counts->counters, r))};
         if (query_find(&counts->query, &reader, counts->now_us, &counts->first, &n) != QUERY_ROWS) {
             n = 0;
         }
@@ -302,7 +308,7 @@ static void make_counts(const struct worker *worker, struct MHD_Connection *conn
     }
     find_rows(counts);
     page->status = MHD_HTTP_OK;
-    page->type = types[counts->format];
+    page->type = types[counts->form.format];
     page->response = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, COUNTS_BLOCK, write_rows, counts, free);
     if (!page->response) {
         free(counts);

@@ -27,15 +27,37 @@ struct source_redis {
 
 _Static_assert(SOURCE_WHY_MAX >= LINK_WHY_MAX && SOURCE_WHY_MAX >= REDIS_URL_WHY_MAX + 8, "their sentences fit");
 
-/* A sentence of redis/ begins with an address or a key: says first which source it speaks of. Returns false. */
-static bool fail(const char *sentence, char why[SOURCE_WHY_MAX]) {
-    snprintf(why, SOURCE_WHY_MAX, "redis %s", sentence);
+/* What to do about what Redis refused; "" where its own words must do. */
+static const char *remedy(const char *sentence) {
+    if (strstr(sentence, "NOAUTH") != NULL)
+        return " (it wants a password: set AFORO_REDIS_PASSWORD or AFORO_REDIS_PASSWORD_FILE)";
+    if (strstr(sentence, "NOPERM") != NULL)
+        return " (this user needs +hgetall, +exists and ~aforo:* to read what aforo keeps)";
+    return "";
+}
+
+/* Says first which source a sentence of redis/ speaks of: it begins with an address or a key. The key that is
+ * asked for to see whether we may read at all is nobody's, and left out. Returns false. */
+static bool fail(const struct source_redis *source, const char *sentence, char why[SOURCE_WHY_MAX]) {
+    static const char none_wanted[] = "called without any password configured";
+    const char *address = link_address(source->link);
+    if (strstr(sentence, none_wanted) != NULL) { /* three lines of Redis' own */
+        snprintf(why, SOURCE_WHY_MAX, "redis %.200s: AUTH: a password was given, and this Redis has none: leave it out "
+                 "(of the URL, AFORO_REDIS_PASSWORD, AFORO_REDIS_PASSWORD_FILE)", address);
+    } else {
+        static const char probed[] = ": EXISTS: ";
+        const bool key = strncmp(sentence, "aforo:", sizeof "aforo:" - 1) == 0;
+        const char *said = key ? strstr(sentence, probed) : NULL;
+        sentence = said != NULL ? said + sizeof probed - 1 : sentence;
+        snprintf(why, SOURCE_WHY_MAX, "redis %.200s%s%.250s%s", key ? address : "", key ? ": " : "", sentence,
+                 remedy(sentence));
+    }
     return false;
 }
 
 static bool connected(struct source_redis *source, char why[SOURCE_WHY_MAX]) {
     char sentence[LINK_WHY_MAX];
-    return link_connected(source->link) || link_connect(source->link, sentence) || fail(sentence, why);
+    return link_connected(source->link) || link_connect(source->link, sentence) || fail(source, sentence, why);
 }
 
 static bool ready(struct source *base, char why[SOURCE_WHY_MAX]) {
@@ -43,7 +65,8 @@ static bool ready(struct source *base, char why[SOURCE_WHY_MAX]) {
     char sentence[LINK_WHY_MAX];
     bool ignored;
     return connected(source, why) && /* may we read at all? */
-           (reader_exists(source->link, RESOLUTION_1MIN, 1, 1, &ignored, sentence) || fail(sentence, why));
+           (reader_exists(source->link, RESOLUTION_1MIN, 1, 1, &ignored, sentence) ||
+            fail(source, sentence, why));
 }
 
 static bool read_windows(void *cls, enum resolution r, int64_t first, uint32_t n, uint64_t *out) {
@@ -52,7 +75,7 @@ static bool read_windows(void *cls, enum resolution r, int64_t first, uint32_t n
     const int64_t low = window_chunk(r, first), high = window_chunk(r, first + n - 1);
     char sentence[LINK_WHY_MAX];
     if (!reader_chunk_totals(source->link, r, low, (uint32_t)(high - low + 1), counts, sentence)) {
-        return fail(sentence, source->why);
+        return fail(source, sentence, source->why);
     }
     memcpy(out, counts + window_slot(r, first), n * sizeof *out);
     return true;
@@ -74,6 +97,7 @@ static enum source_outcome rows(struct source *base, const struct query *query, 
         oldest_us = query->from_us > limit_us ? query->from_us : limit_us;
     }
     reader.oldest = window_at(r, oldest_us > 0 ? oldest_us : 0);
+    reader.kept = window_at(r, now_us > kept_us[r] ? now_us - kept_us[r] : 0);
     return source_rows_from_reader(base, &reader, query, now_us, each, cls);
 }
 
@@ -84,11 +108,20 @@ static void close_redis(struct source *base) {
 
 static const struct source_ops redis_ops = {ready, rows, close_redis};
 
+bool source_redis_place_is_valid(const char *place, char why[SOURCE_WHY_MAX]) {
+    struct redis_url url;
+    char sentence[REDIS_URL_WHY_MAX];
+    const bool valid = redis_url_parse(place, &url, sentence);
+    if (!valid)
+        snprintf(why, SOURCE_WHY_MAX, "%s", sentence);
+    return valid;
+}
+
 struct source *source_redis_open(const struct source_config *config, char why[SOURCE_WHY_MAX]) {
     struct redis_url url;
     char sentence[REDIS_URL_WHY_MAX];
     if (!redis_url_parse(config->place, &url, sentence)) {
-        fail(sentence, why);
+        snprintf(why, SOURCE_WHY_MAX, "redis %s", sentence);
         return NULL;
     }
     struct source_redis *source = calloc(1, sizeof *source);
@@ -100,6 +133,12 @@ struct source *source_redis_open(const struct source_config *config, char why[SO
     }
     source->base = (struct source){.ops = &redis_ops, .horizon_us = config->horizon_us, .settle_us = SETTLE_US};
     source->link = link;
+    char db[32] = "";
+    if (url.kind != REDIS_URL_CLUSTER)
+        snprintf(db, sizeof db, ", database %d,", url.db);
+    snprintf(source->base.nothing, SOURCE_WHY_MAX,
+             "redis %.200s%s holds no counts of aforo; is it the right Redis, and the right database of it?",
+             url.address, db);
     if (ready(&source->base, why)) {
         return &source->base;
     }
