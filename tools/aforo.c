@@ -1,4 +1,5 @@
 /* aforo: prints counted events, one window a line. Reads the flags, finds a source, prints. */
+#include "tools/check.h"
 #include "tools/empty.h"
 #include "tools/flags.h"
 #include "tools/follow.h"
@@ -104,11 +105,13 @@ static bool place_is_valid(enum source_kind kind, const char *place, char why[SO
 
 static bool places_are_valid(const struct flags *flags, enum source_kind kind, const char *place) {
     char why[SOURCE_WHY_MAX];
-    const char *flag = kind == SOURCE_REDIS ? "--redis" : "--server";
-    const char *variable = kind == SOURCE_REDIS ? "AFORO_REDIS" : "AFORO_SERVER";
-    for (unsigned i = 0; i == 0 || i < flags->places; i++) {
-        if (!place_is_valid(kind, flags->places > 0 ? flags->place[i] : place, why)) {
-            terminal_complain("%s: %s", flags->places > 0 ? flag : variable, why);
+    if (flags->places == 0 && !place_is_valid(kind, place, why)) {
+        terminal_complain("%s: %s", kind == SOURCE_REDIS ? "AFORO_REDIS" : "AFORO_SERVER", why);
+        return false;
+    }
+    for (unsigned i = 0; i < flags->places; i++) {
+        if (!place_is_valid(flags->kind[i], flags->place[i], why)) {
+            terminal_complain("%s: %s", flags->kind[i] == SOURCE_REDIS ? "--redis" : "--server", why);
             return false;
         }
     }
@@ -245,6 +248,55 @@ static int print_status(const struct flags *flags, const struct source_config *c
     return end_output(&writer, well ? EXIT_SUCCESS : EXIT_FAILURE);
 }
 
+static void pause_for(void *cls, int64_t us) {
+    (void)cls;
+    nanosleep(&(struct timespec){.tv_sec = us / US_PER_S, .tv_nsec = us % US_PER_S * 1000}, NULL);
+}
+
+/* Opens all the sources that were named, else the one there is by default. Returns how many it could: at the first that
+ * fails it says so, and ends. */
+static unsigned open_all(const struct flags *flags, enum source_kind kind, const struct source_config *config,
+                         struct check_source sources[FLAGS_PLACES_MAX]) {
+    static const enum check_group groups[] = {
+        [SOURCE_REDIS] = CHECK_REDIS, [SOURCE_SERVER] = CHECK_SERVERS, [SOURCE_STATE] = CHECK_STATES};
+    const unsigned n = flags->places > 0 ? flags->places : 1;
+    char why[SOURCE_WHY_MAX];
+    for (unsigned i = 0; i < n; i++) {
+        struct source_config one = *config;
+        const enum source_kind its = flags->places > 0 ? flags->kind[i] : kind;
+        if (flags->places > 0)
+            one.place = flags->place[i];
+        sources[i].source = open_source(its, &one, why);
+        sources[i].place = one.place;
+        sources[i].group = its == SOURCE_BY_DEFAULT ? CHECK_SERVERS : groups[its];
+        if (sources[i].source == NULL) {
+            terminal_complain("%s", why);
+            return i;
+        }
+    }
+    return n;
+}
+
+static int check(const struct flags *flags, enum source_kind kind, const struct source_config *config) {
+    struct check_source sources[FLAGS_PLACES_MAX];
+    const unsigned wanted = flags->places > 0 ? flags->places : 1, n = open_all(flags, kind, config, sources);
+    const struct check_world world = {now_us, pause_for, NULL};
+    struct writer writer = {.out = stdout};
+    char why[SOURCE_WHY_MAX];
+    bool well = n == wanted;
+    if (well) {
+        well = check_sources(sources, n, flags->query.from_us, flags->query.to_us, &world, stdout, why);
+        writer_flush(&writer);
+        if (!well)
+            terminal_complain("%s", why);
+    }
+    for (unsigned i = 0; i < n; i++)
+        sources[i].source->ops->close(sources[i].source);
+    if (writer.error != 0 && writer.error != EPIPE)
+        return end_output(&writer, EXIT_FAILURE);
+    return well ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
 static int run(const struct flags *flags) {
     struct source_config config = {.timeout_us = flags->timeout_us,
                                    .horizon_us = flags->horizon_us,
@@ -260,6 +312,8 @@ static int run(const struct flags *flags) {
         return EXIT_USAGE;
     if (flags->command == COMMAND_STATUS)
         return print_status(flags, &config);
+    if (flags->command == COMMAND_CHECK)
+        return check(flags, kind, &config);
     struct source *source = open_source(kind, &config, why);
     if (source == NULL) {
         terminal_complain("%s", why);

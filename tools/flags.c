@@ -20,7 +20,7 @@ const char flags_help[] =
     "Usage: aforo 10ms|1s|1min [flags]   counted events, one window a line (UTC):\n"
     "                                    2016-05-28 11:11:11.120, 122\n"
     "       aforo total [flags]          how many there were, as one number\n"
-    "       aforo status [flags]         how servers are\n"
+    "       aforo status|check [flags]   how servers are; whether the counts hold\n"
     "Which windows\n"
     "  --last N          N windows, ending with the newest that holds events\n"
     "                    (default 60; with --from or --to: from the first event)\n"
@@ -65,6 +65,14 @@ const char flags_help_all[] =
     "  One line for each --server URL (up to 64): what its /healthz and /stats say. The\n"
     "  exit status is 1 when one of them does not answer or its store is not connected.\n"
     "\n"
+    "aforo check\n"
+    "  Whether what must hold of counts does, for windows that are over: a second is the sum\n"
+    "  of its 10 ms windows, a minute that of its seconds, in each source. Sources of several\n"
+    "  kinds must agree: all --server together, all --state together, and --redis. Each\n"
+    "  window that disagrees is named, and the exit status is 1; so it is when nothing could\n"
+    "  be compared. --from and --to bound it: where a server's state was begun anew, or\n"
+    "  Redis keeps less than 2h, 7d and 400d, begin after that.\n"
+    "\n"
     "Connections\n"
     "  --timeout DUR     how long to wait for the source to answer (default 2s); a long\n"
     "                    answer of a server may take 30 times as long, as a whole\n"
@@ -84,6 +92,7 @@ const char flags_help_all[] =
     "  aforo 10ms --from -5m --format csv > 5m.csv\n"
     "  aforo total --from \"2016-05-28 11:00\" --to \"2016-05-28 12:00\"\n"
     "  aforo status --server http://a:8080 --server http://b:8080\n"
+    "  aforo check --server http://a:8080 --server http://b:8080 --redis redis://r\n"
     "\n"
     "Exit status: 0 done, 1 the source or standard output failed, 2 wrong usage.\n";
 
@@ -145,13 +154,11 @@ static bool read_span(const char *flag, const char *text, int64_t min_us, int64_
     return false;
 }
 
+static const char *const source_flags[] = {
+    [SOURCE_REDIS] = "--redis", [SOURCE_SERVER] = "--server", [SOURCE_STATE] = "--state"};
+
 static bool choose_source(struct flags *flags, enum source_kind kind, char *why) {
-    static const char *const names[] = {
-        [SOURCE_REDIS] = "--redis", [SOURCE_SERVER] = "--server", [SOURCE_STATE] = "--state"};
-    if (flags->source != SOURCE_BY_DEFAULT && flags->source != kind) {
-        snprintf(why, FLAGS_WHY_MAX, "%s and %s exclude each other", names[flags->source], names[kind]);
-        return false;
-    }
+    const char *const *names = source_flags;
     if (optarg[0] == '\0') {
         snprintf(why, FLAGS_WHY_MAX, "%s: is empty", names[kind]);
         return false;
@@ -161,6 +168,7 @@ static bool choose_source(struct flags *flags, enum source_kind kind, char *why)
         return false;
     }
     flags->source = kind;
+    flags->kind[flags->places] = kind;
     flags->place[flags->places++] = optarg;
     return true;
 }
@@ -239,10 +247,13 @@ static bool read_command(int argc, char **argv, struct flags *flags, char *why) 
     } else if (strcmp(argv[optind], "status") == 0) {
         flags->command = COMMAND_STATUS;
         return true;
+    } else if (strcmp(argv[optind], "check") == 0) {
+        flags->command = COMMAND_CHECK;
+        return true;
     } else if (resolution_by_name(argv[optind], &flags->query.resolution)) {
         return true;
     } else {
-        snprintf(why, FLAGS_WHY_MAX, "'%.40s' is none of 10ms, 1s, 1min, total, status", argv[optind]);
+        snprintf(why, FLAGS_WHY_MAX, "'%.40s' is none of 10ms, 1s, 1min, total, status, check", argv[optind]);
     }
     return false;
 }
@@ -250,14 +261,28 @@ static bool read_command(int argc, char **argv, struct flags *flags, char *why) 
 /* What goes together. */
 static bool check_command(const struct flags *flags, const struct given *given, char *why) {
     const bool span = given->from != NULL || given->to != NULL;
-    if (flags->command == COMMAND_TOTAL && given->rows_only) {
+    unsigned redis = 0;
+    for (unsigned i = 0; i < flags->places; i++) {
+        redis += flags->kind[i] == SOURCE_REDIS;
+        if (flags->command != COMMAND_CHECK && flags->kind[i] != flags->kind[0]) {
+            snprintf(why, FLAGS_WHY_MAX, "%s and %s exclude each other", source_flags[flags->kind[0]],
+                     source_flags[flags->kind[i]]);
+            return false;
+        }
+    }
+    if (flags->command == COMMAND_CHECK && given->rows_only) {
+        snprintf(why, FLAGS_WHY_MAX,
+                 "check: takes sources, --from, --to and --local, no flags of rows (see --help-all)");
+    } else if (flags->command == COMMAND_CHECK && redis > 1) {
+        snprintf(why, FLAGS_WHY_MAX, "check: one --redis at a time");
+    } else if (flags->command == COMMAND_TOTAL && given->rows_only) {
         snprintf(why, FLAGS_WHY_MAX,
                  "total: takes --from, --to, --local and where from, no flags of rows (see --help-all)");
     } else if (flags->command == COMMAND_STATUS && (given->rows_only || span || flags->local)) {
         snprintf(why, FLAGS_WHY_MAX, "status: takes --server and what belongs to it alone (see --help-all)");
     } else if (flags->command == COMMAND_STATUS && flags->places > 0 && flags->source != SOURCE_SERVER) {
         snprintf(why, FLAGS_WHY_MAX, "status: asks servers: --server URL, once for each");
-    } else if (flags->command != COMMAND_STATUS && flags->places > 1) {
+    } else if (flags->command != COMMAND_STATUS && flags->command != COMMAND_CHECK && flags->places > 1) {
         snprintf(why, FLAGS_WHY_MAX, "'%.60s' and '%.60s': one source at a time", flags->place[0],
                  flags->place[1]);
     } else if (flags->total && flags->follow) {

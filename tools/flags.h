@@ -14,6 +14,7 @@ enum command {
     COMMAND_ROWS,   /* 10ms, 1s, 1min: a row a window */
     COMMAND_TOTAL,  /* total: how many events there were in a span */
     COMMAND_STATUS, /* status: how servers are */
+    COMMAND_CHECK,  /* check: whether what must hold of counts does */
 };
 
 enum source_kind { SOURCE_BY_DEFAULT, SOURCE_REDIS, SOURCE_SERVER, SOURCE_STATE };
@@ -27,7 +28,8 @@ struct flags {
     bool local; /* times are shown, and were read, in this machine's zone */
     enum source_kind source;
     const char *place[FLAGS_PLACES_MAX]; /* the URLs or the directory given with it; they point into argv */
-    unsigned places;                     /* more than one only of servers, for COMMAND_STATUS */
+    enum source_kind kind[FLAGS_PLACES_MAX];
+    unsigned places; /* more than one only for COMMAND_STATUS (servers) and COMMAND_CHECK (of any kind) */
     const char *token_file; /* what to send to a server; NULL: not said */
     const char *ca_file;    /* NULL: the system's */
     int64_t horizon_us;     /* of the nodes that write to Redis: what tells closed from final there */

@@ -24,6 +24,7 @@ struct source {
     int64_t horizon_us; /* tells closed windows from final ones */
     int64_t settle_us;  /* after a window is over, its count is complete here (but for late events) this much
                            later */
+    int64_t kept_us[RESOLUTIONS]; /* how far back from now all is kept; 0: that is up to what is in it */
     char nothing[SOURCE_WHY_MAX]; /* what to say when it holds no event at all; it names the source */
 };
 

@@ -132,6 +132,7 @@ struct source *source_redis_open(const struct source_config *config, char why[SO
         return NULL;
     }
     source->base = (struct source){.ops = &redis_ops, .horizon_us = config->horizon_us, .settle_us = SETTLE_US};
+    memcpy(source->base.kept_us, kept_us, sizeof kept_us);
     source->link = link;
     char db[32] = "";
     if (url.kind != REDIS_URL_CLUSTER)

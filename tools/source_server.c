@@ -278,8 +278,9 @@ static bool find_token(struct source_server *server, const struct source_config 
 
 bool source_server_place_is_valid(const char *place, char why[SOURCE_WHY_MAX]) {
     const size_t scheme = strcspn(place, ":");
-    const bool known = (scheme == 4 && strncmp(place, "http", 4) == 0) || (scheme == 5 && strncmp(place, "https", 5) == 0);
-    if (!known || strncmp(place + scheme, "://", 3) != 0) {
+    const bool plain = scheme == 4 && strncmp(place, "http://", 7) == 0;
+    const bool tls = scheme == 5 && strncmp(place, "https://", 8) == 0;
+    if (!plain && !tls) {
         snprintf(why, SOURCE_WHY_MAX, "'%.160s' begins with neither http:// nor https://", place);
         return false;
     }

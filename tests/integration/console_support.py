@@ -25,9 +25,9 @@ def environment(**extra):
     return {**kept, **extra}
 
 
-def aforo(*words, cwd=None, env=None, **kwargs):
+def aforo(*words, cwd=None, env=None, timeout=TIMEOUT_S, **kwargs):
     """Runs the console program to its end: (exit status, standard output, standard error)."""
-    done = subprocess.run([str(BIN / "aforo"), *map(str, words)], capture_output=True, text=True, timeout=TIMEOUT_S,
+    done = subprocess.run([str(BIN / "aforo"), *map(str, words)], capture_output=True, text=True, timeout=timeout,
                           cwd=cwd, env=env or environment(), stdin=subprocess.DEVNULL, **kwargs)
     return done.returncode, done.stdout, done.stderr
 

@@ -89,7 +89,7 @@ class Server:
 
     def counts(self, resolution):
         """{window start in us: count} of all that is held, zeros left out."""
-        text = self.request("GET", f"/counts/{resolution}?last=1000000&partial=1&format=csv")[2]
+        text = self.request("GET", f"/counts/{resolution}?from=0&partial=1&format=csv")[2]
         return parse_csv(text)
 
     def kill(self, sig=signal.SIGKILL):
@@ -139,7 +139,7 @@ class Redis:
         return done.stdout.strip()
 
     def counts(self, resolution):
-        done = subprocess.run([str(BIN / "aforo"), resolution, "--redis", self.url, "--last", "1000000", "--partial",
+        done = subprocess.run([str(BIN / "aforo"), resolution, "--redis", self.url, "--from", "0", "--partial",
                                "--format", "csv"], capture_output=True, text=True, timeout=WAIT_S)
         assert done.returncode == 0, done.stderr
         return parse_csv(done.stdout)

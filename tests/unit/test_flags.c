@@ -95,6 +95,9 @@ static const struct {
     {"aforo status --redis redis://r", "--server"},
     {"aforo 1s --server http://a --server http://b", "'http://a' and 'http://b'"},
     {"aforo total --redis redis://a --redis redis://b", "one source"},
+    {"aforo total --redis redis://a --state b", "--redis and --state"},
+    {"aforo check --last 3", "check:"},
+    {"aforo check --redis redis://a --redis redis://b", "--redis"},
     {"aforo 1s --last", "--last"},
     {"aforo 1s --last 0", "--last"},
     {"aforo 1s --last -1", "--last"},
@@ -179,6 +182,11 @@ START_TEST(commands_are_taken) {
     ck_assert_uint_eq(flags.places, 2);
     ck_assert_str_eq(flags.place[1], "http://b");
     ck_assert_uint_eq(good("aforo status").places, 0);
+    flags = good("aforo check --server http://a --state s --server http://b --redis redis://r --from -1h");
+    ck_assert_int_eq(flags.command, COMMAND_CHECK);
+    ck_assert_uint_eq(flags.places, 4);
+    ck_assert_int_eq(flags.kind[1], SOURCE_STATE);
+    ck_assert_int_eq(flags.kind[3], SOURCE_REDIS);
 }
 END_TEST
 
