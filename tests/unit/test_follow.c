@@ -20,7 +20,7 @@ struct world {
     unsigned complaints, waits;
     bool wild; /* the source adds a row far ahead of what was asked */
     bool half; /* each query fails after its first row */
-    int64_t last; /* of the query */
+    int64_t last, from_us; /* of the query */
 };
 
 static struct world world;
@@ -62,6 +62,7 @@ static enum source_outcome add_wild_row(enum source_outcome outcome, source_row 
 
 static enum source_outcome rows(struct source *source, const struct query *query, int64_t now_us,
                                 source_row each, void *cls, char why[SOURCE_WHY_MAX]) {
+    ck_assert_int_le(query->from_us, query->to_us); /* a server refuses it */
     if (!ready(source, why))
         return SOURCE_AWAY;
     const struct query_reader reader = {read_windows, NULL, BASE, BASE + WINDOWS - 1, BASE};
@@ -117,7 +118,8 @@ static void teardown(void) {
 /* Follows until `until_us`; what was printed, with times as seconds since the world's base: "3=1 4=0 ". */
 static const char *follow(int64_t until_us) {
     static char out[8192];
-    const struct query query = {.resolution = RESOLUTION_1S, .to_us = QUERY_TO_NONE, .last = world.last};
+    const struct query query = {
+        .resolution = RESOLUTION_1S, .from_us = world.from_us, .to_us = QUERY_TO_NONE, .last = world.last};
     const struct follow_world around = {now_us, wait_until, complain, waiting, NULL};
     world.end_us = until_us;
     ck_assert(follow_run(&world.source, &query, &writer, &around));
@@ -207,6 +209,15 @@ START_TEST(rows_from_the_future_are_not_counted_up_to) {
 }
 END_TEST
 
+START_TEST(a_beginning_that_is_to_come_is_waited_for) {
+    world.from_us = second(13);
+    for (int i = 9; i < 20; i++)
+        world.count[i] = 1;
+    ck_assert_str_eq(follow(second(15) + SETTLE_US + 1), "13=1 14=1 ");
+    ck_assert_uint_eq(world.complaints, 0);
+}
+END_TEST
+
 START_TEST(a_full_disk_ends_it) {
     fclose(writer.out);
     free(printed);
@@ -234,6 +245,7 @@ int main(void) {
     tcase_add_test(tcase, away_is_said_once_and_made_up_for);
     tcase_add_test(tcase, a_query_that_breaks_off_loses_and_repeats_nothing);
     tcase_add_test(tcase, rows_from_the_future_are_not_counted_up_to);
+    tcase_add_test(tcase, a_beginning_that_is_to_come_is_waited_for);
     tcase_add_test(tcase, a_full_disk_ends_it);
     suite_add_tcase(suite, tcase);
     return check_run(suite);
