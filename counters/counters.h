@@ -14,6 +14,7 @@
 #define COUNTERS_WHY_MAX 512
 #define COUNTERS_NODE_MAX 64   /* bytes of a node id, with its NUL */
 #define COUNTERS_WORKERS_MAX 256
+#define COUNTERS_SHARDS_MOST (3 * COUNTERS_WORKERS_MAX + 1) /* in a file: a worker has more where the clock was set */
 #define COUNTERS_REASONS 8     /* reasons of refusal a shard keeps statistics of */
 
 struct counters;
@@ -56,8 +57,19 @@ struct shard *counters_readback_shard(struct counters *counters);
 
 enum shard_verdict { SHARD_COUNTED, SHARD_TOO_LATE, SHARD_TOO_FAR_AHEAD };
 
-/* Sets what "now" is for the accepted span [now - horizon, now + future]. Call it once a wake-up, before adding. */
-void shard_set_now_owner(struct shard *shard, int64_t now_us);
+/* Whether the owner counts in the shard of the file that it had, in another one since the clock was set, or ought to and
+ * cannot (no disk space, no memory, too many shards): events that find no place are then refused as too late, and
+ * arrivals held at the oldest window that has one. */
+enum shard_move { SHARD_STAYED, SHARD_MOVED, SHARD_STUCK };
+
+/* Sets what "now" is for the accepted span [now - horizon, now + future]. Call it once a wake-up, before adding. When what
+ * is counted lies so far ahead that it is in the way (the clock was set back), it stays counted where it is, and this
+ * shard goes on in another one of the file. Only then are there system calls. */
+enum shard_move shard_set_now_owner(struct shard *shard, int64_t now_us);
+
+/* The same when the clock has stepped ahead from from_us to now_us in no time: what was the present then keeps its places,
+ * for as long as the horizon at least, in case the clock is set back. */
+enum shard_move shard_step_ahead_owner(struct shard *shard, int64_t from_us, int64_t now_us);
 
 /* Counts one event at its event time in all three rings. When it returns SHARD_COUNTED the event is in the mapped file:
  * it survives the death of the process. Otherwise nothing was changed. Wait-free, no system call. */
@@ -67,8 +79,8 @@ enum shard_verdict shard_add_owner(struct shard *shard, int64_t event_us);
  * counted; when less than n, *verdict says why us[that many] was not. */
 size_t shard_add_batch_owner(struct shard *shard, const int64_t *us, size_t n, enum shard_verdict *verdict);
 
-/* Counts one event whose time is the arrival time: no span applies, and a clock that was set back by more than the
- * rings hold is held at the oldest window they have, so that the event is counted all the same. */
+/* Counts one event whose time is the arrival time: never refused. A time of more than a second after the accepted span is
+ * held there until the next shard_set_now_owner; one that has no place in the rings at the oldest window they have. */
 void shard_add_arrival_owner(struct shard *shard, int64_t arrival_us);
 
 /* Statistics of this shard, for ever (they are in the file): events received, counted, and refused by reason. Readers
@@ -113,8 +125,19 @@ uint64_t counters_chunk_total(const struct counters *counters, enum resolution r
 /* The same for chunks that the rings have moved past, too: the partner of counters_read_rest. */
 uint64_t counters_chunk_total_rest(const struct counters *counters, enum resolution r, int64_t chunk);
 
-/* The newest and the oldest chunk that may hold counts: false when nothing was ever counted. Older ones are gone. */
+/* Says what the present is while no worker of this process counts: now + future is the newest time that is not ahead. Workers
+ * say it by shard_set_now_owner. Until somebody has, nothing is ahead. */
+void counters_set_now(struct counters *counters, int64_t now_us);
+
+/* The newest and the oldest chunk of the present that may hold counts: false when there is none. Older ones are gone; newer
+ * ones are of a clock that was ahead, and wait until their time has come. */
 bool counters_span(const struct counters *counters, enum resolution r, int64_t *oldest_chunk, int64_t *newest_chunk);
+
+/* The same with what lies ahead by a day at the most, or by as much as the rings go back. */
+bool counters_span_ahead(const struct counters *counters, enum resolution r, int64_t *oldest_chunk, int64_t *newest_chunk);
+
+/* How far the newest window that was ever counted in lies beyond the accepted span; 0 when it does not. */
+int64_t counters_ahead_us(const struct counters *counters);
 
 /* The sum of all shards' statistics; consistent per shard. */
 void counters_tally(const struct counters *counters, struct shard_tally *out);

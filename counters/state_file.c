@@ -10,12 +10,12 @@
 #include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/random.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 static const char MAGIC[8] = {'a', 'f', 'o', 'r', 'o', '\r', '\n', 0x1a};
 
-#define SHARDS_MOST (COUNTERS_WORKERS_MAX + 1)
 #define YEAR_10000_US (INT64_C(253402300800) * US_PER_S)
 #define CHUNKS_MOST (1 << 24) /* half a year of 10 ms windows */
 
@@ -103,9 +103,15 @@ static size_t file_bytes(const struct state_header *header) {
     return RING_PAGE + header->shards * shard_bytes(header->chunks);
 }
 
-/* Reserves the blocks now: a full disk is an error here, not a SIGBUS in the middle of the day. */
+/* Reserves the blocks now: a full disk is an error here, not a SIGBUS in the middle of the day. What is there already costs
+ * a look at the file's extents, no writing. */
 static bool reserve(int fd, const char *path, size_t bytes, char *why) {
     const int error = posix_fallocate(fd, 0, (off_t)bytes);
+    struct rlimit limit;
+    if (error == EFBIG && getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur < bytes) {
+        return refuse(why, "%s: cannot reserve %zu bytes: files may be %llu bytes long at the most (ulimit -f, LimitFSIZE=); "
+                           "raise that limit", path, bytes, (unsigned long long)limit.rlim_cur);
+    }
     if (error) {
         return refuse(why, "%s: cannot reserve %zu bytes: %s; free some space or choose another --state directory",
                       path, bytes, strerror(error));
@@ -145,7 +151,7 @@ static bool make_file(struct counters *counters, const struct counters_config *c
 
 /* Numbers that a right checksum does not make right: who reads must not divide by them, or run over the end. */
 static bool header_makes_sense(const struct state_header *header) {
-    bool ok = header->shards >= 1 && header->shards <= SHARDS_MOST &&
+    bool ok = header->shards >= 1 && header->shards <= COUNTERS_SHARDS_MOST &&
               memchr(header->node, '\0', sizeof header->node) && counters_node_id_is_valid(header->node) &&
               header->horizon_us >= US_PER_S && header->horizon_us <= 24 * 3600 * US_PER_S && header->future_us >= 0 &&
               header->future_us <= 3600 * US_PER_S;
@@ -218,8 +224,8 @@ static bool map_file(struct counters *counters, char *why) {
         return refuse(why, "%s: cannot map %zu bytes: %s", counters->path, counters->map_bytes, strerror(errno));
     }
     counters->map = map;
-    counters->shards = counters->header.shards;
-    counters->shard = calloc(counters->shards, sizeof *counters->shard);
+    counters->mapped = counters->shards = counters->header.shards;
+    counters->shard = calloc(COUNTERS_SHARDS_MOST, sizeof *counters->shard); /* untouched pages cost nothing */
     if (!counters->shard) {
         return refuse(why, "out of memory for %u shards", counters->shards);
     }
@@ -276,10 +282,54 @@ static bool recover(struct counters *counters, enum recovery recovery, uint64_t 
     return check_chunks(counters, why);
 }
 
+/* Makes room for so many shards in all; the header in the file still has to be told. On failure nothing has changed. */
+static bool lengthen(struct counters *counters, uint32_t shards, char *why) {
+    struct state_header *header = &counters->header;
+    struct state_header longer = *header;
+    longer.shards = shards;
+    if (!reserve(counters->fd, counters->path, file_bytes(&longer), why)) {
+        return false;
+    }
+    /* Beyond what the header names lies nothing, unless an earlier growth was cut short: clear it. */
+    if (ftruncate(counters->fd, (off_t)file_bytes(header))) {
+        return refuse(why, "%s: cannot grow: %s", counters->path, strerror(errno));
+    }
+    if (!reserve(counters->fd, counters->path, file_bytes(&longer), why)) {
+        return false;
+    }
+    header->shards = shards;
+    return true;
+}
+
+struct shard *counters_grow(struct counters *counters) {
+    char why[COUNTERS_WHY_MAX];
+    const uint32_t before = counters->header.shards;
+    const size_t bytes = shard_bytes(counters->header.chunks), at = file_bytes(&counters->header);
+    if (before >= COUNTERS_SHARDS_MOST || !lengthen(counters, before + 1, why)) {
+        errno = before >= COUNTERS_SHARDS_MOST ? EMFILE : ENOSPC;
+        return NULL;
+    }
+    void *map = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, counters->fd, (off_t)at);
+    if (map == MAP_FAILED || !write_header(counters, why)) {
+        const int error = errno;
+        counters->header.shards = before;
+        if (map != MAP_FAILED) {
+            munmap(map, bytes);
+        }
+        errno = error;
+        return NULL;
+    }
+    struct shard *shard = &counters->shard[before];
+    shard_bind(shard, counters, map, counters->header.chunks);
+    atomic_store_explicit(&counters->shards, before + 1, memory_order_release);
+    return shard;
+}
+
 /* An existing file: check it against what is asked, give it more shards where there are more workers, recover. */
 static bool adopt_file(struct counters *counters, const struct counters_config *config, uint64_t *repaired, char *why) {
     struct state_header *header = &counters->header;
-    if (!read_header(counters, why) || !check_geometry(counters, config, why)) {
+    if (!read_header(counters, why) || !check_geometry(counters, config, why) ||
+        !reserve(counters->fd, counters->path, file_bytes(header), why)) {
         return false;
     }
     char boot[BOOT_ID_MAX];
@@ -288,21 +338,8 @@ static bool adopt_file(struct counters *counters, const struct counters_config *
     if (!header->clean) {
         recovery = strcmp(boot, header->boot) == 0 ? RECOVERY_KILLED : RECOVERY_TORN;
     }
-    if (header->shards < config->workers + 1) {
-        const uint32_t before = header->shards;
-        header->shards = config->workers + 1;
-        if (!reserve(counters->fd, counters->path, file_bytes(header), why)) {
-            return false;
-        }
-        /* Beyond what the header names lies nothing, unless an earlier growth was cut short: clear it. */
-        header->shards = before;
-        if (ftruncate(counters->fd, (off_t)file_bytes(header))) {
-            return refuse(why, "%s: cannot grow: %s", counters->path, strerror(errno));
-        }
-        header->shards = config->workers + 1;
-        if (!reserve(counters->fd, counters->path, file_bytes(header), why)) {
-            return false;
-        }
+    if (header->shards < config->workers + 1 && !lengthen(counters, config->workers + 1, why)) {
+        return false;
     }
     if (!map_file(counters, why) || !recover(counters, recovery, repaired, why)) {
         return false;
@@ -337,7 +374,7 @@ static bool open_writable(struct counters *counters, const struct counters_confi
     if (!lock_dir(counters, config->dir, why)) {
         return false;
     }
-    counters->fd = openat(counters->dir_fd, STATE_FILE_NAME, O_RDWR | O_CLOEXEC);
+    counters->fd = openat(counters->dir_fd, STATE_FILE_NAME, O_RDWR | O_CLOEXEC | O_NONBLOCK); /* a FIFO must not hang */
     if (counters->fd >= 0) {
         return adopt_file(counters, config, repaired, why);
     }
@@ -371,9 +408,11 @@ static struct counters *counters_new(const char *dir, bool writable, char *why) 
         return NULL;
     }
     counters->dir_fd = counters->fd = -1;
+    pthread_mutex_init(&counters->mutex, NULL);
     counters->writable = writable;
     if (snprintf(counters->path, sizeof counters->path, "%s/" STATE_FILE_NAME, dir) >= (int)sizeof counters->path) {
         refuse(why, "%.80s...: the state directory's name is too long", dir);
+        pthread_mutex_destroy(&counters->mutex);
         free(counters);
         return NULL;
     }
@@ -381,6 +420,9 @@ static struct counters *counters_new(const char *dir, bool writable, char *why) 
 }
 
 static void counters_free(struct counters *counters) {
+    for (unsigned i = counters->mapped; i < counters->shards; i++) {
+        munmap(counters->shard[i].page, shard_bytes(counters->header.chunks));
+    }
     if (counters->map) {
         munmap(counters->map, counters->map_bytes);
     }
@@ -390,8 +432,25 @@ static void counters_free(struct counters *counters) {
     if (counters->dir_fd >= 0) {
         close(counters->dir_fd);
     }
+    pthread_mutex_destroy(&counters->mutex);
+    free(counters->worker);
     free(counters->shard);
     free(counters);
+}
+
+/* The workers begin in shards 1 .. n, wherever they were when the file was last open. */
+static bool make_workers(struct counters *counters, unsigned workers, char *why) {
+    counters->worker = calloc(workers, sizeof *counters->worker);
+    if (!counters->worker) {
+        return refuse(why, "out of memory for %u workers", workers);
+    }
+    counters->workers = workers;
+    for (unsigned i = 0; i < workers; i++) {
+        counters->worker[i] = (struct shard){.hi_us = -1};
+        shard_hold(&counters->worker[i], &counters->shard[i + 1]);
+        counters->held[i + 1] = true;
+    }
+    return true;
 }
 
 struct counters *counters_open(const struct counters_config *config, uint64_t *repaired, char *why) {
@@ -400,12 +459,9 @@ struct counters *counters_open(const struct counters_config *config, uint64_t *r
         return NULL;
     }
     struct counters *counters = counters_new(config->dir, true, why);
-    if (counters && !open_writable(counters, config, &changed, why)) {
+    if (counters && (!open_writable(counters, config, &changed, why) || !make_workers(counters, config->workers, why))) {
         counters_free(counters);
         return NULL;
-    }
-    if (counters) {
-        counters->workers = config->workers;
     }
     if (repaired) {
         *repaired = changed;
@@ -433,7 +489,7 @@ struct counters *counters_open_readonly(const char *dir, char *why) {
     if (!counters) {
         return NULL;
     }
-    counters->fd = open(counters->path, O_RDONLY | O_CLOEXEC);
+    counters->fd = open(counters->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     const bool opened = counters->fd >= 0;
     if (!opened) {
         refuse(why, "%s: cannot open: %s", counters->path, strerror(errno));
@@ -455,7 +511,7 @@ void counters_close(struct counters *counters) {
     for (unsigned i = 0; counters->writable && i < counters->shards; i++) {
         shard_repair(&counters->shard[i], i, RECOVERY_NONE, &repaired); /* what a reader will check: check_closed */
     }
-    if (counters->writable && msync(counters->map, counters->map_bytes, MS_SYNC) == 0) {
+    if (counters->writable && counters_sync(counters)) {
         counters->header.clean = 1;
         write_header(counters, why); /* when it fails the next start recovers as after a crash: nothing is lost */
         fsync(counters->fd);
@@ -464,7 +520,12 @@ void counters_close(struct counters *counters) {
 }
 
 bool counters_sync(struct counters *counters) {
-    return msync(counters->map, counters->map_bytes, MS_SYNC) == 0;
+    bool ok = msync(counters->map, counters->map_bytes, MS_SYNC) == 0;
+    const unsigned shards = atomic_load_explicit(&counters->shards, memory_order_acquire);
+    for (unsigned i = counters->mapped; ok && i < shards; i++) {
+        ok = msync(counters->shard[i].page, shard_bytes(counters->header.chunks), MS_SYNC) == 0;
+    }
+    return ok;
 }
 
 bool counters_was_read_back(const struct counters *counters) {
@@ -473,12 +534,17 @@ bool counters_was_read_back(const struct counters *counters) {
 
 bool counters_set_read_back_owner(struct counters *counters) {
     char why[COUNTERS_WHY_MAX];
+    pthread_mutex_lock(&counters->mutex);
     counters->header.read_back = 1;
-    return write_header(counters, why);
+    const bool ok = write_header(counters, why);
+    const int error = errno;
+    pthread_mutex_unlock(&counters->mutex);
+    errno = error;
+    return ok;
 }
 
 struct shard *counters_worker_shard(struct counters *counters, unsigned worker) {
-    return &counters->shard[worker + 1];
+    return &counters->worker[worker];
 }
 
 struct shard *counters_readback_shard(struct counters *counters) {

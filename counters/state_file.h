@@ -3,12 +3,15 @@
  *   page 0        struct state_header
  *   then          shard 0 (read back from the store), shard 1 .. n (worker threads), each: one shard_page, three rings
  *
- * A later run with more threads appends shards; one with fewer leaves the rest as they are, and they are summed. */
+ * A later run with more threads appends shards; one with fewer leaves the rest as they are, and they are summed. So does a
+ * clock that is set: a shard holds one stretch of time, and who counts in another one takes another shard (move.c). */
 #ifndef AFORO_COUNTERS_STATE_FILE_H
 #define AFORO_COUNTERS_STATE_FILE_H
 
 #include "counters/counters.h"
 #include "counters/shard.h"
+
+#include <pthread.h>
 
 #define STATE_FILE_NAME "counters.aforo"
 #define STATE_VERSION 1
@@ -38,12 +41,17 @@ struct counters {
     char path[256];
     struct state_header header;
     unsigned workers;
-    unsigned shards;
-    struct shard *shard; /* [shards] */
+    unsigned mapped;              /* shards in `map`; later ones have mappings of their own */
+    _Atomic unsigned shards;      /* only grows */
+    struct shard *shard;          /* [COUNTERS_SHARDS_MOST] as in the file: what readers sum */
+    struct shard *worker;         /* [workers] each worker's hold on one of them */
+    _Atomic int64_t present_us;   /* now + future, as a reader said; 0: it did not */
+    pthread_mutex_t mutex;        /* guards the header, and who holds which shard */
+    bool held[COUNTERS_SHARDS_MOST];
 };
 
-/* The newest chunk of any shard, 0 when there is none. Any thread. */
-int64_t counters_newest_chunk(const struct counters *counters, enum resolution r);
+/* Appends an empty shard to the file and publishes it; NULL, errno set, when that cannot be. With the mutex. */
+struct shard *counters_grow(struct counters *counters);
 
 /* How far a crash may have torn the file. */
 enum recovery {

@@ -33,7 +33,7 @@ struct acked_ring {
     int64_t back;  /* chunks before the newest that are looked at */
     size_t stride;
     int64_t newest; /* as of the last pass */
-    int64_t left_behind; /* newest before the clock jumped ahead by more than the ring; 0: it did not */
+    int64_t left_from, left_behind; /* chunks that are not of the present since the clock was set; left_behind 0: none */
 };
 
 struct flush {
@@ -78,9 +78,22 @@ static struct acked *acked_at(const struct acked_ring *ring, int64_t chunk) {
     return acked;
 }
 
+/* Chunks [from, to] are looked at until all of them are acknowledged, whatever the present is by then. */
+static void leave_behind(struct acked_ring *ring, int64_t from, int64_t to) {
+    from = from > 0 ? from : 0;
+    ring->left_from = ring->left_behind && ring->left_from < from ? ring->left_from : from;
+    ring->left_behind = ring->left_behind > to ? ring->left_behind : to;
+}
+
 static void acked_forget(struct flush *flush) {
     for (int r = 0; r < RESOLUTIONS; r++) {
-        memset(flush->ring[r].base, 0, (size_t)flush->ring[r].places * flush->ring[r].stride);
+        struct acked_ring *ring = &flush->ring[r];
+        int64_t oldest, newest, ahead;
+        memset(ring->base, 0, (size_t)ring->places * ring->stride);
+        if (counters_span(flush->config.counters, (enum resolution)r, &oldest, &newest) &&
+            counters_span_ahead(flush->config.counters, (enum resolution)r, &oldest, &ahead) && ahead > newest) {
+            leave_behind(ring, newest + 1, ahead);
+        }
     }
 }
 
@@ -221,25 +234,24 @@ static bool consider_range(struct flush *flush, enum resolution r, int64_t oldes
     return true;
 }
 
-/* One resolution. When the newest chunk has jumped ahead by more than we look back (the wall clock was set), what was
- * the present before the jump is looked at too, until it is all acknowledged. */
+/* One resolution. When the newest chunk has jumped ahead by more than we look back, or back (the wall clock was set), what
+ * was the present before the jump is looked at too, until it is all acknowledged. */
 static bool pass_resolution(struct flush *flush, enum resolution r, bool full) {
     struct acked_ring *ring = &flush->ring[r];
     int64_t oldest, newest;
     if (!counters_span(flush->config.counters, r, &oldest, &newest)) {
         return true;
     }
-    if (ring->newest && newest > ring->newest + ring->back) {
-        ring->left_behind = ring->newest;
+    if (ring->newest && (newest > ring->newest + ring->back || newest < ring->newest)) {
+        leave_behind(ring, ring->newest - ring->back, ring->newest);
     }
     ring->newest = newest;
     const int64_t recent = RECENT_US / chunk_width_us(r) + 1;
     const int64_t back = full ? ring->back : recent + counters_future_us(flush->config.counters) / chunk_width_us(r);
     const int64_t from = newest - back > oldest ? newest - back : oldest;
     bool whole = consider_range(flush, r, from, newest);
-    if (whole && full && ring->left_behind) {
-        const int64_t left = ring->left_behind > ring->back ? ring->left_behind - ring->back : 0;
-        whole = consider_range(flush, r, left, ring->left_behind); /* the rings may have moved past it: be quick */
+    if (whole && ring->left_behind) {
+        whole = consider_range(flush, r, ring->left_from, ring->left_behind); /* the rings may have moved past it: be quick */
         send_batch(flush);
         ring->left_behind = whole && !flush->failed_this_pass && !flush->left_out ? 0 : ring->left_behind;
     }

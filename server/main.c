@@ -87,6 +87,7 @@ static struct counters *open_counters(const struct options *options, unsigned wo
         fprintf(stderr, "aforod: %s\n", why);
         return NULL;
     }
+    counters_set_now(counters, clock_wall_us()); /* what read-back compares with is of the present */
     if (repaired) {
         log_line(LOG_WARN, "completed what a crash had left half done", "counts=%" PRIu64, repaired);
     }

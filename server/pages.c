@@ -130,7 +130,7 @@ static void memory_json(struct json *json) {
                 (long long)usage.ru_stime.tv_sec * 1000000 + usage.ru_stime.tv_usec);
 }
 
-#define STATS_BYTES (8192 + COUNTERS_WORKERS_MAX * 640)
+#define STATS_BYTES (8192 + COUNTERS_WORKERS_MAX * 768)
 
 static void make_stats(const struct worker *worker, struct page *page) {
     const struct server *server = worker->server;
@@ -144,7 +144,9 @@ static void make_stats(const struct worker *worker, struct page *page) {
     struct json json = json_begin(text, STATS_BYTES);
     json_format(&json, "{\"node\":");
     json_string(&json, counters_node_id(server->counters));
-    json_format(&json, ",\"uptime_ms\":%" PRId64 ",", (clock_steady_us() - server->started_us) / US_PER_MS);
+    json_format(&json, ",\"uptime_ms\":%" PRId64 ",\"clock\":{\"counts_ahead_ms\":%" PRId64 ",\"shards\":%u},",
+                (clock_steady_us() - server->started_us) / US_PER_MS, counters_ahead_us(server->counters) / US_PER_MS,
+                counters_shards(server->counters));
     tally_json(server, &json);
     json_format(&json, ",\"store\":");
     store_json(server, &json);
@@ -270,7 +272,7 @@ static bool read_arguments(struct MHD_Connection *connection, struct counts *cou
 static void find_rows(struct counts *counts) {
     const enum resolution r = counts->query.resolution;
     int64_t oldest, newest, n = 0;
-    if (counters_span(counts->counters, r, &oldest, &newest)) {
+    if (counters_span_ahead(counts->counters, r, &oldest, &newest)) {
         const struct query_reader reader = {.read = read_windows,
                                             .cls = (void *)(uintptr_t)counts->counters,
                                             .oldest = chunk_first_window(r, oldest),

@@ -69,6 +69,7 @@ struct worker {
     _Atomic int64_t alive_us;        /* steady clock of the last wake-up; read by the watchdog */
     int wake_fd;                     /* eventfd: written by main to stop */
     int64_t now_us;                  /* wall clock of this wake-up */
+    bool stuck;                      /* told that there is no shard to count in beside what lies ahead */
     uint64_t in_flight;              /* requests begun and not completed */
     struct connection *first_connection;
     int64_t ticked_us;               /* steady clock of what is done once a second */

@@ -29,9 +29,10 @@ static enum source_outcome rows(struct source *source, const struct query *query
     if (counters == NULL)
         return SOURCE_AWAY;
     source->horizon_us = counters_horizon_us(counters);
+    counters_set_now(counters, now_us);
     struct query_reader reader = {.read = read_windows, .cls = counters, .oldest = 0, .newest = -1};
     int64_t oldest_chunk, newest_chunk;
-    if (counters_span(counters, query->resolution, &oldest_chunk, &newest_chunk)) {
+    if (counters_span_ahead(counters, query->resolution, &oldest_chunk, &newest_chunk)) {
         reader.oldest = chunk_first_window(query->resolution, oldest_chunk);
         reader.newest = chunk_first_window(query->resolution, newest_chunk + 1) - 1;
     }
