@@ -151,6 +151,14 @@ unsigned counters_shards(const struct counters *counters); /* all in the file, t
  * thread at a time, and none that has anything urgent to do. False, errno set, when the disk refused. */
 bool counters_sync(struct counters *counters);
 
+/* Whether the state file is still where it was opened; false, with `why` as above, when it was deleted, moved or replaced.
+ * Any thread. */
+bool counters_is_in_place(const struct counters *counters, char *why);
+
+/* Writes a copy of the state file of directory `from` into directory `to`, which is made when missing and must hold none;
+ * whether a server counts in it or not. What was acknowledged before the call is in the copy. False and `why` as above. */
+bool counters_backup(const char *from, const char *to, char *why);
+
 /* ---- when no shard is being written to ----------------------------------------------------------------------------- */
 
 /* Checks every invariant: each chunk's total is the sum of its windows, stands in its place, and equals the window of

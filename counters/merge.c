@@ -183,7 +183,8 @@ uint64_t counters_chunk_total(const struct counters *counters, enum resolution r
 /* One shard's statistics as they stood between two changes. The owner is inside a change for a few nanoseconds, so
  * this ends after a few turns; they are bounded all the same (a shard whose owner died in the middle was repaired when
  * the file was opened; a reader of a live file takes what is there). */
-static void tally_read(const struct shard_page *page, struct shard_tally *out) {
+void counters_tally_shard(const struct counters *counters, unsigned index, struct shard_tally *out) {
+    const struct shard_page *page = counters->shard[index].page;
     for (int turns = 0; turns < TALLY_TURNS_MAX; turns++) {
         if (turns > 100) {
             sched_yield(); /* the owner was put off its core in the middle: let it on */
@@ -205,7 +206,7 @@ void counters_tally(const struct counters *counters, struct shard_tally *out) {
     *out = (struct shard_tally){0};
     for (unsigned i = 0; i < shards_of(counters); i++) {
         struct shard_tally one;
-        tally_read(counters->shard[i].page, &one);
+        counters_tally_shard(counters, i, &one);
         out->received += one.received;
         out->counted += one.counted;
         for (int j = 0; j < COUNTERS_REASONS; j++) {

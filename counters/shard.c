@@ -309,7 +309,7 @@ void shard_raise_owner(struct shard *shard, enum resolution r, int64_t window, u
     chunk_add_owner(chunk, &chunk->count[window_slot(r, window)], by);
 }
 
-/* Partner of both fences: tally_read in merge.c. */
+/* Partner of both fences: counters_tally_shard in merge.c. */
 static inline void tally_open_owner(struct shard_page *page) {
     counter_add_owner(&page->sequence, 1);
     atomic_thread_fence(memory_order_release);

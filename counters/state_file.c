@@ -16,6 +16,7 @@
 
 static const char MAGIC[8] = {'a', 'f', 'o', 'r', 'o', '\r', '\n', 0x1a};
 
+#define TEMPORARY STATE_FILE_NAME ".new" /* until it is whole */
 #define YEAR_10000_US (INT64_C(253402300800) * US_PER_S)
 #define CHUNKS_MOST (1 << 24) /* half a year of 10 ms windows */
 
@@ -132,17 +133,16 @@ static bool make_file(struct counters *counters, const struct counters_config *c
     if (!choose_node_id(config, header->node, why)) {
         return false;
     }
-    static const char temporary[] = STATE_FILE_NAME ".new";
-    counters->fd = openat(counters->dir_fd, temporary, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0640);
+    counters->fd = openat(counters->dir_fd, TEMPORARY, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0640);
     if (counters->fd < 0) {
         return refuse(why, "%s.new: cannot create: %s; the state directory must be writable", counters->path,
                       strerror(errno));
     }
     if (!reserve(counters->fd, counters->path, file_bytes(header), why) || !write_header(counters, why)) {
-        unlinkat(counters->dir_fd, temporary, 0);
+        unlinkat(counters->dir_fd, TEMPORARY, 0);
         return false;
     }
-    if (fsync(counters->fd) || renameat(counters->dir_fd, temporary, counters->dir_fd, STATE_FILE_NAME) ||
+    if (fsync(counters->fd) || renameat(counters->dir_fd, TEMPORARY, counters->dir_fd, STATE_FILE_NAME) ||
         fsync(counters->dir_fd)) {
         return refuse(why, "%s: cannot make the file: %s", counters->path, strerror(errno));
     }
@@ -273,8 +273,8 @@ static bool recover(struct counters *counters, enum recovery recovery, uint64_t 
         }
         shard_repair(&counters->shard[i], i, recovery, repaired);
         if (!shard_verify(&counters->shard[i], i, what)) {
-            return refuse(why, "%s: is damaged: %.300s; move the file away (what was flushed is still in Redis)",
-                          counters->path, what);
+            return refuse(why, "%s: is damaged: %.250s; move the file away (what was flushed is still in Redis); of a running "
+                               "server 'aforo backup' makes a copy that is whole", counters->path, what);
         }
         /* Checked pages need not stay in our memory; the file keeps what they hold. */
         madvise(counters->shard[i].page, shard_bytes(counters->header.chunks), MADV_DONTNEED);
@@ -528,6 +528,18 @@ bool counters_sync(struct counters *counters) {
     return ok;
 }
 
+bool counters_is_in_place(const struct counters *counters, char *why) {
+    struct stat ours, there;
+    if (fstat(counters->fd, &ours) == 0 && ours.st_nlink == 0) {
+        return refuse(why, "%s: was deleted", counters->path);
+    }
+    if (stat(counters->path, &there)) {
+        return errno == EACCES || refuse(why, "%s: %s", counters->path, strerror(errno));
+    }
+    return (there.st_dev == ours.st_dev && there.st_ino == ours.st_ino) ||
+           refuse(why, "%s: another file stands there", counters->path);
+}
+
 bool counters_was_read_back(const struct counters *counters) {
     return counters->header.read_back != 0;
 }
@@ -549,4 +561,45 @@ struct shard *counters_worker_shard(struct counters *counters, unsigned worker) 
 
 struct shard *counters_readback_shard(struct counters *counters) {
     return &counters->shard[0];
+}
+
+static bool copy_open(struct counters *copy, const char *dir, char *why) {
+    struct stat there;
+    if (!lock_dir(copy, dir, why)) {
+        return false;
+    }
+    if (fstatat(copy->dir_fd, STATE_FILE_NAME, &there, AT_SYMLINK_NOFOLLOW) == 0) {
+        return refuse(why, "%s: is there already; choose another directory for the copy", copy->path);
+    }
+    copy->fd = openat(copy->dir_fd, TEMPORARY, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0640);
+    if (copy->fd < 0) {
+        return refuse(why, "%s.new: cannot create: %s", copy->path, strerror(errno));
+    }
+    return reserve(copy->fd, copy->path, file_bytes(&copy->header), why) && map_file(copy, why);
+}
+
+struct counters *counters_copy_new(const struct counters *counters, const char *dir, char *why) {
+    struct counters *copy = counters_new(dir, true, why);
+    if (!copy) {
+        return NULL;
+    }
+    copy->header = counters->header;
+    if (!copy_open(copy, dir, why)) {
+        counters_copy_end(copy, false, why);
+        return NULL;
+    }
+    return copy;
+}
+
+bool counters_copy_end(struct counters *copy, bool ok, char *why) {
+    copy->header.clean = 1;
+    if (ok && (!counters_sync(copy) || !write_header(copy, why) || fsync(copy->fd) ||
+               renameat(copy->dir_fd, TEMPORARY, copy->dir_fd, STATE_FILE_NAME) || fsync(copy->dir_fd))) {
+        ok = refuse(why, "%s: cannot write: %s", copy->path, strerror(errno));
+    }
+    if (!ok && copy->fd >= 0) {
+        unlinkat(copy->dir_fd, TEMPORARY, 0);
+    }
+    counters_free(copy);
+    return ok;
 }

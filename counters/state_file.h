@@ -50,6 +50,14 @@ struct counters {
     bool held[COUNTERS_SHARDS_MOST];
 };
 
+/* An empty, writable file of the same node and geometry in the directory `dir`, which is made when missing and must hold no
+ * state file; under another name until counters_copy_end, which gives it its own when `ok`, or removes it, and frees. */
+struct counters *counters_copy_new(const struct counters *counters, const char *dir, char *why);
+bool counters_copy_end(struct counters *copy, bool ok, char *why);
+
+/* The statistics of one shard, consistent. Any thread. */
+void counters_tally_shard(const struct counters *counters, unsigned index, struct shard_tally *out);
+
 /* Appends an empty shard to the file and publishes it; NULL, errno set, when that cannot be. With the mutex. */
 struct shard *counters_grow(struct counters *counters);
 

@@ -7,6 +7,7 @@
 #include "server/notify.h"
 #include "server/refusals.h"
 #include "server/sandbox.h"
+#include "server/standard_files.h"
 #include "server/store_redis.h"
 #include "server/worker.h"
 
@@ -27,12 +28,28 @@
 /* Writes the state file to the disk once a second, so that a power loss costs no more. A thread of its own: a slow disk
  * then holds up nobody. */
 struct syncer {
-    struct counters *counters;
+    struct server *server;
     pthread_t thread;
     pthread_mutex_t mutex;
     pthread_cond_t wake;
     bool stopping;
 };
+
+/* A state file that is no longer where it was is gone when this process ends, and what was acknowledged with it. */
+static void look_for_file(struct server *server) {
+    char why[COUNTERS_WHY_MAX], quoted[2 * COUNTERS_WHY_MAX];
+    const bool lost = !counters_is_in_place(server->counters, why);
+    if (lost != atomic_load(&server->state_is_lost)) {
+        if (lost) {
+            log_line(LOG_ERROR, "the state file is gone: what is counted now is lost when this process ends",
+                     "error=%s remedy=\"send clients elsewhere; stop it with SIGTERM, which flushes, and start it again\"",
+                     log_quote(why, quoted, sizeof quoted));
+        } else {
+            log_line(LOG_INFO, "the state file is back", "state=%s", server->options->state);
+        }
+        atomic_store(&server->state_is_lost, lost);
+    }
+}
 
 static void *syncer_main(void *cls) {
     struct syncer *syncer = cls;
@@ -43,7 +60,8 @@ static void *syncer_main(void *cls) {
         const struct timespec until = {.tv_sec = next_us / US_PER_S, .tv_nsec = next_us % US_PER_S * 1000};
         pthread_cond_timedwait(&syncer->wake, &syncer->mutex, &until);
         pthread_mutex_unlock(&syncer->mutex);
-        const bool ok = counters_sync(syncer->counters);
+        look_for_file(syncer->server);
+        const bool ok = counters_sync(syncer->server->counters);
         if (ok == failed) {
             log_line(ok ? LOG_INFO : LOG_ERROR, ok ? "the state file is written again" : "cannot write the state file",
                      "error=\"%s\"", ok ? "" : strerror(errno));
@@ -55,8 +73,8 @@ static void *syncer_main(void *cls) {
     return NULL;
 }
 
-static bool syncer_start(struct syncer *syncer, struct counters *counters) {
-    *syncer = (struct syncer){.counters = counters};
+static bool syncer_start(struct syncer *syncer, struct server *server) {
+    *syncer = (struct syncer){.server = server};
     pthread_condattr_t steady; /* a wall clock that is set back must not put off the next write */
     pthread_condattr_init(&steady);
     pthread_condattr_setclock(&steady, CLOCK_MONOTONIC);
@@ -252,7 +270,7 @@ static int run(struct server *server, const sigset_t *signals) {
         access_warn(server, admin_fd, "admin-listen", false, true);
     }
     struct syncer syncer;
-    bool ok = syncer_start(&syncer, server->counters);
+    bool ok = syncer_start(&syncer, server);
     if (ok) {
         ok = workers_start(server, listen_fd, admin_fd);
         close(listen_fd);
@@ -314,6 +332,11 @@ static bool options_make_sense(const struct options *options, enum log_level *le
 }
 
 int main(int argc, char **argv) {
+    if (standard_files_open() < 0) {
+        fprintf(stderr, "aforod: a standard descriptor is closed, and /dev/null cannot be opened in its place: %s\n",
+                strerror(errno));
+        return EXIT_FAILURE;
+    }
     struct options options;
     switch (options_read(argc, argv, &options)) {
     case OPTIONS_DONE:
@@ -337,6 +360,7 @@ int main(int argc, char **argv) {
     pthread_sigmask(SIG_BLOCK, &signals, NULL); /* every thread inherits it: only main takes them */
     struct sigaction ignore = {.sa_handler = SIG_IGN};
     sigaction(SIGPIPE, &ignore, NULL);
+    sigaction(SIGXFSZ, &ignore, NULL); /* a file that may not grow is an error of the call, which says so */
     raise_file_limit(&options);
     const int sandbox_error = strcmp(options.sandbox, "on") == 0 && !sandbox_enter() ? errno : 0;
 

@@ -60,12 +60,14 @@ static void make_healthz(const struct worker *worker, struct page *page) {
     struct json json = json_begin(text, sizeof text);
     const bool stopping = atomic_load_explicit(&worker->server->stopping, memory_order_relaxed);
     const bool draining = worker->draining; /* this worker's answers close their connections: so does this one */
-    json_format(&json, "{\"status\":\"%s\",\"node\":", stopping ? "stopping" : draining ? "draining" : "ok");
+    const bool lost = atomic_load_explicit(&worker->server->state_is_lost, memory_order_relaxed);
+    json_format(&json, "{\"status\":\"%s\",\"node\":",
+                stopping ? "stopping" : draining ? "draining" : lost ? "state file gone" : "ok");
     json_string(&json, counters_node_id(worker->server->counters));
     json_format(&json, ",\"store\":");
     store_json(worker->server, &json);
     json_format(&json, "}\n");
-    page->status = stopping || draining ? MHD_HTTP_SERVICE_UNAVAILABLE : MHD_HTTP_OK;
+    page->status = stopping || draining || lost ? MHD_HTTP_SERVICE_UNAVAILABLE : MHD_HTTP_OK;
     page->type = TYPE_JSON;
     page->response = copy_of(text);
 }

@@ -93,6 +93,7 @@ struct server {
     int sign_of_life_ms; /* a worker wakes up at least so often, whether anything happens or not */
     bool listen_is_shared; /* another process holds the listening socket, too: who is not accepted waits for the next server */
     _Atomic bool draining; /* we are about to stop: /healthz says so, answers close their connections */
+    _Atomic bool state_is_lost; /* its file was deleted or moved: /healthz says so; written by the syncer */
     _Atomic bool stopping; /* no new connections; set after draining */
     _Atomic int64_t stop_deadline_us; /* steady clock; set before stopping */
     _Atomic uint64_t places_taken;     /* connections of all workers, against --max-connections */

@@ -1,11 +1,12 @@
 /* aforo: prints counted events, one window a line. Reads the flags, finds a source, prints. */
+#include "server/standard_files.h"
+#include "tools/backup.h"
 #include "tools/flags.h"
 #include "tools/follow.h"
 #include "tools/source.h"
 #include "tools/writer.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -59,19 +60,11 @@ static void complain_once(void *cls, const char *why) {
     complain("%s; trying again", why);
 }
 
-/* A closed descriptor would be given to the next socket, and rows would be written into that. */
 static bool standard_descriptors_are_open(void) {
-    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
-        if (fcntl(fd, F_GETFD) >= 0)
-            continue;
-        if (fd == STDOUT_FILENO) {
-            complain("standard output is closed");
-            return false;
-        }
-        if (open("/dev/null", O_RDWR) != fd)
-            return false;
-    }
-    return true;
+    const int closed = standard_files_open();
+    if (closed > 0 && closed & 1 << STDOUT_FILENO)
+        complain("standard output is closed");
+    return closed >= 0 && !(closed & 1 << STDOUT_FILENO);
 }
 
 static const char *environment(const char *name) {
@@ -175,6 +168,8 @@ int main(int argc, char **argv) {
     if (!standard_descriptors_are_open())
         return EXIT_FAILURE;
     signal(SIGPIPE, SIG_IGN); /* a broken connection is reported by the call that meets it */
+    if (argc > 1 && strcmp(argv[1], "backup") == 0)
+        return backup_main(argc - 1, argv + 1);
     struct flags flags;
     char why[FLAGS_WHY_MAX];
     switch (flags_read(argc, argv, &flags, why)) {

@@ -16,7 +16,7 @@
 #define TIMEOUT_MAX_US (INT64_C(3600) * US_PER_S)
 #define HORIZON_MAX_US (INT64_C(24) * 3600 * US_PER_S)
 
-const char flags_help[] = "Usage: aforo 10ms|1s|1min [flags]\n"
+const char flags_help[] = "Usage: aforo 10ms|1s|1min [flags], or aforo backup DIR TO: a copy of a state\n"
                           "Prints counted events, one window a line: 2016-05-28 11:11:11.120, 122 (UTC).\n"
                           "Rows run from the first to the last window with events in the asked span.\n"
                           "\n"

@@ -93,13 +93,15 @@ class Program:
         self.env = env or environment()
         self.as_user = as_user
         self.process = None
+        self.wrap = []  # a program that starts it, with its arguments
         self.log_path = place.dir / f"{name}.log"
         place.programs.append(self)
 
     def spawn(self):
         user = ["--reuid", self.as_user, "--regid", "nogroup", "--clear-groups"] if self.as_user else []
         with open(self.log_path, "ab") as log:
-            self.process = subprocess.Popen(["setpriv", *user, "--pdeathsig", "KILL", *self.command], env=self.env,
+            self.process = subprocess.Popen(["setpriv", *user, "--pdeathsig", "KILL", *self.wrap, *self.command],
+                                            env=self.env,
                                             stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.place.dir)
 
     def running(self):
