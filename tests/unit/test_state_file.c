@@ -686,6 +686,7 @@ START_TEST(a_misplaced_chunk_after_a_power_loss) {
             counters = open_or_fail(&config);
             must_verify(counters);
             struct shard *owner = counters_worker_shard(counters, 0);
+            shard = owner; /* the file was opened anew */
             const int64_t t_us = T0 / (60 * US_PER_S) * (60 * US_PER_S);
             for (int64_t second = 0; second < 60; second++) {
                 shard_set_now_owner(owner, t_us + second * US_PER_S);
