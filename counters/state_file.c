@@ -224,7 +224,8 @@ static bool map_file(struct counters *counters, char *why) {
         return refuse(why, "%s: cannot map %zu bytes: %s", counters->path, counters->map_bytes, strerror(errno));
     }
     counters->map = map;
-    counters->mapped = counters->shards = counters->header.shards;
+    counters->mapped = counters->header.shards;
+    counters->shards = counters->mapped;
     counters->shard = calloc(COUNTERS_SHARDS_MOST, sizeof *counters->shard); /* untouched pages cost nothing */
     if (!counters->shard) {
         return refuse(why, "out of memory for %u shards", counters->shards);
