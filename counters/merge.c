@@ -162,7 +162,8 @@ void counters_read_rest(const struct counters *counters, enum resolution r, int6
 
 void counters_read_back_shard(const struct counters *counters, enum resolution r, int64_t first, uint32_t n,
                               uint64_t *out) {
-    read_shards(counters, 1, r, oldest_held(counters, r), newest_of_all(counters, r), true, first, n, out); /* shard 0 is the read-back shard */
+    /* Shard 0 is the read-back shard. */
+    read_shards(counters, 1, r, oldest_held(counters, r), newest_of_all(counters, r), true, first, n, out);
 }
 
 uint64_t counters_chunk_total_rest(const struct counters *counters, enum resolution r, int64_t chunk) {

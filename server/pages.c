@@ -132,7 +132,7 @@ static void memory_json(struct json *json) {
                 (long long)usage.ru_stime.tv_sec * 1000000 + usage.ru_stime.tv_usec);
 }
 
-#define STATS_BYTES (8192 + COUNTERS_WORKERS_MAX * 768)
+#define STATS_BYTES (8192 + COUNTERS_WORKERS_MAX * 896)
 
 static void make_stats(const struct worker *worker, struct page *page) {
     const struct server *server = worker->server;
