@@ -25,5 +25,5 @@ EXPOSE 8080
 STOPSIGNAL SIGTERM
 # The console program asks GET /healthz before it asks for counts.
 HEALTHCHECK --interval=5s --timeout=3s --start-period=5s --retries=3 \
-    CMD aforo 1min --last 1 --server "http://127.0.0.1:${AFORO_LISTEN##*:}" >/dev/null
+    CMD at=${AFORO_ADMIN_LISTEN:-$AFORO_LISTEN}; aforo 1min --last 1 --server "http://127.0.0.1:${at##*:}" >/dev/null
 ENTRYPOINT ["aforo-entrypoint"]

@@ -1,4 +1,4 @@
-/* Preloaded into a program, counts what it allocates; the number goes to the file that AFORO_MALLOCS names
+/* Preloaded into a program, counts what it allocates; the number goes to the file that DEV_AFORO_MALLOCS names
  * when the program ends. For bench/budget. */
 #define _GNU_SOURCE /* RTLD_NEXT */
 #include <dlfcn.h>
@@ -57,7 +57,7 @@ int posix_memalign(void **result, size_t alignment, size_t size) {
 }
 
 __attribute__((destructor)) static void report(void) {
-    const char *path = getenv("AFORO_MALLOCS");
+    const char *path = getenv("DEV_AFORO_MALLOCS");
     const unsigned long long n = atomic_load(&allocations);
     FILE *file = path ? fopen(path, "w") : NULL;
     if (file) {

@@ -9,9 +9,9 @@
  * Says "steady" when all nodes flush, "measured" SECONDS later, and then what it saw. */
 #include "counters/shard.h"
 #include "server/clock.h"
-#include "server/flush.h"
+#include "server/flush/flush.h"
 #include "server/log.h"
-#include "server/store_redis.h"
+#include "server/flush/store_redis.h"
 
 #include <inttypes.h>
 #include <pthread.h>
@@ -68,8 +68,11 @@ static void node_make(unsigned i, const char *url, const char *dir) {
     if (!node->counters) {
         die("state", why);
     }
+    char owner[COUNTERS_OWNER_MAX];
+    counters_owner(node->counters, owner);
     const struct store_redis_config redis = {.url = url,
                                              .node_id = id,
+                                             .owner = owner,
                                              .ttl_s = {7200, 604800, 34560000},
                                              .horizon_s = HORIZON_S,
                                              .timeout_ms = 5000};
@@ -78,9 +81,9 @@ static void node_make(unsigned i, const char *url, const char *dir) {
         die(url, why);
     }
     node->flush = flush_new(
-        &(struct flush_config){.counters = node->counters, .store = store, .interval_us = interval_us});
+        &(struct flush_config){.counters = node->counters, .store = store, .interval_us = interval_us}, why);
     if (!node->flush) {
-        die("flush", "out of memory");
+        die("flush", why);
     }
 }
 

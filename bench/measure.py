@@ -12,10 +12,10 @@ import time
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "tests" / "integration"))
 
-from harness import BIN, Failure, Place, Program, Redis, Server, now_us, text_time, wait_until  # noqa: E402
+from harness import BIN, Failure, Place, Program, Redis, Server, needs, now_us, text_time, wait_until  # noqa: E402
 
 __all__ = ["BIN", "CLIENT_CORE", "HERE", "SERVER_CORE", "Failure", "Machine", "Place", "Program", "Redis", "Server",
-           "Usage", "client", "load", "median", "memory_kib", "now_us", "on_core", "ratio", "text_time", "usage",
+           "Usage", "client", "load", "median", "memory_kib", "needs", "now_us", "on_core", "ratio", "text_time", "usage",
            "wait_until", "waited_s", "written_bytes", "wrk"]
 
 CORES = sorted(os.sched_getaffinity(0))

@@ -5,6 +5,7 @@ import os
 import pathlib
 import platform
 import re
+import shutil
 import subprocess
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
@@ -61,8 +62,11 @@ def machine():
 
 
 def commit():
-    return command_output("git", "rev-parse", "--short", "HEAD") + (
-        " with changes" if command_output("git", "status", "--porcelain", "--untracked-files=no") else "")
+    """Which one is measured; unknown where there is no git, or no repository as in a copy of the files alone."""
+    short = command_output("git", "rev-parse", "--short", "HEAD") if shutil.which("git") else ""
+    if not short:
+        return "unknown"
+    return short + (" with changes" if command_output("git", "status", "--porcelain", "--untracked-files=no") else "")
 
 
 def origin(command):

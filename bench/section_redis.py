@@ -65,11 +65,11 @@ def redis(bench):
 
 
 def key_bytes(redis, per_hour):
-    """Memory of the keys of an hour: each resolution's mean key, times how many an hour makes."""
+    """Memory of the keys of an hour, totals and the node's parts: each resolution's mean key, times how many an hour makes."""
     total = 0
     for resolution, chunks in per_hour.items():
-        sizes = redis.pipeline([("MEMORY", "USAGE", key) for key in redis.do("KEYS", f"aforo:{{{resolution}:*")])
-        total += 2 * chunks * sum(sizes) / len(sizes)  # a total's key and the node's
+        sizes = redis.pipeline([("MEMORY", "USAGE", key) for key in redis.do("KEYS", f"aforo:2:{{{resolution}:*")])
+        total += chunks * sum(sizes) / len(sizes)
     return total
 
 

@@ -63,7 +63,7 @@ def question_to_node(us):
 
 def question_to_redis(us):
     second, part = text_time(us)[:19].replace(" ", "T"), f"{us // 10000 % 100:02d}"
-    words = ["HGET", f"aforo:{{10ms:{second}}}", part]
+    words = ["HGET", f"aforo:2:{{10ms:{second}}}", part]
     text = f"*{len(words)}\r\n" + "".join(f"${len(word)}\r\n{word}\r\n" for word in words)
     return text.encode(), is_whole_value, lambda answer: answer == b"$1\r\n1\r\n"
 

@@ -14,6 +14,8 @@
 #define COUNTERS_WHY_MAX 512
 #define COUNTERS_NODE_MAX 64   /* bytes of a node id, with its NUL */
 #define COUNTERS_WORKERS_MAX 256
+#define COUNTERS_OWNER_MAX 96
+#define COUNTERS_SHARDS_MOST (3 * COUNTERS_WORKERS_MAX + 1) /* in a file: a worker has more where the clock was set */
 #define COUNTERS_REASONS 8     /* reasons of refusal a shard keeps statistics of */
 
 struct counters;
@@ -56,8 +58,19 @@ struct shard *counters_readback_shard(struct counters *counters);
 
 enum shard_verdict { SHARD_COUNTED, SHARD_TOO_LATE, SHARD_TOO_FAR_AHEAD };
 
-/* Sets what "now" is for the accepted span [now - horizon, now + future]. Call it once a wake-up, before adding. */
-void shard_set_now_owner(struct shard *shard, int64_t now_us);
+/* Whether the owner counts in the shard of the file that it had, in another one since the clock was set, or ought to and
+ * cannot (no disk space, no memory, too many shards): events that find no place are then refused as too late, and
+ * arrivals held at the oldest window that has one. */
+enum shard_move { SHARD_STAYED, SHARD_MOVED, SHARD_STUCK };
+
+/* Sets what "now" is for the accepted span [now - horizon, now + future]. Call it once a wake-up, before adding. When what
+ * is counted lies so far ahead that it is in the way (the clock was set back), it stays counted where it is, and this
+ * shard goes on in another one of the file. Only then are there system calls. */
+enum shard_move shard_set_now_owner(struct shard *shard, int64_t now_us);
+
+/* The same when the clock has stepped ahead from from_us to now_us in no time: what was the present then keeps its places,
+ * for as long as the horizon at least, in case the clock is set back. */
+enum shard_move shard_step_ahead_owner(struct shard *shard, int64_t from_us, int64_t now_us);
 
 /* Counts one event at its event time in all three rings. When it returns SHARD_COUNTED the event is in the mapped file:
  * it survives the death of the process. Otherwise nothing was changed. Wait-free, no system call. */
@@ -67,8 +80,8 @@ enum shard_verdict shard_add_owner(struct shard *shard, int64_t event_us);
  * counted; when less than n, *verdict says why us[that many] was not. */
 size_t shard_add_batch_owner(struct shard *shard, const int64_t *us, size_t n, enum shard_verdict *verdict);
 
-/* Counts one event whose time is the arrival time: no span applies, and a clock that was set back by more than the
- * rings hold is held at the oldest window they have, so that the event is counted all the same. */
+/* Counts one event whose time is the arrival time: never refused. A time of more than a second after the accepted span is
+ * held there until the next shard_set_now_owner; one that has no place in the rings at the oldest window they have. */
 void shard_add_arrival_owner(struct shard *shard, int64_t arrival_us);
 
 /* Statistics of this shard, for ever (they are in the file): events received, counted, and refused by reason. Readers
@@ -85,8 +98,8 @@ void shard_tally_counted_owner(struct shard *shard);
 /* Raises one window of one resolution of the read-back shard by `by`, in that resolution only. Too old: ignored. */
 void shard_raise_owner(struct shard *shard, enum resolution r, int64_t window, uint64_t by);
 
-/* Notes in the file that what the store had was read back once: from now on the file holds at least what the store has.
- * By the owner of the read-back shard. False, errno set, when it could not be written. */
+/* Notes that what the store had was read back: from now on the file holds at least what the store has, and that is on the
+ * disk. By the owner of the read-back shard. False, errno set, when it could not be written. */
 bool counters_set_read_back_owner(struct counters *counters);
 
 /* ---- any thread, at any time ------------------------------------------------------------------------------------- */
@@ -103,9 +116,6 @@ void counters_read_rest(const struct counters *counters, enum resolution r, int6
 void counters_read_back_shard(const struct counters *counters, enum resolution r, int64_t first, uint32_t n,
                               uint64_t *out);
 
-/* Whether counters_set_read_back_owner was ever called on this file. */
-bool counters_was_read_back(const struct counters *counters);
-
 /* Sum over the shards of a chunk's total. Unchanged since last time means none of its windows changed: it is stored
  * after the count that it includes, so read it before reading the windows. */
 uint64_t counters_chunk_total(const struct counters *counters, enum resolution r, int64_t chunk);
@@ -113,13 +123,32 @@ uint64_t counters_chunk_total(const struct counters *counters, enum resolution r
 /* The same for chunks that the rings have moved past, too: the partner of counters_read_rest. */
 uint64_t counters_chunk_total_rest(const struct counters *counters, enum resolution r, int64_t chunk);
 
-/* The newest and the oldest chunk that may hold counts: false when nothing was ever counted. Older ones are gone. */
+/* Says what the present is while no worker of this process counts: now + future is the newest time that is not ahead. Workers
+ * say it by shard_set_now_owner. Until somebody has, nothing is ahead. */
+void counters_set_now(struct counters *counters, int64_t now_us);
+
+/* The newest and the oldest chunk of the present that may hold counts: false when there is none. Older ones are gone; newer
+ * ones are of a clock that was ahead, and wait until their time has come. */
 bool counters_span(const struct counters *counters, enum resolution r, int64_t *oldest_chunk, int64_t *newest_chunk);
+
+/* The same with what lies ahead by a day at the most, or by as much as the rings go back. */
+bool counters_span_ahead(const struct counters *counters, enum resolution r, int64_t *oldest_chunk, int64_t *newest_chunk);
+
+/* How far the newest window that was ever counted in lies beyond the accepted span; 0 when it does not. */
+int64_t counters_ahead_us(const struct counters *counters);
+
+/* The oldest chunk that is kept: what was counted in it or later is there, older ones may have been let go. */
+int64_t counters_oldest_kept(const struct counters *counters, enum resolution r);
 
 /* The sum of all shards' statistics; consistent per shard. */
 void counters_tally(const struct counters *counters, struct shard_tally *out);
 
+/* The node's name. It may change once in a long while (see reference.h); what was returned stays readable. */
 const char *counters_node_id(const struct counters *counters);
+
+/* Who has this file open, and nobody else in the world: boot id, device, inode. */
+void counters_owner(const struct counters *counters, char owner[COUNTERS_OWNER_MAX]);
+
 int64_t counters_horizon_us(const struct counters *counters);
 int64_t counters_future_us(const struct counters *counters);
 unsigned counters_shards(const struct counters *counters); /* all in the file, those of earlier runs too */
@@ -127,6 +156,14 @@ unsigned counters_shards(const struct counters *counters); /* all in the file, t
 /* Writes what changed to the disk and waits for it (msync): a power loss then costs no more than what came after. One
  * thread at a time, and none that has anything urgent to do. False, errno set, when the disk refused. */
 bool counters_sync(struct counters *counters);
+
+/* Whether the state file is still where it was opened; false, with `why` as above, when it was deleted, moved or replaced.
+ * Any thread. */
+bool counters_is_in_place(const struct counters *counters, char *why);
+
+/* Writes a copy of the state file of directory `from` into directory `to`, which is made when missing and must hold none;
+ * whether a server counts in it or not. What was acknowledged before the call is in the copy. False and `why` as above. */
+bool counters_backup(const char *from, const char *to, char *why);
 
 /* ---- when no shard is being written to ----------------------------------------------------------------------------- */
 

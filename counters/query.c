@@ -62,7 +62,8 @@ static enum query_outcome find_first(const struct query_reader *reader, enum res
 enum query_outcome query_find(const struct query *query, const struct query_reader *reader, int64_t now_us,
                               int64_t *first, int64_t *n) {
     const enum resolution r = query->resolution;
-    int64_t low = max_i64(reader->oldest, window_from(r, query->from_us));
+    const int64_t from = window_from(r, query->from_us);
+    const int64_t low = max_i64(reader->oldest, from);
     int64_t end = min_i64(reader->newest, INT64_MAX - 1) + 1;
     if (query->to_us != QUERY_TO_NONE)
         end = min_i64(end, window_from(r, query->to_us));
@@ -72,14 +73,18 @@ enum query_outcome query_find(const struct query *query, const struct query_read
     enum query_outcome outcome = find_last(reader, r, low, end, &last_window);
     if (outcome != QUERY_ROWS)
         return outcome;
+    *first = from;
     if (query->last > 0 && query->last <= last_window)
-        low = max_i64(low, last_window - query->last + 1);
-    outcome = find_first(reader, r, low, last_window, first);
-    if (outcome == QUERY_FAILED)
-        return outcome;
-    if (outcome == QUERY_NOTHING)
-        *first = last_window; /* the only one: no need to read it again, and a store may have let it go
-                                 meanwhile */
+        *first = max_i64(from, last_window - query->last + 1);
+    if (query->last == 0 || *first < reader->kept) {
+        const int64_t known = query->last == 0 ? last_window : min_i64(last_window, reader->kept);
+        outcome = find_first(reader, r, max_i64(low, *first), known, first);
+        if (outcome == QUERY_FAILED)
+            return outcome;
+        if (outcome == QUERY_NOTHING)
+            *first = known; /* perhaps the only one: no need to read it again, and a store may have let it go
+                               meanwhile */
+    }
     *n = last_window - *first + 1;
     return QUERY_ROWS;
 }

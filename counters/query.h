@@ -4,11 +4,13 @@
  *
  *   from_us                                   to_us, or now when `partial` is not set
  *      |  0  0  3  0  0  7  1  0  0  0  0  2  0  |
- *                              first >  <------->  < last window with events: where rows end
- *                                       `last` windows, cut to the first that holds events
+ *               ^              <----------->  < the last window with events: where rows end
+ *               |                  `last` windows, those before the first event included
+ *               the first window with events: where rows begin without `last`
  *
- * Rows run from the first to the last window with events inside the asked span, zeros between them included.
- * A window is inside when its start is: spans that touch share no row and miss none. */
+ * Rows end with the last window with events inside the asked span. They begin with the first one; with `last`,
+ * that many windows before the end, zeros included, as far back as the source keeps all: what it let go would
+ * look like 0. A window is inside when its start is: spans that touch share no row and miss none. */
 #ifndef AFORO_COUNTERS_QUERY_H
 #define AFORO_COUNTERS_QUERY_H
 
@@ -22,7 +24,7 @@ struct query {
     enum resolution resolution;
     int64_t from_us; /* windows that start here or later; 0 (or less): no bound */
     int64_t to_us;   /* windows that start earlier than this; QUERY_TO_NONE: no bound */
-    int64_t last;    /* at most so many windows, counted back from the last with events; 0: no limit */
+    int64_t last;    /* so many windows, counted back from the last with events; 0: from the first with events */
     bool partial;    /* windows that are not over yet too */
 };
 
@@ -32,6 +34,7 @@ struct query_reader {
     bool (*read)(void *cls, enum resolution r, int64_t first, uint32_t n, uint64_t *out);
     void *cls;
     int64_t oldest, newest; /* outside of these no window holds events; oldest > newest: there are none */
+    int64_t kept; /* from here on a window without events is known to have had none; `read` may be asked for it */
 };
 
 enum query_outcome {

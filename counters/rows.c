@@ -62,7 +62,7 @@ static char *put_count(char *at, uint64_t count) {
 }
 
 /* "2016-05-28 11:11:11.120", with `between` in place of the blank. */
-static char *put_time(char *at, int64_t t_us, char between) {
+static char *put_civil(char *at, int64_t t_us, char between) {
     struct civil c;
     civil_from_us(t_us, &c);
     at = put_fixed(at, c.year, 4);
@@ -80,31 +80,57 @@ static char *put_time(char *at, int64_t t_us, char between) {
     return put_fixed(at, c.us / (int)US_PER_MS, 3);
 }
 
-size_t rows_begin(enum rows_format format, enum resolution r, char *buf) {
+/* The same in the form's zone. UTC has no mark in text, which is the form of print_reqs_per_*.sh. */
+static char *put_time(char *at, const struct rows_form *form, int64_t t_us) {
+    const char between = form->format == ROWS_TEXT ? ' ' : 'T';
+    if (form->zone == NULL) {
+        at = put_civil(at, t_us, between);
+        return form->format == ROWS_TEXT ? at : put_text(at, "Z");
+    }
+    const int ahead_min = form->zone->ahead_min(t_us);
+    const int distance_min = ahead_min < 0 ? -ahead_min : ahead_min;
+    at = put_civil(at, t_us + ahead_min * 60 * US_PER_S, between);
+    *at++ = ahead_min < 0 ? '-' : '+';
+    at = put_fixed(at, distance_min / 60, 2);
+    *at++ = ':';
+    return put_fixed(at, distance_min % 60, 2);
+}
+
+void rows_time(const struct rows_form *form, int64_t t_us, char buf[ROWS_TIME_MAX]) {
+    const struct rows_form text = {ROWS_TEXT, form->resolution, form->zone};
+    *put_time(buf, &text, t_us) = '\0';
+}
+
+size_t rows_begin(const struct rows_form *form, char *buf) {
+    const char *zone = form->zone == NULL ? "UTC" : form->zone->name;
     char *at = buf;
-    if (format == ROWS_CSV) {
-        at = put_text(at, "start,count,state\n");
-    } else if (format == ROWS_JSON) {
+    if (form->format == ROWS_CSV) {
+        at = put_text(at, "start (");
+        at = put_text(at, zone);
+        at = put_text(at, "),count,state\n");
+    } else if (form->format == ROWS_JSON) {
         at = put_text(at, "{\"resolution\":\"");
-        at = put_text(at, resolution_table[r].name);
+        at = put_text(at, resolution_table[form->resolution].name);
+        at = put_text(at, "\",\"zone\":\"");
+        at = put_text(at, zone);
         at = put_text(at, "\",\"windows\":[");
     }
     return (size_t)(at - buf);
 }
 
-size_t rows_row(enum rows_format format, enum resolution r, const struct row *row, bool first, char *buf) {
-    const int64_t start_us = window_start_us(r, row->window);
+size_t rows_row(const struct rows_form *form, const struct row *row, bool first, char *buf) {
+    const int64_t start_us = window_start_us(form->resolution, row->window);
     char *at = buf;
-    switch (format) {
+    switch (form->format) {
     case ROWS_TEXT:
-        at = put_time(at, start_us, ' ');
+        at = put_time(at, form, start_us);
         at = put_text(at, ", ");
         at = put_count(at, row->count);
         *at++ = '\n';
         break;
     case ROWS_CSV:
-        at = put_time(at, start_us, 'T');
-        at = put_text(at, "Z,");
+        at = put_time(at, form, start_us);
+        *at++ = ',';
         at = put_count(at, row->count);
         *at++ = ',';
         at = put_text(at, state_names[row->state]);
@@ -112,8 +138,8 @@ size_t rows_row(enum rows_format format, enum resolution r, const struct row *ro
         break;
     case ROWS_JSON:
         at = put_text(at, first ? "\n{\"start\":\"" : ",\n{\"start\":\"");
-        at = put_time(at, start_us, 'T');
-        at = put_text(at, "Z\",\"count\":");
+        at = put_time(at, form, start_us);
+        at = put_text(at, "\",\"count\":");
         at = put_count(at, row->count);
         at = put_text(at, ",\"state\":\"");
         at = put_text(at, state_names[row->state]);
@@ -123,6 +149,6 @@ size_t rows_row(enum rows_format format, enum resolution r, const struct row *ro
     return (size_t)(at - buf);
 }
 
-size_t rows_end(enum rows_format format, char *buf) {
-    return format == ROWS_JSON ? (size_t)(put_text(buf, "\n]}\n") - buf) : 0;
+size_t rows_end(const struct rows_form *form, char *buf) {
+    return form->format == ROWS_JSON ? (size_t)(put_text(buf, "\n]}\n") - buf) : 0;
 }

@@ -19,6 +19,20 @@ struct row {
 };
 
 #define ROWS_ROW_MAX 160 /* bytes that one call below writes at the most, without a NUL */
+#define ROWS_ZONE_MAX 32
+
+/* The zone in which times are shown. */
+struct rows_zone {
+    char name[ROWS_ZONE_MAX];       /* for headers: printable ASCII without commas, quotes and backslashes */
+    int (*ahead_min)(int64_t t_us); /* how many minutes its clocks are ahead of UTC at that time */
+};
+
+/* How rows look. */
+struct rows_form {
+    enum rows_format format;
+    enum resolution resolution;
+    const struct rows_zone *zone; /* NULL: UTC */
+};
 
 /* "text", "csv", "json" -> *out; false for anything else. */
 bool rows_format_by_name(const char *name, enum rows_format *out);
@@ -27,14 +41,21 @@ bool rows_format_by_name(const char *name, enum rows_format *out);
 enum window_state window_state_at(enum resolution r, int64_t window, int64_t now_us, int64_t horizon_us);
 const char *window_state_name(enum window_state state);
 
+#define ROWS_CSV_HEADER_UTC "start (UTC),count,state"
+
 /* Each writes at most ROWS_ROW_MAX bytes to buf and returns how many (no NUL is added).
  * begin: what stands before the first row. row: one window; `first` is true for the first row written.
  * end: what stands after the last row.
- * text: "2016-05-28 11:11:11.120, 122\n" (UTC). csv: a header line "start,count,state", then
- * "2016-05-28T11:11:11.120Z,122,closed". json: {"resolution":"10ms","windows":[{"start":"2016-05-28T11:11:11.120Z",
- * "count":122,"state":"closed"},...]} with one window a line. */
-size_t rows_begin(enum rows_format format, enum resolution r, char *buf);
-size_t rows_row(enum rows_format format, enum resolution r, const struct row *row, bool first, char *buf);
-size_t rows_end(enum rows_format format, char *buf);
+ * text: "2016-05-28 11:11:11.120, 122\n". csv: a header line "start (UTC),count,state", then
+ * "2016-05-28T11:11:11.120Z,122,closed". json: {"resolution":"10ms","zone":"UTC","windows":[
+ * {"start":"2016-05-28T11:11:11.120Z","count":122,"state":"closed"},...]} with one window a line.
+ * In another zone than UTC each time ends with its offset: "2016-05-28 13:11:11.120+02:00, 122". */
+size_t rows_begin(const struct rows_form *form, char *buf);
+size_t rows_row(const struct rows_form *form, const struct row *row, bool first, char *buf);
+size_t rows_end(const struct rows_form *form, char *buf);
+
+/* A time in milliseconds as text rows have it, NUL-terminated (ROWS_TIME_MAX). */
+#define ROWS_TIME_MAX 40
+void rows_time(const struct rows_form *form, int64_t t_us, char buf[ROWS_TIME_MAX]);
 
 #endif

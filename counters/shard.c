@@ -23,9 +23,9 @@ static void forget_places(struct shard *shard) {
     }
 }
 
-void shard_bind(struct shard *shard, const struct counters *counters, unsigned char *base,
+void shard_bind(struct shard *shard, struct counters *counters, unsigned char *base,
                 const int64_t chunks[RESOLUTIONS]) {
-    *shard = (struct shard){.page = (struct shard_page *)base, .counters = counters, .hi_us = -1};
+    *shard = (struct shard){.page = (struct shard_page *)base, .counters = counters, .home = shard, .hi_us = -1};
     base += RING_PAGE;
     for (int r = 0; r < RESOLUTIONS; r++) {
         shard->ring[r] = ring_at((enum resolution)r, base, chunks[r]);
@@ -34,11 +34,19 @@ void shard_bind(struct shard *shard, const struct counters *counters, unsigned c
     forget_places(shard);
 }
 
+void shard_hold(struct shard *holder, struct shard *home) {
+    holder->page = home->page;
+    memcpy(holder->ring, home->ring, sizeof holder->ring);
+    holder->counters = home->counters;
+    holder->home = home;
+    forget_places(holder);
+}
+
 int64_t shard_floor_us(const struct shard *shard) {
     /* A clock that was never set starts in 1970, whose first hour is chunk number 0: EPOCH_NONE. */
     int64_t floor_us = chunk_start_us(RESOLUTION_1MIN, EPOCH_NONE + 1);
     for (int r = 0; r < RESOLUTIONS; r++) {
-        const int64_t oldest = counters_newest_chunk(shard->counters, (enum resolution)r) -
+        const int64_t oldest = (int64_t)atomic_load_explicit(&shard->page->newest[r], memory_order_relaxed) -
                                shard->ring[r].chunks + RING_MARGIN;
         const int64_t start_us = chunk_start_us((enum resolution)r, oldest);
         floor_us = start_us > floor_us ? start_us : floor_us;
@@ -46,12 +54,61 @@ int64_t shard_floor_us(const struct shard *shard) {
     return floor_us;
 }
 
-void shard_set_now_owner(struct shard *shard, int64_t now_us) {
+/* Moving is tried again no sooner than this after it failed. */
+#define STUCK_US US_PER_S
+
+static enum shard_move move(struct shard *shard, int64_t now_us) {
+    if (shard->stuck_us && now_us >= shard->stuck_us && now_us < shard->stuck_us + STUCK_US) {
+        return SHARD_STUCK;
+    }
+    const struct shard *before = shard->home;
+    const bool fits = shard_move_owner(shard);
+    shard->stuck_us = fits ? 0 : now_us;
+    return !fits ? SHARD_STUCK : shard->home == before ? SHARD_STAYED : SHARD_MOVED;
+}
+
+/* The accepted span, and whether this shard has places for all of it: it has not when it holds chunks of a time so far
+ * ahead that they live in the same places, which only a clock that was set back makes. */
+static bool set_span(struct shard *shard, int64_t now_us) {
     const int64_t lo_us = now_us - counters_horizon_us(shard->counters);
-    const int64_t floor_us = shard_floor_us(shard); /* above the horizon only after the clock was set back */
+    const int64_t first_us = chunk_start_us(RESOLUTION_1MIN, EPOCH_NONE + 1);
+    const int64_t floor_us = shard_floor_us(shard);
     shard->hot.width_us = 0;
     shard->lo_us = lo_us > floor_us ? lo_us : floor_us;
     shard->hi_us = now_us + counters_future_us(shard->counters);
+    atomic_store_explicit(&shard->present_us, shard->hi_us, memory_order_release); /* before anything is counted there */
+    return floor_us <= lo_us || floor_us == first_us;
+}
+
+enum shard_move shard_set_now_owner(struct shard *shard, int64_t now_us) {
+    bool fits = set_span(shard, now_us);
+    if (__builtin_expect(fits && !shard->looked, 0)) { /* where an earlier run left off */
+        fits = shard == shard->home || shard_has_room(shard, shard->lo_us);
+        shard->looked = true;
+    }
+    if (__builtin_expect(fits, 1)) {
+        return SHARD_STAYED;
+    }
+    const enum shard_move moved = move(shard, now_us);
+    if (moved == SHARD_MOVED) {
+        set_span(shard, now_us);
+    }
+    return moved;
+}
+
+enum shard_move shard_step_ahead_owner(struct shard *shard, int64_t from_us, int64_t now_us) {
+    const int64_t horizon_us = counters_horizon_us(shard->counters);
+    const int64_t to_us = from_us + counters_future_us(shard->counters);
+    const bool first = from_us >= shard->protect_until_us; /* of several steps within the horizon */
+    if (first || from_us - horizon_us < shard->protect_from_us) {
+        shard->protect_from_us = from_us - horizon_us;
+    }
+    shard->protect_to_us = first || to_us > shard->protect_to_us ? to_us : shard->protect_to_us;
+    shard->protect_until_us = now_us + horizon_us;
+    set_span(shard, now_us);
+    const enum shard_move moved = move(shard, now_us);
+    set_span(shard, now_us);
+    return moved;
 }
 
 /* The newest chunk is announced before its place is taken from an older one: readers look at it again after they have
@@ -216,7 +273,9 @@ size_t shard_add_batch_owner(struct shard *shard, const int64_t *us, size_t n, e
 
 void shard_add_arrival_owner(struct shard *shard, int64_t arrival_us) {
     const int64_t floor_us = shard_floor_us(shard);
-    int64_t t_us = arrival_us > floor_us ? arrival_us : floor_us;
+    const int64_t last_us = shard->hi_us + US_PER_S; /* a clock that steps ahead counts from the next wake-up on */
+    int64_t t_us = arrival_us < last_us ? arrival_us : last_us;
+    t_us = t_us > floor_us ? t_us : floor_us;
     int64_t second = t_us / US_PER_S;
     struct second_place *place = &shard->place[second & (SECOND_PLACES - 1)];
     bool found = place->second == second || find_second(shard, second, place);
@@ -250,7 +309,7 @@ void shard_raise_owner(struct shard *shard, enum resolution r, int64_t window, u
     chunk_add_owner(chunk, &chunk->count[window_slot(r, window)], by);
 }
 
-/* Partner of both fences: tally_read in merge.c. */
+/* Partner of both fences: counters_tally_shard in merge.c. */
 static inline void tally_open_owner(struct shard_page *page) {
     counter_add_owner(&page->sequence, 1);
     atomic_thread_fence(memory_order_release);

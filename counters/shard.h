@@ -41,20 +41,40 @@ struct hot_window {
 
 #define SECOND_PLACES 64 /* a power of two: events scattered over a minute find their second in one look */
 
+/* A shard of the file as everybody reads it, or a worker's hold on one: the worker may move to another when the clock is
+ * set (move.c). */
 struct shard {
     int64_t lo_us, hi_us; /* accepted event times, both inclusive */
     struct shard_page *page;
     struct ring ring[RESOLUTIONS];
-    const struct counters *counters;
+    struct counters *counters;
+    struct shard *home; /* the shard of the file that this is, or that its worker holds */
+    _Atomic int64_t present_us; /* hi_us for readers; 0: not set yet */
+    int64_t protect_from_us, protect_to_us; /* what was the present before the clock stepped ahead, */
+    int64_t protect_until_us;               /* and until when it keeps its places */
+    bool looked;        /* whether the shard it began with has room */
+    int64_t stuck_us;   /* when there was last no shard to move to; 0: never */
     struct hot_window hot;
     struct second_place place[SECOND_PLACES];
 };
 
-/* The oldest time that every reader still sees in all three rings, given the newest chunk of any shard. */
+/* The oldest time that has a place in all three rings, given the newest chunks they hold. */
 int64_t shard_floor_us(const struct shard *shard);
 
+/* Whether the span from lo_us on has places that nothing newer holds, and that have not lost their parts: the 10 ms windows
+ * of a second that is still counted. Slow: it looks at all of the shard. */
+bool shard_has_room(const struct shard *shard, int64_t lo_us);
+
+/* Binds a worker's hold to a shard of the file; the span it accepts stays. */
+void shard_hold(struct shard *holder, struct shard *home);
+
+/* Moves a worker to a shard of the file that has room for its span, and in which it takes no place of what is protected;
+ * makes one when there is none. False, errno set, when it cannot be made: the worker stays where it is. By the worker's
+ * thread; takes a lock, makes system calls. */
+bool shard_move_owner(struct shard *holder);
+
 /* Binds a shard to its pages (one shard_page, then the rings). */
-void shard_bind(struct shard *shard, const struct counters *counters, unsigned char *base,
+void shard_bind(struct shard *shard, struct counters *counters, unsigned char *base,
                 const int64_t chunks[RESOLUTIONS]);
 size_t shard_bytes(const int64_t chunks[RESOLUTIONS]);
 

@@ -3,16 +3,20 @@
  *   page 0        struct state_header
  *   then          shard 0 (read back from the store), shard 1 .. n (worker threads), each: one shard_page, three rings
  *
- * A later run with more threads appends shards; one with fewer leaves the rest as they are, and they are summed. */
+ * A later run with more threads appends shards; one with fewer leaves the rest as they are, and they are summed. So does a
+ * clock that is set: a shard holds one stretch of time, and who counts in another one takes another shard (move.c). */
 #ifndef AFORO_COUNTERS_STATE_FILE_H
 #define AFORO_COUNTERS_STATE_FILE_H
 
 #include "counters/counters.h"
 #include "counters/shard.h"
 
+#include <pthread.h>
+
 #define STATE_FILE_NAME "counters.aforo"
 #define STATE_VERSION 1
 #define BOOT_ID_MAX 40
+#define COUNTERS_NAMES_MAX 4
 
 /* All fields before `checksum` are covered by it; a flipped bit in a header is found, never believed. */
 struct state_header {
@@ -37,13 +41,40 @@ struct counters {
     bool writable;
     char path[256];
     struct state_header header;
+    char name[COUNTERS_NAMES_MAX][COUNTERS_NODE_MAX]; /* the node's, one after the other: readers may hold on to an old one */
+    _Atomic(const char *) node;                       /* the present one */
     unsigned workers;
-    unsigned shards;
-    struct shard *shard; /* [shards] */
+    unsigned mapped;              /* shards in `map`; later ones have mappings of their own */
+    _Atomic unsigned shards;      /* only grows */
+    struct shard *shard;          /* [COUNTERS_SHARDS_MOST] as in the file: what readers sum */
+    struct shard *worker;         /* [workers] each worker's hold on one of them */
+    _Atomic int64_t present_us;   /* now + future, as a reader said; 0: it did not */
+    pthread_mutex_t mutex;        /* guards the header, and who holds which shard */
+    bool held[COUNTERS_SHARDS_MOST];
 };
 
-/* The newest chunk of any shard, 0 when there is none. Any thread. */
-int64_t counters_newest_chunk(const struct counters *counters, enum resolution r);
+/* Writes a sentence to why (COUNTERS_WHY_MAX) and returns false. */
+__attribute__((format(printf, 2, 3))) bool state_refuse(char *why, const char *format, ...);
+
+/* Whether counters_set_read_back_owner was ever called on this file. */
+bool counters_was_read_back(const struct counters *counters);
+
+/* Has it room for another name? To be asked before anything is written for one. False fills why. */
+bool state_file_may_rename(const struct counters *counters, char *why);
+
+/* Gives the node another name, for good. By the owner of the read-back shard. False fills why. */
+bool state_file_rename(struct counters *counters, const char *node, char *why);
+
+/* An empty, writable file of the same node and geometry in the directory `dir`, which is made when missing and must hold no
+ * state file; under another name until counters_copy_end, which gives it its own when `ok`, or removes it, and frees. */
+struct counters *counters_copy_new(const struct counters *counters, const char *dir, char *why);
+bool counters_copy_end(struct counters *copy, bool ok, char *why);
+
+/* The statistics of one shard, consistent. Any thread. */
+void counters_tally_shard(const struct counters *counters, unsigned index, struct shard_tally *out);
+
+/* Appends an empty shard to the file and publishes it; NULL, errno set, when that cannot be. With the mutex. */
+struct shard *counters_grow(struct counters *counters);
 
 /* How far a crash may have torn the file. */
 enum recovery {

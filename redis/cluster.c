@@ -161,14 +161,16 @@ static bool take_map(struct cluster *cluster, redisContext *wire, const struct r
     char address[REDIS_ADDRESS_MAX];
     redis_host_render(asked, address);
     const char *ask[] = {"CLUSTER", "SLOTS"};
-    redisReply *reply = wire_call(wire, address, 2, ask, cluster->why);
+    redisReply *reply = wire_call(cluster->config, wire, address, 2, ask, cluster->why);
     if (!reply) {
         return false;
     }
     bool ok = reply->type == REDIS_REPLY_ARRAY && reply->elements > 0;
     if (!ok) {
-        snprintf(cluster->why, LINK_WHY_MAX, "%.80s: CLUSTER SLOTS: %.140s", address,
-                 reply->type == REDIS_REPLY_ERROR ? reply->str : "no node has any slot");
+        snprintf(cluster->why, LINK_WHY_MAX, "%.80s: CLUSTER SLOTS: %.150s", address,
+                 wire_is_error(reply, "NOAUTH")           ? "NOAUTH: " WIRE_NOAUTH_REMEDY
+                 : reply->type == REDIS_REPLY_ERROR ? reply->str
+                                                    : "no node has any slot");
     }
     if (ok) {
         memset(cluster->owner, 0xff, sizeof cluster->owner); /* NOWHERE */
@@ -272,11 +274,8 @@ static void command_send(struct cluster *cluster, struct command *command) {
 static void write_all(struct cluster *cluster) {
     for (int i = 0; i < cluster->nodes; i++) {
         struct node *node = cluster->node[i];
-        int written = 0;
-        while (node->wire && !written) {
-            if (redisBufferWrite(node->wire, &written) != REDIS_OK) {
-                node_lose(cluster, node);
-            }
+        if (node->wire && !wire_write(cluster->config, node->wire)) {
+            node_lose(cluster, node);
         }
     }
 }
@@ -313,7 +312,7 @@ static void judge(struct cluster *cluster, struct command *command, redisReply *
     } else if (wire_is_error(reply, "ASK")) {
         command->ask = redirected_to(cluster, reply, from);
     } else if (wire_is_error(reply, "TRYAGAIN")) {
-        *pause = true; /* its two keys are on their way, one by one */
+        *pause = true; /* its slot is on its way */
     } else if (wire_is_error(reply, "CLUSTERDOWN")) {
         *pause = true;
         cluster->stale = true;
@@ -325,22 +324,19 @@ static void judge(struct cluster *cluster, struct command *command, redisReply *
 /* The reply of one command, when its connection lasts. */
 static void command_receive(struct cluster *cluster, struct command *command, bool *pause) {
     struct node *node = cluster->node[command->sent_to];
-    void *reply = NULL;
     if (!node->wire) {
         return; /* lost earlier in this round */
     }
-    if (command->asking) {
-        if (redisGetReply(node->wire, &reply) != REDIS_OK) {
-            node_lose(cluster, node);
-            return;
-        }
+    redisReply *reply = wire_reply(cluster->config, node->wire);
+    if (reply && command->asking) {
         freeReplyObject(reply);
+        reply = wire_reply(cluster->config, node->wire);
     }
-    if (redisGetReply(node->wire, &reply) != REDIS_OK) {
+    if (reply) {
+        judge(cluster, command, reply, pause);
+    } else {
         node_lose(cluster, node);
-        return;
     }
-    judge(cluster, command, reply, pause);
 }
 
 /* True when anything went out. */
@@ -365,8 +361,7 @@ static bool round_of(struct cluster *cluster, bool *pause, bool *left) {
 }
 
 static void run(struct cluster *cluster) {
-    const int64_t deadline_ms =
-        wire_now_ms() + cluster->config->timeout.tv_sec * 1000 + cluster->config->timeout.tv_usec / 1000;
+    const int64_t deadline_ms = wire_now_ms() + cluster->config->timeout_ms;
     bool left = true;
     cluster->ran = true;
     cluster->why[0] = '\0';
@@ -431,6 +426,11 @@ redisReply *cluster_reply(struct cluster *cluster, char *why) {
         cluster->ran = false;
     }
     return reply;
+}
+
+unsigned cluster_server(const struct cluster *cluster, const char *key, size_t len) {
+    const int owner = cluster->owner[cluster_slot(key, len)];
+    return owner == NOWHERE ? 0 : (unsigned)owner;
 }
 
 bool cluster_pending(const struct cluster *cluster) {

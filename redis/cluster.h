@@ -31,6 +31,9 @@ void cluster_close(struct cluster *cluster);
  * what the lost one acknowledged last may be missing. Commands still work then. */
 bool cluster_whole(const struct cluster *cluster);
 
+/* As link_server. */
+unsigned cluster_server(const struct cluster *cluster, const char *key, size_t len);
+
 /* As link_append, link_reply and link_pending. */
 bool cluster_append(struct cluster *cluster, int argc, const char **argv, const size_t *lens, int key_at,
                     char *why);

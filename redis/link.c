@@ -28,7 +28,8 @@ struct link *link_new(const struct redis_url *url, long timeout_ms) {
     }
     link->url = *url;
     link->config.url = &link->url;
-    link->config.timeout = (struct timeval){.tv_sec = timeout_ms / 1000, .tv_usec = timeout_ms % 1000 * 1000};
+    link->config.timeout_ms = timeout_ms;
+    link->config.end_ms = WIRE_NO_END;
     if (url->kind == REDIS_URL_CLUSTER && !(link->cluster = cluster_new(&link->config))) {
         free(link);
         return NULL;
@@ -39,6 +40,14 @@ struct link *link_new(const struct redis_url *url, long timeout_ms) {
 void link_set_check(struct link *link, link_check *check, void *cls) {
     link->config.check = check;
     link->config.check_cls = cls;
+}
+
+void link_set_until(struct link *link, const _Atomic int64_t *until_ms) {
+    link->config.until_ms = until_ms;
+}
+
+void link_set_end(struct link *link, int64_t end_ms) {
+    link->config.end_ms = end_ms;
 }
 
 void link_close(struct link *link) {
@@ -68,6 +77,10 @@ bool link_connected(const struct link *link) {
 
 bool link_pending(const struct link *link) {
     return link->cluster ? cluster_pending(link->cluster) : link->pending > 0;
+}
+
+unsigned link_server(const struct link *link, const char *key, size_t len) {
+    return link->cluster ? cluster_server(link->cluster, key, len) : 0;
 }
 
 unsigned link_groups(const struct link *link) {
@@ -130,8 +143,8 @@ redisReply *link_reply(struct link *link, char *why) {
         return NULL;
     }
     assert(link->pending > 0);
-    void *reply = NULL;
-    if (redisGetReply(link->wire, &reply) != REDIS_OK) {
+    redisReply *reply = wire_reply(&link->config, link->wire);
+    if (!reply) {
         lose(link, why);
         return NULL;
     }

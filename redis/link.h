@@ -11,23 +11,35 @@
 #include "redis/url.h"
 
 #include <hiredis/hiredis.h>
+#include <stdatomic.h>
+#include <stdint.h>
 
 #define LINK_WHY_MAX 256
 #define LINK_PIPELINE_MAX 256 /* commands queued whose replies are not fetched yet */
 
 struct link;
 
+struct wire_config;
+
 /* Asked of every server that a link connects to, before anything else is sent there; false (why filled)
- * refuses it. */
-typedef bool link_check(void *cls, redisContext *server, const char *address, char *why);
+ * refuses it. config is for wire_call. */
+typedef bool link_check(void *cls, const struct wire_config *config, redisContext *server, const char *address,
+                        char *why);
 
 /* A link that is not connected; url is copied. timeout_ms (> 0) bounds connecting and the wait for each
- * reply. NULL when out of memory. Freed by link_free (NULL is allowed). */
+ * reply, as a whole. NULL when out of memory. Freed by link_free (NULL is allowed). */
 struct link *link_new(const struct redis_url *url, long timeout_ms);
 void link_free(struct link *link);
 
 /* Before connecting. */
 void link_set_check(struct link *link, link_check *check, void *cls);
+
+/* No wait goes past *until_ms (wire_now_ms: a steady clock), which any thread may change at any time; what is under way
+ * then fails within a tenth of a second. Before connecting; until_ms must outlive the link. */
+void link_set_until(struct link *link, const _Atomic int64_t *until_ms);
+
+/* The same for what the link's thread does next, until it says otherwise; INT64_MAX: no end. */
+void link_set_end(struct link *link, int64_t end_ms);
 
 /* Connects, authenticates, selects the database. In a cluster: to all masters that can be reached, at least
  * one. False fills why (LINK_WHY_MAX): address, reason. */
@@ -51,6 +63,10 @@ bool link_pending(const struct link *link);
 
 /* Append and reply of one command of NUL-terminated words. */
 redisReply *link_command(struct link *link, int argc, const char **argv, int key_at, char *why);
+
+/* Which of its servers has a key: 0 unless the link is to a cluster; there a small number, the same as long as the
+ * connection lasts and slots do not move. */
+unsigned link_server(const struct link *link, const char *key, size_t len);
 
 /* Over how many groups its nodes are spread (schema.h): SCHEMA_GROUPS_MAX in a cluster, else 1. */
 unsigned link_groups(const struct link *link);

@@ -1,40 +1,91 @@
--- Absolute values -> totals. One call is one chunk of one node; sending it again changes nothing.
---   KEYS  total of the chunk, what this node has reported of it
---   ARGV  seconds to live of the total, of the node's key, then field, absolute value, field, absolute value, ...
--- Returns 1 when the node's key was there before, 0 when it was new.
+-- What one node has seen of one chunk -> the chunk's totals. Absolute values: sending a call again changes nothing.
+--   KEYS  the chunk, a hash: the totals ("07" -> 122), each node's part, "until", and "final" once it is closed
+--   ARGV  field of the node's part; owner of the node's lease, a number; sum that the node takes its part to have;
+--         the windows: one byte W, then slot (1 byte) and value (W bytes) of each; until; seconds to live
+-- A part is: one byte W, owner (4 bytes), sum of its values (7 bytes), then the value of each slot from 0 on (W bytes),
+-- all little-endian. See part.h.
+-- Returns the sum that the part had before this call (0: there was none), or
+--   -1  the chunk is closed for good
+--   -2  another owner has written this part, and it is not as the caller takes it to be
+-- and then changes nothing.
 --
 -- Redis does not undo what a script wrote before it failed. So everything that can fail (a key of another type, a value
--- that is no number) is read first, and the two keys are then written with one command each.
-local total, node = KEYS[1], KEYS[2]
-local fields = {}
-for i = 3, #ARGV, 2 do
-    fields[(i - 1) / 2] = ARGV[i]
+-- that is no number) comes first, and all that belongs together is then written with one command.
+local key, field, owner = KEYS[1], ARGV[1], tonumber(ARGV[2])
+local head = redis.call('HMGET', key, field, 'until', 'final')
+if head[3] then
+    return -1
 end
-local reported = redis.call('HMGET', node, unpack(fields))
-local sums = redis.call('HMGET', total, unpack(fields))
-local raised, summed, known, n = {}, {}, false, 0
-for i = 1, #fields do
-    local field, text = fields[i], ARGV[2 * i + 2]
-    local new, old, sum = tonumber(text), tonumber(reported[i] or 0), tonumber(sums[i] or 0)
-    if not (new and old and sum) then
-        return redis.error_reply('ERR field ' .. field .. ' of ' .. total .. ' holds no count')
+local part, width, slots, written_by, had = {}, 1, 0, owner, 0
+if head[1] then
+    width = string.byte(head[1]) or 0
+    slots = (#head[1] - 12) / width
+    if width < 1 or width > 7 or slots < 1 or slots % 1 ~= 0 then
+        return redis.error_reply('ERR field ' .. field .. ' of ' .. key .. ' holds no part of a node')
     end
-    known = known or reported[i]
-    if new > old then
-        -- What the node says goes on as the text it came in. The sum is made here: %.0f, since a number of Lua is a
-        -- double, and its own text form turns large ones into an exponent.
-        raised[n + 1] = field
-        raised[n + 2] = text
-        summed[n + 1] = field
-        summed[n + 2] = string.format('%.0f', sum + (new - old))
-        n = n + 2
+    width, written_by, had = struct.unpack('<I1I4I7', head[1])
+    part = {struct.unpack('<' .. string.rep('I' .. width, slots), head[1], 13)}
+end
+if written_by ~= owner and had ~= tonumber(ARGV[3]) then
+    return -2
+end
+
+local wide = struct.unpack('<I1', ARGV[4])
+local n = (#ARGV[4] - 1) / (wide + 1)
+local new = {struct.unpack('<' .. string.rep('I1I' .. wide, n), ARGV[4], 2)}
+-- The fields of the slots: for many of them a table of constants costs less than to make each.
+local two = n > 8 and {
+    '00', '01', '02', '03', '04', '05', '06', '07', '08', '09', '10', '11', '12', '13', '14', '15', '16', '17', '18', '19',
+    '20', '21', '22', '23', '24', '25', '26', '27', '28', '29', '30', '31', '32', '33', '34', '35', '36', '37', '38', '39',
+    '40', '41', '42', '43', '44', '45', '46', '47', '48', '49', '50', '51', '52', '53', '54', '55', '56', '57', '58', '59',
+    '60', '61', '62', '63', '64', '65', '66', '67', '68', '69', '70', '71', '72', '73', '74', '75', '76', '77', '78', '79',
+    '80', '81', '82', '83', '84', '85', '86', '87', '88', '89', '90', '91', '92', '93', '94', '95', '96', '97', '98', '99',
+}
+local names, more, changed, sum = {}, {}, 0, had
+for i = 1, 2 * n, 2 do
+    local slot, value = new[i] + 1, new[i + 1]
+    for empty = slots + 1, slot do
+        part[empty] = 0
+        slots = empty
+    end
+    local by = value - part[slot]
+    if by > 0 then
+        changed = changed + 1
+        names[changed] = two and two[slot] or slot > 10 and tostring(slot - 1) or '0' .. slot - 1
+        more[changed] = by
+        sum = sum + by
+        part[slot] = value
+        while value >= 256 ^ width do
+            width = width + 1
+        end
     end
 end
-known = known and 1 or redis.call('EXISTS', node)
-if n > 0 then
-    redis.call('HSET', total, unpack(summed))
-    redis.call('HSET', node, unpack(raised))
-    redis.call('EXPIRE', total, ARGV[1])
-    redis.call('EXPIRE', node, ARGV[2])
+if changed == 0 and written_by == owner then
+    return had
 end
-return known
+
+local write, at = {}, 0
+if changed > 0 then
+    local sums = redis.call('HMGET', key, unpack(names))
+    for i = 1, changed do
+        local total = tonumber(sums[i] or 0)
+        if not total then
+            return redis.error_reply('ERR field ' .. names[i] .. ' of ' .. key .. ' holds no count')
+        end
+        -- %.0f: a number of Lua is a double, and Redis' own text form of it, like Lua's, turns large ones into an exponent.
+        write[at + 1], write[at + 2] = names[i], string.format('%.0f', total + more[i])
+        at = at + 2
+    end
+end
+write[at + 1] = field
+write[at + 2] = struct.pack('<I1I4I7' .. string.rep('I' .. width, slots), width, owner, sum, unpack(part, 1, slots))
+if tonumber(ARGV[5]) > tonumber(head[2] or 0) then
+    write[at + 3], write[at + 4] = 'until', ARGV[5]
+end
+local lives, wanted = head[2] and redis.call('TTL', key) or -2, tonumber(ARGV[6])
+redis.call('HSET', key, unpack(write))
+-- Never shortened: another node may need it for longer. A minute's difference is not worth a write.
+if lives == -2 or (lives >= 0 and lives < wanted - 60) then
+    redis.call('EXPIRE', key, wanted)
+end
+return had

@@ -5,55 +5,75 @@
 #include <stdio.h>
 #include <string.h>
 
-bool reader_hash(const redisReply *reply, enum resolution r, const char *key, uint64_t *counts, char *why) {
-    memset(counts, 0, resolution_table[r].slots * sizeof *counts);
-    if (reply->type == REDIS_REPLY_ERROR) {
-        snprintf(why, LINK_WHY_MAX, "%.100s: %.120s", key, reply->str);
+/* The reply to HMGET of all slots, into counts[slots]; what is not there is 0. */
+static bool take_counts(const redisReply *reply, enum resolution r, uint64_t *counts) {
+    const uint32_t slots = resolution_table[r].slots;
+    if (reply->type != REDIS_REPLY_ARRAY || reply->elements != slots) {
         return false;
     }
-    bool ok = reply->type == REDIS_REPLY_ARRAY && reply->elements % 2 == 0;
-    for (size_t i = 0; ok && i < reply->elements; i += 2) {
-        const redisReply *field = reply->element[i], *value = reply->element[i + 1];
-        uint32_t slot = 0;
-        uint64_t count = 0;
-        ok = field->type == REDIS_REPLY_STRING && value->type == REDIS_REPLY_STRING &&
-             schema_slot(r, field->str, (size_t)field->len, &slot) &&
-             schema_count(value->str, (size_t)value->len, &count);
-        if (ok) {
-            counts[slot] = count;
+    for (uint32_t slot = 0; slot < slots; slot++) {
+        const redisReply *value = reply->element[slot];
+        counts[slot] = 0;
+        if (value->type != REDIS_REPLY_NIL &&
+            (value->type != REDIS_REPLY_STRING || !schema_count(value->str, (size_t)value->len, &counts[slot]))) {
+            return false;
         }
     }
-    if (!ok) {
-        snprintf(why, LINK_WHY_MAX,
-                 "%.100s: holds something that is not a count; is another program using this key?", key);
-    }
-    return ok;
+    return true;
 }
 
 /* Takes the reply about one chunk's key of one group. False fills why. */
 typedef bool take(void *cls, const redisReply *reply, uint32_t i, const char *key, char *why);
 
-/* Sends `command KEY` for chunks [first, first + n), n <= LINK_PIPELINE_MAX, and has the replies taken. */
-static bool ask(struct link *link, const char *command, enum resolution r, int64_t first, uint32_t n, unsigned group,
-                take *each, void *cls, char *why) {
+/* What is asked of each key. */
+struct question {
+    const char *command;
+    uint32_t fields; /* the first so many slots of each; 0: none, the key alone */
+    enum resolution r;
+    unsigned group;
+    const bool *wanted; /* [n] which chunks are asked of; NULL: all */
+    take *each;
+    void *cls;
+};
+
+static bool append_question(struct link *link, const struct question *question, int64_t chunk, char *why) {
+    char key[SCHEMA_KEY_MAX], field[SLOTS_MAX][3];
+    const char *argv[2 + SLOTS_MAX] = {question->command, key};
+    size_t lens[2 + SLOTS_MAX] = {strlen(question->command), schema_chunk_key(question->r, chunk, question->group, key)};
+    for (uint32_t slot = 0; slot < question->fields; slot++) {
+        schema_field(slot, field[slot]);
+        argv[2 + slot] = field[slot];
+        lens[2 + slot] = 2;
+    }
+    return link_append(link, 2 + (int)question->fields, argv, lens, 1, why);
+}
+
+/* Asks of chunks [first, first + n), n <= LINK_PIPELINE_MAX, and has the replies taken. */
+static bool ask(struct link *link, const struct question *question, int64_t first, uint32_t n, char *why) {
     char later[LINK_WHY_MAX] = ""; /* the first failure is the one to tell */
-    char key[SCHEMA_KEY_MAX];
     for (uint32_t i = 0; i < n; i++) {
-        const size_t lens[] = {strlen(command), schema_total_key(r, first + i, group, key)};
-        const char *argv[] = {command, key};
-        if (!link_append(link, 2, argv, lens, 1, why)) {
+        if ((!question->wanted || question->wanted[i]) && !append_question(link, question, first + i, why)) {
             return false;
         }
     }
     bool ok = true;
     for (uint32_t i = 0; link_pending(link); i++) { /* all replies are taken, so that the link stays in step */
+        while (question->wanted && !question->wanted[i]) {
+            i++;
+        }
         redisReply *reply = link_reply(link, ok ? why : later);
         if (!reply) {
             ok = false;
             continue;
         }
-        schema_total_key(r, first + i, group, key);
-        ok = each(cls, reply, i, key, ok ? why : later) && ok;
+        char key[SCHEMA_KEY_MAX];
+        schema_chunk_key(question->r, first + i, question->group, key);
+        if (reply->type == REDIS_REPLY_ERROR) {
+            snprintf(ok ? why : later, LINK_WHY_MAX, "%.80s: %.60s: %.110s", link_address(link), key, reply->str);
+            ok = false;
+        } else {
+            ok = question->each(question->cls, reply, i, key, ok ? why : later) && ok;
+        }
         freeReplyObject(reply);
     }
     return ok;
@@ -61,6 +81,7 @@ static bool ask(struct link *link, const char *command, enum resolution r, int64
 
 /* Where the replies of a pipeline go. */
 struct totals {
+    struct link *link;
     enum resolution r;
     uint64_t *counts;
 };
@@ -69,12 +90,24 @@ static bool add_total(void *cls, const redisReply *reply, uint32_t i, const char
     const struct totals *totals = cls;
     const uint32_t slots = resolution_table[totals->r].slots;
     uint64_t of_group[SLOTS_MAX];
-    if (!reader_hash(reply, totals->r, key, of_group, why)) {
+    if (!take_counts(reply, totals->r, of_group)) {
+        snprintf(why, LINK_WHY_MAX, "%.80s: %.60s: holds something that is not a count; is another program using this key?",
+                 link_address(totals->link), key);
         return false;
     }
     for (uint32_t slot = 0; slot < slots; slot++) {
         totals->counts[(size_t)i * slots + slot] += of_group[slot];
     }
+    return true;
+}
+
+static bool note_existence(void *cls, const redisReply *reply, uint32_t i, const char *key, char *why) {
+    bool *exists = cls;
+    if (reply->type != REDIS_REPLY_INTEGER) {
+        snprintf(why, LINK_WHY_MAX, "%.60s: EXISTS: an answer that is no number", key);
+        return false;
+    }
+    exists[i] = exists[i] || reply->integer != 0;
     return true;
 }
 
@@ -84,9 +117,13 @@ bool reader_chunk_totals(struct link *link, enum resolution r, int64_t first, ui
     memset(counts, 0, (size_t)n * slots * sizeof *counts);
     for (uint32_t done = 0; done < n;) {
         const uint32_t here = n - done < LINK_PIPELINE_MAX ? n - done : LINK_PIPELINE_MAX;
-        struct totals totals = {r, counts + (size_t)done * slots};
+        struct totals totals = {link, r, counts + (size_t)done * slots};
         for (unsigned group = 0; group < link_groups(link); group++) {
-            if (!ask(link, "HGETALL", r, first + done, here, group, add_total, &totals, why)) {
+            /* Most chunks of a long span may not be there, and a hundred empty answers cost more than one question. */
+            bool there[LINK_PIPELINE_MAX] = {false};
+            const struct question existence = {"EXISTS", 0, r, group, NULL, note_existence, there};
+            const struct question question = {"HMGET", slots, r, group, there, add_total, &totals};
+            if (!ask(link, &existence, first + done, here, why) || !ask(link, &question, first + done, here, why)) {
                 return false;
             }
         }
@@ -95,23 +132,13 @@ bool reader_chunk_totals(struct link *link, enum resolution r, int64_t first, ui
     return true;
 }
 
-static bool note_existence(void *cls, const redisReply *reply, uint32_t i, const char *key, char *why) {
-    bool *exists = cls;
-    if (reply->type != REDIS_REPLY_INTEGER) {
-        snprintf(why, LINK_WHY_MAX, "%.100s: EXISTS: %.120s", key,
-                 reply->type == REDIS_REPLY_ERROR ? reply->str : "an unexpected answer");
-        return false;
-    }
-    exists[i] = exists[i] || reply->integer != 0;
-    return true;
-}
-
 bool reader_exists(struct link *link, enum resolution r, int64_t first, uint32_t n, bool *exists, char *why) {
     memset(exists, 0, n * sizeof *exists);
     for (uint32_t done = 0; done < n;) {
         const uint32_t here = n - done < LINK_PIPELINE_MAX ? n - done : LINK_PIPELINE_MAX;
-        for (unsigned group = 0; group < link_groups(link); group++) {
-            if (!ask(link, "EXISTS", r, first + done, here, group, note_existence, exists + done, why)) {
+        struct question question = {"EXISTS", 0, r, 0, NULL, note_existence, exists + done};
+        for (; question.group < link_groups(link); question.group++) {
+            if (!ask(link, &question, first + done, here, why)) {
                 return false;
             }
         }

@@ -15,7 +15,4 @@ bool reader_chunk_totals(struct link *link, enum resolution r, int64_t first, ui
 /* Whether there is a total of each of the chunks [first, first + n). False fills why. */
 bool reader_exists(struct link *link, enum resolution r, int64_t first, uint32_t n, bool *exists, char *why);
 
-/* A hash of a chunk as Redis answered it, into counts[slots]: shared with the store. False fills why. */
-bool reader_hash(const redisReply *reply, enum resolution r, const char *key, uint64_t *counts, char *why);
-
 #endif

@@ -15,12 +15,12 @@ unsigned schema_group(const char *node, unsigned groups) {
     return (hash ^ hash >> 16) % groups;
 }
 
-size_t schema_total_key(enum resolution r, int64_t chunk, unsigned group, char *buf) {
+size_t schema_chunk_key(enum resolution r, int64_t chunk, unsigned group, char *buf) {
     /* As much of the time as a chunk is wide: an hour, a minute, a second. */
     static const char *const formats[RESOLUTIONS] = {
-        [RESOLUTION_10MS] = "aforo:{%s:%04d-%02d-%02dT%02d:%02d:%02d",
-        [RESOLUTION_1S] = "aforo:{%s:%04d-%02d-%02dT%02d:%02d",
-        [RESOLUTION_1MIN] = "aforo:{%s:%04d-%02d-%02dT%02d",
+        [RESOLUTION_10MS] = "aforo:2:{%s:%04d-%02d-%02dT%02d:%02d:%02d",
+        [RESOLUTION_1S] = "aforo:2:{%s:%04d-%02d-%02dT%02d:%02d",
+        [RESOLUTION_1MIN] = "aforo:2:{%s:%04d-%02d-%02dT%02d",
     };
     struct civil t;
     civil_from_us(chunk_start_us(r, chunk), &t);
@@ -30,9 +30,23 @@ size_t schema_total_key(enum resolution r, int64_t chunk, unsigned group, char *
                               : snprintf(buf + n, SCHEMA_KEY_MAX - n, "}"));
 }
 
-size_t schema_node_key(enum resolution r, int64_t chunk, unsigned group, const char *node, char *buf) {
-    const size_t n = schema_total_key(r, chunk, group, buf);
-    return n + (size_t)snprintf(buf + n, SCHEMA_KEY_MAX - n, ":%.63s", node);
+size_t schema_lease_key(const char *node, char *buf) {
+    return (size_t)snprintf(buf, SCHEMA_KEY_MAX, "aforo:2:{node:%.63s}", node);
+}
+
+size_t schema_node_field(const char *node, char *buf) {
+    return (size_t)snprintf(buf, SCHEMA_KEY_MAX, "n:%.63s", node);
+}
+
+#define HOUR_S 3600
+#define OPEN_S (26 * HOUR_S)
+
+int64_t schema_until_s(enum resolution r, int64_t chunk) {
+    return (chunk_start_us(r, chunk) / US_PER_S / HOUR_S + 1) * HOUR_S + OPEN_S;
+}
+
+int64_t schema_closable_hour(int64_t now_s) {
+    return (now_s - 1 - OPEN_S) / HOUR_S - 1;
 }
 
 void schema_field(uint32_t slot, char buf[3]) {

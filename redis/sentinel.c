@@ -17,11 +17,11 @@ struct sentinel_watch {
  * ------------------------------------------------------------------------------------ */
 
 /* Takes the connection over: it is freed with the watch, or now when it cannot be subscribed. */
-static struct sentinel_watch *watch_new(redisContext *wire, const char *name, const struct redis_host *host,
-                                        const char *address) {
+static struct sentinel_watch *watch_new(const struct wire_config *config, redisContext *wire,
+                                        const struct redis_host *host, const char *address) {
     char ignored[LINK_WHY_MAX];
     const char *subscribe[] = {"SUBSCRIBE", "+switch-master"};
-    redisReply *reply = wire_call(wire, address, 2, subscribe, ignored);
+    redisReply *reply = wire_call(config, wire, address, 2, subscribe, ignored);
     const bool subscribed = reply && reply->type == REDIS_REPLY_ARRAY;
     struct sentinel_watch *watch = subscribed ? calloc(1, sizeof *watch) : NULL;
     if (reply) {
@@ -32,7 +32,7 @@ static struct sentinel_watch *watch_new(redisContext *wire, const char *name, co
         return NULL;
     }
     watch->wire = wire;
-    watch->name = name;
+    watch->name = config->url->master;
     watch->host = *host;
     return watch;
 }
@@ -90,13 +90,13 @@ bool sentinel_watch_switched(struct sentinel_watch *watch) {
 /* ---- which one is it now
  * ----------------------------------------------------------------------------------------- */
 
-static redisReply *ask_master(redisContext *wire, const struct redis_url *url, const char *address,
-                              char *why) {
+static redisReply *ask_master(const struct wire_config *config, redisContext *wire, const char *address, char *why) {
+    const struct redis_url *url = config->url;
     const char *ask[] = {"SENTINEL", "get-master-addr-by-name", url->master};
-    redisReply *reply = wire_call(wire, address, 3, ask, why);
+    redisReply *reply = wire_call(config, wire, address, 3, ask, why);
     if (reply && wire_is_error(reply, "NOAUTH") && *url->password) { /* a sentinel behind the same password */
         freeReplyObject(reply);
-        reply = wire_login(wire, url, address, why) ? wire_call(wire, address, 3, ask, why) : NULL;
+        reply = wire_login(config, wire, address, why) ? wire_call(config, wire, address, 3, ask, why) : NULL;
     }
     return reply;
 }
@@ -119,11 +119,11 @@ static bool take_master(const redisReply *reply, const char *address, const char
 
 /* Is it a master, as far as it tells? One that may not say (an ACL) is believed: a replica would refuse to
  * write. */
-static bool is_master(redisContext *wire, const struct redis_host *host, char *why) {
+static bool is_master(const struct wire_config *config, redisContext *wire, const struct redis_host *host, char *why) {
     char address[REDIS_ADDRESS_MAX];
     redis_host_render(host, address);
     const char *role[] = {"ROLE"};
-    redisReply *reply = wire_call(wire, address, 1, role, why);
+    redisReply *reply = wire_call(config, wire, address, 1, role, why);
     if (!reply) {
         return false;
     }
@@ -149,14 +149,14 @@ redisContext *sentinel_open_master(const struct wire_config *config, struct sent
             continue;
         }
         struct redis_host host;
-        redisReply *reply = ask_master(sentinel, config->url, address, why);
+        redisReply *reply = ask_master(config, sentinel, address, why);
         const bool named = reply && take_master(reply, address, config->url->master, &host, why);
         if (reply) {
             freeReplyObject(reply);
         }
         redisContext *master = named ? wire_open(config, &host, NULL, why) : NULL;
-        if (master && is_master(master, &host, why)) {
-            *watch = watch_new(sentinel, config->url->master, &host, address);
+        if (master && is_master(config, master, &host, why)) {
+            *watch = watch_new(config, sentinel, &host, address);
             return master;
         }
         if (master) {

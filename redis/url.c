@@ -1,10 +1,13 @@
 #include "redis/url.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/un.h>
+#include <unistd.h>
 
 #define TEXT_MAX 4096
 #define DB_MAX (1 << 20)
@@ -58,12 +61,30 @@ static bool number(const char *text, int max, int *out) {
 /* ---- the password's other sources
  * ------------------------------------------------------------------------------ */
 
+/* NULL, or why *file is not open. A pipe without a writer must not hold up who opens it. */
+static const char *open_regular(const char *path, FILE **file) {
+    struct stat is;
+    const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    *file = NULL;
+    if (fd < 0) {
+        return strerror(errno);
+    }
+    const bool regular = fstat(fd, &is) == 0 && S_ISREG(is.st_mode);
+    *file = regular ? fdopen(fd, "r") : NULL;
+    if (!*file) {
+        close(fd);
+        return regular ? "out of memory" : "it is not a regular file";
+    }
+    return NULL;
+}
+
 static bool read_password_file(const char *path, char password[REDIS_URL_PART_MAX], char *why) {
     char line[REDIS_URL_PART_MAX + 1]; /* one more than fits, to tell that it does not */
-    FILE *file = fopen(path, "re");
+    FILE *file = NULL;
+    const char *reason = open_regular(path, &file);
     const bool read = file && fgets(line, sizeof line, file);
-    const char *reason = file ? "it is empty" : strerror(errno);
     if (file) {
+        reason = "it is empty";
         fclose(file);
     }
     if (read) {

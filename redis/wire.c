@@ -1,6 +1,7 @@
 #include "redis/wire.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
@@ -31,12 +32,67 @@ void wire_explain(const redisContext *wire, const char *address, char *why) {
     snprintf(why, LINK_WHY_MAX, "%.120s: %.120s", address, reason);
 }
 
-redisReply *wire_call(redisContext *wire, const char *address, int argc, const char **argv, char *why) {
+#define SLICE_MS 100 /* how soon a wait hears that another thread has shortened it */
+
+static int64_t end_of_wait(const struct wire_config *config, int64_t end_ms) {
+    const int64_t until_ms = config->until_ms ? atomic_load_explicit(config->until_ms, memory_order_relaxed) : WIRE_NO_END;
+    end_ms = end_ms < config->end_ms ? end_ms : config->end_ms;
+    return end_ms < until_ms ? end_ms : until_ms;
+}
+
+/* False: end_ms came first, which is noted in the connection as hiredis notes its own time-outs. */
+static bool wait_for(const struct wire_config *config, redisContext *wire, short events, int64_t end_ms) {
+    struct pollfd poll_for = {.fd = wire->fd, .events = events};
+    for (;;) {
+        const int64_t left_ms = end_of_wait(config, end_ms) - wire_now_ms();
+        const int ready = poll(&poll_for, 1, left_ms <= 0 ? 0 : left_ms < SLICE_MS ? (int)left_ms : SLICE_MS);
+        if (ready > 0) {
+            return true;
+        }
+        if (left_ms <= 0 || (ready < 0 && errno != EINTR)) {
+            wire->err = REDIS_ERR_IO;
+            snprintf(wire->errstr, sizeof wire->errstr, "%s", strerror(EAGAIN));
+            return false;
+        }
+    }
+}
+
+static bool write_until(const struct wire_config *config, redisContext *wire, int64_t end_ms) {
+    for (int written = 0; !written;) {
+        if (!wait_for(config, wire, POLLOUT, end_ms) || redisBufferWrite(wire, &written) != REDIS_OK) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool wire_write(const struct wire_config *config, redisContext *wire) {
+    return write_until(config, wire, wire_now_ms() + config->timeout_ms);
+}
+
+redisReply *wire_reply(const struct wire_config *config, redisContext *wire) {
+    const int64_t end_ms = wire_now_ms() + config->timeout_ms;
+    void *reply = NULL;
+    bool written = false;
+    while (redisGetReplyFromReader(wire, &reply) == REDIS_OK && !reply) {
+        if (!written && !(written = write_until(config, wire, end_ms))) {
+            return NULL;
+        }
+        if (!wait_for(config, wire, POLLIN, end_ms) || redisBufferRead(wire) != REDIS_OK) {
+            return NULL;
+        }
+    }
+    return reply;
+}
+
+redisReply *wire_call(const struct wire_config *config, redisContext *wire, const char *address, int argc,
+                      const char **argv, char *why) {
     size_t lens[ARGUMENTS_MAX];
     for (int i = 0; i < argc; i++) {
         lens[i] = strlen(argv[i]);
     }
-    redisReply *reply = redisCommandArgv(wire, argc, argv, lens);
+    redisReply *reply =
+        redisAppendCommandArgv(wire, argc, argv, lens) == REDIS_OK ? wire_reply(config, wire) : NULL;
     if (!reply) {
         wire_explain(wire, address, why);
     }
@@ -44,32 +100,32 @@ redisReply *wire_call(redisContext *wire, const char *address, int argc, const c
 }
 
 /* A command whose answer must be no error. *refused: it was one. */
-static bool must(redisContext *wire, const char *address, int argc, const char **argv, bool *refused,
-                 char *why) {
-    redisReply *reply = wire_call(wire, address, argc, argv, why);
+static bool must(const struct wire_config *config, redisContext *wire, const char *address, int argc, const char **argv,
+                 bool *refused, char *why) {
+    redisReply *reply = wire_call(config, wire, address, argc, argv, why);
     if (!reply) {
         return false;
     }
     *refused = reply->type == REDIS_REPLY_ERROR;
     if (*refused) {
-        snprintf(why, LINK_WHY_MAX, "%.100s: %s: %.120s", address, argv[0], reply->str);
+        snprintf(why, LINK_WHY_MAX, "%.80s: %.10s: %.150s", address, argv[0], reply->str);
     }
     freeReplyObject(reply);
     return !*refused;
 }
 
-static bool login(redisContext *wire, const struct redis_url *url, const char *address, bool *refused,
-                  char *why) {
+static bool login(const struct wire_config *config, redisContext *wire, const char *address, bool *refused, char *why) {
+    const struct redis_url *url = config->url;
     if (!*url->password) {
         return true;
     }
     const char *auth[] = {"AUTH", *url->user ? url->user : url->password, url->password};
-    return must(wire, address, *url->user ? 3 : 2, auth, refused, why);
+    return must(config, wire, address, *url->user ? 3 : 2, auth, refused, why);
 }
 
-bool wire_login(redisContext *wire, const struct redis_url *url, const char *address, char *why) {
+bool wire_login(const struct wire_config *config, redisContext *wire, const char *address, char *why) {
     bool refused;
-    return login(wire, url, address, &refused, why);
+    return login(config, wire, address, &refused, why);
 }
 
 /* hiredis makes room for as many elements as an array says it has, before it has seen one: a line of twenty bytes could
@@ -101,9 +157,12 @@ static void bound_arrays(redisContext *wire) {
 
 static redisContext *reach(const struct wire_config *config, const struct redis_host *host,
                            const char *address, char *why) {
-    redisContext *wire = host ? redisConnectWithTimeout(host->name, host->port, config->timeout)
-                              : redisConnectUnixWithTimeout(config->url->path, config->timeout);
-    if (!wire || wire->err || redisSetTimeout(wire, config->timeout) != REDIS_OK) {
+    const int64_t now_ms = wire_now_ms(), left_ms = end_of_wait(config, now_ms + config->timeout_ms) - now_ms;
+    const int64_t most_ms = left_ms > 0 ? left_ms : 1;
+    const struct timeval timeout = {.tv_sec = most_ms / 1000, .tv_usec = most_ms % 1000 * 1000};
+    redisContext *wire = host ? redisConnectWithTimeout(host->name, host->port, timeout)
+                              : redisConnectUnixWithTimeout(config->url->path, timeout);
+    if (!wire || wire->err || redisSetTimeout(wire, timeout) != REDIS_OK) {
         wire_explain(wire, address, why);
         if (wire) {
             redisFree(wire);
@@ -138,14 +197,14 @@ redisContext *wire_open(const struct wire_config *config, const struct redis_hos
     if (!wire) {
         return NULL;
     }
-    bool ok = login(wire, config->url, address, &no, why);
+    bool ok = login(config, wire, address, &no, why);
     if (ok && config->url->db) {
         char db[16];
         snprintf(db, sizeof db, "%d", config->url->db);
         const char *select[] = {"SELECT", db};
-        ok = must(wire, address, 2, select, &no, why);
+        ok = must(config, wire, address, 2, select, &no, why);
     }
-    if (ok && config->check && !config->check(config->check_cls, wire, address, why)) {
+    if (ok && config->check && !config->check(config->check_cls, config, wire, address, why)) {
         ok = false;
         no = !wire->err;
     }

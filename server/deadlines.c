@@ -1,6 +1,7 @@
 #include "server/deadlines.h"
 
 #include "counters/window.h"
+#include "server/farewell.h"
 
 #include <linux/tcp.h> /* struct tcp_info with tcpi_bytes_acked, which netinet/tcp.h lacks */
 #include <netinet/in.h>
@@ -26,6 +27,8 @@ int64_t deadline_limit_us(const struct deadline *deadline, const struct options 
         return options->header_timeout + (deadline->served ? options->idle_timeout + LIBRARY_US : 0);
     case PHASE_HEADERS:
         return options->header_timeout;
+    case PHASE_FAREWELL:
+        return FAREWELL_US;
     default:
         return options->body_timeout + (int64_t)(deadline->bytes / BYTES_PER_S) * US_PER_S;
     }

@@ -5,8 +5,9 @@
 
 #include "server/options.h"
 
-/* What the other side owes us: a request; the rest of its headers; its body; to take our answer. */
-enum phase { PHASE_IDLE, PHASE_HEADERS, PHASE_BODY, PHASE_ANSWER };
+/* What the other side owes us: a request; the rest of its headers; its body; to take our answer; to see an answer
+ * that came before the end of its body (farewell.h). */
+enum phase { PHASE_IDLE, PHASE_HEADERS, PHASE_BODY, PHASE_ANSWER, PHASE_FAREWELL };
 
 struct deadline {
     enum phase phase;

@@ -16,6 +16,7 @@
 
 #define ACCEPTS_A_TURN 4 /* a burst is shared by the workers, who all see it */
 #define EVENTS_A_TURN 64
+#define WARN_EVERY_US (60 * US_PER_S)
 #define BACKLOG_MAX 8192 /* more than waits in a backlog */
 #define ADMIN_CONNECTIONS_MAX 256 /* of --admin-listen, whatever --max-connections is: neither takes the other's places */
 #define BATCH_CONNECTIONS_MAX 256 /* of a worker: 16 MiB of pools; who comes after these reads in smaller pieces */
@@ -102,7 +103,16 @@ static void guest_free(struct door *door, struct guest *guest) {
     free(guest);
 }
 
-static void guest_leaves(struct door *door, struct guest *guest) {
+static void note_closed(const struct door *door, const struct sockaddr *address, const char *why) {
+    char client[LOG_ADDRESS_MAX];
+    if (log_is_on(LOG_DEBUG)) {
+        log_line(LOG_DEBUG, "connection closed", "worker=%u client=%s why=\"%s\"", door->worker->index,
+                 log_address(address, client), why);
+    }
+}
+
+static void guest_leaves(struct door *door, struct guest *guest, const char *why) {
+    note_closed(door, &guest->address.any, why);
     close(guest->fd);
     door_count_closed(door->worker, &guest->address.any);
     guest_free(door, guest);
@@ -129,7 +139,7 @@ static bool listen_to(struct door *door, struct guest *guest) {
         return false;
     }
     if (n <= 0) {
-        guest_leaves(door, guest);
+        guest_leaves(door, guest, "the client left without a word");
         return true;
     }
     struct MHD_Daemon *daemon = worker->daemon[pool_of(worker, bytes, (size_t)n)];
@@ -146,15 +156,34 @@ static bool listen_to(struct door *door, struct guest *guest) {
 
 /* Ours is for all threads together; the library's own limit, per daemon, would leave who comes too late in the backlog,
  * waiting for an answer that never comes. */
-static bool take_place(const struct worker *worker) {
+static uint64_t places(const struct worker *worker) {
     const struct server *server = worker->server;
-    const uint64_t most =
-        worker == server->admin ? ADMIN_CONNECTIONS_MAX : (uint64_t)server->options->max_connections;
+    return worker == server->admin ? ADMIN_CONNECTIONS_MAX : (uint64_t)server->options->max_connections;
+}
+
+static bool take_place(const struct worker *worker) {
+    const uint64_t most = places(worker);
     if (atomic_fetch_add_explicit(places_taken(worker), 1, memory_order_relaxed) < most) {
         return true;
     }
     atomic_fetch_sub_explicit(places_taken(worker), 1, memory_order_relaxed);
     return false;
+}
+
+/* n more found no place. The first is told at once, and what follows once a minute. */
+static void warn_of_full(struct door *door, uint64_t n) {
+    struct worker *worker = door->worker;
+    struct server *server = worker->server;
+    const bool admin = worker == server->admin;
+    const uint64_t refused = log_gate_add(admin ? &server->admin_places_full : &server->places_full, n,
+                                          atomic_load_explicit(&worker->alive_us, memory_order_relaxed), WARN_EVERY_US);
+    if (refused) {
+        log_line(LOG_WARN, admin ? "no place is left at --admin-listen" : "--max-connections is reached",
+                 "open=%llu most=%llu refused=%llu remedy=%s",
+                 (unsigned long long)atomic_load_explicit(places_taken(worker), memory_order_relaxed),
+                 (unsigned long long)places(worker), (unsigned long long)refused,
+                 admin ? "\"close connections that only wait\"" : "\"raise --max-connections, or add servers\"");
+    }
 }
 
 static void refuse(struct door *door, int fd, enum metric why) {
@@ -191,7 +220,7 @@ static void take_in(struct door *door, struct guest *guest) {
     metric_add_owner(&door->worker->metrics, METRIC_connections_opened, 1);
     /* Once: when it speaks, it goes; closing it ends the watch. */
     if (!listen_to(door, guest) && !watch(door, guest->fd, EPOLLIN | EPOLLONESHOT, guest)) {
-        guest_leaves(door, guest);
+        guest_leaves(door, guest, "out of memory");
     }
 }
 
@@ -242,11 +271,14 @@ static void take_inbox(struct door *door, struct guest *leave) {
 static void let_in(struct door *door, int fd, const struct guest *template) {
     struct address_places *address_places = door->worker->server->address_places;
     if (!take_place(door->worker)) {
+        note_closed(door, &template->address.any, "no place is left");
         refuse(door, fd, METRIC_connections_refused);
+        warn_of_full(door, 1);
         return;
     }
     if (!address_places_take(address_places, &template->address.any)) {
         atomic_fetch_sub_explicit(places_taken(door->worker), 1, memory_order_relaxed);
+        note_closed(door, &template->address.any, "one too many for --max-connections-per-address");
         refuse(door, fd, METRIC_connections_refused_of_address);
         return;
     }
@@ -313,9 +345,10 @@ void door_tick(struct door *door, int64_t now_us) {
     for (struct guest *guest = door->first, *next; guest; guest = next) {
         next = guest->next;
         if (now_us - guest->since_us > idle_us) {
-            guest_leaves(door, guest);
+            guest_leaves(door, guest, "said nothing for --header-timeout or --idle-timeout");
         }
     }
+    warn_of_full(door, 0);
     if (door->paused && door->listen_fd >= 0) {
         door->spare_fd = door->spare_fd < 0 ? spare() : door->spare_fd;
         door->paused = !watch(door, door->listen_fd, EPOLLIN, NULL);
@@ -347,7 +380,7 @@ void door_close(struct door *door) {
     door_shut(door);
     for (struct guest *guest = door->first, *next; guest; guest = next) {
         next = guest->next;
-        guest_leaves(door, guest);
+        guest_leaves(door, guest, "the server stops");
     }
 }
 

@@ -38,14 +38,15 @@ bool framing_sees_lines(void) {
 }
 
 struct framing_target framing_target_of(const char *uri) {
-    const char *at = uri;
+    const char *at = uri, *query = NULL;
     for (; *at; at++) {
         const bool visible = *at > ' ' && *at < 0x7f && *at != '#';
         if (!visible || (at[0] == '%' && at[1] == '0' && at[2] == '0')) {
-            return (struct framing_target){NULL};
+            return (struct framing_target){NULL, NULL};
         }
+        query = *at == '?' && !query ? at + 1 : query;
     }
-    return (struct framing_target){at};
+    return (struct framing_target){at, query};
 }
 
 const char *framing_path(const char *url) {
@@ -199,6 +200,10 @@ static enum MHD_Result look_at_header(void *cls, enum MHD_ValueKind kind, const 
     } else if (is(name, name_size, "transfer-encoding", 17)) {
         look->encodings++;
         framing->broken = framing->broken || value_size != 7 || strncasecmp(value, "chunked", 7) != 0;
+    } else if (is(name, name_size, "content-encoding", 16)) {
+        framing->encoded = framing->encoded || value_size != 8 || strncasecmp(value, "identity", 8) != 0;
+    } else if (is(name, name_size, "authorization", 13)) {
+        framing->authorizations++;
     } else if (name_size == 4 && (name[0] | 0x20) == 'h' && strncasecmp(name, "Host", 4) == 0) {
         look->hosts++;
     }

@@ -11,6 +11,8 @@
 struct framing {
     bool broken;     /* refuse it and close: everything that follows on the connection is in doubt */
     bool chunked;    /* answer it and close: the library takes chunks laxly, and shows us no bytes of them */
+    bool encoded;    /* a Content-Encoding other than identity: its body is not what it looks like */
+    unsigned authorizations; /* headers of that name */
     bool has_length; /* it says how long its body is: Content-Length, or chunked */
     uint64_t length; /* Content-Length; 0 without one */
     size_t header_bytes; /* request line, headers, empty line */
@@ -19,7 +21,8 @@ struct framing {
 /* What has to be kept of the request line until the headers are there: the library changes the target in
  * place. */
 struct framing_target {
-    const char *end; /* NULL: it holds what no target may */
+    const char *end;   /* NULL: it holds what no target may */
+    const char *query; /* what follows the first '?'; NULL without one. As it came: only until the library goes on */
 };
 
 /* Of the target as it came: visible ASCII only, no '#', no %00. */

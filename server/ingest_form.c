@@ -7,6 +7,7 @@
 
 static const char field_name[] = "value";
 #define FIELD_NAME_LEN (sizeof field_name - 1)
+#define OFFSET_AT 19 /* characters before an offset, at least: 2016-05-28T11:11:11 */
 #define NAME_DIFFERS 0xff /* name_match of a name that is not ours whatever follows */
 
 enum phase { PHASE_NAME, PHASE_OURS, PHASE_OTHER };
@@ -98,8 +99,13 @@ static void take(struct form *form, char byte) {
         end_field(form);
     } else if (byte == '=' && form->phase == PHASE_NAME) {
         end_name(form);
+    } else if (byte == '+') {
+        if (form->phase == PHASE_OURS && form->values == 1 && form->value_len < TIMESTAMP_MAX) {
+            form->pluses |= UINT64_C(1) << form->value_len;
+        }
+        take_decoded(form, ' ');
     } else {
-        take_decoded(form, byte == '+' ? ' ' : byte);
+        take_decoded(form, byte);
     }
 }
 
@@ -115,10 +121,19 @@ static void take_line_end(struct form *form) {
     }
 }
 
+static void note_first(struct form *form, const char *data, size_t len) {
+    for (size_t i = 0; i < len && form->firsts < sizeof form->first; i++) {
+        if (form->firsts > 0 || !strchr(" \t\r\n", data[i]) || !data[i]) {
+            form->first[form->firsts++] = data[i];
+        }
+    }
+}
+
 void form_feed(struct form *form, const char *data, size_t len) {
     if (len > 0) {
         form->empty = false;
     }
+    note_first(form, data, len);
     for (size_t i = 0; i < len; i++) {
         const char byte = data[i];
         if (byte == '\n' && form->line_end == LINE_END_CR) {
@@ -136,16 +151,43 @@ void form_feed(struct form *form, const char *data, size_t len) {
     }
 }
 
-static enum form_outcome explain(const struct timestamp_error *error, char *why) {
+static enum form_outcome explain(const struct form *form, const struct timestamp_error *error, char *why) {
+    const bool plus = error->found == ' ' && error->at < TIMESTAMP_MAX && (form->pluses >> error->at & 1);
+    if (plus && error->at >= OFFSET_AT) {
+        snprintf(why, FORM_WHY_MAX,
+                 "value: '+' is a blank in a form: send %%2B for the '+' of an offset (character %zu)",
+                 error->at + 1);
+        return FORM_MALFORMED;
+    }
     const int prefix = snprintf(why, FORM_WHY_MAX, "value: ");
     timestamp_explain(error, why + prefix, FORM_WHY_MAX - (size_t)prefix);
     return FORM_MALFORMED;
 }
 
-enum form_outcome form_end(const struct form *form, int64_t *us, char *why) {
-    if (form->empty) {
-        return FORM_EMPTY;
+/* What is no form, by its first bytes: a sentence for whoever sent it, or NULL. */
+static const char *other_format(const struct form *form) {
+    if (form->values > 0 || form->firsts == 0) {
+        return NULL;
     }
+    const char first = form->first[0];
+    if (first == '{' || first == '[' || first == '"') {
+        return "body: JSON is not taken; POST / takes a form, value=<timestamp>, and POST /events one timestamp a line";
+    }
+    if (first == '-' && form->firsts == 2 && form->first[1] == '-') {
+        return "body: multipart is not taken; send a form: curl --data value=<timestamp>, not -F";
+    }
+    return NULL;
+}
+
+static enum form_outcome missing(const struct form *form, char *why) {
+    const bool digit = form->firsts > 0 && form->first[0] >= '0' && form->first[0] <= '9';
+    snprintf(why, FORM_WHY_MAX, "value: missing, send value=<timestamp>%s",
+             digit ? "; for a file of timestamps: curl --data-binary @FILE .../events" : "");
+    return FORM_MALFORMED;
+}
+
+/* What is still open is ended as it stands. */
+static struct form ended(const struct form *form) {
     struct form last = *form;
     if (last.line_end == LINE_END_CR) { /* alone it ends nothing */
         take_line_end(&last);
@@ -154,21 +196,43 @@ enum form_outcome form_end(const struct form *form, int64_t *us, char *why) {
         note_fault(&last, FORM_FAULT_ESCAPE);
     }
     end_field(&last);
-    if (last.fault == FORM_FAULT_ESCAPE) {
-        snprintf(why, FORM_WHY_MAX, "body: %% at byte %llu is not followed by two hexadecimal digits",
-                 (unsigned long long)last.fault_at);
+    return last;
+}
+
+static enum form_outcome end(const struct form *last, enum form_source source, int64_t *us, char *why) {
+    if (last->fault == FORM_FAULT_ESCAPE) {
+        snprintf(why, FORM_WHY_MAX, "%s: %% at byte %llu is not followed by two hexadecimal digits",
+                 source == FORM_BODY ? "body" : "query", (unsigned long long)last->fault_at);
         return FORM_MALFORMED;
     }
-    if (last.fault == FORM_FAULT_TWICE) {
+    if (last->fault == FORM_FAULT_TWICE) {
         snprintf(why, FORM_WHY_MAX, "value: given more than once");
         return FORM_MALFORMED;
     }
-    if (last.values == 0) {
-        snprintf(why, FORM_WHY_MAX, "value: missing, send value=<timestamp>");
-        return FORM_MALFORMED;
+    if (last->values == 0) {
+        return FORM_EMPTY;
     }
     struct timestamp_error error;
-    return timestamp_parse(last.value, last.value_len, us, &error) ? FORM_EVENT : explain(&error, why);
+    return timestamp_parse(last->value, last->value_len, us, &error) ? FORM_EVENT : explain(last, &error, why);
+}
+
+enum form_outcome form_end_optional(const struct form *form, enum form_source source, int64_t *us, char *why) {
+    const struct form last = ended(form);
+    const char *other = source == FORM_BODY ? other_format(&last) : NULL;
+    if (other) {
+        snprintf(why, FORM_WHY_MAX, "%s", other);
+        return FORM_MALFORMED;
+    }
+    return end(&last, source, us, why);
+}
+
+enum form_outcome form_end(const struct form *form, int64_t *us, char *why) {
+    const enum form_outcome outcome = form_end_optional(form, FORM_BODY, us, why);
+    return outcome == FORM_EMPTY && !form->empty ? missing(form, why) : outcome;
+}
+
+bool form_has_value(const struct form *form) {
+    return ended(form).values > 0;
 }
 
 /* value=<timestamp> as it stands: true when it is one. Of the bytes that mean something in a form, only '+'

@@ -4,6 +4,7 @@
  * pieces put together. */
 #include "server/ingest_lines.h"
 
+#include <stdio.h>
 #include <string.h>
 
 void lines_begin(struct lines *lines) {
@@ -146,4 +147,14 @@ void lines_end(struct lines *lines, struct lines_batch *batch) {
     if (lines->held > 0 || lines->overlong) {
         lines_take_held(lines, batch);
     }
+}
+
+size_t lines_explain(const struct timestamp_error *error, char *buf, size_t cap) {
+    const size_t len = timestamp_explain(error, buf, cap);
+    const bool too_long = error->at == TIMESTAMP_MAX && !error->what;
+    const char *hint = too_long ? "; are the line ends lost? (curl: --data-binary @FILE, not --data)"
+                       : error->at == 0 && error->found ? "; a line is one timestamp and nothing else"
+                                                        : "";
+    const int more = snprintf(buf + len, cap - len, "%s", hint);
+    return len + (size_t)more < cap ? len + (size_t)more : cap - 1;
 }

@@ -41,4 +41,7 @@ size_t lines_feed(struct lines *lines, const char *data, size_t len, struct line
 /* The end of the body: a last line without an end is yielded into batch (n is 0 or 1). */
 void lines_end(struct lines *lines, struct lines_batch *batch);
 
+/* The sentence of a line's error as timestamp_explain has it, with what a whole line of another kind asks for. */
+size_t lines_explain(const struct timestamp_error *error, char *buf, size_t cap);
+
 #endif

@@ -3,6 +3,8 @@
 #include "counters/civil.h"
 #include "server/clock.h"
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -25,6 +27,10 @@ bool log_level_by_name(const char *name, enum log_level *out) {
         }
     }
     return false;
+}
+
+bool log_is_on(enum log_level level) {
+    return level <= level_max;
 }
 
 void log_line(enum log_level level, const char *msg, const char *format, ...) {
@@ -68,4 +74,55 @@ const char *log_quote(const char *value, char *buf, size_t cap) {
     buf[n++] = '"';
     buf[n] = '\0';
     return buf;
+}
+
+const char *log_address(const struct sockaddr *address, char *buf) {
+    char host[INET6_ADDRSTRLEN] = "?";
+    if (address && address->sa_family == AF_INET) {
+        const struct sockaddr_in *in = (const struct sockaddr_in *)(const void *)address;
+        inet_ntop(AF_INET, &in->sin_addr, host, sizeof host);
+        snprintf(buf, LOG_ADDRESS_MAX, "%s:%u", host, ntohs(in->sin_port));
+    } else if (address && address->sa_family == AF_INET6) {
+        const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)(const void *)address;
+        inet_ntop(AF_INET6, &in6->sin6_addr, host, sizeof host);
+        snprintf(buf, LOG_ADDRESS_MAX, "[%s]:%u", host, ntohs(in6->sin6_port));
+    } else {
+        snprintf(buf, LOG_ADDRESS_MAX, "?");
+    }
+    return buf;
+}
+
+bool log_limit_admits(struct log_limit *limit, int64_t now_us, int64_t period_us, unsigned most) {
+    if (now_us - limit->since_us >= period_us && !limit->left_out) {
+        limit->since_us = now_us;
+        limit->said = 0;
+    }
+    if (limit->said < most) {
+        limit->said++;
+        return true;
+    }
+    limit->left_out++;
+    return false;
+}
+
+uint64_t log_limit_left_out(struct log_limit *limit, int64_t now_us, int64_t period_us) {
+    if (!limit->left_out || now_us - limit->since_us < period_us) {
+        return 0;
+    }
+    const uint64_t left_out = limit->left_out;
+    limit->left_out = 0;
+    limit->said = 0;
+    limit->since_us = now_us;
+    return left_out;
+}
+
+uint64_t log_gate_add(struct log_gate *gate, uint64_t n, int64_t now_us, int64_t period_us) {
+    const uint64_t before = atomic_fetch_add_explicit(&gate->n, n, memory_order_relaxed);
+    int64_t next_us = atomic_load_explicit(&gate->next_us, memory_order_relaxed);
+    if (before + n == 0 || now_us < next_us ||
+        !atomic_compare_exchange_strong_explicit(&gate->next_us, &next_us, now_us + period_us, memory_order_relaxed,
+                                                 memory_order_relaxed)) {
+        return 0;
+    }
+    return atomic_exchange_explicit(&gate->n, 0, memory_order_relaxed);
 }

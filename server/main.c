@@ -1,13 +1,15 @@
 /* aforod: an inventory. Everything is made here in order, and unmade in reverse. */
 #include "redis/url.h"
 #include "server/access.h"
+#include "server/banner.h"
 #include "server/clock.h"
 #include "server/listen.h"
 #include "server/log.h"
 #include "server/notify.h"
 #include "server/refusals.h"
 #include "server/sandbox.h"
-#include "server/store_redis.h"
+#include "server/flush/store_redis.h"
+#include "server/standard_files.h"
 #include "server/worker.h"
 
 #include <errno.h>
@@ -27,12 +29,28 @@
 /* Writes the state file to the disk once a second, so that a power loss costs no more. A thread of its own: a slow disk
  * then holds up nobody. */
 struct syncer {
-    struct counters *counters;
+    struct server *server;
     pthread_t thread;
     pthread_mutex_t mutex;
     pthread_cond_t wake;
     bool stopping;
 };
+
+/* A state file that is no longer where it was is gone when this process ends, and what was acknowledged with it. */
+static void look_for_file(struct server *server) {
+    char why[COUNTERS_WHY_MAX], quoted[2 * COUNTERS_WHY_MAX];
+    const bool lost = !counters_is_in_place(server->counters, why);
+    if (lost != atomic_load(&server->state_is_lost)) {
+        if (lost) {
+            log_line(LOG_ERROR, "the state file is gone: what is counted now is lost when this process ends",
+                     "error=%s remedy=\"send clients elsewhere; stop it with SIGTERM, which flushes, and start it again\"",
+                     log_quote(why, quoted, sizeof quoted));
+        } else {
+            log_line(LOG_INFO, "the state file is back", "state=%s", server->options->state);
+        }
+        atomic_store(&server->state_is_lost, lost);
+    }
+}
 
 static void *syncer_main(void *cls) {
     struct syncer *syncer = cls;
@@ -43,7 +61,8 @@ static void *syncer_main(void *cls) {
         const struct timespec until = {.tv_sec = next_us / US_PER_S, .tv_nsec = next_us % US_PER_S * 1000};
         pthread_cond_timedwait(&syncer->wake, &syncer->mutex, &until);
         pthread_mutex_unlock(&syncer->mutex);
-        const bool ok = counters_sync(syncer->counters);
+        look_for_file(syncer->server);
+        const bool ok = counters_sync(syncer->server->counters);
         if (ok == failed) {
             log_line(ok ? LOG_INFO : LOG_ERROR, ok ? "the state file is written again" : "cannot write the state file",
                      "error=\"%s\"", ok ? "" : strerror(errno));
@@ -55,8 +74,8 @@ static void *syncer_main(void *cls) {
     return NULL;
 }
 
-static bool syncer_start(struct syncer *syncer, struct counters *counters) {
-    *syncer = (struct syncer){.counters = counters};
+static bool syncer_start(struct syncer *syncer, struct server *server) {
+    *syncer = (struct syncer){.server = server};
     pthread_condattr_t steady; /* a wall clock that is set back must not put off the next write */
     pthread_condattr_init(&steady);
     pthread_condattr_setclock(&steady, CLOCK_MONOTONIC);
@@ -87,6 +106,7 @@ static struct counters *open_counters(const struct options *options, unsigned wo
         fprintf(stderr, "aforod: %s\n", why);
         return NULL;
     }
+    counters_set_now(counters, clock_wall_us()); /* what read-back compares with is of the present */
     if (repaired) {
         log_line(LOG_WARN, "completed what a crash had left half done", "counts=%" PRIu64, repaired);
     }
@@ -99,15 +119,17 @@ static bool start_flush(struct server *server) {
     if (!*options->redis) {
         return true;
     }
-    char why[STORE_WHY_MAX];
+    char why[COUNTERS_WHY_MAX], owner[COUNTERS_OWNER_MAX];
+    _Static_assert(COUNTERS_WHY_MAX >= STORE_WHY_MAX, "room for the sentences of both");
+    counters_owner(server->counters, owner);
     const struct store_redis_config config = {
         .url = options->redis,
         .node_id = counters_node_id(server->counters),
+        .owner = owner,
         .ttl_s = {options->redis_ttl_10ms / US_PER_S, options->redis_ttl_1s / US_PER_S,
                   options->redis_ttl_1min / US_PER_S},
         .horizon_s = options->horizon / US_PER_S,
         .timeout_ms = options->redis_timeout / US_PER_MS,
-        .allow_eviction = options->redis_allow_eviction,
     };
     struct store *store = store_redis_new(&config, why);
     if (!store) {
@@ -117,9 +139,9 @@ static bool start_flush(struct server *server) {
     const struct flush_config flush = {.counters = server->counters,
                                        .store = store,
                                        .interval_us = options->flush_interval};
-    server->flush = flush_start(&flush);
+    server->flush = flush_start(&flush, why);
     if (!server->flush) {
-        fprintf(stderr, "aforod: cannot start the flush thread: out of memory or threads\n");
+        fprintf(stderr, "aforod: %s\n", why);
     }
     return server->flush != NULL;
 }
@@ -251,7 +273,7 @@ static int run(struct server *server, const sigset_t *signals) {
         access_warn(server, admin_fd, "admin-listen", false, true);
     }
     struct syncer syncer;
-    bool ok = syncer_start(&syncer, server->counters);
+    bool ok = syncer_start(&syncer, server);
     if (ok) {
         ok = workers_start(server, listen_fd, admin_fd);
         close(listen_fd);
@@ -259,10 +281,13 @@ static int run(struct server *server, const sigset_t *signals) {
             close(admin_fd);
         }
         if (ok) {
+            char quoted[512]; /* a path may hold anything */
             log_line(LOG_INFO, "listening", "address=%s threads=%u node=%s state=%s socket=%s%s%s", address,
-                     server->workers, counters_node_id(server->counters), server->options->state,
+                     server->workers, counters_node_id(server->counters),
+                     log_quote(server->options->state, quoted, sizeof quoted),
                      server->listen_is_shared ? "inherited" : "own", admin ? " admin_address=" : "", admin_address);
             notify_send("READY=1");
+            banner_print(server->options, address, admin_address);
             stop(server, wait_for_signal(server, signals, INT64_MAX), signals);
         } else {
             workers_stop(server, 0);
@@ -297,6 +322,9 @@ static bool options_make_sense(const struct options *options, enum log_level *le
     if (strcmp(options->sandbox, "on") != 0 && strcmp(options->sandbox, "off") != 0) {
         return wrong("sandbox", "'%s' is neither on nor off", options->sandbox);
     }
+    if (!banner_is_valid(options->banner)) {
+        return wrong("banner", "'%s' is none of auto, on, off", options->banner);
+    }
     if (options->horizon % US_PER_S || options->future % US_PER_S) {
         return wrong(options->horizon % US_PER_S ? "horizon" : "future", "must be whole seconds");
     }
@@ -313,6 +341,11 @@ static bool options_make_sense(const struct options *options, enum log_level *le
 }
 
 int main(int argc, char **argv) {
+    if (standard_files_open() < 0) {
+        fprintf(stderr, "aforod: a standard descriptor is closed, and /dev/null cannot be opened in its place: %s\n",
+                strerror(errno));
+        return EXIT_FAILURE;
+    }
     struct options options;
     switch (options_read(argc, argv, &options)) {
     case OPTIONS_DONE:
@@ -328,6 +361,10 @@ int main(int argc, char **argv) {
     }
     const bool arrival = strcmp(options.clock, "arrival") == 0;
     log_set_level(level);
+    if (options.passed_over) {
+        log_line(LOG_INFO, "passed over what Kubernetes sets for a service of this name", "variables=%zu",
+                 options.passed_over);
+    }
     sigset_t signals;
     sigemptyset(&signals);
     sigaddset(&signals, SIGTERM);
@@ -336,6 +373,7 @@ int main(int argc, char **argv) {
     pthread_sigmask(SIG_BLOCK, &signals, NULL); /* every thread inherits it: only main takes them */
     struct sigaction ignore = {.sa_handler = SIG_IGN};
     sigaction(SIGPIPE, &ignore, NULL);
+    sigaction(SIGXFSZ, &ignore, NULL); /* a file that may not grow is an error of the call, which says so */
     raise_file_limit(&options);
     const int sandbox_error = strcmp(options.sandbox, "on") == 0 && !sandbox_enter() ? errno : 0;
 

@@ -1,6 +1,8 @@
+#define _GNU_SOURCE /* environ */
 #include "server/options.h"
 
 #include "counters/units.h"
+#include "server/usage.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -8,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #ifndef AFORO_VERSION
 #define AFORO_VERSION "unknown"
@@ -17,7 +20,7 @@
 #define HELP_COLUMNS 80
 #define HELP_FRAME 3 /* lines of --help that describe no flag */
 
-enum option_type { TEXT, COUNT, SIZE, DURATION, RATE, SWITCH };
+enum option_type { TEXT, COUNT, SIZE, DURATION, RATE };
 
 struct option_row {
     enum option_type type;
@@ -55,11 +58,24 @@ static const char *expected(const struct option_row *row) {
     case DURATION:
         return "a duration such as 100ms, 10s, 5m, 1h, 7d";
     case SIZE:
-        return "a size such as 65536, 64KiB, 64MiB";
+        return "a size such as 65536, 64k, 64KiB, 64M, 64MiB, 64MB";
     case RATE:
         return "a rate such as 100/s";
     default:
         return "a whole number";
+    }
+}
+
+/* A bound as the user would write it. */
+static const char *say(const struct option_row *row, int64_t number, char *buf, size_t cap) {
+    switch (row->type) {
+    case DURATION:
+        return units_say_duration(number, buf, cap);
+    case SIZE:
+        return units_say_size(number, buf, cap);
+    default:
+        snprintf(buf, cap, "%lld%s", (long long)number, row->type == RATE && number ? "/s" : "");
+        return buf;
     }
 }
 
@@ -70,23 +86,15 @@ static bool set(struct options *options, const struct option_row *row, const cha
         *(const char **)field = text;
         return true;
     }
-    if (row->type == SWITCH) {
-        const bool on = strcmp(text, "1") == 0 || strcmp(text, "true") == 0 || strcmp(text, "yes") == 0;
-        const bool off = !*text || strcmp(text, "0") == 0 || strcmp(text, "false") == 0 || strcmp(text, "no") == 0;
-        if (!on && !off) {
-            fprintf(stderr, "aforod: %s: '%s' is neither 1 nor 0\n", name, text);
-        }
-        *(bool *)field = on;
-        return on || off;
-    }
     int64_t number;
     if (!take_number(row, text, &number)) {
         fprintf(stderr, "aforod: %s: '%s' is not %s\n", name, text, expected(row));
         return false;
     }
     if (number < row->min || number > row->max) {
-        fprintf(stderr, "aforod: %s: %s is out of range (%lld to %lld%s)\n", name, text, (long long)row->min,
-                (long long)row->max, row->type == DURATION ? " microseconds" : row->type == SIZE ? " bytes" : "");
+        char min[UNITS_SAY_MAX], max[UNITS_SAY_MAX];
+        fprintf(stderr, "aforod: %s: %s is out of range (%s to %s)\n", name, text, say(row, row->min, min, sizeof min),
+                say(row, row->max, max, sizeof max));
         return false;
     }
     *(int64_t *)field = number;
@@ -143,6 +151,11 @@ static void print_help(bool all) {
 }
 
 static bool read_environment(struct options *options) {
+    char why[USAGE_WHY_MAX];
+    if (!usage_environment(environ, &options->passed_over, why)) {
+        fprintf(stderr, "aforod: %s\n", why);
+        return false;
+    }
     for (size_t i = 0; i < ROWS; i++) {
         char name[64];
         environment_name(&rows[i], name, sizeof name);
@@ -154,33 +167,43 @@ static bool read_environment(struct options *options) {
     return true;
 }
 
+/* Whoever is told of a wrong variable to see --help must then be able to. False when neither is asked for. */
+static bool print_what_is_asked(int argc, char **argv, const struct option *table) {
+    for (int c; (c = getopt_long(argc, argv, ":h", table, NULL)) != -1 && c != '?' && c != ':';) {
+        if (c == 'h' || c == 'H') {
+            print_help(c == 'H');
+            return true;
+        }
+        if (c == 'V') {
+            printf("aforod " AFORO_VERSION "\n");
+            return true;
+        }
+    }
+    optind = 0; /* glibc: start anew */
+    return false;
+}
+
 enum options_outcome options_read(int argc, char **argv, struct options *options) {
     struct option table[ROWS + 4] = {
         {"help", no_argument, NULL, 'h'}, {"help-all", no_argument, NULL, 'H'}, {"version", no_argument, NULL, 'V'}};
     for (size_t i = 0; i < ROWS; i++) {
-        table[i + 3] = (struct option){rows[i].flag, rows[i].type == SWITCH ? no_argument : required_argument, NULL,
-                                       (int)(256 + i)};
+        table[i + 3] = (struct option){rows[i].flag, required_argument, NULL, (int)(256 + i)};
         set(options, &rows[i], rows[i].flag, rows[i].default_text);
+    }
+    opterr = 0;
+    if (print_what_is_asked(argc, argv, table)) {
+        return OPTIONS_DONE;
     }
     if (!read_environment(options)) {
         return OPTIONS_WRONG;
     }
-    opterr = 0;
     for (int c; (c = getopt_long(argc, argv, ":h", table, NULL)) != -1;) {
-        if (c == 'h' || c == 'H') {
-            print_help(c == 'H');
-            return OPTIONS_DONE;
-        }
-        if (c == 'V') {
-            printf("aforod " AFORO_VERSION "\n");
-            return OPTIONS_DONE;
-        }
+        char name[64], why[USAGE_WHY_MAX];
         if (c == '?' || c == ':') {
-            fprintf(stderr, "aforod: %s: %s; see --help\n", argv[optind - 1],
-                    c == '?' ? "no such flag" : "needs a value");
+            usage_flag(c, argv, table, why);
+            fprintf(stderr, "aforod: %s\n", why);
             return OPTIONS_WRONG;
         }
-        char name[64];
         snprintf(name, sizeof name, "--%s", rows[c - 256].flag);
         if (!set(options, &rows[c - 256], name, optarg ? optarg : "1")) {
             return OPTIONS_WRONG;

@@ -11,12 +11,12 @@ typedef int64_t option_COUNT;
 typedef int64_t option_SIZE;     /* bytes */
 typedef int64_t option_DURATION; /* microseconds */
 typedef int64_t option_RATE;     /* a second */
-typedef bool option_SWITCH;
 
 struct options {
 #define OPTION(type, field, flag, argument, default_text, min, max, sentence) option_##type field;
 #include "server/options.def"
 #undef OPTION
+    size_t passed_over; /* variables AFORO_... that Kubernetes has set for a service of our name, and that set nothing */
 };
 
 enum options_outcome {
@@ -25,7 +25,7 @@ enum options_outcome {
     OPTIONS_WRONG /* one line on stderr named the flag: exit 2 */
 };
 
-/* Environment first, then flags, which win. Strings point into argv and the environment. Before the threads start. */
+/* Environment first, then flags, which win; --help and --version answer whatever else there is. Strings point into argv and the environment. Before the threads start. */
 enum options_outcome options_read(int argc, char **argv, struct options *options);
 
 #endif

@@ -46,12 +46,21 @@ static void store_json(const struct server *server, struct json *json) {
     }
     const int64_t age_ms = status.last_flush_us ? (clock_steady_us() - status.last_flush_us) / US_PER_MS : -1;
     json_format(json,
-                "{\"configured\":%s,\"connected\":%s,\"last_flush_age_ms\":%" PRId64 ",\"lag_ms\":%" PRId64
-                ",\"errors\":%" PRIu64 ",\"passes\":%" PRIu64 ",\"chunks_sent\":%" PRIu64 ",\"resends\":%" PRIu64
-                ",\"last_error\":",
-                server->flush ? "true" : "false", status.connected ? "true" : "false", age_ms,
-                status.lag_us / US_PER_MS, status.errors, status.passes, status.chunks_sent, status.resends);
+                "{\"configured\":%s,\"connected\":%s,\"state\":\"%s\",\"last_flush_age_ms\":%" PRId64 ",\"lag_ms\":%" PRId64
+                ",\"errors\":%" PRIu64 ",\"passes\":%" PRIu64 ",\"chunks_sent\":%" PRIu64 ",\"losses\":%" PRIu64
+                ",\"resends\":%" PRIu64 ",\"too_late\":%" PRIu64 ",\"last_error\":",
+                server->flush ? "true" : "false", status.connected ? "true" : "false",
+                server->flush ? flush_state_name(status.state) : "none", age_ms, status.lag_us / US_PER_MS, status.errors,
+                status.passes, status.chunks_sent, status.losses, status.resends, status.too_late);
     json_string(json, status.last_error);
+    if (*status.holder) {
+        json_format(json, ",\"lease_holder\":");
+        json_string(json, status.holder);
+    }
+    if (*status.copy_of) {
+        json_format(json, ",\"copy_of\":");
+        json_string(json, status.copy_of);
+    }
     json_format(json, "}");
 }
 
@@ -60,12 +69,14 @@ static void make_healthz(const struct worker *worker, struct page *page) {
     struct json json = json_begin(text, sizeof text);
     const bool stopping = atomic_load_explicit(&worker->server->stopping, memory_order_relaxed);
     const bool draining = worker->draining; /* this worker's answers close their connections: so does this one */
-    json_format(&json, "{\"status\":\"%s\",\"node\":", stopping ? "stopping" : draining ? "draining" : "ok");
+    const bool lost = atomic_load_explicit(&worker->server->state_is_lost, memory_order_relaxed);
+    json_format(&json, "{\"status\":\"%s\",\"node\":",
+                stopping ? "stopping" : draining ? "draining" : lost ? "state file gone" : "ok");
     json_string(&json, counters_node_id(worker->server->counters));
     json_format(&json, ",\"store\":");
     store_json(worker->server, &json);
     json_format(&json, "}\n");
-    page->status = stopping || draining ? MHD_HTTP_SERVICE_UNAVAILABLE : MHD_HTTP_OK;
+    page->status = stopping || draining || lost ? MHD_HTTP_SERVICE_UNAVAILABLE : MHD_HTTP_OK;
     page->type = TYPE_JSON;
     page->response = copy_of(text);
 }
@@ -130,7 +141,7 @@ static void memory_json(struct json *json) {
                 (long long)usage.ru_stime.tv_sec * 1000000 + usage.ru_stime.tv_usec);
 }
 
-#define STATS_BYTES (8192 + COUNTERS_WORKERS_MAX * 640)
+#define STATS_BYTES (8192 + COUNTERS_WORKERS_MAX * 896)
 
 static void make_stats(const struct worker *worker, struct page *page) {
     const struct server *server = worker->server;
@@ -144,7 +155,9 @@ static void make_stats(const struct worker *worker, struct page *page) {
     struct json json = json_begin(text, STATS_BYTES);
     json_format(&json, "{\"node\":");
     json_string(&json, counters_node_id(server->counters));
-    json_format(&json, ",\"uptime_ms\":%" PRId64 ",", (clock_steady_us() - server->started_us) / US_PER_MS);
+    json_format(&json, ",\"uptime_ms\":%" PRId64 ",\"clock\":{\"counts_ahead_ms\":%" PRId64 ",\"shards\":%u},",
+                (clock_steady_us() - server->started_us) / US_PER_MS, counters_ahead_us(server->counters) / US_PER_MS,
+                counters_shards(server->counters));
     tally_json(server, &json);
     json_format(&json, ",\"store\":");
     store_json(server, &json);
@@ -165,7 +178,7 @@ static void make_stats(const struct worker *worker, struct page *page) {
 struct counts {
     const struct counters *counters;
     struct query query;
-    enum rows_format format;
+    struct rows_form form;
     int64_t now_us;
     int64_t first, next, end;
     bool begun, ended;
@@ -189,7 +202,7 @@ static ssize_t write_rows(void *cls, uint64_t position, char *buf, size_t max) {
         return MHD_CONTENT_READER_END_OF_STREAM;
     }
     if (!counts->begun) {
-        len += rows_begin(counts->format, r, buf);
+        len += rows_begin(&counts->form, buf);
         counts->begun = true;
     }
     uint64_t count[COUNTS_ROWS];
@@ -202,13 +215,17 @@ static ssize_t write_rows(void *cls, uint64_t position, char *buf, size_t max) {
         const struct row row = {
             window, count[i],
             window_state_at(r, window, counts->now_us, counters_horizon_us(counts->counters))};
-        len += rows_row(counts->format, r, &row, window == counts->first, buf + len);
+        len += rows_row(&counts->form, &row, window == counts->first, buf + len);
     }
     if (counts->next == counts->end) {
-        len += rows_end(counts->format, buf + len);
+        len += rows_end(&counts->form, buf + len);
         counts->ended = true;
     }
     return len ? (ssize_t)len : MHD_CONTENT_READER_END_OF_STREAM;
+}
+
+static bool has_argument(struct MHD_Connection *connection, const char *name) {
+    return MHD_lookup_connection_value(connection, MHD_GET_ARGUMENT_KIND, name) != NULL;
 }
 
 static bool argument_time(struct MHD_Connection *connection, const char *name, int64_t *us, char *why, size_t cap) {
@@ -219,7 +236,9 @@ static bool argument_time(struct MHD_Connection *connection, const char *name, i
     }
     char sentence[128];
     timestamp_explain(&error, sentence, sizeof sentence);
-    snprintf(why, cap, "%s: %s\n", name, sentence);
+    const bool plus = error.found == ' ' && error.at >= sizeof "2016-05-28T11:11:11" - 1 && text[error.at + 1] >= '0' &&
+                      text[error.at + 1] <= '9';
+    snprintf(why, cap, "%s: %s%s", name, sentence, plus ? "; send %2B for the '+' of an offset" : "");
     return false;
 }
 
@@ -231,11 +250,61 @@ static bool argument_last(struct MHD_Connection *connection, int64_t *last, char
     char *end;
     const long long n = strtoll(text, &end, 10);
     if (*text < '0' || *text > '9' || *end || n < 1 || n > 1000000000) {
-        snprintf(why, cap, "last: must be a whole number from 1 to 1000000000\n");
+        snprintf(why, cap, "last: must be a whole number from 1 to 1000000000");
         return false;
     }
     *last = n;
     return true;
+}
+
+static const char *const counts_arguments[] = {"last", "from", "to", "partial", "format"};
+#define COUNTS_ARGUMENTS (sizeof counts_arguments / sizeof *counts_arguments)
+#define COUNTS_ARGUMENTS_TEXT "last, from, to, partial, format"
+#define NAME_SHOWN 40 /* bytes of a name that is not known */
+
+struct arguments {
+    bool none_known;
+    unsigned seen[COUNTS_ARGUMENTS];
+    char *why;
+    bool fit;
+};
+
+static bool argument_unfit(struct arguments *arguments, const char *name, const char *what) {
+    char shown[NAME_SHOWN + 1];
+    size_t n = 0;
+    for (; n < NAME_SHOWN && name[n]; n++) {
+        shown[n] = name[n] >= ' ' && name[n] <= '~' ? name[n] : '?';
+    }
+    shown[n] = '\0';
+    snprintf(arguments->why, PAGES_WHY_MAX, "%s: %s", shown, what);
+    arguments->fit = false;
+    return false;
+}
+
+static enum MHD_Result look_at_argument(void *cls, enum MHD_ValueKind kind, const char *name, const char *value) {
+    (void)kind;
+    struct arguments *arguments = cls;
+    size_t i = 0;
+    if (!*name && (!value || !*value)) {
+        return MHD_YES; /* between two '&' */
+    }
+    while (!arguments->none_known && i < COUNTS_ARGUMENTS && strcmp(name, counts_arguments[i]) != 0) {
+        i++;
+    }
+    const bool fits = arguments->none_known ? argument_unfit(arguments, name, "no such argument, this page takes none")
+                      : i == COUNTS_ARGUMENTS
+                          ? argument_unfit(arguments, name, "no such argument; there are " COUNTS_ARGUMENTS_TEXT)
+                      : arguments->seen[i]++ ? argument_unfit(arguments, name, "given more than once")
+                      : !value               ? argument_unfit(arguments, name, "needs a value")
+                                             : true;
+    return fits ? MHD_YES : MHD_NO;
+}
+
+bool pages_arguments_fit(struct MHD_Connection *connection, const char *url, char *why) {
+    enum resolution r;
+    struct arguments arguments = {.none_known = !counts_resolution(url, &r), .why = why, .fit = true};
+    MHD_get_connection_values(connection, MHD_GET_ARGUMENT_KIND, look_at_argument, &arguments);
+    return arguments.fit;
 }
 
 /* The query string -> *counts; false with `why` filled. */
@@ -247,21 +316,22 @@ static bool read_arguments(struct MHD_Connection *connection, struct counts *cou
         !argument_time(connection, "to", &query->to_us, why, cap)) {
         return false;
     }
-    const bool span = query->from_us != 0 || query->to_us != QUERY_TO_NONE;
-    query->last = span ? 0 : QUERY_LAST_DEFAULT;
+    /* Whether a bound was given, not which: one at or before 1970 bounds nothing, and is one all the same. */
+    const bool from = has_argument(connection, "from");
+    query->last = from || has_argument(connection, "to") ? 0 : QUERY_LAST_DEFAULT;
     if (!argument_last(connection, &query->last, why, cap)) {
         return false;
     }
-    if (query->to_us < query->from_us) {
-        snprintf(why, cap, "to: is before from\n");
+    if (from && query->to_us < query->from_us) {
+        snprintf(why, cap, "to: is before from");
         return false;
     }
     const char *partial = MHD_lookup_connection_value(connection, MHD_GET_ARGUMENT_KIND, "partial");
     query->partial = partial && strcmp(partial, "0") != 0;
     const char *format = MHD_lookup_connection_value(connection, MHD_GET_ARGUMENT_KIND, "format");
-    counts->format = ROWS_TEXT;
-    if (format && !rows_format_by_name(format, &counts->format)) {
-        snprintf(why, cap, "format: must be text, csv or json\n");
+    counts->form = (struct rows_form){.format = ROWS_TEXT, .resolution = query->resolution};
+    if (format && !rows_format_by_name(format, &counts->form.format)) {
+        snprintf(why, cap, "format: must be text, csv or json");
         return false;
     }
     return true;
@@ -270,11 +340,12 @@ static bool read_arguments(struct MHD_Connection *connection, struct counts *cou
 static void find_rows(struct counts *counts) {
     const enum resolution r = counts->query.resolution;
     int64_t oldest, newest, n = 0;
-    if (counters_span(counts->counters, r, &oldest, &newest)) {
+    if (counters_span_ahead(counts->counters, r, &oldest, &newest)) {
         const struct query_reader reader = {.read = read_windows,
                                             .cls = (void *)(uintptr_t)counts->counters,
                                             .oldest = chunk_first_window(r, oldest),
-                                            .newest = chunk_first_window(r, newest + 1) - 1};
+                                            .newest = chunk_first_window(r, newest + 1) - 1,
+                                            .kept = chunk_first_window(r, counters_oldest_kept(counts->counters, r))};
         if (query_find(&counts->query, &reader, counts->now_us, &counts->first, &n) != QUERY_ROWS) {
             n = 0;
         }
@@ -294,15 +365,14 @@ static void make_counts(const struct worker *worker, struct MHD_Connection *conn
     counts->counters = worker->server->counters;
     counts->query.resolution = r;
     counts->now_us = worker->now_us;
-    char why[192];
-    if (!read_arguments(connection, counts, why, sizeof why)) {
+    if (!read_arguments(connection, counts, page->why, sizeof page->why)) {
         free(counts);
-        *page = (struct page){MHD_HTTP_BAD_REQUEST, TYPE_TEXT, copy_of(why)};
+        page->status = MHD_HTTP_BAD_REQUEST;
         return;
     }
     find_rows(counts);
     page->status = MHD_HTTP_OK;
-    page->type = types[counts->format];
+    page->type = types[counts->form.format];
     page->response = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, COUNTS_BLOCK, write_rows, counts, free);
     if (!page->response) {
         free(counts);

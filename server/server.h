@@ -5,8 +5,9 @@
 
 #include "counters/counters.h"
 #include "server/address_places.h"
-#include "server/flush.h"
+#include "server/flush/flush.h"
 #include "server/ingest_lines.h"
+#include "server/log.h"
 #include "server/metrics.h"
 #include "server/options.h"
 
@@ -22,8 +23,6 @@
 enum answer {
     ANSWER_NONE, /* not decided yet, or made for this request */
     ANSWER_COUNTED,
-    ANSWER_TOO_LATE,
-    ANSWER_TOO_FAR_AHEAD,
     ANSWER_TOO_LARGE,
     ANSWER_LENGTH_REQUIRED,
     ANSWER_BAD_FRAMING,
@@ -32,8 +31,12 @@ enum answer {
     ANSWER_NOT_ALLOWED_ROOT,
     ANSWER_NOT_ALLOWED_EVENTS,
     ANSWER_NOT_ALLOWED_READ,
+    ANSWER_NOT_ALLOWED_VALUE,
+    ANSWER_VALUE_OF_EVENTS,
+    ANSWER_ENCODED,
     ANSWER_ROOT_PAGE,
     ANSWER_UNAUTHORISED,
+    ANSWER_AUTHORISED_TWICE,
     ANSWER_THROTTLED,
     ANSWERS
 };
@@ -69,6 +72,7 @@ struct worker {
     _Atomic int64_t alive_us;        /* steady clock of the last wake-up; read by the watchdog */
     int wake_fd;                     /* eventfd: written by main to stop */
     int64_t now_us;                  /* wall clock of this wake-up */
+    bool stuck;                      /* told that there is no shard to count in beside what lies ahead */
     uint64_t in_flight;              /* requests begun and not completed */
     struct connection *first_connection;
     int64_t ticked_us;               /* steady clock of what is done once a second */
@@ -81,6 +85,7 @@ struct worker {
     struct MHD_Response *last_response[ANSWERS]; /* the same, and the connection ends */
     bool answers_last;               /* the answer being made is to be the last one of its connection */
     struct lines_batch batch;        /* scratch of the batch request being read */
+    struct log_limit refusals;       /* lines of --log-level debug */
 };
 
 struct server {
@@ -92,14 +97,18 @@ struct server {
     int sign_of_life_ms; /* a worker wakes up at least so often, whether anything happens or not */
     bool listen_is_shared; /* another process holds the listening socket, too: who is not accepted waits for the next server */
     _Atomic bool draining; /* we are about to stop: /healthz says so, answers close their connections */
+    _Atomic bool state_is_lost; /* its file was deleted or moved: /healthz says so; written by the syncer */
     _Atomic bool stopping; /* no new connections; set after draining */
     _Atomic int64_t stop_deadline_us; /* steady clock; set before stopping */
     _Atomic uint64_t places_taken;     /* connections of all workers, against --max-connections */
+    struct log_gate places_full;       /* how many found no place */
+    struct log_gate batches_refused;   /* of which no line was counted */
     struct address_places *address_places; /* NULL without --max-connections-per-address */
     unsigned workers;
     struct worker *worker; /* [workers] */
     struct worker *admin;  /* of --admin-listen, else NULL */
     _Atomic uint64_t admin_places_taken; /* its connections: neither listener takes the other's places */
+    struct log_gate admin_places_full;
     struct access access;
     struct throttle *throttle; /* NULL without --limit-per-client */
     int sandbox_error;         /* errno: why there is no filter of system calls, though --sandbox is on; else 0 */

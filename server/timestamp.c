@@ -27,7 +27,8 @@ enum fault {
     FAULT_DAY,   /* the same, for that month */
     FAULT_FRACTION_DIGITS,
     FAULT_EPOCH_DIGITS,
-    FAULT_EPOCH_FRACTION
+    FAULT_EPOCH_FRACTION,
+    FAULT_COMMA
 };
 
 /* The text, how far it has been read, and where to say what is wrong. */
@@ -110,6 +111,21 @@ static bool read_fraction(struct reader *r, int64_t *us) {
     return r->at > first || fail_here(r, "a digit");
 }
 
+/* The fraction of a second, if there is one. After a comma it has 3, 6 or 9 digits, as clocks and loggers write it: of
+ * other lengths it is more likely the next column of a table, and must not be taken for a part of the time. */
+static bool read_decimals(struct reader *r, int64_t *us) {
+    *us = 0;
+    if (!byte_here(r, '.') && !byte_here(r, ',')) {
+        return true;
+    }
+    const bool comma = byte_here(r, ',');
+    const size_t first = ++r->at;
+    if (!read_fraction(r, us)) {
+        return false;
+    }
+    return !comma || (r->at - first) % 3 == 0 || fail(r, FAULT_COMMA, first - 1);
+}
+
 static bool read_date(struct reader *r, int64_t *day) {
     int year = 0, month = 0, day_of_month = 0;
     if (!read_number(r, 4, &year) || !read_byte(r, '-', "'-'") || !read_two(r, 1, 12, "month", &month) ||
@@ -139,7 +155,8 @@ static bool read_time_of_day(struct reader *r, int64_t *second_of_day) {
     return true;
 }
 
-/* Z, +hh:mm, -hh:mm or nothing: how many seconds the clock that wrote it is ahead of UTC. */
+/* Z, +hh:mm, -hh:mm, the same without the colon, or nothing: how many seconds the clock that wrote it is ahead of
+ * UTC. */
 static bool read_offset(struct reader *r, const char *expected, int64_t *ahead_s) {
     *ahead_s = 0;
     if (r->at == r->len) {
@@ -155,8 +172,13 @@ static bool read_offset(struct reader *r, const char *expected, int64_t *ahead_s
     }
     r->at++;
     int hour, minute;
-    if (!read_two(r, 0, 23, "offset hour", &hour) || !read_byte(r, ':', "':'") ||
-        !read_two(r, 0, 59, "offset minute", &minute)) {
+    if (!read_two(r, 0, 23, "offset hour", &hour)) {
+        return false;
+    }
+    if (!digit_here(r) && !read_byte(r, ':', "':' or a digit")) {
+        return false;
+    }
+    if (!read_two(r, 0, 59, "offset minute", &minute)) {
         return false;
     }
     *ahead_s = hour * S_PER_HOUR + minute * S_PER_MIN;
@@ -182,14 +204,11 @@ static bool read_calendar(struct reader *r, int64_t *us) {
     if (!read_time_of_day(r, &second_of_day)) {
         return false;
     }
-    const char *expected = "'.', 'Z', an offset or the end";
-    if (byte_here(r, '.')) {
-        r->at++;
-        if (!read_fraction(r, &fraction_us)) {
-            return false;
-        }
-        expected = "a digit, 'Z', an offset or the end";
+    const size_t whole = r->at;
+    if (!read_decimals(r, &fraction_us)) {
+        return false;
     }
+    const char *expected = r->at == whole ? "'.', 'Z', an offset or the end" : "a digit, 'Z', an offset or the end";
     if (!read_offset(r, expected, &ahead_s) || !read_end(r)) {
         return false;
     }
@@ -300,6 +319,10 @@ size_t timestamp_explain(const struct timestamp_error *e, char *buf, size_t cap)
         break;
     case FAULT_EPOCH_FRACTION:
         len = snprintf(buf, cap, "an epoch time has a fraction only in seconds, below 10^11");
+        break;
+    case FAULT_COMMA:
+        len = snprintf(buf, cap, "3, 6 or 9 digits must follow the comma at character %zu, or write a point",
+                       e->at + 1);
         break;
     }
     return (size_t)len < cap ? (size_t)len : cap - 1;

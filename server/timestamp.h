@@ -4,6 +4,7 @@
  *   YYYY-MM-DD HH:MM:SS[.1-9 digits]                          UTC
  *   YYYY-MM-DD(T|t| )HH:MM:SS[.1-9 digits](Z|z|+hh:mm|-hh:mm)   RFC 3339
  *   YYYY-MM-DDTHH:MM:SS[.1-9 digits]                          UTC too
+ *   in these, +hhmm and -hhmm for an offset, and a comma for the point before 3, 6 or 9 digits (date -Ins, date +%z)
  *   Unix epoch, 1-19 digits without a sign, told apart by magnitude; seconds may carry [.1-9 digits]:
  *     s below 10^11 (the year 5138), ms below 10^14, us below 10^17, ns from there on
  *

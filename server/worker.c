@@ -21,6 +21,7 @@
 #define QUIET_US (100 * US_PER_MS)
 #define FIRST_REQUEST_US US_PER_S /* so long a connection that has just been accepted is waited for */
 #define FINISH_WAIT_MS 20
+#define STEP_US (2 * US_PER_S) /* more than this is no slewing; the rings have places for 4 s more than the span */
 #define ADMIN_NICE 10 /* who reads at --admin-listen waits for those who count, when cores are short */
 
 __attribute__((format(printf, 2, 0))) static void log_library(void *cls, const char *format, va_list args) {
@@ -49,6 +50,44 @@ static struct MHD_Daemon *daemon_start(struct worker *worker, enum pool pool) {
         MHD_OPTION_NOTIFY_COMPLETED, http_completed, worker, MHD_OPTION_URI_LOG_CALLBACK, http_target, worker,
         MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, MHD_OPTION_STRICT_FOR_CLIENT, framing_sees_lines() ? 0 : 1, MHD_OPTION_ARRAY,
         tls ? tls_options : no_tls, MHD_OPTION_END);
+}
+
+static void tell_move(struct worker *worker, enum shard_move move) {
+    if (move == SHARD_MOVED) {
+        metric_add_owner(&worker->metrics, METRIC_shards_taken, 1);
+        log_line(LOG_WARN, "the clock was set: what was counted keeps its places, and this worker counts in another shard",
+                 "worker=%u ahead_ms=%lld", worker->index,
+                 (long long)(counters_ahead_us(worker->server->counters) / US_PER_MS));
+    } else if (move == SHARD_STUCK && !worker->stuck) {
+        log_line(LOG_ERROR, "the clock was set, and there is no place to count beside what was counted: events of the present "
+                            "that find none are refused as too late, arrivals counted in later windows",
+                 "worker=%u error=\"%s\" remedy=\"free disk space for the state file, %u shards at the most\"", worker->index,
+                 strerror(errno), COUNTERS_SHARDS_MOST);
+    }
+    worker->stuck = move == SHARD_STUCK;
+}
+
+/* What is now, for the events of this turn. The steady clock tells a wall clock that was set from time that passed. */
+static void set_now(struct worker *worker, int64_t now_us, int64_t steady_us) {
+    const int64_t expected_us = worker->now_us + steady_us - atomic_load_explicit(&worker->alive_us, memory_order_relaxed);
+    const int64_t step_us = now_us - expected_us;
+    worker->now_us = now_us;
+    atomic_store_explicit(&worker->alive_us, steady_us, memory_order_relaxed);
+    if (!worker->shard) {
+        return;
+    }
+    if (step_us > STEP_US || step_us < -STEP_US) {
+        metric_add_owner(&worker->metrics, step_us > 0 ? METRIC_clock_steps_ahead : METRIC_clock_steps_back, 1);
+        if (worker->index == 0) { /* one tells of it; all see it */
+            log_line(LOG_WARN, step_us > 0 ? "the wall clock has stepped ahead" : "the wall clock was set back", "by_ms=%lld",
+                     (long long)(step_us > 0 ? step_us : -step_us) / US_PER_MS);
+        }
+    }
+    const enum shard_move move = step_us > STEP_US ? shard_step_ahead_owner(worker->shard, expected_us, now_us)
+                                                   : shard_set_now_owner(worker->shard, now_us);
+    if (__builtin_expect(move != SHARD_STAYED || worker->stuck, 0)) {
+        tell_move(worker, move);
+    }
 }
 
 static void tick(struct worker *worker, int64_t now_us) {
@@ -83,12 +122,8 @@ static void turn(struct worker *worker, int wait_ms) {
         const ssize_t n = read(worker->wake_fd, &wakes, sizeof wakes);
         (void)n; /* what was meant by it is in the server's flags */
     }
-    worker->now_us = clock_wall_us();
-    if (worker->shard) {
-        shard_set_now_owner(worker->shard, worker->now_us);
-    }
     const int64_t steady_us = clock_steady_us();
-    atomic_store_explicit(&worker->alive_us, steady_us, memory_order_relaxed);
+    set_now(worker, clock_wall_us(), steady_us);
     metric_add_owner(&worker->metrics, METRIC_wakeups, 1);
     access_look_owner(worker);
     tls_handshakes_look(&worker->handshakes, steady_us);
@@ -184,11 +219,10 @@ static bool worker_make(struct worker *worker, struct server *server, unsigned i
     worker->server = server;
     worker->index = index;
     worker->shard = worker == server->admin ? NULL : counters_worker_shard(server->counters, index);
-    atomic_store(&worker->alive_us, clock_steady_us());
+    const int64_t steady_us = clock_steady_us();
+    atomic_store(&worker->alive_us, steady_us);
     worker->now_us = clock_wall_us();
-    if (worker->shard) {
-        shard_set_now_owner(worker->shard, worker->now_us);
-    }
+    set_now(worker, worker->now_us, steady_us);
     worker->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     worker->door = door_open(worker, listen_fd);
     return worker->wake_fd >= 0 && worker->door && http_responses_make(worker) && daemons_start(worker);

@@ -12,6 +12,7 @@ struct follow {
     struct writer *writer;
     enum resolution resolution;
     int64_t next; /* the window to be printed next; -1: none was printed yet */
+    int64_t end;  /* windows from here on are not asked for yet */
     int64_t now_us;
 };
 
@@ -29,6 +30,8 @@ static bool print_zeros_up_to(struct follow *follow, int64_t end) {
 
 static bool print_row(void *cls, const struct row *row) {
     struct follow *follow = cls;
+    if (row->window >= follow->end)
+        return true; /* not asked for: zeros up to there would have no end */
     if (follow->next < 0)
         follow->next = row->window;
     if (row->window < follow->next)
@@ -43,14 +46,18 @@ static bool print_row(void *cls, const struct row *row) {
 static enum source_outcome print_new(struct follow *follow, const struct query *query, int64_t end,
                                      char *why) {
     struct query rest = *query;
+    follow->end = end;
     rest.partial = true; /* `to_us` says what is over, by our clock */
     rest.to_us = window_start_us(follow->resolution, end);
     if (follow->next >= 0) {
         rest.from_us = window_start_us(follow->resolution, follow->next);
         rest.last = 0;
     }
+    /* Before --from there is nothing to ask for. */
     const enum source_outcome outcome =
-        follow->source->ops->rows(follow->source, &rest, follow->now_us, print_row, follow, why);
+        rest.from_us > rest.to_us
+            ? SOURCE_DONE
+            : follow->source->ops->rows(follow->source, &rest, follow->now_us, print_row, follow, why);
     if (outcome == SOURCE_DONE && follow->next >= 0 && !print_zeros_up_to(follow, end))
         return SOURCE_STOPPED;
     if (outcome != SOURCE_STOPPED && (!writer_begin(follow->writer) || !writer_flush(follow->writer)))
@@ -78,7 +85,7 @@ bool follow_run(struct source *source, const struct query *query, struct writer 
     const enum resolution r = query->resolution;
     struct follow follow = {.source = source, .writer = writer, .resolution = r, .next = -1};
     char why[SOURCE_WHY_MAX];
-    bool complained = false;
+    bool complained = false, said = false;
     for (;;) {
         follow.now_us = world->now_us(world->cls);
         const int64_t end = window_at(r, max_i64(0, follow.now_us - source->settle_us));
@@ -94,6 +101,9 @@ bool follow_run(struct source *source, const struct query *query, struct writer 
             continue;
         }
         complained = false;
+        if (follow.next < 0 && !said)
+            world->waiting(world->cls);
+        said = true;
         const int64_t done_us = world->now_us(world->cls);
         const int64_t next_over_us = window_start_us(r, max_i64(end, follow.next) + 1) + source->settle_us;
         /* A read that took long may have held up those who write there too: give them as long. */

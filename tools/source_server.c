@@ -7,14 +7,17 @@
 #include "server/tokens.h"
 
 #include <curl/curl.h>
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #define URL_MAX 1024
 #define LINE_MAX_BYTES 256 /* of a row, or of the sentence that explains an HTTP error */
 #define TIME_MAX 40
+#define SPEED_MIN 1000 /* bytes a second: who sends less, for as long as --timeout, stands still */
 #define SETTLE_US                                                                                            \
     (100 * US_PER_MS) /* an event stamped at the end of a window is counted when it has arrived */
 
@@ -23,6 +26,7 @@ struct source_server {
     CURL *curl;
     struct curl_slist *headers;
     const char *place;
+    int64_t timeout_us;
     char curl_error[CURL_ERROR_SIZE];
 };
 
@@ -30,14 +34,27 @@ struct source_server {
 struct answer {
     struct source_server *server;
     enum resolution resolution;
-    source_row each; /* NULL: the body does not matter */
+    source_row each; /* NULL: no rows are expected */
     void *cls;
+    int64_t to_us, next; /* of rows: they start before it, and each after the one before; next < 0: any first one */
+    char *page;          /* NULL: the body does not matter */
+    size_t cap;
     char line[LINE_MAX_BYTES];
     size_t len;
     uint64_t lines;
     bool stopped;
     bool not_rows; /* `line` is not what an aforod answers */
 };
+
+/* ",122" -> 122, and *at behind it: digits alone, since strtoull takes -1 for 2^64 - 1. */
+static bool parse_count(const char **at, uint64_t *count) {
+    const char *digits = *at + 1;
+    char *end;
+    errno = 0;
+    *count = strtoull(digits, &end, 10);
+    *at = end;
+    return *digits >= '0' && *digits <= '9' && errno == 0;
+}
 
 /* "2016-05-28T11:11:11.120Z,122,closed" -> *row. */
 static bool parse_row(const char *line, enum resolution r, struct row *row) {
@@ -48,7 +65,7 @@ static bool parse_row(const char *line, enum resolution r, struct row *row) {
         return false;
     char state[8];
     int used = 0;
-    if (sscanf(comma, ",%" SCNu64 ",%7[a-z]%n", &row->count, state, &used) != 2 || comma[used] != '\0')
+    if (!parse_count(&comma, &row->count) || sscanf(comma, ",%7[a-z]%n", state, &used) != 1 || comma[used] != '\0')
         return false;
     row->window = window_at(r, start_us);
     for (int s = WINDOW_OPEN; s <= WINDOW_FINAL; s++) {
@@ -64,16 +81,27 @@ static bool take_line(struct answer *answer) {
     answer->line[answer->len] = '\0';
     answer->len = 0;
     if (answer->lines++ == 0) {
-        answer->not_rows = strcmp(answer->line, "start,count,state") != 0;
+        answer->not_rows = strcmp(answer->line, ROWS_CSV_HEADER_UTC) != 0;
         return !answer->not_rows;
     }
     struct row row;
-    if (!parse_row(answer->line, answer->resolution, &row)) {
+    if (!parse_row(answer->line, answer->resolution, &row) || (answer->next >= 0 && row.window != answer->next) ||
+        window_start_us(answer->resolution, row.window) >= answer->to_us) {
         answer->not_rows = true;
         return false;
     }
+    answer->next = row.window + 1;
     answer->stopped = !answer->each(answer->cls, &row);
     return !answer->stopped;
+}
+
+static size_t take_page(struct answer *answer, const char *data, size_t n) {
+    if (answer->len + n >= answer->cap)
+        return 0;
+    memcpy(answer->page + answer->len, data, n);
+    answer->len += n;
+    answer->page[answer->len] = '\0';
+    return n;
 }
 
 static size_t on_body(char *data, size_t size, size_t n, void *cls) {
@@ -81,6 +109,8 @@ static size_t on_body(char *data, size_t size, size_t n, void *cls) {
     long status = 0;
     curl_easy_getinfo(answer->server->curl, CURLINFO_RESPONSE_CODE, &status);
     const bool rows = status == 200 && answer->each != NULL;
+    if (answer->page != NULL)
+        return take_page(answer, data, size * n);
     for (size_t i = 0; i < size * n; i++) {
         if (data[i] == '\n' && rows) {
             if (!take_line(answer))
@@ -103,10 +133,11 @@ static void explain(const struct source_server *server, struct answer *answer, C
                  server->curl_error[0] != '\0' ? server->curl_error : curl_easy_strerror(code));
         return;
     }
-    answer->line[answer->len] = '\0';
-    answer->line[strcspn(answer->line, "\r\n")] = '\0';
+    char *said = answer->page != NULL ? answer->page : answer->line;
+    said[answer->len] = '\0';
+    said[strcspn(said, "\r\n")] = '\0';
     if (status != 200)
-        snprintf(why, SOURCE_WHY_MAX, "server %s: HTTP %ld: %s", server->place, status, answer->line);
+        snprintf(why, SOURCE_WHY_MAX, "server %s: HTTP %ld: %.250s", server->place, status, said);
     else
         snprintf(why, SOURCE_WHY_MAX, "server %s: what answers there is not an aforod", server->place);
 }
@@ -121,6 +152,8 @@ static enum source_outcome get(struct source_server *server, const char *path, s
         return SOURCE_AWAY;
     }
     server->curl_error[0] = '\0';
+    const int64_t patience_us = server->timeout_us * (answer->each != NULL ? SOURCE_ANSWER_TIMEOUTS : 1);
+    curl_easy_setopt(server->curl, CURLOPT_TIMEOUT_MS, (long)(patience_us / US_PER_MS));
     curl_easy_setopt(server->curl, CURLOPT_URL, url);
     curl_easy_setopt(server->curl, CURLOPT_WRITEDATA, answer);
     const CURLcode code = curl_easy_perform(server->curl);
@@ -149,8 +182,9 @@ static enum source_outcome rows(struct source *source, const struct query *query
     char path[URL_MAX / 2], time[TIME_MAX];
     size_t used = (size_t)snprintf(path, sizeof path, "/counts/%s?format=csv",
                                    resolution_table[query->resolution].name);
-    if (query->from_us > 0) {
-        format_time(query->from_us, time);
+    /* Without --last and --to a bound at or before 1970 is sent, too: it says that no default is wanted. */
+    if (query->from_us > 0 || (query->last == 0 && query->to_us == QUERY_TO_NONE)) {
+        format_time(query->from_us < 0 ? 0 : query->from_us, time);
         used += (size_t)snprintf(path + used, sizeof path - used, "&from=%s", time);
     }
     if (query->to_us != QUERY_TO_NONE) {
@@ -163,6 +197,8 @@ static enum source_outcome rows(struct source *source, const struct query *query
         snprintf(path + used, sizeof path - used, "&partial=1");
     struct answer answer = {
         .server = (struct source_server *)source, .resolution = query->resolution, .each = each, .cls = cls};
+    answer.to_us = query->to_us;
+    answer.next = -1;
     return get(answer.server, path, &answer, why);
 }
 
@@ -179,7 +215,7 @@ static void close_server(struct source *source) {
     curl_global_cleanup();
 }
 
-static const struct source_ops server_ops = {ready, rows, close_server};
+static const struct source_ops server_ops = {.ready = ready, .rows = rows, .close = close_server};
 
 static bool prepare(struct source_server *server, const struct source_config *config) {
     CURL *curl = server->curl = curl_easy_init();
@@ -193,9 +229,8 @@ static bool prepare(struct source_server *server, const struct source_config *co
     curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, server->curl_error);
     curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_body);
     curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, timeout_ms);
-    curl_easy_setopt(curl, CURLOPT_SERVER_RESPONSE_TIMEOUT, (timeout_ms + 999) / 1000);
-    /* A long answer may take its time, one that stands still may not. */
-    curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, 1L);
+    /* A long answer may take its time, one that stands still, or comes byte by byte, may not. */
+    curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, (long)SPEED_MIN);
     curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME, (timeout_ms + 999) / 1000);
     if (config->ca_file != NULL)
         curl_easy_setopt(curl, CURLOPT_CAINFO, config->ca_file);
@@ -215,6 +250,13 @@ static bool send_token(struct source_server *server, const char *token, size_t l
 static bool find_token(struct source_server *server, const struct source_config *config,
                        char why[SOURCE_WHY_MAX]) {
     bool sent = true;
+    struct stat is;
+    const bool missing = config->ca_file != NULL && stat(config->ca_file, &is) != 0;
+    if (missing || (config->ca_file != NULL && !S_ISREG(is.st_mode))) { /* a pipe would be waited for */
+        snprintf(why, SOURCE_WHY_MAX, "--ca-file %.160s: %s", config->ca_file,
+                 missing ? strerror(errno) : "is not a regular file");
+        return false;
+    }
     if (config->token_file != NULL) {
         char said[TOKENS_WHY_MAX];
         struct tokens *tokens = tokens_read(config->token_file, NULL, said);
@@ -234,7 +276,25 @@ static bool find_token(struct source_server *server, const struct source_config 
     return sent;
 }
 
-struct source *source_server_open(const struct source_config *config, char why[SOURCE_WHY_MAX]) {
+bool source_server_place_is_valid(const char *place, char why[SOURCE_WHY_MAX]) {
+    const size_t scheme = strcspn(place, ":");
+    const bool plain = scheme == 4 && strncmp(place, "http://", 7) == 0;
+    const bool tls = scheme == 5 && strncmp(place, "https://", 8) == 0;
+    if (!plain && !tls) {
+        snprintf(why, SOURCE_WHY_MAX, "'%.160s' begins with neither http:// nor https://", place);
+        return false;
+    }
+    CURLU *url = curl_url();
+    const CURLUcode code = url != NULL ? curl_url_set(url, CURLUPART_URL, place, 0) : CURLUE_OUT_OF_MEMORY;
+    const bool more = strpbrk(place, "?#") != NULL; /* what is asked is put behind it */
+    if (code != CURLUE_OK || more)
+        snprintf(why, SOURCE_WHY_MAX, "'%.160s' is not the URL of a server: %s", place,
+                 code != CURLUE_OK ? curl_url_strerror(code) : "it must end before ? and #");
+    curl_url_cleanup(url);
+    return code == CURLUE_OK && !more;
+}
+
+struct source *source_server_new(const struct source_config *config, char why[SOURCE_WHY_MAX]) {
     curl_global_init(CURL_GLOBAL_DEFAULT);
     struct source_server *server = calloc(1, sizeof *server);
     if (server == NULL) {
@@ -245,11 +305,33 @@ struct source *source_server_open(const struct source_config *config, char why[S
     server->base =
         (struct source){.ops = &server_ops, .horizon_us = config->horizon_us, .settle_us = SETTLE_US};
     server->place = config->place;
+    server->timeout_us = config->timeout_us;
+    snprintf(server->base.nothing, SOURCE_WHY_MAX, "server %.200s holds no events", config->place);
     if (!prepare(server, config)) {
         snprintf(why, SOURCE_WHY_MAX, "server %s: the HTTP library could not be set up", config->place);
-    } else if (find_token(server, config, why) && ready(&server->base, why)) {
+    } else if (find_token(server, config, why)) {
         return &server->base;
     }
     close_server(&server->base);
     return NULL;
+}
+
+struct source *source_server_open(const struct source_config *config, char why[SOURCE_WHY_MAX]) {
+    struct source *source = source_server_new(config, why);
+    if (source != NULL && !ready(source, why)) {
+        close_server(source);
+        return NULL;
+    }
+    return source;
+}
+
+bool source_server_page(struct source *source, const char *path, char *page, size_t cap, long *status,
+                        char why[SOURCE_WHY_MAX]) {
+    struct source_server *server = (struct source_server *)source;
+    struct answer answer = {.server = server, .page = page, .cap = cap};
+    page[0] = '\0';
+    *status = 0;
+    const enum source_outcome outcome = get(server, path, &answer, why);
+    curl_easy_getinfo(server->curl, CURLINFO_RESPONSE_CODE, status);
+    return outcome == SOURCE_DONE || (*status != 0 && *status != 200 && answer.len > 0);
 }

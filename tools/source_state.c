@@ -29,9 +29,11 @@ static enum source_outcome rows(struct source *source, const struct query *query
     if (counters == NULL)
         return SOURCE_AWAY;
     source->horizon_us = counters_horizon_us(counters);
+    counters_set_now(counters, now_us);
     struct query_reader reader = {.read = read_windows, .cls = counters, .oldest = 0, .newest = -1};
+    reader.kept = chunk_first_window(query->resolution, counters_oldest_kept(counters, query->resolution));
     int64_t oldest_chunk, newest_chunk;
-    if (counters_span(counters, query->resolution, &oldest_chunk, &newest_chunk)) {
+    if (counters_span_ahead(counters, query->resolution, &oldest_chunk, &newest_chunk)) {
         reader.oldest = chunk_first_window(query->resolution, oldest_chunk);
         reader.newest = chunk_first_window(query->resolution, newest_chunk + 1) - 1;
     }
@@ -50,7 +52,7 @@ static void close_state(struct source *source) {
     free(source);
 }
 
-static const struct source_ops state_ops = {ready, rows, close_state};
+static const struct source_ops state_ops = {.ready = ready, .rows = rows, .close = close_state};
 
 struct source *source_state_open(const struct source_config *config, char why[SOURCE_WHY_MAX]) {
     struct source_state *state = calloc(1, sizeof *state);
@@ -61,6 +63,7 @@ struct source *source_state_open(const struct source_config *config, char why[SO
     state->base =
         (struct source){.ops = &state_ops, .horizon_us = config->horizon_us, .settle_us = SETTLE_US};
     state->dir = config->place;
+    snprintf(state->base.nothing, SOURCE_WHY_MAX, "state %.200s holds no events", config->place);
     if (!ready(&state->base, why)) {
         free(state);
         return NULL;

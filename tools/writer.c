@@ -14,14 +14,14 @@ bool writer_begin(struct writer *writer) {
         return writer->error == 0;
     writer->begun = true;
     char buf[ROWS_ROW_MAX];
-    return put(writer, buf, rows_begin(writer->format, writer->resolution, buf));
+    return put(writer, buf, rows_begin(&writer->form, buf));
 }
 
 bool writer_row(struct writer *writer, const struct row *row) {
     if (!writer_begin(writer))
         return false;
     char buf[ROWS_ROW_MAX];
-    const size_t len = rows_row(writer->format, writer->resolution, row, !writer->any, buf);
+    const size_t len = rows_row(&writer->form, row, !writer->any, buf);
     writer->any = true;
     return put(writer, buf, len);
 }
@@ -34,5 +34,5 @@ bool writer_flush(struct writer *writer) {
 
 bool writer_end(struct writer *writer) {
     char buf[ROWS_ROW_MAX];
-    return writer_begin(writer) && put(writer, buf, rows_end(writer->format, buf)) && writer_flush(writer);
+    return writer_begin(writer) && put(writer, buf, rows_end(&writer->form, buf)) && writer_flush(writer);
 }

@@ -9,8 +9,7 @@
 
 struct writer {
     FILE *out;
-    enum rows_format format;
-    enum resolution resolution;
+    struct rows_form form;
     bool begun; /* what stands before the first row is out: not before it is known that the source answers */
     bool any;
     int error; /* errno of the first write that failed; EPIPE: nobody reads any more */

@@ -88,7 +88,7 @@ class Project:
         self.compose = ("docker", "compose") if works("docker", "compose", "version") else ("docker-compose",)
         kept = {k: v for k, v in os.environ.items() if not k.startswith(("AFORO_", "COMPOSE_"))}
         self.env = {**kept, "COMPOSE_PROJECT_NAME": f"aforotest{zlib.crc32(str(ROOT).encode()):08x}",
-                    "AFORO_PUBLISH": f"127.0.0.1:{self.port}", "COMPOSE_INTERACTIVE_NO_CLI": "1"}
+                    "LB_PUBLISH": f"127.0.0.1:{self.port}", "COMPOSE_INTERACTIVE_NO_CLI": "1"}
 
     def do(self, *words, timeout_s=COMMAND_S, may_fail=False):
         return call(*self.compose, *words, timeout_s=timeout_s, env=self.env, may_fail=may_fail)
@@ -208,7 +208,7 @@ def moment():
 def without_a_fault(project, loads, since):
     loads.append(Load(project, 100, 10, 10))
     sent, acknowledged, status = loads[-1].report()
-    check(status == 0 and sent == acknowledged > loads[-1].asked // 2, f"{sent} sent, all {acknowledged} acknowledged")
+    check(status in (0, 3) and sent == acknowledged > loads[-1].asked // 2, f"{sent} sent, all {acknowledged} acknowledged")
     counted = in_redis(project, since)
     check(set(counted.values()) == {acknowledged}, f"counted: {counted}")
     shares = [rows_sum(call("docker", "exec", container, SCRIPTS[1], *ITSELF, "--from", since, "--partial"))

@@ -5,10 +5,8 @@ import re
 import unittest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-# The image's own; what each replica must have for itself; what makes no sense behind the load balancer: it speaks plain HTTP
-# to the servers, publishes nothing to read, and is their only client.
-FIXED = {"listen", "state", "node-id", "tls-cert", "tls-key", "admin-listen", "limit-per-client",
-         "max-connections-per-address"}
+# The image's own, and what each replica must have for itself.
+FIXED = {"listen", "state", "node-id"}
 
 
 def text(path):
@@ -25,7 +23,25 @@ class Files(unittest.TestCase):
         self.assertIn("redis", flags)
         passed = {name.lower().replace("_", "-") for name in re.findall(r"^      - AFORO_(\w+)", service("aforo"), re.M)}
         self.assertEqual(flags - FIXED - passed, set(), "add them to docker-compose.yml")
+        self.assertEqual(passed - flags, {"redis-password"}, "aforod would refuse them")
         self.assertEqual(passed & FIXED, set())
+
+    def test_only_settings_of_the_programs_begin_with_their_prefix(self):
+        """aforod and aforo refuse any other AFORO_ variable, also one that only a build or a test reads."""
+        known = {"AFORO_" + flag.upper().replace("-", "_") for flag in
+                 re.findall(r'^OPTION\(\w+, \w+, "([a-z0-9-]+)"', text("server/options.def"), re.M)}
+        known |= {"AFORO_REDIS_PASSWORD", "AFORO_REDIS_PASSWORD_FILE", "AFORO_SERVER", "AFORO_READ_TOKEN"}
+        reads = re.compile(r"""\$\{?(AFORO_\w+)|ENV\{(AFORO_\w+)|getenv\("(AFORO_\w+)|environ(?:\.get\(|\[)"(AFORO_\w+)|"""
+                           r"""^(?:export )?(AFORO_\w+)=|ENVIRONMENT "(?:\S*;)?(AFORO_\w+)=""", re.M)
+        for path in sorted(ROOT.rglob("*")):
+            inside = path.relative_to(ROOT)
+            if not path.is_file() or inside.parts[0] in ("build", ".git", "aforo-state") or path.stat().st_size > 1 << 20:
+                continue
+            cmake = path.name == "CMakeLists.txt" or path.suffix == ".cmake"
+            for found in reads.finditer(path.read_text(errors="replace")):
+                name = next(filter(None, found.groups()))
+                if not (cmake and found.group(0).startswith("${")):  # a variable of CMake's own
+                    self.assertIn(name, known, f"{inside}: a variable of the build or the tests begins with DEV_AFORO_")
 
     def test_only_the_load_balancer_publishes_a_port(self):
         for name in ("redis", "aforo", "tsung"):

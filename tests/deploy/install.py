@@ -11,7 +11,7 @@ import tempfile
 import unittest
 import urllib.request
 
-BUILD = pathlib.Path(os.environ["AFORO_BUILD"])
+BUILD = pathlib.Path(os.environ["DEV_AFORO_BUILD"])
 TIMEOUT_S = 30
 SCRIPTS = ("print_reqs_per_10ms.sh", "print_reqs_per_sec.sh", "print_reqs_per_min.sh")
 
@@ -26,7 +26,7 @@ class Install(unittest.TestCase):
         scratch = tempfile.TemporaryDirectory(prefix="aforo-install-")
         self.addCleanup(scratch.cleanup)
         self.root = pathlib.Path(scratch.name)
-        done = subprocess.run([os.environ["AFORO_CMAKE"], "--install", BUILD, "--prefix", "/usr/local"],
+        done = subprocess.run([os.environ["DEV_AFORO_CMAKE"], "--install", BUILD, "--prefix", "/usr/local"],
                               env={**os.environ, "DESTDIR": str(self.root)}, capture_output=True, text=True,
                               timeout=TIMEOUT_S, check=False)
         self.assertEqual(done.returncode, 0, done.stderr)

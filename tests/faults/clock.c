@@ -1,7 +1,7 @@
 /* Preloaded into aforod by the tests: the wall clock is off by as many microseconds as a mapped file says, or stands still
  * at what it says, and each msync is noted there. The steady clock is left alone, as a real step leaves it.
  *
- *   AFORO_TEST_CLOCK names the file: int64 offset_us, int64 frozen_us (0: it runs), int64 msyncs */
+ *   DEV_AFORO_CLOCK names the file: int64 offset_us, int64 frozen_us (0: it runs), int64 msyncs */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <fcntl.h>
@@ -20,7 +20,7 @@ struct steering {
 static struct steering *steering;
 
 __attribute__((constructor)) static void begin(void) {
-    const char *path = getenv("AFORO_TEST_CLOCK");
+    const char *path = getenv("DEV_AFORO_CLOCK");
     const int fd = path ? open(path, O_RDWR | O_CLOEXEC) : -1;
     if (fd >= 0) {
         void *map = mmap(NULL, sizeof *steering, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);

@@ -15,10 +15,11 @@ HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "integration"))
 
 from harness import (BIN, MEMORY_IS_OURS, TIMEOUT_S, WIDTH_US, Failure, Place, RedisError, difference,  # noqa: E402
-                     environment, flushed, now_us, state_counts, text_time, wait_until)
+                     environment, flushed, needs, now_us, state_counts, sums, text_time, wait_until)
 
 __all__ = ["BIN", "HERE", "MEMORY_IS_OURS", "TIMEOUT_S", "WIDTH_US", "Failure", "Load", "Place", "RedisError", "Run",
-           "Skipped", "difference", "environment", "flushed", "now_us", "row", "rows", "state_counts", "text_time", "wait_until"]
+           "Skipped", "difference", "environment", "flushed", "needs", "now_us", "row", "rows", "state_counts", "sums",
+           "text_time", "wait_until"]
 
 rows = {}
 
@@ -143,11 +144,11 @@ class Run:
         self.loads.append(Load(self.place, server, name, self.random.randrange(1 << 32), **settings))
         return self.loads[-1]
 
-    def clock(self):
-        """Environment of a server whose wall clock is ours, and its steering."""
-        steering = Steering(self.place.dir / "clock")
+    def clock(self, name="clock"):
+        """Environment of a program whose wall clock is ours, and its steering."""
+        steering = Steering(self.place.dir / f"{name}.steering")
         self.place.at_close(steering.close)
-        return {"LD_PRELOAD": str(BIN / "fault_clock.so"), "AFORO_TEST_CLOCK": str(steering.path)}, steering
+        return {"LD_PRELOAD": self.place.preloaded("fault_clock.so"), "DEV_AFORO_CLOCK": str(steering.path)}, steering
 
     def pause_s(self, shortest, longest):
         """Lets a random time pass: the moment of a fault is part of what the seed chooses."""
@@ -172,6 +173,7 @@ class Run:
             for resolution in local:
                 compare(own, resolution, server.counts(resolution), server.name)
         if redis is not None:
+            redis.audit()
             for resolution in WIDTH_US:
                 compare(self.loads, resolution, redis.counts(resolution), "Redis")
         self.tally(sum(sum(server.counts(local[-1]).values()) for server in servers))
@@ -200,6 +202,8 @@ class Run:
                 compare(self.loads, resolution, there, "Redis")
                 if there != total:
                     raise Failure(f"Redis has not what the state file has, {resolution}: {difference(total, there)}")
+        if redis is not None:
+            redis.audit()
         self.tally(sum(total.values()))
 
     def tally(self, counted):

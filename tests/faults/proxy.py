@@ -1,4 +1,5 @@
-"""A TCP proxy that does to replies what networks do: cuts in the middle, delivers half and then nothing, delays, refuses.
+"""A TCP proxy that does to replies what networks do: cuts in the middle, delivers half and then nothing, delays, refuses,
+slows down (a line each delay_s, as a Redis that takes so long over each command) or drips (a byte each delay_s).
 
 It has one thread, driven by a selector, so that what it does is in one order. `mode` may be set from any thread."""
 
@@ -8,6 +9,7 @@ import threading
 import time
 
 PASS, CUT, HALF, DELAY, REFUSE, CUT_REQUEST = "pass", "cut", "half", "delay", "refuse", "cut-request"
+SLOW, DRIP = "slow", "drip"
 
 
 class Proxy:
@@ -19,6 +21,7 @@ class Proxy:
         self.port = self.listener.getsockname()[1]
         self.url = f"redis://127.0.0.1:{self.port}"
         self.pairs, self.late, self.stopping = {}, [], False
+        self.next_due = 0
         self.selector = selectors.DefaultSelector()
         self.selector.register(self.listener, selectors.EVENT_READ)
         self.thread = threading.Thread(target=self.run)
@@ -78,6 +81,11 @@ class Proxy:
         if is_reply and mode == DELAY:
             self.harm += 1
             self.late.append((time.monotonic() + self.delay_s, other, data))
+        elif is_reply and mode in (SLOW, DRIP):
+            self.harm += 1
+            for piece in data.splitlines(True) if mode == SLOW else (data[i:i + 1] for i in range(len(data))):
+                self.next_due = max(self.next_due, time.monotonic()) + self.delay_s
+                self.late.append((self.next_due, other, piece))
         elif is_reply and mode == HALF:
             self.harm += 1
             self.pairs[source][2] = True

@@ -1,6 +1,6 @@
 """The wall clock steps under load, and events right at the edges of what is accepted."""
 
-from faults import Failure, now_us, row, text_time, wait_until
+from faults import Failure, difference, now_us, row, text_time, wait_until
 
 SECOND, MINUTE, HOUR, DAY = 1_000_000, 60_000_000, 3_600_000_000, 86_400_000_000
 
@@ -100,3 +100,58 @@ def clock_edges(run):
         run.acked = run.counted = run.sent
         server.conserved()
         server.stop()
+
+
+def present_exact(run, server, redis, ahead):
+    """The events ahead, and all that the loads sent, are in each resolution, here and in Redis; nothing was refused."""
+    for load in run.loads:
+        load.stop()
+    run.tally(server.conserved()["counted"])
+    if run.loads and any(load.totals["refused"] for load in run.loads):
+        raise Failure(f"refused: {[load.totals['refused'] for load in run.loads]}, {server.stats()['refused']}")
+    for resolution, width in (("10ms", 10_000), ("1s", SECOND), ("1min", MINUTE)):
+        expected = {}
+        for us in ahead:
+            expected[us // width * width] = expected.get(us // width * width, 0) + 1
+        for load in run.loads:
+            for start, (sent, _, _) in load.ledger.items():
+                expected[start // width * width] = expected.get(start // width * width, 0) + sent
+        held = server.counts(resolution)
+        if held != expected:
+            raise Failure(f"{resolution}: {difference(expected, held)}")
+        wait_until(lambda r=resolution, e=expected: redis.counts(r) == e,
+                   lambda r=resolution, e=expected: f"Redis, {r}: {difference(e, redis.counts(r))}", 8)
+
+
+@row("clock-ahead", "the clock was an hour ahead for a moment: what was counted there stays, current events are never refused")
+def clock_ahead(run):
+    redis = run.redis().start()
+    environment, steering = run.clock()
+    server = run.server(redis=redis, env=environment)
+    ahead = []
+    for end in (None, server.stop, server.kill):
+        steering.offset(3700 * SECOND if end is None else 0)
+        server.start()
+        steering.offset(3700 * SECOND)
+        run.pause_s(0.7, 0.8)  # every worker has woken up
+        ahead += [now_us() + 3700 * SECOND] * 2
+        for us in ahead[-2:]:
+            if server.post("value=" + text_time(us)).status != 204:
+                raise Failure("the event of a clock that is ahead was refused")
+        run.faults += 1
+        if end is not None:
+            end()
+            steering.offset(0)
+            server.start()
+        steering.offset(0)
+        run.pause_s(0.7, 0.8)
+        load = run.load(server, connections=8, rate=4000, past_us=50 * MINUTE, future_us=5 * SECOND, batch_every=10)
+        load.progress(800)
+        present_exact(run, server, redis, ahead)
+        stats = server.stats()
+        if not 3_600_000 < stats["clock"]["counts_ahead_ms"] < 3_700_000:
+            raise Failure(f"/stats: {stats['clock']}")
+        server.stop()
+    for word in ("the wall clock has stepped ahead", "the wall clock was set back", "what was counted keeps its places"):
+        if word not in server.log():
+            raise Failure(f"not in the log: {word}")

@@ -3,7 +3,7 @@
 import socket
 import time
 
-from faults import Failure, row, wait_until
+from faults import Failure, difference, now_us, row, sums, text_time, wait_until
 
 REQUESTS = {  # what is sent -> how the answer begins; None: closed, with or without an answer
     b"GARBAGE\r\n\r\n": None,
@@ -171,3 +171,46 @@ def answered(server):
         return server.stats()
     except OSError:
         return None
+
+
+def chunks(body, size):
+    return b"".join(b"%x\r\n%s\r\n" % (len(body[i:i + size]), body[i:i + size]) for i in range(0, len(body), size)) + b"0\r\n\r\n"
+
+
+def whole_answer(server, data):
+    """Sends all of it, then reads to the end of the connection; a reset on the way is a failure."""
+    with server.connect() as link:
+        try:
+            link.sendall(data)
+            received = b""
+            while part := link.recv(65536):
+                received += part
+        except ConnectionError as error:
+            raise Failure(f"{len(data)} bytes were sent, and the answer was lost: {error}") from None
+    return received
+
+
+@row("batch-too-large", "a batch in chunks beyond --max-body: counted up to a line that the answer names, and nothing else")
+def batch_too_large(run):
+    server = run.server("--max-body", "1MiB").start()
+    fit = (1 << 20) // 27
+    base = now_us() // 1_000_000 * 1_000_000 - 1_800_000_000
+    for turn in range(run.many(8, 200)):
+        n = run.random.randrange(fit + 1, 3 * fit)  # up to 3.1 MB
+        lines = "".join(text_time(base + i * 100) + "\n" for i in range(n)).encode()
+        received = whole_answer(server, b"POST /events HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+                                + chunks(lines, run.random.choice((1000, 4096, 65536, 1 << 20, n * 27))))
+        says = b'{"accepted":%d,"rejected":0,"errors":[],"truncated":{"from_line":%d,' % (fit, fit + 1)
+        if not received.startswith(b"HTTP/1.1 200 ") or says not in received:
+            raise Failure(f"answered with {received[:300]}")
+        run.faults += 1
+        run.sent, run.acked = run.sent + n, run.acked + fit
+        stats = server.conserved()
+        if (stats["counted"], stats["refused"]["too_large"]) != (run.acked, turn + 1):
+            raise Failure(f"{run.acked} were acknowledged in {turn + 1} batches: {stats['counted']} counted, {stats['refused']}")
+    expected = sums({base + i * 100: run.faults for i in range(fit)})
+    for resolution, windows in expected.items():
+        found = server.counts(resolution)
+        if found != windows:
+            raise Failure(f"{resolution}: {difference(windows, found)}")
+    run.counted = stats["counted"]

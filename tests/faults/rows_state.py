@@ -3,10 +3,11 @@
 import os
 import pathlib
 import shutil
+import signal
 import struct
 import subprocess
 
-from faults import TIMEOUT_S, WIDTH_US, Failure, Skipped, difference, row, state_counts
+from faults import BIN, TIMEOUT_S, WIDTH_US, Failure, Skipped, difference, row, state_counts, wait_until
 
 FILE = "counters.aforo"
 HEADER = struct.Struct("<8sIIqq3q64s40sQQQ")  # struct state_header of counters/state_file.h
@@ -71,6 +72,10 @@ def state_second_server(run):
     load = run.load(server, connections=8)
     load.progress()
     refused(run, run.server(name="second", state=server.state), "another server", str(server.state))
+    linked = run.server(name="linked")
+    linked.state.mkdir()
+    (linked.state / FILE).hardlink_to(server.state / FILE)
+    refused(run, linked, "another server uses this file", str(linked.state))
     load.progress()
     run.verify([server])
 
@@ -198,13 +203,7 @@ def state_read_only(run):
 
 @row("state-disk-full", "a full disk when the file is made or grows: refused with the reason, and no half file left")
 def state_disk_full(run):
-    small = run.place.dir / "small"
-    small.mkdir()
-    done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "none", small], capture_output=True, text=True,
-                          timeout=TIMEOUT_S, check=False)
-    if done.returncode:
-        raise Skipped(f"mount is not permitted here: {done.stderr.strip()}")
-    run.place.at_close(subprocess.run, ["umount", "-l", str(small)])
+    small = small_disk(run, "4m")
     server = run.server(state=small / "state")
     refused(run, server, "No space left", str(server.state))
     if list(server.state.iterdir()):
@@ -221,6 +220,141 @@ def state_disk_full(run):
     fits.threads = 1
     fits.start()  # what does not grow needs no space
     exact(fits, counts, "after the refusal")
+
+
+def small_disk(run, size):
+    """A directory that is a disk of its own."""
+    small = run.place.dir / "small"
+    small.mkdir()
+    done = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "none", small], capture_output=True, text=True,
+                          timeout=TIMEOUT_S, check=False)
+    if done.returncode:
+        raise Skipped(f"mount is not permitted here: {done.stderr.strip()}")
+    run.place.at_close(subprocess.run, ["umount", "-l", str(small)])
+    return small
+
+
+@row("state-sparse", "a sparse copy of the file and a full disk: refused with the reason, and no SIGBUS later")
+def state_sparse(run):
+    small = small_disk(run, "8m")
+    server, counts = filled(run, *SMALL)
+    (small / "state").mkdir()
+    subprocess.run(["cp", "--sparse=always", server.state / FILE, small / "state" / FILE], check=True, timeout=TIMEOUT_S)
+    (small / "filler").write_bytes(b"")
+    with open(small / "filler", "wb", buffering=0) as filler:
+        try:
+            while filler.write(bytes(4096)) == 4096:
+                pass
+        except OSError:
+            pass  # full
+    copy = run.server(*SMALL, name="copy", state=small / "state")
+    refused(run, copy, "No space left", str(copy.state))
+    (small / "filler").unlink()
+    copy.start()
+    exact(copy, counts, "with space again")
+    copy.stop()
+
+
+@row("state-closed-files", "stdin, stdout or stderr closed: no file or socket ever gets their numbers")
+def state_closed_files(run):
+    for closed in ("<&- 2>&-", "<&- >&- 2>&-", ">&-", "2>&-", "<&-"):
+        server = run.server(*SMALL, "--log-level", "debug", name=f"aforod{run.faults}")
+        server.wrap = ["sh", "-c", f'exec "$@" {closed}', "sh"]
+        server.start()
+        load = run.load(server, connections=8, past_us=10_000_000, future_us=1_000_000)
+        load.progress(300)
+        for number in (0, 1, 2):
+            target = os.readlink(f"/proc/{server.process.pid}/fd/{number}")
+            if target != "/dev/null" and not target.endswith(".log"):
+                raise Failure(f"{closed}: descriptor {number} is {target}")
+        server.signal(signal.SIGHUP)  # one more line for the log
+        load.progress(300)
+        load.stop()
+        counts = {resolution: server.counts(resolution) for resolution in WIDTH_US}
+        server.stop()
+        server.wrap = []
+        server.start()
+        exact(server, counts, f"after a run with {closed}")
+        server.stop()
+        run.faults += 1
+    run.tally(sum(sum(state_counts(server.state, "1s").values()) for server in run.place.programs))
+
+
+@row("state-fifo", "a FIFO where the state file should be is refused, and no limit of file sizes ends it without a word")
+def state_fifo(run):
+    server = run.server(*SMALL)
+    server.state.mkdir()
+    os.mkfifo(server.state / FILE)
+    refused(run, server, "is not a regular file", str(server.state))
+    (server.state / FILE).unlink()
+    server.wrap = ["sh", "-c", 'ulimit -f 100; exec "$@"', "sh"]
+    refused(run, server, "ulimit -f", str(server.state))
+
+
+@row("state-gone", "the state directory deleted or moved while running: said at once, in the log and by /healthz")
+def state_gone(run):
+    redis = run.redis().start()
+    for name, harm in (("deleted", shutil.rmtree), ("moved", lambda state: state.rename(state.with_name("elsewhere")))):
+        server = run.server(*SMALL, name=name, redis=redis).start()
+        load = run.load(server, connections=8, past_us=10_000_000, future_us=1_000_000)
+        load.progress(300)
+        if server.request("GET", "/healthz").status != 200:
+            raise Failure("not healthy before")
+        harm(server.state)
+        run.faults += 1
+        wait_until(lambda: server.request("GET", "/healthz").status == 503, "healthz says so", 3)
+        if server.health()["status"] != "state file gone":
+            raise Failure(f"/healthz: {server.health()}")
+        if 'level=error msg="the state file is gone' not in server.log() or str(server.state) not in server.log():
+            raise Failure(f"not in the log: {server.log()[-1000:]}")
+        load.progress(300)  # it counts on: refusing would lose for certain
+        load.stop()
+        if name == "moved":
+            server.state.with_name("elsewhere").rename(server.state)
+            wait_until(lambda: server.request("GET", "/healthz").status == 200, "back again", 3)
+        server.stop()
+    run.tally(sum(redis.counts("1s").values()))
+    if run.counted != run.acked:
+        raise Failure(f"an orderly stop flushes: {run.acked} acknowledged, {run.counted} in Redis")
+
+
+@row("state-copied", "a plain copy under load is refused and says what to use; 'aforo backup' makes one that is whole")
+def state_copied(run):
+    server = run.server(*SMALL).start()
+    load = run.load(server, connections=16, past_us=10_000_000, future_us=1_000_000)
+    refusals = 0
+    for i in range(run.many(6, 60)):
+        load.progress(300)
+        before = {resolution: server.counts(resolution) for resolution in ("1s", "1min")}
+        copy = run.server(*SMALL, name=f"copy{i}")
+        done = subprocess.run([BIN / "aforo", "backup", server.state, copy.state], capture_output=True, text=True,
+                              timeout=TIMEOUT_S, check=False)
+        if done.returncode:
+            raise Failure(f"aforo backup: {done.stderr}")
+        copy.start()
+        run.faults += 1
+        for resolution, counts in before.items():
+            held = copy.counts(resolution)
+            short = {start for start, count in counts.items() if held.get(start, 0) < count}
+            if short:
+                raise Failure(f"{resolution}: {len(short)} windows hold less than before the copy was made")
+        if sum(copy.counts("1s").values()) != sum(copy.counts("1min").values()):
+            raise Failure("the resolutions of the copy differ")
+        if copy.health()["node"] != server.health()["node"]:
+            raise Failure("the copy is another node")
+        copy.stop()
+        plain = run.server(*SMALL, name=f"plain{i}")
+        subprocess.run(["cp", "-r", server.state, plain.state], check=True, timeout=TIMEOUT_S)
+        plain.spawn()
+        try:
+            plain.ready()
+            plain.stop()
+        except Failure:
+            if "aforo backup" not in plain.log():
+                raise Failure(f"the remedy is not named: {plain.log()}") from None
+            refusals += 1
+    run.note(f"{refusals} of {run.faults} plain copies refused")
+    run.verify([server], local=("1s", "1min"))
 
 
 @row("power-loss", "the machine dies: at most what came after the last write to disk (1 s) is lost, the rest is exact")
@@ -279,6 +413,6 @@ def state_half_made(run):
     load.progress()
     run.faults = 1
     run.verify([server])
-    if sorted(path.name for path in pathlib.Path(server.state).iterdir()) != [FILE]:
+    if sorted(path.name for path in pathlib.Path(server.state).iterdir()) != [FILE, "opened.aforo"]:
         raise Failure(f"left behind: {list(server.state.iterdir())}")
     shutil.rmtree(server.state)

@@ -28,6 +28,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if ((whole == FORM_EMPTY) != (len == 0) || (whole == FORM_MALFORMED) != (why[0] != '\0')) {
         abort();
     }
+    /* Where the value may be missing, only what has none is another outcome. */
+    char optional_why[FORM_WHY_MAX] = "";
+    int64_t optional_us = 1;
+    const enum form_outcome optional = form_end_optional(&form, FORM_BODY, &optional_us, optional_why);
+    const bool same = optional == whole && optional_us == whole_us && strcmp(optional_why, whole_why) == 0;
+    if (!same && (optional != FORM_EMPTY || whole != FORM_MALFORMED || form_has_value(&form))) {
+        abort();
+    }
     for (const char *c = why; *c != '\0'; c++) {
         if (*c < ' ' || *c > '~') {
             abort();

@@ -74,11 +74,12 @@ static bool plain_find(const struct query *query, int64_t now_us, int64_t *first
     if (to == INT64_MIN) {
         return false;
     }
-    if (query->last && to - from + 1 > query->last) {
-        from = to - query->last + 1;
-        while (!count_at(query->resolution, from)) {
-            from++;
+    if (query->last) {
+        int64_t known = base;
+        while (known * width < query->from_us) {
+            known++;
         }
+        from = to - query->last + 1 > known ? to - query->last + 1 : known;
     }
     *first = from;
     *n = to - from + 1;
@@ -113,7 +114,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     char why[192] = "";
     if (read_arguments(NULL, &asked, why, sizeof why)) {
         const int64_t base = BASE_US / resolution_table[r].width_us;
-        const struct query_reader reader = {.read = read_counts, .oldest = base, .newest = base + WINDOWS_MAX - 1};
+        const struct query_reader reader = {.read = read_counts, .oldest = base, .newest = base + WINDOWS_MAX - 1,
+                                            .kept = base};
         int64_t first = 0, n = 0, plain_first = 0, plain_n = 0;
         const enum query_outcome outcome = query_find(&asked.query, &reader, now_us, &first, &n);
         const bool any = plain_find(&asked.query, now_us, &plain_first, &plain_n);

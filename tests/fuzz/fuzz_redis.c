@@ -2,7 +2,7 @@
  * the console. hiredis is the real one; connections end in a socket whose other end has written the answers already. The
  * input: which kind, then what each new connection answers, up to a 0xff. */
 #include "redis/reader.h"
-#include "server/store_redis.h"
+#include "server/flush/store_redis.h"
 
 #include <hiredis/hiredis.h>
 #include <signal.h>
@@ -75,53 +75,89 @@ int redisEnableKeepAlive(redisContext *c) {
 
 /* ---- what is done with the answers -------------------------------------------------------------------------- */
 
-static void note_window(void *cls, const struct store_window *window) {
+static void note_part(void *cls, const struct store_part *part) {
     const int64_t *chunk = cls;
-    const int64_t first = chunk_first_window(window->resolution, *chunk);
-    check(window->count > 0 && window->window >= first &&
-          window->window < first + 2 * (int64_t)resolution_table[window->resolution].slots);
+    uint64_t sum = 0;
+    for (uint32_t slot = 0; slot < SLOTS_MAX; slot++) {
+        check(slot < resolution_table[part->place.resolution].slots || part->count[slot] == 0);
+        sum += part->count[slot];
+    }
+    check(sum == part->sum && part->place.chunk >= *chunk && part->place.chunk < *chunk + 2);
 }
 
 static void check_why(const char *why) {
     check(*why && strnlen(why, STORE_WHY_MAX) < STORE_WHY_MAX);
 }
 
+static void use_parts(struct store *store, char *why) {
+    int64_t chunk = CHUNK;
+    const uint8_t slot[3] = {0, 7, 59};
+    const uint64_t count[3] = {1, 4711, UINT64_C(1) << 52};
+    struct store_chunk chunks[3];
+    struct store_place places[3];
+    struct store_ack ack[3];
+    uint64_t sums[3];
+    for (int i = 0; i < 3; i++) {
+        places[i] = (struct store_place){RESOLUTION_1S, chunk / 60 + i};
+        chunks[i] = (struct store_chunk){.place = places[i], .n = 3};
+        memcpy(chunks[i].slot, slot, sizeof slot);
+        memcpy(chunks[i].count, count, sizeof count);
+    }
+    *why = '\0';
+    if (!store->ops->read_back(store, RESOLUTION_10MS, chunk, 2, note_part, &chunk, why)) {
+        check_why(why);
+    }
+    *why = '\0';
+    const bool sent = store->ops->send(store, chunks, 3, ack, why);
+    for (int i = 0; i < 3; i++) {
+        check(ack[i].outcome != STORE_FAILED || !sent);
+        check(ack[i].outcome == STORE_STORED || ack[i].had == 0);
+    }
+    *why = '\0';
+    if (!store->ops->sums(store, places, 3, sums, NULL, why)) {
+        check_why(why);
+    }
+    check(store->ops->server(store, places) < 1000);
+}
+
+static void use_notes(struct store *store, char *why) {
+    char holder[STORE_HOLDER_MAX] = "";
+    uint64_t number = 7;
+    int64_t ahead_us = 0;
+    *why = '\0';
+    const enum store_lease lease = store->ops->lease(store, "boot:1:2", "", holder, why);
+    check(strnlen(holder, STORE_HOLDER_MAX) < STORE_HOLDER_MAX);
+    if (lease == STORE_LEASE_FAILED) {
+        check_why(why);
+    }
+    for (int tell = 0; tell < 2; tell++) {
+        *why = '\0';
+        if (tell ? !store->ops->tell_loss(store, &number, why) : !store->ops->sums(store, NULL, 0, NULL, &number, why)) {
+            check_why(why);
+        }
+    }
+    *why = '\0';
+    if (!store->ops->close_old(store, CHUNK * US_PER_S, &ahead_us, why)) {
+        check_why(why);
+    }
+    store->ops->release(store, "boot:1:2");
+}
+
 static void use_store(const char *url) {
     char why[STORE_WHY_MAX] = "";
     const struct store_redis_config config = {.url = url,
                                               .node_id = "n",
+                                              .owner = "boot:1:2",
                                               .ttl_s = {7200, 604800, 34560000},
                                               .horizon_s = 3600,
-                                              .timeout_ms = 50,
-                                              .allow_eviction = false};
+                                              .timeout_ms = 50};
     struct store *store = store_redis_new(&config, why);
     check(store);
     if (!store->ops->connect(store, why)) {
         check_why(why);
     } else {
-        int64_t chunk = CHUNK;
-        const uint8_t slot[3] = {0, 7, 59};
-        const uint64_t count[3] = {1, 4711, UINT64_C(1) << 52};
-        struct store_chunk chunks[3];
-        enum store_ack ack[3];
-        for (int i = 0; i < 3; i++) {
-            chunks[i] = (struct store_chunk){.resolution = RESOLUTION_1S, .chunk = chunk / 60 + i, .n = 3};
-            memcpy(chunks[i].slot, slot, sizeof slot);
-            memcpy(chunks[i].count, count, sizeof count);
-        }
-        *why = '\0';
-        if (!store->ops->read_back(store, RESOLUTION_10MS, chunk, 2, note_window, &chunk, why)) {
-            check_why(why);
-        }
-        *why = '\0';
-        const bool sent = store->ops->send(store, chunks, 3, ack, why);
-        for (int i = 0; i < 3; i++) {
-            check(ack[i] == STORE_NEW || ack[i] == STORE_KNOWN || (ack[i] == STORE_FAILED && !sent));
-        }
-        *why = '\0';
-        if (store->ops->probe(store, RESOLUTION_1MIN, chunk / 3600, why) == STORE_FAILED) {
-            check_why(why);
-        }
+        use_parts(store, why);
+        use_notes(store, why);
         (void)store->ops->connected(store);
     }
     store->ops->close(store);

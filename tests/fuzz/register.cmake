@@ -1,8 +1,8 @@
 # The fuzz targets as tests of any build, where there is a clang with libFuzzer: tests/fuzz/run builds them apart, in
-# build/fuzz, and each runs for AFORO_FUZZ_SECONDS of the environment in which CMake is configured (20).
+# build/fuzz, and each runs for DEV_AFORO_FUZZ_SECONDS of the environment in which CMake is configured (20).
 set(AFORO_FUZZ_SECONDS 20)
-if(DEFINED ENV{AFORO_FUZZ_SECONDS})
-    set(AFORO_FUZZ_SECONDS $ENV{AFORO_FUZZ_SECONDS})
+if(DEFINED ENV{DEV_AFORO_FUZZ_SECONDS})
+    set(AFORO_FUZZ_SECONDS $ENV{DEV_AFORO_FUZZ_SECONDS})
 endif()
 find_program(AFORO_CLANG clang)
 set(fuzzer_works 1)
@@ -25,5 +25,5 @@ foreach(target ${targets})
     string(REGEX REPLACE ".*/fuzz_(.*)\\.c$" "\\1" target ${target})
     add_test(NAME fuzz/${target} COMMAND ${CMAKE_CURRENT_LIST_DIR}/run ${AFORO_FUZZ_SECONDS} ${target})
     set_tests_properties(fuzz/${target} PROPERTIES FIXTURES_REQUIRED fuzz TIMEOUT ${timeout}
-                         ENVIRONMENT "AFORO_FUZZ_BUILT=1")
+                         ENVIRONMENT "DEV_AFORO_FUZZ_BUILT=1")
 endforeach()

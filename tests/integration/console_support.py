@@ -12,7 +12,7 @@ import time
 from harness import Port
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-BIN = pathlib.Path(os.environ.get("AFORO_BIN", ROOT / "build" / "release" / "bin"))
+BIN = pathlib.Path(os.environ.get("DEV_AFORO_BIN", ROOT / "build" / "release" / "bin"))
 TIMEOUT_S = 20
 WIDTH_US = {"10ms": 10_000, "1s": 1_000_000, "1min": 60_000_000}
 CHUNK_US = {"10ms": 1_000_000, "1s": 60_000_000, "1min": 3_600_000_000}
@@ -25,9 +25,9 @@ def environment(**extra):
     return {**kept, **extra}
 
 
-def aforo(*words, cwd=None, env=None, **kwargs):
+def aforo(*words, cwd=None, env=None, timeout=TIMEOUT_S, **kwargs):
     """Runs the console program to its end: (exit status, standard output, standard error)."""
-    done = subprocess.run([str(BIN / "aforo"), *map(str, words)], capture_output=True, text=True, timeout=TIMEOUT_S,
+    done = subprocess.run([str(BIN / "aforo"), *map(str, words)], capture_output=True, text=True, timeout=timeout,
                           cwd=cwd, env=env or environment(), stdin=subprocess.DEVNULL, **kwargs)
     return done.returncode, done.stdout, done.stderr
 
@@ -70,6 +70,7 @@ class Redis:
         self.start()
 
     def start(self):
+        self.filled = {}  # (resolution, start of the chunk in us) -> {slot: count}
         self.process = subprocess.Popen(
             ["redis-server", "--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--dir", self.directory,
              *self.options], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -93,8 +94,9 @@ class Redis:
         wire = b""
         for words in commands:
             wire += b"*%d\r\n" % len(words)
-            for word in map(str, words):
-                wire += b"$%d\r\n%s\r\n" % (len(word.encode()), word.encode())
+            for word in words:
+                word = word if isinstance(word, bytes) else str(word).encode()
+                wire += b"$%d\r\n%s\r\n" % (len(word), word)
         with socket.create_connection(("127.0.0.1", self.port), TIMEOUT_S) as link, link.makefile("rb") as replies:
             link.sendall(wire)
             for words in commands:
@@ -103,12 +105,23 @@ class Redis:
                     raise RuntimeError(f"{words}: {reply!r}")
 
     def fill(self, events):
-        """Adds {event time in us: count} to the totals of all three resolutions."""
-        commands = []
+        """Adds {event time in us: count} to all three resolutions, as one node would have reported it."""
         for us, n in events.items():
             for resolution, width in WIDTH_US.items():
-                chunk = CHUNK_US[resolution]
-                start = datetime.datetime(1970, 1, 1) + datetime.timedelta(microseconds=us // chunk * chunk)
-                key = f"aforo:{{{resolution}:{start.strftime(CHUNK_TIME[resolution])}}}"
-                commands.append(("HINCRBY", key, f"{us % chunk // width:02d}", n))
+                slots = self.filled.setdefault((resolution, us // CHUNK_US[resolution] * CHUNK_US[resolution]), {})
+                slot = us % CHUNK_US[resolution] // width
+                slots[slot] = slots.get(slot, 0) + n
+        commands = []
+        for (resolution, base), slots in self.filled.items():
+            start = datetime.datetime(1970, 1, 1) + datetime.timedelta(microseconds=base)
+            key = f"aforo:2:{{{resolution}:{start.strftime(CHUNK_TIME[resolution])}}}"
+            totals = [word for slot, n in slots.items() for word in (f"{slot:02d}", n)]
+            until = (base // 3_600_000_000 + 1 + 26) * 3600
+            commands.append(("HSET", key, *totals, "n:node-1", part_of(slots), "until", until))
         self.do(*commands)
+
+
+def part_of(slots):
+    """{slot: count} as a node's part (redis/part.h)."""
+    counts = [slots.get(slot, 0) for slot in range(max(slots) + 1)]
+    return b"\x07" + bytes(4) + sum(counts).to_bytes(7, "little") + b"".join(n.to_bytes(7, "little") for n in counts)

@@ -14,15 +14,16 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 import unittest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-BIN = pathlib.Path(os.environ.get("AFORO_BIN", ROOT / "build" / "release" / "bin"))
+BIN = pathlib.Path(os.environ.get("DEV_AFORO_BIN", ROOT / "build" / "release" / "bin"))
 TIMEOUT_S = 30
 # A sanitizer has an allocator of its own, which keeps what was freed for a while: memory then says nothing of the program.
-MEMORY_IS_OURS = not os.environ.get("AFORO_SANITIZE")
+MEMORY_IS_OURS = not os.environ.get("DEV_AFORO_SANITIZE")
 WIDTH_US = {"10ms": 10_000, "1s": 1_000_000, "1min": 60_000_000}
 CHUNK_US = {"10ms": 1_000_000, "1s": 60_000_000, "1min": 3_600_000_000}
 CHUNK_TIME = {"10ms": "%Y-%m-%dT%H:%M:%S", "1s": "%Y-%m-%dT%H:%M", "1min": "%Y-%m-%dT%H"}
@@ -33,6 +34,16 @@ SOME_DAY = "2001-09-09 01:46:40"  # before everything that is counted here
 
 class Failure(AssertionError):
     """Something did not hold."""
+
+
+def needs(built, *programs):
+    """Ends this program when something is not there that it will start: programs of BIN, and of the machine. Says what, and how to
+    get it."""
+    place = BIN.relative_to(ROOT) if BIN.is_relative_to(ROOT) else BIN
+    missing = [str(place / name) for name in built if not (BIN / name).exists()]
+    missing += [name for name in programs if shutil.which(name) is None]
+    if missing:
+        sys.exit(f"{sys.argv[0]}: missing: {', '.join(missing)}; tools/setup release test installs and builds all that it needs")
 
 
 def now_us():
@@ -93,13 +104,15 @@ class Program:
         self.env = env or environment()
         self.as_user = as_user
         self.process = None
+        self.wrap = []  # a program that starts it, with its arguments
         self.log_path = place.dir / f"{name}.log"
         place.programs.append(self)
 
     def spawn(self):
         user = ["--reuid", self.as_user, "--regid", "nogroup", "--clear-groups"] if self.as_user else []
         with open(self.log_path, "ab") as log:
-            self.process = subprocess.Popen(["setpriv", *user, "--pdeathsig", "KILL", *self.command], env=self.env,
+            self.process = subprocess.Popen(["setpriv", *user, "--pdeathsig", "KILL", *self.wrap, *self.command],
+                                            env=self.env,
                                             stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.place.dir)
 
     def running(self):
@@ -245,7 +258,7 @@ class RedisError(Exception):
     """An error reply."""
 
 
-def read_reply(wire):
+def read_reply(wire, as_bytes=False):
     """One reply of Redis' protocol."""
     line = wire.readline()
     if not line.endswith(b"\r\n"):
@@ -260,8 +273,9 @@ def read_reply(wire):
     if int(rest) < 0:
         return None
     if kind == b"$":
-        return wire.read(int(rest) + 2)[:-2].decode()
-    return [read_reply(wire) for _ in range(int(rest))]
+        value = wire.read(int(rest) + 2)[:-2]
+        return value if as_bytes else value.decode()
+    return [read_reply(wire, as_bytes) for _ in range(int(rest))]
 
 
 class Redis(Program):
@@ -294,29 +308,61 @@ class Redis(Program):
         wait_until(answers, f"{self.name} answers")
         return self
 
-    def pipeline(self, commands):
+    def pipeline(self, commands, as_bytes=False):
         if not commands:
             return []
         wire = b"".join(b"*%d\r\n" % len(words) + b"".join(
             b"$%d\r\n%s\r\n" % (len(str(word).encode()), str(word).encode()) for word in words) for words in commands)
         with socket.create_connection(("127.0.0.1", self.port), TIMEOUT_S) as link, link.makefile("rb") as replies:
             link.sendall(wire)
-            return [read_reply(replies) for _ in commands]
+            return [read_reply(replies, as_bytes) for _ in commands]
 
     def do(self, *words):
         return self.pipeline([words])[0]
 
+    def chunks(self, resolution):
+        """{start of a chunk in us: its hash}, keys and values as bytes; groups of a cluster are not told apart."""
+        prefix = f"aforo:2:{{{resolution}:"
+        keys = [key for key in self.do("KEYS", prefix + "*") if key.endswith("}")]
+        chunks = {}
+        for key, reply in zip(keys, self.pipeline([("HGETALL", key) for key in keys], as_bytes=True)):
+            start = datetime.datetime.strptime(key[len(prefix):-1], CHUNK_TIME[resolution])
+            chunks[(start - EPOCH) // datetime.timedelta(microseconds=1)] = dict(zip(reply[::2], reply[1::2]))
+        return chunks
+
     def counts(self, resolution, node=None):
         """{start in us: count} of all that is there: the totals, or what one node has reported."""
-        suffix = "}" if node is None else "}:" + node
-        keys = [key for key in self.do("KEYS", f"aforo:{{{resolution}:*") if key.endswith(suffix)]
         counts = {}
-        for key, reply in zip(keys, self.pipeline([("HGETALL", key) for key in keys])):
-            start = datetime.datetime.strptime(key[len(f"aforo:{{{resolution}:"):-len(suffix)], CHUNK_TIME[resolution])
-            base = (start - EPOCH) // datetime.timedelta(microseconds=1)
-            for field, count in zip(reply[::2], reply[1::2]):
-                counts[base + int(field) * WIDTH_US[resolution]] = int(count)
+        for base, chunk in self.chunks(resolution).items():
+            if node is None:
+                found = {int(field): int(value) for field, value in chunk.items() if len(field) == 2}
+            else:
+                found = part(chunk.get(b"n:" + node.encode(), b""))
+            counts.update({base + slot * WIDTH_US[resolution]: count for slot, count in found.items()})
         return counts
+
+    def audit(self):
+        """Every total is the sum of its parts, in every key; fails with the first that is not."""
+        for resolution in WIDTH_US:
+            for base, chunk in self.chunks(resolution).items():
+                sums = {}
+                for field, value in chunk.items():
+                    for slot, count in part(value).items() if field.startswith(b"n:") else ():
+                        sums[slot] = sums.get(slot, 0) + count
+                totals = {int(field): int(value) for field, value in chunk.items() if len(field) == 2}
+                if b"final" not in chunk and totals != sums:
+                    raise Failure(f"{resolution} {text_time(base, 3)}: totals {totals}, but the parts sum to {sums}")
+
+
+def part(value):
+    """A node's part of a chunk (redis/part.h) -> {slot: count}."""
+    if not value:
+        return {}
+    width, total = value[0], int.from_bytes(value[5:12], "little")
+    counts = [int.from_bytes(value[i:i + width], "little") for i in range(12, len(value), width)]
+    if sum(counts) != total:
+        raise Failure(f"a part says {total}, and sums to {sum(counts)}")
+    return {slot: count for slot, count in enumerate(counts) if count}
 
 
 class Place:
@@ -338,6 +384,13 @@ class Place:
 
     def at_close(self, call, *args):
         self.closers.append((call, args))
+
+    def preloaded(self, name):
+        """A library of BIN as LD_PRELOAD takes it, which ends a name at a blank: by a link from here."""
+        link = self.dir / name
+        if not link.is_symlink():
+            link.symlink_to((BIN / name).resolve())
+        return str(link)
 
     def close(self):
         for program in reversed(self.programs):

@@ -16,7 +16,7 @@ import unittest
 from harness import Port
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-BIN = pathlib.Path(os.environ.get("AFORO_BIN", ROOT / "build" / "release" / "bin"))
+BIN = pathlib.Path(os.environ.get("DEV_AFORO_BIN", ROOT / "build" / "release" / "bin"))
 WAIT_S = 30
 RESOLUTIONS = ("10ms", "1s", "1min")
 WIDTH_US = {"10ms": 10_000, "1s": 1_000_000, "1min": 60_000_000}
@@ -89,7 +89,7 @@ class Server:
 
     def counts(self, resolution):
         """{window start in us: count} of all that is held, zeros left out."""
-        text = self.request("GET", f"/counts/{resolution}?last=1000000&partial=1&format=csv")[2]
+        text = self.request("GET", f"/counts/{resolution}?from=0&partial=1&format=csv")[2]
         return parse_csv(text)
 
     def kill(self, sig=signal.SIGKILL):
@@ -139,7 +139,7 @@ class Redis:
         return done.stdout.strip()
 
     def counts(self, resolution):
-        done = subprocess.run([str(BIN / "aforo"), resolution, "--redis", self.url, "--last", "1000000", "--partial",
+        done = subprocess.run([str(BIN / "aforo"), resolution, "--redis", self.url, "--from", "0", "--partial",
                                "--format", "csv"], capture_output=True, text=True, timeout=WAIT_S)
         assert done.returncode == 0, done.stderr
         return parse_csv(done.stdout)

@@ -345,7 +345,7 @@ class Admin(AccessCase):
 
 class Console(AccessCase):
     def run_console(self, server, *flags, **env):
-        done = subprocess.run([BIN / "aforo", "1s", "--partial", "--server", f"http://127.0.0.1:{server.port}", *flags],
+        done = subprocess.run([BIN / "aforo", "1s", "--partial", "--last", "1", "--server", f"http://127.0.0.1:{server.port}", *flags],
                               capture_output=True, text=True, timeout=TIMEOUT_S, env=environment(**env), check=False)
         return done.returncode, done.stdout, done.stderr
 

@@ -2,9 +2,11 @@
 hangs, dies and comes back empty."""
 
 import datetime
+import os
 import pathlib
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 import threading
@@ -31,6 +33,11 @@ class RedisCase(unittest.TestCase):
         self.addCleanup(self.redis.stop)
         self.now_us = time.time_ns() // 1000
 
+    def empty_because(self, reason, *words):
+        status, out, err = aforo(*words, "--redis", self.redis.url)
+        self.assertEqual((status, out), (0, ""))
+        self.assertRegex(err, rf"\Aaforo: {reason}\n\Z")
+
     def rows(self, *words):
         status, out, err = aforo(*words, "--redis", self.redis.url)
         self.assertEqual((status, err), (0, ""))
@@ -45,30 +52,52 @@ class Rows(RedisCase):
         for resolution in WIDTH_US:
             with self.subTest(resolution=resolution):
                 # A minute that is still open would be missing.
-                self.assertEqual(self.rows(resolution, "--last", 20_000, "--partial"),
+                self.assertEqual(self.rows(resolution, "--from", text_time(base // (60 * SECOND) * 60 * SECOND),
+                                           "--partial"),
                                  expected_text(events, resolution))
 
     def test_as_far_back_as_it_is_kept(self):
         events = {self.now_us - 400 * DAY: 1, self.now_us - 200 * DAY: 2, self.now_us - 2 * 60 * SECOND: 3}
         self.redis.fill(events)
         begin = time.monotonic()
-        self.assertEqual(self.rows("1min", "--last", 1_000_000), expected_text(events, "1min"))
         self.assertEqual(self.rows("1min", "--from", text_time(self.now_us - 401 * DAY)), expected_text(events, "1min"))
         self.assertLess(time.monotonic() - begin, 10)
 
     def test_older_than_the_usual_time_to_live_with_from(self):
         old_us = self.now_us - 3 * DAY
         self.redis.fill({old_us: 4})
-        self.assertEqual(self.rows("10ms"), "")
+        self.empty_because("no 10ms windows with events: [^\\n]+; ask for 1min", "10ms")
         self.assertEqual(self.rows("10ms", "--from", text_time(old_us - SECOND)), expected_text({old_us: 4}, "10ms"))
 
     def test_nothing_is_no_error(self):
         for resolution in WIDTH_US:
-            self.assertEqual(self.rows(resolution), "")
+            self.empty_because(rf"redis 127.0.0.1:{self.redis.port}, database 0, holds no counts of aforo; is it the right "
+                               rf"Redis, and the right database of it\?", resolution)
+        self.redis.fill({self.now_us - 7200 * SECOND: 1})
+        self.assertEqual(aforo("1min", "--last", 1, "--redis", self.redis.url)[2], "")
+        self.assertIn("database 3,", aforo("1min", "--redis", self.redis.url + "/3")[2])
+
+    def test_last_is_so_many_rows_and_never_what_was_let_go(self):
+        self.redis.fill({self.now_us - 200 * SECOND: 1})
+        for resolution in WIDTH_US:
+            self.assertEqual(self.rows(resolution, "--last", 100).count("\n"), 100)
+            self.assertTrue(self.rows(resolution, "--last", 100).endswith(", 1\n"))
+        rows = self.rows("10ms", "--last", 1_000_000).count("\n")
+        self.assertTrue(6_000 * 100 <= rows <= 7_000 * 100 + 100, rows)  # 2 h less the time since the event
+
+    def test_totals_of_all_that_is_kept(self):
+        events = {self.now_us - 300 * DAY: 1, self.now_us - 3 * DAY: 2, self.now_us - 1800 * SECOND: 4,
+                  self.now_us - 2 * SECOND: 8}
+        self.redis.fill(events)
+        self.assertEqual(self.rows("total"), "15\n")
+        self.assertEqual(self.rows("total", "--from", "-7d"), "14\n")
+        self.assertEqual(self.rows("total", "--from", "-1h", "--to", text_time(self.now_us - SECOND)), "12\n")
+        cut_us = self.now_us - 3 * DAY - SECOND // 2
+        self.assertEqual(self.rows("total", "--to", text_time(cut_us // SECOND * SECOND - 60 * SECOND)), "1\n")
 
     def test_states_by_the_horizon(self):
         self.redis.fill({self.now_us - 100 * SECOND: 1, self.now_us - 10 * SECOND: 1, self.now_us + 5 * SECOND: 1})
-        words = ("1s", "--last", 1000, "--partial", "--format", "csv")
+        words = ("1s", "--from", "-5m", "--partial", "--format", "csv")
         lines = self.rows(*words, "--horizon", "50s").splitlines()
         self.assertEqual(sorted({line.split(",")[2] for line in lines[1:]}), ["closed", "final", "open"])
         self.assertTrue(lines[1].endswith(",final") and lines[-1].endswith(",open"))
@@ -77,13 +106,21 @@ class Rows(RedisCase):
     def test_what_is_not_ours_is_an_error(self):
         us = self.now_us - 3600 * SECOND
         start = datetime.datetime(1970, 1, 1) + datetime.timedelta(microseconds=us // (60 * SECOND) * 60 * SECOND)
-        key = f"aforo:{{1s:{start.strftime(CHUNK_TIME['1s'])}}}"
-        for fill in (("SET", key, "x"), ("HSET", key, "07", "many"), ("HSET", key, "60", "1"), ("HSET", key, "x", "1")):
+        key = f"aforo:2:{{1s:{start.strftime(CHUNK_TIME['1s'])}}}"
+        for fill in (("SET", key, "x"), ("HSET", key, "07", "many"), ("HSET", key, "07", "-1"), ("HSET", key, "59", "")):
             with self.subTest(fill=fill):
                 self.redis.do(("DEL", key), fill)
                 status, out, err = aforo("1s", "--redis", self.redis.url)
                 self.assertEqual((status, out), (1, ""))
-                self.assertRegex(err, r"\Aaforo: redis [^\n]+\n\Z")
+                self.assertRegex(err, rf"\Aaforo: redis 127.0.0.1:{self.redis.port}: aforo:[^\n]+\n\Z")
+
+    def test_fields_that_are_no_windows_are_not_read(self):
+        """Parts of nodes and until stand beside the totals; a second has no window 60."""
+        us = self.now_us - 3600 * SECOND
+        self.redis.fill({us: 3})
+        start = datetime.datetime(1970, 1, 1) + datetime.timedelta(microseconds=us // (60 * SECOND) * 60 * SECOND)
+        self.redis.do(("HSET", f"aforo:2:{{1s:{start.strftime(CHUNK_TIME['1s'])}}}", "60", "1", "x", "1", "final", "1"))
+        self.assertEqual(self.rows("1s", "--from", "-6d"), expected_text({us: 3}, "1s"))
 
     def test_a_redis_that_hangs(self):
         self.redis.process.send_signal(signal.SIGSTOP)
@@ -99,12 +136,69 @@ class Password(RedisCase):
 
     def test_taken_from_the_url_and_never_shown(self):
         place = f"127.0.0.1:{self.redis.port}"
-        self.assertEqual(aforo("1s", "--redis", f"redis://:s3cret@{place}/0"), (0, "", ""))
+        self.redis_is_empty = aforo("1s", "--redis", f"redis://:s3cret@{place}/0")
+        self.assertEqual(self.redis_is_empty[:2], (0, ""))
+        self.assertIn("holds no counts", self.redis_is_empty[2])
         for url in (f"redis://{place}", f"redis://:wr0ng@{place}"):
             status, out, err = aforo("1s", "--redis", url)
             self.assertEqual((status, out), (1, ""))
             self.assertRegex(err, r"\Aaforo: redis [^\n]+\n\Z")
             self.assertNotIn("wr0ng", err)
+        self.assertIn(f"redis {place}: NOAUTH", aforo("1s", "--redis", f"redis://{place}")[2])
+        self.assertIn("set AFORO_REDIS_PASSWORD or", aforo("1s", "--redis", f"redis://{place}")[2])
+
+    def test_its_file_must_be_a_regular_one(self):
+        fifo = pathlib.Path(self.redis.directory) / "fifo"
+        os.mkfifo(fifo)
+        for path in (fifo, fifo.parent):
+            env = environment(AFORO_REDIS_PASSWORD_FILE=str(path))
+            status, out, err = aforo("1s", "--redis", f"redis://127.0.0.1:{self.redis.port}", env=env)
+            self.assertEqual((status, out), (2, ""))
+            self.assertRegex(err, rf"\Aaforo: --redis: [^\n]*{path}: it is not a regular file\n\Z")
+            done = subprocess.run([BIN / "aforod", "--redis", self.redis.url, "--state", fifo.parent / "state"],
+                                  env=env,
+                                  capture_output=True, text=True, timeout=TIMEOUT_S)
+            self.assertEqual(done.returncode, 2)
+            self.assertIn("it is not a regular file", done.stderr)
+        secret = fifo.parent / "secret"
+        secret.write_text("s3cret\n")
+        self.assertEqual(aforo("1s", "--redis", self.redis.url,
+                               env=environment(AFORO_REDIS_PASSWORD_FILE=str(secret)))[0], 0)
+
+
+class NoPassword(RedisCase):
+    def test_one_that_was_given_is_refused_in_a_whole_sentence(self):
+        status, out, err = aforo("1s", "--redis", f"redis://:s3cret@127.0.0.1:{self.redis.port}")
+        self.assertEqual((status, out), (1, ""))
+        self.assertRegex(err,
+                         r"\Aaforo: redis [^\n]+: AUTH: a password was given, and this Redis has none: leave it [^\n]+\)\n\Z")
+
+    def test_a_bad_url_is_wrong_usage(self):
+        for place in ("nonsense://x", "127.0.0.1:6379", "redis://a:b", "redis://"):
+            for words, variable, named in ((("--redis", place), {}, "--redis"), ((), {"AFORO_REDIS": place},
+                                                                                 "AFORO_REDIS")):
+                status, out, err = aforo("1s", *words, env=environment(**variable))
+                self.assertEqual((status, out), (2, ""))
+                self.assertRegex(err, rf"\Aaforo: {named}: [^\n]+\n\Z")
+
+
+class Hostile(unittest.TestCase):
+    """What answers is no Redis, and wants the terminal."""
+
+    def test_control_characters_of_replies_are_shown(self):
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            def answer():
+                link, _ = listener.accept()
+                with link:
+                    link.recv(4096)
+                    link.sendall(b"-ERR \x1b]0;title\x07\x1b[31mno\x9b\r\n")
+            thread = threading.Thread(target=answer)
+            thread.start()
+            self.addCleanup(thread.join)
+            status, out, err = aforo("1s", "--redis", f"redis://127.0.0.1:{listener.getsockname()[1]}")
+        self.assertEqual((status, out), (1, ""))
+        self.assertIn(r"ERR \x1b]0;title\x07\x1b[31mno\x9b", err)
+        self.assertNotIn("\x1b", err)
 
 
 class Follow(RedisCase):

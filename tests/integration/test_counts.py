@@ -51,7 +51,8 @@ class Rows(Case):
         super().setUp()
         self.aforod = self.server()
         self.base = now_us() // MINUTE * MINUTE - 5 * MINUTE
-        self.events = {self.base + 120_000: 122, self.base + 150_000: 7, self.base + 3 * SECOND: 1, self.base + MINUTE: 2}
+        self.events = {self.base + 120_000: 122, self.base + 150_000: 7, self.base + 3 * SECOND: 1,
+                       self.base + MINUTE: 2}
         for us, n in self.events.items():
             self.aforod.post_lines([text_time(us)] * n)
 
@@ -70,10 +71,10 @@ class Rows(Case):
         csv = self.get("1s", f"from={iso(self.base)}&to={iso(self.base + 5 * SECOND)}&format=csv")
         self.assertTrue(csv.headers["Content-Type"].startswith("text/csv"))
         lines = csv.text.splitlines()
-        self.assertEqual(lines[:2], ["start,count,state", f"{iso(self.base)},129,closed"])
+        self.assertEqual(lines[:2], ["start (UTC),count,state", f"{iso(self.base)},129,closed"])
         answer = self.get("1s", f"from={iso(self.base)}&to={iso(self.base + 5 * SECOND)}&format=json")
         self.assertEqual(answer.headers["Content-Type"], "application/json")
-        self.assertEqual(answer.json["resolution"], "1s")
+        self.assertEqual((answer.json["resolution"], answer.json["zone"]), ("1s", "UTC"))
         self.assertEqual([f"{w['start']},{w['count']},{w['state']}" for w in answer.json["windows"]], lines[1:])
 
     def test_states(self):
@@ -82,7 +83,7 @@ class Rows(Case):
         short.post_lines([text_time(now - SECOND), text_time(now + 4 * SECOND)])
 
         def states():
-            rows = short.request("GET", "/counts/1s?last=100&partial=1&format=json").json["windows"]
+            rows = short.request("GET", "/counts/1s?from=0&partial=1&format=json").json["windows"]
             return [row["state"] for row in rows], rows
         seen, rows = states()
         self.assertEqual(seen[-1], "open")
@@ -92,24 +93,42 @@ class Rows(Case):
 
     def test_last_counts_back_from_the_newest_with_events(self):
         self.assertEqual(self.get("1min", "last=1").text, f"{text_time(self.base + MINUTE, 3)}, 2\n")
-        self.assertEqual(self.get("1s", "last=2").text, f"{text_time(self.base + MINUTE, 3)}, 2\n")
+        self.assertEqual(self.get("1s", "last=2").text, f"{text_time(self.base + MINUTE - SECOND, 3)}, 0\n"
+                                                        f"{text_time(self.base + MINUTE, 3)}, 2\n")
         self.assertEqual(self.get("1s", "last=58").text.count("\n"), 58)
-        self.assertEqual(self.get("1s").text.count("\n"), 58)  # 60 by default: reaches back to the event at second 3
-        self.assertEqual(self.get("1s", "last=1000").text.count("\n"), 61)
+        self.assertEqual(self.get("1s").text.count("\n"), 60)
+        before = self.get("1s", "last=1000").text.splitlines()  # zeros before the first event, too
+        self.assertEqual(len(before), 1000)
+        self.assertEqual(before[0], f"{text_time(self.base + MINUTE - 999 * SECOND, 3)}, 0")
+        self.assertEqual(self.get("1s", f"last=1000&from={iso(self.base - SECOND)}").text.count("\n"), 62)
+
+    def test_last_never_reaches_further_back_than_what_is_kept(self):
+        for resolution, kept_us in (("10ms", HOUR), ("1s", 24 * HOUR), ("1min", 30 * 24 * HOUR)):
+            rows = self.get(resolution, "last=1000000").text.count("\n")
+            kept = kept_us // WIDTH_US[resolution]
+            self.assertTrue(kept <= rows <= 1.2 * kept, f"{resolution}: {rows} rows, {kept} are kept")
+
+    def test_a_bound_before_1970_is_a_bound(self):
+        self.aforod.post_lines([text_time(self.base - 50 * MINUTE)])
+        for bound in ("0", "1970-01-01T00:00:00Z", "1960-01-01T00:00:00Z"):
+            self.assertEqual(self.get("1s", "from=" + bound).text.count("\n"), 51 * 60 + 1, bound)
+        self.assertEqual(self.get("1s", "to=1960-01-01T00:00:00Z").text, "")
         self.assertEqual(self.get("1s", f"last=2&to={iso(self.base + 5 * SECOND)}").text,
                          f"{text_time(self.base + 2 * SECOND, 3)}, 0\n"
-                         f"{text_time(self.base + 3 * SECOND, 3)}, 1\n".split("\n", 1)[1])
+                         f"{text_time(self.base + 3 * SECOND, 3)}, 1\n")
 
     def test_spans_that_touch_share_nothing_and_miss_nothing(self):
         cut = self.base + 3 * SECOND
         before = self.get("10ms", f"to={iso(cut)}").text
         after = self.get("10ms", f"from={iso(cut)}").text
-        self.assertEqual(sum(int(line.split(", ")[1]) for line in (before + after).splitlines()), sum(self.events.values()))
+        self.assertEqual(sum(int(line.split(", ")[1]) for line in (before + after).splitlines()),
+                         sum(self.events.values()))
         self.assertTrue(after.startswith(text_time(cut, 3)))
         self.assertEqual(self.get("10ms", f"from={iso(cut)}&to={iso(cut)}").text, "")
 
     def test_times_in_every_form(self):
-        for form in (iso(self.base), str(self.base), str(self.base // SECOND), text_time(self.base, 0)[:19].replace(" ", "%20")):
+        for form in (iso(self.base), str(self.base), str(self.base // SECOND), text_time(self.base,
+                                                                                         0)[:19].replace(" ", "%20")):
             self.assertTrue(self.get("1s", "from=" + form).text.startswith(text_time(self.base, 3)), form)
 
     def test_what_is_not_over_yet_only_with_partial(self):
@@ -123,11 +142,13 @@ class Rows(Case):
     def test_nothing_is_no_error(self):
         query = "to=2001-01-01T00:00:00Z"
         self.assertEqual(self.get("1s", query).body, b"")
-        self.assertEqual(self.get("1s", query + "&format=csv").text, "start,count,state\n")
-        self.assertEqual(self.get("1s", query + "&format=json").json, {"resolution": "1s", "windows": []})
+        self.assertEqual(self.get("1s", query + "&format=csv").text, "start (UTC),count,state\n")
+        self.assertEqual(self.get("1s", query + "&format=json").json, {"resolution": "1s", "zone": "UTC",
+                                                                       "windows": []})
 
     def test_wrong_arguments_are_named(self):
-        for query, name in (("from=x", "from"), ("to=2016-13-01T00:00:00Z", "to"), ("last=0", "last"), ("last=-1", "last"),
+        for query, name in (("from=x", "from"), ("to=2016-13-01T00:00:00Z", "to"), ("last=0", "last"), ("last=-1",
+                                                                                                        "last"),
                             ("last=1e3", "last"), ("last=", "last"), ("format=xml", "format"), ("from=20&to=10", "to")):
             with self.subTest(query=query):
                 answer = self.aforod.request("GET", "/counts/1s?" + query)
@@ -136,7 +157,7 @@ class Rows(Case):
 
     def test_a_long_answer_is_whole(self):
         self.aforod.post_lines([text_time(self.base - 50 * MINUTE)])
-        answer = self.get("10ms", "last=1000000&format=json")
+        answer = self.get("10ms", "from=0&format=json")
         windows = json.loads(answer.body)["windows"]
         self.assertEqual(len(windows), 51 * MINUTE // 10_000 + 1)
         self.assertEqual(sum(w["count"] for w in windows), sum(self.events.values()) + 1)

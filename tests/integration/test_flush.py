@@ -1,8 +1,10 @@
 """Summaries in Redis: exact through the deaths, hangs and losses of either side."""
 
+import shutil
 import signal
+import time
 
-from server_support import Case, now_us, wait_for
+from server_support import Case, now_us, stamp, wait_for
 
 
 class Flush(Case):
@@ -22,9 +24,11 @@ class Flush(Case):
         self.wait_exact(redis, events)
         node = s.stats()["node"]
         keys = redis.cli("KEYS", "*").splitlines()
-        self.assertTrue(all(k.startswith("aforo:{") for k in keys))
-        self.assertEqual(sum(k.endswith(node) for k in keys) * 2, len(keys))
-        self.assertTrue(all(int(redis.cli("TTL", k)) > 3600 for k in keys[:5]))
+        self.assertTrue(all(k.startswith("aforo:2:{") for k in keys))
+        chunks = [k for k in keys if not k.startswith(("aforo:2:{node:", "aforo:2:{final}"))]
+        self.assertEqual(set(keys) - set(chunks), {"aforo:2:{node:%s}" % node, "aforo:2:{final}"})
+        self.assertTrue(all(redis.cli("HEXISTS", k, "n:" + node) == "1" for k in chunks[:5]))
+        self.assertTrue(all(int(redis.cli("TTL", k)) > 3600 for k in chunks[:5]))
         health = s.json("/healthz")["store"]
         self.assertTrue(health["connected"])
         self.assertLess(health["lag_ms"], 2000)
@@ -116,16 +120,16 @@ class Flush(Case):
         redis.cli("CONFIG", "SET", "maxmemory", "0")
         self.wait_exact(redis, events)
 
-    def test_a_redis_that_may_evict_is_refused(self):
+    def test_a_redis_that_may_evict_is_warned_of(self):
         redis = self.redis("--maxmemory-policy", "allkeys-lru")
         s = self.start(redis)
-        wait_for("it says so", lambda: "noeviction" in s.json("/healthz")["store"]["last_error"])
-        self.assertEqual(redis.cli("DBSIZE"), "0")
-        s.kill()
-        s = self.start(redis, "--redis-allow-eviction")
         events = self.events(10)
         self.post(s, events)
         self.wait_exact(redis, events)
+        warnings = [line for line in s.text().splitlines() if "level=warn" in line and "may evict keys" in line]
+        self.assertEqual(len(warnings), 1, s.text())
+        self.assertIn("allkeys-lru", warnings[0])
+        self.assertIn("maxmemory-policy noeviction", warnings[0])
 
     def test_state_lost_and_node_id_kept(self):
         """Also with Redis away at the start, events in between, and a kill before the read-back."""
@@ -149,6 +153,45 @@ class Flush(Case):
         s.kill(signal.SIGTERM)
         s = self.start(redis, "--node-id", "n1", state="second")
         self.wait_exact(redis, events)
+
+    def test_another_owner_and_chunks_from_before_the_horizon(self):
+        """A reboot, or a file that was copied, makes another owner. What is older than the horizon is sent again, too: it must
+        be taken as what it is, and not for somebody else's."""
+        redis = self.redis()
+        s = self.start(redis, "--node-id", "n1", "--horizon", "1s")
+        events = [now_us()] * 3
+        self.post(s, events)
+        self.wait_exact(redis, events)
+        s.kill(signal.SIGTERM)
+        time.sleep(2.5)  # past the horizon, and well within what the flush looks at
+        state = self.directory / "state" / "counters.aforo"
+        shutil.copy(state, state.with_name("copy"))
+        state.with_name("copy").rename(state)
+        s = self.start(redis, "--node-id", "n1", "--horizon", "1s")
+        more = [now_us()] * 2
+        self.post(s, more)
+        self.wait_exact(redis, events + more)
+        resends = s.json("/stats")["store"]["resends"]
+        time.sleep(1)
+        self.assertLessEqual(s.json("/stats")["store"]["resends"], resends + 1)
+        self.assertEqual(s.json("/healthz")["store"]["lag_ms"], 0)
+
+    def test_what_is_too_late_is_counted_once(self):
+        redis = self.redis()
+        us = now_us() - 30_000_000
+        redis.cli("HSET", "aforo:2:{1s:%s}" % stamp(us)[:16].replace(" ", "T"), "until", "1", "final", "1")
+        s = self.start(redis)
+        self.post(s, [us] * 5)
+        wait_for("it is told", lambda: s.json("/stats")["store"]["too_late"] == 5)
+        for number in range(3):  # as when another node has found a loss: all is sent again
+            resends = s.json("/stats")["store"]["resends"]
+            redis.cli("SET", "aforo:2:{lost}", 100 + number)
+            wait_for("it sends again", lambda: s.json("/stats")["store"]["resends"] > resends)
+            passes = s.json("/stats")["store"]["passes"]
+            wait_for("all of it", lambda: s.json("/stats")["store"]["passes"] > passes + 5)
+        self.assertEqual(s.json("/stats")["store"]["too_late"], 5)
+        self.post(s, [us] * 2)  # more of the same
+        wait_for("it is told", lambda: s.json("/stats")["store"]["too_late"] == 7)
 
     def test_three_nodes_add_up(self):
         redis = self.redis()

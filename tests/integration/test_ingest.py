@@ -22,6 +22,7 @@ class Single(Case):
         rfc = text.replace(" ", "T")
         forms = {text: t, text + ".1": t + 100_000, text + ".123456": t + 123_456, text + ".123456789": t + 123_456,
                  text + ".999999999": t + 999_999, rfc + "Z": t, rfc + ".5Z": t + 500_000, rfc + "%2B00:00": t,
+                 rfc + "%2B0000": t, rfc + ",654321987%2B00:00": t + 654_321, text + ",789": t + 789_000,
                  east.replace(" ", "T") + "%2B05:30": t, west.replace(" ", "T") + "-08:00": t,
                  text.replace(" ", "+"): t, text.replace(" ", "%20").replace(":", "%3A"): t, str(self.s): t,
                  f"{self.s}.25": t + 250_000, str(self.s * 1000 + 7): t + 7000, str(t + 42): t + 42,

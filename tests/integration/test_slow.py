@@ -17,10 +17,10 @@ RATE = 5000
 PHASES = 5
 PHASE_S = 1
 FACTOR = 5
-# AFORO_STRICT=1 judges by these alone, for a machine that is ours, and shows what the same crowd does to the load from a second
+# DEV_AFORO_STRICT=1 judges by these alone, for a machine that is ours, and shows what the same crowd does to the load from a second
 # aforod: that part is the machine's, which plays the crowd, too. In a suite others take the cores for a slice of the scheduler
 # at a time: there the bound is for a server that stalls, and what was measured is printed.
-STRICT = os.environ.get("AFORO_STRICT", "") != ""
+STRICT = os.environ.get("DEV_AFORO_STRICT", "") != ""
 STALL_US = 0 if STRICT else 20_000
 RATE_SHARE = 0.95 if STRICT else 0.8
 REQUEST = b"POST / HTTP/1.1\r\nHost: x\r\n"

@@ -38,7 +38,9 @@ class Throttle(Case):
             with server.connect() as link:
                 answers += statuses(link, 50)
         took = time.monotonic() - begun
-        self.assertEqual(set(answers), {204, 429})
+        self.assertLessEqual(set(answers), {204, 429})
+        if took < 2.9:  # a machine that takes longer than the 150 beyond the first second's worth need asks too slowly
+            self.assertIn(429, answers)
         self.assertGreaterEqual(answers.count(204), 50)
         self.assertLessEqual(answers.count(204), 50 + 50 * took + 1)
         answer = server.post("")
@@ -54,15 +56,20 @@ class Throttle(Case):
 
     def test_the_rate_over_some_seconds(self):
         server = self.server("--limit-per-client", "200/s")
-        time.sleep(1.1)
-        begun, counted = time.monotonic(), 0
-        with server.connect() as link:
-            while time.monotonic() - begun < 3:
-                counted += statuses(link, 20).count(204)
-                time.sleep(0.002)
-        took = time.monotonic() - begun
-        self.assertLessEqual(counted, 200 * (took + 1) + 1)
-        self.assertGreaterEqual(counted, 200 * 3)
+        for _ in range(5):
+            time.sleep(1.1)
+            begun, counted, longest = time.monotonic(), 0, 0
+            with server.connect() as link:
+                while (asked := time.monotonic()) - begun < 3:
+                    counted += statuses(link, 20).count(204)
+                    time.sleep(0.002)
+                    longest = max(longest, time.monotonic() - asked)
+            took = time.monotonic() - begun
+            self.assertLessEqual(counted, 200 * (took + 1) + 1)
+            if longest < 20 / 200:  # more than 200 a second were asked for all the time, whatever else this machine did
+                self.assertGreaterEqual(counted, 200 * 3)
+                return
+        self.skipTest(f"this machine stands still for {longest:.1f} s at a time")
 
     def test_a_batch_is_one_request_and_health_is_none(self):
         server = self.server("--limit-per-client", "3/s")

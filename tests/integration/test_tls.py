@@ -330,7 +330,7 @@ class Console(TlsCase):
         server.post("")
 
         def console(*flags):
-            done = subprocess.run([BIN / "aforo", "1s", "--partial", "--server", f"https://127.0.0.1:{server.port}",
+            done = subprocess.run([BIN / "aforo", "1s", "--partial", "--last", "1", "--server", f"https://127.0.0.1:{server.port}",
                                    *flags], capture_output=True, text=True, timeout=TIMEOUT_S, env=environment(),
                                   check=False)
             return done.returncode, done.stdout, done.stderr

@@ -48,14 +48,28 @@ class Tsung(unittest.TestCase):
         run = installed(self.scratch / "installed") / "tsung" / "run"
         done = subprocess.run([run, "50", "10", "5"], capture_output=True, text=True, timeout=TSUNG_TIMEOUT_S,
                               env=environment(THESERVER=address, AFORO_REDIS=self.redis.url))
-        self.assertEqual((done.returncode, done.stderr), (0, ""), done.stdout)
-        requests = int(re.search(r"EQUAL: (\d+) requests", done.stdout).group(1))
+        # Whether Tsung manages to send all in time is the machine's matter; what was sent is counted.
+        self.assertIn((done.returncode, done.stderr), ((0, ""), (3, "")), done.stdout)
+        requests = int(re.search(r"^  requests +(\d+) ", done.stdout, re.M).group(1))
+        last = "EQUAL: 2500 requests, each counted once" if requests == 2500 else f"EQUAL, but {requests:,} of 2,500 asked for were sent"
+        self.assertEqual((done.stdout.splitlines()[-1], done.returncode), (last, 0 if requests == 2500 else 3))
         self.assertGreater(requests, 1000)
         self.assertEqual(len(re.findall(rf"print_reqs_per_\w+ --(?:server|redis) +{requests}\n", done.stdout)), 6)
         server.send_signal(signal.SIGTERM)
         self.assertEqual(server.wait(TIMEOUT_S), 0)
         rest.join(TIMEOUT_S)
         self.assertRegex("".join(log), rf"msg=\"?stopped\"? .*counted={requests}\b")
+
+    def test_fewer_than_asked_for(self):
+        _, _, _, address = self.start_server()
+        run = installed(self.scratch / "installed") / "tsung" / "run"
+        scenario = run.parent / "tsung.xml"
+        scenario.write_text(scenario.read_text().replace('maxnumber="&RATE;"', 'maxnumber="3"'))
+        done = subprocess.run([run, "80", "10", "2"], capture_output=True, text=True, timeout=TSUNG_TIMEOUT_S,
+                              env=environment(THESERVER=address))
+        self.assertEqual((done.returncode, done.stderr), (3, ""), done.stdout)
+        requests = int(re.search(r"^  requests +(\d+) ", done.stdout, re.M).group(1))
+        self.assertEqual(done.stdout.splitlines()[-1], f"EQUAL, but {requests:,} of 1,600 asked for were sent")
 
     def test_a_difference_is_found(self):
         _, _, _, address = self.start_server()

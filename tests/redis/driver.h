@@ -4,19 +4,21 @@
 #ifndef AFORO_TESTS_REDIS_DRIVER_H
 #define AFORO_TESTS_REDIS_DRIVER_H
 
-#include "server/store_redis.h"
+#include "server/flush/store_redis.h"
 
 #define DRIVER_CHUNKS 120
 
 struct driver {
     struct store *store;
     struct store_chunk chunk[DRIVER_CHUNKS];
-    bool acked[DRIVER_CHUNKS], known[DRIVER_CHUNKS];
+    bool acked[DRIVER_CHUNKS];
     unsigned connects, failures;
+    unsigned losses; /* times that the store had less than it had acknowledged */
     char why[STORE_WHY_MAX]; /* of the last failure */
 };
 
-/* A store for that URL with a time-out of timeout_ms; the test fails when there is none. */
+/* A store for that URL with a time-out of timeout_ms; the owner of the node's lease is called as the node. The test fails when
+ * there is none. */
 struct store *driver_store(const char *url, const char *node, int64_t timeout_ms);
 
 /* Chunks of all resolutions, two slots each, all counts 0. The driver closes the store at the end. */

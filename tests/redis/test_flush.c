@@ -1,12 +1,12 @@
 /* The flush over three real masters without replicas, one of which goes for good: what the two others keep
  * must arrive, and go on arriving, however much there is that cannot. And when all of them hang, ending must
  * not take a time-out for each chunk. */
-#include "server/flush.h"
+#include "server/flush/flush.h"
 
 #include "redis/cluster.h"
 #include "redis/schema.h"
 #include "server/clock.h"
-#include "server/store_redis.h"
+#include "server/flush/store_redis.h"
 #include "tests/redis/lab.h"
 #include "tests/unit/state_dir.h"
 
@@ -75,17 +75,19 @@ static void setup(void) {
                                            .horizon_us = 3600 * US_PER_S,
                                            .future_us = 10 * US_PER_S};
     counters = open_or_fail(&config);
-    char why[STORE_WHY_MAX] = "";
+    char why[COUNTERS_WHY_MAX] = "", owner[COUNTERS_OWNER_MAX];
+    counters_owner(counters, owner);
     const struct store_redis_config store = {.url = url,
                                              .node_id = "n1",
+                                             .owner = owner,
                                              .ttl_s = {7200, 604800, 34560000},
                                              .horizon_s = 3600,
                                              .timeout_ms = TIMEOUT_MS};
     struct store *redis = store_redis_new(&store, why);
     ck_assert_msg(redis != NULL, "%s", why);
     flush = flush_start(
-        &(struct flush_config){.counters = counters, .store = redis, .interval_us = 20 * US_PER_MS});
-    ck_assert(flush != NULL);
+        &(struct flush_config){.counters = counters, .store = redis, .interval_us = 20 * US_PER_MS}, why);
+    ck_assert_msg(flush != NULL, "%s", why);
     begin_us = clock_wall_us() / US_PER_S * US_PER_S - SECONDS * US_PER_S;
 }
 
@@ -109,7 +111,7 @@ static int missing(int64_t from_us, int n, bool dead_too, int *kept) {
     *kept = 0;
     for (int i = 0; i < n; i++) {
         char key[SCHEMA_KEY_MAX];
-        const size_t len = schema_total_key(RESOLUTION_10MS, from_us / US_PER_S + i, schema_group("n1", SCHEMA_GROUPS_MAX), key);
+        const size_t len = schema_chunk_key(RESOLUTION_10MS, from_us / US_PER_S + i, schema_group("n1", SCHEMA_GROUPS_MAX), key);
         const int owner = owner_of(key, len);
         if (owner != DEAD || dead_too) {
             ++*kept;

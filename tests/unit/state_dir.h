@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #define T0 INT64_C(1464433871000000) /* 2016-05-28 11:11:11 */
-#define PATH_MAX_TEST 128
+#define PATH_MAX_TEST 256
 
 static char state_dir[64];
 

@@ -200,8 +200,10 @@ END_TEST
 #define STEPS_MAX 400000
 
 /* The chosen additions: into new places, into places that hold something older (in each ring), without
- * recycling. */
-static const int64_t chosen_us[] = {0, 10000, US_PER_S, 7 * US_PER_S, 7 * 60 * US_PER_S, 7 * 3600 * US_PER_S};
+ * recycling, beside what is far ahead. */
+static const int64_t chosen_us[] = {0, 10000, US_PER_S, 7 * US_PER_S, 7 * 60 * US_PER_S, 7 * 3600 * US_PER_S,
+                                    /* set back: into a shard that the file grows by */
+                                    7 * 3600 * US_PER_S - 100 * US_PER_S};
 
 static void count_chosen(void) {
     const struct counters_config config = tiny_config(1);
@@ -237,7 +239,7 @@ static void count_chosen(void) {
 static void check_copy(const unsigned char *bytes, size_t n, const char *copy_dir) {
     char path[2 * PATH_MAX_TEST], why[COUNTERS_WHY_MAX] = "";
     snprintf(path, sizeof path, "%s/" STATE_FILE_NAME, copy_dir);
-    const int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    const int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     ck_assert_int_ge(fd, 0);
     ck_assert_int_eq(pwrite(fd, bytes, n, 0), (ssize_t)n);
     close(fd);
@@ -245,6 +247,7 @@ static void check_copy(const unsigned char *bytes, size_t n, const char *copy_di
     config.dir = copy_dir;
     struct counters *counters = counters_open(&config, NULL, why);
     DEMAND(counters != NULL, "%s", why);
+    counters_set_now(counters, T0 + (atomic_load(&notes->second) + 1) * US_PER_S);
     compare(counters, atomic_load(&notes->second));
     uint64_t back = 0;
     for (int64_t s = 0; s < 9; s++) { /* what was read back for one resolution never shows in another */
@@ -280,9 +283,9 @@ START_TEST(killed_after_every_instruction) {
     const int fd = open(path, O_RDONLY | O_CLOEXEC);
     struct stat st;
     ck_assert_int_eq(fstat(fd, &st), 0);
-    const size_t n = (size_t)st.st_size;
-    const unsigned char *now = mmap(NULL, n, PROT_READ, MAP_SHARED, fd, 0);
-    unsigned char *before = calloc(1, n);
+    const size_t most = 2 * (size_t)st.st_size; /* it grows, too */
+    const unsigned char *now = mmap(NULL, most, PROT_READ, MAP_SHARED, fd, 0);
+    unsigned char *before = calloc(1, most);
     ck_assert(now != MAP_FAILED && before != NULL);
     int steps = 0, states = 0;
     for (; steps < STEPS_MAX && !atomic_load(&notes->done); steps++) {
@@ -290,6 +293,9 @@ START_TEST(killed_after_every_instruction) {
             !WIFSTOPPED(status)) {
             break;
         }
+        ck_assert_int_eq(fstat(fd, &st), 0);
+        const size_t n = (size_t)st.st_size;
+        ck_assert_uint_le(n, most);
         if (memcmp(before, now, n) != 0) {
             memcpy(before, now, n);
             check_copy(before, n, copy_dir);
@@ -300,7 +306,8 @@ START_TEST(killed_after_every_instruction) {
     ck_assert_int_gt(states, 150); /* of zeroes and counts: each was a moment to be killed at */
     kill(pid, SIGKILL);
     waitpid(pid, &status, 0);
-    munmap((void *)(uintptr_t)now, n);
+    ck_assert_int_gt(st.st_size, (off_t)(most / 2)); /* it did grow */
+    munmap((void *)(uintptr_t)now, most);
     close(fd);
     free(before);
     state_dir_remove();

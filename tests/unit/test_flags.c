@@ -6,6 +6,7 @@
 #include <string.h>
 
 #define WORDS_MAX 16
+#define NOW_US INT64_C(1464433871123456) /* 2016-05-28 11:11:11.123456 */
 
 /* Splits a command line at blanks ('_' stands for a blank inside a word) and reads it. */
 static enum flags_verdict read_line(const char *line, struct flags *flags, char *why) {
@@ -21,7 +22,7 @@ static enum flags_verdict read_line(const char *line, struct flags *flags, char 
         words[n++] = word;
     }
     words[n] = NULL;
-    return flags_read(n, words, flags, why);
+    return flags_read(n, words, NOW_US, flags, why);
 }
 
 static struct flags good(const char *line) {
@@ -56,7 +57,7 @@ START_TEST(every_flag_is_taken) {
     ck_assert(flags.query.partial);
     ck_assert_int_eq(flags.format, ROWS_JSON);
     ck_assert_int_eq(flags.source, SOURCE_SERVER);
-    ck_assert_str_eq(flags.place, "http://h:1");
+    ck_assert_str_eq(flags.place[0], "http://h:1");
     ck_assert_int_eq(flags.timeout_us, 250000);
     ck_assert_int_eq(flags.horizon_us, INT64_C(7200000000));
     flags = good("aforo 1min --follow --redis redis://r");
@@ -76,6 +77,27 @@ static const struct {
     {"aforo", "10ms, 1s or 1min"},
     {"aforo 5s", "'5s'"},
     {"aforo 1s 1min", "'1min'"},
+    {"aforo 1s --from 2016-05-28 08:31", "quotes"}, /* as a shell splits it */
+    {"aforo 1s --from -1", "-30s"},
+    {"aforo 1s --from 2016-05-28T", "--from"},
+    {"aforo 1s --to tomorrow", "--to: 'tomorrow'"},
+    {"aforo 1s --from -1h --to -2h", "--to"},
+    {"aforo 1s --total --follow", "--total and --follow"},
+    {"aforo 1s --total --format csv", "--total and --format"},
+    {"aforo totals", "'totals'"},
+    {"aforo total --last 3", "total:"},
+    {"aforo total --follow", "total:"},
+    {"aforo total --partial", "total:"},
+    {"aforo total --from -1h --to -2h", "--to"},
+    {"aforo status --last 3", "status:"},
+    {"aforo status --from -1h", "status:"},
+    {"aforo status --local", "status:"},
+    {"aforo status --redis redis://r", "--server"},
+    {"aforo 1s --server http://a --server http://b", "'http://a' and 'http://b'"},
+    {"aforo total --redis redis://a --redis redis://b", "one source"},
+    {"aforo total --redis redis://a --state b", "--redis and --state"},
+    {"aforo check --last 3", "check:"},
+    {"aforo check --redis redis://a --redis redis://b", "--redis"},
     {"aforo 1s --last", "--last"},
     {"aforo 1s --last 0", "--last"},
     {"aforo 1s --last -1", "--last"},
@@ -110,11 +132,70 @@ START_TEST(what_is_wrong_is_named) {
 }
 END_TEST
 
+static int64_t from_us(const char *line) {
+    return good(line).query.from_us;
+}
+
+START_TEST(times_are_those_of_people) {
+    const int64_t day_us = INT64_C(1464393600000000), minute_us = INT64_C(1464433860000000);
+    ck_assert_int_eq(from_us("aforo 1s --from now"), NOW_US);
+    ck_assert_int_eq(from_us("aforo 1s --from today"), day_us);
+    ck_assert_int_eq(from_us("aforo 1s --from 2016-05-28"), day_us);
+    ck_assert_int_eq(from_us("aforo 1s --from 2016-05-28_11:11"), minute_us);
+    ck_assert_int_eq(from_us("aforo 1s --from 2016-05-28T11:11"), minute_us);
+    ck_assert_int_eq(from_us("aforo 1s --from -1h"), minute_us - 3600 * US_PER_S);
+    ck_assert_int_eq(from_us("aforo 1s --from=-7d"), minute_us - 7 * 86400 * US_PER_S);
+    ck_assert_int_eq(from_us("aforo 1s --from -5m"), NOW_US - NOW_US % US_PER_S - 300 * US_PER_S);
+    ck_assert_int_eq(from_us("aforo 1s --from -500ms"), NOW_US - 500000);
+    ck_assert_int_eq(from_us("aforo 1s --from 0"), 0);
+    ck_assert_int_lt(from_us("aforo 1s --from -40000d"), 0);
+    ck_assert_int_eq(good("aforo 1s --from -1h --to now").query.to_us, NOW_US);
+    ck_assert_int_eq(good("aforo 1s --from 0").query.last, 0); /* a beginning was given, though it bounds nothing */
+    ck_assert_int_eq(good("aforo 1s --from 1969-12-31").query.last, 0);
+}
+END_TEST
+
+START_TEST(local_times_are_of_this_machines_zone) {
+    setenv("TZ", "CET-1CEST,M3.5.0,M10.5.0/3", 1);
+    const int64_t utc_us = INT64_C(1464433871000000);
+    ck_assert_int_eq(from_us("aforo 1s --local --from 2016-05-28_13:11:11"), utc_us);
+    ck_assert_int_eq(from_us("aforo 1s --from 2016-05-28_13:11:11 --local"), utc_us); /* in either order */
+    ck_assert_int_eq(from_us("aforo 1s --local --from 2016-05-28T11:11:11Z"), utc_us);
+    ck_assert_int_eq(from_us("aforo 1s --local --from 2016-05-28T11:11:11.000+00:00"), utc_us);
+    ck_assert_int_eq(from_us("aforo 1s --local --from 1464433871"), utc_us);
+    ck_assert_int_eq(from_us("aforo 1s --from 2016-05-28_11:11:11"), utc_us);
+    ck_assert_int_eq(from_us("aforo 1s --local --from 2016-01-28_12:11:11.25"), INT64_C(1453979471250000)); /* winter */
+    ck_assert_int_eq(from_us("aforo 1s --local --from 2016-05-28"), INT64_C(1464386400000000));
+    ck_assert_int_eq(from_us("aforo 1s --local --from today"), INT64_C(1464386400000000));
+    unsetenv("TZ");
+}
+END_TEST
+
+START_TEST(commands_are_taken) {
+    ck_assert_int_eq(good("aforo 1s").command, COMMAND_ROWS);
+    ck_assert(good("aforo 1s --total").total);
+    struct flags flags = good("aforo total --from -1h --redis redis://r");
+    ck_assert_int_eq(flags.command, COMMAND_TOTAL);
+    ck_assert_int_eq(good("aforo total").query.last, QUERY_LAST_DEFAULT); /* not looked at */
+    flags = good("aforo status --server http://a --server http://b --timeout 1s");
+    ck_assert_int_eq(flags.command, COMMAND_STATUS);
+    ck_assert_uint_eq(flags.places, 2);
+    ck_assert_str_eq(flags.place[1], "http://b");
+    ck_assert_uint_eq(good("aforo status").places, 0);
+    flags = good("aforo check --server http://a --state s --server http://b --redis redis://r --from -1h");
+    ck_assert_int_eq(flags.command, COMMAND_CHECK);
+    ck_assert_uint_eq(flags.places, 4);
+    ck_assert_int_eq(flags.kind[1], SOURCE_STATE);
+    ck_assert_int_eq(flags.kind[3], SOURCE_REDIS);
+}
+END_TEST
+
 START_TEST(help_and_version_come_first) {
     struct flags flags;
     char why[FLAGS_WHY_MAX];
     ck_assert_int_eq(read_line("aforo --help", &flags, why), FLAGS_HELP);
     ck_assert_int_eq(read_line("aforo -h", &flags, why), FLAGS_HELP);
+    ck_assert_int_eq(read_line("aforo --help-all", &flags, why), FLAGS_HELP_ALL);
     ck_assert_int_eq(read_line("aforo --version", &flags, why), FLAGS_VERSION);
 }
 END_TEST
@@ -127,6 +208,11 @@ START_TEST(help_fits_a_screen) {
         ck_assert_int_le(column, 80);
     }
     ck_assert_int_lt(lines, 24);
+    column = 0;
+    for (const char *c = flags_help_all; *c != '\0'; c++) {
+        column = *c == '\n' ? 0 : column + 1;
+        ck_assert_int_le(column, 90);
+    }
 }
 END_TEST
 
@@ -136,6 +222,9 @@ int main(void) {
     tcase_add_test(tcase, defaults);
     tcase_add_test(tcase, every_flag_is_taken);
     tcase_add_loop_test(tcase, what_is_wrong_is_named, 0, (int)(sizeof wrong / sizeof *wrong));
+    tcase_add_test(tcase, times_are_those_of_people);
+    tcase_add_test(tcase, local_times_are_of_this_machines_zone);
+    tcase_add_test(tcase, commands_are_taken);
     tcase_add_test(tcase, help_and_version_come_first);
     tcase_add_test(tcase, help_fits_a_screen);
     suite_add_tcase(suite, tcase);

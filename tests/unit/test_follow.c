@@ -17,8 +17,10 @@ struct world {
     int64_t away_from_us, away_to_us;
     uint64_t count[WINDOWS];
     int64_t known_from_us[WINDOWS]; /* the source shows a window's count from then on */
-    unsigned complaints;
+    unsigned complaints, waits;
+    bool wild; /* the source adds a row far ahead of what was asked */
     bool half; /* each query fails after its first row */
+    int64_t last, from_us; /* of the query */
 };
 
 static struct world world;
@@ -53,20 +55,26 @@ static bool first_row(void *cls, const struct row *row) {
     return !only->one && (only->one = only->each(only->cls, row));
 }
 
+static enum source_outcome add_wild_row(enum source_outcome outcome, source_row each, void *cls) {
+    static const struct row year_9999 = {INT64_C(253402300799), 7, WINDOW_OPEN};
+    return outcome == SOURCE_DONE && world.wild && !each(cls, &year_9999) ? SOURCE_STOPPED : outcome;
+}
+
 static enum source_outcome rows(struct source *source, const struct query *query, int64_t now_us,
                                 source_row each, void *cls, char why[SOURCE_WHY_MAX]) {
+    ck_assert_int_le(query->from_us, query->to_us); /* a server refuses it */
     if (!ready(source, why))
         return SOURCE_AWAY;
-    const struct query_reader reader = {read_windows, NULL, BASE, BASE + WINDOWS - 1};
+    const struct query_reader reader = {read_windows, NULL, BASE, BASE + WINDOWS - 1, BASE};
     if (!world.half)
-        return source_rows_from_reader(source, &reader, query, now_us, each, cls);
+        return add_wild_row(source_rows_from_reader(source, &reader, query, now_us, each, cls), each, cls);
     struct first_row_only only = {each, cls, false};
     const enum source_outcome outcome =
         source_rows_from_reader(source, &reader, query, now_us, first_row, &only);
     return outcome == SOURCE_STOPPED ? SOURCE_AWAY : outcome;
 }
 
-static const struct source_ops ops = {ready, rows, NULL};
+static const struct source_ops ops = {.ready = ready, .rows = rows};
 
 static int64_t now_us(void *cls) {
     (void)cls;
@@ -86,15 +94,20 @@ static void complain(void *cls, const char *why) {
     world.complaints++;
 }
 
+static void waiting(void *cls) {
+    (void)cls;
+    world.waits++;
+}
+
 static int64_t second(int64_t offset) {
     return (BASE + offset) * US_PER_S;
 }
 
 static void setup(void) {
     memset(&world, 0, sizeof world);
-    world.source = (struct source){&ops, 3600 * US_PER_S, SETTLE_US};
+    world.source = (struct source){.ops = &ops, .horizon_us = 3600 * US_PER_S, .settle_us = SETTLE_US};
     world.now_us = second(10);
-    writer = (struct writer){.out = open_memstream(&printed, &printed_len), .resolution = RESOLUTION_1S};
+    writer = (struct writer){.out = open_memstream(&printed, &printed_len), .form = {.resolution = RESOLUTION_1S}};
 }
 
 static void teardown(void) {
@@ -105,8 +118,9 @@ static void teardown(void) {
 /* Follows until `until_us`; what was printed, with times as seconds since the world's base: "3=1 4=0 ". */
 static const char *follow(int64_t until_us) {
     static char out[8192];
-    const struct query query = {.resolution = RESOLUTION_1S, .to_us = QUERY_TO_NONE, .last = 60};
-    const struct follow_world around = {now_us, wait_until, complain, NULL};
+    const struct query query = {
+        .resolution = RESOLUTION_1S, .from_us = world.from_us, .to_us = QUERY_TO_NONE, .last = world.last};
+    const struct follow_world around = {now_us, wait_until, complain, waiting, NULL};
     world.end_us = until_us;
     ck_assert(follow_run(&world.source, &query, &writer, &around));
     ck_assert(writer_end(&writer));
@@ -131,8 +145,16 @@ START_TEST(starts_with_what_was_and_goes_on_with_zeros) {
 }
 END_TEST
 
+START_TEST(last_begins_before_the_first_event) {
+    world.count[5] = 1;
+    world.last = 4;
+    ck_assert_str_eq(follow(second(11) + SETTLE_US + 1), "2=0 3=0 4=0 5=1 6=0 7=0 8=0 9=0 10=0 ");
+}
+END_TEST
+
 START_TEST(waits_for_the_first_event) {
     ck_assert_str_eq(follow(second(12)), "");
+    ck_assert_uint_eq(world.waits, 1);
     world.count[20] = 1;
     world.known_from_us[20] = second(20);
     ck_assert_str_eq(follow(second(22) + SETTLE_US + 1), "20=1 21=0 ");
@@ -180,6 +202,22 @@ START_TEST(a_query_that_breaks_off_loses_and_repeats_nothing) {
 }
 END_TEST
 
+START_TEST(rows_from_the_future_are_not_counted_up_to) {
+    world.count[8] = 4;
+    world.wild = true;
+    ck_assert_str_eq(follow(second(11) + SETTLE_US + 1), "8=4 9=0 10=0 ");
+}
+END_TEST
+
+START_TEST(a_beginning_that_is_to_come_is_waited_for) {
+    world.from_us = second(13);
+    for (int i = 9; i < 20; i++)
+        world.count[i] = 1;
+    ck_assert_str_eq(follow(second(15) + SETTLE_US + 1), "13=1 14=1 ");
+    ck_assert_uint_eq(world.complaints, 0);
+}
+END_TEST
+
 START_TEST(a_full_disk_ends_it) {
     fclose(writer.out);
     free(printed);
@@ -189,7 +227,7 @@ START_TEST(a_full_disk_ends_it) {
     world.count[5] = 1;
     world.end_us = INT64_MAX;
     const struct query query = {.resolution = RESOLUTION_1S, .to_us = QUERY_TO_NONE, .last = 60};
-    const struct follow_world around = {now_us, wait_until, complain, NULL};
+    const struct follow_world around = {now_us, wait_until, complain, waiting, NULL};
     ck_assert(!follow_run(&world.source, &query, &writer, &around));
     ck_assert_int_ne(writer.error, 0);
 }
@@ -200,11 +238,14 @@ int main(void) {
     TCase *tcase = tcase_create("follow");
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_add_test(tcase, starts_with_what_was_and_goes_on_with_zeros);
+    tcase_add_test(tcase, last_begins_before_the_first_event);
     tcase_add_test(tcase, waits_for_the_first_event);
     tcase_add_test(tcase, nothing_before_it_has_settled);
     tcase_add_test(tcase, a_late_event_is_not_printed_again);
     tcase_add_test(tcase, away_is_said_once_and_made_up_for);
     tcase_add_test(tcase, a_query_that_breaks_off_loses_and_repeats_nothing);
+    tcase_add_test(tcase, rows_from_the_future_are_not_counted_up_to);
+    tcase_add_test(tcase, a_beginning_that_is_to_come_is_waited_for);
     tcase_add_test(tcase, a_full_disk_ends_it);
     suite_add_tcase(suite, tcase);
     return check_run(suite);

@@ -40,6 +40,10 @@ static const struct {
     {BODY("a\0b=\0&value=" STAMP), T},
 };
 
+#define FILE_OF_TIMES "; for a file of timestamps: curl --data-binary @FILE .../events"
+#define JSON "body: JSON is not taken; POST / takes a form, value=<timestamp>, and POST /events one timestamp a line"
+#define MULTIPART "body: multipart is not taken; send a form: curl --data value=<timestamp>, not -F"
+
 static const struct {
     const char *body;
     size_t len;
@@ -49,9 +53,16 @@ static const struct {
     {BODY("value=2015-02-30 11:11:11.123456"), "value: day 30 is out of range for 2015-02"},
     {BODY("value=2016x05-28 11:11:11.123456"), "value: expected '-' at character 5, found 'x'"},
     {BODY("value=2016-05-28T12:11:11+01:00"),
-     "value: expected '.', 'Z', an offset or the end at character 20, found ' '"},
+     "value: '+' is a blank in a form: send %2B for the '+' of an offset (character 20)"},
     {BODY("value=2016-05-28T12:11:11.123456+01:00"),
-     "value: expected a digit, 'Z', an offset or the end at character 27, found ' '"},
+     "value: '+' is a blank in a form: send %2B for the '+' of an offset (character 27)"},
+    {BODY("value=2016-05-28+12:11:11+0100"),
+     "value: '+' is a blank in a form: send %2B for the '+' of an offset (character 20)"},
+    {BODY("value=2016-05-28T12:11:11 01:00"),
+     "value: expected '.', 'Z', an offset or the end at character 20, found ' '"},
+    {BODY("value=2016-05-28T12:11:11%2001:00"),
+     "value: expected '.', 'Z', an offset or the end at character 20, found ' '"},
+    {BODY("value=+2016-05-28"), "value: expected a digit at character 1, found ' '"},
     {BODY("value=="), "value: expected a digit at character 1, found '='"},
     {BODY("value=%00"), "value: expected a digit at character 1, found '\\x00'"},
     {BODY("value=\0"), "value: expected a digit at character 1, found '\\x00'"},
@@ -87,12 +98,18 @@ static const struct {
     {BODY("\n"), "value: missing, send value=<timestamp>"},
     {BODY("&"), "value: missing, send value=<timestamp>"},
     {BODY("="), "value: missing, send value=<timestamp>"},
-    {BODY(STAMP), "value: missing, send value=<timestamp>"},
+    {BODY(STAMP), "value: missing, send value=<timestamp>" FILE_OF_TIMES},
+    {BODY("\n" STAMP "\n" STAMP "\n"), "value: missing, send value=<timestamp>" FILE_OF_TIMES},
+    {BODY("--b\r\nContent-Disposition: form-data; name=\"value\"\r\n\r\n" STAMP "\r\n--b--\r\n"), MULTIPART},
+    {BODY("-"), "value: missing, send value=<timestamp>"},
+    {BODY("[\"" STAMP "\"]"), JSON},
+    {BODY(" \r\n\t{\"a\":\"50%\"}"), JSON},
+    {BODY("\"" STAMP "\""), JSON},
     {BODY("VALUE=" STAMP), "value: missing, send value=<timestamp>"},
     {BODY("valuevalue=" STAMP), "value: missing, send value=<timestamp>"},
     {BODY(" value=" STAMP), "value: missing, send value=<timestamp>"},
     {BODY("\nvalue=" STAMP), "value: missing, send value=<timestamp>"},
-    {BODY("{\"value\": \"" STAMP "\"}"), "value: missing, send value=<timestamp>"},
+    {BODY("{\"value\": \"" STAMP "\"}"), JSON},
     {BODY("value=%"), "body: % at byte 7 is not followed by two hexadecimal digits"},
     {BODY("value=%4"), "body: % at byte 7 is not followed by two hexadecimal digits"},
     {BODY("value=%4\n"), "body: % at byte 7 is not followed by two hexadecimal digits"},
@@ -175,6 +192,43 @@ START_TEST(an_empty_body) {
 }
 END_TEST
 
+static const struct {
+    const char *text;
+    enum form_source source;
+    enum form_outcome outcome;
+    bool has_value;
+    const char *why;
+} optional[] = {
+    {"value=" STAMP, FORM_QUERY, FORM_EVENT, true, ""},
+    {"a=1&value=2016-05-28+11:11:11.123456&b", FORM_QUERY, FORM_EVENT, true, ""},
+    {"", FORM_QUERY, FORM_EMPTY, false, ""},
+    {"a=1&b=2&c", FORM_QUERY, FORM_EMPTY, false, ""},
+    {"{a}", FORM_QUERY, FORM_EMPTY, false, ""},
+    {"value", FORM_QUERY, FORM_MALFORMED, true, "value: empty, expected a timestamp"},
+    {"value=x", FORM_QUERY, FORM_MALFORMED, true, "value: expected a digit at character 1, found 'x'"},
+    {"value=1&value=2", FORM_QUERY, FORM_MALFORMED, true, "value: given more than once"},
+    {"a=%zz", FORM_QUERY, FORM_MALFORMED, false, "query: % at byte 3 is not followed by two hexadecimal digits"},
+    {"", FORM_BODY, FORM_EMPTY, false, ""},
+    {"a=1", FORM_BODY, FORM_EMPTY, false, ""},
+    {"a=1&value=" STAMP, FORM_BODY, FORM_EVENT, true, ""},
+    {"a=%zz", FORM_BODY, FORM_MALFORMED, false, "body: % at byte 3 is not followed by two hexadecimal digits"},
+    {"{\"a\":1}", FORM_BODY, FORM_MALFORMED, false, JSON},
+};
+
+START_TEST(a_value_that_need_not_be_there) {
+    for (size_t i = 0; i < COUNT_OF(optional); i++) {
+        struct form form;
+        char why[FORM_WHY_MAX] = "";
+        int64_t us = T;
+        form_begin(&form);
+        form_feed(&form, optional[i].text, strlen(optional[i].text));
+        DEMAND(form_end_optional(&form, optional[i].source, &us, why) == optional[i].outcome, "%s", optional[i].text);
+        DEMAND(strcmp(why, optional[i].why) == 0 && us == T, "%s: \"%s\"", optional[i].text, why);
+        DEMAND(form_has_value(&form) == optional[i].has_value, "%s", optional[i].text);
+    }
+}
+END_TEST
+
 static void every_cut_is_like_whole(const char *body, size_t len) {
     char whole_why[FORM_WHY_MAX] = "";
     int64_t whole_us = 0;
@@ -224,5 +278,5 @@ START_TEST(every_byte_in_every_place) {
 }
 END_TEST
 
-CHECK_MAIN("ingest_form", bodies_with_an_event, malformed_bodies, an_empty_body, every_cut_gives_the_same,
-           every_byte_in_every_place)
+CHECK_MAIN("ingest_form", bodies_with_an_event, malformed_bodies, an_empty_body,
+           a_value_that_need_not_be_there, every_cut_gives_the_same, every_byte_in_every_place)

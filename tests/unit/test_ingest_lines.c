@@ -187,5 +187,31 @@ START_TEST(random_bodies_in_random_pieces) {
 }
 END_TEST
 
-CHECK_MAIN("ingest_lines", known_answers, every_cut_of_every_body, full_batches, an_endless_line,
+/* What is not a line of timestamps at all is told so. */
+START_TEST(whole_lines_of_another_kind) {
+    static const struct {
+        const char *line;
+        const char *why;
+    } lines[] = {
+        {"value=" STAMP, "expected a digit at character 1, found 'v'; a line is one timestamp and nothing else"},
+        {"{\"t\":1}", "expected a digit at character 1, found '{'; a line is one timestamp and nothing else"},
+        {STAMP STAMP STAMP, "longer than 64 bytes; are the line ends lost? (curl: --data-binary @FILE, not --data)"},
+        {"2016-13-01 00:00:00", "month 13 is out of range"},
+        {"2016x", "expected '-' at character 5, found 'x'"},
+    };
+    for (size_t i = 0; i < COUNT_OF(lines); i++) {
+        int64_t us;
+        struct timestamp_error error;
+        char why[192];
+        ck_assert(!timestamp_parse(lines[i].line, strlen(lines[i].line), &us, &error));
+        ck_assert_uint_eq(lines_explain(&error, why, sizeof why), strlen(lines[i].why));
+        ck_assert_str_eq(why, lines[i].why);
+        ck_assert_uint_eq(lines_explain(&error, why, 30), strlen(why));
+        ck_assert_mem_eq(why, lines[i].why, strlen(why));
+    }
+}
+END_TEST
+
+CHECK_MAIN("ingest_lines", known_answers, whole_lines_of_another_kind, every_cut_of_every_body,
+           full_batches, an_endless_line,
            random_bodies_in_random_pieces)

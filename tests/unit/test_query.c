@@ -32,7 +32,7 @@ static struct fake fake;
 
 static struct query_reader reader_of_all(void) {
     memset(&fake, 0, sizeof fake);
-    return (struct query_reader){fake_read, &fake, BASE, BASE + WINDOWS - 1};
+    return (struct query_reader){fake_read, &fake, BASE, BASE + WINDOWS - 1, BASE};
 }
 
 static int64_t start_of(int64_t offset) {
@@ -89,11 +89,40 @@ START_TEST(last_counts_back_from_the_newest_with_events) {
     query.last = 60;
     expect(&query, &reader, start_of(WINDOWS), 10, 69); /* 10..69 are exactly sixty */
     query.last = 59;
-    expect(&query, &reader, start_of(WINDOWS), 50, 69); /* cut to the first that holds events */
+    expect(&query, &reader, start_of(WINDOWS), 11, 69); /* with those before the first that holds events */
     query.last = 1;
     expect(&query, &reader, start_of(WINDOWS), 69, 69);
+    query.last = 65;
+    expect(&query, &reader, start_of(WINDOWS), 5, 69);
     query.last = INT64_MAX;
-    expect(&query, &reader, start_of(WINDOWS), 10, 69);
+    expect(&query, &reader, start_of(WINDOWS), 0, 69); /* never further back than what is kept */
+    query.from_us = start_of(8) - 1;
+    expect(&query, &reader, start_of(WINDOWS), 8, 69); /* nor than --from */
+}
+END_TEST
+
+/* The first chunk with events is no bound: what came before it is known to have been nothing. */
+START_TEST(last_reaches_back_to_what_is_kept) {
+    struct query_reader reader = reader_of_all();
+    struct query query = query_all();
+    fake.count[1000] = 1;
+    reader.oldest = BASE + 960;
+    reader.kept = BASE + 300;
+    query.last = 60;
+    expect(&query, &reader, start_of(WINDOWS), 941, 1000);
+    query.last = 5000;
+    expect(&query, &reader, start_of(WINDOWS), 300, 1000);
+    reader.kept = 0;
+    query.last = INT64_MAX;
+    expect(&query, &reader, start_of(WINDOWS), -BASE, 1000); /* 1970 at the earliest */
+    reader.kept = BASE + 990;
+    expect(&query, &reader, start_of(WINDOWS), 990, 1000);
+    fake.count[970] = 1; /* kept for longer than promised: shown, and nothing before it is */
+    expect(&query, &reader, start_of(WINDOWS), 970, 1000);
+    query.last = 20;
+    expect(&query, &reader, start_of(WINDOWS), 990, 1000);
+    reader.kept = BASE + 1200;
+    expect(&query, &reader, start_of(WINDOWS), 1000, 1000);
 }
 END_TEST
 
@@ -168,17 +197,20 @@ START_TEST(agrees_with_a_naive_search) {
         if (rand() % 2)
             query.to_us = start_of(rand() % WINDOWS) + rand() % 3 - 1;
         const int64_t now_us = start_of(rand() % WINDOWS) + rand() % 3 - 1;
-        int64_t want_first = -1, want_last = -1;
+        int64_t want_first = -1, want_last = -1, known = 0;
         for (int64_t w = WINDOWS - 1; w >= 0; w--) {
             const bool inside = start_of(w) >= query.from_us && start_of(w) < query.to_us &&
                                 (query.partial || start_of(w + 1) <= now_us);
-            if (!inside || fake.count[w] == 0 ||
-                (query.last > 0 && want_last >= 0 && want_last - w >= query.last))
+            if (start_of(w) >= query.from_us)
+                known = w;
+            if (!inside || fake.count[w] == 0)
                 continue;
             want_first = w;
             if (want_last < 0)
                 want_last = w;
         }
+        if (query.last > 0)
+            want_first = want_last - query.last + 1 > known ? want_last - query.last + 1 : known;
         if (want_last < 0)
             expect_nothing(&query, &reader, now_us);
         else
@@ -193,6 +225,7 @@ int main(void) {
     tcase_add_test(tcase, nothing_counted_is_no_rows);
     tcase_add_test(tcase, rows_run_from_first_to_last_with_events);
     tcase_add_test(tcase, last_counts_back_from_the_newest_with_events);
+    tcase_add_test(tcase, last_reaches_back_to_what_is_kept);
     tcase_add_test(tcase, windows_not_over_yet_only_with_partial);
     tcase_add_test(tcase, spans_are_by_start_and_exclude_their_end);
     tcase_add_test(tcase, a_failing_source_is_said_whichever_read_fails);

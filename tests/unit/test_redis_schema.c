@@ -9,25 +9,32 @@ START_TEST(keys_say_as_much_of_the_time_as_a_chunk_is_wide) {
     static const struct {
         enum resolution r;
         int64_t start_s;
-        const char *total, *node;
+        const char *key;
     } cases[] = {
-        {RESOLUTION_10MS, 1795000299, "aforo:{10ms:2026-11-18T11:11:39}",
-         "aforo:{10ms:2026-11-18T11:11:39}:n-1.a_B"},
-        {RESOLUTION_1S, 1795000260, "aforo:{1s:2026-11-18T11:11}", "aforo:{1s:2026-11-18T11:11}:n-1.a_B"},
-        {RESOLUTION_1MIN, 1794999600, "aforo:{1min:2026-11-18T11}", "aforo:{1min:2026-11-18T11}:n-1.a_B"},
-        {RESOLUTION_10MS, 0, "aforo:{10ms:1970-01-01T00:00:00}", "aforo:{10ms:1970-01-01T00:00:00}:n-1.a_B"},
-        {RESOLUTION_1MIN, 1709164800, "aforo:{1min:2024-02-29T00}", "aforo:{1min:2024-02-29T00}:n-1.a_B"},
-        {RESOLUTION_10MS, 253402300799, "aforo:{10ms:9999-12-31T23:59:59}",
-         "aforo:{10ms:9999-12-31T23:59:59}:n-1.a_B"},
+        {RESOLUTION_10MS, 1795000299, "aforo:2:{10ms:2026-11-18T11:11:39}"},
+        {RESOLUTION_1S, 1795000260, "aforo:2:{1s:2026-11-18T11:11}"},
+        {RESOLUTION_1MIN, 1794999600, "aforo:2:{1min:2026-11-18T11}"},
+        {RESOLUTION_10MS, 0, "aforo:2:{10ms:1970-01-01T00:00:00}"},
+        {RESOLUTION_1MIN, 1709164800, "aforo:2:{1min:2024-02-29T00}"},
+        {RESOLUTION_10MS, 253402300799, "aforo:2:{10ms:9999-12-31T23:59:59}"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         char key[SCHEMA_KEY_MAX];
         const int64_t chunk = cases[i].start_s * US_PER_S / chunk_width_us(cases[i].r);
-        ck_assert_uint_eq(schema_total_key(cases[i].r, chunk, 0, key), strlen(cases[i].total));
-        ck_assert_str_eq(key, cases[i].total);
-        ck_assert_uint_eq(schema_node_key(cases[i].r, chunk, 0, "n-1.a_B", key), strlen(cases[i].node));
-        ck_assert_str_eq(key, cases[i].node);
+        ck_assert_uint_eq(schema_chunk_key(cases[i].r, chunk, 0, key), strlen(cases[i].key));
+        ck_assert_str_eq(key, cases[i].key);
     }
+}
+END_TEST
+
+START_TEST(a_node_has_a_lease_and_a_field) {
+    char key[SCHEMA_KEY_MAX];
+    ck_assert_uint_eq(schema_lease_key("n-1.a_B", key), strlen(key));
+    ck_assert_str_eq(key, "aforo:2:{node:n-1.a_B}");
+    ck_assert_uint_eq(schema_node_field("n-1.a_B", key), strlen(key));
+    ck_assert_str_eq(key, "n:n-1.a_B");
+    uint32_t slot;
+    ck_assert(!schema_slot(RESOLUTION_10MS, "n:", 2, &slot)); /* no node's field is ever taken for a slot */
 }
 END_TEST
 
@@ -35,17 +42,42 @@ START_TEST(the_longest_node_id_fits) {
     char key[SCHEMA_KEY_MAX], node[64];
     memset(node, 'n', 63);
     node[63] = '\0';
-    ck_assert_uint_eq(schema_node_key(RESOLUTION_10MS, 1795000299, SCHEMA_GROUPS_MAX - 1, node, key), strlen(key));
-    ck_assert_str_eq(key + strlen(key) - 63, node);
+    ck_assert_uint_eq(schema_lease_key(node, key), strlen("aforo:2:{node:") + 63 + 1);
+    ck_assert_str_eq(key + strlen(key) - 1, "}");
+    ck_assert_uint_eq(schema_node_field(node, key), 2 + 63);
+    ck_assert_str_eq(key + 2, node);
 }
 END_TEST
 
 START_TEST(groups_have_keys_of_their_own) {
     char key[SCHEMA_KEY_MAX];
-    schema_total_key(RESOLUTION_1S, 1795000260 / 60, 5, key);
-    ck_assert_str_eq(key, "aforo:{1s:2026-11-18T11:11#5}");
-    schema_node_key(RESOLUTION_1S, 1795000260 / 60, 5, "n1", key);
-    ck_assert_str_eq(key, "aforo:{1s:2026-11-18T11:11#5}:n1");
+    schema_chunk_key(RESOLUTION_1S, 1795000260 / 60, 5, key);
+    ck_assert_str_eq(key, "aforo:2:{1s:2026-11-18T11:11#5}");
+}
+END_TEST
+
+/* The end of the hour it lies in, and 26 hours: the same for all resolutions, so that an hour is closed as a whole. */
+START_TEST(all_chunks_of_an_hour_end_together) {
+    const int64_t hour_s = 1794999600; /* 2026-11-18T11:00 */
+    for (int r = 0; r < RESOLUTIONS; r++) {
+        const enum resolution res = (enum resolution)r;
+        const int64_t first = hour_s * US_PER_S / chunk_width_us(res), n = 3600 * US_PER_S / chunk_width_us(res);
+        ck_assert_int_eq(schema_until_s(res, first), hour_s + 27 * 3600);
+        ck_assert_int_eq(schema_until_s(res, first + n - 1), hour_s + 27 * 3600);
+        ck_assert_int_eq(schema_until_s(res, first + n), hour_s + 28 * 3600);
+        ck_assert_int_eq(schema_until_s(res, first - 1), hour_s + 26 * 3600);
+    }
+}
+END_TEST
+
+/* A chunk is closed by a clock that is past its end, so the hour is closable one second after, and not at it. */
+START_TEST(an_hour_is_closable_when_all_of_it_is_over) {
+    const int64_t hour = 1794999600 / 3600;
+    const int64_t until_s = schema_until_s(RESOLUTION_1MIN, hour);
+    ck_assert_int_eq(schema_closable_hour(until_s), hour - 1);
+    ck_assert_int_eq(schema_closable_hour(until_s + 1), hour);
+    ck_assert_int_eq(schema_closable_hour(until_s + 3600), hour);
+    ck_assert_int_eq(schema_closable_hour(until_s + 3601), hour + 1);
 }
 END_TEST
 
@@ -125,8 +157,11 @@ int main(void) {
     Suite *suite = suite_create("redis_schema");
     TCase *tcase = tcase_create("redis_schema");
     tcase_add_test(tcase, keys_say_as_much_of_the_time_as_a_chunk_is_wide);
+    tcase_add_test(tcase, a_node_has_a_lease_and_a_field);
     tcase_add_test(tcase, the_longest_node_id_fits);
     tcase_add_test(tcase, groups_have_keys_of_their_own);
+    tcase_add_test(tcase, all_chunks_of_an_hour_end_together);
+    tcase_add_test(tcase, an_hour_is_closable_when_all_of_it_is_over);
     tcase_add_test(tcase, a_node_has_its_group_for_ever);
     tcase_add_test(tcase, fields_round_trip);
     tcase_add_test(tcase, what_is_no_field);

@@ -20,10 +20,9 @@ START_TEST(slots_of_keys) {
         {"{a", 10276},
         {"a}b{c", 13587},
         {"{{x}}", 11068},
-        {"aforo:{1s:2026-11-18T11:11}", 11706},
-        {"aforo:{1s:2026-11-18T11:11}:n1", 11706},
-        {"aforo:{10ms:2026-11-18T11:11:39}", 13851},
-        {"aforo:{1min:2026-11-18T11}", 578},
+        {"aforo:2:{1s:2026-11-18T11:11}", 11706},
+        {"aforo:2:{10ms:2026-11-18T11:11:39}", 13851},
+        {"aforo:2:{1min:2026-11-18T11}", 578},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         ck_assert_msg(cluster_slot(cases[i].key, strlen(cases[i].key)) == cases[i].slot, "%s: %u",

@@ -6,19 +6,22 @@
 
 #define START_US INT64_C(1464433871120000) /* 2016-05-28 11:11:11.120 */
 
+static const struct rows_zone *zone; /* of what is rendered */
+
 /* Writes `n` rows whole into `out` (NUL-terminated); each call's result must keep its promised bound. */
 static void render(enum rows_format format, enum resolution r, const struct row *rows, size_t n, char *out) {
     char buf[ROWS_ROW_MAX + 1];
-    size_t used = rows_begin(format, r, out);
+    const struct rows_form form = {format, r, zone};
+    size_t used = rows_begin(&form, out);
     for (size_t i = 0; i < n; i++) {
         buf[ROWS_ROW_MAX] = '!';
-        const size_t len = rows_row(format, r, &rows[i], i == 0, buf);
+        const size_t len = rows_row(&form, &rows[i], i == 0, buf);
         ck_assert_uint_le(len, ROWS_ROW_MAX);
         ck_assert_int_eq(buf[ROWS_ROW_MAX], '!');
         memcpy(out + used, buf, len);
         used += len;
     }
-    used += rows_end(format, out + used);
+    used += rows_end(&form, out + used);
     out[used] = '\0';
 }
 
@@ -38,20 +41,20 @@ START_TEST(csv_has_a_header_and_the_state) {
     char out[1024];
     render(ROWS_CSV, RESOLUTION_10MS, two_rows, 2, out);
     ck_assert_str_eq(
-        out, "start,count,state\n2016-05-28T11:11:11.120Z,122,closed\n2016-05-28T11:11:11.130Z,0,open\n");
+        out, "start (UTC),count,state\n2016-05-28T11:11:11.120Z,122,closed\n2016-05-28T11:11:11.130Z,0,open\n");
     render(ROWS_CSV, RESOLUTION_1S, NULL, 0, out);
-    ck_assert_str_eq(out, "start,count,state\n");
+    ck_assert_str_eq(out, "start (UTC),count,state\n");
 }
 END_TEST
 
 START_TEST(json_is_one_object_with_a_window_a_line) {
     char out[1024];
     render(ROWS_JSON, RESOLUTION_10MS, two_rows, 2, out);
-    ck_assert_str_eq(out, "{\"resolution\":\"10ms\",\"windows\":[\n"
+    ck_assert_str_eq(out, "{\"resolution\":\"10ms\",\"zone\":\"UTC\",\"windows\":[\n"
                           "{\"start\":\"2016-05-28T11:11:11.120Z\",\"count\":122,\"state\":\"closed\"},\n"
                           "{\"start\":\"2016-05-28T11:11:11.130Z\",\"count\":0,\"state\":\"open\"}\n]}\n");
     render(ROWS_JSON, RESOLUTION_1MIN, NULL, 0, out);
-    ck_assert_str_eq(out, "{\"resolution\":\"1min\",\"windows\":[\n]}\n");
+    ck_assert_str_eq(out, "{\"resolution\":\"1min\",\"zone\":\"UTC\",\"windows\":[\n]}\n");
 }
 END_TEST
 
@@ -67,7 +70,34 @@ START_TEST(every_resolution_and_the_extremes_fit) {
     ck_assert_str_eq(out, "1970-01-01 00:00:00.000, 1\n");
     const struct row leap_day = {INT64_C(1709251199), 7, WINDOW_FINAL};
     render(ROWS_CSV, RESOLUTION_1S, &leap_day, 1, out);
-    ck_assert_str_eq(out, "start,count,state\n2024-02-29T23:59:59.000Z,7,final\n");
+    ck_assert_str_eq(out, "start (UTC),count,state\n2024-02-29T23:59:59.000Z,7,final\n");
+}
+END_TEST
+
+static int ahead_two_hours_in_may(int64_t t_us) {
+    return t_us < START_US + 10000 ? 120 : -(3 * 60 + 30);
+}
+
+START_TEST(another_zone_is_named_and_every_time_has_its_offset) {
+    static const struct rows_zone there = {"CET/CEST", ahead_two_hours_in_may};
+    char out[1024], time[ROWS_TIME_MAX];
+    zone = &there;
+    render(ROWS_TEXT, RESOLUTION_10MS, two_rows, 2, out);
+    ck_assert_str_eq(out, "2016-05-28 13:11:11.120+02:00, 122\n2016-05-28 07:41:11.130-03:30, 0\n");
+    render(ROWS_CSV, RESOLUTION_10MS, two_rows, 1, out);
+    ck_assert_str_eq(out, "start (CET/CEST),count,state\n2016-05-28T13:11:11.120+02:00,122,closed\n");
+    render(ROWS_JSON, RESOLUTION_10MS, two_rows, 1, out);
+    ck_assert_str_eq(out, "{\"resolution\":\"10ms\",\"zone\":\"CET/CEST\",\"windows\":[\n"
+                          "{\"start\":\"2016-05-28T13:11:11.120+02:00\",\"count\":122,\"state\":\"closed\"}\n]}\n");
+    const struct rows_form form = {ROWS_JSON, RESOLUTION_10MS, &there};
+    rows_time(&form, START_US, time);
+    ck_assert_str_eq(time, "2016-05-28 13:11:11.120+02:00"); /* whatever the format */
+    const struct rows_zone widest = {"1234567890123456789012345678901", ahead_two_hours_in_may};
+    const struct row most = {INT64_C(253402300799) / 60, UINT64_MAX, WINDOW_CLOSED};
+    zone = &widest;
+    for (int f = ROWS_TEXT; f <= ROWS_JSON; f++)
+        render((enum rows_format)f, RESOLUTION_1MIN, &most, 1, out);
+    zone = NULL;
 }
 END_TEST
 
@@ -111,6 +141,7 @@ int main(void) {
     tcase_add_test(tcase, csv_has_a_header_and_the_state);
     tcase_add_test(tcase, json_is_one_object_with_a_window_a_line);
     tcase_add_test(tcase, every_resolution_and_the_extremes_fit);
+    tcase_add_test(tcase, another_zone_is_named_and_every_time_has_its_offset);
     tcase_add_test(tcase, formats_are_found_by_name);
     tcase_add_loop_test(tcase, states_change_at_the_microsecond, 0, RESOLUTIONS);
     suite_add_tcase(suite, tcase);

@@ -8,7 +8,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -100,6 +104,15 @@ static uint64_t all_reads(const struct counters *counters) {
         hash = (hash ^ tally.refused[i]) * UINT64_C(0x100000001b3);
     }
     return hash;
+}
+
+static uint64_t expected_reads(void) {
+    char why[COUNTERS_WHY_MAX] = "";
+    struct counters *reader = counters_open_readonly(state_dir, why);
+    ck_assert_msg(reader != NULL, "%s", why);
+    const uint64_t reads = all_reads(reader);
+    counters_close(reader);
+    return reads;
 }
 
 /* ---- what is refused
@@ -202,6 +215,7 @@ START_TEST(a_second_server_is_refused) {
     struct shard *shard = counters_worker_shard(counters, 0);
     shard_set_now_owner(shard, T0 + US_PER_S);
     ck_assert_int_eq(shard_add_owner(shard, T0 + US_PER_S), SHARD_COUNTED);
+    counters_set_now(reader, T0 + US_PER_S); /* what this process knows from its workers */
     ck_assert_uint_eq(all_reads(reader), all_reads(counters)); /* live */
     counters_close(reader);
     counters_close(counters);
@@ -282,6 +296,125 @@ START_TEST(not_a_regular_file) {
 }
 END_TEST
 
+START_TEST(a_fifo_is_refused_and_waited_for_by_nobody) {
+    char path[PATH_MAX_TEST], why[COUNTERS_WHY_MAX] = "";
+    state_path(STATE_FILE_NAME, path);
+    ck_assert_int_eq(unlink(path), 0);
+    ck_assert_int_eq(mkfifo(path, 0600), 0);
+    const struct counters_config config = tiny_config(1);
+    must_refuse(&config, state_dir, "is not a regular file");
+    ck_assert_ptr_null(counters_open_readonly(state_dir, why));
+    ck_assert_ptr_nonnull(strstr(why, "is not a regular file"));
+}
+END_TEST
+
+START_TEST(a_sparse_file_gets_its_blocks) {
+    char path[PATH_MAX_TEST], command[5 * PATH_MAX_TEST];
+    struct stat st;
+    state_path(STATE_FILE_NAME, path);
+    snprintf(command, sizeof command, "cp --sparse=always %s %s.sparse && mv %s.sparse %s", path, path, path, path);
+    ck_assert_int_eq(system(command), 0);
+    ck_assert_int_eq(stat(path, &st), 0);
+    ck_assert_int_lt(st.st_blocks * 512, st.st_size); /* or this test shows nothing */
+    const struct counters_config config = tiny_config(1);
+    const uint64_t expected = expected_reads();
+    struct counters *counters = open_or_fail(&config);
+    ck_assert_int_eq(stat(path, &st), 0);
+    ck_assert_int_ge(st.st_blocks * 512, st.st_size);
+    ck_assert_uint_eq(all_reads(counters), expected);
+    counters_close(counters);
+}
+END_TEST
+
+START_TEST(a_limit_of_file_sizes_is_named) {
+    signal(SIGXFSZ, SIG_IGN);
+    const struct rlimit small = {whole_bytes, RLIM_INFINITY};
+    ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &small), 0);
+    const struct counters_config same = tiny_config(1), more = tiny_config(2);
+    counters_close(open_or_fail(&same));
+    must_refuse(&more, "ulimit -f", state_dir);
+}
+END_TEST
+
+START_TEST(a_file_that_is_gone_is_noticed) {
+    char path[PATH_MAX_TEST], elsewhere[PATH_MAX_TEST], why[COUNTERS_WHY_MAX] = "";
+    const struct counters_config config = tiny_config(1);
+    state_path(STATE_FILE_NAME, path);
+    state_path("elsewhere", elsewhere);
+    struct counters *counters = open_or_fail(&config);
+    ck_assert_msg(counters_is_in_place(counters, why), "%s", why);
+    ck_assert_int_eq(rename(path, elsewhere), 0);
+    ck_assert(!counters_is_in_place(counters, why) && strstr(why, path));
+    store(STATE_FILE_NAME, whole, whole_bytes);
+    ck_assert(!counters_is_in_place(counters, why) && strstr(why, "another file"));
+    ck_assert_int_eq(rename(elsewhere, path), 0);
+    ck_assert(counters_is_in_place(counters, why));
+    ck_assert_int_eq(unlink(path), 0);
+    ck_assert(!counters_is_in_place(counters, why) && strstr(why, "deleted"));
+    counters_close(counters);
+}
+END_TEST
+
+/* ---- copies ---------------------------------------------------------------------------------------------- */
+
+static _Atomic int64_t counted_until_us; /* every event before it is counted */
+static _Atomic bool counts;
+
+static void *count_on(void *cls) {
+    struct shard *shard = counters_worker_shard(cls, 0);
+    for (int64_t t_us = T0; atomic_load(&counts); t_us += 1000) {
+        shard_set_now_owner(shard, t_us);
+        ck_assert_int_eq(shard_add_owner(shard, t_us), SHARD_COUNTED);
+        shard_tally_counted_owner(shard);
+        atomic_store(&counted_until_us, t_us + 1000);
+    }
+    return NULL;
+}
+
+/* 1,000 events a second of event time, in rings that go round every few seconds: each copy verifies, is of this node, and
+ * holds each second that was counted before it began, and that its rings still have, whole. */
+START_TEST(copies_of_a_file_that_is_counted_in) {
+    struct counters_config config = tiny_config(1);
+    config.horizon_us = 20 * US_PER_S;
+    char path[PATH_MAX_TEST], copy[PATH_MAX_TEST], why[COUNTERS_WHY_MAX] = "";
+    state_path(STATE_FILE_NAME, path);
+    ck_assert_int_eq(unlink(path), 0);
+    struct counters *counters = open_or_fail(&config);
+    pthread_t thread;
+    atomic_store(&counts, true);
+    ck_assert_int_eq(pthread_create(&thread, NULL, count_on, counters), 0);
+    while (atomic_load(&counted_until_us) < T0 + 60 * US_PER_S) {
+        sched_yield();
+    }
+    for (int i = 0; i < 100; i++) {
+        char name[16];
+        snprintf(name, sizeof name, "copy%d", i);
+        state_path(name, copy);
+        const int64_t before_s = atomic_load(&counted_until_us) / US_PER_S;
+        ck_assert_msg(counters_backup(state_dir, copy, why), "%s", why);
+        struct counters_config asked = config;
+        asked.dir = copy;
+        asked.node_id = counters_node_id(counters);
+        uint64_t repaired = 9;
+        struct counters *opened = counters_open(&asked, &repaired, why);
+        ck_assert_msg(opened != NULL && repaired == 0, "%s", why);
+        must_verify(opened);
+        int64_t oldest, newest;
+        ck_assert(counters_span(opened, RESOLUTION_10MS, &oldest, &newest));
+        DEMAND(newest >= before_s - 1, "the copy ends before it began");
+        for (int64_t s = oldest + 1; s < before_s; s++) {
+            DEMAND(counters_chunk_total(opened, RESOLUTION_10MS, s) == 1000, "copy %d, second %lld of %lld: %llu", i,
+                   (long long)s, (long long)before_s, (unsigned long long)counters_chunk_total(opened, RESOLUTION_10MS, s));
+        }
+        counters_close(opened);
+        ck_assert(!counters_backup(state_dir, copy, why) && strstr(why, "is there already"));
+    }
+    atomic_store(&counts, false);
+    pthread_join(thread, NULL);
+    counters_close(counters);
+}
+END_TEST
+
 /* ---- flipped bits
  * ------------------------------------------------------------------------------------------------ */
 
@@ -302,15 +435,6 @@ static void flip_and_look(size_t byte, int bit, uint64_t expected, uint64_t *ref
     DEMAND(!counters || all_reads(counters) == expected, "bit %d of byte %zu: another number", bit, byte);
     *refused += counters == NULL;
     counters_close(counters);
-}
-
-static uint64_t expected_reads(void) {
-    char why[COUNTERS_WHY_MAX] = "";
-    struct counters *reader = counters_open_readonly(state_dir, why);
-    ck_assert_msg(reader != NULL, "%s", why);
-    const uint64_t reads = all_reads(reader);
-    counters_close(reader);
-    return reads;
 }
 
 START_TEST(each_bit_of_the_header) {
@@ -562,6 +686,7 @@ START_TEST(a_misplaced_chunk_after_a_power_loss) {
             counters = open_or_fail(&config);
             must_verify(counters);
             struct shard *owner = counters_worker_shard(counters, 0);
+            shard = owner; /* the file was opened anew */
             const int64_t t_us = T0 / (60 * US_PER_S) * (60 * US_PER_S);
             for (int64_t second = 0; second < 60; second++) {
                 shard_set_now_owner(owner, t_us + second * US_PER_S);
@@ -653,6 +778,11 @@ int main(void) {
         a_second_server_is_refused,
         directories_that_will_not_do,
         not_a_regular_file,
+        a_fifo_is_refused_and_waited_for_by_nobody,
+        a_sparse_file_gets_its_blocks,
+        a_limit_of_file_sizes_is_named,
+        a_file_that_is_gone_is_noticed,
+        copies_of_a_file_that_is_counted_in,
         each_bit_of_the_header,
         each_bit_of_each_epoch_and_statistic,
         any_bit,

@@ -44,6 +44,14 @@ static const struct {
     {"2016-05-28T23:59:59-23:59", INT64_C(1464566339000000)},
     {"2016-01-01T00:30:00+01:00", INT64_C(1451604600000000)},  /* the year before */
     {"2015-12-31T23:30:00-01:00", INT64_C(1451608200000000)},  /* the year after */
+    {"2016-05-28T13:11:11+0200", INT64_C(1464433871000000)},  /* date +%FT%T%z */
+    {"2016-05-28T11:11:11+0000", INT64_C(1464433871000000)},
+    {"2016-05-28 03:41:11.123456-0730", INT64_C(1464433871123456)},
+    {"2016-05-28T13:11:11,123456789+02:00", INT64_C(1464433871123456)},  /* date -Ins */
+    {"2016-05-28T11:11:11,123456789Z", INT64_C(1464433871123456)},
+    {"2016-05-28 11:11:11,123", INT64_C(1464433871123000)},
+    {"2016-05-28 11:11:11,123456", INT64_C(1464433871123456)},
+    {"2016-05-28T11:11:11,123456+0000", INT64_C(1464433871123456)},
     {"1970-01-01 00:00:00", INT64_C(0)},
     {"1970-01-01T00:00:00.000001Z", INT64_C(1)},
     {"1969-12-31 23:59:59.999999", INT64_C(-1)},
@@ -134,7 +142,20 @@ static const struct {
     {"2016-05-28  1:11:11.123456", "expected a digit at character 12, found ' '"},
     {"2016-05-28 11.11:11.123456", "expected ':' at character 14, found '.'"},
     {"2016-05-28 11:11;11.123456", "expected ':' at character 17, found ';'"},
-    {"2016-05-28 11:11:11,123456", "expected '.', 'Z', an offset or the end at character 20, found ','"},
+    {"2016-05-28 11:11:11,1", "3, 6 or 9 digits must follow the comma at character 20, or write a point"},
+    {"2016-05-28 11:11:11,12345", "3, 6 or 9 digits must follow the comma at character 20, or write a point"},
+    {"2016-05-28 11:11:11,1234567Z", "3, 6 or 9 digits must follow the comma at character 20, or write a point"},
+    {"2016-05-28 11:11:11,1234567890", "more than 9 digits after the point"},
+    {"2016-05-28 11:11:11,", "expected a digit at character 21, but it ends there"},
+    {"2016-05-28 11:11:11,abc", "expected a digit at character 21, found 'a'"},
+    {"2016-05-28 11:11:11.123456,123", "expected a digit, 'Z', an offset or the end at character 27, found ','"},
+    {"2016-05-28 11:11:11,123,200", "expected a digit, 'Z', an offset or the end at character 24, found ','"},
+    {"1464433871,123", "expected a digit, '.' or the end at character 11, found ','"},
+    {"2016-05-28T11:11:11+0", "expected a digit at character 22, but it ends there"},
+    {"2016-05-28T11:11:11+000", "expected a digit at character 24, but it ends there"},
+    {"2016-05-28T11:11:11+00000", "expected the end at character 25, found '0'"},
+    {"2016-05-28T11:11:11+2400", "offset hour 24 is out of range"},
+    {"2016-05-28T11:11:11+0060", "offset minute 60 is out of range"},
     {"2016-05-28 11:11:11.12345a", "expected a digit, 'Z', an offset or the end at character 26, found 'a'"},
     {"2016-05-28 11:11:11.-12345", "expected a digit at character 21, found '-'"},
     {"2016-05-28 11:11:1:.123456", "expected a digit at character 19, found ':'"},
@@ -168,8 +189,8 @@ static const struct {
     {"2016-05-28 11:11:99", "second 99 is out of range"},
     {"2016-05-28T11:11:11+24:00", "offset hour 24 is out of range"},
     {"2016-05-28T11:11:11-01:60", "offset minute 60 is out of range"},
-    {"2016-05-28T11:11:11+0100", "expected ':' at character 23, found '0'"},
-    {"2016-05-28T11:11:11+01", "expected ':' at character 23, but it ends there"},
+    {"2016-05-28T11:11:11+01", "expected ':' or a digit at character 23, but it ends there"},
+    {"2016-05-28T11:11:11+01.00", "expected ':' or a digit at character 23, found '.'"},
     {"2016-05-28T11:11:11+01:", "expected a digit at character 24, but it ends there"},
     {"2016-05-28T11:11:11+01:0", "expected a digit at character 25, but it ends there"},
     {"2016-05-28T11:11:11+01:00Z", "expected the end at character 26, found 'Z'"},
@@ -360,7 +381,8 @@ START_TEST(fast_and_plain_agree) {
         const bool fast = timestamp_fast(&day, text, &fast_us);
         DEMAND(!prefix_good || learnt, "%.*s: day not learnt", (int)len, text);
         DEMAND(!fast || (prefix_good && fast_us == plain_us), "%.*s: fast alone accepts", (int)len, text);
-        const bool other_layout = text[17] == '6' || text[19] != '.' || (text[25] | 0x20) == 'z';
+        const bool other_layout = text[17] == '6' || text[19] != '.' || (text[25] | 0x20) == 'z' ||
+                                  text[21] == '+' || text[21] == '-'; /* one digit, and an offset without a colon */
         DEMAND(fast || !prefix_good || other_layout, "%.*s: fast refuses", (int)len, text);
         DEMAND(timestamp_fast_swar(&day, text, &us) == fast, "%.*s: SWAR differs", (int)len, text);
         DEMAND(!fast || us == fast_us, "%.*s: SWAR has another time", (int)len, text);

@@ -1,0 +1,279 @@
+#include "server/flush/known.h"
+
+#include "counters/reference.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define RING_SPARE 8 /* a ring holds up to 7 chunks more than the span; a clock set back counts there */
+
+struct others_chunk {
+    int64_t chunk;
+    uint64_t count[];
+};
+
+bool known_make(struct known *known, const struct counters *counters) {
+    const int64_t span_us = counters_horizon_us(counters) + counters_future_us(counters);
+    known->generation = 1;
+    bool ok = true;
+    for (int r = 0; r < RESOLUTIONS; r++) {
+        struct known_ring *ring = &known->ring[r];
+        ring->back = span_us / chunk_width_us((enum resolution)r) + RING_SPARE;
+        ring->places = ring->back + 1;
+        ring->stride = sizeof(struct known_chunk) + resolution_table[r].slots * sizeof(uint64_t);
+        ring->remembered_from = INT64_MAX; /* nothing yet */
+        ring->base = calloc((size_t)ring->places, ring->stride);
+        ok = ok && ring->base;
+    }
+    return ok;
+}
+
+void known_free(struct known *known) {
+    for (int r = 0; r < RESOLUTIONS; r++) {
+        free(known->ring[r].base);
+        free(known->others[r].base);
+    }
+}
+
+static struct known_chunk *place_of(const struct known_ring *ring, int64_t chunk) {
+    return (struct known_chunk *)(ring->base + (size_t)(chunk % ring->places) * ring->stride);
+}
+
+struct known_chunk *known_at(struct known *known, enum resolution r, int64_t chunk) {
+    struct known_chunk *place = place_of(&known->ring[r], chunk);
+    if (place->chunk != chunk) {
+        /* Never remembered before, and not forgotten either: then nothing was ever sent of it. */
+        const bool first = chunk > place->highest && chunk >= known->ring[r].remembered_from;
+        const int64_t highest = chunk > place->highest ? chunk : place->highest;
+        memset(place, 0, known->ring[r].stride);
+        place->chunk = chunk;
+        place->highest = highest;
+        place->whole = first;
+    }
+    return place;
+}
+
+struct known_chunk *known_find(const struct known *known, enum resolution r, int64_t chunk) {
+    struct known_chunk *place = place_of(&known->ring[r], chunk);
+    return place->chunk == chunk ? place : NULL;
+}
+
+void known_leave_behind(struct known_ring *ring, int64_t from, int64_t to, int64_t now_us) {
+    ring->left_us = now_us;
+    from = from > 0 ? from : 0;
+    ring->left_from = ring->left_behind && ring->left_from < from ? ring->left_from : from;
+    ring->left_behind = ring->left_behind > to ? ring->left_behind : to;
+}
+
+static struct others_chunk *others_place(const struct known *known, enum resolution r, int64_t chunk) {
+    const struct known_others *others = &known->others[r];
+    return (struct others_chunk *)(others->base + (size_t)(chunk % known->ring[r].places) * others->stride);
+}
+
+const uint64_t *known_others(const struct known *known, enum resolution r, int64_t chunk) {
+    if (!known->others[r].base) {
+        return NULL;
+    }
+    const struct others_chunk *place = others_place(known, r, chunk);
+    return place->chunk == chunk ? place->count : NULL;
+}
+
+uint64_t known_sum(const struct known_chunk *chunk, enum resolution r) {
+    uint64_t sum = 0;
+    for (uint32_t slot = 0; slot < resolution_table[r].slots; slot++) {
+        sum += chunk->sent[slot];
+    }
+    return sum;
+}
+
+/* ---- from the references ---------------------------------------------------------------------------------------------- */
+
+/* Within what is looked at, counted back from the newest? Older ones are never sent again. */
+static bool is_recent(const struct known *known, const struct counters *counters, enum resolution r, int64_t chunk) {
+    int64_t oldest, newest;
+    return counters_span(counters, r, &oldest, &newest) && chunk <= newest && chunk > newest - known->ring[r].places;
+}
+
+struct loader {
+    struct known *known;
+    const struct counters *counters;
+    bool failed;
+};
+
+static void load_opened(void *cls, enum resolution r, int64_t chunk, const uint64_t *count) {
+    struct loader *loader = cls;
+    if (is_recent(loader->known, loader->counters, r, chunk)) {
+        memcpy(known_at(loader->known, r, chunk)->sent, count, resolution_table[r].slots * sizeof *count);
+    }
+}
+
+static void put_others(struct known *known, enum resolution r, int64_t chunk, const uint64_t *count, bool *failed) {
+    struct known_others *others = &known->others[r];
+    if (!others->base) {
+        others->stride = sizeof(struct others_chunk) + resolution_table[r].slots * sizeof(uint64_t);
+        others->base = calloc((size_t)known->ring[r].places, others->stride);
+        if (!others->base) {
+            *failed = true;
+            return;
+        }
+    }
+    struct others_chunk *place = others_place(known, r, chunk);
+    place->chunk = chunk;
+    memcpy(place->count, count, resolution_table[r].slots * sizeof *count);
+}
+
+static void load_others(void *cls, enum resolution r, int64_t chunk, const uint64_t *count) {
+    struct loader *loader = cls;
+    if (is_recent(loader->known, loader->counters, r, chunk)) {
+        put_others(loader->known, r, chunk, count, &loader->failed);
+    }
+}
+
+void known_settle(struct known *known, const struct counters *counters, enum resolution r, struct known_chunk *chunk) {
+    const uint32_t slots = resolution_table[r].slots;
+    uint64_t back[SLOTS_MAX];
+    const uint64_t *others = known_others(known, r, chunk->chunk);
+    counters_read_back_shard(counters, r, chunk_first_window(r, chunk->chunk), slots, back);
+    for (uint32_t slot = 0; slot < slots; slot++) {
+        const uint64_t sent = chunk->sent[slot] + back[slot], theirs = others ? others[slot] : 0;
+        chunk->sent[slot] = sent > theirs ? sent - theirs : 0;
+    }
+    chunk->whole = true;
+}
+
+bool known_remember(struct known *known, const struct counters *counters, char *why) {
+    struct loader loader = {known, counters, false};
+    enum reference_kin kin = REFERENCE_NEW;
+    if (!counters_reference(counters, REFERENCE_OPENED, NULL, NULL, &kin, why) ||
+        !counters_reference(counters, REFERENCE_OTHERS, load_others, &loader, NULL, why) ||
+        (kin == REFERENCE_AGREED && !counters_reference(counters, REFERENCE_OPENED, load_opened, &loader, NULL, why))) {
+        return false;
+    }
+    if (kin == REFERENCE_INHERITED) {
+        counters_explain_inherited(counters, why);
+        return false;
+    }
+    for (int r = 0; r < RESOLUTIONS; r++) {
+        int64_t oldest, newest;
+        if (!counters_span(counters, (enum resolution)r, &oldest, &newest)) {
+            known->ring[r].remembered_from = 0;
+            continue;
+        }
+        const int64_t from = newest - known->ring[r].back > oldest ? newest - known->ring[r].back : oldest;
+        for (int64_t chunk = from; chunk <= newest; chunk++) {
+            if (counters_chunk_total(counters, (enum resolution)r, chunk)) {
+                struct known_chunk *place = known_at(known, (enum resolution)r, chunk);
+                known_settle(known, counters, (enum resolution)r, place);
+                place->total = counters_chunk_total(counters, (enum resolution)r, chunk);
+            }
+        }
+        known->ring[r].remembered_from = from;
+    }
+    return true;
+}
+
+struct range {
+    struct known *known;
+    const int64_t *first, *n;
+};
+
+static void load_range(void *cls, enum resolution r, int64_t chunk, const uint64_t *count) {
+    const struct range *range = cls;
+    if (chunk >= range->first[r] && chunk < range->first[r] + range->n[r]) {
+        struct known_chunk *place = known_at(range->known, r, chunk);
+        if (!place->whole) {
+            memcpy(place->sent, count, resolution_table[r].slots * sizeof *count);
+        }
+    }
+}
+
+bool known_remember_range(struct known *known, const struct counters *counters, const int64_t first[RESOLUTIONS],
+                          const int64_t n[RESOLUTIONS], char *why) {
+    struct range range = {known, first, n};
+    enum reference_kin kin = REFERENCE_NEW;
+    return counters_reference(counters, REFERENCE_OPENED, NULL, NULL, &kin, why) &&
+           (kin != REFERENCE_AGREED || counters_reference(counters, REFERENCE_OPENED, load_range, &range, NULL, why));
+}
+
+/* ---- a copy ------------------------------------------------------------------------------------------------------------- */
+
+/* Goes through what others report. */
+struct walk {
+    const struct known *known;
+    int r;
+    int64_t place;
+};
+
+static bool next_others(void *cls, enum resolution *r, int64_t *chunk, uint64_t *count) {
+    struct walk *walk = cls;
+    for (; walk->r < RESOLUTIONS; walk->r++, walk->place = 0) {
+        const struct known_others *others = &walk->known->others[walk->r];
+        while (others->base && walk->place < walk->known->ring[walk->r].places) {
+            const struct others_chunk *place =
+                (const struct others_chunk *)(others->base + (size_t)walk->place++ * others->stride);
+            if (place->chunk) {
+                *r = (enum resolution)walk->r;
+                *chunk = place->chunk;
+                memcpy(count, place->count, resolution_table[walk->r].slots * sizeof *count);
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+/* Adds what is the others' to what they had: everything that we ever sent of a chunk, or it told us. */
+static void give_away(struct known *known, enum resolution r, bool *failed) {
+    for (int64_t i = 0; i < known->ring[r].places; i++) {
+        struct known_chunk *place = (struct known_chunk *)(known->ring[r].base + (size_t)i * known->ring[r].stride);
+        uint64_t count[SLOTS_MAX], any = 0;
+        const uint64_t *others = known_others(known, r, place->chunk);
+        for (uint32_t slot = 0; place->chunk && slot < resolution_table[r].slots; slot++) {
+            count[slot] = place->sent[slot] + (others ? others[slot] : 0);
+            any |= count[slot];
+        }
+        if (any) {
+            put_others(known, r, place->chunk, count, failed);
+        }
+        memset(place, 0, known->ring[r].stride);
+    }
+}
+
+struct opened {
+    struct known *known;
+    const struct counters *counters;
+};
+
+/* What the file held when it was opened counts as sent, whether it ever agreed with the store or not. */
+static void mark_opened(void *cls, enum resolution r, int64_t chunk, const uint64_t *count) {
+    const struct opened *opened = cls;
+    if (!is_recent(opened->known, opened->counters, r, chunk)) {
+        return;
+    }
+    uint64_t back[SLOTS_MAX];
+    const uint32_t slots = resolution_table[r].slots;
+    struct known_chunk *place = known_at(opened->known, r, chunk);
+    const uint64_t *others = known_others(opened->known, r, chunk);
+    counters_read_back_shard(opened->counters, r, chunk_first_window(r, chunk), slots, back);
+    for (uint32_t slot = 0; slot < slots; slot++) {
+        const uint64_t sent = count[slot] + back[slot], theirs = others ? others[slot] : 0;
+        place->sent[slot] = sent > theirs ? sent - theirs : 0;
+    }
+}
+
+bool known_become_copy(struct known *known, struct counters *counters, const char *node, char *why) {
+    struct opened opened = {known, counters};
+    bool failed = false;
+    if (!counters_reference(counters, REFERENCE_OPENED, mark_opened, &opened, NULL, why)) {
+        return false;
+    }
+    for (int r = 0; r < RESOLUTIONS; r++) {
+        give_away(known, (enum resolution)r, &failed);
+    }
+    if (failed) {
+        memcpy(why, "out of memory", sizeof "out of memory");
+        return false;
+    }
+    struct walk walk = {.known = known};
+    return counters_become_copy_owner(counters, node, next_others, &walk, why);
+}

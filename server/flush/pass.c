@@ -1,0 +1,279 @@
+#include "server/clock.h"
+#include "server/flush/internal.h"
+#include "server/log.h"
+
+#include <inttypes.h>
+
+#define PASS_CHUNKS 512          /* chunks that one pass sends at the most: a resend is paced by the interval */
+#define PASS_US US_PER_S         /* and so long it lasts */
+#define FULL_PASS_US US_PER_S    /* late events wait no longer than this */
+#define RECENT_US (4 * US_PER_S) /* what every pass looks at */
+#define SLOW_US (200 * US_PER_MS) /* a pipeline that takes longer is to be half as long */
+#define FAST_US (50 * US_PER_MS)  /* one that takes less may be twice as long */
+#define LEFT_US (3 * US_PER_S)    /* a worker may not have seen yet that the clock was set, and count there */
+#define COUNT_MAX (UINT64_C(1) << 53)
+
+/* ---- what the store says ------------------------------------------------------------------------------------------------ */
+
+static void note_stored(struct flush *flush, size_t i, struct known_chunk *known, uint64_t had) {
+    const struct store_place *place = &flush->pass.batch[i].place;
+    const bool all = flush->pass.all[i], less = had < known->there;
+    const uint64_t sent = known_sum(known, place->resolution);
+    known->generation = flush->known.generation;
+    known->total = flush->pass.total[i];
+    known->there = sent;
+    if (less) {
+        watch_lost(flush, all ? NULL : known); /* all of it has just been sent again, or is to be */
+    }
+    flush->watch.last[flush->config.store->ops->server(flush->config.store, place) % FLUSH_SERVERS_MAX] = *place;
+    if (had > sent && known->whole) {
+        identity_doubt(flush, known);
+    }
+    known->whole = known->whole || had <= sent;
+}
+
+/* The chunk is closed: what it lacks of ours will never get there. */
+static void note_closed(struct flush *flush, struct known_chunk *known, const struct store_place *place) {
+    const uint64_t sum = known_sum(known, place->resolution), told = known->there + known->too_late;
+    if (sum <= told || place->resolution != RESOLUTION_1S) { /* each event once: in the seconds */
+        return;
+    }
+    known->too_late += sum - told;
+    pthread_mutex_lock(&flush->mutex);
+    flush->status.too_late += sum - told;
+    pthread_mutex_unlock(&flush->mutex);
+    if (!flush->watch.closed_told) {
+        flush->watch.closed_told = true;
+        log_line(LOG_WARN, "the store has closed windows for good that this node still had counts of: they stay here only; "
+                           "/stats counts them as too_late", "events=%" PRIu64, sum - told);
+    }
+}
+
+/* The store was told of it, and has it, for all we know. */
+static void note_told(struct known_chunk *known, const struct store_chunk *chunk) {
+    for (uint32_t i = 0; i < chunk->n; i++) {
+        if (chunk->count[i] > known->sent[chunk->slot[i]]) {
+            known->sent[chunk->slot[i]] = chunk->count[i];
+        }
+    }
+}
+
+static void take_ack(struct flush *flush, size_t i, const struct store_ack *ack) {
+    const struct store_place *place = &flush->pass.batch[i].place;
+    struct known_chunk *known = known_at(&flush->known, place->resolution, place->chunk);
+    if (ack->outcome != STORE_FOREIGN) { /* else what is read back from there would pass for this */
+        note_told(known, &flush->pass.batch[i]);
+    }
+    switch (ack->outcome) {
+    case STORE_STORED:
+        note_stored(flush, i, known, ack->had);
+        break;
+    case STORE_CLOSED:
+        note_closed(flush, known, place);
+        known->generation = flush->known.generation;
+        known->total = flush->pass.total[i];
+        break;
+    case STORE_FOREIGN:
+        known->generation = 0;
+        identity_doubt(flush, known);
+        break;
+    case STORE_FAILED:
+        flush->pass.failed = true;
+        known->generation = 0; /* it may have arrived, or not: all of it once more */
+        known->failed_round = flush->pass.round;
+        break;
+    }
+}
+
+/* A store that takes long over each chunk gets few at a time: each pipeline then ends within its time-out. */
+static void pace_batches(struct pass *pass, int64_t took_us) {
+    if (took_us > SLOW_US && pass->batch_most > 1) {
+        pass->batch_most /= 2;
+    } else if (took_us < FAST_US && pass->batch_most < FLUSH_BATCH) {
+        pass->batch_most *= 2;
+    }
+}
+
+static void send_batch(struct flush *flush) {
+    struct pass *pass = &flush->pass;
+    if (pass->batched == 0) {
+        return;
+    }
+    struct store_ack ack[FLUSH_BATCH];
+    char why[STORE_WHY_MAX] = "";
+    struct store *store = flush->config.store;
+    for (size_t i = 0; i < pass->batched; i++) {
+        ack[i] = (struct store_ack){STORE_FAILED, 0};
+    }
+    const int64_t before_us = clock_steady_us();
+    if (!store->ops->send(store, pass->batch, pass->batched, ack, why)) {
+        pass->failed = true;
+        flush_error(flush, "flush failed", why);
+    }
+    const int64_t took_us = clock_steady_us() - before_us;
+    pace_batches(pass, took_us);
+    for (size_t i = 0; i < pass->batched; i++) {
+        take_ack(flush, i, &ack[i]);
+    }
+    if (ack[pass->batched - 1].outcome == STORE_STORED) {
+        watch_end(flush, &pass->batch[pass->batched - 1].place);
+    }
+    log_line(LOG_DEBUG, "flushed", "chunks=%zu took_us=%" PRId64 " ok=%s", pass->batched, took_us, *why ? "no" : "yes");
+    pass->sent += pass->batched;
+    pass->batched = 0;
+}
+
+/* ---- what changed ------------------------------------------------------------------------------------------------------- */
+
+/* Fills `chunk` with the windows to send: those that grew, or, when the store may not have what it once had, `all`. */
+static void gather(struct flush *flush, struct known_chunk *known, bool all, struct store_chunk *chunk) {
+    const enum resolution r = chunk->place.resolution;
+    const uint64_t *others = known_others(&flush->known, r, known->chunk);
+    uint64_t count[SLOTS_MAX];
+    counters_read_rest(flush->config.counters, r, chunk_first_window(r, known->chunk), resolution_table[r].slots, count);
+    for (uint32_t slot = 0; slot < resolution_table[r].slots; slot++) {
+        const uint64_t theirs = others ? others[slot] : 0;
+        uint64_t ours = count[slot] > theirs ? count[slot] - theirs : 0;
+        if (all && ours < known->sent[slot]) { /* the rings have begun to forget it: what was sent is true as well */
+            ours = known->sent[slot];
+        }
+        if (ours && ours < COUNT_MAX && (all || ours > known->sent[slot])) {
+            chunk->slot[chunk->n] = (uint8_t)slot;
+            chunk->count[chunk->n++] = ours;
+        }
+    }
+}
+
+/* Puts a chunk into the batch when its total differs from what the store has, and was not tried in this round. The total
+ * is read before the windows, so a later change always shows as a total that differs again. */
+static void consider(struct flush *flush, enum resolution r, int64_t number) {
+    struct pass *pass = &flush->pass;
+    const uint64_t total = counters_chunk_total_rest(flush->config.counters, r, number);
+    const struct known_chunk *remembered = known_find(&flush->known, r, number);
+    if (total == 0 ||
+        (remembered && remembered->total == total && remembered->generation == flush->known.generation)) {
+        return;
+    }
+    struct known_chunk *known = known_at(&flush->known, r, number);
+    if (known->failed_round == pass->round) {
+        pass->left_out = true;
+        return;
+    }
+    struct store_chunk *chunk = &pass->batch[pass->batched];
+    *chunk = (struct store_chunk){.place = {r, number}, .there = known->there};
+    pass->all[pass->batched] = known->generation != flush->known.generation;
+    gather(flush, known, pass->all[pass->batched], chunk);
+    if (chunk->n == 0) { /* what changed was already read, and sent, with the change before it */
+        known->total = total;
+        known->generation = flush->known.generation;
+        return;
+    }
+    pass->total[pass->batched++] = total;
+    if (pass->batched >= pass->batch_most) {
+        send_batch(flush);
+    }
+}
+
+/* A store that is still connected failed in a part only (one master of a cluster is away): what other parts keep goes on.
+ * One that hangs as a whole is not connected any more, and costs one time-out. */
+static bool may_go_on(const struct flush *flush) {
+    const struct pass *pass = &flush->pass;
+    return flush->state == FLUSH_SENDING && pass->sent + pass->batched < PASS_CHUNKS &&
+           (!pass->failed || flush->config.store->ops->connected(flush->config.store)) &&
+           clock_steady_us() < pass->end_us;
+}
+
+/* Chunks [oldest, newest], newest first. True when all were looked at. */
+static bool consider_range(struct flush *flush, enum resolution r, int64_t oldest, int64_t newest) {
+    for (int64_t chunk = newest; chunk >= oldest; chunk--) {
+        if (flush->pass.batched == 0 && !may_go_on(flush)) {
+            return false;
+        }
+        consider(flush, r, chunk);
+    }
+    return true;
+}
+
+/* One resolution. When the newest chunk has jumped ahead by more than we look back, or back (the wall clock was set), what
+ * was the present before the jump is looked at too, until it is all acknowledged. */
+static bool pass_resolution(struct flush *flush, enum resolution r, bool full) {
+    struct known_ring *ring = &flush->known.ring[r];
+    int64_t oldest, newest;
+    if (!counters_span(flush->config.counters, r, &oldest, &newest)) {
+        return true;
+    }
+    if (ring->newest && (newest > ring->newest + ring->back || newest < ring->newest)) {
+        known_leave_behind(ring, ring->newest - ring->back, ring->newest, clock_steady_us());
+    }
+    ring->newest = newest;
+    const int64_t recent = RECENT_US / chunk_width_us(r) + 1;
+    const int64_t back = full ? ring->back : recent + counters_future_us(flush->config.counters) / chunk_width_us(r);
+    const int64_t from = newest - back > oldest ? newest - back : oldest;
+    bool whole = consider_range(flush, r, from, newest);
+    if (whole && ring->left_behind) {
+        whole = consider_range(flush, r, ring->left_from, ring->left_behind); /* the rings may have moved past it: be quick */
+        send_batch(flush);
+        const bool all = whole && !flush->pass.failed && !flush->pass.left_out && flush->state == FLUSH_SENDING;
+        if (all && clock_steady_us() - ring->left_us > LEFT_US) {
+            ring->left_behind = 0;
+        }
+    }
+    return whole;
+}
+
+static void finish(struct flush *flush, bool complete) {
+    pthread_mutex_lock(&flush->mutex);
+    flush->status.passes++;
+    flush->status.chunks_sent += flush->pass.sent;
+    if (complete) {
+        flush->told = false;
+        flush->complete_us = flush->status.last_flush_us = clock_steady_us();
+    }
+    pthread_mutex_unlock(&flush->mutex);
+}
+
+bool pass_run(struct flush *flush, bool full) {
+    struct pass *pass = &flush->pass;
+    const int64_t now_us = clock_steady_us();
+    full = full || now_us - pass->full_us >= FULL_PASS_US || pass->full_us == 0;
+    pass->sent = pass->batched = 0;
+    pass->failed = pass->left_out = false;
+    pass->end_us = now_us + PASS_US;
+    const uint32_t generation = flush->known.generation;
+    bool whole = true;
+    for (int r = RESOLUTIONS - 1; r >= 0 && whole; r--) { /* few chunks first: they show whether the store forgot */
+        whole = pass_resolution(flush, (enum resolution)r, full);
+    }
+    send_batch(flush);
+    pass->round_is_over = whole && full;
+    pass->full_us = !whole || pass->failed ? 0 : full ? now_us : pass->full_us;
+    const bool complete = whole && !pass->failed && !pass->left_out && !flush->watch.lost &&
+                          generation == flush->known.generation && flush->state == FLUSH_SENDING;
+    finish(flush, complete);
+    return complete;
+}
+
+void pass_begin_round(struct flush *flush) {
+    flush->pass.round++;
+    flush->pass.round_is_over = false;
+    flush->pass.full_us = 0;
+}
+
+bool pass_unsent(const struct flush *flush) {
+    const struct counters *counters = flush->config.counters;
+    for (int r = 0; r < RESOLUTIONS; r++) {
+        int64_t oldest, newest;
+        if (!counters_span(counters, (enum resolution)r, &oldest, &newest)) {
+            continue;
+        }
+        const int64_t back = newest - flush->known.ring[r].back;
+        for (int64_t chunk = newest; chunk >= (back > oldest ? back : oldest); chunk--) {
+            const uint64_t total = counters_chunk_total_rest(counters, (enum resolution)r, chunk);
+            const struct known_chunk *known = known_find(&flush->known, (enum resolution)r, chunk);
+            if (total && (!known || known->total != total)) {
+                return true;
+            }
+        }
+    }
+    return false;
+}

@@ -1,0 +1,370 @@
+/* The store over Redis: one script call per changed chunk, many calls in one pipeline. */
+#include "server/flush/store_redis.h"
+
+#include "redis/part.h"
+#include "redis/wire.h"
+#include "server/flush/store_redis_internal.h"
+#include "server/log.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* NOLINTNEXTLINE(misc-redundant-expression): they are the same, that is what it says */
+_Static_assert(STORE_WHY_MAX == LINK_WHY_MAX && STORE_WHY_MAX == REDIS_URL_WHY_MAX,
+               "a sentence goes up as it is");
+
+#define PIPELINE_TIMEOUTS 2 /* a pipeline may take so many time-outs of one reply */
+
+struct store_redis *store_redis_of(const struct store *store) {
+    return (struct store_redis *)(uintptr_t)store; /* the store is its first member */
+}
+
+/* ---- connecting ----------------------------------------------------------------------------------------------------- */
+
+/* A Redis that evicts can lose what it was told, like one that restarts empty: it is noticed, and sent again. It is worth a
+ * warning, since what was evicted past the horizon is gone. Asked of every server the link connects to. */
+static bool check_server(void *cls, const struct wire_config *config, redisContext *server, const char *address, char *why) {
+    (void)cls;
+    const char *argv[] = {"INFO", "memory"};
+    redisReply *reply = wire_call(config, server, address, 2, argv, why);
+    if (!reply) {
+        return false;
+    }
+    bool ok = true;
+    static const char name[] = "maxmemory_policy:";
+    const char *policy = reply->type == REDIS_REPLY_STRING ? strstr(reply->str, name) : NULL;
+    const int len = policy ? (int)strcspn(policy + sizeof name - 1, "\r\n") : 0;
+    if (wire_is_error(reply, "NOAUTH")) {
+        snprintf(why, STORE_WHY_MAX,
+                 "%.60s: NOAUTH: " WIRE_NOAUTH_REMEDY, address);
+        ok = false;
+    } else if (policy && (len != 10 || strncmp(policy + sizeof name - 1, "noeviction", 10) != 0)) {
+        log_line(LOG_WARN, "this Redis may evict keys: what it evicts is sent again while it is within the horizon, and lost "
+                           "after; maxmemory-policy noeviction prevents it",
+                 "store=%s policy=%.*s", address, len > 30 ? 30 : len, policy + sizeof name - 1);
+    }
+    freeReplyObject(reply);
+    return ok;
+}
+
+static bool store_connect(struct store *store, char why[STORE_WHY_MAX]) {
+    return link_connect(store_redis_of(store)->link, why);
+}
+
+/* ---- sending -------------------------------------------------------------------------------------------------------- */
+
+void call_add(struct call *call, const char *word, size_t len) {
+    assert(call->n < CALL_ARGUMENTS_MAX);
+    call->argv[call->n] = word;
+    call->lens[call->n++] = len;
+}
+
+void call_add_text(struct call *call, const char *word) {
+    call_add(call, word, strlen(word));
+}
+
+struct call call_of_script(const struct script *script, bool by_sha, const char *key) {
+    struct call call = {0};
+    call_add_text(&call, by_sha ? "EVALSHA" : "EVAL");
+    call_add_text(&call, by_sha ? script->sha : script->text);
+    call_add_text(&call, "1");
+    call_add_text(&call, key);
+    return call;
+}
+
+static bool append_chunk(struct store_redis *s, const struct store_chunk *chunk, bool by_sha, char *why) {
+    char key[SCHEMA_KEY_MAX], there[NUMBER_MAX], until[NUMBER_MAX], ttl[NUMBER_MAX], windows[PART_WINDOWS_MAX];
+    const enum resolution r = chunk->place.resolution;
+    schema_chunk_key(r, chunk->place.chunk, s->group, key);
+    struct call call = call_of_script(&script_merge, by_sha, key);
+    call_add_text(&call, s->field);
+    call_add_text(&call, s->owner);
+    call_add(&call, there, (size_t)snprintf(there, sizeof there, "%" PRIu64, chunk->there));
+    call_add(&call, windows, part_windows(chunk->slot, chunk->count, chunk->n, windows));
+    call_add(&call, until, (size_t)snprintf(until, sizeof until, "%" PRId64, schema_until_s(r, chunk->place.chunk)));
+    call_add(&call, ttl, (size_t)snprintf(ttl, sizeof ttl, "%" PRId64, s->ttl_s[r]));
+    return link_append(s->link, call.n, call.argv, call.lens, CALL_KEY_AT, why);
+}
+
+/* STORE_FAILED fills why. */
+static struct store_ack ack_of(const struct store_redis *s, const redisReply *reply, char *why) {
+    if (reply->type == REDIS_REPLY_INTEGER && reply->integer >= -2) {
+        return reply->integer >= 0    ? (struct store_ack){STORE_STORED, (uint64_t)reply->integer}
+               : reply->integer == -1 ? (struct store_ack){STORE_CLOSED, 0}
+                                      : (struct store_ack){STORE_FOREIGN, 0};
+    }
+    snprintf(why, STORE_WHY_MAX, "%.80s: %.160s", link_address(s->link),
+             reply->type == REDIS_REPLY_ERROR ? reply->str : "an answer that is no sum");
+    return (struct store_ack){STORE_FAILED, 0};
+}
+
+/* Which chunks a pipeline brings: chunks[which[0..n)]. */
+struct selection {
+    size_t n;
+    size_t which[STORE_SEND_MAX];
+};
+
+/* One pipeline. Every reply is taken, whatever it says, so that the connection stays usable. False when a chunk failed; why is
+ * that of the first. Those whose server does not know the script are added to `unknown`. */
+static bool send_pipeline(struct store_redis *s, const struct store_chunk *chunks, const struct selection *selection,
+                          struct store_ack *ack, struct selection *unknown, char *why) {
+    char later[STORE_WHY_MAX] = "";
+    bool ok = true, demoted = false;
+    for (size_t i = 0; i < selection->n; i++) {
+        if (!append_chunk(s, &chunks[selection->which[i]], unknown != NULL, why)) {
+            return false;
+        }
+    }
+    for (size_t i = 0; link_pending(s->link); i++) {
+        assert(i < selection->n); /* each command has one reply */
+        redisReply *reply = link_reply(s->link, ok ? why : later);
+        if (!reply) {
+            ok = false;
+            continue;
+        }
+        if (unknown && wire_is_error(reply, "NOSCRIPT")) {
+            unknown->which[unknown->n++] = selection->which[i];
+        } else {
+            ack[selection->which[i]] = ack_of(s, reply, ok ? why : later);
+            ok = ok && ack[selection->which[i]].outcome != STORE_FAILED;
+            demoted = demoted || wire_is_error(reply, "READONLY");
+        }
+        freeReplyObject(reply);
+    }
+    if (demoted) { /* a replica now: when it is a master again, it may have lost what it had acknowledged */
+        link_close(s->link);
+    }
+    return ok;
+}
+
+void store_redis_begin_pipeline(struct store_redis *s) {
+    link_set_end(s->link, wire_now_ms() + PIPELINE_TIMEOUTS * s->timeout_ms);
+}
+
+void store_redis_end_pipeline(struct store_redis *s) {
+    link_set_end(s->link, WIRE_NO_END);
+}
+
+static bool store_send(struct store *store, const struct store_chunk *chunks, size_t n, struct store_ack *ack,
+                       char why[STORE_WHY_MAX]) {
+    struct store_redis *s = store_redis_of(store);
+    char later[STORE_WHY_MAX];
+    struct selection all = {.n = n}, unknown = {0};
+    for (size_t i = 0; i < n; i++) {
+        ack[i] = (struct store_ack){STORE_FAILED, 0};
+        all.which[i] = i;
+    }
+    store_redis_begin_pipeline(s);
+    bool ok = send_pipeline(s, chunks, &all, ack, &unknown, why);
+    if (unknown.n) {
+        ok = send_pipeline(s, chunks, &unknown, ack, NULL, ok ? why : later) && ok;
+    }
+    store_redis_end_pipeline(s);
+    return ok;
+}
+
+/* ---- reading this node's parts -------------------------------------------------------------------------------------- */
+
+static bool append_part(struct store_redis *s, const struct store_place *place, char *why) {
+    char key[SCHEMA_KEY_MAX];
+    schema_chunk_key(place->resolution, place->chunk, s->group, key);
+    const char *argv[] = {"HGET", key, s->field};
+    const size_t lens[] = {4, strlen(key), strlen(s->field)};
+    return link_append(s->link, 3, argv, lens, 1, why);
+}
+
+/* False fills why. *there: is there a part? */
+static bool take_part(const struct store_redis *s, const redisReply *reply, const struct store_place *place,
+                      struct part *part, bool *there, char *why) {
+    *there = reply->type == REDIS_REPLY_STRING;
+    if (reply->type == REDIS_REPLY_NIL ||
+        (*there && part_read(reply->str, (size_t)reply->len, place->resolution, part))) {
+        return true;
+    }
+    char key[SCHEMA_KEY_MAX];
+    schema_chunk_key(place->resolution, place->chunk, s->group, key);
+    snprintf(why, STORE_WHY_MAX, "%.60s: %.60s: %.100s", link_address(s->link), key,
+             reply->type == REDIS_REPLY_ERROR ? reply->str
+                                              : "holds something that is not a node's part; delete the key, and what is within the horizon is sent again");
+    return false;
+}
+
+static bool append_losses(struct store_redis *s, char *why) {
+    const char *argv[] = {"GET", SCHEMA_LOST_KEY};
+    const size_t lens[] = {3, sizeof SCHEMA_LOST_KEY - 1};
+    return link_append(s->link, 2, argv, lens, 1, why);
+}
+
+static bool take_losses(struct store_redis *s, uint64_t *losses, char *why) {
+    int64_t now = 0;
+    const bool taken = store_redis_take_number(s, link_reply(s->link, why), SCHEMA_LOST_KEY, 0, &now, why);
+    *losses = taken ? (uint64_t)now : *losses;
+    return taken;
+}
+
+/* Where the parts of a pipeline go. */
+struct part_taker {
+    void (*each)(void *cls, size_t i, const struct part *part);
+    void *cls;
+};
+
+/* One pipeline: the number of losses, unless `losses` is NULL, and HGET for places[0..n), each part to the taker: NULL where there
+ * is none. False when anything could not be read; in a cluster the others can be, still. */
+static bool read_parts(struct store_redis *s, const struct store_place *places, size_t n, uint64_t *losses,
+                       const struct part_taker *taker, char *why) {
+    char later[STORE_WHY_MAX];
+    store_redis_begin_pipeline(s);
+    if (losses && !append_losses(s, why)) {
+        store_redis_end_pipeline(s);
+        return false;
+    }
+    for (size_t i = 0; i < n; i++) {
+        if (!append_part(s, &places[i], why)) {
+            store_redis_end_pipeline(s);
+            return false;
+        }
+    }
+    bool ok = !losses || take_losses(s, losses, why);
+    for (size_t i = 0; link_pending(s->link); i++) {
+        struct part part;
+        bool there = false;
+        redisReply *reply = link_reply(s->link, ok ? why : later);
+        const bool taken = reply && take_part(s, reply, &places[i], &part, &there, ok ? why : later);
+        ok = ok && taken;
+        if (taken) {
+            taker->each(taker->cls, i, there ? &part : NULL);
+        }
+        if (reply) {
+            freeReplyObject(reply);
+        }
+    }
+    store_redis_end_pipeline(s);
+    return ok;
+}
+
+/* Where those of read_back go on to. */
+struct taker {
+    const struct store_place *places;
+    void (*each)(void *cls, const struct store_part *part);
+    void *cls;
+};
+
+static void give_part(void *cls, size_t i, const struct part *part) {
+    const struct taker *taker = cls;
+    if (!part) {
+        return;
+    }
+    struct store_part given = {.place = taker->places[i], .sum = part->sum};
+    memcpy(given.count, part->count, sizeof given.count);
+    taker->each(taker->cls, &given);
+}
+
+static bool store_read_back(struct store *store, enum resolution r, int64_t first, int64_t n,
+                            void (*each)(void *cls, const struct store_part *part), void *cls, char why[STORE_WHY_MAX]) {
+    for (int64_t done = 0; done < n;) {
+        struct store_place places[STORE_SEND_MAX];
+        struct taker taker = {places, each, cls};
+        size_t here = 0;
+        for (; here < STORE_SEND_MAX && done < n; here++, done++) {
+            places[here] = (struct store_place){r, first + done};
+        }
+        const struct part_taker parts = {give_part, &taker};
+        if (!read_parts(store_redis_of(store), places, here, NULL, &parts, why)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void give_sum(void *cls, size_t i, const struct part *part) {
+    uint64_t *sums = cls;
+    sums[i] = part ? part->sum : 0;
+}
+
+static bool store_sums(struct store *store, const struct store_place *places, size_t n, uint64_t *sums, uint64_t *losses,
+                       char why[STORE_WHY_MAX]) {
+    const struct part_taker parts = {give_sum, sums};
+    for (size_t i = 0; i < n; i++) {
+        sums[i] = STORE_SUM_UNKNOWN;
+    }
+    return read_parts(store_redis_of(store), places, n, losses, &parts, why);
+}
+
+static unsigned store_server(const struct store *store, const struct store_place *place) {
+    char key[SCHEMA_KEY_MAX];
+    const size_t len = schema_chunk_key(place->resolution, place->chunk, store_redis_of(store)->group, key);
+    return link_server(store_redis_of(store)->link, key, len);
+}
+
+/* ---- the table ------------------------------------------------------------------------------------------------------- */
+
+static void store_rename(struct store *store, const char *node) {
+    struct store_redis *s = store_redis_of(store);
+    snprintf(s->node, sizeof s->node, "%s", node);
+    schema_node_field(s->node, s->field);
+    s->group = schema_group(s->node, link_groups(s->link));
+}
+
+static void store_end_by(struct store *store, int64_t steady_us) {
+    atomic_store_explicit(&store_redis_of(store)->until_ms, steady_us / US_PER_MS, memory_order_relaxed);
+}
+
+static bool store_connected(const struct store *store) {
+    return link_connected(store_redis_of(store)->link);
+}
+
+static const char *store_address(const struct store *store) {
+    return link_address(store_redis_of(store)->link);
+}
+
+static void store_close(struct store *store) {
+    link_free(store_redis_of(store)->link);
+    free(store);
+}
+
+static const struct store_ops ops = {.connect = store_connect,
+                                     .send = store_send,
+                                     .read_back = store_read_back,
+                                     .sums = store_sums,
+                                     .server = store_server,
+                                     .lease = store_redis_lease,
+                                     .release = store_redis_release,
+                                     .tell_loss = store_redis_tell_loss,
+                                     .close_old = store_redis_close_old,
+                                     .rename = store_rename,
+                                     .end_by = store_end_by,
+                                     .connected = store_connected,
+                                     .address = store_address,
+                                     .close = store_close};
+
+#define MARGIN_S 3600 /* that a chunk outlives the horizon: whatever a node may still send again finds it there */
+
+struct store *store_redis_new(const struct store_redis_config *config, char why[STORE_WHY_MAX]) {
+    struct redis_url url;
+    if (!redis_url_parse(config->url, &url, why)) {
+        return NULL;
+    }
+    struct store_redis *s = calloc(1, sizeof *s);
+    struct link *link = s ? link_new(&url, config->timeout_ms) : NULL;
+    if (!link) {
+        free(s);
+        snprintf(why, STORE_WHY_MAX, "out of memory");
+        return NULL;
+    }
+    s->store.ops = &ops;
+    s->link = link;
+    s->timeout_ms = config->timeout_ms;
+    atomic_init(&s->until_ms, WIRE_NO_END);
+    link_set_until(link, &s->until_ms);
+    link_set_check(link, check_server, NULL);
+    snprintf(s->owner, sizeof s->owner, "%" PRIu32, part_owner(config->owner));
+    store_rename(&s->store, config->node_id);
+    for (int r = 0; r < RESOLUTIONS; r++) {
+        const int64_t least_s = config->horizon_s + chunk_width_us((enum resolution)r) / US_PER_S + MARGIN_S;
+        s->ttl_s[r] = config->ttl_s[r] > least_s ? config->ttl_s[r] : least_s;
+    }
+    return &s->store;
+}
