@@ -203,7 +203,8 @@ static bool read_header(struct counters *counters, char *why) {
 static bool names_node(const char *node, const char *asked) {
     const size_t len = strlen(node), most = COUNTERS_NODE_MAX - 1 - COPY_SUFFIX;
     const size_t kept = strlen(asked) < most ? strlen(asked) : most;
-    return strcmp(node, asked) == 0 || (len == kept + COPY_SUFFIX && node[kept] == '.' && strncmp(node, asked, kept) == 0);
+    return strcmp(node, asked) == 0 || (len == kept + COPY_SUFFIX && node[kept] == '.' && strncmp(node, asked, kept) == 0 &&
+                                        strspn(node + kept + 1, "0123456789abcdef") == COPY_SUFFIX - 1);
 }
 
 static bool check_geometry(const struct counters *counters, const struct counters_config *config, char *why) {

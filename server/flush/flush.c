@@ -13,6 +13,7 @@
 #define BACKOFF_FIRST_US (50 * US_PER_MS)
 #define BACKOFF_LAST_US (2 * US_PER_S)
 #define LEASE_WAIT_US (500 * US_PER_MS) /* between two looks at a lease that somebody else holds */
+#define LOOK_US US_PER_S                /* between two looks at the store, at the most */
 #define RESEND_US (100 * US_PER_MS)     /* between two passes while there is more to send than one pass does */
 
 const char *flush_state_name(enum flush_state state) {
@@ -134,6 +135,11 @@ int64_t flush_turn(struct flush *flush) {
     if (!get_ready(flush) || !watch_run(flush)) {
         return flush->identity.waiting_us ? LEASE_WAIT_US : back_off(flush);
     }
+    const int64_t begin_us = clock_steady_us();
+    if (interval_us > LOOK_US && begin_us < pass->due_us) { /* the lease does not wait for a long interval */
+        return pass->due_us - begin_us < LOOK_US ? pass->due_us - begin_us : LOOK_US;
+    }
+    pass->due_us = begin_us + interval_us;
     const bool complete = pass_run(flush, false);
     if (!flush->config.store->ops->connected(flush->config.store)) {
         const int64_t wait = back_off(flush);
@@ -141,8 +147,9 @@ int64_t flush_turn(struct flush *flush) {
     }
     if (complete) {
         flush->backoff_us = BACKOFF_FIRST_US;
-        return interval_us;
+        return interval_us < LOOK_US ? interval_us : LOOK_US;
     }
+    pass->due_us = 0;
     /* A part failed: the others are served at the usual pace, that part is tried at one of its own. */
     const int64_t now_us = clock_steady_us();
     if (pass->round_is_over && (pass->left_out || pass->failed) && now_us >= pass->round_us) {

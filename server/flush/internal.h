@@ -9,7 +9,7 @@
 
 #define FLUSH_BATCH 32       /* chunks in one pipeline, at the most: a few milliseconds of the store's time */
 #define FLUSH_SERVERS_MAX 64 /* of a cluster, whose last acknowledged chunk is remembered */
-#define FLUSH_ENDS 4         /* pipelines whose last chunk is remembered */
+#define FLUSH_ENDS 32        /* pipelines between two looks whose last chunk is remembered */
 
 /* What a pass gathers and finds. */
 struct pass {
@@ -26,13 +26,15 @@ struct pass {
     bool failed;         /* in this pass: the store would not take something, or did not answer */
     bool left_out;       /* in this pass: what had failed in this round already */
     bool round_is_over;  /* nothing is left that was not tried in it */
+    int64_t due_us;      /* steady clock: when the next pass may begin, where passes come less often than looks at the store */
 };
 
 /* Whether the store still has what it acknowledged. */
 struct watch {
     struct store_place last[FLUSH_SERVERS_MAX]; /* acknowledged last by each server; chunk 0: none */
-    struct store_place ends[FLUSH_ENDS]; /* the same of each of the last few pipelines, each place once; chunk 0: none */
-    unsigned next_end;
+    struct store_place ends[FLUSH_ENDS + 1]; /* the last of each pipeline since the last look, each place once, and of the one
+                                              * before it, first */
+    size_t end_count;
     struct store_place turn;  /* up to here the older ones were compared */
     uint64_t number;          /* of losses, as the store said last */
     bool lost;                /* something is gone, and not all was sent again since */

@@ -30,6 +30,7 @@ struct known_ring {
     int64_t remembered_from; /* of this chunk and later ones all that the file held at the start is remembered */
     int64_t left_from, left_behind; /* chunks that are not of the present since the clock was set; left_behind 0: none */
     int64_t left_us;                /* steady clock of that */
+    uint64_t ahead;                 /* the sum of what a clock that was ahead has left beyond the present, as of the last look */
 };
 
 /* What another server reports of the same events: this node's file is a copy. See counters/reference.h. */

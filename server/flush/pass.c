@@ -194,6 +194,21 @@ static bool consider_range(struct flush *flush, enum resolution r, int64_t oldes
     return true;
 }
 
+/* What was counted ahead of the present, by a clock that was set back before a pass came to it, is looked at once more. */
+static void note_ahead(struct flush *flush, enum resolution r, int64_t newest) {
+    struct known_ring *ring = &flush->known.ring[r];
+    int64_t oldest, ahead = newest;
+    uint64_t sum = 0;
+    counters_span_ahead(flush->config.counters, r, &oldest, &ahead);
+    for (int64_t chunk = newest + 1; chunk <= ahead; chunk++) {
+        sum += counters_chunk_total_rest(flush->config.counters, r, chunk);
+    }
+    if (sum > ring->ahead) {
+        known_leave_behind(ring, newest + 1, ahead, clock_steady_us());
+    }
+    ring->ahead = sum;
+}
+
 /* One resolution. When the newest chunk has jumped ahead by more than we look back, or back (the wall clock was set), what
  * was the present before the jump is looked at too, until it is all acknowledged. */
 static bool pass_resolution(struct flush *flush, enum resolution r, bool full) {
@@ -206,6 +221,9 @@ static bool pass_resolution(struct flush *flush, enum resolution r, bool full) {
         known_leave_behind(ring, ring->newest - ring->back, ring->newest, clock_steady_us());
     }
     ring->newest = newest;
+    if (full) {
+        note_ahead(flush, r, newest);
+    }
     const int64_t recent = RECENT_US / chunk_width_us(r) + 1;
     const int64_t back = full ? ring->back : recent + counters_future_us(flush->config.counters) / chunk_width_us(r);
     const int64_t from = newest - back > oldest ? newest - back : oldest;

@@ -101,6 +101,7 @@ bool store_redis_tell_loss(struct store *store, uint64_t *losses, char why[STORE
 }
 
 #define HOUR_S 3600
+#define NOTE_AHEAD 3  /* hours that clocks within the margin may differ in */
 #define HOURS_BACK 24 /* that are closed when nobody has noted yet how far that is done */
 
 /* One reply of close.lua. False fills why. *all: none was left open. */
@@ -196,7 +197,8 @@ bool store_redis_close_old(struct store *store, int64_t now_us, int64_t *ahead_u
     }
     *ahead_us = now_us - clock_us;
     const int64_t last = schema_closable_hour((now_us < clock_us ? now_us : clock_us) / US_PER_S);
-    hour = hour < 0 ? last - HOURS_BACK : hour;
+    /* A note of the future is of clocks that were ahead once. */
+    hour = hour < 0 || hour > last + NOTE_AHEAD ? last - HOURS_BACK : hour;
     if (hour > last || *ahead_us > HOUR_S * US_PER_S || *ahead_us < -HOUR_S * US_PER_S) {
         return true; /* nothing to do, or not by this clock */
     }

@@ -1,7 +1,7 @@
 /* Does the store still have what it acknowledged? An older copy of it may have come back behind an open connection, keys may
  * have expired by a clock that stepped, been evicted or deleted. Compared are values, once a second: of each server the chunk
- * that it acknowledged last (replication and files keep a prefix of what was written), the last ones of the pipelines before
- * (it may have lost what came before that, and acknowledged something since), and a few older ones in turn. Who finds a loss
+ * that it acknowledged last, the last of each pipeline since the look before (replication and files keep a prefix of what was
+ * written; it may have lost what came before that, and acknowledged something since), and a few older ones in turn. Who finds a loss
  * tells all nodes, so that those with nothing new to send, send again as well. */
 #include "server/clock.h"
 #include "server/flush/internal.h"
@@ -45,7 +45,7 @@ void watch_begin(struct flush *flush) {
     watch->lost = false; /* but what the other nodes do not know yet is still to be told */
     watch->due_us = 0;
     memset(watch->last, 0, sizeof watch->last);
-    memset(watch->ends, 0, sizeof watch->ends);
+    watch->end_count = 0;
     if (!flush->config.store->ops->sums(flush->config.store, NULL, 0, NULL, &watch->number, why)) {
         flush_error(flush, "cannot ask the store for losses", why);
     }
@@ -53,12 +53,25 @@ void watch_begin(struct flush *flush) {
 
 void watch_end(struct flush *flush, const struct store_place *place) {
     struct watch *watch = &flush->watch;
-    for (size_t i = 0; i < FLUSH_ENDS; i++) {
+    for (size_t i = 0; i < watch->end_count; i++) {
         if (watch->ends[i].resolution == place->resolution && watch->ends[i].chunk == place->chunk) {
             return;
         }
     }
-    watch->ends[watch->next_end++ % FLUSH_ENDS] = *place;
+    if (watch->end_count <= FLUSH_ENDS) {
+        watch->ends[watch->end_count++] = *place;
+    }
+    if (watch->end_count > FLUSH_ENDS) {
+        watch->due_us = 0; /* look before any is forgotten */
+    }
+}
+
+/* What was compared need not be again, but for the last: a loss may hit between it and the next. */
+static void forget_ends(struct watch *watch) {
+    if (watch->end_count) {
+        watch->ends[0] = watch->ends[watch->end_count - 1];
+        watch->end_count = 1;
+    }
 }
 
 /* ---- comparing ------------------------------------------------------------------------------------------------------------ */
@@ -99,6 +112,7 @@ static void hear_of_losses(struct flush *flush, uint64_t number) {
     }
     watch->number = number;
     watch->lost = true;
+    watch->tell = false; /* they know */
     watch->told_generation = flush->known.generation;
     log_line(LOG_WARN, "another node found that the store has lost something: sending the whole horizon again", "store=%s",
              flush->config.store->ops->address(flush->config.store));
@@ -108,7 +122,7 @@ bool watch_compare(struct flush *flush) {
     struct store_place places[STORE_SEND_MAX];
     uint64_t sums[STORE_SEND_MAX];
     size_t n = take_turn(flush, places);
-    for (size_t i = 0; i < FLUSH_ENDS; i++) {
+    for (size_t i = 0; i < flush->watch.end_count; i++) {
         if (should_be_there(flush, &flush->watch.ends[i])) {
             places[n++] = flush->watch.ends[i];
         }
@@ -122,7 +136,9 @@ bool watch_compare(struct flush *flush) {
     /* One of a cluster's servers may be away for long: what the others have is compared all the same. */
     uint64_t number = flush->watch.number;
     bool same = flush->config.store->ops->sums(flush->config.store, places, n, sums, &number, why);
-    if (!same) {
+    if (same) {
+        forget_ends(&flush->watch);
+    } else {
         flush_error(flush, "the store does not answer", why);
     }
     hear_of_losses(flush, number);

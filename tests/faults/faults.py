@@ -14,11 +14,11 @@ import time
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "integration"))
 
-from harness import (BIN, MEMORY_IS_OURS, TIMEOUT_S, WIDTH_US, Failure, Place, RedisError, difference,  # noqa: E402
+from harness import (BIN, MEMORY_IS_OURS, TIMEOUT_S, WIDTH_US, Failure, Place, Redis, RedisError, difference,  # noqa: E402
                      environment, flushed, needs, now_us, state_counts, sums, text_time, wait_until)
 
 __all__ = ["BIN", "HERE", "MEMORY_IS_OURS", "TIMEOUT_S", "WIDTH_US", "Failure", "Load", "Place", "RedisError", "Run",
-           "Skipped", "difference", "environment", "flushed", "needs", "now_us", "row", "rows", "state_counts", "sums",
+           "Skipped", "checked", "difference", "environment", "flushed", "needs", "now_us", "row", "rows", "state_counts", "sums",
            "text_time", "wait_until"]
 
 rows = {}
@@ -210,6 +210,23 @@ class Run:
         self.counted = counted
         self.sent = sum(load.totals["sent"] - load.totals["refused"] for load in self.loads)
         self.acked = sum(load.totals["acked"] for load in self.loads)
+
+
+def checked(run):
+    """`aforo check` of every Redis that still runs: what lies there must hold, whatever the row did."""
+    for redis in run.place.programs:
+        if not isinstance(redis, Redis) or not redis.running() or not hasattr(redis, "url"):
+            continue
+        try:
+            if not redis.do("KEYS", "aforo:2:{1min:*"):
+                continue
+        except RedisError:  # a sentinel
+            continue
+        done = subprocess.run([BIN / "aforo", "check", "--redis", redis.url, "--from", "-3h"], capture_output=True, text=True,
+                              timeout=4 * TIMEOUT_S, env=environment(), check=False)
+        nothing = "nothing to check" in done.stderr or "no window that is over" in done.stderr  # all of it is too young
+        if done.returncode and not nothing:
+            raise Failure(f"aforo check --redis: {done.stdout[-1500:]}{done.stderr}")
 
 
 def wait_flushed(servers, redis, timeout_s):
