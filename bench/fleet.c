@@ -7,11 +7,11 @@
  *   bench-fleet URL NODES SECONDS DIR [INTERVAL_MS]
  *
  * Says "steady" when all nodes flush, "measured" SECONDS later, and then what it saw. */
-#include "counters/shard.h"
-#include "server/clock.h"
+#include "counters/rings/shard.h"
 #include "server/flush/flush.h"
-#include "server/log.h"
 #include "server/flush/store_redis.h"
+#include "server/process/clock.h"
+#include "server/process/log.h"
 
 #include <inttypes.h>
 #include <pthread.h>

@@ -1,8 +1,8 @@
 /* What a line of POST /events costs from bytes to event times, beside what nobody can go below: finding the
  * line ends with memchr, and copying the bytes. CPU time of this thread, best of several rounds; the ratios
  * are what to compare between machines. Every run checks that it got all events. */
-#include "server/ingest_form.h"
-#include "server/ingest_lines.h"
+#include "ingest/form.h"
+#include "ingest/lines.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -7,7 +7,7 @@
 #ifndef AFORO_COUNTERS_COUNTERS_H
 #define AFORO_COUNTERS_COUNTERS_H
 
-#include "counters/window.h"
+#include "counters/time/window.h"
 
 #include <stddef.h>
 

@@ -14,7 +14,7 @@
 #ifndef AFORO_COUNTERS_QUERY_H
 #define AFORO_COUNTERS_QUERY_H
 
-#include "counters/window.h"
+#include "counters/time/window.h"
 
 #define QUERY_LAST_DEFAULT 60
 #define QUERY_BLOCK 4096 /* windows asked of a reader at once, at the most */

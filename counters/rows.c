@@ -2,7 +2,7 @@
  * 360,000 rows while it also counts, and printf costs several times as much. */
 #include "counters/rows.h"
 
-#include "counters/civil.h"
+#include "counters/time/civil.h"
 
 #include <string.h>
 

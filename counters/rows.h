@@ -3,7 +3,7 @@
 #ifndef AFORO_COUNTERS_ROWS_H
 #define AFORO_COUNTERS_ROWS_H
 
-#include "counters/window.h"
+#include "counters/time/window.h"
 
 #include <stddef.h>
 

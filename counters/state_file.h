@@ -9,7 +9,7 @@
 #define AFORO_COUNTERS_STATE_FILE_H
 
 #include "counters/counters.h"
-#include "counters/shard.h"
+#include "counters/rings/shard.h"
 
 #include <pthread.h>
 

@@ -4,8 +4,8 @@
  * resolution. That is the checksum of this file: one changed bit breaks at least one of these sums, or puts a chunk
  * where its epoch does not belong. What a killed thread may have left half done is narrower: only at the event it had
  * noted, and only by that note's amount. Anything else is damage and is refused, not guessed at. */
-#include "counters/civil.h"
 #include "counters/state_file.h"
+#include "counters/time/civil.h"
 
 #include <stdio.h>
 

@@ -3,7 +3,7 @@
 #ifndef AFORO_REDIS_AUDIT_H
 #define AFORO_REDIS_AUDIT_H
 
-#include "counters/window.h"
+#include "counters/time/window.h"
 #include "redis/link.h"
 
 #include <stdint.h>

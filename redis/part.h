@@ -9,7 +9,7 @@
 #ifndef AFORO_REDIS_PART_H
 #define AFORO_REDIS_PART_H
 
-#include "counters/window.h"
+#include "counters/time/window.h"
 
 #include <stddef.h>
 

@@ -2,7 +2,7 @@
 #ifndef AFORO_REDIS_READER_H
 #define AFORO_REDIS_READER_H
 
-#include "counters/window.h"
+#include "counters/time/window.h"
 #include "redis/link.h"
 
 #include <stdint.h>

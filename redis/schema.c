@@ -1,6 +1,6 @@
 #include "redis/schema.h"
 
-#include "counters/civil.h"
+#include "counters/time/civil.h"
 
 #include <stdio.h>
 

@@ -17,7 +17,7 @@
 #ifndef AFORO_REDIS_SCHEMA_H
 #define AFORO_REDIS_SCHEMA_H
 
-#include "counters/window.h"
+#include "counters/time/window.h"
 
 #include <stddef.h>
 

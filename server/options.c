@@ -1,8 +1,8 @@
 #define _GNU_SOURCE /* environ */
 #include "server/options.h"
 
-#include "counters/units.h"
-#include "server/usage.h"
+#include "common/usage.h"
+#include "counters/time/units.h"
 
 #include <ctype.h>
 #include <errno.h>

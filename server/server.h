@@ -4,16 +4,16 @@
 #define AFORO_SERVER_SERVER_H
 
 #include "counters/counters.h"
-#include "server/address_places.h"
+#include "ingest/lines.h"
 #include "server/flush/flush.h"
-#include "server/ingest_lines.h"
-#include "server/log.h"
 #include "server/metrics.h"
+#include "server/net/address_places.h"
 #include "server/options.h"
+#include "server/process/log.h"
 
-#include "server/throttle.h"
-#include "server/tls.h"
-#include "server/tokens.h"
+#include "common/tokens.h"
+#include "server/access/throttle.h"
+#include "server/net/tls.h"
 
 #include <microhttpd.h>
 #include <pthread.h>

@@ -1,11 +1,11 @@
 #include "server/worker.h"
 
-#include "server/access.h"
-#include "server/clock.h"
-#include "server/door.h"
-#include "server/framing.h"
-#include "server/http.h"
-#include "server/log.h"
+#include "server/access/access.h"
+#include "server/http/http.h"
+#include "server/net/door.h"
+#include "server/net/framing.h"
+#include "server/process/clock.h"
+#include "server/process/log.h"
 
 #include <assert.h>
 #include <errno.h>

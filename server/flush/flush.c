@@ -1,8 +1,8 @@
 #include "server/flush/flush.h"
 
-#include "server/clock.h"
 #include "server/flush/internal.h"
-#include "server/log.h"
+#include "server/process/clock.h"
+#include "server/process/log.h"
 
 #include <errno.h>
 #include <inttypes.h>

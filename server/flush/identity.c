@@ -5,9 +5,9 @@
  *
  * Before anything is sent, what the store has under this name is read back: the file may be older than that. */
 #include "counters/reference.h"
-#include "server/clock.h"
 #include "server/flush/internal.h"
-#include "server/log.h"
+#include "server/process/clock.h"
+#include "server/process/log.h"
 
 #include <errno.h>
 #include <stdio.h>

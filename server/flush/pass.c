@@ -1,6 +1,6 @@
-#include "server/clock.h"
 #include "server/flush/internal.h"
-#include "server/log.h"
+#include "server/process/clock.h"
+#include "server/process/log.h"
 
 #include <inttypes.h>
 

@@ -6,7 +6,7 @@
 #ifndef AFORO_SERVER_FLUSH_STORE_H
 #define AFORO_SERVER_FLUSH_STORE_H
 
-#include "counters/window.h"
+#include "counters/time/window.h"
 
 #include <stddef.h>
 

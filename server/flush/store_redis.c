@@ -4,7 +4,7 @@
 #include "redis/part.h"
 #include "redis/wire.h"
 #include "server/flush/store_redis_internal.h"
-#include "server/log.h"
+#include "server/process/log.h"
 
 #include <assert.h>
 #include <inttypes.h>

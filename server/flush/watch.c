@@ -3,9 +3,9 @@
  * that it acknowledged last, the last of each pipeline since the look before (replication and files keep a prefix of what was
  * written; it may have lost what came before that, and acknowledged something since), and a few older ones in turn. Who finds a loss
  * tells all nodes, so that those with nothing new to send, send again as well. */
-#include "server/clock.h"
 #include "server/flush/internal.h"
-#include "server/log.h"
+#include "server/process/clock.h"
+#include "server/process/log.h"
 
 #include <inttypes.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /* Any bytes as a form body: in pieces it means what it means whole. The first byte says how large the pieces
  * are. */
-#include "server/ingest_form.h"
+#include "ingest/form.h"
 
 #include <stdlib.h>
 #include <string.h>

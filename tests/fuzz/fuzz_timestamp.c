@@ -1,6 +1,6 @@
 /* Any bytes as a timestamp: the fast way says what the plain one says, and the reason of a refusal is
  * printable. */
-#include "server/timestamp.h"
+#include "ingest/timestamp.h"
 
 #include <stdlib.h>
 #include <string.h>

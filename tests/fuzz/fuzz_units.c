@@ -1,5 +1,5 @@
 /* Any text as a duration and as a size: the same as a plain reading of digits and a unit, which cannot overflow. */
-#include "counters/units.h"
+#include "counters/time/units.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,4 +1,4 @@
-/* The ring's recycle protocol (counters/ring.c) as one place that chunks 1, 2, 3 take in turn: an owner that adds and
+/* The ring's recycle protocol (counters/rings/ring.c) as one place that chunks 1, 2, 3 take in turn: an owner that adds and
  * recycles, and a reader that looks at the epoch before and after (readers write nothing, so one stands for all). Every store and load is a step of its own, and spin walks all
  * their interleavings, as a sequentially consistent machine could make them. docs/model.md says what that proves.
  *

@@ -5,8 +5,8 @@
 
 #include "redis/cluster.h"
 #include "redis/schema.h"
-#include "server/clock.h"
 #include "server/flush/store_redis.h"
+#include "server/process/clock.h"
 #include "tests/redis/lab.h"
 #include "tests/unit/state_dir.h"
 

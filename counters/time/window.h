@@ -1,0 +1,64 @@
+/* Time <-> window <-> chunk. Pure arithmetic: no state, any thread.
+ *
+ * A window is tumbling, [start, start + width), aligned to the Unix epoch. A window is named by its number
+ * since the epoch (start / width); a chunk by its number since the epoch too (window / slots).
+ * Times are microseconds since 1970-01-01T00:00:00Z, without leap seconds. */
+#ifndef AFORO_COUNTERS_TIME_WINDOW_H
+#define AFORO_COUNTERS_TIME_WINDOW_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define US_PER_MS INT64_C(1000)
+#define US_PER_S INT64_C(1000000)
+
+enum resolution { RESOLUTION_10MS, RESOLUTION_1S, RESOLUTION_1MIN, RESOLUTIONS };
+
+struct resolution_info {
+    const char *name;  /* "10ms", "1s", "1min": in URLs, in Redis keys, on the command line */
+    int64_t width_us;  /* of one window */
+    uint32_t slots;    /* windows in a chunk; one chunk is one window of the next resolution */
+    uint32_t digits;   /* of a slot number, where it is a field name in the store */
+};
+
+extern const struct resolution_info resolution_table[RESOLUTIONS];
+
+#define SLOTS_MAX 100 /* the most slots that any resolution's chunk has */
+
+/* The resolution called `name` (NUL-terminated) into *out; false when there is none of that name. */
+bool resolution_by_name(const char *name, enum resolution *out);
+
+/* The number of the window that holds time t_us (t_us >= 0). */
+static inline int64_t window_at(enum resolution r, int64_t t_us) {
+    return t_us / resolution_table[r].width_us;
+}
+
+/* When window number `window` starts, in microseconds; it ends one width later. */
+static inline int64_t window_start_us(enum resolution r, int64_t window) {
+    return window * resolution_table[r].width_us;
+}
+
+/* The chunk a window lives in, and its slot there (window >= 0). */
+static inline int64_t window_chunk(enum resolution r, int64_t window) {
+    return window / (int64_t)resolution_table[r].slots;
+}
+
+static inline uint32_t window_slot(enum resolution r, int64_t window) {
+    return (uint32_t)(window % (int64_t)resolution_table[r].slots);
+}
+
+/* The first window of chunk number `chunk`. */
+static inline int64_t chunk_first_window(enum resolution r, int64_t chunk) {
+    return chunk * (int64_t)resolution_table[r].slots;
+}
+
+/* When chunk number `chunk` starts, in microseconds, and how long a chunk is. */
+static inline int64_t chunk_start_us(enum resolution r, int64_t chunk) {
+    return window_start_us(r, chunk_first_window(r, chunk));
+}
+
+static inline int64_t chunk_width_us(enum resolution r) {
+    return resolution_table[r].width_us * (int64_t)resolution_table[r].slots;
+}
+
+#endif

@@ -1,0 +1,63 @@
+#include "server/net/deadlines.h"
+
+#include "counters/time/window.h"
+#include "server/net/farewell.h"
+
+#include <linux/tcp.h> /* struct tcp_info with tcpi_bytes_acked, which netinet/tcp.h lacks */
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#define BYTES_PER_S 1024 /* slower is too slow: each KiB that moved gives a second more */
+#define LIBRARY_US (2 * US_PER_S) /* the library counts idle time in whole seconds, and we look once a second */
+
+/* Half of what the kernel then takes. By itself it lets an answer that nobody reads grow to 4 MiB a connection: 5,000 of
+ * them are more than it has for all TCP of the machine. */
+#define SEND_BUFFER_BYTES (64 * 1024)
+
+void deadline_enter(struct deadline *deadline, enum phase phase, int64_t now_us) {
+    deadline->served = deadline->served || deadline->phase == PHASE_ANSWER;
+    deadline->phase = phase;
+    deadline->since_us = now_us;
+    deadline->bytes = deadline->acked_before = 0;
+}
+
+int64_t deadline_limit_us(const struct deadline *deadline, const struct options *options) {
+    switch (deadline->phase) {
+    case PHASE_IDLE: /* silence the library ends; this is for a request line that comes in drops */
+        return options->header_timeout + (deadline->served ? options->idle_timeout + LIBRARY_US : 0);
+    case PHASE_HEADERS:
+        return options->header_timeout;
+    case PHASE_FAREWELL:
+        return FAREWELL_US;
+    default:
+        return options->body_timeout + (int64_t)(deadline->bytes / BYTES_PER_S) * US_PER_S;
+    }
+}
+
+void deadline_note_taken(struct deadline *deadline, int fd, int64_t now_us) {
+    struct tcp_info info = {0};
+    socklen_t size = sizeof info;
+    if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) == 0) {
+        const uint64_t acked = info.tcpi_bytes_acked + 1; /* 0 means: not looked at yet */
+        if (!deadline->acked_before) {
+            deadline->acked_before = acked;
+            deadline->since_us = now_us; /* what it took before is not known, and so not asked for */
+        }
+        deadline->bytes = acked - deadline->acked_before;
+    }
+}
+
+void deadline_cut(const struct deadline *deadline, int fd) {
+    if (deadline->phase == PHASE_ANSWER) {
+        const struct linger at_once = {.l_onoff = 1, .l_linger = 0};
+        setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+    }
+    shutdown(fd, SHUT_RDWR);
+}
+
+void deadlines_of_socket(int listen_fd, const struct options *options) {
+    const int bytes = SEND_BUFFER_BYTES;
+    const unsigned ms = (unsigned)(options->body_timeout / US_PER_MS);
+    setsockopt(listen_fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes);
+    setsockopt(listen_fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &ms, sizeof ms); /* closed by us, it may still hold an answer */
+}

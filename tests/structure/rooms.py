@@ -1,0 +1,53 @@
+"""The rooms of the tree: which files are in which, its library, and whose headers it may include."""
+
+import collections
+import pathlib
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+Room = collections.namedtuple("Room", "library may")
+
+# Arrows run one way: a room may include only rooms that stand above it here. A path is in the room with the longest name that
+# it begins with.
+ROOMS = {
+    "counters/time": Room("aforo-time", ()),
+    "counters": Room("aforo-counters", ("counters/time",)),
+    "ingest": Room("aforo-ingest", ("counters/time",)),
+    "redis": Room("aforo-redis", ("counters/time",)),
+    "common": Room("aforo-common", ()),
+    "server/process": Room("aforo-process", ("counters/time",)),
+    "server/lists": Room("aforo-lists", ("counters/time", "counters", "common")),
+    "server/net": Room("aforo-net", ("counters/time", "server/process", "server/lists")),
+    "server/access": Room("aforo-access", ("common", "server/process", "server/lists", "server/net")),
+    "server/flush": Room("aforo-flush", ("counters/time", "counters", "redis", "server/process")),
+    "server/http": Room("aforo-http", ("counters/time", "counters", "ingest", "common", "server/process", "server/lists",
+                                       "server/net", "server/access", "server/flush")),
+    "server": Room("aforo-worker", ("counters/time", "counters", "ingest", "redis", "common", "server/process", "server/lists",
+                                    "server/net", "server/access", "server/flush", "server/http")),
+    "tools/console": Room("aforo-console", ("counters/time", "counters", "ingest", "redis", "common")),
+    "bench": Room("bench-client", ("counters/time", "counters", "ingest", "redis", "server/process", "server/flush")),
+}
+
+# What is in server/ itself and still a room of its own: what aforod can be told, what it tells, and why it refuses.
+LISTS = ("server/options.", "server/metrics.", "server/refusals.")
+
+# Arrows that run back, as (file, what it includes): why it still does. To be taken out one by one; none is to be added.
+SERVER_H = "struct server and struct worker hold what every room has of them; gone when each room has a struct of its own"
+KNOWN = {
+    ("server/access/access.h", "server/server.h"): SERVER_H,
+    ("server/net/door.h", "server/server.h"): SERVER_H,
+    ("server/http/http.h", "server/server.h"): SERVER_H,
+    ("server/http/pages.h", "server/server.h"): SERVER_H,
+    ("server/process/banner.h", "server/options.h"): "prints four of the options; gone when main gives it these",
+    ("common/usage.c", "server/options.def"): "either program knows all variables; gone when both programs' are in one list",
+}
+
+# Made by CMake, for the room that makes them.
+MADE = {"scripts.h": "redis"}
+
+
+def room_of(path):
+    """The room of a path from the root; None when it is in none."""
+    if path.startswith(LISTS):
+        return "server/lists"
+    return max((room for room in ROOMS if path.startswith(room + "/")), key=len, default=None)

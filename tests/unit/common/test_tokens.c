@@ -1,0 +1,195 @@
+#include "common/tokens.h"
+
+#include "tests/unit/check_main.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define A "aaaaaaaaaaaaaaaa" /* 16 */
+#define B "Bb0-._~+/Bb0-._~+/=="
+
+static struct tokens *parsed(const char *text) {
+    char why[TOKENS_WHY_MAX] = "";
+    struct tokens *tokens = tokens_parse(text, strlen(text), why);
+    ck_assert_msg(tokens != NULL, "%s: %s", text, why);
+    return tokens;
+}
+
+static void assert_refused(const char *text, size_t len, const char *sentence) {
+    char why[TOKENS_WHY_MAX] = "";
+    ck_assert_ptr_null(tokens_parse(text, len, why));
+    ck_assert_msg(strstr(why, sentence) != NULL, "'%s' does not say '%s'", why, sentence);
+}
+
+START_TEST(files_that_are_taken) {
+    static const struct {
+        const char *text;
+        size_t n;
+    } must_parse[] = {
+        {A, 1},
+        {A "\n", 1},
+        {A "\r\n" B "\r\n", 2},
+        {"# who\n\n" A "\n  \t\n" B, 2},
+        {"  " A "\t\n", 1},
+        {"\n\n#" A "\n" B, 1},
+    };
+    for (size_t i = 0; i < sizeof must_parse / sizeof *must_parse; i++) {
+        struct tokens *tokens = parsed(must_parse[i].text);
+        ck_assert_uint_eq(tokens_count(tokens), must_parse[i].n);
+        tokens_free(tokens);
+    }
+    struct tokens *tokens = parsed("#" B "\n " A " \n");
+    size_t len;
+    ck_assert_mem_eq(tokens_text(tokens, 0, &len), A, 16);
+    ck_assert_uint_eq(len, 16);
+    tokens_free(tokens);
+}
+END_TEST
+
+START_TEST(files_that_are_refused_by_the_line) {
+    static const char *const must_not[][2] = {
+        {"", "no token"},         {"\n# " A "\n", "no token"},  {A "\naaaa\n", "line 2"},
+        {A " " B "\n", "line 1"}, {A "\n\n" A ",\n", "line 3"}, {"Bearer " A "\n", "line 1"},
+        {"=" A "\n", "line 1"},   {A "=a\n", "line 1"},         {"================", "line 1"},
+        {A "\xc3\xa4", "line 1"},
+    };
+    for (size_t i = 0; i < sizeof must_not / sizeof *must_not; i++) {
+        assert_refused(must_not[i][0], strlen(must_not[i][0]), must_not[i][1]);
+    }
+    assert_refused(A "\0" A, 33, "line 1");
+    char text[TOKENS_BYTES_MAX + 2];
+    memset(text, 'x', sizeof text);
+    assert_refused(text, TOKENS_BYTES_MAX + 1, "line 1");
+    assert_refused(text, TOKENS_BYTES_MIN - 1, "line 1");
+    char why[TOKENS_WHY_MAX];
+    struct tokens *longest = tokens_parse(text, TOKENS_BYTES_MAX, why);
+    ck_assert_ptr_nonnull(longest);
+    ck_assert(tokens_have(longest, text, TOKENS_BYTES_MAX));
+    ck_assert(!tokens_have(longest, text, TOKENS_BYTES_MAX - 1));
+    ck_assert(!tokens_have(longest, text, TOKENS_BYTES_MAX + 1));
+    tokens_free(longest);
+}
+END_TEST
+
+START_TEST(no_sentence_tells_a_secret) {
+    char why[TOKENS_WHY_MAX];
+    static const char secret[] = "hunter2 is the password of\n";
+    ck_assert_ptr_null(tokens_parse(secret, sizeof secret - 1, why));
+    ck_assert_ptr_null(strstr(why, "hunter2"));
+}
+END_TEST
+
+START_TEST(as_many_as_allowed) {
+    char text[(TOKENS_MAX + 1) * 18], why[TOKENS_WHY_MAX];
+    size_t len = 0;
+    for (int i = 0; i < TOKENS_MAX + 1; i++) {
+        len += (size_t)sprintf(text + len, "token-%010d\n", i);
+    }
+    ck_assert_ptr_null(tokens_parse(text, len, why));
+    ck_assert_ptr_nonnull(strstr(why, "more than 64"));
+    struct tokens *tokens = tokens_parse(text, len - 17, why);
+    ck_assert_ptr_nonnull(tokens);
+    for (int i = 0; i < TOKENS_MAX + 1; i++) {
+        char one[17];
+        sprintf(one, "token-%010d", i);
+        ck_assert_int_eq(tokens_have(tokens, one, 16), i < TOKENS_MAX);
+    }
+    tokens_free(tokens);
+}
+END_TEST
+
+START_TEST(only_the_very_token_is_had) {
+    struct tokens *tokens = parsed(B "\n" A "\n");
+    ck_assert(tokens_have(tokens, A, strlen(A)));
+    ck_assert(tokens_have(tokens, B, strlen(B)));
+    ck_assert(!tokens_have(tokens, "", 0));
+    ck_assert(!tokens_have(tokens, A "a", 17));
+    ck_assert(!tokens_have(tokens, A "\0", 17)); /* longer, though the padding is the same */
+    for (size_t i = 0; i < strlen(B); i++) {     /* every byte and every bit of it matters */
+        for (int bit = 0; bit < 8; bit++) {
+            char other[] = B;
+            other[i] = (char)(other[i] ^ (1 << bit));
+            ck_assert(!tokens_have(tokens, other, strlen(B)));
+        }
+        ck_assert(!tokens_have(tokens, B, i));
+    }
+    tokens_free(tokens);
+}
+END_TEST
+
+START_TEST(headers) {
+    static const struct {
+        const char *value, *token; /* NULL: none */
+    } rows[] = {
+        {"Bearer x", "x"},
+        {"bearer x", "x"},
+        {"BEARER   x=", "x="},
+        {"Bearer x \t", "x"},
+        {"Bearer x y", "x y"},
+        {"Bearer", NULL},
+        {"Bearer ", NULL},
+        {"Bearer\tx", NULL},
+        {"Bearerx", NULL},
+        {"Basic x", NULL},
+        {"", NULL},
+        {" Bearer x", NULL},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        const char *bytes = "";
+        size_t len = 0;
+        ck_assert_msg(tokens_of_header(rows[i].value, &bytes, &len) == (rows[i].token != NULL), "%s",
+                      rows[i].value);
+        if (rows[i].token) {
+            ck_assert_uint_eq(len, strlen(rows[i].token));
+            ck_assert_mem_eq(bytes, rows[i].token, len);
+        }
+    }
+}
+END_TEST
+
+static void write_file(const char *path, const char *text, mode_t mode) {
+    FILE *file = fopen(path, "w");
+    ck_assert_ptr_nonnull(file);
+    fputs(text, file);
+    fclose(file);
+    ck_assert_int_eq(chmod(path, mode), 0);
+}
+
+START_TEST(files_and_their_modes) {
+    char dir[] = "/tmp/aforo-tokens-XXXXXX", path[64], why[TOKENS_WHY_MAX];
+    ck_assert_ptr_nonnull(mkdtemp(dir));
+    snprintf(path, sizeof path, "%s/tokens", dir);
+    bool world_readable = true;
+    ck_assert_ptr_null(tokens_read(path, &world_readable, why));
+    ck_assert_ptr_nonnull(strstr(why, path));
+    ck_assert_ptr_null(tokens_read(dir, &world_readable, why));
+    ck_assert_ptr_nonnull(strstr(why, "regular file"));
+    static const struct {
+        mode_t mode;
+        bool taken, world_readable;
+    } rows[] = {{0400, true, false}, {0640, true, false}, {0644, true, true}, {0602, false, false}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        write_file(path, A "\n", rows[i].mode);
+        struct tokens *tokens = tokens_read(path, &world_readable, why);
+        ck_assert_msg((tokens != NULL) == rows[i].taken, "mode %o", rows[i].mode);
+        if (tokens) {
+            ck_assert_int_eq(world_readable, rows[i].world_readable);
+            ck_assert(tokens_have(tokens, A, 16));
+        } else {
+            ck_assert_ptr_nonnull(strstr(why, "everybody may write"));
+        }
+        tokens_free(tokens);
+        unlink(path);
+    }
+    ck_assert_int_eq(mkfifo(path, 0600), 0);
+    ck_assert_ptr_null(tokens_read(path, &world_readable, why)); /* and does not wait for a writer */
+    unlink(path);
+    rmdir(dir);
+}
+END_TEST
+
+CHECK_MAIN("tokens", files_that_are_taken, files_that_are_refused_by_the_line, no_sentence_tells_a_secret,
+           as_many_as_allowed, only_the_very_token_is_had, headers, files_and_their_modes)

@@ -1,8 +1,0 @@
-/* aforo backup DIR TO: a copy of a state directory that a server may be counting in. */
-#ifndef AFORO_TOOLS_BACKUP_H
-#define AFORO_TOOLS_BACKUP_H
-
-/* argv[0] is "backup". Returns the exit status: 2 for a wrong command line. */
-int backup_main(int argc, char **argv);
-
-#endif

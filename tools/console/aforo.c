@@ -1,0 +1,359 @@
+/* aforo: prints counted events, one window a line. Reads the flags, finds a source, prints. */
+#define _GNU_SOURCE /* environ */
+#include "common/standard_files.h"
+#include "common/usage.h"
+#include "tools/console/backup.h"
+#include "tools/console/check.h"
+#include "tools/console/empty.h"
+#include "tools/console/flags.h"
+#include "tools/console/follow.h"
+#include "tools/console/source.h"
+#include "tools/console/status.h"
+#include "tools/console/terminal.h"
+#include "tools/console/times.h"
+#include "tools/console/total.h"
+#include "tools/console/writer.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define EXIT_USAGE 2
+#define SERVER_DEFAULT "http://127.0.0.1:8080"
+#define STATE_DEFAULT "./aforo-state"
+#define SLEEP_SLICE_US (100 * US_PER_MS) /* a signal just before a sleep waits no longer than this */
+
+static volatile sig_atomic_t asked_to_end;
+
+static void on_signal(int signal_number) {
+    (void)signal_number;
+    asked_to_end = 1;
+}
+
+static int64_t now_us(void *cls) {
+    (void)cls;
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (int64_t)now.tv_sec * US_PER_S + now.tv_nsec / 1000;
+}
+
+/* In slices, each measured anew: a wall clock that is set meanwhile must not make this wait for hours. */
+static bool wait_until(void *cls, int64_t t_us) {
+    int64_t patience_us = t_us - now_us(cls);
+    while (!asked_to_end && patience_us > 0 && now_us(cls) < t_us) {
+        const int64_t slice_us = patience_us < SLEEP_SLICE_US ? patience_us : SLEEP_SLICE_US;
+        const struct timespec slice = {.tv_nsec = (long)(slice_us * 1000)};
+        nanosleep(&slice, NULL);
+        patience_us -= slice_us;
+    }
+    return !asked_to_end;
+}
+
+static void complain_once(void *cls, const char *why) {
+    (void)cls;
+    terminal_complain("%s; trying again", why);
+}
+
+static void say_waiting(void *cls) {
+    (void)cls;
+    terminal_complain("no window with events is over yet: waiting for the first");
+}
+
+static bool standard_descriptors_are_open(void) {
+    const int closed = standard_files_open();
+    if (closed > 0 && closed & 1 << STDOUT_FILENO)
+        terminal_complain("standard output is closed");
+    return closed >= 0 && !(closed & 1 << STDOUT_FILENO);
+}
+
+static const char *environment(const char *name) {
+    const char *value = getenv(name);
+    return value != NULL && value[0] != '\0' ? value : NULL;
+}
+
+/* What to read from: as the flags say, else as the environment does. What was named is never silently passed over for
+ * another source. SOURCE_BY_DEFAULT: nothing was. */
+static enum source_kind choose_source(const struct flags *flags, struct source_config *config) {
+    config->place = flags->place[0];
+    if (flags->source != SOURCE_BY_DEFAULT)
+        return flags->source;
+    if (flags->command != COMMAND_STATUS && (config->place = environment("AFORO_REDIS")) != NULL)
+        return SOURCE_REDIS;
+    return (config->place = environment("AFORO_SERVER")) != NULL ? SOURCE_SERVER : SOURCE_BY_DEFAULT;
+}
+
+static bool place_is_valid(enum source_kind kind, const char *place, char why[SOURCE_WHY_MAX]) {
+    switch (kind) {
+    case SOURCE_REDIS:
+        return source_redis_place_is_valid(place, why);
+    case SOURCE_SERVER:
+        return source_server_place_is_valid(place, why);
+    default:
+        return true;
+    }
+}
+
+static bool places_are_valid(const struct flags *flags, enum source_kind kind, const char *place) {
+    char why[SOURCE_WHY_MAX];
+    if (flags->places == 0 && !place_is_valid(kind, place, why)) {
+        terminal_complain("%s: %s", kind == SOURCE_REDIS ? "AFORO_REDIS" : "AFORO_SERVER", why);
+        return false;
+    }
+    for (unsigned i = 0; i < flags->places; i++) {
+        if (!place_is_valid(flags->kind[i], flags->place[i], why)) {
+            terminal_complain("%s: %s", flags->kind[i] == SOURCE_REDIS ? "--redis" : "--server", why);
+            return false;
+        }
+    }
+    return true;
+}
+
+/* The server next door, else the state directory. */
+static struct source *open_default(struct source_config *config, char why[SOURCE_WHY_MAX]) {
+    config->place = SERVER_DEFAULT;
+    struct source *source = source_server_open(config, why);
+    if (source != NULL)
+        return source;
+    char server_why[SOURCE_WHY_MAX / 2];
+    snprintf(server_why, sizeof server_why, "%.*s", (int)sizeof server_why - 1, why);
+    const char *state = environment("AFORO_STATE");
+    config->place = state != NULL ? state : STATE_DEFAULT;
+    source = source_state_open(config, why);
+    if (source != NULL)
+        return source;
+    char state_why[SOURCE_WHY_MAX / 2 - 40];
+    snprintf(state_why, sizeof state_why, "%.*s", (int)sizeof state_why - 1, why);
+    snprintf(why, SOURCE_WHY_MAX, "no source (see --help); tried %s, then %s", server_why, state_why);
+    return NULL;
+}
+
+static struct source *open_source(enum source_kind kind, struct source_config *config, char why[SOURCE_WHY_MAX]) {
+    switch (kind) {
+    case SOURCE_REDIS:
+        return source_redis_open(config, why);
+    case SOURCE_SERVER:
+        return source_server_open(config, why);
+    case SOURCE_STATE:
+        return source_state_open(config, why);
+    case SOURCE_BY_DEFAULT:
+        break;
+    }
+    return open_default(config, why);
+}
+
+/* Where the rows of one question go. */
+struct output {
+    struct writer *writer;
+    bool sum_only;
+    uint64_t rows, sum;
+};
+
+static bool take_row(void *cls, const struct row *row) {
+    struct output *output = cls;
+    output->rows++;
+    output->sum += row->count;
+    return output->sum_only || writer_row(output->writer, row);
+}
+
+static bool write_number(struct writer *writer, uint64_t number) {
+    if (fprintf(writer->out, "%" PRIu64 "\n", number) < 0)
+        writer->error = errno;
+    return writer_flush(writer);
+}
+
+static int print_follow(struct source *source, const struct flags *flags, struct writer *writer) {
+    /* The first signal ends tidily, a second one at once. */
+    const struct sigaction end = {.sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND};
+    sigaction(SIGINT, &end, NULL);
+    sigaction(SIGTERM, &end, NULL);
+    const struct follow_world world = {now_us, wait_until, complain_once, say_waiting, NULL};
+    return follow_run(source, &flags->query, writer, &world) && writer_end(writer) ? EXIT_SUCCESS
+                                                                                   : EXIT_FAILURE;
+}
+
+static int print_once(struct source *source, const struct flags *flags, struct writer *writer) {
+    char why[SOURCE_WHY_MAX];
+    struct output output = {.writer = writer, .sum_only = flags->total};
+    const int64_t now = now_us(NULL);
+    const enum source_outcome outcome = source->ops->rows(source, &flags->query, now, take_row, &output, why);
+    if (outcome == SOURCE_AWAY) {
+        writer_flush(writer);
+        terminal_complain("%s", why);
+        return EXIT_FAILURE;
+    }
+    if (outcome != SOURCE_DONE || !(flags->total ? write_number(writer, output.sum) : writer_end(writer)))
+        return EXIT_FAILURE;
+    if (output.rows == 0) {
+        empty_explain(source, &flags->query, now, &writer->form, why);
+        terminal_complain("%s", why);
+    }
+    return EXIT_SUCCESS;
+}
+
+static int print_total(struct source *source, const struct flags *flags, struct writer *writer) {
+    char why[SOURCE_WHY_MAX];
+    struct query query = flags->query;
+    const int64_t now = now_us(NULL);
+    uint64_t total;
+    if (total_span(source, query.from_us, query.to_us, now, &total, why) != SOURCE_DONE) {
+        terminal_complain("%s", why);
+        return EXIT_FAILURE;
+    }
+    if (!write_number(writer, total))
+        return EXIT_FAILURE;
+    if (total == 0) {
+        query.partial = true;
+        query.resolution = RESOLUTION_1MIN;
+        empty_explain(source, &query, now, &writer->form, why);
+        terminal_complain("%s", why);
+    }
+    return EXIT_SUCCESS;
+}
+
+static int print(struct source *source, const struct flags *flags, struct writer *writer) {
+    if (flags->command == COMMAND_TOTAL)
+        return print_total(source, flags, writer);
+    return (flags->follow ? print_follow : print_once)(source, flags, writer);
+}
+
+/* What the writer's error makes of an exit status. */
+static int end_output(const struct writer *writer, int status) {
+    if (writer->error == EPIPE)
+        return EXIT_SUCCESS; /* the reader has had enough */
+    if (writer->error == 0)
+        return status;
+    terminal_complain("standard output: %s", strerror(writer->error));
+    return EXIT_FAILURE;
+}
+
+static int print_status(const struct flags *flags, const struct source_config *config) {
+    struct writer writer = {.out = stdout};
+    const char *one[] = {config->place != NULL ? config->place : SERVER_DEFAULT};
+    const bool many = flags->places > 0;
+    const bool well = status_print(config, many ? flags->place : one, many ? flags->places : 1, stdout);
+    errno = 0;
+    if (ferror(stdout) != 0)
+        writer.error = EIO;
+    writer_flush(&writer);
+    return end_output(&writer, well ? EXIT_SUCCESS : EXIT_FAILURE);
+}
+
+static void pause_for(void *cls, int64_t us) {
+    (void)cls;
+    nanosleep(&(struct timespec){.tv_sec = us / US_PER_S, .tv_nsec = us % US_PER_S * 1000}, NULL);
+}
+
+/* Opens all the sources that were named, else the one there is by default. Returns how many it could: at the first that
+ * fails it says so, and ends. */
+static unsigned open_all(const struct flags *flags, enum source_kind kind, const struct source_config *config,
+                         struct check_source sources[FLAGS_PLACES_MAX]) {
+    static const enum check_group groups[] = {
+        [SOURCE_REDIS] = CHECK_REDIS, [SOURCE_SERVER] = CHECK_SERVERS, [SOURCE_STATE] = CHECK_STATES};
+    const unsigned n = flags->places > 0 ? flags->places : 1;
+    char why[SOURCE_WHY_MAX];
+    for (unsigned i = 0; i < n; i++) {
+        struct source_config one = *config;
+        const enum source_kind its = flags->places > 0 ? flags->kind[i] : kind;
+        if (flags->places > 0)
+            one.place = flags->place[i];
+        sources[i].source = open_source(its, &one, why);
+        sources[i].place = one.place;
+        sources[i].group = its == SOURCE_BY_DEFAULT ? CHECK_SERVERS : groups[its];
+        if (sources[i].source == NULL) {
+            terminal_complain("%s", why);
+            return i;
+        }
+    }
+    return n;
+}
+
+static int check(const struct flags *flags, enum source_kind kind, const struct source_config *config) {
+    struct check_source sources[FLAGS_PLACES_MAX];
+    const unsigned wanted = flags->places > 0 ? flags->places : 1, n = open_all(flags, kind, config, sources);
+    const struct check_world world = {now_us, pause_for, NULL};
+    struct writer writer = {.out = stdout};
+    char why[SOURCE_WHY_MAX];
+    bool well = n == wanted;
+    if (well) {
+        well = check_sources(sources, n, flags->query.from_us, flags->query.to_us, &world, stdout, why);
+        writer_flush(&writer);
+        if (!well)
+            terminal_complain("%s", why);
+    }
+    for (unsigned i = 0; i < n; i++)
+        sources[i].source->ops->close(sources[i].source);
+    if (writer.error != 0 && writer.error != EPIPE)
+        return end_output(&writer, EXIT_FAILURE);
+    return well ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+static int run(const struct flags *flags) {
+    struct source_config config = {.timeout_us = flags->timeout_us,
+                                   .horizon_us = flags->horizon_us,
+                                   .token_file = flags->token_file,
+                                   .ca_file = flags->ca_file};
+    if (config.token_file == NULL)
+        config.token_file = environment("AFORO_READ_TOKEN_FILE");
+    if (config.token_file == NULL)
+        config.token = environment("AFORO_READ_TOKEN");
+    char why[SOURCE_WHY_MAX];
+    const enum source_kind kind = choose_source(flags, &config);
+    if (!places_are_valid(flags, kind, config.place))
+        return EXIT_USAGE;
+    if (flags->command == COMMAND_STATUS)
+        return print_status(flags, &config);
+    if (flags->command == COMMAND_CHECK)
+        return check(flags, kind, &config);
+    struct source *source = open_source(kind, &config, why);
+    if (source == NULL) {
+        terminal_complain("%s", why);
+        return EXIT_FAILURE;
+    }
+    struct rows_zone zone;
+    struct writer writer = {.out = stdout, .form = {flags->format, flags->query.resolution, NULL}};
+    if (flags->local) {
+        times_zone(&zone);
+        writer.form.zone = &zone;
+    }
+    const int status = print(source, flags, &writer);
+    source->ops->close(source);
+    return end_output(&writer, status);
+}
+
+static int print_text(const char *text, const char *more) {
+    return fputs(text, stdout) < 0 || fputs(more, stdout) < 0 || fflush(stdout) != 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+int main(int argc, char **argv) {
+    if (!standard_descriptors_are_open())
+        return EXIT_FAILURE;
+    signal(SIGPIPE, SIG_IGN); /* a broken connection is reported by the call that meets it */
+    if (argc > 1 && strcmp(argv[1], "backup") == 0)
+        return backup_main(argc - 1, argv + 1);
+    struct flags flags;
+    char why[FLAGS_WHY_MAX];
+    switch (flags_read(argc, argv, now_us(NULL), &flags, why)) {
+    case FLAGS_WRONG:
+        terminal_complain("%s", why);
+        return EXIT_USAGE;
+    case FLAGS_HELP:
+        return print_text(flags_help, "");
+    case FLAGS_HELP_ALL:
+        return print_text(flags_help, flags_help_all);
+    case FLAGS_VERSION:
+        return printf("aforo %s\n", AFORO_VERSION) < 0 || fflush(stdout) != 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+    case FLAGS_RUN:
+        break;
+    }
+    size_t passed_over; /* there is no log to say it in */
+    if (!usage_environment(environ, &passed_over, why)) {
+        terminal_complain("%s", why);
+        return EXIT_USAGE;
+    }
+    return run(&flags);
+}

@@ -1,0 +1,438 @@
+/* See check.h. Everything is read twice, with a pause between that is longer than a flush takes. Counts only grow,
+ * so two that are the same, seen at different moments, hold
+ *
+ *      one, first <= other, second      and      other, first <= one, second
+ *
+ * and two that are not fail one of these once nothing changes. What fails is a doubt, since a flush may take
+ * longer than the pause: it is looked at again a few times, by itself. */
+#include "tools/console/check.h"
+
+#include "tools/console/terminal.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define LAST_ALL INT64_C(1000000000)
+#define DOUBTS_MAX 256
+#define REPORTS_MAX 20
+#define AGE_MIN_US (2 * US_PER_S) /* younger windows may be on their way to Redis */
+#define LOOKS_MAX 6
+#define PAUSE_US (500 * US_PER_MS)
+#define PAUSE_MAX_US (8 * PAUSE_US) /* a store may be slow: each time that too much changed, it gets twice as long */
+
+/* Counts of windows [first, first + n) of one source; later ones are 0, earlier ones unknown. */
+struct span {
+    int64_t first, n;
+    uint64_t *count;
+    size_t cap;
+};
+
+struct doubt {
+    bool within;
+    unsigned source;                /* within: which one */
+    enum check_group one, other;    /* across: which groups */
+    enum resolution r;
+    int64_t window;
+    uint64_t before, value, after;  /* as looked at last: what it is compared with, it, and the former again */
+    bool settled;
+};
+
+struct check {
+    const struct check_source *source;
+    unsigned sources;
+    int64_t from_us, to_us, now_us;
+    struct span (*span)[RESOLUTIONS], (*later)[RESOLUTIONS]; /* as read first, and after the pause */
+    struct doubt doubt[DOUBTS_MAX];
+    uint64_t doubts, compared; /* doubts: all, those beyond DOUBTS_MAX too */
+    char *why;
+};
+
+static int64_t max_i64(int64_t a, int64_t b) {
+    return a > b ? a : b;
+}
+
+static int64_t min_i64(int64_t a, int64_t b) {
+    return a < b ? a : b;
+}
+
+/* ---- reading ------------------------------------------------------------------------------------------ */
+
+static bool keep_row(void *cls, const struct row *row) {
+    struct span *span = cls;
+    if (span->n == 0)
+        span->first = row->window;
+    if ((size_t)span->n == span->cap) {
+        const size_t cap = span->cap * 2 + 1024;
+        uint64_t *more = realloc(span->count, cap * sizeof *more);
+        if (more == NULL)
+            return false;
+        span->count = more;
+        span->cap = cap;
+    }
+    span->count[span->n++] = row->count;
+    return true;
+}
+
+static bool read_all(struct check *check, unsigned i, enum resolution r, struct span *span) {
+    const struct query query = {r, check->from_us, check->to_us, LAST_ALL, true};
+    struct source *source = check->source[i].source;
+    const enum source_outcome outcome =
+        source->ops->rows(source, &query, check->now_us, keep_row, span, check->why);
+    if (outcome == SOURCE_STOPPED)
+        snprintf(check->why, SOURCE_WHY_MAX, "out of memory");
+    return outcome == SOURCE_DONE;
+}
+
+/* A resolution without any events: where it would begin if there were, so that what is missing is not taken for
+ * what is no longer kept. */
+static void place_empty(const struct check *check, unsigned i, enum resolution r, struct span *span,
+                        const struct span *coarser) {
+    const int64_t kept_us = check->source[i].source->kept_us[r];
+    const int64_t newest_us = window_start_us(r + 1, coarser->first + max_i64(coarser->n, 1) - 1);
+    if (span->n == 0)
+        span->first = window_at(r, kept_us != 0 ? max_i64(0, check->now_us - kept_us) : newest_us);
+}
+
+static bool add(void *cls, const struct row *row) {
+    *(uint64_t *)cls += row->count;
+    return true;
+}
+
+/* The sum of windows of `r` from start_us on, for width_us, of one source, now. */
+static bool look(struct check *check, unsigned i, enum resolution r, int64_t start_us, int64_t width_us,
+                 uint64_t *sum) {
+    const struct query query = {r, start_us, start_us + width_us, 0, true};
+    struct source *source = check->source[i].source;
+    return source->ops->rows(source, &query, check->now_us, add, sum, check->why) == SOURCE_DONE;
+}
+
+/* ---- comparing what was read -------------------------------------------------------------------------- */
+
+static uint64_t count_at(const struct span *span, int64_t window) {
+    return window >= span->first && window < span->first + span->n ? span->count[window - span->first] : 0;
+}
+
+static void doubt(struct check *check, const struct doubt *doubt) {
+    if (check->doubts < DOUBTS_MAX)
+        check->doubt[check->doubts] = *doubt;
+    check->doubts++;
+}
+
+/* Windows of `r` before this one have been over for a while, and are not cut by the bounds. */
+static int64_t end_of(const struct check *check, enum resolution r) {
+    return window_at(r, max_i64(0, min_i64(check->now_us - AGE_MIN_US, check->to_us)));
+}
+
+/* Where both readings begin. */
+static int64_t first_of(const struct check *check, unsigned i, enum resolution r) {
+    return max_i64(check->span[i][r].first, check->later[i][r].first);
+}
+
+static uint64_t sum_of(const struct span *fine, enum resolution r, int64_t coarse_window) {
+    uint64_t sum = 0;
+    for (uint32_t slot = 0; slot < resolution_table[r].slots; slot++)
+        sum += count_at(fine, chunk_first_window(r, coarse_window) + slot);
+    return sum;
+}
+
+/* The chunks of `r` are the windows of r + 1. */
+static void compare_within(struct check *check, unsigned i, enum resolution r) {
+    const struct span *fine = &check->span[i][r], *coarse = &check->span[i][r + 1];
+    const struct span *fine_later = &check->later[i][r], *coarse_later = &check->later[i][r + 1];
+    const uint32_t slots = resolution_table[r].slots;
+    int64_t window = max_i64(first_of(check, i, r + 1), (first_of(check, i, r) + slots - 1) / slots);
+    const int64_t end = min_i64(end_of(check, r + 1), max_i64(coarse->first + coarse->n,
+                                                              (fine->first + fine->n - 1) / slots + 1));
+    for (; window < end; window++) {
+        check->compared++;
+        if (sum_of(fine, r, window) > count_at(coarse_later, window) ||
+            count_at(coarse, window) > sum_of(fine_later, r, window))
+            doubt(check, &(struct doubt){.within = true, .source = i, .r = r + 1, .window = window});
+    }
+}
+
+static bool is_empty(const struct check *check, unsigned i) {
+    return check->span[i][RESOLUTION_1MIN].n == 0 && check->span[i][RESOLUTION_1S].n == 0 &&
+           check->span[i][RESOLUTION_10MS].n == 0;
+}
+
+/* What a group holds, as read first and later. */
+static uint64_t sum_at(const struct check *check, bool later, enum check_group group, enum resolution r,
+                       int64_t window) {
+    struct span (*span)[RESOLUTIONS] = later ? check->later : check->span;
+    uint64_t sum = 0;
+    for (unsigned i = 0; i < check->sources; i++)
+        sum += check->source[i].group == group ? count_at(&span[i][r], window) : 0;
+    return sum;
+}
+
+static bool differs(const struct check *check, enum check_group one, enum check_group other, enum resolution r,
+                    int64_t window) {
+    return sum_at(check, false, one, r, window) > sum_at(check, true, other, r, window) ||
+           sum_at(check, false, other, r, window) > sum_at(check, true, one, r, window);
+}
+
+/* The first window that everybody keeps and that servers or states may know of. */
+static int64_t common_first(const struct check *check, enum resolution r) {
+    int64_t kept = 0, first_event = INT64_MAX;
+    for (unsigned i = 0; i < check->sources; i++) {
+        const struct span *span = &check->span[i][r];
+        int64_t zeros = 0;
+        if (is_empty(check, i))
+            continue;
+        kept = max_i64(kept, first_of(check, i, r));
+        while (zeros < span->n && span->count[zeros] == 0)
+            zeros++;
+        if (check->source[i].group != CHECK_REDIS && span->n > 0)
+            first_event = min_i64(first_event, span->first + zeros);
+    }
+    return max_i64(kept, first_event);
+}
+
+/* Compares two groups, minutes first: they say most in the fewest lines. Returns how many windows they have in
+ * common. */
+static uint64_t compare_across(struct check *check, enum check_group one, enum check_group other) {
+    uint64_t common = 0;
+    for (int i = RESOLUTIONS - 1; i >= 0; i--) {
+        const enum resolution r = (enum resolution)i;
+        int64_t newest = 0;
+        for (unsigned s = 0; s < check->sources; s++)
+            newest = max_i64(newest, check->span[s][r].first + check->span[s][r].n);
+        const int64_t end = min_i64(newest, end_of(check, r));
+        for (int64_t window = common_first(check, r); window < end; window++) {
+            common++;
+            if (differs(check, one, other, r, window))
+                doubt(check, &(struct doubt){.one = one, .other = other, .r = r, .window = window});
+        }
+    }
+    check->compared += common;
+    return common;
+}
+
+/* ---- looking again ------------------------------------------------------------------------------------ */
+
+static bool look_at_group(struct check *check, const struct doubt *doubt, enum check_group group, uint64_t *sum) {
+    const int64_t width_us = resolution_table[doubt->r].width_us;
+    *sum = 0;
+    for (unsigned i = 0; i < check->sources; i++) {
+        if (check->source[i].group == group &&
+            !look(check, i, doubt->r, window_start_us(doubt->r, doubt->window), width_us, sum))
+            return false;
+    }
+    return true;
+}
+
+static bool look_at_reference(struct check *check, const struct doubt *doubt, uint64_t *sum) {
+    if (!doubt->within)
+        return look_at_group(check, doubt, doubt->one, sum);
+    *sum = 0;
+    return look(check, doubt->source, doubt->r, window_start_us(doubt->r, doubt->window),
+                resolution_table[doubt->r].width_us, sum);
+}
+
+static bool look_at_value(struct check *check, const struct doubt *doubt, uint64_t *sum) {
+    if (!doubt->within)
+        return look_at_group(check, doubt, doubt->other, sum);
+    *sum = 0;
+    return look(check, doubt->source, doubt->r - 1, window_start_us(doubt->r, doubt->window),
+                resolution_table[doubt->r].width_us, sum);
+}
+
+/* One more look at the doubts that are left; false: a source failed. */
+static bool look_again(struct check *check, uint64_t n, const struct check_world *world, uint64_t *left) {
+    *left = 0;
+    for (uint64_t i = 0; i < n; i++) {
+        if (!check->doubt[i].settled && !look_at_reference(check, &check->doubt[i], &check->doubt[i].before))
+            return false;
+    }
+    world->pause(world->cls, PAUSE_US);
+    for (uint64_t i = 0; i < n; i++) {
+        struct doubt *doubt = &check->doubt[i];
+        if (doubt->settled)
+            continue;
+        if (!look_at_value(check, doubt, &doubt->value) || !look_at_reference(check, doubt, &doubt->after))
+            return false;
+        doubt->settled = doubt->before <= doubt->value && doubt->value <= doubt->after;
+        *left += !doubt->settled;
+    }
+    return true;
+}
+
+static void report(const struct check *check, const struct doubt *doubt, FILE *out) {
+    static const char *const groups[CHECK_GROUPS] = {"the servers", "the state directories", "Redis"};
+    const struct rows_form form = {.resolution = doubt->r};
+    char start[ROWS_TIME_MAX], place[256];
+    rows_time(&form, window_start_us(doubt->r, doubt->window), start);
+    if (doubt->within)
+        fprintf(out, "%s: the %s window %s is %" PRIu64 ", its %s windows sum to %" PRIu64 "\n",
+                terminal_safe(check->source[doubt->source].place, place, sizeof place), resolution_table[doubt->r].name,
+                start, doubt->after, resolution_table[doubt->r - 1].name, doubt->value);
+    else
+        fprintf(out, "the %s window %s: %s hold %" PRIu64 ", %s %s %" PRIu64 "\n", resolution_table[doubt->r].name, start,
+                groups[doubt->one], doubt->after, groups[doubt->other], doubt->other == CHECK_REDIS ? "holds" : "hold",
+                doubt->value);
+}
+
+/* Settles what can be settled and prints the rest. False: some are left, or a source failed. *again: those that
+ * were looked at again are well, but there were more. */
+static bool settle(struct check *check, const struct check_world *world, FILE *out, bool *again) {
+    const uint64_t n = check->doubts < DOUBTS_MAX ? check->doubts : DOUBTS_MAX;
+    uint64_t left = n;
+    for (int i = 0; i < LOOKS_MAX && left > 0; i++) {
+        if (!look_again(check, n, world, &left))
+            return false;
+    }
+    for (uint64_t i = 0, reports = 0; i < n && reports < REPORTS_MAX; i++) {
+        if (check->doubt[i].settled)
+            continue;
+        report(check, &check->doubt[i], out);
+        reports++;
+    }
+    *again = false;
+    if (left == 0 && check->doubts == n)
+        return true;
+    *again = left == 0;
+    if (*again)
+        snprintf(check->why, SOURCE_WHY_MAX, "%" PRIu64 " windows changed while they were read: check again",
+                 check->doubts);
+    else
+        snprintf(check->why, SOURCE_WHY_MAX, "%" PRIu64 "%s %s", left, check->doubts > n ? " and perhaps more" : "",
+                 left == 1 ? "window disagrees" : "windows disagree");
+    return false;
+}
+
+/* ---- all of it ---------------------------------------------------------------------------------------- */
+
+static bool read_sources(struct check *check, struct span (*span)[RESOLUTIONS]) {
+    for (unsigned i = 0; i < check->sources; i++) {
+        for (int r = RESOLUTIONS - 1; r >= 0; r--) {
+            if (!read_all(check, i, (enum resolution)r, &span[i][r]))
+                return false;
+            if (r + 1 < RESOLUTIONS)
+                place_empty(check, i, (enum resolution)r, &span[i][r], &span[i][r + 1]);
+        }
+    }
+    return true;
+}
+
+static void clear_spans(struct check *check, struct span (*span)[RESOLUTIONS]) {
+    for (unsigned i = 0; i < check->sources; i++) {
+        for (int r = 0; r < RESOLUTIONS; r++)
+            span[i][r].first = span[i][r].n = 0;
+    }
+}
+
+static bool read_twice(struct check *check, const struct check_world *world, int64_t pause_us) {
+    check->now_us = world->now_us(world->cls);
+    check->doubts = check->compared = 0;
+    clear_spans(check, check->span);
+    clear_spans(check, check->later);
+    if (!read_sources(check, check->span))
+        return false;
+    world->pause(world->cls, pause_us);
+    return read_sources(check, check->later);
+}
+
+static void free_spans(struct span (*span)[RESOLUTIONS], unsigned n) {
+    for (unsigned i = 0; i < n && span != NULL; i++) {
+        for (int r = 0; r < RESOLUTIONS; r++)
+            free(span[i][r].count);
+    }
+    free(span);
+}
+
+static bool compare_sources(struct check *check) {
+    bool has[CHECK_GROUPS] = {false};
+    for (unsigned i = 0; i < check->sources; i++) {
+        has[check->source[i].group] = true;
+        const uint64_t before = check->compared;
+        if (is_empty(check, i))
+            continue;
+        compare_within(check, i, RESOLUTION_1S);
+        compare_within(check, i, RESOLUTION_10MS);
+        if (check->compared == before) {
+            snprintf(check->why, SOURCE_WHY_MAX, "%.200s: no window that is over can be compared",
+                     check->source[i].place);
+            return false;
+        }
+    }
+    if (check->compared == 0) {
+        const bool bounded = check->from_us > 0 || check->to_us != QUERY_TO_NONE;
+        snprintf(check->why, SOURCE_WHY_MAX, "nothing to check: %.400s",
+                 bounded ? "no source holds events in that span" : check->source[0].source->nothing);
+        return false;
+    }
+    const enum check_group one = has[CHECK_SERVERS] ? CHECK_SERVERS : CHECK_STATES;
+    for (enum check_group other = one + 1; other < CHECK_GROUPS; other++) {
+        if (has[one] && has[other] && compare_across(check, one, other) == 0) {
+            snprintf(check->why, SOURCE_WHY_MAX, "these sources have no window in common");
+            return false;
+        }
+    }
+    return true;
+}
+
+/* ---- what a source keeps beside the counts ------------------------------------------------------------- */
+
+struct findings {
+    const char *place;
+    FILE *out;
+    uint64_t n;
+};
+
+static void find(void *cls, const char *sentence) {
+    struct findings *findings = cls;
+    char place[256], safe[512];
+    if (findings->n++ < REPORTS_MAX)
+        fprintf(findings->out, "%s: %s\n", terminal_safe(findings->place, place, sizeof place),
+                terminal_safe(sentence, safe, sizeof safe));
+}
+
+/* One key is read in one moment, so there is nothing to look at again. *n: how much is wrong. False: a source failed. */
+static bool audit_sources(struct check *check, const struct check_world *world, FILE *out, uint64_t *n) {
+    *n = 0;
+    for (unsigned i = 0; i < check->sources; i++) {
+        const struct query query = {.from_us = check->from_us, .to_us = check->to_us};
+        struct findings findings = {check->source[i].place, out, 0};
+        struct source *source = check->source[i].source;
+        if (source->ops->audit != NULL &&
+            !source->ops->audit(source, &query, world->now_us(world->cls), find, &findings, check->why))
+            return false;
+        *n += findings.n;
+    }
+    return true;
+}
+
+bool check_sources(const struct check_source *sources, unsigned n, int64_t from_us, int64_t to_us,
+                   const struct check_world *world, FILE *out, char why[SOURCE_WHY_MAX]) {
+    struct check *check = calloc(1, sizeof *check);
+    bool well = check != NULL && (check->span = calloc(n, sizeof *check->span)) != NULL &&
+                (check->later = calloc(n, sizeof *check->later)) != NULL;
+    if (well) {
+        check->source = sources;
+        check->sources = n;
+        check->from_us = from_us;
+        check->to_us = to_us;
+        check->why = why;
+        uint64_t wrong = 0;
+        bool again = well = audit_sources(check, world, out, &wrong);
+        for (int64_t pause_us = PAUSE_US; again && pause_us <= PAUSE_MAX_US; pause_us *= 2) {
+            again = false;
+            well = read_twice(check, world, pause_us) && compare_sources(check) && settle(check, world, out, &again);
+        }
+        if (well && wrong == 0)
+            fprintf(out, "%" PRIu64 " windows compared, all agree\n", check->compared);
+        else if (well)
+            snprintf(why, SOURCE_WHY_MAX, "%" PRIu64 " %s wrong where it lies", wrong, wrong == 1 ? "thing is" : "things are");
+        well = well && wrong == 0;
+    } else {
+        snprintf(why, SOURCE_WHY_MAX, "out of memory");
+    }
+    if (check != NULL) {
+        free_spans(check->span, n);
+        free_spans(check->later, n);
+    }
+    free(check);
+    return well;
+}

@@ -1,0 +1,199 @@
+/* Rows from Redis: the totals that all nodes together have reported. */
+#include "redis/audit.h"
+#include "redis/link.h"
+#include "redis/reader.h"
+#include "redis/schema.h"
+#include "tools/console/source.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define US_PER_HOUR (INT64_C(3600) * US_PER_S)
+#define US_PER_DAY (24 * US_PER_HOUR)
+#define FUTURE_MAX_US US_PER_HOUR /* no node accepts events further ahead */
+#define HORIZON_MAX_US US_PER_DAY /* nor older ones: a key lives so much longer than its time to live */
+#define CHUNKS_MAX 1000000        /* how far back --from may make us look */
+#define SETTLE_US (250 * US_PER_MS) /* a flush interval and what the flush takes */
+
+/* The default times to live of the totals. Where they are longer, --from reaches what is older. */
+static const int64_t kept_us[RESOLUTIONS] = {[RESOLUTION_10MS] = 2 * US_PER_HOUR,
+                                             [RESOLUTION_1S] = 7 * US_PER_DAY,
+                                             [RESOLUTION_1MIN] = 400 * US_PER_DAY};
+
+struct source_redis {
+    struct source base;
+    struct link *link;
+    char *why; /* where the query under way wants its sentence */
+};
+
+_Static_assert(SOURCE_WHY_MAX >= LINK_WHY_MAX && SOURCE_WHY_MAX >= REDIS_URL_WHY_MAX + 8, "their sentences fit");
+
+/* What to do about what Redis refused; "" where its own words must do. */
+static const char *remedy(const char *sentence) {
+    if (strstr(sentence, "NOAUTH") != NULL)
+        return " (it wants a password: set AFORO_REDIS_PASSWORD or AFORO_REDIS_PASSWORD_FILE)";
+    if (strstr(sentence, "NOPERM") != NULL)
+        return " (this user needs +hmget, +hgetall, +exists and ~aforo:* to read what aforo keeps)";
+    return "";
+}
+
+/* Says first which source a sentence of redis/ speaks of: it begins with the address. Returns false. */
+static bool fail(const struct source_redis *source, const char *sentence, char why[SOURCE_WHY_MAX]) {
+    static const char none_wanted[] = "called without any password configured";
+    const char *address = link_address(source->link);
+    if (strstr(sentence, none_wanted) != NULL) { /* three lines of Redis' own */
+        snprintf(why, SOURCE_WHY_MAX, "redis %.200s: AUTH: a password was given, and this Redis has none: leave it out "
+                 "(of the URL, AFORO_REDIS_PASSWORD, AFORO_REDIS_PASSWORD_FILE)", address);
+    } else {
+        snprintf(why, SOURCE_WHY_MAX, "redis %.250s%s", sentence, remedy(sentence));
+    }
+    return false;
+}
+
+/* The chunk that is asked for to see whether we may read at all is nobody's, and not worth naming. */
+#define PROBE_CHUNK 1
+static const char *without_probe(char sentence[LINK_WHY_MAX]) {
+    char key[SCHEMA_KEY_MAX + 2];
+    size_t len = schema_chunk_key(RESOLUTION_1MIN, PROBE_CHUNK, 0, key);
+    memcpy(key + len, ": ", 3);
+    char *at = strstr(sentence, key);
+    if (at != NULL)
+        memmove(at, at + len + 2, strlen(at + len + 2) + 1);
+    return sentence;
+}
+
+static bool connected(struct source_redis *source, char why[SOURCE_WHY_MAX]) {
+    char sentence[LINK_WHY_MAX];
+    return link_connected(source->link) || link_connect(source->link, sentence) || fail(source, sentence, why);
+}
+
+static bool ready(struct source *base, char why[SOURCE_WHY_MAX]) {
+    struct source_redis *source = (struct source_redis *)base;
+    char sentence[LINK_WHY_MAX];
+    bool ignored;
+    return connected(source, why) && /* may we read at all? */
+           (reader_exists(source->link, RESOLUTION_1MIN, PROBE_CHUNK, 1, &ignored, sentence) ||
+            fail(source, without_probe(sentence), why));
+}
+
+/* What a part of the audit's findings and of the chunks it looks at go to. */
+struct audit {
+    struct source_redis *source;
+    source_finding *finding;
+    void *cls;
+    char *why;
+};
+
+static void pass_on(void *cls, const char *sentence) {
+    const struct audit *audit = cls;
+    audit->finding(audit->cls, sentence);
+}
+
+#define AUDIT_CHUNKS 64
+
+static bool audit_resolution(const struct audit *audit, enum resolution r, int64_t first, int64_t end) {
+    uint64_t counts[AUDIT_CHUNKS * SLOTS_MAX];
+    bool there[AUDIT_CHUNKS];
+    char sentence[LINK_WHY_MAX];
+    for (int64_t chunk = first; chunk < end; chunk += AUDIT_CHUNKS) {
+        const int64_t here = end - chunk < AUDIT_CHUNKS ? end - chunk : AUDIT_CHUNKS;
+        if (!audit_chunks(audit->source->link, r, chunk, (uint32_t)here, counts, there, pass_on, (void *)(uintptr_t)audit,
+                          sentence)) {
+            return fail(audit->source, sentence, audit->why);
+        }
+    }
+    return true;
+}
+
+static bool audit(struct source *base, const struct query *query, int64_t now_us, source_finding *finding, void *cls,
+                  char why[SOURCE_WHY_MAX]) {
+    const struct audit audit = {(struct source_redis *)base, finding, cls, why};
+    bool ok = connected(audit.source, why);
+    for (int r = 0; r < RESOLUTIONS && ok; r++) {
+        const int64_t width_us = chunk_width_us((enum resolution)r);
+        const int64_t oldest_us = now_us - kept_us[r] - HORIZON_MAX_US, newest_us = now_us + FUTURE_MAX_US;
+        const int64_t from_us = query->from_us > oldest_us ? query->from_us : oldest_us;
+        const int64_t to_us = query->to_us < newest_us ? query->to_us : newest_us;
+        ok = audit_resolution(&audit, (enum resolution)r, (from_us > 0 ? from_us : 0) / width_us, to_us / width_us + 1);
+    }
+    return ok;
+}
+
+static bool read_windows(void *cls, enum resolution r, int64_t first, uint32_t n, uint64_t *out) {
+    struct source_redis *source = cls;
+    uint64_t counts[QUERY_BLOCK + 2 * SLOTS_MAX]; /* a block may begin and end within a chunk */
+    const int64_t low = window_chunk(r, first), high = window_chunk(r, first + n - 1);
+    char sentence[LINK_WHY_MAX];
+    if (!reader_chunk_totals(source->link, r, low, (uint32_t)(high - low + 1), counts, sentence)) {
+        return fail(source, sentence, source->why);
+    }
+    memcpy(out, counts + window_slot(r, first), n * sizeof *out);
+    return true;
+}
+
+static enum source_outcome rows(struct source *base, const struct query *query, int64_t now_us,
+                                source_row each, void *cls, char why[SOURCE_WHY_MAX]) {
+    struct source_redis *source = (struct source_redis *)base;
+    const enum resolution r = query->resolution;
+    if (!connected(source, why)) {
+        return SOURCE_AWAY;
+    }
+    source->why = why;
+    struct query_reader reader = {.read = read_windows, .cls = source};
+    reader.newest = window_at(r, now_us + FUTURE_MAX_US);
+    int64_t oldest_us = now_us - kept_us[r] - HORIZON_MAX_US;
+    if (query->from_us > 0 && query->from_us < oldest_us) {
+        const int64_t limit_us = now_us - CHUNKS_MAX * chunk_width_us(r);
+        oldest_us = query->from_us > limit_us ? query->from_us : limit_us;
+    }
+    reader.oldest = window_at(r, oldest_us > 0 ? oldest_us : 0);
+    reader.kept = window_at(r, now_us > kept_us[r] ? now_us - kept_us[r] : 0);
+    return source_rows_from_reader(base, &reader, query, now_us, each, cls);
+}
+
+static void close_redis(struct source *base) {
+    link_free(((struct source_redis *)base)->link);
+    free(base);
+}
+
+static const struct source_ops redis_ops = {.ready = ready, .rows = rows, .audit = audit, .close = close_redis};
+
+bool source_redis_place_is_valid(const char *place, char why[SOURCE_WHY_MAX]) {
+    struct redis_url url;
+    char sentence[REDIS_URL_WHY_MAX];
+    const bool valid = redis_url_parse(place, &url, sentence);
+    if (!valid)
+        snprintf(why, SOURCE_WHY_MAX, "%s", sentence);
+    return valid;
+}
+
+struct source *source_redis_open(const struct source_config *config, char why[SOURCE_WHY_MAX]) {
+    struct redis_url url;
+    char sentence[REDIS_URL_WHY_MAX];
+    if (!redis_url_parse(config->place, &url, sentence)) {
+        snprintf(why, SOURCE_WHY_MAX, "redis %s", sentence);
+        return NULL;
+    }
+    struct source_redis *source = calloc(1, sizeof *source);
+    struct link *link = source ? link_new(&url, (long)(config->timeout_us / US_PER_MS)) : NULL;
+    if (!link) {
+        snprintf(why, SOURCE_WHY_MAX, "out of memory");
+        free(source);
+        return NULL;
+    }
+    source->base = (struct source){.ops = &redis_ops, .horizon_us = config->horizon_us, .settle_us = SETTLE_US};
+    memcpy(source->base.kept_us, kept_us, sizeof kept_us);
+    source->link = link;
+    char db[32] = "";
+    if (url.kind != REDIS_URL_CLUSTER)
+        snprintf(db, sizeof db, ", database %d,", url.db);
+    snprintf(source->base.nothing, SOURCE_WHY_MAX,
+             "redis %.200s%s holds no counts of aforo; is it the right Redis, and the right database of it?",
+             url.address, db);
+    if (ready(&source->base, why)) {
+        return &source->base;
+    }
+    close_redis(&source->base);
+    return NULL;
+}
