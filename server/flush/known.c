@@ -149,6 +149,10 @@ bool known_remember(struct known *known, const struct counters *counters, char *
         (kin == REFERENCE_AGREED && !counters_reference(counters, REFERENCE_OPENED, load_opened, &loader, NULL, why))) {
         return false;
     }
+    if (loader.failed) {
+        memcpy(why, "out of memory", sizeof "out of memory");
+        return false;
+    }
     if (kin == REFERENCE_INHERITED) {
         counters_explain_inherited(counters, why);
         return false;
@@ -250,15 +254,9 @@ static void mark_opened(void *cls, enum resolution r, int64_t chunk, const uint6
     if (!is_recent(opened->known, opened->counters, r, chunk)) {
         return;
     }
-    uint64_t back[SLOTS_MAX];
-    const uint32_t slots = resolution_table[r].slots;
     struct known_chunk *place = known_at(opened->known, r, chunk);
-    const uint64_t *others = known_others(opened->known, r, chunk);
-    counters_read_back_shard(opened->counters, r, chunk_first_window(r, chunk), slots, back);
-    for (uint32_t slot = 0; slot < slots; slot++) {
-        const uint64_t sent = count[slot] + back[slot], theirs = others ? others[slot] : 0;
-        place->sent[slot] = sent > theirs ? sent - theirs : 0;
-    }
+    memcpy(place->sent, count, resolution_table[r].slots * sizeof *count);
+    known_settle(opened->known, opened->counters, r, place);
 }
 
 bool known_become_copy(struct known *known, struct counters *counters, const char *node, char *why) {
