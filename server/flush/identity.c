@@ -145,12 +145,10 @@ bool identity_lease(struct flush *flush) {
  * as sent. */
 static void recall(struct flush *flush, struct known_chunk *known, enum resolution r) {
     uint64_t count[SLOTS_MAX];
-    const uint64_t *others = known_others(&flush->known, r, known->chunk);
-    counters_read_rest(flush->config.counters, r, chunk_first_window(r, known->chunk), resolution_table[r].slots, count);
+    known_ours(&flush->known, flush->config.counters, r, known->chunk, count);
     for (uint32_t slot = 0; slot < resolution_table[r].slots; slot++) {
-        const uint64_t theirs = others ? others[slot] : 0;
-        if (count[slot] > theirs && count[slot] - theirs > known->sent[slot]) {
-            known->sent[slot] = count[slot] - theirs;
+        if (count[slot] > known->sent[slot]) {
+            known->sent[slot] = count[slot];
         }
     }
     known->whole = true;

@@ -78,6 +78,14 @@ const uint64_t *known_others(const struct known *known, enum resolution r, int64
     return place->chunk == chunk ? place->count : NULL;
 }
 
+void known_ours(const struct known *known, const struct counters *counters, enum resolution r, int64_t chunk, uint64_t *count) {
+    const uint64_t *others = known_others(known, r, chunk);
+    counters_read_rest(counters, r, chunk_first_window(r, chunk), resolution_table[r].slots, count);
+    for (uint32_t slot = 0; others && slot < resolution_table[r].slots; slot++) {
+        count[slot] -= count[slot] < others[slot] ? count[slot] : others[slot];
+    }
+}
+
 uint64_t known_sum(const struct known_chunk *chunk, enum resolution r) {
     uint64_t sum = 0;
     for (uint32_t slot = 0; slot < resolution_table[r].slots; slot++) {

@@ -61,6 +61,9 @@ void known_leave_behind(struct known_ring *ring, int64_t from, int64_t to, int64
 /* What others report of a chunk, count[slots]; NULL: nothing. */
 const uint64_t *known_others(const struct known *known, enum resolution r, int64_t chunk);
 
+/* What this node has of a chunk that is its own to report, into count[slots]: all of the rings, less what others report. */
+void known_ours(const struct known *known, const struct counters *counters, enum resolution r, int64_t chunk, uint64_t *count);
+
 /* Sum of what was sent of a chunk. */
 uint64_t known_sum(const struct known_chunk *chunk, enum resolution r);
 

@@ -128,12 +128,10 @@ static void send_batch(struct flush *flush) {
 /* Fills `chunk` with the windows to send: those that grew, or, when the store may not have what it once had, `all`. */
 static void gather(struct flush *flush, struct known_chunk *known, bool all, struct store_chunk *chunk) {
     const enum resolution r = chunk->place.resolution;
-    const uint64_t *others = known_others(&flush->known, r, known->chunk);
     uint64_t count[SLOTS_MAX];
-    counters_read_rest(flush->config.counters, r, chunk_first_window(r, known->chunk), resolution_table[r].slots, count);
+    known_ours(&flush->known, flush->config.counters, r, known->chunk, count);
     for (uint32_t slot = 0; slot < resolution_table[r].slots; slot++) {
-        const uint64_t theirs = others ? others[slot] : 0;
-        uint64_t ours = count[slot] > theirs ? count[slot] - theirs : 0;
+        uint64_t ours = count[slot];
         if (all && ours < known->sent[slot]) { /* the rings have begun to forget it: what was sent is true as well */
             ours = known->sent[slot];
         }
