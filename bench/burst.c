@@ -1,11 +1,11 @@
-/* Many connections ready at once. A server that is stopped (SIGSTOP) gets one request on each connection, is
- * continued, and each answer is timed from then. The number of connections matters: a poll loop that takes
- * events in batches may do something else at exactly a full batch.
+/* Many connections ready at once. A server that is stopped (SIGSTOP) gets one request on each
+ * connection, is continued, and each answer is timed from then. The number of connections matters:
+ * a poll loop that takes events in batches may do something else at exactly a full batch.
  *
  *   burst PORT PID CONNECTIONS BURSTS
  *
- * Ends with one line RESULT {json}; what is not answered within 2 s of its burst is "unanswered" and counts
- * as 2 s. */
+ * Ends with one line RESULT {json}; what is not answered within 2 s of its burst is "unanswered"
+ * and counts as 2 s. */
 #include "bench/client.h"
 
 #include <signal.h>

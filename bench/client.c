@@ -85,7 +85,8 @@ enum client_answer client_receive(int fd) {
     if (n < 0 && errno == EAGAIN) {
         return CLIENT_NOTHING;
     }
-    /* An answer without a body is one segment on the loopback; in pieces it is taken for a failure, and seen.
+    /* An answer without a body is one segment on the loopback; in pieces it is taken for a failure,
+     * and seen.
      */
     return n > (ssize_t)sizeof counted && memcmp(answer, counted, sizeof counted - 1) == 0 &&
                    memcmp(answer + n - 4, "\r\n\r\n", 4) == 0
@@ -121,6 +122,7 @@ void latencies_print(struct latencies *latencies) {
     for (size_t i = 0; i < sizeof shares / sizeof *shares; i++) {
         const size_t rank = (size_t)(shares[i].share * (double)latencies->n);
         const size_t at = rank < latencies->n ? rank : latencies->n - 1;
-        printf(", \"%s\": %.1f", shares[i].name, latencies->n ? (double)latencies->ns[at] / 1e3 : 0);
+        printf(", \"%s\": %.1f", shares[i].name,
+               latencies->n ? (double)latencies->ns[at] / 1e3 : 0);
     }
 }

@@ -1,5 +1,5 @@
-/* What the bench's own load programs share: the request as Tsung sends it, sockets, and latencies. One
- * thread. */
+/* What the bench's own load programs share: the request as Tsung sends it, sockets, and latencies.
+ * One thread. */
 #ifndef AFORO_BENCH_CLIENT_H
 #define AFORO_BENCH_CLIENT_H
 
@@ -19,12 +19,12 @@ int64_t client_now_ns(void);
 /* The requests of this run go to 127.0.0.1:port. Before everything else. */
 void client_begin(int port);
 
-/* A new socket that does not block and is on its way to the server (one of eight source addresses, since each
- * has some 28,000 ports); the caller closes it. */
+/* A new socket that does not block and is on its way to the server (one of eight source addresses,
+ * since each has some 28,000 ports); the caller closes it. */
 int client_connect(void);
 
-/* Sends POST / with the present moment as its event. False when the socket does not take all of it at once.
- */
+/* Sends POST / with the present moment as its event. False when the socket does not take all of it
+ * at once. */
 bool client_send(int fd);
 
 enum client_answer { CLIENT_NOTHING, CLIENT_COUNTED, CLIENT_FAILED };

@@ -1,5 +1,5 @@
-/* Preloaded into a program, counts what it allocates; the number goes to the file that DEV_AFORO_MALLOCS names
- * when the program ends. For bench/budget. */
+/* Preloaded into a program, counts what it allocates; the number goes to the file that
+ * DEV_AFORO_MALLOCS names when the program ends. For bench/budget. */
 #define _GNU_SOURCE /* RTLD_NEXT */
 #include <dlfcn.h>
 #include <stdatomic.h>
@@ -24,11 +24,11 @@ static void *next(const char *name) {
     return function;
 }
 
-#define COUNTED(type, name, ...)                                                                             \
-    static type (*real)(__VA_ARGS__);                                                                        \
-    if (!real) {                                                                                             \
-        *(void **)&real = next(#name);                                                                       \
-    }                                                                                                        \
+#define COUNTED(type, name, ...)                                                                   \
+    static type (*real)(__VA_ARGS__);                                                              \
+    if (!real) {                                                                                   \
+        *(void **)&real = next(#name);                                                             \
+    }                                                                                              \
     atomic_fetch_add_explicit(&allocations, 1, memory_order_relaxed)
 
 void *malloc(size_t size) {

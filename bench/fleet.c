@@ -1,8 +1,8 @@
-/* N nodes without their HTTP: the real counters, the real flush, the real store, against a real Redis, once
- * an interval each, in which every 10 ms window of every node has changed: the worst there is. The nodes'
- * turns are spread evenly over the interval, as those of servers that were started at any moment are; some
- * threads drive them all, each node has a connection of its own. bench/fleet starts it and Redis, and makes
- * the table.
+/* N nodes without their HTTP: the real counters, the real flush, the real store, against a real
+ * Redis, once an interval each, in which every 10 ms window of every node has changed: the worst
+ * there is. The nodes' turns are spread evenly over the interval, as those of servers that were
+ * started at any moment are; some threads drive them all, each node has a connection of its own.
+ * bench/fleet starts it and Redis, and makes the table.
  *
  *   bench-fleet URL NODES SECONDS DIR [INTERVAL_MS]
  *
@@ -80,16 +80,18 @@ static void node_make(unsigned i, const char *url, const char *dir) {
     if (!store) {
         die(url, why);
     }
-    node->flush = flush_new(
-        &(struct flush_config){.counters = node->counters, .store = store, .interval_us = interval_us}, why);
+    node->flush = flush_new(&(struct flush_config){.counters = node->counters,
+                                                   .store = store,
+                                                   .interval_us = interval_us},
+                            why);
     if (!node->flush) {
         die("flush", why);
     }
 }
 
-/* Events in every window since the last turn, the one that was open then and the one that is open now
- * included. They go into the read-back shard, where counts can be raised by any number at once; to the flush
- * all shards are one sum. */
+/* Events in every window since the last turn, the one that was open then and the one that is open
+ * now included. They go into the read-back shard, where counts can be raised by any number at once;
+ * to the flush all shards are one sum. */
 static void node_count_up(struct node *node) {
     struct shard *shard = counters_readback_shard(node->counters);
     const int64_t now_us = clock_wall_us(), open = window_at(RESOLUTION_10MS, now_us);
@@ -126,7 +128,8 @@ static void *drive(void *cls) {
     struct driver *driver = cls;
     for (int64_t round = 0; !atomic_load(&stopping); round++) {
         for (unsigned i = driver->first; i < node_count; i += THREADS) {
-            turn(driver, &nodes[i], start_us + round * interval_us + (int64_t)i * interval_us / node_count);
+            turn(driver, &nodes[i],
+                 start_us + round * interval_us + (int64_t)i * interval_us / node_count);
         }
         if (driver->first >= node_count) {
             break;
@@ -184,9 +187,10 @@ static void report(struct driver *drivers, int seconds, int64_t used_us) {
     }
     qsort(all, n, sizeof *all, compare);
     const uint64_t events = settle(&errors);
-    printf("done flushes_per_s=%.1f late=%zu p50_us=%u p99_us=%u max_us=%u cpu_us=%" PRId64 " errors=%" PRIu64
-           " events=%" PRIu64 "\n",
-           (double)n / seconds, late, all[n / 2], all[n * 99 / 100], all[n - 1], used_us, errors, events);
+    printf("done flushes_per_s=%.1f late=%zu p50_us=%u p99_us=%u max_us=%u cpu_us=%" PRId64
+           " errors=%" PRIu64 " events=%" PRIu64 "\n",
+           (double)n / seconds, late, all[n / 2], all[n * 99 / 100], all[n - 1], used_us, errors,
+           events);
     free(all);
 }
 
@@ -212,10 +216,11 @@ int main(int argc, char **argv) {
     start_us = clock_steady_us() + US_PER_S;
     for (unsigned t = 0; t < THREADS; t++) {
         drivers[t].first = t;
-        drivers[t].room =
-            (size_t)(node_count / THREADS + 1) * (size_t)(seconds + 2) * (size_t)(1000 / interval_ms + 1);
+        drivers[t].room = (size_t)(node_count / THREADS + 1) * (size_t)(seconds + 2) *
+                          (size_t)(1000 / interval_ms + 1);
         drivers[t].took_us = calloc(drivers[t].room, sizeof *drivers[t].took_us);
-        if (!nodes || !drivers[t].took_us || pthread_create(&drivers[t].thread, NULL, drive, &drivers[t])) {
+        if (!nodes || !drivers[t].took_us ||
+            pthread_create(&drivers[t].thread, NULL, drive, &drivers[t])) {
             die("starting", "out of memory or threads");
         }
     }

@@ -1,8 +1,9 @@
-/* What a line of POST /events costs from bytes to event times, beside what nobody can go below: finding the
- * line ends with memchr, and copying the bytes. CPU time of this thread, best of several rounds; the ratios
- * are what to compare between machines. Every run checks that it got all events. */
-#include "ingest/form.h"
+/* What a line of POST /events costs from bytes to event times, beside what nobody can go below:
+ * finding the line ends with memchr, and copying the bytes. CPU time of this thread, best of
+ * several rounds; the ratios are what to compare between machines. Every run checks that it got all
+ * events. */
 #include "ingest/lines.h"
+#include "ingest/form.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -59,7 +60,8 @@ static size_t line_ms(char *out, unsigned i) {
 }
 
 static size_t line_offset(char *out, unsigned i) {
-    return (size_t)sprintf(out, "2016-05-28T12:11:%02u.%06u+01:00\n", i / 100 % 60, i * 97 % 1000000);
+    return (size_t)sprintf(out, "2016-05-28T12:11:%02u.%06u+01:00\n", i / 100 % 60,
+                           i * 97 % 1000000);
 }
 
 static size_t line_epoch_us(char *out, unsigned i) {
@@ -174,7 +176,8 @@ int main(void) {
     };
     const size_t len = fill(&layouts[0]);
     const double scan_ns = measure_ns(scan_body, len, READ_LEN);
-    printf("| %-40s | ns/line | M line/s | x scan |\n|---|---|---|---|\n", "27-byte lines, reads of 32 KiB");
+    printf("| %-40s | ns/line | M line/s | x scan |\n|---|---|---|---|\n",
+           "27-byte lines, reads of 32 KiB");
     print_row("memcpy only", measure_ns(copy_body, len, READ_LEN), scan_ns);
     print_row("memchr for line ends only", scan_ns, scan_ns);
     print_row("memchr + plain parser", measure_ns(plain_body, len, READ_LEN), scan_ns);

@@ -1,14 +1,14 @@
-/* Requests at a fixed rate, whether the server keeps up or not. Request i is due at start + i / rate, and its
- * latency counts from then, also when it had to wait for a free connection or for this program: nothing that
- * the server delays is left out of the figures (no coordinated omission). Every latency is kept, percentiles
- * are exact.
+/* Requests at a fixed rate, whether the server keeps up or not. Request i is due at start + i /
+ * rate, and its latency counts from then, also when it had to wait for a free connection or for
+ * this program: nothing that the server delays is left out of the figures (no coordinated
+ * omission). Every latency is kept, percentiles are exact.
  *
  *   openloop PORT seconds=N rate=N [connections=64] [per_connection=0]
  *     per_connection    requests after which a connection is closed and opened anew; 0: never
  *
- * It keeps its core busy when requests are due sooner than a timer could wake it. Ends with one line RESULT
- * {json}; "waited_ms" is how long others kept this program from its core: then its figures are not the
- * server's alone. */
+ * It keeps its core busy when requests are due sooner than a timer could wake it. Ends with one
+ * line RESULT {json}; "waited_ms" is how long others kept this program from its core: then its
+ * figures are not the server's alone. */
 #define _GNU_SOURCE /* epoll_pwait2 */
 #include "bench/client.h"
 
@@ -35,7 +35,8 @@ struct connection {
 static struct { int64_t seconds, rate, connections, per_connection; } options = {.connections = 64};
 
 static struct connection connections[CONNECTIONS_MAX];
-static struct connection *free_ring[CONNECTIONS_MAX]; /* idle or closed, the one used longest ago first */
+/* idle or closed, the one used longest ago first */
+static struct connection *free_ring[CONNECTIONS_MAX];
 static size_t free_first, free_n;
 static struct latencies latencies;
 static uint64_t errors, opened;
@@ -107,7 +108,8 @@ static void handle(struct connection *c, uint32_t events) {
             answered(c, answer == CLIENT_COUNTED);
         }
     } else if (c->state == IDLE && events & (EPOLLERR | EPOLLHUP)) {
-        close(c->fd); /* by the server; it stays in the ring and is opened again when its turn comes */
+        /* by the server; it stays in the ring and is opened again when its turn comes */
+        close(c->fd);
         c->state = CLOSED;
     }
 }
@@ -166,8 +168,8 @@ static void run(void) {
     wait_for_answers();
     printf("RESULT {");
     latencies_print(&latencies);
-    printf(", \"seconds\": %.6f, \"waited_ms\": %.3f, \"opened\": %llu, \"errors\": %llu}\n", seconds,
-           waited_ms(), (unsigned long long)opened, (unsigned long long)errors);
+    printf(", \"seconds\": %.6f, \"waited_ms\": %.3f, \"opened\": %llu, \"errors\": %llu}\n",
+           seconds, waited_ms(), (unsigned long long)opened, (unsigned long long)errors);
 }
 
 static bool option(const char *word) {
@@ -194,7 +196,8 @@ int main(int argc, char **argv) {
     }
     if (!ok || options.seconds < 1 || options.rate < 1 || options.connections < 1 ||
         options.connections > CONNECTIONS_MAX) {
-        fprintf(stderr, "usage: openloop PORT seconds=N rate=N [connections=64] [per_connection=0]\n");
+        fprintf(stderr,
+                "usage: openloop PORT seconds=N rate=N [connections=64] [per_connection=0]\n");
         return 2;
     }
     client_begin(atoi(argv[1]));

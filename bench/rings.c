@@ -1,8 +1,8 @@
-/* What counting one event in all three rings costs, beside the same counts kept the usual way: counters that
- * all threads share, with atomic additions. In order (each event 1 us after the last) and scattered over a
- * minute; with one and with two threads. CPU time per thread, best of several rounds; the ratios are what to
- * compare between machines. Every run checks that nothing was lost. Usage: bench-rings [directory for the
- * state file, default /tmp] */
+/* What counting one event in all three rings costs, beside the same counts kept the usual way:
+ * counters that all threads share, with atomic additions. In order (each event 1 us after the last)
+ * and scattered over a minute; with one and with two threads. CPU time per thread, best of several
+ * rounds; the ratios are what to compare between machines. Every run checks that nothing was lost.
+ * Usage: bench-rings [directory for the state file, default /tmp] */
 #define _GNU_SOURCE /* a processor for each thread */
 #include "counters/counters.h"
 
@@ -16,8 +16,8 @@
 #include <unistd.h>
 
 #define T0 INT64_C(1464433860000000)
-#define EVENTS                                                                                               \
-    4096 /* a block of event times, counted over and over: 32 KiB, stays in the first level cache */
+/* a block of event times, counted over and over: 32 KiB, stays in the first level cache */
+#define EVENTS 4096
 #define REPEATS 1000
 #define ROUNDS 9
 #define THREADS_MAX 2
@@ -151,8 +151,9 @@ static void print_rows(const char *order) {
         two_ns[i] = measure_ns(contenders[i].work, 2);
     }
     for (int i = 0; i < 3; i++) {
-        printf("| %-9s | %-21s | %7.2f | %7.2f | %6.2f | %8.1f | %8.1f |\n", order, contenders[i].name,
-               one_ns[i], two_ns[i], 2 * one_ns[i] / two_ns[i], one_ns[2] / one_ns[i], two_ns[2] / two_ns[i]);
+        printf("| %-9s | %-21s | %7.2f | %7.2f | %6.2f | %8.1f | %8.1f |\n", order,
+               contenders[i].name, one_ns[i], two_ns[i], 2 * one_ns[i] / two_ns[i],
+               one_ns[2] / one_ns[i], two_ns[2] / two_ns[i]);
     }
 }
 
@@ -163,8 +164,10 @@ int main(int argc, char **argv) {
         perror("bench-rings: cannot make a directory");
         return EXIT_FAILURE;
     }
-    const struct counters_config config = {
-        .dir = dir, .workers = THREADS_MAX, .horizon_us = 3600 * US_PER_S, .future_us = 10 * US_PER_S};
+    const struct counters_config config = {.dir = dir,
+                                           .workers = THREADS_MAX,
+                                           .horizon_us = 3600 * US_PER_S,
+                                           .future_us = 10 * US_PER_S};
     counters = counters_open(&config, NULL, why);
     if (!counters) {
         fprintf(stderr, "bench-rings: %s\n", why);
@@ -173,9 +176,9 @@ int main(int argc, char **argv) {
     for (unsigned i = 0; i < THREADS_MAX; i++) {
         shard_set_now_owner(counters_worker_shard(counters, i), T0 + 60 * US_PER_S);
     }
-    printf(
-        "| order     | ns per event, thread  | 1 thread | 2 threads | 2 / 1 | x shared, 1 | x shared, 2 |\n"
-        "|---|---|---|---|---|---|---|\n");
+    printf("| order     | ns per event, thread  | 1 thread | 2 threads | 2 / 1 | x shared, 1 | x "
+           "shared, 2 |\n"
+           "|---|---|---|---|---|---|---|\n");
     for (int i = 0; i < EVENTS; i++) {
         event_us[i] = T0 + i;
     }

@@ -12,7 +12,8 @@
 
 #define FILE_BYTES_MAX (64 * 1024)
 
-/* Every token is padded with zeros to one size, whole words: all comparisons then are of that size. */
+/* Every token is padded with zeros to one size, whole words: all comparisons then are of that size.
+ */
 struct padded {
     char bytes[TOKENS_BYTES_MAX];
     uint64_t len;
@@ -30,7 +31,8 @@ static bool is_blank(char c) {
 
 /* RFC 6750's b64token. */
 static bool is_token(const char *bytes, size_t len) {
-    static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~+/";
+    static const char letters[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~+/";
     size_t i = 0;
     while (i < len && bytes[i] && strchr(letters, bytes[i])) {
         i++;
@@ -43,7 +45,8 @@ static bool is_token(const char *bytes, size_t len) {
 }
 
 /* One line without its end; false with `why` when it is neither a token nor to be skipped. */
-static bool take_line(struct tokens *tokens, const char *line, size_t len, unsigned number, char *why) {
+static bool take_line(struct tokens *tokens, const char *line, size_t len, unsigned number,
+                      char *why) {
     while (len && is_blank(line[len - 1])) {
         len--;
     }
@@ -55,12 +58,12 @@ static bool take_line(struct tokens *tokens, const char *line, size_t len, unsig
         return true;
     }
     if (!is_token(line, len)) {
-        snprintf(why, TOKENS_WHY_MAX, "line %u is not a token (A-Z a-z 0-9 - . _ ~ + / and = at the end)",
-                 number);
+        snprintf(why, TOKENS_WHY_MAX,
+                 "line %u is not a token (A-Z a-z 0-9 - . _ ~ + / and = at the end)", number);
     } else if (len < TOKENS_BYTES_MIN || len > TOKENS_BYTES_MAX) {
         snprintf(why, TOKENS_WHY_MAX,
-                 "line %u: a token has %d to %d characters (openssl rand -hex 32 makes one)", number,
-                 TOKENS_BYTES_MIN, TOKENS_BYTES_MAX);
+                 "line %u: a token has %d to %d characters (openssl rand -hex 32 makes one)",
+                 number, TOKENS_BYTES_MIN, TOKENS_BYTES_MAX);
     } else if (tokens->n == TOKENS_MAX) {
         snprintf(why, TOKENS_WHY_MAX, "line %u: more than %d tokens", number, TOKENS_MAX);
     } else {
@@ -105,8 +108,8 @@ static int open_file(const char *path, bool *world_readable, char *why) {
     } else if (!S_ISREG(is.st_mode)) {
         snprintf(why, TOKENS_WHY_MAX, "%.160s: is not a regular file", path);
     } else if (is.st_mode & S_IWOTH) {
-        snprintf(why, TOKENS_WHY_MAX, "%.160s: everybody may write to it; chmod o-w it, and make new tokens",
-                 path);
+        snprintf(why, TOKENS_WHY_MAX,
+                 "%.160s: everybody may write to it; chmod o-w it, and make new tokens", path);
     } else if (is.st_size > FILE_BYTES_MAX) {
         snprintf(why, TOKENS_WHY_MAX, "%.160s: is larger than %d bytes", path, FILE_BYTES_MAX);
     } else {

@@ -1,6 +1,6 @@
-/* Bearer tokens (RFC 6750) from a file: who may write, who may read. The set is immutable once read, so any
- * number of threads may look at it; who may free it, and when, is access.h's matter. No sentence here repeats
- * a part of a file or of a request: either may be the secret. */
+/* Bearer tokens (RFC 6750) from a file: who may write, who may read. The set is immutable once
+ * read, so any number of threads may look at it; who may free it, and when, is access.h's matter.
+ * No sentence here repeats a part of a file or of a request: either may be the secret. */
 #ifndef AFORO_COMMON_TOKENS_H
 #define AFORO_COMMON_TOKENS_H
 
@@ -14,13 +14,15 @@
 
 struct tokens;
 
-/* One token a line, of A-Z a-z 0-9 - . _ ~ + / and = at the end; blanks around it, empty lines and lines that
- * begin with # are skipped. NULL with `why` (TOKENS_WHY_MAX) filled, naming the line, when a line is not of
- * that form, there is none or too many, or memory is out. The caller frees. Pure. */
+/* One token a line, of A-Z a-z 0-9 - . _ ~ + / and = at the end; blanks around it, empty lines and
+ * lines that begin with # are skipped. NULL with `why` (TOKENS_WHY_MAX) filled, naming the line,
+ * when a line is not of that form, there is none or too many, or memory is out. The caller frees.
+ * Pure. */
 struct tokens *tokens_parse(const char *text, size_t len, char *why);
 
-/* The same of a file, which must be a regular one and not writable by everybody. *world_readable (may be
- * NULL): everybody on this machine may read it. NULL with `why` filled, which names the path. */
+/* The same of a file, which must be a regular one and not writable by everybody. *world_readable
+ * (may be NULL): everybody on this machine may read it. NULL with `why` filled, which names the
+ * path. */
 struct tokens *tokens_read(const char *path, bool *world_readable, char *why);
 
 void tokens_free(struct tokens *tokens); /* NULL is allowed */
@@ -30,12 +32,12 @@ size_t tokens_count(const struct tokens *tokens);
 /* The i-th token of the file and its length, for who sends one; no zero byte ends it. */
 const char *tokens_text(const struct tokens *tokens, size_t i, size_t *len);
 
-/* Whether one of the tokens is these bytes. The time it takes depends on how many tokens there are, and on
- * nothing of their content. Any thread. */
+/* Whether one of the tokens is these bytes. The time it takes depends on how many tokens there are,
+ * and on nothing of their content. Any thread. */
 bool tokens_have(const struct tokens *tokens, const char *bytes, size_t len);
 
-/* "Bearer X" (the value of an Authorization header; the scheme in any case) -> where X is; false when it is
- * something else. Pure. */
+/* "Bearer X" (the value of an Authorization header; the scheme in any case) -> where X is; false
+ * when it is something else. Pure. */
 bool tokens_of_header(const char *value, const char **bytes, size_t *len);
 
 #endif

@@ -11,7 +11,8 @@
 #define WORD_MAX 48  /* letters compared; no known word is longer */
 #define TABLE_MAX 64 /* flags of one program */
 
-/* Variables by the flag that they stand for; those of aforo that are no flags of aforod come last. */
+/* Variables by the flag that they stand for; those of aforo that are no flags of aforod come last.
+ */
 static const char *const variables[] = {
 #define OPTION(type, field, flag, argument, default_text, min, max, sentence) flag,
 #include "server/options.def"
@@ -27,10 +28,12 @@ static bool same(char a, char b) {
     return tolower((unsigned char)a) == tolower((unsigned char)b);
 }
 
-/* Letters to add, leave out, change or swap with their neighbour to make b of a; of each, the first WORD_MAX count. */
+/* Letters to add, leave out, change or swap with their neighbour to make b of a; of each, the first
+ * WORD_MAX count. */
 static size_t distance(const char *a, const char *b) {
     const size_t a_len = strnlen(a, WORD_MAX), b_len = strnlen(b, WORD_MAX);
-    size_t row[3][WORD_MAX + 1]; /* of a's first i letters, i - 1 and i - 2; turned round with each letter */
+    /* of a's first i letters, i - 1 and i - 2; turned round with each letter */
+    size_t row[3][WORD_MAX + 1];
     for (size_t j = 0; j <= b_len; j++) {
         row[0][j] = j;
     }
@@ -38,7 +41,8 @@ static size_t distance(const char *a, const char *b) {
         size_t *now = row[i % 3], *before = row[(i - 1) % 3], *earlier = row[(i + 1) % 3];
         now[0] = i;
         for (size_t j = 1; j <= b_len; j++) {
-            now[j] = least(before[j - 1] + !same(a[i - 1], b[j - 1]), least(before[j], now[j - 1]) + 1);
+            now[j] =
+                least(before[j - 1] + !same(a[i - 1], b[j - 1]), least(before[j], now[j - 1]) + 1);
             if (i > 1 && j > 1 && same(a[i - 1], b[j - 2]) && same(a[i - 2], b[j - 1])) {
                 now[j] = least(now[j], earlier[j - 2] + 1);
             }
@@ -72,7 +76,8 @@ void usage_flag(int answer, char *const *argv, const struct option *table, char 
     }
     const char *flags[TABLE_MAX];
     size_t n = 0;
-    bool known = false; /* getopt tells the value of a flag that it knows and that was misused, or an unknown letter */
+    /* getopt tells the value of a flag that it knows and that was misused, or an unknown letter */
+    bool known = false;
     for (; n < TABLE_MAX && table[n].name; n++) {
         flags[n] = table[n].name;
         known = known || (optopt && table[n].val == optopt);
@@ -85,8 +90,9 @@ void usage_flag(int answer, char *const *argv, const struct option *table, char 
         char name[WORD_MAX + 1]; /* without the -- and without =VALUE */
         snprintf(name, sizeof name, "%.*s", (int)strcspn(word + 2, "="), word + 2);
         const char *nearest = usage_nearest(name, flags, n);
-        snprintf(why, USAGE_WHY_MAX, "%.80s: no such flag; %s%s%s", word, nearest ? "did you mean --" : "see --help",
-                 nearest ? nearest : "", nearest ? "?" : "");
+        snprintf(why, USAGE_WHY_MAX, "%.80s: no such flag; %s%s%s", word,
+                 nearest ? "did you mean --" : "see --help", nearest ? nearest : "",
+                 nearest ? "?" : "");
     }
 }
 
@@ -98,8 +104,9 @@ static void variable_name(const char *flag, char *buf, size_t cap) {
     }
 }
 
-/* Whether Kubernetes, or Docker's links, which it does as, sets this for a service: NAME_SERVICE_HOST, NAME_SERVICE_PORT,
- * NAME_SERVICE_PORT_HTTP, NAME_PORT=tcp://..., NAME_PORT_80_TCP, NAME_PORT_80_TCP_ADDR. name has len letters. */
+/* Whether Kubernetes, or Docker's links, which it does as, sets this for a service:
+ * NAME_SERVICE_HOST, NAME_SERVICE_PORT, NAME_SERVICE_PORT_HTTP, NAME_PORT=tcp://...,
+ * NAME_PORT_80_TCP, NAME_PORT_80_TCP_ADDR. name has len letters. */
 static bool names_a_service(const char *name, size_t len, const char *value) {
     char text[128];
     snprintf(text, sizeof text, "%.*s", (int)len, name);
@@ -111,8 +118,8 @@ static bool names_a_service(const char *name, size_t len, const char *value) {
         return false;
     }
     port += strlen("_PORT");
-    const bool is_address =
-        strncmp(value, "tcp://", 6) == 0 || strncmp(value, "udp://", 6) == 0 || strncmp(value, "sctp://", 7) == 0;
+    const bool is_address = strncmp(value, "tcp://", 6) == 0 || strncmp(value, "udp://", 6) == 0 ||
+                            strncmp(value, "sctp://", 7) == 0;
     return (*port == '\0' && is_address) || (*port == '_' && isdigit((unsigned char)port[1]));
 }
 
@@ -149,8 +156,8 @@ bool usage_environment(char *const *environment, size_t *passed_over, char *why)
         if (nearest) {
             variable_name(nearest, meant, sizeof meant);
         }
-        snprintf(why, USAGE_WHY_MAX, "%.*s: no such variable; %s%s%s", (int)(len < 80 ? len : 80), name,
-                 nearest ? "did you mean " : "see --help", meant, nearest ? "?" : "");
+        snprintf(why, USAGE_WHY_MAX, "%.*s: no such variable; %s%s%s", (int)(len < 80 ? len : 80),
+                 name, nearest ? "did you mean " : "see --help", meant, nearest ? "?" : "");
         return false;
     }
     return true;

@@ -1,8 +1,9 @@
 /* A copy of a state file, also of one that a server counts in.
  *
- * A plain copy holds chunks of different moments, some of them half of one event, and is refused as damaged. Here each
- * chunk is read by the ring's protocol; then the copy is settled as after a power loss: the finest windows are the truth
- * wherever they are held. What was acknowledged before the copy began is in it. */
+ * A plain copy holds chunks of different moments, some of them half of one event, and is refused as
+ * damaged. Here each chunk is read by the ring's protocol; then the copy is settled as after a
+ * power loss: the finest windows are the truth wherever they are held. What was acknowledged before
+ * the copy began is in it. */
 #include "counters/reference.h"
 #include "counters/state_file.h"
 
@@ -16,7 +17,8 @@ static void copy_chunk(const struct ring *from, const struct ring *to, int64_t p
         uint64_t count[SLOTS_MAX] = {0};
         const uint64_t total = ring_total(from, (int64_t)epoch);
         ring_read(from, (int64_t)epoch, 0, from->slots, count);
-        if (epoch != EPOCH_NONE && atomic_load_explicit(&there->epoch, memory_order_acquire) != epoch) {
+        if (epoch != EPOCH_NONE &&
+            atomic_load_explicit(&there->epoch, memory_order_acquire) != epoch) {
             continue;
         }
         for (uint32_t i = 0; epoch != EPOCH_NONE && i < from->slots; i++) {
@@ -30,7 +32,8 @@ static void copy_chunk(const struct ring *from, const struct ring *to, int64_t p
 
 static void copy_shard(const struct counters *counters, unsigned index, struct shard *to) {
     const struct shard *from = &counters->shard[index];
-    for (int r = RESOLUTIONS - 1; r >= 0; r--) { /* the finest last: it has all that the others have */
+    /* the finest last: it has all that the others have */
+    for (int r = RESOLUTIONS - 1; r >= 0; r--) {
         for (int64_t place = 0; place < from->ring[r].chunks; place++) {
             copy_chunk(&from->ring[r], &to->ring[r], place);
         }
@@ -59,7 +62,10 @@ static bool copy_all(const struct counters *counters, struct counters *copy, cha
 bool counters_backup(const char *from, const char *to, char *why) {
     struct counters *counters = counters_open_readonly(from, why);
     struct counters *copy = counters ? counters_copy_new(counters, to, why) : NULL;
-    const bool ok = copy && counters_copy_end(copy, copy_all(counters, copy, why) && reference_copy(counters, copy, why), why);
+    const bool ok =
+        copy &&
+        counters_copy_end(
+            copy, copy_all(counters, copy, why) && reference_copy(counters, copy, why), why);
     counters_close(counters);
     return ok;
 }

@@ -1,5 +1,5 @@
-/* See query.h. Rows end where the events end, so the end is looked for first, backwards: it is nearly always
- * in the first block. */
+/* See query.h. Rows end where the events end, so the end is looked for first, backwards: it is
+ * nearly always in the first block. */
 #include "counters/query.h"
 
 static int64_t min_i64(int64_t a, int64_t b) {
@@ -16,14 +16,14 @@ static int64_t window_from(enum resolution r, int64_t t_us) {
     return t_us <= 0 ? 0 : (t_us - 1) / width_us + 1;
 }
 
-static bool read_block(const struct query_reader *reader, enum resolution r, int64_t from, int64_t end,
-                       uint64_t *out) {
+static bool read_block(const struct query_reader *reader, enum resolution r, int64_t from,
+                       int64_t end, uint64_t *out) {
     return reader->read(reader->cls, r, from, (uint32_t)(end - from), out);
 }
 
 /* The last window with events in [low, end). */
-static enum query_outcome find_last(const struct query_reader *reader, enum resolution r, int64_t low,
-                                    int64_t end, int64_t *found) {
+static enum query_outcome find_last(const struct query_reader *reader, enum resolution r,
+                                    int64_t low, int64_t end, int64_t *found) {
     uint64_t count[QUERY_BLOCK];
     while (end > low) {
         const int64_t from = max_i64(low, end - QUERY_BLOCK);
@@ -41,8 +41,8 @@ static enum query_outcome find_last(const struct query_reader *reader, enum reso
 }
 
 /* The first window with events in [low, end). */
-static enum query_outcome find_first(const struct query_reader *reader, enum resolution r, int64_t low,
-                                     int64_t end, int64_t *found) {
+static enum query_outcome find_first(const struct query_reader *reader, enum resolution r,
+                                     int64_t low, int64_t end, int64_t *found) {
     uint64_t count[QUERY_BLOCK];
     while (low < end) {
         const int64_t block_end = min_i64(end, low + QUERY_BLOCK);
@@ -59,8 +59,8 @@ static enum query_outcome find_first(const struct query_reader *reader, enum res
     return QUERY_NOTHING;
 }
 
-enum query_outcome query_find(const struct query *query, const struct query_reader *reader, int64_t now_us,
-                              int64_t *first, int64_t *n) {
+enum query_outcome query_find(const struct query *query, const struct query_reader *reader,
+                              int64_t now_us, int64_t *first, int64_t *n) {
     const enum resolution r = query->resolution;
     const int64_t from = window_from(r, query->from_us);
     const int64_t low = max_i64(reader->oldest, from);
@@ -82,8 +82,8 @@ enum query_outcome query_find(const struct query *query, const struct query_read
         if (outcome == QUERY_FAILED)
             return outcome;
         if (outcome == QUERY_NOTHING)
-            *first = known; /* perhaps the only one: no need to read it again, and a store may have let it go
-                               meanwhile */
+            *first = known; /* perhaps the only one: no need to read it again, and a store may have
+                               let it go meanwhile */
     }
     *n = last_window - *first + 1;
     return QUERY_ROWS;

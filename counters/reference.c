@@ -1,6 +1,7 @@
 #define _GNU_SOURCE /* statx */
-/* The file:  magic, version, which, kin, inode, birth, node; then a record a chunk: resolution + 1 (1 byte), chunk (8), and
- * each slot's count as a LEB128 number; a 0 byte; an FNV-1a sum of all before. Made under another name and renamed when whole. */
+/* The file:  magic, version, which, kin, inode, birth, node; then a record a chunk: resolution + 1
+ * (1 byte), chunk (8), and each slot's count as a LEB128 number; a 0 byte; an FNV-1a sum of all
+ * before. Made under another name and renamed when whole. */
 #include "counters/reference.h"
 
 #include "counters/state_file.h"
@@ -30,10 +31,11 @@ struct reference_header {
     char node[COUNTERS_NODE_MAX];
 };
 
-/* The file's name: what others report is a file for each name that this node has had, so that a crash while it takes a new one
- * leaves the old one's as it was. */
+/* The file's name: what others report is a file for each name that this node has had, so that a
+ * crash while it takes a new one leaves the old one's as it was. */
 static const char *name_of(enum reference which, const char *node, char name[NAME_MAX_BYTES]) {
-    snprintf(name, NAME_MAX_BYTES, which == REFERENCE_OPENED ? "opened.aforo" : "others-%s.aforo", node);
+    snprintf(name, NAME_MAX_BYTES, which == REFERENCE_OPENED ? "opened.aforo" : "others-%s.aforo",
+             node);
     return name;
 }
 
@@ -52,12 +54,13 @@ static bool identify(const struct counters *counters, struct reference_header *h
         return false;
     }
     header->inode = about.stx_ino;
-    header->birth_ns =
-        about.stx_mask & STATX_BTIME ? about.stx_btime.tv_sec * INT64_C(1000000000) + about.stx_btime.tv_nsec : 0;
+    header->birth_ns = about.stx_mask & STATX_BTIME
+                           ? about.stx_btime.tv_sec * INT64_C(1000000000) + about.stx_btime.tv_nsec
+                           : 0;
     return true;
 }
 
-/* ---- writing ------------------------------------------------------------------------------------------------------------ */
+/* ---- writing ---- */
 
 #define FNV_BASIS UINT64_C(0xcbf29ce484222325)
 
@@ -68,7 +71,8 @@ static uint64_t fnv(uint64_t hash, const unsigned char *bytes, size_t n) {
     return hash;
 }
 
-static size_t put_record(enum resolution r, int64_t chunk, const uint64_t *count, unsigned char *buf) {
+static size_t put_record(enum resolution r, int64_t chunk, const uint64_t *count,
+                         unsigned char *buf) {
     size_t n = 0;
     buf[n++] = (unsigned char)(r + 1);
     memcpy(buf + n, &chunk, sizeof chunk);
@@ -88,7 +92,8 @@ static bool put(FILE *file, uint64_t *sum, const void *bytes, size_t n) {
     return fwrite(bytes, 1, n, file) == n;
 }
 
-static bool write_all(FILE *file, const struct reference_header *header, reference_next *next, void *cls) {
+static bool write_all(FILE *file, const struct reference_header *header, reference_next *next,
+                      void *cls) {
     uint64_t sum = FNV_BASIS, count[SLOTS_MAX];
     bool ok = put(file, &sum, header, sizeof *header);
     enum resolution r;
@@ -98,15 +103,17 @@ static bool write_all(FILE *file, const struct reference_header *header, referen
         ok = put(file, &sum, record, put_record(r, chunk, count, record));
     }
     ok = ok && put(file, &sum, "", 1);
-    return ok && fwrite(&sum, sizeof sum, 1, file) == 1 && fflush(file) == 0 && fsync(fileno(file)) == 0;
+    return ok && fwrite(&sum, sizeof sum, 1, file) == 1 && fflush(file) == 0 &&
+           fsync(fileno(file)) == 0;
 }
 
-static bool write_reference(const struct counters *counters, const struct reference_header *header, reference_next *next,
-                            void *cls, char *why) {
+static bool write_reference(const struct counters *counters, const struct reference_header *header,
+                            reference_next *next, void *cls, char *why) {
     char path[400], name[NAME_MAX_BYTES], temporary[NAME_MAX_BYTES + 4];
     const enum reference which = (enum reference)header->which;
     snprintf(temporary, sizeof temporary, "%s.new", name_of(which, header->node, name));
-    const int fd = openat(counters->dir_fd, temporary, O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0640);
+    const int fd = openat(counters->dir_fd, temporary,
+                          O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0640);
     FILE *file = fd < 0 ? NULL : fdopen(fd, "w");
     bool ok = file && write_all(file, header, next, cls);
     const int error = errno;
@@ -117,19 +124,22 @@ static bool write_reference(const struct counters *counters, const struct refere
     }
     if (!ok) {
         unlinkat(counters->dir_fd, temporary, 0);
-        return state_refuse(why, "%s: cannot write: %s; the state directory must be writable, and have room",
-                      path_of(counters, which, path), strerror(error));
+        return state_refuse(
+            why, "%s: cannot write: %s; the state directory must be writable, and have room",
+            path_of(counters, which, path), strerror(error));
     }
     if (renameat(counters->dir_fd, temporary, counters->dir_fd, name) || fsync(counters->dir_fd)) {
-        return state_refuse(why, "%s: cannot make the file: %s", path_of(counters, which, path), strerror(errno));
+        return state_refuse(why, "%s: cannot make the file: %s", path_of(counters, which, path),
+                            strerror(errno));
     }
     return true;
 }
 
-/* ---- reading ------------------------------------------------------------------------------------------------------------ */
+/* ---- reading ---- */
 
 /* A record -> its numbers; how many bytes it was, 0 when it is none. */
-static size_t get_record(const unsigned char *bytes, size_t n, enum resolution *r, int64_t *chunk, uint64_t *count) {
+static size_t get_record(const unsigned char *bytes, size_t n, enum resolution *r, int64_t *chunk,
+                         uint64_t *count) {
     size_t at = 9;
     if (n < at || bytes[0] < 1 || bytes[0] > RESOLUTIONS) {
         return 0;
@@ -149,7 +159,10 @@ static size_t get_record(const unsigned char *bytes, size_t n, enum resolution *
         }
     }
     int64_t end_us;
-    return *chunk >= 0 && *chunk < INT64_MAX && !__builtin_mul_overflow(*chunk + 1, chunk_width_us(*r), &end_us) ? at : 0;
+    return *chunk >= 0 && *chunk < INT64_MAX &&
+                   !__builtin_mul_overflow(*chunk + 1, chunk_width_us(*r), &end_us)
+               ? at
+               : 0;
 }
 
 static bool read_records(const unsigned char *bytes, size_t n, reference_each *each, void *cls) {
@@ -174,8 +187,9 @@ static bool read_records(const unsigned char *bytes, size_t n, reference_each *e
 static unsigned char *load(const struct counters *counters, enum reference which, size_t *n) {
     char path[400], name[NAME_MAX_BYTES];
     name_of(which, counters->header.node, name);
-    const int fd = counters->dir_fd < 0 ? open(path_of(counters, which, path), O_RDONLY | O_NONBLOCK | O_CLOEXEC)
-                                        : openat(counters->dir_fd, name, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    const int fd = counters->dir_fd < 0
+                       ? open(path_of(counters, which, path), O_RDONLY | O_NONBLOCK | O_CLOEXEC)
+                       : openat(counters->dir_fd, name, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
     struct stat about;
     if (fd < 0) {
         return NULL;
@@ -202,8 +216,9 @@ static unsigned char *load(const struct counters *counters, enum reference which
 }
 
 /* Loads and checks. *header is zeroed when there is no such file. */
-static bool read_reference(const struct counters *counters, enum reference which, struct reference_header *header,
-                           reference_each *each, void *cls, char *why) {
+static bool read_reference(const struct counters *counters, enum reference which,
+                           struct reference_header *header, reference_each *each, void *cls,
+                           char *why) {
     char path[400];
     size_t n = 0;
     memset(header, 0, sizeof *header);
@@ -216,26 +231,31 @@ static bool read_reference(const struct counters *counters, enum reference which
     if (ok) {
         memcpy(header, bytes, sizeof *header);
         memcpy(&sum, bytes + n - sizeof sum, sizeof sum);
-        ok = memcmp(header->magic, MAGIC, sizeof MAGIC) == 0 && header->version == REFERENCE_VERSION &&
-             header->which == which && header->kin <= REFERENCE_INHERITED && memchr(header->node, '\0', sizeof header->node) &&
-             fnv(FNV_BASIS, bytes, n - sizeof sum) == sum && read_records(bytes, n - sizeof sum, each, cls);
+        ok = memcmp(header->magic, MAGIC, sizeof MAGIC) == 0 &&
+             header->version == REFERENCE_VERSION && header->which == which &&
+             header->kin <= REFERENCE_INHERITED &&
+             memchr(header->node, '\0', sizeof header->node) &&
+             fnv(FNV_BASIS, bytes, n - sizeof sum) == sum &&
+             read_records(bytes, n - sizeof sum, each, cls);
     }
     free(bytes);
     return ok || state_refuse(why,
-                        "%s: cannot be read, or is damaged, or of another version: it says which of the counts in the state "
-                        "file Redis may have already; move it away to go on without (some may then be missing in Redis)",
-                        path_of(counters, which, path));
+                              "%s: cannot be read, or is damaged, or of another version: it says "
+                              "which of the counts in the state file Redis may have already; move "
+                              "it away to go on without (some may then be missing in Redis)",
+                              path_of(counters, which, path));
 }
 
-/* ---- the library's calls ------------------------------------------------------------------------------------------------ */
+/* ---- the library's calls ---- */
 
-bool counters_reference(const struct counters *counters, enum reference which, reference_each *each, void *cls,
-                        enum reference_kin *kin, char *why) {
+bool counters_reference(const struct counters *counters, enum reference which, reference_each *each,
+                        void *cls, enum reference_kin *kin, char *why) {
     struct reference_header header;
     if (!read_reference(counters, which, &header, NULL, NULL, why)) {
         return false;
     }
-    const bool counts = *header.magic && (which == REFERENCE_OPENED || strcmp(header.node, counters->header.node) == 0);
+    const bool counts = *header.magic && (which == REFERENCE_OPENED ||
+                                          strcmp(header.node, counters->header.node) == 0);
     if (kin) {
         *kin = (enum reference_kin)header.kin;
     }
@@ -249,8 +269,10 @@ bool counters_is_copy(const struct counters *counters) {
            strcmp(header.node, counters->header.node) == 0;
 }
 
-/* What worker threads have counted: what was read back from the store has a shard of its own, which only grows by that. */
-static void read_workers(const struct counters *counters, enum resolution r, int64_t chunk, uint64_t *count) {
+/* What worker threads have counted: what was read back from the store has a shard of its own, which
+ * only grows by that. */
+static void read_workers(const struct counters *counters, enum resolution r, int64_t chunk,
+                         uint64_t *count) {
     const uint32_t slots = resolution_table[r].slots;
     memset(count, 0, slots * sizeof *count);
     for (unsigned i = 1; i < counters->shards; i++) {
@@ -326,11 +348,13 @@ static void compare_chunk(void *cls, enum resolution r, int64_t chunk, const uin
     }
 }
 
-/* Does the file hold less than it did when it was noted as opened? Then an older copy was put into its place since. */
+/* Does the file hold less than it did when it was noted as opened? Then an older copy was put into
+ * its place since. */
 static bool is_older(const struct counters *counters, char *why) {
     struct comparison comparison = {counters, false};
     struct reference_header header;
-    return read_reference(counters, REFERENCE_OPENED, &header, compare_chunk, &comparison, why) && comparison.less;
+    return read_reference(counters, REFERENCE_OPENED, &header, compare_chunk, &comparison, why) &&
+           comparison.less;
 }
 
 static bool holds_anything(const struct counters *counters) {
@@ -349,12 +373,13 @@ bool reference_open(struct counters *counters, char *why) {
     if (!identify(counters, &now)) {
         return state_refuse(why, "%s: %s", counters->path, strerror(errno));
     }
-    if (*there.magic && there.inode == now.inode && there.birth_ns == now.birth_ns && !is_older(counters, why)) {
+    if (*there.magic && there.inode == now.inode && there.birth_ns == now.birth_ns &&
+        !is_older(counters, why)) {
         return true;
     }
     memcpy(now.magic, MAGIC, sizeof MAGIC);
     memcpy(now.node, counters->header.node, sizeof now.node);
-    now.kin = counters->header.read_back                    ? REFERENCE_AGREED
+    now.kin = counters->header.read_back                 ? REFERENCE_AGREED
               : *there.magic && holds_anything(counters) ? REFERENCE_INHERITED
                                                          : REFERENCE_NEW;
     struct walk walk = {.counters = counters};
@@ -362,28 +387,35 @@ bool reference_open(struct counters *counters, char *why) {
 }
 
 bool reference_settle(struct counters *counters) {
-    /* On the disk before anything is sent: after a power loss what was sent must not be taken for somebody else's. */
+    /* On the disk before anything is sent: after a power loss what was sent must not be taken for
+     * somebody else's. */
     char name[NAME_MAX_BYTES];
     name_of(REFERENCE_OPENED, "", name);
-    return (unlinkat(counters->dir_fd, name, 0) == 0 || errno == ENOENT) && fsync(counters->dir_fd) == 0;
+    return (unlinkat(counters->dir_fd, name, 0) == 0 || errno == ENOENT) &&
+           fsync(counters->dir_fd) == 0;
 }
 
-bool counters_become_copy_owner(struct counters *counters, const char *node, reference_next *next, void *cls, char *why) {
-    struct reference_header header = {.version = REFERENCE_VERSION, .which = REFERENCE_OTHERS, .kin = REFERENCE_AGREED};
+bool counters_become_copy_owner(struct counters *counters, const char *node, reference_next *next,
+                                void *cls, char *why) {
+    struct reference_header header = {
+        .version = REFERENCE_VERSION, .which = REFERENCE_OTHERS, .kin = REFERENCE_AGREED};
     memcpy(header.magic, MAGIC, sizeof MAGIC);
     snprintf(header.node, sizeof header.node, "%s", node);
     char before[NAME_MAX_BYTES], after[NAME_MAX_BYTES];
     name_of(REFERENCE_OTHERS, counters->header.node, before);
     name_of(REFERENCE_OTHERS, node, after);
-    /* Until the state file has the new name, this one is of nobody: a crash in between leaves the old name, and what it had. */
-    if (!state_file_may_rename(counters, why) || !write_reference(counters, &header, next, cls, why) ||
+    /* Until the state file has the new name, this one is of nobody: a crash in between leaves the
+     * old name, and what it had. */
+    if (!state_file_may_rename(counters, why) ||
+        !write_reference(counters, &header, next, cls, why) ||
         !state_file_rename(counters, node, why)) {
         return false;
     }
     if (strcmp(before, after) != 0) {
         unlinkat(counters->dir_fd, before, 0);
     }
-    return reference_settle(counters) || state_refuse(why, "%s: %s", counters->path, strerror(errno));
+    return reference_settle(counters) ||
+           state_refuse(why, "%s: %s", counters->path, strerror(errno));
 }
 
 bool reference_copy(const struct counters *counters, const struct counters *copy, char *why) {
@@ -398,7 +430,8 @@ bool reference_copy(const struct counters *counters, const struct counters *copy
     }
     char name[NAME_MAX_BYTES];
     name_of(REFERENCE_OTHERS, header.node, name);
-    const int fd = openat(copy->dir_fd, name, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0640);
+    const int fd =
+        openat(copy->dir_fd, name, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0640);
     const bool ok = bytes && fd >= 0 && write(fd, bytes, n) == (ssize_t)n && fsync(fd) == 0;
     const int error = errno;
     if (fd >= 0) {
@@ -410,7 +443,9 @@ bool reference_copy(const struct counters *counters, const struct counters *copy
 
 void counters_explain_inherited(const struct counters *counters, char *why) {
     char path[400];
-    state_refuse(why, "%s: is a copy of a state file whose counts had never reached Redis: with both in use they would arrive twice; if "
-                "the original is gone for good, remove %s and start again, else begin with an empty state directory",
-           counters->path, path_of(counters, REFERENCE_OPENED, path));
+    state_refuse(why,
+                 "%s: is a copy of a state file whose counts had never reached Redis: with both in "
+                 "use they would arrive twice; if the original is gone for good, remove %s and "
+                 "start again, else begin with an empty state directory",
+                 counters->path, path_of(counters, REFERENCE_OPENED, path));
 }

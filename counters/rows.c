@@ -1,5 +1,5 @@
-/* Windows -> text, CSV, JSON. Digits are put by hand: a server asked for an hour of 10 ms windows writes
- * 360,000 rows while it also counts, and printf costs several times as much. */
+/* Windows -> text, CSV, JSON. Digits are put by hand: a server asked for an hour of 10 ms windows
+ * writes 360,000 rows while it also counts, and printf costs several times as much. */
 #include "counters/rows.h"
 
 #include "counters/time/civil.h"
@@ -8,7 +8,8 @@
 
 #define COUNT_DIGITS_MAX 20 /* of 2^64 - 1 */
 
-static const char *const format_names[] = {[ROWS_TEXT] = "text", [ROWS_CSV] = "csv", [ROWS_JSON] = "json"};
+static const char *const format_names[] = {
+    [ROWS_TEXT] = "text", [ROWS_CSV] = "csv", [ROWS_JSON] = "json"};
 static const char *const state_names[] = {
     [WINDOW_OPEN] = "open", [WINDOW_CLOSED] = "closed", [WINDOW_FINAL] = "final"};
 
@@ -22,12 +23,13 @@ bool rows_format_by_name(const char *name, enum rows_format *out) {
     return false;
 }
 
-enum window_state window_state_at(enum resolution r, int64_t window, int64_t now_us, int64_t horizon_us) {
+enum window_state window_state_at(enum resolution r, int64_t window, int64_t now_us,
+                                  int64_t horizon_us) {
     const int64_t end_us = window_start_us(r, window + 1);
     if (now_us < end_us)
         return WINDOW_OPEN;
-    /* The oldest time still accepted is now - horizon, so a window changes while its last microsecond is not
-     * older. */
+    /* The oldest time still accepted is now - horizon, so a window changes while its last
+     * microsecond is not older. */
     return now_us - end_us < horizon_us ? WINDOW_CLOSED : WINDOW_FINAL;
 }
 
@@ -80,7 +82,8 @@ static char *put_civil(char *at, int64_t t_us, char between) {
     return put_fixed(at, c.us / (int)US_PER_MS, 3);
 }
 
-/* The same in the form's zone. UTC has no mark in text, which is the form of print_reqs_per_*.sh. */
+/* The same in the form's zone. UTC has no mark in text, which is the form of print_reqs_per_*.sh.
+ */
 static char *put_time(char *at, const struct rows_form *form, int64_t t_us) {
     const char between = form->format == ROWS_TEXT ? ' ' : 'T';
     if (form->zone == NULL) {

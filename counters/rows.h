@@ -1,5 +1,5 @@
-/* Windows -> text, CSV, JSON: one writer for the server's /counts and for the console program, so that both
- * say the same. Pure: no I/O, no allocation, any thread. */
+/* Windows -> text, CSV, JSON: one writer for the server's /counts and for the console program, so
+ * that both say the same. Pure: no I/O, no allocation, any thread. */
 #ifndef AFORO_COUNTERS_ROWS_H
 #define AFORO_COUNTERS_ROWS_H
 
@@ -9,7 +9,8 @@
 
 enum rows_format { ROWS_TEXT, ROWS_CSV, ROWS_JSON };
 
-/* open: not over yet. closed: over, a late event may still correct it. final: past the horizon, it cannot change. */
+/* open: not over yet. closed: over, a late event may still correct it. final: past the horizon, it
+ * cannot change. */
 enum window_state { WINDOW_OPEN, WINDOW_CLOSED, WINDOW_FINAL };
 
 struct row {
@@ -23,7 +24,8 @@ struct row {
 
 /* The zone in which times are shown. */
 struct rows_zone {
-    char name[ROWS_ZONE_MAX];       /* for headers: printable ASCII without commas, quotes and backslashes */
+    /* for headers: printable ASCII without commas, quotes and backslashes */
+    char name[ROWS_ZONE_MAX];
     int (*ahead_min)(int64_t t_us); /* how many minutes its clocks are ahead of UTC at that time */
 };
 
@@ -38,16 +40,17 @@ struct rows_form {
 bool rows_format_by_name(const char *name, enum rows_format *out);
 
 /* The state of a window at time now_us, with a horizon of horizon_us. */
-enum window_state window_state_at(enum resolution r, int64_t window, int64_t now_us, int64_t horizon_us);
+enum window_state window_state_at(enum resolution r, int64_t window, int64_t now_us,
+                                  int64_t horizon_us);
 const char *window_state_name(enum window_state state);
 
 #define ROWS_CSV_HEADER_UTC "start (UTC),count,state"
 
 /* Each writes at most ROWS_ROW_MAX bytes to buf and returns how many (no NUL is added).
- * begin: what stands before the first row. row: one window; `first` is true for the first row written.
- * end: what stands after the last row.
- * text: "2016-05-28 11:11:11.120, 122\n". csv: a header line "start (UTC),count,state", then
- * "2016-05-28T11:11:11.120Z,122,closed". json: {"resolution":"10ms","zone":"UTC","windows":[
+ * begin: what stands before the first row. row: one window; `first` is true for the first row
+ * written. end: what stands after the last row. text: "2016-05-28 11:11:11.120, 122\n". csv: a
+ * header line "start (UTC),count,state", then "2016-05-28T11:11:11.120Z,122,closed". json:
+ * {"resolution":"10ms","zone":"UTC","windows":[
  * {"start":"2016-05-28T11:11:11.120Z","count":122,"state":"closed"},...]} with one window a line.
  * In another zone than UTC each time ends with its offset: "2016-05-28 13:11:11.120+02:00, 122". */
 size_t rows_begin(const struct rows_form *form, char *buf);

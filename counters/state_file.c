@@ -1,4 +1,5 @@
-/* Opening, making, growing and closing the mapped file. Every refusal says which file, what is wrong, what to do. */
+/* Opening, making, growing and closing the mapped file. Every refusal says which file, what is
+ * wrong, what to do. */
 #include "counters/state_file.h"
 
 #include "counters/reference.h"
@@ -33,7 +34,8 @@ bool state_refuse(char *why, const char *format, ...) {
     return false;
 }
 
-/* FNV-1a, 64 bit (Fowler, Noll, Vo): enough to find a flipped bit in a header of two hundred bytes. */
+/* FNV-1a, 64 bit (Fowler, Noll, Vo): enough to find a flipped bit in a header of two hundred bytes.
+ */
 static uint64_t header_checksum(const struct state_header *header) {
     const unsigned char *bytes = (const unsigned char *)header;
     uint64_t hash = UINT64_C(0xcbf29ce484222325);
@@ -46,7 +48,8 @@ static uint64_t header_checksum(const struct state_header *header) {
 /* One pwrite of less than a page: a killed process has written all of it or nothing. */
 static bool write_header(struct counters *counters, char *why) {
     counters->header.checksum = header_checksum(&counters->header);
-    if (pwrite(counters->fd, &counters->header, sizeof counters->header, 0) != (ssize_t)sizeof counters->header) {
+    if (pwrite(counters->fd, &counters->header, sizeof counters->header, 0) !=
+        (ssize_t)sizeof counters->header) {
         return state_refuse(why, "%s: cannot write: %s", counters->path, strerror(errno));
     }
     return true;
@@ -63,11 +66,13 @@ static void read_boot_id(char boot[BOOT_ID_MAX]) {
 }
 
 bool counters_node_id_is_valid(const char *id) {
-    const size_t n = strspn(id, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-");
+    const size_t n =
+        strspn(id, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-");
     return n >= 1 && n < COUNTERS_NODE_MAX && id[n] == '\0';
 }
 
-static bool choose_node_id(const struct counters_config *config, char node[COUNTERS_NODE_MAX], char *why) {
+static bool choose_node_id(const struct counters_config *config, char node[COUNTERS_NODE_MAX],
+                           char *why) {
     memset(node, 0, COUNTERS_NODE_MAX);
     if (config->node_id) {
         snprintf(node, COUNTERS_NODE_MAX, "%s", config->node_id);
@@ -75,7 +80,8 @@ static bool choose_node_id(const struct counters_config *config, char node[COUNT
     }
     uint64_t random;
     if (getrandom(&random, sizeof random, 0) != sizeof random) {
-        return state_refuse(why, "cannot make up a node id: %s; give one with --node-id", strerror(errno));
+        return state_refuse(why, "cannot make up a node id: %s; give one with --node-id",
+                            strerror(errno));
     }
     snprintf(node, COUNTERS_NODE_MAX, "%016llx", (unsigned long long)random);
     return true;
@@ -87,8 +93,8 @@ static int64_t whole_seconds(int64_t us) {
 
 /* The geometry that a configuration asks for. */
 static void plan_chunks(const struct counters_config *config, int64_t chunks[RESOLUTIONS]) {
-    static const int64_t keep_default_us[RESOLUTIONS] = {
-        3600 * US_PER_S, 24 * 3600 * US_PER_S, INT64_C(30) * 24 * 3600 * US_PER_S};
+    static const int64_t keep_default_us[RESOLUTIONS] = {3600 * US_PER_S, 24 * 3600 * US_PER_S,
+                                                         INT64_C(30) * 24 * 3600 * US_PER_S};
     for (int r = 0; r < RESOLUTIONS; r++) {
         int64_t keep_us = config->keep_us[r] ? config->keep_us[r] : keep_default_us[r];
         if (r == RESOLUTION_10MS && !config->keep_us[r]) {
@@ -96,8 +102,10 @@ static void plan_chunks(const struct counters_config *config, int64_t chunks[RES
         }
         keep_us = keep_us > config->horizon_us ? keep_us : config->horizon_us;
         const int64_t width_us = chunk_width_us((enum resolution)r);
-        const int64_t span = (keep_us + width_us - 1) / width_us + (config->future_us + width_us - 1) / width_us;
-        /* One more chunk at either end, since spans seldom start on a chunk's edge; odd: see struct ring. */
+        const int64_t span =
+            (keep_us + width_us - 1) / width_us + (config->future_us + width_us - 1) / width_us;
+        /* One more chunk at either end, since spans seldom start on a chunk's edge; odd: see struct
+         * ring. */
         chunks[r] = (span + 2 + 2 * RING_MARGIN) | 1;
     }
 }
@@ -106,23 +114,28 @@ static size_t file_bytes(const struct state_header *header) {
     return RING_PAGE + header->shards * shard_bytes(header->chunks);
 }
 
-/* Reserves the blocks now: a full disk is an error here, not a SIGBUS in the middle of the day. What is there already costs
- * a look at the file's extents, no writing. */
+/* Reserves the blocks now: a full disk is an error here, not a SIGBUS in the middle of the day.
+ * What is there already costs a look at the file's extents, no writing. */
 static bool reserve(int fd, const char *path, size_t bytes, char *why) {
     const int error = posix_fallocate(fd, 0, (off_t)bytes);
     struct rlimit limit;
     if (error == EFBIG && getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur < bytes) {
-        return state_refuse(why, "%s: cannot reserve %zu bytes: files may be %llu bytes long at the most (ulimit -f, LimitFSIZE=); "
-                           "raise that limit", path, bytes, (unsigned long long)limit.rlim_cur);
+        return state_refuse(why,
+                            "%s: cannot reserve %zu bytes: files may be %llu bytes long at the "
+                            "most (ulimit -f, LimitFSIZE=); raise that limit",
+                            path, bytes, (unsigned long long)limit.rlim_cur);
     }
     if (error) {
-        return state_refuse(why, "%s: cannot reserve %zu bytes: %s; free some space or choose another --state directory",
-                      path, bytes, strerror(error));
+        return state_refuse(
+            why,
+            "%s: cannot reserve %zu bytes: %s; free some space or choose another --state directory",
+            path, bytes, strerror(error));
     }
     return true;
 }
 
-/* A new file is made under another name and renamed when whole: a crash in between leaves no half file. */
+/* A new file is made under another name and renamed when whole: a crash in between leaves no half
+ * file. */
 static bool make_file(struct counters *counters, const struct counters_config *config, char *why) {
     struct state_header *header = &counters->header;
     *header = (struct state_header){.version = STATE_VERSION,
@@ -135,27 +148,32 @@ static bool make_file(struct counters *counters, const struct counters_config *c
     if (!choose_node_id(config, header->node, why)) {
         return false;
     }
-    counters->fd = openat(counters->dir_fd, TEMPORARY, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0640);
+    counters->fd =
+        openat(counters->dir_fd, TEMPORARY, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0640);
     if (counters->fd < 0) {
-        return state_refuse(why, "%s.new: cannot create: %s; the state directory must be writable", counters->path,
-                      strerror(errno));
+        return state_refuse(why, "%s.new: cannot create: %s; the state directory must be writable",
+                            counters->path, strerror(errno));
     }
-    if (!reserve(counters->fd, counters->path, file_bytes(header), why) || !write_header(counters, why)) {
+    if (!reserve(counters->fd, counters->path, file_bytes(header), why) ||
+        !write_header(counters, why)) {
         unlinkat(counters->dir_fd, TEMPORARY, 0);
         return false;
     }
-    if (fsync(counters->fd) || renameat(counters->dir_fd, TEMPORARY, counters->dir_fd, STATE_FILE_NAME) ||
+    if (fsync(counters->fd) ||
+        renameat(counters->dir_fd, TEMPORARY, counters->dir_fd, STATE_FILE_NAME) ||
         fsync(counters->dir_fd)) {
         return state_refuse(why, "%s: cannot make the file: %s", counters->path, strerror(errno));
     }
     return true;
 }
 
-/* Numbers that a right checksum does not make right: who reads must not divide by them, or run over the end. */
+/* Numbers that a right checksum does not make right: who reads must not divide by them, or run over
+ * the end. */
 static bool header_makes_sense(const struct state_header *header) {
     bool ok = header->shards >= 1 && header->shards <= COUNTERS_SHARDS_MOST &&
-              memchr(header->node, '\0', sizeof header->node) && counters_node_id_is_valid(header->node) &&
-              header->horizon_us >= US_PER_S && header->horizon_us <= 24 * 3600 * US_PER_S && header->future_us >= 0 &&
+              memchr(header->node, '\0', sizeof header->node) &&
+              counters_node_id_is_valid(header->node) && header->horizon_us >= US_PER_S &&
+              header->horizon_us <= 24 * 3600 * US_PER_S && header->future_us >= 0 &&
               header->future_us <= 3600 * US_PER_S;
     for (int r = 0; r < RESOLUTIONS; r++) {
         ok = ok && header->chunks[r] % 2 == 1 && header->chunks[r] > 2 + 2 * RING_MARGIN &&
@@ -173,26 +191,39 @@ static bool read_header(struct counters *counters, char *why) {
         return state_refuse(why, "%s: %s", path, strerror(errno));
     }
     if (!S_ISREG(st.st_mode)) {
-        return state_refuse(why, "%s: is not a regular file; choose another --state directory", path);
+        return state_refuse(why, "%s: is not a regular file; choose another --state directory",
+                            path);
     }
     const ssize_t n = pread(counters->fd, header, sizeof *header, 0);
     if (n < (ssize_t)sizeof header->magic || memcmp(header->magic, MAGIC, sizeof MAGIC) != 0) {
-        return state_refuse(why, "%s: is not a state file of aforo; move it away or choose another --state directory", path);
+        return state_refuse(
+            why,
+            "%s: is not a state file of aforo; move it away or choose another --state directory",
+            path);
     }
     if (n >= 12 && header->version != STATE_VERSION) {
-        return state_refuse(why, "%s: has format version %u, this program writes version %d; start the program that made it, "
-                           "or move the file away", path, header->version, STATE_VERSION);
+        return state_refuse(why,
+                            "%s: has format version %u, this program writes version %d; start the "
+                            "program that made it, or move the file away",
+                            path, header->version, STATE_VERSION);
     }
     if (n < (ssize_t)sizeof *header || header->checksum != header_checksum(header)) {
-        return state_refuse(why, "%s: its header is damaged; move the file away (what was flushed is still in Redis)", path);
+        return state_refuse(
+            why,
+            "%s: its header is damaged; move the file away (what was flushed is still in Redis)",
+            path);
     }
     if (!header_makes_sense(header)) {
-        return state_refuse(why, "%s: its header names what no server could have made; move the file away (what was flushed is "
-                           "still in Redis)", path);
+        return state_refuse(why,
+                            "%s: its header names what no server could have made; move the file "
+                            "away (what was flushed is still in Redis)",
+                            path);
     }
     if (st.st_size < (off_t)file_bytes(header)) {
-        return state_refuse(why, "%s: is truncated: %lld bytes instead of %zu; move the file away (what was flushed is still "
-                           "in Redis)", path, (long long)st.st_size, file_bytes(header));
+        return state_refuse(why,
+                            "%s: is truncated: %lld bytes instead of %zu; move the file away (what "
+                            "was flushed is still in Redis)",
+                            path, (long long)st.st_size, file_bytes(header));
     }
     return true;
 }
@@ -203,27 +234,36 @@ static bool read_header(struct counters *counters, char *why) {
 static bool names_node(const char *node, const char *asked) {
     const size_t len = strlen(node), most = COUNTERS_NODE_MAX - 1 - COPY_SUFFIX;
     const size_t kept = strlen(asked) < most ? strlen(asked) : most;
-    return strcmp(node, asked) == 0 || (len == kept + COPY_SUFFIX && node[kept] == '.' && strncmp(node, asked, kept) == 0 &&
-                                        strspn(node + kept + 1, "0123456789abcdef") == COPY_SUFFIX - 1);
+    return strcmp(node, asked) == 0 ||
+           (len == kept + COPY_SUFFIX && node[kept] == '.' && strncmp(node, asked, kept) == 0 &&
+            strspn(node + kept + 1, "0123456789abcdef") == COPY_SUFFIX - 1);
 }
 
-static bool check_geometry(const struct counters *counters, const struct counters_config *config, char *why) {
+static bool check_geometry(const struct counters *counters, const struct counters_config *config,
+                           char *why) {
     const struct state_header *header = &counters->header;
     int64_t chunks[RESOLUTIONS];
     plan_chunks(config, chunks);
     if (header->horizon_us != config->horizon_us || header->future_us != config->future_us ||
         memcmp(header->chunks, chunks, sizeof chunks) != 0) {
-        return state_refuse(
-            why, "%s: was made with --horizon %llds --future %llds (chunks %lld/%lld/%lld), now asked for --horizon %llds "
-                 "--future %llds (chunks %lld/%lld/%lld); use the old settings or another --state directory",
-            counters->path, (long long)whole_seconds(header->horizon_us), (long long)whole_seconds(header->future_us),
-            (long long)header->chunks[0], (long long)header->chunks[1], (long long)header->chunks[2],
-            (long long)whole_seconds(config->horizon_us), (long long)whole_seconds(config->future_us),
-            (long long)chunks[0], (long long)chunks[1], (long long)chunks[2]);
+        return state_refuse(why,
+                            "%s: was made with --horizon %llds --future %llds (chunks "
+                            "%lld/%lld/%lld), now asked for --horizon %llds "
+                            "--future %llds (chunks %lld/%lld/%lld); use the old settings or "
+                            "another --state directory",
+                            counters->path, (long long)whole_seconds(header->horizon_us),
+                            (long long)whole_seconds(header->future_us),
+                            (long long)header->chunks[0], (long long)header->chunks[1],
+                            (long long)header->chunks[2],
+                            (long long)whole_seconds(config->horizon_us),
+                            (long long)whole_seconds(config->future_us), (long long)chunks[0],
+                            (long long)chunks[1], (long long)chunks[2]);
     }
     if (config->node_id && !names_node(header->node, config->node_id)) {
-        return state_refuse(why, "%s: belongs to node %s, not to --node-id %s; drop the flag or use another --state directory",
-                      counters->path, header->node, config->node_id);
+        return state_refuse(why,
+                            "%s: belongs to node %s, not to --node-id %s; drop the flag or use "
+                            "another --state directory",
+                            counters->path, header->node, config->node_id);
     }
     return true;
 }
@@ -233,18 +273,21 @@ static bool map_file(struct counters *counters, char *why) {
     const int protection = counters->writable ? PROT_READ | PROT_WRITE : PROT_READ;
     void *map = mmap(NULL, counters->map_bytes, protection, MAP_SHARED, counters->fd, 0);
     if (map == MAP_FAILED) {
-        return state_refuse(why, "%s: cannot map %zu bytes: %s", counters->path, counters->map_bytes, strerror(errno));
+        return state_refuse(why, "%s: cannot map %zu bytes: %s", counters->path,
+                            counters->map_bytes, strerror(errno));
     }
     counters->map = map;
     counters->mapped = counters->header.shards;
     counters->shards = counters->mapped;
-    counters->shard = calloc(COUNTERS_SHARDS_MOST, sizeof *counters->shard); /* untouched pages cost nothing */
+    /* untouched pages cost nothing */
+    counters->shard = calloc(COUNTERS_SHARDS_MOST, sizeof *counters->shard);
     if (!counters->shard) {
         return state_refuse(why, "out of memory for %u shards", counters->shards);
     }
     for (unsigned i = 0; i < counters->shards; i++) {
         shard_bind(&counters->shard[i], counters,
-                   counters->map + RING_PAGE + i * shard_bytes(counters->header.chunks), counters->header.chunks);
+                   counters->map + RING_PAGE + i * shard_bytes(counters->header.chunks),
+                   counters->header.chunks);
     }
     return true;
 }
@@ -256,8 +299,11 @@ static bool check_chunks(const struct counters *counters, char *why) {
         for (int r = 0; r < RESOLUTIONS; r++) {
             const uint64_t most = (uint64_t)(YEAR_10000_US / chunk_width_us((enum resolution)r));
             if (atomic_load(&page->newest[r]) > most || atomic_load(&page->oldest[r]) > most) {
-                return state_refuse(why, "%s: is damaged: shard %u holds windows of a time beyond the year 9999; move the file "
-                                   "away (what was flushed is still in Redis)", counters->path, i);
+                return state_refuse(
+                    why,
+                    "%s: is damaged: shard %u holds windows of a time beyond the year 9999; move "
+                    "the file away (what was flushed is still in Redis)",
+                    counters->path, i);
             }
         }
     }
@@ -269,16 +315,21 @@ static bool check_epochs(const struct counters *counters, const struct shard *sh
     for (int r = 0; r < RESOLUTIONS; r++) {
         const uint64_t most = (uint64_t)(YEAR_10000_US / chunk_width_us((enum resolution)r));
         for (int64_t place = 0; place < shard->ring[r].chunks; place++) {
-            if (atomic_load_explicit(&ring_place(&shard->ring[r], place)->epoch, memory_order_relaxed) > most) {
-                return state_refuse(why, "%s: is damaged: it holds windows of a time beyond the year 9999; move the file away "
-                                   "(what was flushed is still in Redis)", counters->path);
+            if (atomic_load_explicit(&ring_place(&shard->ring[r], place)->epoch,
+                                     memory_order_relaxed) > most) {
+                return state_refuse(why,
+                                    "%s: is damaged: it holds windows of a time beyond the year "
+                                    "9999; move the file away "
+                                    "(what was flushed is still in Redis)",
+                                    counters->path);
             }
         }
     }
     return true;
 }
 
-static bool recover(struct counters *counters, enum recovery recovery, uint64_t *repaired, char *why) {
+static bool recover(struct counters *counters, enum recovery recovery, uint64_t *repaired,
+                    char *why) {
     for (unsigned i = 0; i < counters->shards; i++) {
         char what[COUNTERS_WHY_MAX];
         if (!check_epochs(counters, &counters->shard[i], why)) {
@@ -286,8 +337,11 @@ static bool recover(struct counters *counters, enum recovery recovery, uint64_t 
         }
         shard_repair(&counters->shard[i], i, recovery, repaired);
         if (!shard_verify(&counters->shard[i], i, what)) {
-            return state_refuse(why, "%s: is damaged: %.250s; move the file away (what was flushed is still in Redis); of a running "
-                               "server 'aforo backup' makes a copy that is whole", counters->path, what);
+            return state_refuse(
+                why,
+                "%s: is damaged: %.250s; move the file away (what was flushed is still in Redis); "
+                "of a running server 'aforo backup' makes a copy that is whole",
+                counters->path, what);
         }
         /* Checked pages need not stay in our memory; the file keeps what they hold. */
         madvise(counters->shard[i].page, shard_bytes(counters->header.chunks), MADV_DONTNEED);
@@ -295,7 +349,8 @@ static bool recover(struct counters *counters, enum recovery recovery, uint64_t 
     return check_chunks(counters, why);
 }
 
-/* Makes room for so many shards in all; the header in the file still has to be told. On failure nothing has changed. */
+/* Makes room for so many shards in all; the header in the file still has to be told. On failure
+ * nothing has changed. */
 static bool lengthen(struct counters *counters, uint32_t shards, char *why) {
     struct state_header *header = &counters->header;
     struct state_header longer = *header;
@@ -303,7 +358,8 @@ static bool lengthen(struct counters *counters, uint32_t shards, char *why) {
     if (!reserve(counters->fd, counters->path, file_bytes(&longer), why)) {
         return false;
     }
-    /* Beyond what the header names lies nothing, unless an earlier growth was cut short: clear it. */
+    /* Beyond what the header names lies nothing, unless an earlier growth was cut short: clear it.
+     */
     if (ftruncate(counters->fd, (off_t)file_bytes(header))) {
         return state_refuse(why, "%s: cannot grow: %s", counters->path, strerror(errno));
     }
@@ -338,8 +394,10 @@ struct shard *counters_grow(struct counters *counters) {
     return shard;
 }
 
-/* An existing file: check it against what is asked, give it more shards where there are more workers, recover. */
-static bool adopt_file(struct counters *counters, const struct counters_config *config, uint64_t *repaired, char *why) {
+/* An existing file: check it against what is asked, give it more shards where there are more
+ * workers, recover. */
+static bool adopt_file(struct counters *counters, const struct counters_config *config,
+                       uint64_t *repaired, char *why) {
     struct state_header *header = &counters->header;
     if (!read_header(counters, why) || !check_geometry(counters, config, why) ||
         !reserve(counters->fd, counters->path, file_bytes(header), why)) {
@@ -375,9 +433,11 @@ static bool lock_dir(struct counters *counters, const char *dir, char *why) {
         return state_refuse(why, "%s: cannot open the state directory: %s", dir, strerror(errno));
     }
     if (flock(counters->dir_fd, LOCK_EX | LOCK_NB)) {
-        return state_refuse(why, "%s: %s", dir,
-                      errno == EWOULDBLOCK ? "another server uses this state directory; give each its own --state"
-                                           : strerror(errno));
+        return state_refuse(
+            why, "%s: %s", dir,
+            errno == EWOULDBLOCK
+                ? "another server uses this state directory; give each its own --state"
+                : strerror(errno));
     }
     return true;
 }
@@ -385,17 +445,20 @@ static bool lock_dir(struct counters *counters, const char *dir, char *why) {
 /* The directory's lock does not see a file that is linked into two of them. */
 static bool lock_file(struct counters *counters, char *why) {
     return flock(counters->fd, LOCK_EX | LOCK_NB) == 0 ||
-           state_refuse(why, "%s: %s", counters->path,
-                        errno == EWOULDBLOCK ? "another server uses this file, by another name; give each its own --state"
-                                             : strerror(errno));
+           state_refuse(
+               why, "%s: %s", counters->path,
+               errno == EWOULDBLOCK
+                   ? "another server uses this file, by another name; give each its own --state"
+                   : strerror(errno));
 }
 
-static bool open_writable(struct counters *counters, const struct counters_config *config, uint64_t *repaired,
-                          char *why) {
+static bool open_writable(struct counters *counters, const struct counters_config *config,
+                          uint64_t *repaired, char *why) {
     if (!lock_dir(counters, config->dir, why)) {
         return false;
     }
-    counters->fd = openat(counters->dir_fd, STATE_FILE_NAME, O_RDWR | O_CLOEXEC | O_NONBLOCK); /* a FIFO must not hang */
+    /* a FIFO must not hang */
+    counters->fd = openat(counters->dir_fd, STATE_FILE_NAME, O_RDWR | O_CLOEXEC | O_NONBLOCK);
     if (counters->fd >= 0) {
         return lock_file(counters, why) && adopt_file(counters, config, repaired, why);
     }
@@ -407,17 +470,20 @@ static bool open_writable(struct counters *counters, const struct counters_confi
 
 static bool config_is_valid(const struct counters_config *config, char *why) {
     if (config->workers < 1 || config->workers > COUNTERS_WORKERS_MAX) {
-        return state_refuse(why, "%u workers: must be 1 to %d", config->workers, COUNTERS_WORKERS_MAX);
+        return state_refuse(why, "%u workers: must be 1 to %d", config->workers,
+                            COUNTERS_WORKERS_MAX);
     }
-    if (config->horizon_us < US_PER_S || config->horizon_us > 24 * 3600 * US_PER_S || config->horizon_us % US_PER_S) {
+    if (config->horizon_us < US_PER_S || config->horizon_us > 24 * 3600 * US_PER_S ||
+        config->horizon_us % US_PER_S) {
         return state_refuse(why, "horizon must be 1 s to 24 h in whole seconds");
     }
-    if (config->future_us < 0 || config->future_us > 3600 * US_PER_S || config->future_us % US_PER_S) {
+    if (config->future_us < 0 || config->future_us > 3600 * US_PER_S ||
+        config->future_us % US_PER_S) {
         return state_refuse(why, "future must be 0 to 1 h in whole seconds");
     }
     if (config->node_id && !counters_node_id_is_valid(config->node_id)) {
-        return state_refuse(why, "node id '%.80s': must be 1 to %d of A-Z a-z 0-9 . _ -", config->node_id,
-                      COUNTERS_NODE_MAX - 1);
+        return state_refuse(why, "node id '%.80s': must be 1 to %d of A-Z a-z 0-9 . _ -",
+                            config->node_id, COUNTERS_NODE_MAX - 1);
     }
     return true;
 }
@@ -431,7 +497,8 @@ static struct counters *counters_new(const char *dir, bool writable, char *why) 
     counters->dir_fd = counters->fd = -1;
     pthread_mutex_init(&counters->mutex, NULL);
     counters->writable = writable;
-    if (snprintf(counters->path, sizeof counters->path, "%s/" STATE_FILE_NAME, dir) >= (int)sizeof counters->path) {
+    if (snprintf(counters->path, sizeof counters->path, "%s/" STATE_FILE_NAME, dir) >=
+        (int)sizeof counters->path) {
         state_refuse(why, "%.80s...: the state directory's name is too long", dir);
         pthread_mutex_destroy(&counters->mutex);
         free(counters);
@@ -476,8 +543,10 @@ static int free_name(const struct counters *counters) {
 
 bool state_file_may_rename(const struct counters *counters, char *why) {
     return free_name(counters) < COUNTERS_NAMES_MAX ||
-           state_refuse(why, "%s: has had %d names since it was opened; end the servers that use its copies, and start again",
-                  counters->path, COUNTERS_NAMES_MAX);
+           state_refuse(why,
+                        "%s: has had %d names since it was opened; end the servers that use its "
+                        "copies, and start again",
+                        counters->path, COUNTERS_NAMES_MAX);
 }
 
 bool state_file_rename(struct counters *counters, const char *node, char *why) {
@@ -516,13 +585,15 @@ static bool make_workers(struct counters *counters, unsigned workers, char *why)
     return true;
 }
 
-struct counters *counters_open(const struct counters_config *config, uint64_t *repaired, char *why) {
+struct counters *counters_open(const struct counters_config *config, uint64_t *repaired,
+                               char *why) {
     uint64_t changed = 0;
     if (!config_is_valid(config, why)) {
         return NULL;
     }
     struct counters *counters = counters_new(config->dir, true, why);
-    if (counters && (!open_writable(counters, config, &changed, why) || !make_workers(counters, config->workers, why))) {
+    if (counters && (!open_writable(counters, config, &changed, why) ||
+                     !make_workers(counters, config->workers, why))) {
         counters_free(counters);
         return NULL;
     }
@@ -539,16 +610,20 @@ struct counters *counters_open(const struct counters_config *config, uint64_t *r
     return counters;
 }
 
-/* A file that was closed in order must hold every invariant for a reader, too. One that a server has open, or that a
- * killed one left behind, may be in the middle of an event: it is taken as it is. */
+/* A file that was closed in order must hold every invariant for a reader, too. One that a server
+ * has open, or that a killed one left behind, may be in the middle of an event: it is taken as it
+ * is. */
 static bool check_closed(struct counters *counters, char *why) {
     char what[COUNTERS_WHY_MAX];
     for (unsigned i = 0; counters->header.clean && i < counters->shards; i++) {
         if (!shard_verify_closed(&counters->shard[i], i, what)) {
             /* Unless a server has opened it in the meantime, and counts. */
             return read_header(counters, why) &&
-                   (!counters->header.clean || state_refuse(why, "%s: is damaged: %.300s; move the file away (what was "
-                                                           "flushed is still in Redis)", counters->path, what));
+                   (!counters->header.clean ||
+                    state_refuse(why,
+                                 "%s: is damaged: %.300s; move the file away (what was flushed is "
+                                 "still in Redis)",
+                                 counters->path, what));
         }
     }
     return true;
@@ -564,8 +639,8 @@ struct counters *counters_open_readonly(const char *dir, char *why) {
     if (!opened) {
         state_refuse(why, "%s: cannot open: %s", counters->path, strerror(errno));
     }
-    if (!opened || !read_header(counters, why) || !map_file(counters, why) || !check_chunks(counters, why) ||
-        !check_closed(counters, why)) {
+    if (!opened || !read_header(counters, why) || !map_file(counters, why) ||
+        !check_chunks(counters, why) || !check_closed(counters, why)) {
         counters_free(counters);
         return NULL;
     }
@@ -580,11 +655,13 @@ void counters_close(struct counters *counters) {
     char why[COUNTERS_WHY_MAX];
     uint64_t repaired = 0;
     for (unsigned i = 0; counters->writable && i < counters->shards; i++) {
-        shard_repair(&counters->shard[i], i, RECOVERY_NONE, &repaired); /* what a reader will check: check_closed */
+        /* what a reader will check: check_closed */
+        shard_repair(&counters->shard[i], i, RECOVERY_NONE, &repaired);
     }
     if (counters->writable && counters_sync(counters)) {
         counters->header.clean = 1;
-        write_header(counters, why); /* when it fails the next start recovers as after a crash: nothing is lost */
+        /* when it fails the next start recovers as after a crash: nothing is lost */
+        write_header(counters, why);
         fsync(counters->fd);
     }
     counters_free(counters);
@@ -621,7 +698,8 @@ bool counters_set_read_back_owner(struct counters *counters) {
     const bool synced = counters_sync(counters);
     pthread_mutex_lock(&counters->mutex);
     counters->header.read_back = 1;
-    const bool ok = synced && write_header(counters, why) && fsync(counters->fd) == 0 && reference_settle(counters);
+    const bool ok = synced && write_header(counters, why) && fsync(counters->fd) == 0 &&
+                    reference_settle(counters);
     const int error = errno;
     pthread_mutex_unlock(&counters->mutex);
     errno = error;
@@ -650,9 +728,11 @@ static bool copy_open(struct counters *copy, const char *dir, char *why) {
         return false;
     }
     if (fstatat(copy->dir_fd, STATE_FILE_NAME, &there, AT_SYMLINK_NOFOLLOW) == 0) {
-        return state_refuse(why, "%s: is there already; choose another directory for the copy", copy->path);
+        return state_refuse(why, "%s: is there already; choose another directory for the copy",
+                            copy->path);
     }
-    copy->fd = openat(copy->dir_fd, TEMPORARY, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0640);
+    copy->fd =
+        openat(copy->dir_fd, TEMPORARY, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0640);
     if (copy->fd < 0) {
         return state_refuse(why, "%s.new: cannot create: %s", copy->path, strerror(errno));
     }
@@ -674,8 +754,9 @@ struct counters *counters_copy_new(const struct counters *counters, const char *
 
 bool counters_copy_end(struct counters *copy, bool ok, char *why) {
     copy->header.clean = 1;
-    if (ok && (!counters_sync(copy) || !write_header(copy, why) || fsync(copy->fd) ||
-               renameat(copy->dir_fd, TEMPORARY, copy->dir_fd, STATE_FILE_NAME) || fsync(copy->dir_fd))) {
+    if (ok &&
+        (!counters_sync(copy) || !write_header(copy, why) || fsync(copy->fd) ||
+         renameat(copy->dir_fd, TEMPORARY, copy->dir_fd, STATE_FILE_NAME) || fsync(copy->dir_fd))) {
         ok = state_refuse(why, "%s: cannot write: %s", copy->path, strerror(errno));
     }
     if (!ok && copy->fd >= 0) {

@@ -1,10 +1,12 @@
 /* The file behind the rings: layout, lock, versions. Private to the library.
  *
  *   page 0        struct state_header
- *   then          shard 0 (read back from the store), shard 1 .. n (worker threads), each: one shard_page, three rings
+ *   then          shard 0 (read back from the store), shard 1 .. n (worker threads), each: one
+ * shard_page, three rings
  *
- * A later run with more threads appends shards; one with fewer leaves the rest as they are, and they are summed. So does a
- * clock that is set: a shard holds one stretch of time, and who counts in another one takes another shard (move.c). */
+ * A later run with more threads appends shards; one with fewer leaves the rest as they are, and
+ * they are summed. So does a clock that is set: a shard holds one stretch of time, and who counts
+ * in another one takes another shard (move.c). */
 #ifndef AFORO_COUNTERS_STATE_FILE_H
 #define AFORO_COUNTERS_STATE_FILE_H
 
@@ -18,7 +20,8 @@
 #define BOOT_ID_MAX 40
 #define COUNTERS_NAMES_MAX 4
 
-/* All fields before `checksum` are covered by it; a flipped bit in a header is found, never believed. */
+/* All fields before `checksum` are covered by it; a flipped bit in a header is found, never
+ * believed. */
 struct state_header {
     char magic[8];
     uint32_t version;
@@ -27,9 +30,11 @@ struct state_header {
     int64_t future_us;
     int64_t chunks[RESOLUTIONS];
     char node[COUNTERS_NODE_MAX];
-    char boot[BOOT_ID_MAX]; /* the machine's boot during which the file was last opened for writing */
-    uint64_t read_back;     /* 1: the read-back shard was raised to what the store has, once at least */
-    uint64_t clean;         /* 1: closed in order, nothing can be half done */
+    /* the machine's boot during which the file was last opened for writing */
+    char boot[BOOT_ID_MAX];
+    /* 1: the read-back shard was raised to what the store has, once at least */
+    uint64_t read_back;
+    uint64_t clean; /* 1: closed in order, nothing can be half done */
     uint64_t checksum;
 };
 
@@ -41,15 +46,16 @@ struct counters {
     bool writable;
     char path[256];
     struct state_header header;
-    char name[COUNTERS_NAMES_MAX][COUNTERS_NODE_MAX]; /* the node's, one after the other: readers may hold on to an old one */
-    _Atomic(const char *) node;                       /* the present one */
+    /* the node's, one after the other: readers may hold on to an old one */
+    char name[COUNTERS_NAMES_MAX][COUNTERS_NODE_MAX];
+    _Atomic(const char *) node; /* the present one */
     unsigned workers;
-    unsigned mapped;              /* shards in `map`; later ones have mappings of their own */
-    _Atomic unsigned shards;      /* only grows */
-    struct shard *shard;          /* [COUNTERS_SHARDS_MOST] as in the file: what readers sum */
-    struct shard *worker;         /* [workers] each worker's hold on one of them */
-    _Atomic int64_t present_us;   /* now + future, as a reader said; 0: it did not */
-    pthread_mutex_t mutex;        /* guards the header, and who holds which shard */
+    unsigned mapped;            /* shards in `map`; later ones have mappings of their own */
+    _Atomic unsigned shards;    /* only grows */
+    struct shard *shard;        /* [COUNTERS_SHARDS_MOST] as in the file: what readers sum */
+    struct shard *worker;       /* [workers] each worker's hold on one of them */
+    _Atomic int64_t present_us; /* now + future, as a reader said; 0: it did not */
+    pthread_mutex_t mutex;      /* guards the header, and who holds which shard */
     bool held[COUNTERS_SHARDS_MOST];
 };
 
@@ -65,15 +71,17 @@ bool state_file_may_rename(const struct counters *counters, char *why);
 /* Gives the node another name, for good. By the owner of the read-back shard. False fills why. */
 bool state_file_rename(struct counters *counters, const char *node, char *why);
 
-/* An empty, writable file of the same node and geometry in the directory `dir`, which is made when missing and must hold no
- * state file; under another name until counters_copy_end, which gives it its own when `ok`, or removes it, and frees. */
+/* An empty, writable file of the same node and geometry in the directory `dir`, which is made when
+ * missing and must hold no state file; under another name until counters_copy_end, which gives it
+ * its own when `ok`, or removes it, and frees. */
 struct counters *counters_copy_new(const struct counters *counters, const char *dir, char *why);
 bool counters_copy_end(struct counters *copy, bool ok, char *why);
 
 /* The statistics of one shard, consistent. Any thread. */
 void counters_tally_shard(const struct counters *counters, unsigned index, struct shard_tally *out);
 
-/* Appends an empty shard to the file and publishes it; NULL, errno set, when that cannot be. With the mutex. */
+/* Appends an empty shard to the file and publishes it; NULL, errno set, when that cannot be. With
+ * the mutex. */
 struct shard *counters_grow(struct counters *counters);
 
 /* How far a crash may have torn the file. */
@@ -83,16 +91,17 @@ enum recovery {
     RECOVERY_TORN    /* the machine died: pages may be of different moments */
 };
 
-/* Completes what a crash left half done in one shard, and adds the number of changed counts to *repaired. `index` 0 is
- * the read-back shard. Whatever the recovery, the shard's page says afterwards what its rings hold. */
+/* Completes what a crash left half done in one shard, and adds the number of changed counts to
+ * *repaired. `index` 0 is the read-back shard. Whatever the recovery, the shard's page says
+ * afterwards what its rings hold. */
 void shard_repair(struct shard *shard, unsigned index, enum recovery recovery, uint64_t *repaired);
 
-/* Every invariant of one shard; `index` 0 is the read-back shard, whose resolutions stand each for itself. False fills
- * why (COUNTERS_WHY_MAX). */
+/* Every invariant of one shard; `index` 0 is the read-back shard, whose resolutions stand each for
+ * itself. False fills why (COUNTERS_WHY_MAX). */
 bool shard_verify(const struct shard *shard, unsigned index, char *why);
 
-/* The same for a shard of a file that was closed in order and that nobody may mend: also what its own page says of the
- * rings, which opening for writing finds again by itself. */
+/* The same for a shard of a file that was closed in order and that nobody may mend: also what its
+ * own page says of the rings, which opening for writing finds again by itself. */
 bool shard_verify_closed(const struct shard *shard, unsigned index, char *why);
 
 #endif

@@ -1,5 +1,6 @@
-/* A body is read a byte at a time by a small machine that keeps nothing of it but the value: name, '=',
- * value, '&'. What Tsung and most others send, value=<timestamp> and nothing else, is taken without it. */
+/* A body is read a byte at a time by a small machine that keeps nothing of it but the value: name,
+ * '=', value, '&'. What Tsung and most others send, value=<timestamp> and nothing else, is taken
+ * without it. */
 #include "ingest/form.h"
 
 #include <stdio.h>
@@ -7,7 +8,7 @@
 
 static const char field_name[] = "value";
 #define FIELD_NAME_LEN (sizeof field_name - 1)
-#define OFFSET_AT 19 /* characters before an offset, at least: 2016-05-28T11:11:11 */
+#define OFFSET_AT 19      /* characters before an offset, at least: 2016-05-28T11:11:11 */
 #define NAME_DIFFERS 0xff /* name_match of a name that is not ours whatever follows */
 
 enum phase { PHASE_NAME, PHASE_OURS, PHASE_OTHER };
@@ -24,14 +25,16 @@ void form_begin(struct form *form) {
 static void note_fault(struct form *form, enum form_fault fault) {
     if (form->fault == FORM_FAULT_NONE) {
         form->fault = (unsigned char)fault;
-        form->fault_at = form->at - (form->escape == 1); /* the byte last taken, or the '%' before it */
+        /* the byte last taken, or the '%' before it */
+        form->fault_at = form->at - (form->escape == 1);
     }
 }
 
 /* A byte of a name or a value, decoded. */
 static void take_decoded(struct form *form, char byte) {
     if (form->phase == PHASE_NAME) {
-        const bool matches = form->name_match < FIELD_NAME_LEN && field_name[form->name_match] == byte;
+        const bool matches =
+            form->name_match < FIELD_NAME_LEN && field_name[form->name_match] == byte;
         form->name_match = matches ? (unsigned char)(form->name_match + 1) : NAME_DIFFERS;
     } else if (form->phase == PHASE_OURS && form->values == 1) {
         if (form->value_len < TIMESTAMP_MAX) {
@@ -71,7 +74,8 @@ static int hex_digit(char byte) {
     return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
 }
 
-/* A byte after '%'. False when it cannot belong to the escape, and so is to be taken as any other. */
+/* A byte after '%'. False when it cannot belong to the escape, and so is to be taken as any other.
+ */
 static bool take_escape(struct form *form, char byte) {
     const int digit = hex_digit(byte);
     if (digit < 0) {
@@ -151,12 +155,15 @@ void form_feed(struct form *form, const char *data, size_t len) {
     }
 }
 
-static enum form_outcome explain(const struct form *form, const struct timestamp_error *error, char *why) {
-    const bool plus = error->found == ' ' && error->at < TIMESTAMP_MAX && (form->pluses >> error->at & 1);
+static enum form_outcome explain(const struct form *form, const struct timestamp_error *error,
+                                 char *why) {
+    const bool plus =
+        error->found == ' ' && error->at < TIMESTAMP_MAX && (form->pluses >> error->at & 1);
     if (plus && error->at >= OFFSET_AT) {
-        snprintf(why, FORM_WHY_MAX,
-                 "value: '+' is a blank in a form: send %%2B for the '+' of an offset (character %zu)",
-                 error->at + 1);
+        snprintf(
+            why, FORM_WHY_MAX,
+            "value: '+' is a blank in a form: send %%2B for the '+' of an offset (character %zu)",
+            error->at + 1);
         return FORM_MALFORMED;
     }
     const int prefix = snprintf(why, FORM_WHY_MAX, "value: ");
@@ -171,7 +178,8 @@ static const char *other_format(const struct form *form) {
     }
     const char first = form->first[0];
     if (first == '{' || first == '[' || first == '"') {
-        return "body: JSON is not taken; POST / takes a form, value=<timestamp>, and POST /events one timestamp a line";
+        return "body: JSON is not taken; POST / takes a form, value=<timestamp>, and POST /events "
+               "one timestamp a line";
     }
     if (first == '-' && form->firsts == 2 && form->first[1] == '-') {
         return "body: multipart is not taken; send a form: curl --data value=<timestamp>, not -F";
@@ -199,7 +207,8 @@ static struct form ended(const struct form *form) {
     return last;
 }
 
-static enum form_outcome end(const struct form *last, enum form_source source, int64_t *us, char *why) {
+static enum form_outcome end(const struct form *last, enum form_source source, int64_t *us,
+                             char *why) {
     if (last->fault == FORM_FAULT_ESCAPE) {
         snprintf(why, FORM_WHY_MAX, "%s: %% at byte %llu is not followed by two hexadecimal digits",
                  source == FORM_BODY ? "body" : "query", (unsigned long long)last->fault_at);
@@ -213,10 +222,12 @@ static enum form_outcome end(const struct form *last, enum form_source source, i
         return FORM_EMPTY;
     }
     struct timestamp_error error;
-    return timestamp_parse(last->value, last->value_len, us, &error) ? FORM_EVENT : explain(last, &error, why);
+    return timestamp_parse(last->value, last->value_len, us, &error) ? FORM_EVENT
+                                                                     : explain(last, &error, why);
 }
 
-enum form_outcome form_end_optional(const struct form *form, enum form_source source, int64_t *us, char *why) {
+enum form_outcome form_end_optional(const struct form *form, enum form_source source, int64_t *us,
+                                    char *why) {
     const struct form last = ended(form);
     const char *other = source == FORM_BODY ? other_format(&last) : NULL;
     if (other) {
@@ -235,14 +246,15 @@ bool form_has_value(const struct form *form) {
     return ended(form).values > 0;
 }
 
-/* value=<timestamp> as it stands: true when it is one. Of the bytes that mean something in a form, only '+'
- * can be part of a timestamp. */
+/* value=<timestamp> as it stands: true when it is one. Of the bytes that mean something in a form,
+ * only '+' can be part of a timestamp. */
 static bool parse_direct(const char *body, size_t len, int64_t *us) {
     const size_t start = FIELD_NAME_LEN + 1;
     struct timestamp_error ignored;
     int64_t event_us;
     if (len <= start || memcmp(body, "value=", start) != 0 || len - start > TIMESTAMP_MAX ||
-        !timestamp_parse(body + start, len - start, &event_us, &ignored) || memchr(body, '+', len) != NULL) {
+        !timestamp_parse(body + start, len - start, &event_us, &ignored) ||
+        memchr(body, '+', len) != NULL) {
         return false;
     }
     *us = event_us;

@@ -1,7 +1,7 @@
-/* Two ways through a body. Lines of the usual layout that lie whole in the read are taken by lines_run, one
- * after the other at a fixed stride, without looking for their ends: the end is where the layout says, or it
- * is not that layout. Everything else goes by lines_next: a line at a time, its end searched for, cut-off
- * pieces put together. */
+/* Two ways through a body. Lines of the usual layout that lie whole in the read are taken by
+ * lines_run, one after the other at a fixed stride, without looking for their ends: the end is
+ * where the layout says, or it is not that layout. Everything else goes by lines_next: a line at a
+ * time, its end searched for, cut-off pieces put together. */
 #include "ingest/lines.h"
 
 #include <stdio.h>
@@ -28,8 +28,9 @@ static void batch_refuse(struct lines *lines, struct lines_batch *batch) {
     batch->bad_line = lines->line++;
 }
 
-/* Takes the day and the kind of line from a line of len bytes, its end included, so that lines_run knows the
- * next ones of its kind: the layout and LF, or one byte between them that changes nothing. */
+/* Takes the day and the kind of line from a line of len bytes, its end included, so that lines_run
+ * knows the next ones of its kind: the layout and LF, or one byte between them that changes
+ * nothing. */
 static void lines_learn(struct lines *lines, const char *line, size_t len) {
     if (len != TIMESTAMP_FAST_LEN + 1 && len != TIMESTAMP_FAST_LEN + 2) {
         return;
@@ -42,16 +43,18 @@ static void lines_learn(struct lines *lines, const char *line, size_t len) {
     }
 }
 
-/* Takes as many lines of the known layout and day from the front of data as there are and fit the batch;
- * returns the bytes used. Here a line costs about 2 ns, 3.5 without SSE2 (bench/lines.c). */
-static size_t lines_run(struct lines *lines, const char *data, size_t len, struct lines_batch *batch) {
+/* Takes as many lines of the known layout and day from the front of data as there are and fit the
+ * batch; returns the bytes used. Here a line costs about 2 ns, 3.5 without SSE2 (bench/lines.c). */
+static size_t lines_run(struct lines *lines, const char *data, size_t len,
+                        struct lines_batch *batch) {
     const struct timestamp_day day = lines->day; /* a copy: stores to the batch cannot change it */
     const size_t stride = lines->stride;
     const char last = lines->last;
     const char *at = data;
     int64_t *us = batch->us + batch->n;
     while (us < batch->us + LINES_BATCH && (size_t)(data + len - at) >= stride &&
-           at[TIMESTAMP_FAST_LEN] == last && at[stride - 1] == '\n' && timestamp_fast(&day, at, us)) {
+           at[TIMESTAMP_FAST_LEN] == last && at[stride - 1] == '\n' &&
+           timestamp_fast(&day, at, us)) {
         us++;
         at += stride;
     }
@@ -64,8 +67,10 @@ static size_t lines_run(struct lines *lines, const char *data, size_t len, struc
     return (size_t)(at - data);
 }
 
-/* One whole line, without its LF. False when it ends the batch: refused, or empty after good ones. */
-static bool lines_take(struct lines *lines, const char *line, size_t len, struct lines_batch *batch) {
+/* One whole line, without its LF. False when it ends the batch: refused, or empty after good ones.
+ */
+static bool lines_take(struct lines *lines, const char *line, size_t len,
+                       struct lines_batch *batch) {
     if (len > 0 && line[len - 1] == '\r') {
         len--;
     }
@@ -94,8 +99,8 @@ static void lines_hold(struct lines *lines, const char *piece, size_t len) {
 
 /* The line that was put away is whole now. */
 static bool lines_take_held(struct lines *lines, struct lines_batch *batch) {
-    /* Any text of more than TIMESTAMP_MAX bytes is refused by its length alone; the bytes that are there will
-     * do. */
+    /* Any text of more than TIMESTAMP_MAX bytes is refused by its length alone; the bytes that are
+     * there will do. */
     const size_t len = lines->overlong ? TIMESTAMP_MAX + 1 : lines->held;
     if (lines->overlong) {
         lines->part[TIMESTAMP_MAX] = 0; /* not a CR that would make it one shorter */
@@ -105,8 +110,8 @@ static bool lines_take_held(struct lines *lines, struct lines_batch *batch) {
     return lines_take(lines, lines->part, len, batch);
 }
 
-/* The next line, or the piece of it that is here. Adds the bytes it used to *used; false when it ends the
- * batch. */
+/* The next line, or the piece of it that is here. Adds the bytes it used to *used; false when it
+ * ends the batch. */
 static bool lines_next(struct lines *lines, const char *data, size_t len, struct lines_batch *batch,
                        size_t *used) {
     const char *end = memchr(data, '\n', len);
@@ -152,9 +157,10 @@ void lines_end(struct lines *lines, struct lines_batch *batch) {
 size_t lines_explain(const struct timestamp_error *error, char *buf, size_t cap) {
     const size_t len = timestamp_explain(error, buf, cap);
     const bool too_long = error->at == TIMESTAMP_MAX && !error->what;
-    const char *hint = too_long ? "; are the line ends lost? (curl: --data-binary @FILE, not --data)"
-                       : error->at == 0 && error->found ? "; a line is one timestamp and nothing else"
-                                                        : "";
+    const char *hint =
+        too_long ? "; are the line ends lost? (curl: --data-binary @FILE, not --data)"
+        : error->at == 0 && error->found ? "; a line is one timestamp and nothing else"
+                                         : "";
     const int more = snprintf(buf + len, cap - len, "%s", hint);
     return len + (size_t)more < cap ? len + (size_t)more : cap - 1;
 }

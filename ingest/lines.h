@@ -1,6 +1,7 @@
-/* Stream of lines, one timestamp each -> event times. Pure: no I/O, no allocation; any thread, one `struct
- * lines` per body. Lines may be split anywhere between two reads; LF or CRLF; the last line with or without
- * an end; a line that is empty (or only CR) is no event and is passed over, but has a number. */
+/* Stream of lines, one timestamp each -> event times. Pure: no I/O, no allocation; any thread, one
+ * `struct lines` per body. Lines may be split anywhere between two reads; LF or CRLF; the last line
+ * with or without an end; a line that is empty (or only CR) is no event and is passed over, but has
+ * a number. */
 #ifndef AFORO_INGEST_LINES_H
 #define AFORO_INGEST_LINES_H
 
@@ -11,21 +12,23 @@
 
 /* The part of a line that the last read cut off, and where in the body we are. */
 struct lines {
-    uint64_t line;                /* number of the line now being read, from 1 */
-    unsigned char held;           /* bytes in part[] */
-    bool overlong;                /* the line under way is longer than any timestamp: pass over the rest */
+    uint64_t line;      /* number of the line now being read, from 1 */
+    unsigned char held; /* bytes in part[] */
+    /* the line under way is longer than any timestamp: pass over the rest */
+    bool overlong;
     unsigned char stride;         /* bytes of a line of the layout last seen, with its end */
     char last;                    /* the byte after the digits in such a line: LF, CR or Z */
     char part[TIMESTAMP_MAX + 1]; /* + CR */
     struct timestamp_day day;     /* the day last seen */
 };
 
-/* What one call yields: n event times of the consecutive lines first_line, first_line + 1, ..., and then at
- * most one line that is malformed. */
+/* What one call yields: n event times of the consecutive lines first_line, first_line + 1, ..., and
+ * then at most one line that is malformed. */
 struct lines_batch {
     uint64_t first_line;
     uint32_t n;
-    bool malformed; /* a refused line follows the n good ones: bad_line and error say which and why */
+    /* a refused line follows the n good ones: bad_line and error say which and why */
+    bool malformed;
     uint64_t bad_line;
     struct timestamp_error error;
     int64_t us[LINES_BATCH];
@@ -34,14 +37,15 @@ struct lines_batch {
 void lines_begin(struct lines *lines);
 
 /* Reads from data[0..len) until the batch is full, a line is malformed, an empty line ends a run of
- * consecutive ones, or the data are used up. Returns how many bytes were used (call again with the rest while
- * it is less than len; a call always either uses bytes or yields something). */
+ * consecutive ones, or the data are used up. Returns how many bytes were used (call again with the
+ * rest while it is less than len; a call always either uses bytes or yields something). */
 size_t lines_feed(struct lines *lines, const char *data, size_t len, struct lines_batch *batch);
 
 /* The end of the body: a last line without an end is yielded into batch (n is 0 or 1). */
 void lines_end(struct lines *lines, struct lines_batch *batch);
 
-/* The sentence of a line's error as timestamp_explain has it, with what a whole line of another kind asks for. */
+/* The sentence of a line's error as timestamp_explain has it, with what a whole line of another
+ * kind asks for. */
 size_t lines_explain(const struct timestamp_error *error, char *buf, size_t cap);
 
 #endif

@@ -7,7 +7,8 @@
 #include <stdio.h>
 
 #define MIN_US (60 * US_PER_S)
-#define ZONE_STEP_US (30 * MIN_US) /* nearly all clocks of the world are off UTC by whole or half hours */
+/* nearly all clocks of the world are off UTC by whole or half hours */
+#define ZONE_STEP_US (30 * MIN_US)
 #define ZONE_MAX_US (14 * 60 * MIN_US)
 #define ZONE_ROOM_US (2 * MIN_US) /* for the way of the event, and clocks that are not exact */
 
@@ -25,13 +26,15 @@ size_t span_explain(const struct span *span, int64_t event_us, char *buf, size_t
     char by[UNITS_SAY_MAX], off[UNITS_SAY_MAX], most[UNITS_SAY_MAX];
     int len;
     if (off_us <= most_us) {
-        len = snprintf(buf, cap,
-                       "too late: this server's clock was set back, and what it keeps begins after that time");
+        len = snprintf(
+            buf, cap,
+            "too late: this server's clock was set back, and what it keeps begins after that time");
     } else {
         units_say_duration(off_us - most_us, by, sizeof by);
         units_say_duration(off_us, off, sizeof off);
         units_say_duration(most_us, most, sizeof most);
-        len = snprintf(buf, cap, "%s by %s: it is %s %s, %s is %s%s", late ? "too late" : "too far ahead", by, off,
+        len = snprintf(buf, cap, "%s by %s: it is %s %s, %s is %s%s",
+                       late ? "too late" : "too far ahead", by, off,
                        late ? "ago" : "ahead of this server's clock",
                        late ? "the horizon" : "the most that is taken", most,
                        looks_local(off_us) ? "; times are UTC, is this a local one?" : "");

@@ -1,5 +1,5 @@
-/* Every form of a timestamp, read from left to right; the first byte that is wrong ends it, with the reason.
- * The one form that comes by the million is tried first, by timestamp_fast.h. */
+/* Every form of a timestamp, read from left to right; the first byte that is wrong ends it, with
+ * the reason. The one form that comes by the million is tried first, by timestamp_fast.h. */
 #include "ingest/timestamp.h"
 
 #include "counters/time/civil.h"
@@ -14,7 +14,8 @@
 
 #define FRACTION_DIGITS_MAX 9
 #define EPOCH_DIGITS_MAX 19
-#define EPOCH_S_END UINT64_C(100000000000)        /* from here on it is milliseconds: 1973 in them */
+/* from here on it is milliseconds: 1973 in them */
+#define EPOCH_S_END UINT64_C(100000000000)
 #define EPOCH_MS_END UINT64_C(100000000000000)    /* microseconds */
 #define EPOCH_US_END UINT64_C(100000000000000000) /* nanoseconds */
 
@@ -111,8 +112,9 @@ static bool read_fraction(struct reader *r, int64_t *us) {
     return r->at > first || fail_here(r, "a digit");
 }
 
-/* The fraction of a second, if there is one. After a comma it has 3, 6 or 9 digits, as clocks and loggers write it: of
- * other lengths it is more likely the next column of a table, and must not be taken for a part of the time. */
+/* The fraction of a second, if there is one. After a comma it has 3, 6 or 9 digits, as clocks and
+ * loggers write it: of other lengths it is more likely the next column of a table, and must not be
+ * taken for a part of the time. */
 static bool read_decimals(struct reader *r, int64_t *us) {
     *us = 0;
     if (!byte_here(r, '.') && !byte_here(r, ',')) {
@@ -128,8 +130,8 @@ static bool read_decimals(struct reader *r, int64_t *us) {
 
 static bool read_date(struct reader *r, int64_t *day) {
     int year = 0, month = 0, day_of_month = 0;
-    if (!read_number(r, 4, &year) || !read_byte(r, '-', "'-'") || !read_two(r, 1, 12, "month", &month) ||
-        !read_byte(r, '-', "'-'")) {
+    if (!read_number(r, 4, &year) || !read_byte(r, '-', "'-'") ||
+        !read_two(r, 1, 12, "month", &month) || !read_byte(r, '-', "'-'")) {
         return false;
     }
     if (!read_two(r, 1, civil_days_in_month(year, month), "day", &day_of_month)) {
@@ -155,8 +157,8 @@ static bool read_time_of_day(struct reader *r, int64_t *second_of_day) {
     return true;
 }
 
-/* Z, +hh:mm, -hh:mm, the same without the colon, or nothing: how many seconds the clock that wrote it is ahead of
- * UTC. */
+/* Z, +hh:mm, -hh:mm, the same without the colon, or nothing: how many seconds the clock that wrote
+ * it is ahead of UTC. */
 static bool read_offset(struct reader *r, const char *expected, int64_t *ahead_s) {
     *ahead_s = 0;
     if (r->at == r->len) {
@@ -208,7 +210,8 @@ static bool read_calendar(struct reader *r, int64_t *us) {
     if (!read_decimals(r, &fraction_us)) {
         return false;
     }
-    const char *expected = r->at == whole ? "'.', 'Z', an offset or the end" : "a digit, 'Z', an offset or the end";
+    const char *expected =
+        r->at == whole ? "'.', 'Z', an offset or the end" : "a digit, 'Z', an offset or the end";
     if (!read_offset(r, expected, &ahead_s) || !read_end(r)) {
         return false;
     }
@@ -249,8 +252,8 @@ static bool read_epoch(struct reader *r, int64_t *us) {
     return true;
 }
 
-/* Is it a number since the epoch? A date has its first '-' after four digits; what has more digits than that,
- * or a point or nothing after them, is meant to be a number. */
+/* Is it a number since the epoch? A date has its first '-' after four digits; what has more digits
+ * than that, or a point or nothing after them, is meant to be a number. */
 static bool looks_like_epoch(const struct reader *r) {
     struct reader ahead = *r;
     while (digit_here(&ahead)) {
@@ -259,7 +262,8 @@ static bool looks_like_epoch(const struct reader *r) {
     return ahead.at > 4 || (ahead.at > 0 && (ahead.at == ahead.len || byte_here(&ahead, '.')));
 }
 
-bool timestamp_parse_plain(const char *text, size_t len, int64_t *us, struct timestamp_error *error) {
+bool timestamp_parse_plain(const char *text, size_t len, int64_t *us,
+                           struct timestamp_error *error) {
     struct reader r = {.text = (const unsigned char *)text, .len = len, .error = error};
     if (len == 0) {
         return fail(&r, FAULT_EMPTY, 0);
@@ -271,7 +275,8 @@ bool timestamp_parse_plain(const char *text, size_t len, int64_t *us, struct tim
 }
 
 bool timestamp_parse(const char *text, size_t len, int64_t *us, struct timestamp_error *error) {
-    if (len == TIMESTAMP_FAST_LEN || (len == TIMESTAMP_FAST_LEN + 1 && (text[len - 1] | 0x20) == 'z')) {
+    if (len == TIMESTAMP_FAST_LEN ||
+        (len == TIMESTAMP_FAST_LEN + 1 && (text[len - 1] | 0x20) == 'z')) {
         struct timestamp_day day;
         if (timestamp_day_learn(&day, text) && timestamp_fast(&day, text, us)) {
             return true;
@@ -300,16 +305,19 @@ size_t timestamp_explain(const struct timestamp_error *e, char *buf, size_t cap)
         break;
     case FAULT_BYTE:
         quote_byte(e->found, found);
-        len = snprintf(buf, cap, "expected %s at character %zu, found %s", e->what, e->at + 1, found);
+        len =
+            snprintf(buf, cap, "expected %s at character %zu, found %s", e->what, e->at + 1, found);
         break;
     case FAULT_ENDS:
-        len = snprintf(buf, cap, "expected %s at character %zu, but it ends there", e->what, e->at + 1);
+        len = snprintf(buf, cap, "expected %s at character %zu, but it ends there", e->what,
+                       e->at + 1);
         break;
     case FAULT_RANGE:
         len = snprintf(buf, cap, "%s %d is out of range", e->what, e->value);
         break;
     case FAULT_DAY:
-        len = snprintf(buf, cap, "day %d is out of range for %04d-%02d", e->value, e->year, e->month);
+        len =
+            snprintf(buf, cap, "day %d is out of range for %04d-%02d", e->value, e->year, e->month);
         break;
     case FAULT_FRACTION_DIGITS:
         len = snprintf(buf, cap, "more than %d digits after the point", FRACTION_DIGITS_MAX);
@@ -321,7 +329,8 @@ size_t timestamp_explain(const struct timestamp_error *e, char *buf, size_t cap)
         len = snprintf(buf, cap, "an epoch time has a fraction only in seconds, below 10^11");
         break;
     case FAULT_COMMA:
-        len = snprintf(buf, cap, "3, 6 or 9 digits must follow the comma at character %zu, or write a point",
+        len = snprintf(buf, cap,
+                       "3, 6 or 9 digits must follow the comma at character %zu, or write a point",
                        e->at + 1);
         break;
     }

@@ -1,18 +1,19 @@
-/* The one layout that comes by the million, YYYY-MM-DD HH:MM:SS.ffffff (26 bytes; a T may stand for the
- * blank), without a branch per digit: all bytes are checked and converted at once. Says yes, or nothing:
- * whoever gets false asks timestamp_parse_plain, which accepts all that this does (and second 60) and knows
- * the reason of a refusal.
+/* The one layout that comes by the million, YYYY-MM-DD HH:MM:SS.ffffff (26 bytes; a T may stand for
+ * the blank), without a branch per digit: all bytes are checked and converted at once. Says yes, or
+ * nothing: whoever gets false asks timestamp_parse_plain, which accepts all that this does (and
+ * second 60) and knows the reason of a refusal.
  *
- * The date is not converted but compared with one that was (struct timestamp_day, owned by the caller): a
- * stream of events seldom changes its day, in whatever order they come.
+ * The date is not converted but compared with one that was (struct timestamp_day, owned by the
+ * caller): a stream of events seldom changes its day, in whatever order they come.
  *
  *      0         10              26
  *      YYYY-MM-DD HH:MM:SS.ffffff
- *      |---- head ----|             16 bytes: the date and what follows it must be equal to the day's prefix
+ *      |---- head ----|             16 bytes: the date and what follows it must be equal to the
+ * day's prefix
  *                |---- tail ----|   16 bytes: ?HH:MM:SS.ffffff
  *
- * Digits: b ^ '0' is 0..9 for a digit and more for any other byte; b ^ ':' is 0 for a colon alone. So one xor
- * with a pattern and one comparison with a limit per place checks a whole word. */
+ * Digits: b ^ '0' is 0..9 for a digit and more for any other byte; b ^ ':' is 0 for a colon alone.
+ * So one xor with a pattern and one comparison with a limit per place checks a whole word. */
 #ifndef AFORO_INGEST_TIMESTAMP_FAST_H
 #define AFORO_INGEST_TIMESTAMP_FAST_H
 
@@ -28,8 +29,8 @@
 #define TIMESTAMP_FAST_LEN 26
 #define TIMESTAMP_PREFIX_LEN 11 /* YYYY-MM-DD and the blank or T */
 
-/* A date as it was written, and when that day begins. Always a true one: there is no "none" a client could
- * imitate. */
+/* A date as it was written, and when that day begins. Always a true one: there is no "none" a
+ * client could imitate. */
 struct timestamp_day {
     char prefix[16]; /* bytes from TIMESTAMP_PREFIX_LEN on are of no account */
     int64_t us;
@@ -45,8 +46,9 @@ static inline uint64_t timestamp_word(const char *bytes) {
     return word;
 }
 
-/* Is every byte of `word` at most the byte of `limit` (each <= 127) in its place? A byte that is more sets
- * the highest bit of its place, and carries into the next only when it did so by itself. */
+/* Is every byte of `word` at most the byte of `limit` (each <= 127) in its place? A byte that is
+ * more sets the highest bit of its place, and carries into the next only when it did so by itself.
+ */
 static inline bool timestamp_within(uint64_t word, uint64_t limit) {
     const uint64_t high = UINT64_C(0x8080808080808080);
     return (((word + (~high - limit)) | word) & high) == 0;
@@ -61,8 +63,8 @@ static inline unsigned timestamp_byte(uint64_t word, unsigned i) {
     return (unsigned)(word >> (8 * i)) & 0xff;
 }
 
-/* Reads text[0..11) into *day: the date and a blank, T or t; text[0..16) is copied. False, with *day as it
- * was, when that is not a date. */
+/* Reads text[0..11) into *day: the date and a blank, T or t; text[0..16) is copied. False, with
+ * *day as it was, when that is not a date. */
 static inline bool timestamp_day_learn(struct timestamp_day *day, const char *text) {
     const uint64_t digits = timestamp_word(text) ^ timestamp_word("0000-00-");
     const unsigned day_tens = (unsigned char)text[8] - (unsigned)'0';
@@ -75,7 +77,8 @@ static inline bool timestamp_day_learn(struct timestamp_day *day, const char *te
     const int year = (int)(timestamp_byte(pairs, 0) * 100 + timestamp_byte(pairs, 2));
     const int month = (int)timestamp_byte(pairs, 5);
     const int day_of_month = (int)(day_tens * 10 + day_ones);
-    if (month < 1 || month > 12 || day_of_month < 1 || day_of_month > civil_days_in_month(year, month)) {
+    if (month < 1 || month > 12 || day_of_month < 1 ||
+        day_of_month > civil_days_in_month(year, month)) {
         return false;
     }
     memcpy(day->prefix, text, sizeof day->prefix);
@@ -88,9 +91,10 @@ static inline void timestamp_day_begin(struct timestamp_day *day) {
     memcpy(day->prefix, "1970-01-01 ", TIMESTAMP_PREFIX_LEN);
 }
 
-/* text[0..26) into *us when it is of the layout and of that day; false, with *us as it was, for anything
- * else. With words of 64 bits. */
-static inline bool timestamp_fast_swar(const struct timestamp_day *day, const char *text, int64_t *us) {
+/* text[0..26) into *us when it is of the layout and of that day; false, with *us as it was, for
+ * anything else. With words of 64 bits. */
+static inline bool timestamp_fast_swar(const struct timestamp_day *day, const char *text,
+                                       int64_t *us) {
     const uint64_t date = timestamp_word(text) ^ timestamp_word(day->prefix);
     const uint64_t rest = (timestamp_word(text + 3) ^ timestamp_word(day->prefix + 3));
     const uint64_t clock = timestamp_word(text + 11) ^ timestamp_word("00:00:00");
@@ -102,44 +106,50 @@ static inline bool timestamp_fast_swar(const struct timestamp_day *day, const ch
         return false;
     }
     const uint64_t pairs = timestamp_pairs(second);
-    const unsigned s = hour * 3600 + timestamp_byte(clock_pairs, 3) * 60 + timestamp_byte(clock_pairs, 6);
-    const unsigned fraction_us =
-        timestamp_byte(pairs, 2) * 10000 + timestamp_byte(pairs, 4) * 100 + timestamp_byte(pairs, 6);
+    const unsigned s =
+        hour * 3600 + timestamp_byte(clock_pairs, 3) * 60 + timestamp_byte(clock_pairs, 6);
+    const unsigned fraction_us = timestamp_byte(pairs, 2) * 10000 + timestamp_byte(pairs, 4) * 100 +
+                                 timestamp_byte(pairs, 6);
     *us = day->us + (int64_t)s * US_PER_S + fraction_us;
     return true;
 }
 
 #ifdef __SSE2__
 /* The same with words of 128 bits. */
-static inline bool timestamp_fast_sse2(const struct timestamp_day *day, const char *text, int64_t *us) {
+static inline bool timestamp_fast_sse2(const struct timestamp_day *day, const char *text,
+                                       int64_t *us) {
     const __m128i head = _mm_xor_si128(_mm_loadu_si128((const __m128i *)(const void *)text),
                                        _mm_loadu_si128((const __m128i *)(const void *)day->prefix));
-    const __m128i tail = _mm_xor_si128(
-        _mm_loadu_si128((const __m128i *)(const void *)(text + 10)),
-        _mm_setr_epi8(0, '0', '0', ':', '0', '0', ':', '0', '0', '.', '0', '0', '0', '0', '0', '0'));
+    const __m128i tail = _mm_xor_si128(_mm_loadu_si128((const __m128i *)(const void *)(text + 10)),
+                                       _mm_setr_epi8(0, '0', '0', ':', '0', '0', ':', '0', '0', '.',
+                                                     '0', '0', '0', '0', '0', '0'));
     const __m128i head_limit = _mm_setr_epi8(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, -1, -1, -1, -1, -1);
     const __m128i tail_limit = _mm_setr_epi8(-1, 2, 9, 0, 5, 9, 0, 5, 9, 0, 9, 9, 9, 9, 9, 9);
     const __m128i zero = _mm_setzero_si128();
-    const __m128i beyond = _mm_or_si128(_mm_subs_epu8(head, head_limit), _mm_subs_epu8(tail, tail_limit));
+    const __m128i beyond =
+        _mm_or_si128(_mm_subs_epu8(head, head_limit), _mm_subs_epu8(tail, tail_limit));
 
-    /* Neighbours, each times what its place is worth:  ?H H: MM :S | S. ff ff ff  ->  minutes, minutes,
-     * minutes, 10 s and  s, and three numbers 0..99. A place of a colon is worth 0, and so is that of the
-     * blank. */
+    /* Neighbours, each times what its place is worth:  ?H H: MM :S | S. ff ff ff  ->  minutes,
+     * minutes, minutes, 10 s and  s, and three numbers 0..99. A place of a colon is worth 0, and so
+     * is that of the blank. */
     const __m128i low =
         _mm_madd_epi16(_mm_unpacklo_epi8(tail, zero), _mm_setr_epi16(0, 600, 60, 0, 10, 1, 0, 10));
     const __m128i high =
         _mm_madd_epi16(_mm_unpackhi_epi8(tail, zero), _mm_setr_epi16(1, 0, 10, 1, 10, 1, 10, 1));
-    /* And their neighbours:  hours in s | minutes and tens of s in s | s and 1/100 s in 100 us | us */
-    const __m128i sums =
-        _mm_madd_epi16(_mm_packs_epi32(low, high), _mm_setr_epi16(60, 60, 60, 1, 10000, 100, 100, 1));
+    /* And their neighbours:  hours in s | minutes and tens of s in s | s and 1/100 s in 100 us | us
+     */
+    const __m128i sums = _mm_madd_epi16(_mm_packs_epi32(low, high),
+                                        _mm_setr_epi16(60, 60, 60, 1, 10000, 100, 100, 1));
     const uint64_t s_pair = (uint64_t)_mm_cvtsi128_si64(sums);
     const uint64_t us_pair = (uint64_t)_mm_cvtsi128_si64(_mm_unpackhi_epi64(sums, sums));
     const uint32_t s = (uint32_t)s_pair + (uint32_t)(s_pair >> 32);
-    /* Minutes and seconds are right by their digits; then the sum tells whether the hour was below 24. */
+    /* Minutes and seconds are right by their digits; then the sum tells whether the hour was
+     * below 24. */
     if (_mm_movemask_epi8(_mm_cmpeq_epi8(beyond, zero)) != 0xffff || s >= 86400) {
         return false;
     }
-    *us = day->us + (int64_t)(s * (uint64_t)US_PER_S + (uint32_t)us_pair * UINT64_C(100) + (us_pair >> 32));
+    *us = day->us +
+          (int64_t)(s * (uint64_t)US_PER_S + (uint32_t)us_pair * UINT64_C(100) + (us_pair >> 32));
     return true;
 }
 #endif

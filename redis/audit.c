@@ -15,7 +15,8 @@ struct report {
     void *cls;
 };
 
-__attribute__((format(printf, 2, 3))) static void find(const struct report *report, const char *format, ...) {
+__attribute__((format(printf, 2, 3))) static void find(const struct report *report,
+                                                       const char *format, ...) {
     char sentence[AUDIT_SENTENCE_MAX];
     const int n = snprintf(sentence, sizeof sentence, "%.80s: ", report->key);
     va_list args;
@@ -36,8 +37,8 @@ static bool is(const redisReply *field, const char *name) {
     return strcmp(field->str, name) == 0;
 }
 
-static void take_field(const struct report *report, enum resolution r, const redisReply *field, const redisReply *value,
-                       struct chunk_hash *hash) {
+static void take_field(const struct report *report, enum resolution r, const redisReply *field,
+                       const redisReply *value, struct chunk_hash *hash) {
     uint32_t slot = 0;
     struct part part;
     if (schema_slot(r, field->str, (size_t)field->len, &slot)) {
@@ -59,25 +60,29 @@ static void take_field(const struct report *report, enum resolution r, const red
     } else if (is(field, "final")) {
         hash->final = true;
     } else {
-        find(report, "field '%.40s' is none of aforo's; is another program using this key?", field->str);
+        find(report, "field '%.40s' is none of aforo's; is another program using this key?",
+             field->str);
     }
 }
 
-static void check_chunk(const struct report *report, enum resolution r, int64_t chunk, const struct chunk_hash *hash) {
+static void check_chunk(const struct report *report, enum resolution r, int64_t chunk,
+                        const struct chunk_hash *hash) {
     for (uint32_t slot = 0; !hash->final && slot < resolution_table[r].slots; slot++) {
         if (hash->total[slot] != hash->parts[slot]) {
-            find(report, "window %02u: its total is %" PRIu64 ", and the nodes' parts sum to %" PRIu64, slot, hash->total[slot],
-                 hash->parts[slot]);
+            find(report,
+                 "window %02u: its total is %" PRIu64 ", and the nodes' parts sum to %" PRIu64,
+                 slot, hash->total[slot], hash->parts[slot]);
         }
     }
     if (hash->until_s != (uint64_t)schema_until_s(r, chunk)) {
-        find(report, "until is %" PRIu64 ", and should be %" PRId64, hash->until_s, schema_until_s(r, chunk));
+        find(report, "until is %" PRIu64 ", and should be %" PRId64, hash->until_s,
+             schema_until_s(r, chunk));
     }
 }
 
 /* One reply of HGETALL. *there: is there anything? False fills why. */
-static bool take_chunk(const redisReply *reply, const struct report *report, enum resolution r, int64_t chunk,
-                       struct chunk_hash *hash, char *why) {
+static bool take_chunk(const redisReply *reply, const struct report *report, enum resolution r,
+                       int64_t chunk, struct chunk_hash *hash, char *why) {
     memset(hash, 0, sizeof *hash);
     if (reply->type != REDIS_REPLY_ARRAY || reply->elements % 2) {
         snprintf(why, LINK_WHY_MAX, "%.80s: %.150s", report->key,
@@ -85,7 +90,8 @@ static bool take_chunk(const redisReply *reply, const struct report *report, enu
         return false;
     }
     for (size_t i = 0; i < reply->elements; i += 2) {
-        if (reply->element[i]->type != REDIS_REPLY_STRING || reply->element[i + 1]->type != REDIS_REPLY_STRING) {
+        if (reply->element[i]->type != REDIS_REPLY_STRING ||
+            reply->element[i + 1]->type != REDIS_REPLY_STRING) {
             snprintf(why, LINK_WHY_MAX, "%.80s: an answer that is no hash", report->key);
             return false;
         }
@@ -97,8 +103,8 @@ static bool take_chunk(const redisReply *reply, const struct report *report, enu
     return true;
 }
 
-bool audit_chunks(struct link *link, enum resolution r, int64_t first, uint32_t n, uint64_t *counts, bool *there,
-                  audit_finding *finding, void *cls, char *why) {
+bool audit_chunks(struct link *link, enum resolution r, int64_t first, uint32_t n, uint64_t *counts,
+                  bool *there, audit_finding *finding, void *cls, char *why) {
     const uint32_t slots = resolution_table[r].slots;
     char key[SCHEMA_KEY_MAX], later[LINK_WHY_MAX];
     bool ok = true;
@@ -118,7 +124,8 @@ bool audit_chunks(struct link *link, enum resolution r, int64_t first, uint32_t 
             const struct report report = {key, finding, cls};
             schema_chunk_key(r, first + j % n, j / n, key);
             redisReply *reply = link_reply(link, ok ? why : later);
-            ok = reply && take_chunk(reply, &report, r, first + j % n, &hash, ok ? why : later) && ok;
+            ok = reply && take_chunk(reply, &report, r, first + j % n, &hash, ok ? why : later) &&
+                 ok;
             for (uint32_t slot = 0; ok && slot < slots; slot++) {
                 counts[(size_t)(j % n) * slots + slot] += hash.total[slot];
             }

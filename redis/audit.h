@@ -1,5 +1,5 @@
-/* Is what lies in Redis what it should be? Every total is the sum of its parts, every part is whole, and nothing else stands in
- * a chunk's hash. Over a connected link, by its thread. */
+/* Is what lies in Redis what it should be? Every total is the sum of its parts, every part is
+ * whole, and nothing else stands in a chunk's hash. Over a connected link, by its thread. */
 #ifndef AFORO_REDIS_AUDIT_H
 #define AFORO_REDIS_AUDIT_H
 
@@ -13,10 +13,10 @@
 /* A finding: a sentence that names the key. */
 typedef void audit_finding(void *cls, const char *sentence);
 
-/* Reads chunks [first, first + n) of a resolution in all groups: their totals into counts[n * slots], 0 where there is nothing;
- * whether there is anything into there[n]; and says what is wrong with them, each thing once. False fills why (LINK_WHY_MAX)
- * when they could not be read. */
-bool audit_chunks(struct link *link, enum resolution r, int64_t first, uint32_t n, uint64_t *counts, bool *there,
-                  audit_finding *finding, void *cls, char *why);
+/* Reads chunks [first, first + n) of a resolution in all groups: their totals into counts[n *
+ * slots], 0 where there is nothing; whether there is anything into there[n]; and says what is wrong
+ * with them, each thing once. False fills why (LINK_WHY_MAX) when they could not be read. */
+bool audit_chunks(struct link *link, enum resolution r, int64_t first, uint32_t n, uint64_t *counts,
+                  bool *there, audit_finding *finding, void *cls, char *why);
 
 #endif

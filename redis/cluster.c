@@ -10,8 +10,8 @@
 #define NOWHERE (-1)
 #define ROUNDS_MAX 16 /* times that a queue goes out, at the most */
 #define PAUSE_MS 20   /* before what was told to come again is sent again */
-#define REST_MS                                                                                              \
-    1000 /* a node that did not answer is left alone so long: each try may cost a whole time-out */
+/* a node that did not answer is left alone so long: each try may cost a whole time-out */
+#define REST_MS 1000
 
 struct node {
     struct redis_host host;
@@ -45,8 +45,7 @@ struct cluster {
     char why[LINK_WHY_MAX]; /* of what failed last in this run */
 };
 
-/* ---- slots
- * ------------------------------------------------------------------------------------------------------- */
+/* ---- slots ---- */
 
 static uint16_t crc16(const char *data, size_t len) {
     uint16_t crc = 0;
@@ -71,8 +70,7 @@ uint16_t cluster_slot(const char *key, size_t len) {
     return crc16(key, len) % CLUSTER_SLOTS;
 }
 
-/* ---- nodes
- * ------------------------------------------------------------------------------------------------------- */
+/* ---- nodes ---- */
 
 /* The node at that address, made when new; NOWHERE when there are too many or no memory. */
 static int node_at(struct cluster *cluster, const struct redis_host *host) {
@@ -114,8 +112,8 @@ static bool node_ready(struct cluster *cluster, struct node *node, bool *refused
         if (!*cluster->why) {
             char address[REDIS_ADDRESS_MAX];
             redis_host_render(&node->host, address);
-            snprintf(cluster->why, LINK_WHY_MAX, "%.120s: has not answered, is tried again within a second",
-                     address);
+            snprintf(cluster->why, LINK_WHY_MAX,
+                     "%.120s: has not answered, is tried again within a second", address);
         }
         return false;
     }
@@ -125,17 +123,19 @@ static bool node_ready(struct cluster *cluster, struct node *node, bool *refused
         cluster->stale = true;
         return false;
     }
-    cluster->shaken = cluster->shaken || cluster->connected; /* it was not there when we connected */
+    /* it was not there when we connected */
+    cluster->shaken = cluster->shaken || cluster->connected;
     return true;
 }
 
-/* ---- the map
- * ----------------------------------------------------------------------------------------------------- */
+/* ---- the map ---- */
 
 /* One range of CLUSTER SLOTS: first, last, [host, port, ...] of the master, replicas. */
-static bool take_range(struct cluster *cluster, const redisReply *range, const struct redis_host *asked) {
+static bool take_range(struct cluster *cluster, const redisReply *range,
+                       const struct redis_host *asked) {
     if (range->type != REDIS_REPLY_ARRAY || range->elements < 3 ||
-        range->element[0]->type != REDIS_REPLY_INTEGER || range->element[1]->type != REDIS_REPLY_INTEGER ||
+        range->element[0]->type != REDIS_REPLY_INTEGER ||
+        range->element[1]->type != REDIS_REPLY_INTEGER ||
         range->element[2]->type != REDIS_REPLY_ARRAY || range->element[2]->elements < 2 ||
         range->element[2]->element[1]->type != REDIS_REPLY_INTEGER) {
         return false;
@@ -168,7 +168,7 @@ static bool take_map(struct cluster *cluster, redisContext *wire, const struct r
     bool ok = reply->type == REDIS_REPLY_ARRAY && reply->elements > 0;
     if (!ok) {
         snprintf(cluster->why, LINK_WHY_MAX, "%.80s: CLUSTER SLOTS: %.150s", address,
-                 wire_is_error(reply, "NOAUTH")           ? "NOAUTH: " WIRE_NOAUTH_REMEDY
+                 wire_is_error(reply, "NOAUTH")     ? "NOAUTH: " WIRE_NOAUTH_REMEDY
                  : reply->type == REDIS_REPLY_ERROR ? reply->str
                                                     : "no node has any slot");
     }
@@ -178,8 +178,8 @@ static bool take_map(struct cluster *cluster, redisContext *wire, const struct r
             ok = take_range(cluster, reply->element[i], asked);
         }
         if (!ok) {
-            snprintf(cluster->why, LINK_WHY_MAX, "%.80s: CLUSTER SLOTS: an answer we do not understand",
-                     address);
+            snprintf(cluster->why, LINK_WHY_MAX,
+                     "%.80s: CLUSTER SLOTS: an answer we do not understand", address);
         }
     }
     freeReplyObject(reply);
@@ -240,8 +240,7 @@ bool cluster_connect(struct cluster *cluster, char *why) {
     return cluster->connected;
 }
 
-/* ---- a round: all commands that have no last word yet go out, and their replies come in
- * ---------------------------------- */
+/* ---- a round: all commands that have no last word yet go out, and their replies come in ---- */
 
 static void command_send(struct cluster *cluster, struct command *command) {
     const int to = command->ask != NOWHERE ? command->ask : cluster->owner[command->slot];
@@ -250,8 +249,8 @@ static void command_send(struct cluster *cluster, struct command *command) {
     command->ask = NOWHERE;
     command->sent_to = NOWHERE;
     if (to == NOWHERE) {
-        snprintf(cluster->why, LINK_WHY_MAX, "%.120s: no node serves slot %u", cluster->config->url->address,
-                 command->slot);
+        snprintf(cluster->why, LINK_WHY_MAX, "%.120s: no node serves slot %u",
+                 cluster->config->url->address, command->slot);
         cluster->stale = true;
         return;
     }
@@ -260,11 +259,13 @@ static void command_send(struct cluster *cluster, struct command *command) {
         return;
     }
     static const char asking[] = "*1\r\n$6\r\nASKING\r\n";
-    if ((command->asking && redisAppendFormattedCommand(node->wire, asking, sizeof asking - 1) != REDIS_OK) ||
+    if ((command->asking &&
+         redisAppendFormattedCommand(node->wire, asking, sizeof asking - 1) != REDIS_OK) ||
         redisAppendFormattedCommand(node->wire, command->text, (size_t)command->len) != REDIS_OK) {
         node_lose(cluster, node);
         node->rests_until_ms =
-            wire_now_ms() + REST_MS; /* or a later command would open it, and get earlier ones' turns */
+            /* or a later command would open it, and get earlier ones' turns */
+            wire_now_ms() + REST_MS;
         return;
     }
     command->sent_to = to;
@@ -281,7 +282,8 @@ static void write_all(struct cluster *cluster) {
 }
 
 /* "MOVED 3999 127.0.0.1:6381" and ASK alike: the node it names, made when new. */
-static int redirected_to(struct cluster *cluster, const redisReply *reply, const struct node *from) {
+static int redirected_to(struct cluster *cluster, const redisReply *reply,
+                         const struct node *from) {
     const char *address = strrchr(reply->str, ' ');
     const char *colon = strrchr(reply->str, ':');
     if (!address || !colon || colon < address) {
@@ -297,7 +299,8 @@ static int redirected_to(struct cluster *cluster, const redisReply *reply, const
 }
 
 /* *pause: wait before the next round. */
-static void judge(struct cluster *cluster, struct command *command, redisReply *reply, bool *pause) {
+static void judge(struct cluster *cluster, struct command *command, redisReply *reply,
+                  bool *pause) {
     const struct node *from = cluster->node[command->sent_to];
     if (command->reply) {
         freeReplyObject(command->reply);
@@ -374,7 +377,8 @@ static void run(struct cluster *cluster) {
         }
         bool pause = false;
         const bool sent = round_of(cluster, &pause, &left);
-        /* Nothing could be sent with a fresh map, or the time is up: the rest goes back unanswered. */
+        /* Nothing could be sent with a fresh map, or the time is up: the rest goes back unanswered.
+         */
         if ((!sent && was_stale) || wire_now_ms() >= deadline_ms) {
             break;
         }
@@ -385,16 +389,16 @@ static void run(struct cluster *cluster) {
     }
 }
 
-/* ---- the link's calls
- * -------------------------------------------------------------------------------------------- */
+/* ---- the link's calls ---- */
 
-bool cluster_append(struct cluster *cluster, int argc, const char **argv, const size_t *lens, int key_at,
-                    char *why) {
+bool cluster_append(struct cluster *cluster, int argc, const char **argv, const size_t *lens,
+                    int key_at, char *why) {
     assert(!cluster->ran && cluster->queued < LINK_PIPELINE_MAX && key_at > 0 && key_at < argc);
     struct command *command = &cluster->queue[cluster->queued];
     *command = (struct command){.ask = NOWHERE, .sent_to = NOWHERE};
     command->slot = cluster_slot(argv[key_at], lens[key_at]);
-    command->len = cluster->connected ? redisFormatCommandArgv(&command->text, argc, argv, lens) : -1;
+    command->len =
+        cluster->connected ? redisFormatCommandArgv(&command->text, argc, argv, lens) : -1;
     if (command->len < 0) {
         snprintf(why, LINK_WHY_MAX, "%.120s: %s", cluster->config->url->address,
                  cluster->connected ? "out of memory" : "not connected");

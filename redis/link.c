@@ -100,7 +100,8 @@ bool link_connect(struct link *link, char *why) {
         link->wire = sentinel_open_master(&link->config, &link->watch, why);
         break;
     case REDIS_URL_SERVER:
-        link->wire = wire_open(&link->config, link->url.hosts ? &link->url.host[0] : NULL, NULL, why);
+        link->wire =
+            wire_open(&link->config, link->url.hosts ? &link->url.host[0] : NULL, NULL, why);
         break;
     }
     return link->wire != NULL;
@@ -113,7 +114,8 @@ static bool lose(struct link *link, char *why) {
     return false;
 }
 
-bool link_append(struct link *link, int argc, const char **argv, const size_t *lens, int key_at, char *why) {
+bool link_append(struct link *link, int argc, const char **argv, const size_t *lens, int key_at,
+                 char *why) {
     assert(link->pending < LINK_PIPELINE_MAX);
     if (link->cluster) {
         return cluster_append(link->cluster, argc, argv, lens, key_at, why);

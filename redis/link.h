@@ -1,10 +1,10 @@
-/* One blocking connection to where a URL points - a server, the master that Sentinel names, or the masters of
- * a cluster - for one thread. Commands are queued and their replies fetched in the same order: a pipeline.
- * The program must ignore SIGPIPE.
+/* One blocking connection to where a URL points - a server, the master that Sentinel names, or the
+ * masters of a cluster - for one thread. Commands are queued and their replies fetched in the same
+ * order: a pipeline. The program must ignore SIGPIPE.
  *
- * A link that is not connected has lost something: a connection, or a master to a failover. What was
- * acknowledged before may be gone with it, so whoever must not lose anything connects again and says
- * everything again. */
+ * A link that is not connected has lost something: a connection, or a master to a failover. What
+ * was acknowledged before may be gone with it, so whoever must not lose anything connects again and
+ * says everything again. */
 #ifndef AFORO_REDIS_LINK_H
 #define AFORO_REDIS_LINK_H
 
@@ -21,41 +21,43 @@ struct link;
 
 struct wire_config;
 
-/* Asked of every server that a link connects to, before anything else is sent there; false (why filled)
- * refuses it. config is for wire_call. */
-typedef bool link_check(void *cls, const struct wire_config *config, redisContext *server, const char *address,
-                        char *why);
+/* Asked of every server that a link connects to, before anything else is sent there; false (why
+ * filled) refuses it. config is for wire_call. */
+typedef bool link_check(void *cls, const struct wire_config *config, redisContext *server,
+                        const char *address, char *why);
 
-/* A link that is not connected; url is copied. timeout_ms (> 0) bounds connecting and the wait for each
- * reply, as a whole. NULL when out of memory. Freed by link_free (NULL is allowed). */
+/* A link that is not connected; url is copied. timeout_ms (> 0) bounds connecting and the wait for
+ * each reply, as a whole. NULL when out of memory. Freed by link_free (NULL is allowed). */
 struct link *link_new(const struct redis_url *url, long timeout_ms);
 void link_free(struct link *link);
 
 /* Before connecting. */
 void link_set_check(struct link *link, link_check *check, void *cls);
 
-/* No wait goes past *until_ms (wire_now_ms: a steady clock), which any thread may change at any time; what is under way
- * then fails within a tenth of a second. Before connecting; until_ms must outlive the link. */
+/* No wait goes past *until_ms (wire_now_ms: a steady clock), which any thread may change at any
+ * time; what is under way then fails within a tenth of a second. Before connecting; until_ms must
+ * outlive the link. */
 void link_set_until(struct link *link, const _Atomic int64_t *until_ms);
 
 /* The same for what the link's thread does next, until it says otherwise; INT64_MAX: no end. */
 void link_set_end(struct link *link, int64_t end_ms);
 
-/* Connects, authenticates, selects the database. In a cluster: to all masters that can be reached, at least
- * one. False fills why (LINK_WHY_MAX): address, reason. */
+/* Connects, authenticates, selects the database. In a cluster: to all masters that can be reached,
+ * at least one. False fills why (LINK_WHY_MAX): address, reason. */
 bool link_connect(struct link *link, char *why);
 bool link_connected(const struct link *link);
 void link_close(struct link *link);
 
-/* Queues a command; argv[key_at] is its key, which says to which node of a cluster it goes. False fills why,
- * and the link is closed. Commands must bear repetition: a cluster that moves slots or fails over may get one
- * twice. */
-bool link_append(struct link *link, int argc, const char **argv, const size_t *lens, int key_at, char *why);
+/* Queues a command; argv[key_at] is its key, which says to which node of a cluster it goes. False
+ * fills why, and the link is closed. Commands must bear repetition: a cluster that moves slots or
+ * fails over may get one twice. */
+bool link_append(struct link *link, int argc, const char **argv, const size_t *lens, int key_at,
+                 char *why);
 
 /* The reply to the oldest queued command; the caller frees it (freeReplyObject). A reply of type
- * REDIS_REPLY_ERROR is a reply: the link stays. NULL fills why: none came. Unless the link is to a cluster it
- * is then closed, and what was queued is forgotten; in a cluster, go on: other nodes have the other replies.
- */
+ * REDIS_REPLY_ERROR is a reply: the link stays. NULL fills why: none came. Unless the link is to a
+ * cluster it is then closed, and what was queued is forgotten; in a cluster, go on: other nodes
+ * have the other replies. */
 redisReply *link_reply(struct link *link, char *why);
 
 /* True while replies are to be fetched. */
@@ -64,8 +66,8 @@ bool link_pending(const struct link *link);
 /* Append and reply of one command of NUL-terminated words. */
 redisReply *link_command(struct link *link, int argc, const char **argv, int key_at, char *why);
 
-/* Which of its servers has a key: 0 unless the link is to a cluster; there a small number, the same as long as the
- * connection lasts and slots do not move. */
+/* Which of its servers has a key: 0 unless the link is to a cluster; there a small number, the same
+ * as long as the connection lasts and slots do not move. */
 unsigned link_server(const struct link *link, const char *key, size_t len);
 
 /* Over how many groups its nodes are spread (schema.h): SCHEMA_GROUPS_MAX in a cluster, else 1. */

@@ -17,7 +17,8 @@ static uint64_t read_number(const char *bytes, size_t width) {
 bool part_read(const char *bytes, size_t len, enum resolution r, struct part *part) {
     memset(part, 0, sizeof *part);
     const size_t width = len > HEAD ? (unsigned char)bytes[0] : 0;
-    if (width < 1 || width > 7 || (len - HEAD) % width || (len - HEAD) / width > resolution_table[r].slots) {
+    if (width < 1 || width > 7 || (len - HEAD) % width ||
+        (len - HEAD) / width > resolution_table[r].slots) {
         return false;
     }
     uint64_t sum = 0;

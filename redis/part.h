@@ -1,11 +1,12 @@
-/* A node's part of a chunk, as it stands in the chunk's hash, and the windows of it that a call of merge.lua brings: bytes
- * that C and Lua both read and write in one go. Numbers are little-endian. Pure, any thread.
+/* A node's part of a chunk, as it stands in the chunk's hash, and the windows of it that a call of
+ * merge.lua brings: bytes that C and Lua both read and write in one go. Numbers are little-endian.
+ * Pure, any thread.
  *
- *   part      W (1 byte)  owner (4)  sum of all values (7)  value of slot 0 (W)  value of slot 1 (W)  ...
- *   windows   W (1 byte)  slot (1) value (W)  slot (1) value (W)  ...
+ *   part      W (1 byte)  owner (4)  sum of all values (7)  value of slot 0 (W)  value of slot 1
+ * (W)  ... windows   W (1 byte)  slot (1) value (W)  slot (1) value (W)  ...
  *
- * W is 1 to 7, what the largest value needs. Slots behind the last value are 0. `owner` is a number made of the owner of the
- * node's lease: who wrote the part last. */
+ * W is 1 to 7, what the largest value needs. Slots behind the last value are 0. `owner` is a number
+ * made of the owner of the node's lease: who wrote the part last. */
 #ifndef AFORO_REDIS_PART_H
 #define AFORO_REDIS_PART_H
 
@@ -21,11 +22,12 @@ struct part {
     uint64_t count[SLOTS_MAX];
 };
 
-/* bytes[0..len) -> *part. False when that is no part of a chunk of this resolution: too long, cut, or a sum that is not the
- * sum of its values. */
+/* bytes[0..len) -> *part. False when that is no part of a chunk of this resolution: too long, cut,
+ * or a sum that is not the sum of its values. */
 bool part_read(const char *bytes, size_t len, enum resolution r, struct part *part);
 
-/* Writes n windows (1 to SLOTS_MAX, values below 2^53) to buf (PART_WINDOWS_MAX) and returns how many bytes they are. */
+/* Writes n windows (1 to SLOTS_MAX, values below 2^53) to buf (PART_WINDOWS_MAX) and returns how
+ * many bytes they are. */
 size_t part_windows(const uint8_t *slot, const uint64_t *count, uint32_t n, char *buf);
 
 /* The number of an owner: FNV-1a (Fowler, Noll, Vo), 32 bits. */

@@ -15,7 +15,8 @@ static bool take_counts(const redisReply *reply, enum resolution r, uint64_t *co
         const redisReply *value = reply->element[slot];
         counts[slot] = 0;
         if (value->type != REDIS_REPLY_NIL &&
-            (value->type != REDIS_REPLY_STRING || !schema_count(value->str, (size_t)value->len, &counts[slot]))) {
+            (value->type != REDIS_REPLY_STRING ||
+             !schema_count(value->str, (size_t)value->len, &counts[slot]))) {
             return false;
         }
     }
@@ -36,10 +37,12 @@ struct question {
     void *cls;
 };
 
-static bool append_question(struct link *link, const struct question *question, int64_t chunk, char *why) {
+static bool append_question(struct link *link, const struct question *question, int64_t chunk,
+                            char *why) {
     char key[SCHEMA_KEY_MAX], field[SLOTS_MAX][3];
     const char *argv[2 + SLOTS_MAX] = {question->command, key};
-    size_t lens[2 + SLOTS_MAX] = {strlen(question->command), schema_chunk_key(question->r, chunk, question->group, key)};
+    size_t lens[2 + SLOTS_MAX] = {strlen(question->command),
+                                  schema_chunk_key(question->r, chunk, question->group, key)};
     for (uint32_t slot = 0; slot < question->fields; slot++) {
         schema_field(slot, field[slot]);
         argv[2 + slot] = field[slot];
@@ -49,15 +52,18 @@ static bool append_question(struct link *link, const struct question *question, 
 }
 
 /* Asks of chunks [first, first + n), n <= LINK_PIPELINE_MAX, and has the replies taken. */
-static bool ask(struct link *link, const struct question *question, int64_t first, uint32_t n, char *why) {
+static bool ask(struct link *link, const struct question *question, int64_t first, uint32_t n,
+                char *why) {
     char later[LINK_WHY_MAX] = ""; /* the first failure is the one to tell */
     for (uint32_t i = 0; i < n; i++) {
-        if ((!question->wanted || question->wanted[i]) && !append_question(link, question, first + i, why)) {
+        if ((!question->wanted || question->wanted[i]) &&
+            !append_question(link, question, first + i, why)) {
             return false;
         }
     }
     bool ok = true;
-    for (uint32_t i = 0; link_pending(link); i++) { /* all replies are taken, so that the link stays in step */
+    /* all replies are taken, so that the link stays in step */
+    for (uint32_t i = 0; link_pending(link); i++) {
         while (question->wanted && !question->wanted[i]) {
             i++;
         }
@@ -69,7 +75,8 @@ static bool ask(struct link *link, const struct question *question, int64_t firs
         char key[SCHEMA_KEY_MAX];
         schema_chunk_key(question->r, first + i, question->group, key);
         if (reply->type == REDIS_REPLY_ERROR) {
-            snprintf(ok ? why : later, LINK_WHY_MAX, "%.80s: %.60s: %.110s", link_address(link), key, reply->str);
+            snprintf(ok ? why : later, LINK_WHY_MAX, "%.80s: %.60s: %.110s", link_address(link),
+                     key, reply->str);
             ok = false;
         } else {
             ok = question->each(question->cls, reply, i, key, ok ? why : later) && ok;
@@ -91,8 +98,10 @@ static bool add_total(void *cls, const redisReply *reply, uint32_t i, const char
     const uint32_t slots = resolution_table[totals->r].slots;
     uint64_t of_group[SLOTS_MAX];
     if (!take_counts(reply, totals->r, of_group)) {
-        snprintf(why, LINK_WHY_MAX, "%.80s: %.60s: holds something that is not a count; is another program using this key?",
-                 link_address(totals->link), key);
+        snprintf(
+            why, LINK_WHY_MAX,
+            "%.80s: %.60s: holds something that is not a count; is another program using this key?",
+            link_address(totals->link), key);
         return false;
     }
     for (uint32_t slot = 0; slot < slots; slot++) {
@@ -101,7 +110,8 @@ static bool add_total(void *cls, const redisReply *reply, uint32_t i, const char
     return true;
 }
 
-static bool note_existence(void *cls, const redisReply *reply, uint32_t i, const char *key, char *why) {
+static bool note_existence(void *cls, const redisReply *reply, uint32_t i, const char *key,
+                           char *why) {
     bool *exists = cls;
     if (reply->type != REDIS_REPLY_INTEGER) {
         snprintf(why, LINK_WHY_MAX, "%.60s: EXISTS: an answer that is no number", key);
@@ -111,19 +121,21 @@ static bool note_existence(void *cls, const redisReply *reply, uint32_t i, const
     return true;
 }
 
-bool reader_chunk_totals(struct link *link, enum resolution r, int64_t first, uint32_t n, uint64_t *counts,
-                         char *why) {
+bool reader_chunk_totals(struct link *link, enum resolution r, int64_t first, uint32_t n,
+                         uint64_t *counts, char *why) {
     const uint32_t slots = resolution_table[r].slots;
     memset(counts, 0, (size_t)n * slots * sizeof *counts);
     for (uint32_t done = 0; done < n;) {
         const uint32_t here = n - done < LINK_PIPELINE_MAX ? n - done : LINK_PIPELINE_MAX;
         struct totals totals = {link, r, counts + (size_t)done * slots};
         for (unsigned group = 0; group < link_groups(link); group++) {
-            /* Most chunks of a long span may not be there, and a hundred empty answers cost more than one question. */
+            /* Most chunks of a long span may not be there, and a hundred empty answers cost more
+             * than one question. */
             bool there[LINK_PIPELINE_MAX] = {false};
             const struct question existence = {"EXISTS", 0, r, group, NULL, note_existence, there};
             const struct question question = {"HMGET", slots, r, group, there, add_total, &totals};
-            if (!ask(link, &existence, first + done, here, why) || !ask(link, &question, first + done, here, why)) {
+            if (!ask(link, &existence, first + done, here, why) ||
+                !ask(link, &question, first + done, here, why)) {
                 return false;
             }
         }
@@ -132,7 +144,8 @@ bool reader_chunk_totals(struct link *link, enum resolution r, int64_t first, ui
     return true;
 }
 
-bool reader_exists(struct link *link, enum resolution r, int64_t first, uint32_t n, bool *exists, char *why) {
+bool reader_exists(struct link *link, enum resolution r, int64_t first, uint32_t n, bool *exists,
+                   char *why) {
     memset(exists, 0, n * sizeof *exists);
     for (uint32_t done = 0; done < n;) {
         const uint32_t here = n - done < LINK_PIPELINE_MAX ? n - done : LINK_PIPELINE_MAX;

@@ -6,7 +6,8 @@
 
 #define COUNT_MAX (UINT64_C(1) << 53) /* beyond it the script's doubles are not exact */
 
-/* FNV-1a (Fowler, Noll, Vo), 32 bits, its halves folded: node ids may differ in their last character only. */
+/* FNV-1a (Fowler, Noll, Vo), 32 bits, its halves folded: node ids may differ in their last
+ * character only. */
 unsigned schema_group(const char *node, unsigned groups) {
     uint32_t hash = 2166136261U;
     for (; *node; node++) {
@@ -24,8 +25,8 @@ size_t schema_chunk_key(enum resolution r, int64_t chunk, unsigned group, char *
     };
     struct civil t;
     civil_from_us(chunk_start_us(r, chunk), &t);
-    const size_t n = (size_t)snprintf(buf, SCHEMA_KEY_MAX, formats[r], resolution_table[r].name, t.year, t.month,
-                                      t.day, t.hour, t.minute, t.second);
+    const size_t n = (size_t)snprintf(buf, SCHEMA_KEY_MAX, formats[r], resolution_table[r].name,
+                                      t.year, t.month, t.day, t.hour, t.minute, t.second);
     return n + (size_t)(group ? snprintf(buf + n, SCHEMA_KEY_MAX - n, "#%u}", group)
                               : snprintf(buf + n, SCHEMA_KEY_MAX - n, "}"));
 }

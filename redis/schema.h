@@ -1,17 +1,18 @@
 /* What the keys are called: nobody else knows. Pure, any thread.
  *
- *   aforo:2:{1s:2026-11-20T11:11}   a chunk, a hash:   "07" -> 122          the total of that window, for anybody to read
- *                                                      "n:<node>" -> part   what that node has reported, see part.h
- *                                                      "until" -> seconds since 1970: from then on it may be closed
- *                                                      "final" -> 1         closed: no parts, nothing changes any more
- *   aforo:2:{node:<node>}           the lease of a node's name, see lease.lua
- *   aforo:2:{lost}                  a number that changes when this Redis has lost something, see lost.lua
- *   aforo:2:{final}                 chunks of this hour (since 1970) and later are not closed yet
+ *   aforo:2:{1s:2026-11-20T11:11}   a chunk, a hash:   "07" -> 122          the total of that
+ * window, for anybody to read "n:<node>" -> part   what that node has reported, see part.h "until"
+ * -> seconds since 1970: from then on it may be closed "final" -> 1         closed: no parts,
+ * nothing changes any more aforo:2:{node:<node>}           the lease of a node's name, see
+ * lease.lua aforo:2:{lost}                  a number that changes when this Redis has lost
+ * something, see lost.lua aforo:2:{final}                 chunks of this hour (since 1970) and
+ * later are not closed yet
  *
- * A total and the parts it is made of are one key: they live, expire, move, fail over, are evicted and deleted together. All
- * nodes write to the chunk of the present second, and in a cluster a key is on one master: it would be no faster than that
- * one. So in a cluster the nodes are spread over groups, each with chunks of its own, which readers add up; "#5" is the
- * group, and group 0 has no mark:
+ * A total and the parts it is made of are one key: they live, expire, move, fail over, are evicted
+ * and deleted together. All nodes write to the chunk of the present second, and in a cluster a key
+ * is on one master: it would be no faster than that one. So in a cluster the nodes are spread over
+ * groups, each with chunks of its own, which readers add up; "#5" is the group, and group 0 has no
+ * mark:
  *
  *   aforo:2:{1s:2026-11-20T11:11#5} a chunk of the nodes of group 5 */
 #ifndef AFORO_REDIS_SCHEMA_H
@@ -26,7 +27,8 @@
 #define SCHEMA_LOST_KEY "aforo:2:{lost}"
 #define SCHEMA_FINAL_KEY "aforo:2:{final}"
 
-/* The group of a node where there are so many of them (1 to SCHEMA_GROUPS_MAX): the same everywhere, for ever. */
+/* The group of a node where there are so many of them (1 to SCHEMA_GROUPS_MAX): the same
+ * everywhere, for ever. */
 unsigned schema_group(const char *node, unsigned groups);
 
 /* Each writes a NUL-terminated key or field to buf (SCHEMA_KEY_MAX) and returns its length. */
@@ -34,8 +36,9 @@ size_t schema_chunk_key(enum resolution r, int64_t chunk, unsigned group, char *
 size_t schema_lease_key(const char *node, char *buf);
 size_t schema_node_field(const char *node, char *buf);
 
-/* Until when nodes may report a chunk, seconds since 1970: the end of the hour it lies in and 26 hours, which is the longest
- * horizon there is and a margin. The same for all resolutions, so that they are closed together. */
+/* Until when nodes may report a chunk, seconds since 1970: the end of the hour it lies in and 26
+ * hours, which is the longest horizon there is and a margin. The same for all resolutions, so that
+ * they are closed together. */
 int64_t schema_until_s(enum resolution r, int64_t chunk);
 
 /* The last hour (since 1970) whose chunks may all be closed at now_s, seconds since 1970. */

@@ -1,5 +1,5 @@
-/* What Redis runs for us: each script's text, which EVAL takes, and its SHA1, which EVALSHA takes. NUL-terminated, constant,
- * any thread. What each does stands at the head of its file. */
+/* What Redis runs for us: each script's text, which EVAL takes, and its SHA1, which EVALSHA takes.
+ * NUL-terminated, constant, any thread. What each does stands at the head of its file. */
 #ifndef AFORO_REDIS_SCRIPT_H
 #define AFORO_REDIS_SCRIPT_H
 

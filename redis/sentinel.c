@@ -13,8 +13,7 @@ struct sentinel_watch {
     struct redis_host host; /* whom we took for it */
 };
 
-/* ---- notice of another master
- * ------------------------------------------------------------------------------------ */
+/* ---- notice of another master ---- */
 
 /* Takes the connection over: it is freed with the watch, or now when it cannot be subscribed. */
 static struct sentinel_watch *watch_new(const struct wire_config *config, redisContext *wire,
@@ -46,8 +45,8 @@ void sentinel_watch_free(struct sentinel_watch *watch) {
     }
 }
 
-/* message, +switch-master, "NAME OLD-HOST OLD-PORT NEW-HOST NEW-PORT". A sentinel tells of a failover also
- * after it has led us to the new master. */
+/* message, +switch-master, "NAME OLD-HOST OLD-PORT NEW-HOST NEW-PORT". A sentinel tells of a
+ * failover also after it has led us to the new master. */
 static bool names_another(const struct sentinel_watch *watch, const redisReply *reply) {
     if (reply->type != REDIS_REPLY_ARRAY || reply->elements != 3 ||
         reply->element[2]->type != REDIS_REPLY_STRING) {
@@ -87,16 +86,19 @@ bool sentinel_watch_switched(struct sentinel_watch *watch) {
     return switched;
 }
 
-/* ---- which one is it now
- * ----------------------------------------------------------------------------------------- */
+/* ---- which one is it now ---- */
 
-static redisReply *ask_master(const struct wire_config *config, redisContext *wire, const char *address, char *why) {
+static redisReply *ask_master(const struct wire_config *config, redisContext *wire,
+                              const char *address, char *why) {
     const struct redis_url *url = config->url;
     const char *ask[] = {"SENTINEL", "get-master-addr-by-name", url->master};
     redisReply *reply = wire_call(config, wire, address, 3, ask, why);
-    if (reply && wire_is_error(reply, "NOAUTH") && *url->password) { /* a sentinel behind the same password */
+    /* a sentinel behind the same password */
+    if (reply && wire_is_error(reply, "NOAUTH") && *url->password) {
         freeReplyObject(reply);
-        reply = wire_login(config, wire, address, why) ? wire_call(config, wire, address, 3, ask, why) : NULL;
+        reply = wire_login(config, wire, address, why)
+                    ? wire_call(config, wire, address, 3, ask, why)
+                    : NULL;
     }
     return reply;
 }
@@ -104,7 +106,8 @@ static redisReply *ask_master(const struct wire_config *config, redisContext *wi
 static bool take_master(const redisReply *reply, const char *address, const char *name,
                         struct redis_host *master, char *why) {
     if (reply->type == REDIS_REPLY_ARRAY && reply->elements == 2 &&
-        reply->element[0]->type == REDIS_REPLY_STRING && reply->element[1]->type == REDIS_REPLY_STRING) {
+        reply->element[0]->type == REDIS_REPLY_STRING &&
+        reply->element[1]->type == REDIS_REPLY_STRING) {
         master->port = atoi(reply->element[1]->str);
         snprintf(master->name, sizeof master->name, "%s", reply->element[0]->str);
         return true;
@@ -117,9 +120,10 @@ static bool take_master(const redisReply *reply, const char *address, const char
     return false;
 }
 
-/* Is it a master, as far as it tells? One that may not say (an ACL) is believed: a replica would refuse to
- * write. */
-static bool is_master(const struct wire_config *config, redisContext *wire, const struct redis_host *host, char *why) {
+/* Is it a master, as far as it tells? One that may not say (an ACL) is believed: a replica would
+ * refuse to write. */
+static bool is_master(const struct wire_config *config, redisContext *wire,
+                      const struct redis_host *host, char *why) {
     char address[REDIS_ADDRESS_MAX];
     redis_host_render(host, address);
     const char *role[] = {"ROLE"};
@@ -131,7 +135,8 @@ static bool is_master(const struct wire_config *config, redisContext *wire, cons
                          reply->element[0]->type == REDIS_REPLY_STRING &&
                          strcmp(reply->element[0]->str, "master") != 0;
     if (replica) {
-        snprintf(why, LINK_WHY_MAX, "%.120s: Sentinel names it, but it is a replica: a failover is under way",
+        snprintf(why, LINK_WHY_MAX,
+                 "%.120s: Sentinel names it, but it is a replica: a failover is under way",
                  address);
     }
     freeReplyObject(reply);

@@ -6,16 +6,16 @@
 
 struct sentinel_watch;
 
-/* Asks one sentinel after the other for the URL's master, connects to it and makes sure that it is one (a
- * sentinel may not have heard of a failover yet). NULL fills why. *watch gets a subscription to
- * +switch-master at the sentinel that answered, or NULL when it gave none; the caller frees it, before
- * config's URL goes. */
+/* Asks one sentinel after the other for the URL's master, connects to it and makes sure that it is
+ * one (a sentinel may not have heard of a failover yet). NULL fills why. *watch gets a subscription
+ * to +switch-master at the sentinel that answered, or NULL when it gave none; the caller frees it,
+ * before config's URL goes. */
 redisContext *sentinel_open_master(const struct wire_config *config, struct sentinel_watch **watch,
                                    char *why);
 
-/* Has the sentinel told of another master than the one we were led to? Does not block. A sentinel that went
- * away says nothing more: then a demotion shows by a lost connection or a READONLY. NULL is allowed: false.
- */
+/* Has the sentinel told of another master than the one we were led to? Does not block. A sentinel
+ * that went away says nothing more: then a demotion shows by a lost connection or a READONLY. NULL
+ * is allowed: false. */
 bool sentinel_watch_switched(struct sentinel_watch *watch);
 
 void sentinel_watch_free(struct sentinel_watch *watch);

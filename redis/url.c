@@ -58,8 +58,7 @@ static bool number(const char *text, int max, int *out) {
     return true;
 }
 
-/* ---- the password's other sources
- * ------------------------------------------------------------------------------ */
+/* ---- the password's other sources ---- */
 
 /* NULL, or why *file is not open. A pipe without a writer must not hold up who opens it. */
 static const char *open_regular(const char *path, FILE **file) {
@@ -92,8 +91,8 @@ static bool read_password_file(const char *path, char password[REDIS_URL_PART_MA
         reason = line[0] ? "its first line is too long" : "its first line is empty";
     }
     if (!read || !line[0] || strlen(line) >= REDIS_URL_PART_MAX) {
-        snprintf(why, REDIS_URL_WHY_MAX, "AFORO_REDIS_PASSWORD_FILE: no password in %.120s: %s", path,
-                 reason);
+        snprintf(why, REDIS_URL_WHY_MAX, "AFORO_REDIS_PASSWORD_FILE: no password in %.120s: %s",
+                 path, reason);
         return false;
     }
     memcpy(password, line, strlen(line) + 1);
@@ -112,15 +111,13 @@ static bool take_password(struct redis_url *url, char *why) {
         return false;
     }
     if (*url->user && !*url->password) {
-        return refuse(
-            why, "the URL names a user but no password: write user:password@, or set AFORO_REDIS_PASSWORD or "
-                 "AFORO_REDIS_PASSWORD_FILE");
+        return refuse(why, "the URL names a user but no password: write user:password@, or set "
+                           "AFORO_REDIS_PASSWORD or AFORO_REDIS_PASSWORD_FILE");
     }
     return true;
 }
 
-/* ---- the parts: each is cut out of a copy of the text
- * --------------------------------------------------------- */
+/* ---- the parts: each is cut out of a copy of the text ---- */
 
 /* One host[:port]. */
 static bool parse_host(char *text, int port_default, struct redis_host *host, char *why) {
@@ -128,7 +125,8 @@ static bool parse_host(char *text, int port_default, struct redis_host *host, ch
     if (*text == '[') {
         char *close = strchr(text, ']');
         if (!close || (close[1] && close[1] != ':')) {
-            return refuse(why, "an IPv6 address of the URL is not closed by ] and then a port or nothing");
+            return refuse(
+                why, "an IPv6 address of the URL is not closed by ] and then a port or nothing");
         }
         port = close[1] ? close + 2 : NULL;
         *close = '\0';
@@ -141,10 +139,9 @@ static bool parse_host(char *text, int port_default, struct redis_host *host, ch
         return refuse(why, "the URL lacks a host");
     }
     if (port && (!number(port, 65535, &host->port) || host->port == 0)) {
-        return refuse(
-            why,
-            "a port of the URL is not a number from 1 to 65535 (write an IPv6 address as [::1]:6379, and "
-            ": / ? # @ % within a password as %3A %2F %3F %23 %40 %25)");
+        return refuse(why, "a port of the URL is not a number from 1 to 65535 (write an IPv6 "
+                           "address as [::1]:6379, and "
+                           ": / ? # @ % within a password as %3A %2F %3F %23 %40 %25)");
     }
     if (strlen(name) >= sizeof host->name) {
         return refuse(why, "a host of the URL is too long");
@@ -163,10 +160,9 @@ static bool parse_hosts(char *text, struct redis_url *url, char *why) {
             *next++ = '\0';
         }
         if (url->hosts == most) {
-            return refuse(
-                why, most == 1
-                         ? "redis:// takes one host (redis+sentinel:// and redis+cluster:// take several)"
-                         : "the URL names more than 16 hosts");
+            return refuse(why, most == 1 ? "redis:// takes one host (redis+sentinel:// and "
+                                           "redis+cluster:// take several)"
+                                         : "the URL names more than 16 hosts");
         }
         if (!parse_host(here, port_default, &url->host[url->hosts], why)) {
             return false;
@@ -186,8 +182,8 @@ static bool parse_login(char **rest, struct redis_url *url, char *why) {
     const char *user_end = colon ? colon : at;
     if (!decode(*rest, (size_t)(user_end - *rest), url->user) ||
         (colon && !decode(colon + 1, (size_t)(at - colon - 1), url->password))) {
-        return refuse(
-            why, "user or password of the URL is too long, or a % in it is not followed by two hex digits");
+        return refuse(why, "user or password of the URL is too long, or a % in it is not followed "
+                           "by two hex digits");
     }
     *rest = at + 1;
     return true;
@@ -200,17 +196,16 @@ static bool parse_place(char *place, struct redis_url *url, char *why) {
         db = strchr(place, '/');
         const size_t len = db ? (size_t)(db++ - place) : strlen(place);
         if (len == 0 || !decode(place, len, url->master)) {
-            return refuse(
-                why,
-                "the URL lacks the master's name after the sentinels: redis+sentinel://host:port/master");
+            return refuse(why, "the URL lacks the master's name after the sentinels: "
+                               "redis+sentinel://host:port/master");
         }
     }
     if (!db || !*db) {
         return true;
     }
     if (url->kind == REDIS_URL_CLUSTER) {
-        return refuse(
-            why, "a cluster has no database numbers: nothing may stand after the hosts of redis+cluster://");
+        return refuse(why, "a cluster has no database numbers: nothing may stand after the hosts "
+                           "of redis+cluster://");
     }
     return number(db, DB_MAX, &url->db) || refuse(why, "the database of the URL is not a number");
 }
@@ -240,8 +235,9 @@ void redis_host_render(const struct redis_host *host, char address[REDIS_ADDRESS
 }
 
 static void render(struct redis_url *url) {
-    static const char *const kind[] = {
-        [REDIS_URL_SERVER] = "", [REDIS_URL_SENTINEL] = "sentinel ", [REDIS_URL_CLUSTER] = "cluster "};
+    static const char *const kind[] = {[REDIS_URL_SERVER] = "",
+                                       [REDIS_URL_SENTINEL] = "sentinel ",
+                                       [REDIS_URL_CLUSTER] = "cluster "};
     char first[REDIS_ADDRESS_MAX], others[16] = "";
     redis_host_render(&url->host[0], first);
     if (url->hosts > 1) {
@@ -273,8 +269,9 @@ bool redis_url_parse(const char *text, struct redis_url *url, char *why) {
     *url = (struct redis_url){0};
     const struct scheme *scheme = scheme_of(text);
     if (!scheme) {
-        return refuse(why,
-                      "the URL begins with none of redis://, unix://, redis+sentinel://, redis+cluster://");
+        return refuse(
+            why,
+            "the URL begins with none of redis://, unix://, redis+sentinel://, redis+cluster://");
     }
     if (strlen(text) >= TEXT_MAX) {
         return refuse(why, "the URL is too long");

@@ -1,13 +1,14 @@
-/* Where Redis is: a URL -> its parts. Pure but for the password's sources; before the threads start.
+/* Where Redis is: a URL -> its parts. Pure but for the password's sources; before the threads
+ * start.
  *
  *   redis://[user:pass@]host[:port][/db]                           one server
  *   unix:///path[?db=N]                                            one server on this machine
  *   redis+sentinel://[user:pass@]host[:port],.../master[/db]       the master that Sentinel names
- *   redis+cluster://[user:pass@]host[:port],...                    some nodes of a cluster: the others are
- * found
+ *   redis+cluster://[user:pass@]host[:port],...                    some nodes of a cluster: the
+ * others are found
  *
- * IPv6 addresses stand in brackets. User and password may be percent-encoded, and have to be where they hold
- * one of : / ? # @ %. */
+ * IPv6 addresses stand in brackets. User and password may be percent-encoded, and have to be where
+ * they hold one of : / ? # @ %. */
 #ifndef AFORO_REDIS_URL_H
 #define AFORO_REDIS_URL_H
 
@@ -28,19 +29,23 @@ struct redis_host {
 
 struct redis_url {
     enum redis_url_kind kind;
-    struct redis_host host[REDIS_URL_HOSTS_MAX]; /* the server, the sentinels or some nodes of the cluster */
-    unsigned hosts;                              /* 0 for a Unix socket, else 1..REDIS_URL_HOSTS_MAX */
-    char path[REDIS_URL_PART_MAX];               /* of a Unix socket; else empty */
-    char master[REDIS_URL_PART_MAX];             /* the name Sentinel knows the master by; else empty */
+    /* the server, the sentinels or some nodes of the cluster */
+    struct redis_host host[REDIS_URL_HOSTS_MAX];
+    /* 0 for a Unix socket, else 1..REDIS_URL_HOSTS_MAX */
+    unsigned hosts;
+    char path[REDIS_URL_PART_MAX]; /* of a Unix socket; else empty */
+    /* the name Sentinel knows the master by; else empty */
+    char master[REDIS_URL_PART_MAX];
     char user[REDIS_URL_PART_MAX];
     char password[REDIS_URL_PART_MAX];
     int db;
     char address[REDIS_URL_PART_MAX * 2]; /* for logs and messages: without user and password */
 };
 
-/* Parses text. Without a password in it, AFORO_REDIS_PASSWORD is taken, else the first line of the file that
- * AFORO_REDIS_PASSWORD_FILE names: neither shows in `ps`. False fills why (REDIS_URL_WHY_MAX), which repeats
- * nothing of the text: a misplaced sign may have put the password anywhere. */
+/* Parses text. Without a password in it, AFORO_REDIS_PASSWORD is taken, else the first line of the
+ * file that AFORO_REDIS_PASSWORD_FILE names: neither shows in `ps`. False fills why
+ * (REDIS_URL_WHY_MAX), which repeats nothing of the text: a misplaced sign may have put the
+ * password anywhere. */
 bool redis_url_parse(const char *text, struct redis_url *url, char *why);
 
 /* host:port, or [host]:port for IPv6, NUL-terminated. */

@@ -24,28 +24,37 @@ bool wire_is_error(const redisReply *reply, const char *word) {
 bool wire_timed_out(const redisContext *wire) {
     /* hiredis passes on what read(2) and write(2) say when SO_RCVTIMEO or SO_SNDTIMEO is over. */
     return wire && wire->err == REDIS_ERR_IO &&
-           (strcmp(wire->errstr, strerror(EAGAIN)) == 0 || strstr(wire->errstr, strerror(ETIMEDOUT)));
+           (strcmp(wire->errstr, strerror(EAGAIN)) == 0 ||
+            strstr(wire->errstr, strerror(ETIMEDOUT)));
 }
 
 void wire_explain(const redisContext *wire, const char *address, char *why) {
-    const char *reason = !wire ? "out of memory" : wire_timed_out(wire) ? "no answer in time" : wire->errstr;
+    const char *reason = !wire                  ? "out of memory"
+                         : wire_timed_out(wire) ? "no answer in time"
+                                                : wire->errstr;
     snprintf(why, LINK_WHY_MAX, "%.120s: %.120s", address, reason);
 }
 
 #define SLICE_MS 100 /* how soon a wait hears that another thread has shortened it */
 
 static int64_t end_of_wait(const struct wire_config *config, int64_t end_ms) {
-    const int64_t until_ms = config->until_ms ? atomic_load_explicit(config->until_ms, memory_order_relaxed) : WIRE_NO_END;
+    const int64_t until_ms = config->until_ms
+                                 ? atomic_load_explicit(config->until_ms, memory_order_relaxed)
+                                 : WIRE_NO_END;
     end_ms = end_ms < config->end_ms ? end_ms : config->end_ms;
     return end_ms < until_ms ? end_ms : until_ms;
 }
 
 /* False: end_ms came first, which is noted in the connection as hiredis notes its own time-outs. */
-static bool wait_for(const struct wire_config *config, redisContext *wire, short events, int64_t end_ms) {
+static bool wait_for(const struct wire_config *config, redisContext *wire, short events,
+                     int64_t end_ms) {
     struct pollfd poll_for = {.fd = wire->fd, .events = events};
     for (;;) {
         const int64_t left_ms = end_of_wait(config, end_ms) - wire_now_ms();
-        const int ready = poll(&poll_for, 1, left_ms <= 0 ? 0 : left_ms < SLICE_MS ? (int)left_ms : SLICE_MS);
+        const int ready = poll(&poll_for, 1,
+                               left_ms <= 0         ? 0
+                               : left_ms < SLICE_MS ? (int)left_ms
+                                                    : SLICE_MS);
         if (ready > 0) {
             return true;
         }
@@ -59,7 +68,8 @@ static bool wait_for(const struct wire_config *config, redisContext *wire, short
 
 static bool write_until(const struct wire_config *config, redisContext *wire, int64_t end_ms) {
     for (int written = 0; !written;) {
-        if (!wait_for(config, wire, POLLOUT, end_ms) || redisBufferWrite(wire, &written) != REDIS_OK) {
+        if (!wait_for(config, wire, POLLOUT, end_ms) ||
+            redisBufferWrite(wire, &written) != REDIS_OK) {
             return false;
         }
     }
@@ -85,14 +95,15 @@ redisReply *wire_reply(const struct wire_config *config, redisContext *wire) {
     return reply;
 }
 
-redisReply *wire_call(const struct wire_config *config, redisContext *wire, const char *address, int argc,
-                      const char **argv, char *why) {
+redisReply *wire_call(const struct wire_config *config, redisContext *wire, const char *address,
+                      int argc, const char **argv, char *why) {
     size_t lens[ARGUMENTS_MAX];
     for (int i = 0; i < argc; i++) {
         lens[i] = strlen(argv[i]);
     }
-    redisReply *reply =
-        redisAppendCommandArgv(wire, argc, argv, lens) == REDIS_OK ? wire_reply(config, wire) : NULL;
+    redisReply *reply = redisAppendCommandArgv(wire, argc, argv, lens) == REDIS_OK
+                            ? wire_reply(config, wire)
+                            : NULL;
     if (!reply) {
         wire_explain(wire, address, why);
     }
@@ -100,8 +111,8 @@ redisReply *wire_call(const struct wire_config *config, redisContext *wire, cons
 }
 
 /* A command whose answer must be no error. *refused: it was one. */
-static bool must(const struct wire_config *config, redisContext *wire, const char *address, int argc, const char **argv,
-                 bool *refused, char *why) {
+static bool must(const struct wire_config *config, redisContext *wire, const char *address,
+                 int argc, const char **argv, bool *refused, char *why) {
     redisReply *reply = wire_call(config, wire, address, argc, argv, why);
     if (!reply) {
         return false;
@@ -114,7 +125,8 @@ static bool must(const struct wire_config *config, redisContext *wire, const cha
     return !*refused;
 }
 
-static bool login(const struct wire_config *config, redisContext *wire, const char *address, bool *refused, char *why) {
+static bool login(const struct wire_config *config, redisContext *wire, const char *address,
+                  bool *refused, char *why) {
     const struct redis_url *url = config->url;
     if (!*url->password) {
         return true;
@@ -123,13 +135,15 @@ static bool login(const struct wire_config *config, redisContext *wire, const ch
     return must(config, wire, address, *url->user ? 3 : 2, auth, refused, why);
 }
 
-bool wire_login(const struct wire_config *config, redisContext *wire, const char *address, char *why) {
+bool wire_login(const struct wire_config *config, redisContext *wire, const char *address,
+                char *why) {
     bool refused;
     return login(config, wire, address, &refused, why);
 }
 
-/* hiredis makes room for as many elements as an array says it has, before it has seen one: a line of twenty bytes could
- * ask for gigabytes. The largest answer that we ask for is a cluster's map with a range for each slot. */
+/* hiredis makes room for as many elements as an array says it has, before it has seen one: a line
+ * of twenty bytes could ask for gigabytes. The largest answer that we ask for is a cluster's map
+ * with a range for each slot. */
 #define ELEMENTS_MAX (1 << 16)
 
 #if HIREDIS_MAJOR >= 1
@@ -138,7 +152,8 @@ static void bound_arrays(redisContext *wire) {
 }
 #else
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
-static redisReplyObjectFunctions bounded, unbounded; /* the same for all connections: filled by the first one */
+/* the same for all connections: filled by the first one */
+static redisReplyObjectFunctions bounded, unbounded;
 
 static void *create_array(const redisReadTask *task, int elements) {
     return elements <= ELEMENTS_MAX ? unbounded.createArray(task, elements) : NULL;
@@ -157,7 +172,8 @@ static void bound_arrays(redisContext *wire) {
 
 static redisContext *reach(const struct wire_config *config, const struct redis_host *host,
                            const char *address, char *why) {
-    const int64_t now_ms = wire_now_ms(), left_ms = end_of_wait(config, now_ms + config->timeout_ms) - now_ms;
+    const int64_t now_ms = wire_now_ms(),
+                  left_ms = end_of_wait(config, now_ms + config->timeout_ms) - now_ms;
     const int64_t most_ms = left_ms > 0 ? left_ms : 1;
     const struct timeval timeout = {.tv_sec = most_ms / 1000, .tv_usec = most_ms % 1000 * 1000};
     redisContext *wire = host ? redisConnectWithTimeout(host->name, host->port, timeout)
@@ -176,14 +192,15 @@ static redisContext *reach(const struct wire_config *config, const struct redis_
     return wire;
 }
 
-redisContext *wire_open_bare(const struct wire_config *config, const struct redis_host *host, char *why) {
+redisContext *wire_open_bare(const struct wire_config *config, const struct redis_host *host,
+                             char *why) {
     char address[REDIS_ADDRESS_MAX];
     redis_host_render(host, address);
     return reach(config, host, address, why);
 }
 
-redisContext *wire_open(const struct wire_config *config, const struct redis_host *host, bool *refused,
-                        char *why) {
+redisContext *wire_open(const struct wire_config *config, const struct redis_host *host,
+                        bool *refused, char *why) {
     char address[sizeof config->url->address];
     bool no = false, ignored;
     refused = refused ? refused : &ignored;

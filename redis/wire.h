@@ -1,5 +1,5 @@
-/* One connection to one Redis process, by hiredis: what server, Sentinel and cluster links are made of. One
- * thread. */
+/* One connection to one Redis process, by hiredis: what server, Sentinel and cluster links are made
+ * of. One thread. */
 #ifndef AFORO_REDIS_WIRE_H
 #define AFORO_REDIS_WIRE_H
 
@@ -8,43 +8,49 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
-/* How to connect, and how long to wait: the login and the database are the URL's. Times are those of wire_now_ms. */
+/* How to connect, and how long to wait: the login and the database are the URL's. Times are those
+ * of wire_now_ms. */
 struct wire_config {
     const struct redis_url *url;
-    int64_t timeout_ms;                /* for connecting and for each reply, as a whole */
-    int64_t end_ms;                    /* no wait of what is under way goes past it; the link's own thread sets it */
-    const _Atomic int64_t *until_ms;   /* the same, set by any thread at any time; NULL: none */
-    link_check *check;                 /* NULL: none */
+    int64_t timeout_ms; /* for connecting and for each reply, as a whole */
+    /* no wait of what is under way goes past it; the link's own thread sets it */
+    int64_t end_ms;
+    const _Atomic int64_t *until_ms; /* the same, set by any thread at any time; NULL: none */
+    link_check *check;               /* NULL: none */
     void *check_cls;
 };
 
 #define WIRE_NO_END INT64_MAX
-#define WIRE_NOAUTH_REMEDY \
-    "it wants a password; set AFORO_REDIS_PASSWORD or AFORO_REDIS_PASSWORD_FILE, or put it into the URL: redis://:PASSWORD@HOST"
+#define WIRE_NOAUTH_REMEDY                                                                         \
+    "it wants a password; set AFORO_REDIS_PASSWORD or AFORO_REDIS_PASSWORD_FILE, or put it into "  \
+    "the URL: redis://:PASSWORD@HOST"
 
 /* Connects to host (NULL: to the URL's Unix socket), authenticates, selects, checks. NULL fills why
- * (LINK_WHY_MAX). *refused, when not NULL: it answered, and said or showed that it will not do; trying again
- * soon is no use. The caller frees the result with redisFree. */
-redisContext *wire_open(const struct wire_config *config, const struct redis_host *host, bool *refused,
-                        char *why);
+ * (LINK_WHY_MAX). *refused, when not NULL: it answered, and said or showed that it will not do;
+ * trying again soon is no use. The caller frees the result with redisFree. */
+redisContext *wire_open(const struct wire_config *config, const struct redis_host *host,
+                        bool *refused, char *why);
 
 /* The same without logging in, selecting and checking: a sentinel. */
-redisContext *wire_open_bare(const struct wire_config *config, const struct redis_host *host, char *why);
+redisContext *wire_open_bare(const struct wire_config *config, const struct redis_host *host,
+                             char *why);
 
-/* One command of NUL-terminated words and its reply, which may be of type REDIS_REPLY_ERROR; NULL fills why:
- * the connection is then of no use. */
-redisReply *wire_call(const struct wire_config *config, redisContext *wire, const char *address, int argc,
-                      const char **argv, char *why);
+/* One command of NUL-terminated words and its reply, which may be of type REDIS_REPLY_ERROR; NULL
+ * fills why: the connection is then of no use. */
+redisReply *wire_call(const struct wire_config *config, redisContext *wire, const char *address,
+                      int argc, const char **argv, char *why);
 
 /* Sends what is queued. False: the connection failed, or the time was up (wire_explain tells). */
 bool wire_write(const struct wire_config *config, redisContext *wire);
 
-/* The next reply; what is queued is sent first. The whole of it must come within the time-out, however slowly its bytes do.
- * NULL: the connection failed, or the time was up; it is then of no use. */
+/* The next reply; what is queued is sent first. The whole of it must come within the time-out,
+ * however slowly its bytes do. NULL: the connection failed, or the time was up; it is then of no
+ * use. */
 redisReply *wire_reply(const struct wire_config *config, redisContext *wire);
 
 /* AUTH with the URL's password, when it has one; false fills why. */
-bool wire_login(const struct wire_config *config, redisContext *wire, const char *address, char *why);
+bool wire_login(const struct wire_config *config, redisContext *wire, const char *address,
+                char *why);
 
 /* The sentence of a connection that failed; wire may be NULL (out of memory). */
 void wire_explain(const redisContext *wire, const char *address, char *why);

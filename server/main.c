@@ -24,10 +24,11 @@
 
 #define SYNC_INTERVAL_MS 1000
 #define SIGN_OF_LIFE_MS 500
-#define STOP_MARGIN_US (5 * US_PER_S) /* beyond --drain and --grace, before the service manager may lose patience */
+/* beyond --drain and --grace, before the service manager may lose patience */
+#define STOP_MARGIN_US (5 * US_PER_S)
 
-/* Writes the state file to the disk once a second, so that a power loss costs no more. A thread of its own: a slow disk
- * then holds up nobody. */
+/* Writes the state file to the disk once a second, so that a power loss costs no more. A thread of
+ * its own: a slow disk then holds up nobody. */
 struct syncer {
     struct server *server;
     pthread_t thread;
@@ -36,14 +37,17 @@ struct syncer {
     bool stopping;
 };
 
-/* A state file that is no longer where it was is gone when this process ends, and what was acknowledged with it. */
+/* A state file that is no longer where it was is gone when this process ends, and what was
+ * acknowledged with it. */
 static void look_for_file(struct server *server) {
     char why[COUNTERS_WHY_MAX], quoted[2 * COUNTERS_WHY_MAX];
     const bool lost = !counters_is_in_place(server->counters, why);
     if (lost != atomic_load(&server->state_is_lost)) {
         if (lost) {
-            log_line(LOG_ERROR, "the state file is gone: what is counted now is lost when this process ends",
-                     "error=%s remedy=\"send clients elsewhere; stop it with SIGTERM, which flushes, and start it again\"",
+            log_line(LOG_ERROR,
+                     "the state file is gone: what is counted now is lost when this process ends",
+                     "error=%s remedy=\"send clients elsewhere; stop it with SIGTERM, which "
+                     "flushes, and start it again\"",
                      log_quote(why, quoted, sizeof quoted));
         } else {
             log_line(LOG_INFO, "the state file is back", "state=%s", server->options->state);
@@ -58,13 +62,15 @@ static void *syncer_main(void *cls) {
     pthread_mutex_lock(&syncer->mutex);
     while (!syncer->stopping) {
         const int64_t next_us = clock_steady_us() + SYNC_INTERVAL_MS * US_PER_MS;
-        const struct timespec until = {.tv_sec = next_us / US_PER_S, .tv_nsec = next_us % US_PER_S * 1000};
+        const struct timespec until = {.tv_sec = next_us / US_PER_S,
+                                       .tv_nsec = next_us % US_PER_S * 1000};
         pthread_cond_timedwait(&syncer->wake, &syncer->mutex, &until);
         pthread_mutex_unlock(&syncer->mutex);
         look_for_file(syncer->server);
         const bool ok = counters_sync(syncer->server->counters);
         if (ok == failed) {
-            log_line(ok ? LOG_INFO : LOG_ERROR, ok ? "the state file is written again" : "cannot write the state file",
+            log_line(ok ? LOG_INFO : LOG_ERROR,
+                     ok ? "the state file is written again" : "cannot write the state file",
                      "error=\"%s\"", ok ? "" : strerror(errno));
             failed = !ok;
         }
@@ -106,9 +112,11 @@ static struct counters *open_counters(const struct options *options, unsigned wo
         fprintf(stderr, "aforod: %s\n", why);
         return NULL;
     }
-    counters_set_now(counters, clock_wall_us()); /* what read-back compares with is of the present */
+    /* what read-back compares with is of the present */
+    counters_set_now(counters, clock_wall_us());
     if (repaired) {
-        log_line(LOG_WARN, "completed what a crash had left half done", "counts=%" PRIu64, repaired);
+        log_line(LOG_WARN, "completed what a crash had left half done", "counts=%" PRIu64,
+                 repaired);
     }
     return counters;
 }
@@ -136,9 +144,8 @@ static bool start_flush(struct server *server) {
         fprintf(stderr, "aforod: --redis: %s\n", why);
         return false;
     }
-    const struct flush_config flush = {.counters = server->counters,
-                                       .store = store,
-                                       .interval_us = options->flush_interval};
+    const struct flush_config flush = {
+        .counters = server->counters, .store = store, .interval_us = options->flush_interval};
     server->flush = flush_start(&flush, why);
     if (!server->flush) {
         fprintf(stderr, "aforod: %s\n", why);
@@ -159,14 +166,17 @@ static void raise_file_limit(const struct options *options) {
     }
 }
 
-/* Often enough that a watchdog of watchdog_us (0: none) sees an idle worker alive each time it is told. */
+/* Often enough that a watchdog of watchdog_us (0: none) sees an idle worker alive each time it is
+ * told. */
 static int sign_of_life_ms(int64_t watchdog_us) {
     const int64_t often_us = watchdog_us / 4;
-    return watchdog_us && often_us < SIGN_OF_LIFE_MS * US_PER_MS ? (int)(often_us / US_PER_MS) + 1 : SIGN_OF_LIFE_MS;
+    return watchdog_us && often_us < SIGN_OF_LIFE_MS * US_PER_MS ? (int)(often_us / US_PER_MS) + 1
+                                                                 : SIGN_OF_LIFE_MS;
 }
 
-/* Waits for SIGTERM or SIGINT, which it returns, or until then (steady clock; 0 is returned); while all workers show signs
- * of life, the watchdog hears of it. SIGHUP reads tokens and certificates again. */
+/* Waits for SIGTERM or SIGINT, which it returns, or until then (steady clock; 0 is returned); while
+ * all workers show signs of life, the watchdog hears of it. SIGHUP reads tokens and certificates
+ * again. */
 static int wait_for_signal(struct server *server, const sigset_t *signals, int64_t until_us) {
     const int64_t watchdog_us = notify_watchdog_us();
     const int64_t period_us = watchdog_us ? watchdog_us / 2 : 3600 * US_PER_S;
@@ -176,7 +186,8 @@ static int wait_for_signal(struct server *server, const sigset_t *signals, int64
         if (left_us <= 0) {
             return 0;
         }
-        const struct timespec wait = {.tv_sec = wait_us / US_PER_S, .tv_nsec = wait_us % US_PER_S * 1000};
+        const struct timespec wait = {.tv_sec = wait_us / US_PER_S,
+                                      .tv_nsec = wait_us % US_PER_S * 1000};
         const int signal = sigtimedwait(signals, NULL, &wait);
         if (signal == SIGHUP) {
             access_reload(server);
@@ -195,14 +206,15 @@ static void log_tally(const struct server *server) {
     char refused[256] = "";
     size_t n = 0;
     for (int i = 0; i < REFUSALS; i++) {
-        n += (size_t)snprintf(refused + n, sizeof refused - n, " refused_%s=%" PRIu64, refusal_table[i].name,
-                              tally.refused[i]);
+        n += (size_t)snprintf(refused + n, sizeof refused - n, " refused_%s=%" PRIu64,
+                              refusal_table[i].name, tally.refused[i]);
     }
     log_line(LOG_INFO, "stopped", "node=%s received=%" PRIu64 " counted=%" PRIu64 "%s",
              counters_node_id(server->counters), tally.received, tally.counted, refused);
 }
 
-/* From the first signal on, a second one ends the process at once: what was acknowledged is in the mapped file. */
+/* From the first signal on, a second one ends the process at once: what was acknowledged is in the
+ * mapped file. */
 static void stop(struct server *server, int signal, const sigset_t *signals) {
     const int64_t drain_us = server->options->drain, grace_us = server->options->grace;
     struct sigaction by_default = {.sa_handler = SIG_DFL};
@@ -216,17 +228,21 @@ static void stop(struct server *server, int signal, const sigset_t *signals) {
              (long long)(drain_us + grace_us + STOP_MARGIN_US));
     notify_send(message);
     if (drain_us) {
-        log_line(LOG_INFO, "draining", "signal=%d drain_ms=%lld", signal, (long long)(drain_us / US_PER_MS));
+        log_line(LOG_INFO, "draining", "signal=%d drain_ms=%lld", signal,
+                 (long long)(drain_us / US_PER_MS));
         workers_drain(server);
         sigset_t none;
         sigemptyset(&none);
         wait_for_signal(server, &none, clock_steady_us() + drain_us);
     }
     const int64_t deadline_us = clock_steady_us() + grace_us;
-    log_line(LOG_INFO, "stopping", "signal=%d grace_ms=%lld", signal, (long long)(grace_us / US_PER_MS));
+    log_line(LOG_INFO, "stopping", "signal=%d grace_ms=%lld", signal,
+             (long long)(grace_us / US_PER_MS));
     workers_stop(server, deadline_us);
     if (server->flush && !flush_stop(server->flush, deadline_us)) {
-        log_line(LOG_WARN, "not everything reached the store in time; the state file has it, the next start sends it",
+        log_line(LOG_WARN,
+                 "not everything reached the store in time; the state file has it, the next start "
+                 "sends it",
                  "grace_ms=%lld", (long long)(grace_us / US_PER_MS));
     }
     server->flush = NULL;
@@ -261,12 +277,15 @@ static int run(struct server *server, const sigset_t *signals) {
     const bool admin = *server->options->admin_listen;
     const int listen_fd = open_main_listener(server, address);
     const int admin_fd =
-        admin && listen_fd >= 0 ? open_listener("admin-listen", server->options->admin_listen, admin_address) : -1;
+        admin && listen_fd >= 0
+            ? open_listener("admin-listen", server->options->admin_listen, admin_address)
+            : -1;
     if (listen_fd < 0 || (admin && admin_fd < 0)) {
         return EXIT_FAILURE;
     }
     if (server->sandbox_error) {
-        log_line(LOG_WARN, "runs without a filter of system calls", "error=\"%s\"", strerror(server->sandbox_error));
+        log_line(LOG_WARN, "runs without a filter of system calls", "error=\"%s\"",
+                 strerror(server->sandbox_error));
     }
     access_warn(server, listen_fd, "listen", true, !admin);
     if (admin) {
@@ -282,10 +301,11 @@ static int run(struct server *server, const sigset_t *signals) {
         }
         if (ok) {
             char quoted[512]; /* a path may hold anything */
-            log_line(LOG_INFO, "listening", "address=%s threads=%u node=%s state=%s socket=%s%s%s", address,
-                     server->workers, counters_node_id(server->counters),
+            log_line(LOG_INFO, "listening", "address=%s threads=%u node=%s state=%s socket=%s%s%s",
+                     address, server->workers, counters_node_id(server->counters),
                      log_quote(server->options->state, quoted, sizeof quoted),
-                     server->listen_is_shared ? "inherited" : "own", admin ? " admin_address=" : "", admin_address);
+                     server->listen_is_shared ? "inherited" : "own", admin ? " admin_address=" : "",
+                     admin_address);
             notify_send("READY=1");
             banner_print(server->options, address, admin_address);
             stop(server, wait_for_signal(server, signals, INT64_MAX), signals);
@@ -308,7 +328,8 @@ __attribute__((format(printf, 2, 3))) static bool wrong(const char *flag, const 
     return false;
 }
 
-/* What options.def cannot say of a value; what is wrong is named in one line, before anything is opened or made. */
+/* What options.def cannot say of a value; what is wrong is named in one line, before anything is
+ * opened or made. */
 static bool options_make_sense(const struct options *options, enum log_level *level) {
     char why[LISTEN_WHY_MAX];
     _Static_assert(LISTEN_WHY_MAX >= REDIS_URL_WHY_MAX, "room for the sentences of both");
@@ -329,7 +350,8 @@ static bool options_make_sense(const struct options *options, enum log_level *le
         return wrong(options->horizon % US_PER_S ? "horizon" : "future", "must be whole seconds");
     }
     if (*options->node_id && !counters_node_id_is_valid(options->node_id)) {
-        return wrong("node-id", "'%.80s' is not 1 to %d of A-Z a-z 0-9 . _ -", options->node_id, COUNTERS_NODE_MAX - 1);
+        return wrong("node-id", "'%.80s' is not 1 to %d of A-Z a-z 0-9 . _ -", options->node_id,
+                     COUNTERS_NODE_MAX - 1);
     }
     if (!listen_is_valid(options->listen, why)) {
         return wrong("listen", "%s", why);
@@ -337,12 +359,15 @@ static bool options_make_sense(const struct options *options, enum log_level *le
     if (*options->admin_listen && !listen_is_valid(options->admin_listen, why)) {
         return wrong("admin-listen", "%s", why);
     }
-    return !*options->redis || redis_url_parse(options->redis, &url, why) || wrong("redis", "%s", why);
+    return !*options->redis || redis_url_parse(options->redis, &url, why) ||
+           wrong("redis", "%s", why);
 }
 
 int main(int argc, char **argv) {
     if (standard_files_open() < 0) {
-        fprintf(stderr, "aforod: a standard descriptor is closed, and /dev/null cannot be opened in its place: %s\n",
+        fprintf(stderr,
+                "aforod: a standard descriptor is closed, and /dev/null cannot be opened in its "
+                "place: %s\n",
                 strerror(errno));
         return EXIT_FAILURE;
     }
@@ -362,8 +387,8 @@ int main(int argc, char **argv) {
     const bool arrival = strcmp(options.clock, "arrival") == 0;
     log_set_level(level);
     if (options.passed_over) {
-        log_line(LOG_INFO, "passed over what Kubernetes sets for a service of this name", "variables=%zu",
-                 options.passed_over);
+        log_line(LOG_INFO, "passed over what Kubernetes sets for a service of this name",
+                 "variables=%zu", options.passed_over);
     }
     sigset_t signals;
     sigemptyset(&signals);
@@ -373,12 +398,15 @@ int main(int argc, char **argv) {
     pthread_sigmask(SIG_BLOCK, &signals, NULL); /* every thread inherits it: only main takes them */
     struct sigaction ignore = {.sa_handler = SIG_IGN};
     sigaction(SIGPIPE, &ignore, NULL);
-    sigaction(SIGXFSZ, &ignore, NULL); /* a file that may not grow is an error of the call, which says so */
+    /* a file that may not grow is an error of the call, which says so */
+    sigaction(SIGXFSZ, &ignore, NULL);
     raise_file_limit(&options);
     const int sandbox_error = strcmp(options.sandbox, "on") == 0 && !sandbox_enter() ? errno : 0;
 
     const long cores = sysconf(_SC_NPROCESSORS_ONLN);
-    const unsigned workers = options.threads ? (unsigned)options.threads : cores > 0 ? (unsigned)cores : 1;
+    const unsigned workers = options.threads ? (unsigned)options.threads
+                             : cores > 0     ? (unsigned)cores
+                                             : 1;
     struct server server = {.options = &options,
                             .clock_is_arrival = arrival,
                             .workers = workers,

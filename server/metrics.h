@@ -21,7 +21,8 @@ extern const char *const metric_names[METRICS];
 /* By the worker that owns them. */
 static inline void metric_add_owner(struct metrics *metrics, enum metric metric, uint64_t by) {
     _Atomic uint64_t *value = &metrics->value[metric];
-    atomic_store_explicit(value, atomic_load_explicit(value, memory_order_relaxed) + by, memory_order_relaxed);
+    atomic_store_explicit(value, atomic_load_explicit(value, memory_order_relaxed) + by,
+                          memory_order_relaxed);
 }
 
 static inline void metric_max_owner(struct metrics *metrics, enum metric metric, uint64_t seen) {

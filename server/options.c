@@ -33,7 +33,7 @@ struct option_row {
 };
 
 static const struct option_row rows[] = {
-#define OPTION(type, field, flag, argument, default_text, min, max, sentence)                                      \
+#define OPTION(type, field, flag, argument, default_text, min, max, sentence)                      \
     {type, flag, argument, default_text, min, max, sentence, offsetof(struct options, field)},
 #include "server/options.def"
 #undef OPTION
@@ -80,7 +80,8 @@ static const char *say(const struct option_row *row, int64_t number, char *buf, 
 }
 
 /* `name` is what the user wrote: --max-body or AFORO_MAX_BODY. */
-static bool set(struct options *options, const struct option_row *row, const char *name, const char *text) {
+static bool set(struct options *options, const struct option_row *row, const char *name,
+                const char *text) {
     void *field = (char *)options + row->offset;
     if (row->type == TEXT) {
         *(const char **)field = text;
@@ -93,8 +94,8 @@ static bool set(struct options *options, const struct option_row *row, const cha
     }
     if (number < row->min || number > row->max) {
         char min[UNITS_SAY_MAX], max[UNITS_SAY_MAX];
-        fprintf(stderr, "aforod: %s: %s is out of range (%s to %s)\n", name, text, say(row, row->min, min, sizeof min),
-                say(row, row->max, max, sizeof max));
+        fprintf(stderr, "aforod: %s: %s is out of range (%s to %s)\n", name, text,
+                say(row, row->min, min, sizeof min), say(row, row->max, max, sizeof max));
         return false;
     }
     *(int64_t *)field = number;
@@ -110,11 +111,13 @@ static void environment_name(const struct option_row *row, char *buf, size_t cap
 
 /* "--max-body SIZE [64MiB]" */
 static int describe(const struct option_row *row, char *buf, size_t cap) {
-    return snprintf(buf, cap, "--%s %s%s%s%s", row->flag, row->argument, *row->default_text ? " [" : "",
-                    row->default_text, *row->default_text ? "]" : "");
+    return snprintf(buf, cap, "--%s %s%s%s%s", row->flag, row->argument,
+                    *row->default_text ? " [" : "", row->default_text,
+                    *row->default_text ? "]" : "");
 }
 
-/* The flags from `first` on, several a line; how many lines that takes. Only counts them without `print`. */
+/* The flags from `first` on, several a line; how many lines that takes. Only counts them without
+ * `print`. */
 static size_t help_rest(size_t first, bool print) {
     size_t lines = 0, column = HELP_COLUMNS;
     for (size_t i = first; i < ROWS; i++) {
@@ -143,11 +146,12 @@ static void print_help(bool all) {
     for (size_t i = 0; i < explained; i++) {
         char left[48];
         snprintf(left, sizeof left, "--%s %s", rows[i].flag, rows[i].argument);
-        printf("  %-24s %s%s%s%s\n", left, rows[i].sentence, *rows[i].default_text ? " [" : "", rows[i].default_text,
-               *rows[i].default_text ? "]" : "");
+        printf("  %-24s %s%s%s%s\n", left, rows[i].sentence, *rows[i].default_text ? " [" : "",
+               rows[i].default_text, *rows[i].default_text ? "]" : "");
     }
     help_rest(explained, true);
-    printf("%sIn the environment --max-body is AFORO_MAX_BODY.\n", all ? "" : "All explained: --help-all. ");
+    printf("%sIn the environment --max-body is AFORO_MAX_BODY.\n",
+           all ? "" : "All explained: --help-all. ");
 }
 
 static bool read_environment(struct options *options) {
@@ -167,7 +171,8 @@ static bool read_environment(struct options *options) {
     return true;
 }
 
-/* Whoever is told of a wrong variable to see --help must then be able to. False when neither is asked for. */
+/* Whoever is told of a wrong variable to see --help must then be able to. False when neither is
+ * asked for. */
 static bool print_what_is_asked(int argc, char **argv, const struct option *table) {
     for (int c; (c = getopt_long(argc, argv, ":h", table, NULL)) != -1 && c != '?' && c != ':';) {
         if (c == 'h' || c == 'H') {
@@ -184,8 +189,9 @@ static bool print_what_is_asked(int argc, char **argv, const struct option *tabl
 }
 
 enum options_outcome options_read(int argc, char **argv, struct options *options) {
-    struct option table[ROWS + 4] = {
-        {"help", no_argument, NULL, 'h'}, {"help-all", no_argument, NULL, 'H'}, {"version", no_argument, NULL, 'V'}};
+    struct option table[ROWS + 4] = {{"help", no_argument, NULL, 'h'},
+                                     {"help-all", no_argument, NULL, 'H'},
+                                     {"version", no_argument, NULL, 'V'}};
     for (size_t i = 0; i < ROWS; i++) {
         table[i + 3] = (struct option){rows[i].flag, required_argument, NULL, (int)(256 + i)};
         set(options, &rows[i], rows[i].flag, rows[i].default_text);

@@ -1,4 +1,5 @@
-/* Flags and environment -> settings. The list of all flags is options.def; --help and this struct come from it. */
+/* Flags and environment -> settings. The list of all flags is options.def; --help and this struct
+ * come from it. */
 #ifndef AFORO_SERVER_OPTIONS_H
 #define AFORO_SERVER_OPTIONS_H
 
@@ -16,7 +17,9 @@ struct options {
 #define OPTION(type, field, flag, argument, default_text, min, max, sentence) option_##type field;
 #include "server/options.def"
 #undef OPTION
-    size_t passed_over; /* variables AFORO_... that Kubernetes has set for a service of our name, and that set nothing */
+    /* variables AFORO_... that Kubernetes has set for a service of our name, and that set nothing
+     */
+    size_t passed_over;
 };
 
 enum options_outcome {
@@ -25,7 +28,8 @@ enum options_outcome {
     OPTIONS_WRONG /* one line on stderr named the flag: exit 2 */
 };
 
-/* Environment first, then flags, which win; --help and --version answer whatever else there is. Strings point into argv and the environment. Before the threads start. */
+/* Environment first, then flags, which win; --help and --version answer whatever else there is.
+ * Strings point into argv and the environment. Before the threads start. */
 enum options_outcome options_read(int argc, char **argv, struct options *options);
 
 #endif

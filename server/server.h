@@ -1,5 +1,5 @@
-/* What the parts of aforod share. Made by main before the threads start; constant from then on, but for what is named
- * below. */
+/* What the parts of aforod share. Made by main before the threads start; constant from then on, but
+ * for what is named below. */
 #ifndef AFORO_SERVER_SERVER_H
 #define AFORO_SERVER_SERVER_H
 
@@ -55,37 +55,40 @@ struct access {
     _Atomic uint64_t generation;             /* raised after each change of the three */
 };
 
-/* One worker = one thread = one shard = a daemon in external mode for each size of pool; the one of --admin-listen has no
- * shard. Everything here is the worker thread's own, but for what says otherwise. */
+/* One worker = one thread = one shard = a daemon in external mode for each size of pool; the one of
+ * --admin-listen has no shard. Everything here is the worker thread's own, but for what says
+ * otherwise. */
 struct worker {
     struct server *server;
     unsigned index;
     pthread_t thread;
-    bool runs;                       /* the thread is there: main's own */
+    bool runs; /* the thread is there: main's own */
     struct door *door;
     struct MHD_Daemon *daemon[POOLS];
-    int daemon_fd[POOLS];            /* each daemon's own epoll descriptor */
-    uint64_t handed_on;              /* connections that a daemon has taken */
-    struct shard *shard;             /* NULL: the worker of --admin-listen, which counts nothing */
-    struct metrics metrics;          /* read by any */
-    _Atomic uint64_t connections;    /* open now; read by any, written by all doors */
-    _Atomic int64_t alive_us;        /* steady clock of the last wake-up; read by the watchdog */
-    int wake_fd;                     /* eventfd: written by main to stop */
-    int64_t now_us;                  /* wall clock of this wake-up */
-    bool stuck;                      /* told that there is no shard to count in beside what lies ahead */
-    uint64_t in_flight;              /* requests begun and not completed */
+    int daemon_fd[POOLS];         /* each daemon's own epoll descriptor */
+    uint64_t handed_on;           /* connections that a daemon has taken */
+    struct shard *shard;          /* NULL: the worker of --admin-listen, which counts nothing */
+    struct metrics metrics;       /* read by any */
+    _Atomic uint64_t connections; /* open now; read by any, written by all doors */
+    _Atomic int64_t alive_us;     /* steady clock of the last wake-up; read by the watchdog */
+    int wake_fd;                  /* eventfd: written by main to stop */
+    int64_t now_us;               /* wall clock of this wake-up */
+    /* told that there is no shard to count in beside what lies ahead */
+    bool stuck;
+    uint64_t in_flight; /* requests begun and not completed */
     struct connection *first_connection;
-    int64_t ticked_us;               /* steady clock of what is done once a second */
-    bool draining;                   /* every answer closes its connection */
+    int64_t ticked_us;                  /* steady clock of what is done once a second */
+    bool draining;                      /* every answer closes its connection */
     const struct tokens *ingest_tokens; /* in force in this turn; NULL: everybody may */
     const struct tokens *read_tokens;
     struct tls_handshakes handshakes;
-    _Atomic uint64_t access_seen;       /* the generation they are of; read by main */
+    _Atomic uint64_t access_seen; /* the generation they are of; read by main */
     struct MHD_Response *response[ANSWERS];
     struct MHD_Response *last_response[ANSWERS]; /* the same, and the connection ends */
-    bool answers_last;               /* the answer being made is to be the last one of its connection */
-    struct lines_batch batch;        /* scratch of the batch request being read */
-    struct log_limit refusals;       /* lines of --log-level debug */
+    /* the answer being made is to be the last one of its connection */
+    bool answers_last;
+    struct lines_batch batch;  /* scratch of the batch request being read */
+    struct log_limit refusals; /* lines of --log-level debug */
 };
 
 struct server {
@@ -93,25 +96,31 @@ struct server {
     struct counters *counters;
     struct flush *flush; /* NULL without --redis */
     bool clock_is_arrival;
-    int64_t started_us; /* steady clock */
+    int64_t started_us;  /* steady clock */
     int sign_of_life_ms; /* a worker wakes up at least so often, whether anything happens or not */
-    bool listen_is_shared; /* another process holds the listening socket, too: who is not accepted waits for the next server */
-    _Atomic bool draining; /* we are about to stop: /healthz says so, answers close their connections */
-    _Atomic bool state_is_lost; /* its file was deleted or moved: /healthz says so; written by the syncer */
-    _Atomic bool stopping; /* no new connections; set after draining */
+    /* another process holds the listening socket, too: who is not accepted waits for the next
+     * server */
+    bool listen_is_shared;
+    /* we are about to stop: /healthz says so, answers close their connections */
+    _Atomic bool draining;
+    /* its file was deleted or moved: /healthz says so; written by the syncer */
+    _Atomic bool state_is_lost;
+    _Atomic bool stopping;            /* no new connections; set after draining */
     _Atomic int64_t stop_deadline_us; /* steady clock; set before stopping */
-    _Atomic uint64_t places_taken;     /* connections of all workers, against --max-connections */
-    struct log_gate places_full;       /* how many found no place */
-    struct log_gate batches_refused;   /* of which no line was counted */
+    _Atomic uint64_t places_taken;    /* connections of all workers, against --max-connections */
+    struct log_gate places_full;      /* how many found no place */
+    struct log_gate batches_refused;  /* of which no line was counted */
     struct address_places *address_places; /* NULL without --max-connections-per-address */
     unsigned workers;
     struct worker *worker; /* [workers] */
     struct worker *admin;  /* of --admin-listen, else NULL */
-    _Atomic uint64_t admin_places_taken; /* its connections: neither listener takes the other's places */
+    /* its connections: neither listener takes the other's places */
+    _Atomic uint64_t admin_places_taken;
     struct log_gate admin_places_full;
     struct access access;
     struct throttle *throttle; /* NULL without --limit-per-client */
-    int sandbox_error;         /* errno: why there is no filter of system calls, though --sandbox is on; else 0 */
+    /* errno: why there is no filter of system calls, though --sandbox is on; else 0 */
+    int sandbox_error;
 };
 
 #endif

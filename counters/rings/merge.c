@@ -15,14 +15,16 @@ static unsigned shards_of(const struct counters *counters) {
 static int64_t newest_of_all(const struct counters *counters, enum resolution r) {
     uint64_t newest = 0;
     for (unsigned i = 0; i < shards_of(counters); i++) {
-        const uint64_t n = atomic_load_explicit(&counters->shard[i].page->newest[r], memory_order_acquire);
+        const uint64_t n =
+            atomic_load_explicit(&counters->shard[i].page->newest[r], memory_order_acquire);
         newest = n > newest ? n : newest;
     }
     return (int64_t)newest;
 }
 
 #define PRESENT_SLACK_US (2 * US_PER_S)
-#define AHEAD_SHOWN_US (24 * 3600 * US_PER_S) /* who looks for rows looks at every window in between */
+/* who looks for rows looks at every window in between */
+#define AHEAD_SHOWN_US (24 * 3600 * US_PER_S)
 
 void counters_set_now(struct counters *counters, int64_t now_us) {
     atomic_store(&counters->present_us, now_us + counters->header.future_us);
@@ -32,7 +34,8 @@ void counters_set_now(struct counters *counters, int64_t now_us) {
 static int64_t present(const struct counters *counters) {
     int64_t present_us = 0;
     for (unsigned i = 0; i < counters->workers; i++) {
-        const int64_t us = atomic_load_explicit(&counters->worker[i].present_us, memory_order_acquire);
+        const int64_t us =
+            atomic_load_explicit(&counters->worker[i].present_us, memory_order_acquire);
         present_us = us > present_us ? us : present_us;
     }
     if (present_us == 0) { /* no worker has begun */
@@ -41,17 +44,21 @@ static int64_t present(const struct counters *counters) {
     return present_us ? present_us : INT64_MAX;
 }
 
-/* The same of what is not ahead: while something is, any chunk up to the end of the present may hold counts. */
+/* The same of what is not ahead: while something is, any chunk up to the end of the present may
+ * hold counts. */
 static int64_t newest_present(const struct counters *counters, enum resolution r) {
     const int64_t newest = newest_of_all(counters, r);
     const int64_t present_us = present(counters);
-    const int64_t last = present_us == INT64_MAX ? newest : (present_us + PRESENT_SLACK_US) / chunk_width_us(r);
+    const int64_t last =
+        present_us == INT64_MAX ? newest : (present_us + PRESENT_SLACK_US) / chunk_width_us(r);
     return newest < last ? newest : last;
 }
 
-/* Older than this, some shard may have recycled what another still has: a sum would be a part only. */
+/* Older than this, some shard may have recycled what another still has: a sum would be a part only.
+ */
 static int64_t oldest_held(const struct counters *counters, enum resolution r) {
-    const int64_t oldest = newest_present(counters, r) - counters->shard[0].ring[r].chunks + RING_MARGIN;
+    const int64_t oldest =
+        newest_present(counters, r) - counters->shard[0].ring[r].chunks + RING_MARGIN;
     return oldest > 0 ? oldest : 0;
 }
 
@@ -60,7 +67,8 @@ bool counters_span(const struct counters *counters, enum resolution r, int64_t *
     const int64_t newest = newest_present(counters, r);
     uint64_t oldest = UINT64_MAX;
     for (unsigned i = 0; i < shards_of(counters); i++) {
-        const uint64_t n = atomic_load_explicit(&counters->shard[i].page->oldest[r], memory_order_acquire);
+        const uint64_t n =
+            atomic_load_explicit(&counters->shard[i].page->oldest[r], memory_order_acquire);
         oldest = n != 0 && n < oldest ? n : oldest;
     }
     if (newest == 0 || oldest == UINT64_MAX) {
@@ -78,14 +86,16 @@ bool counters_span_ahead(const struct counters *counters, enum resolution r, int
         return false;
     }
     const int64_t newest = newest_of_all(counters, r);
-    const int64_t day = AHEAD_SHOWN_US / chunk_width_us(r), chunks = counters->shard[0].ring[r].chunks;
+    const int64_t day = AHEAD_SHOWN_US / chunk_width_us(r),
+                  chunks = counters->shard[0].ring[r].chunks;
     const int64_t most = *newest_chunk + (day > chunks ? day : chunks);
     *newest_chunk = newest < most ? newest : most;
     return *oldest_chunk <= *newest_chunk;
 }
 
 int64_t counters_ahead_us(const struct counters *counters) {
-    const int64_t newest_us = chunk_start_us(RESOLUTION_10MS, newest_of_all(counters, RESOLUTION_10MS));
+    const int64_t newest_us =
+        chunk_start_us(RESOLUTION_10MS, newest_of_all(counters, RESOLUTION_10MS));
     const int64_t present_us = present(counters);
     return newest_us > present_us ? newest_us - present_us : 0;
 }
@@ -98,16 +108,19 @@ static bool shard_is_empty(const struct shard *shard, enum resolution r) {
     return atomic_load_explicit(&shard->page->newest[r], memory_order_acquire) == 0;
 }
 
-/* A reader that was put off its core may have summed what a shard had left of a chunk that another had recycled by then.
- * Whoever recycles announces the newer chunk first: so what is still held when looked at again was whole. */
+/* A reader that was put off its core may have summed what a shard had left of a chunk that another
+ * had recycled by then. Whoever recycles announces the newer chunk first: so what is still held
+ * when looked at again was whole. */
 static bool was_taken(const struct counters *counters, enum resolution r, int64_t chunk) {
     atomic_thread_fence(memory_order_acquire); /* partner: the release in ring_claim_owner */
     return chunk < oldest_held(counters, r);
 }
 
-/* Whether a shard has lost its part of a chunk to one of a clock that was ahead: it still knows the sum. The read-back
- * shard's resolutions stand each for itself, and it is never ahead of the present it was made in. */
-static bool has_lost(const struct counters *counters, unsigned index, enum resolution r, int64_t chunk) {
+/* Whether a shard has lost its part of a chunk to one of a clock that was ahead: it still knows the
+ * sum. The read-back shard's resolutions stand each for itself, and it is never ahead of the
+ * present it was made in. */
+static bool has_lost(const struct counters *counters, unsigned index, enum resolution r,
+                     int64_t chunk) {
     const struct shard *shard = &counters->shard[index];
     const enum resolution next = (enum resolution)(r + 1);
     uint64_t sum = 0;
@@ -122,7 +135,8 @@ static bool has_lost(const struct counters *counters, unsigned index, enum resol
     return sum != 0 && atomic_load_explicit(epoch, memory_order_acquire) != (uint64_t)chunk;
 }
 
-static bool is_whole(const struct counters *counters, unsigned shards, enum resolution r, int64_t chunk) {
+static bool is_whole(const struct counters *counters, unsigned shards, enum resolution r,
+                     int64_t chunk) {
     for (unsigned i = 0; i < shards; i++) {
         if (!shard_is_empty(&counters->shard[i], r) && has_lost(counters, i, r, chunk)) {
             return false;
@@ -131,9 +145,11 @@ static bool is_whole(const struct counters *counters, unsigned shards, enum reso
     return !was_taken(counters, r, chunk);
 }
 
-/* Sums chunks [oldest, newest] of shards [0, shards) of the file; with `whole`, only what no shard has begun to lose. */
-static void read_shards(const struct counters *counters, unsigned shards, enum resolution r, int64_t oldest,
-                        int64_t newest, bool whole, int64_t first, uint32_t n, uint64_t *out) {
+/* Sums chunks [oldest, newest] of shards [0, shards) of the file; with `whole`, only what no shard
+ * has begun to lose. */
+static void read_shards(const struct counters *counters, unsigned shards, enum resolution r,
+                        int64_t oldest, int64_t newest, bool whole, int64_t first, uint32_t n,
+                        uint64_t *out) {
     memset(out, 0, n * sizeof *out);
     for (uint32_t done = 0; done < n;) {
         const int64_t window = first + done;
@@ -156,21 +172,25 @@ static void read_shards(const struct counters *counters, unsigned shards, enum r
 
 void counters_read(const struct counters *counters, enum resolution r, int64_t first, uint32_t n,
                    uint64_t *out) {
-    read_shards(counters, shards_of(counters), r, oldest_held(counters, r), newest_of_all(counters, r), true, first, n, out);
+    read_shards(counters, shards_of(counters), r, oldest_held(counters, r),
+                newest_of_all(counters, r), true, first, n, out);
 }
 
-void counters_read_rest(const struct counters *counters, enum resolution r, int64_t first, uint32_t n,
-                        uint64_t *out) {
-    read_shards(counters, shards_of(counters), r, 0, newest_of_all(counters, r), false, first, n, out);
+void counters_read_rest(const struct counters *counters, enum resolution r, int64_t first,
+                        uint32_t n, uint64_t *out) {
+    read_shards(counters, shards_of(counters), r, 0, newest_of_all(counters, r), false, first, n,
+                out);
 }
 
-void counters_read_back_shard(const struct counters *counters, enum resolution r, int64_t first, uint32_t n,
-                              uint64_t *out) {
+void counters_read_back_shard(const struct counters *counters, enum resolution r, int64_t first,
+                              uint32_t n, uint64_t *out) {
     /* Shard 0 is the read-back shard. */
-    read_shards(counters, 1, r, oldest_held(counters, r), newest_of_all(counters, r), true, first, n, out);
+    read_shards(counters, 1, r, oldest_held(counters, r), newest_of_all(counters, r), true, first,
+                n, out);
 }
 
-uint64_t counters_chunk_total_rest(const struct counters *counters, enum resolution r, int64_t chunk) {
+uint64_t counters_chunk_total_rest(const struct counters *counters, enum resolution r,
+                                   int64_t chunk) {
     uint64_t total = 0;
     for (unsigned i = 0; i < shards_of(counters); i++) {
         if (!shard_is_empty(&counters->shard[i], r)) {
@@ -185,10 +205,12 @@ uint64_t counters_chunk_total(const struct counters *counters, enum resolution r
     return is_whole(counters, shards_of(counters), r, chunk) ? total : 0;
 }
 
-/* One shard's statistics as they stood between two changes. The owner is inside a change for a few nanoseconds, so
- * this ends after a few turns; they are bounded all the same (a shard whose owner died in the middle was repaired when
- * the file was opened; a reader of a live file takes what is there). */
-void counters_tally_shard(const struct counters *counters, unsigned index, struct shard_tally *out) {
+/* One shard's statistics as they stood between two changes. The owner is inside a change for a few
+ * nanoseconds, so this ends after a few turns; they are bounded all the same (a shard whose owner
+ * died in the middle was repaired when the file was opened; a reader of a live file takes what is
+ * there). */
+void counters_tally_shard(const struct counters *counters, unsigned index,
+                          struct shard_tally *out) {
     const struct shard_page *page = counters->shard[index].page;
     for (int turns = 0; turns < TALLY_TURNS_MAX; turns++) {
         if (turns > 100) {
@@ -201,7 +223,8 @@ void counters_tally_shard(const struct counters *counters, unsigned index, struc
             out->refused[i] = atomic_load_explicit(&page->refused[i], memory_order_relaxed);
         }
         atomic_thread_fence(memory_order_acquire); /* partner: tally_open_owner */
-        if (before % 2 == 0 && atomic_load_explicit(&page->sequence, memory_order_relaxed) == before) {
+        if (before % 2 == 0 &&
+            atomic_load_explicit(&page->sequence, memory_order_relaxed) == before) {
             return;
         }
     }

@@ -1,23 +1,29 @@
 /* Which shard of the file a worker counts in when the clock is set.
  *
- * A shard's rings hold one stretch of time: two chunks that are a ring's length apart live in the same place. While time
- * only passes, the older one is past the horizon by then. When the clock is set it may not be:
+ * A shard's rings hold one stretch of time: two chunks that are a ring's length apart live in the
+ * same place. While time only passes, the older one is past the horizon by then. When the clock is
+ * set it may not be:
  *
  *   set back      what was counted ahead holds places that the present needs
- *   step ahead    what is counted now takes places of what is the present again, if the clock is set back
+ *   step ahead    what is counted now takes places of what is the present again, if the clock is
+ * set back
  *
- * In both cases nothing is taken away: the worker goes on in another shard, as if it were another worker, and all are
- * summed. It goes back to one that has room for the present; so a clock that is ahead for a while costs one shard more. */
+ * In both cases nothing is taken away: the worker goes on in another shard, as if it were another
+ * worker, and all are summed. It goes back to one that has room for the present; so a clock that is
+ * ahead for a while costs one shard more. */
 #include "counters/state_file.h"
 
 #include <errno.h>
 
 #define AHEAD_US (60 * US_PER_S) /* so long at least what is protected keeps its places */
 
-/* Whether a window of this coarser chunk, from lo_us on, has lost its parts: events there would make the sums disagree. */
-static bool has_lost(const struct shard *shard, enum resolution r, const struct chunk *chunk, int64_t lo_us) {
+/* Whether a window of this coarser chunk, from lo_us on, has lost its parts: events there would
+ * make the sums disagree. */
+static bool has_lost(const struct shard *shard, enum resolution r, const struct chunk *chunk,
+                     int64_t lo_us) {
     const enum resolution finer = (enum resolution)(r - 1);
-    const int64_t first = chunk_first_window(r, (int64_t)atomic_load_explicit(&chunk->epoch, memory_order_relaxed));
+    const int64_t first =
+        chunk_first_window(r, (int64_t)atomic_load_explicit(&chunk->epoch, memory_order_relaxed));
     for (uint32_t i = 0; i < shard->ring[r].slots; i++) {
         const struct chunk *part = ring_place(&shard->ring[finer], first + i);
         if (window_start_us(r, first + i + 1) > lo_us &&
@@ -38,7 +44,8 @@ bool shard_has_room(const struct shard *shard, int64_t lo_us) {
         const struct ring *ring = &shard->ring[r];
         for (int64_t place = 0; place < ring->chunks; place++) {
             const struct chunk *chunk = ring_place(ring, place);
-            const int64_t epoch = (int64_t)atomic_load_explicit(&chunk->epoch, memory_order_relaxed);
+            const int64_t epoch =
+                (int64_t)atomic_load_explicit(&chunk->epoch, memory_order_relaxed);
             if (epoch != EPOCH_NONE && chunk_start_us((enum resolution)r, epoch + 1) > lo_us &&
                 has_lost(shard, (enum resolution)r, chunk, lo_us)) {
                 return false;
@@ -48,16 +55,19 @@ bool shard_has_room(const struct shard *shard, int64_t lo_us) {
     return true;
 }
 
-/* Whether a chunk that the holder's clock stepped away from loses its place in this shard when time goes on. */
+/* Whether a chunk that the holder's clock stepped away from loses its place in this shard when time
+ * goes on. */
 static bool would_lose(const struct shard *shard, const struct shard *holder) {
     for (int r = 0; r < RESOLUTIONS; r++) {
         const struct ring *ring = &shard->ring[r];
         const int64_t width_us = chunk_width_us((enum resolution)r);
-        const int64_t first = holder->protect_from_us / width_us, last = holder->protect_to_us / width_us;
-        const int64_t taken = (holder->hi_us + AHEAD_US) / width_us - ring->chunks; /* this one and older ones */
+        const int64_t first = holder->protect_from_us / width_us,
+                      last = holder->protect_to_us / width_us;
+        /* this one and older ones */
+        const int64_t taken = (holder->hi_us + AHEAD_US) / width_us - ring->chunks;
         for (int64_t place = 0; taken >= first && place < ring->chunks; place++) {
-            const int64_t epoch =
-                (int64_t)atomic_load_explicit(&ring_place(ring, place)->epoch, memory_order_relaxed);
+            const int64_t epoch = (int64_t)atomic_load_explicit(&ring_place(ring, place)->epoch,
+                                                                memory_order_relaxed);
             if (epoch != EPOCH_NONE && epoch >= first && epoch <= last && epoch <= taken) {
                 return true;
             }
@@ -66,16 +76,20 @@ static bool would_lose(const struct shard *shard, const struct shard *holder) {
     return false;
 }
 
-/* Of the shards that nobody holds, or that it holds itself, the one with the newest counts: where it was before. */
+/* Of the shards that nobody holds, or that it holds itself, the one with the newest counts: where
+ * it was before. */
 static struct shard *find(const struct shard *holder) {
     struct counters *counters = holder->counters;
-    const int64_t lo_us = holder->hi_us - counters_future_us(counters) - counters_horizon_us(counters);
-    const bool is_protecting = holder->hi_us - counters_future_us(counters) < holder->protect_until_us;
+    const int64_t lo_us =
+        holder->hi_us - counters_future_us(counters) - counters_horizon_us(counters);
+    const bool is_protecting =
+        holder->hi_us - counters_future_us(counters) < holder->protect_until_us;
     struct shard *best = NULL;
     uint64_t newest_best = 0;
     for (unsigned i = 1; i < atomic_load(&counters->shards); i++) {
         struct shard *shard = &counters->shard[i];
-        const uint64_t newest = atomic_load_explicit(&shard->page->newest[RESOLUTION_10MS], memory_order_relaxed);
+        const uint64_t newest =
+            atomic_load_explicit(&shard->page->newest[RESOLUTION_10MS], memory_order_relaxed);
         if ((!counters->held[i] || shard == holder->home) && shard_has_room(shard, lo_us) &&
             !(is_protecting && would_lose(shard, holder)) && (!best || newest > newest_best)) {
             best = shard;

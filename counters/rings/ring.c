@@ -1,11 +1,15 @@
-/* Recycle and read: the two sides of the one protocol of this library. tests/model/ring.pml walks all interleavings. */
+/* Recycle and read: the two sides of the one protocol of this library. tests/model/ring.pml walks
+ * all interleavings. */
 #include "counters/rings/ring.h"
 
 struct ring ring_at(enum resolution r, unsigned char *base, int64_t chunks) {
     const uint32_t slots = resolution_table[r].slots;
     const uint32_t stride = (uint32_t)(sizeof(struct chunk) + slots * sizeof(counter));
-    return (struct ring){
-        .base = base, .chunks = chunks, .slots = slots, .stride = stride, .per_page = RING_PAGE / stride};
+    return (struct ring){.base = base,
+                         .chunks = chunks,
+                         .slots = slots,
+                         .stride = stride,
+                         .per_page = RING_PAGE / stride};
 }
 
 size_t ring_bytes(enum resolution r, int64_t chunks) {
@@ -22,10 +26,11 @@ struct chunk *ring_claim_owner(const struct ring *ring, int64_t number, bool *re
     if (epoch > (uint64_t)number) {
         return NULL;
     }
-    /* Release: who finds the place empty also finds the newest chunk that was announced before (shard.c, claim). */
+    /* Release: who finds the place empty also finds the newest chunk that was announced before
+     * (shard.c, claim). */
     atomic_store_explicit(&chunk->epoch, EPOCH_NONE, memory_order_release);
-    /* Partner: the acquire fence in ring_read. A reader that saw one of the zeroes below sees EPOCH_NONE or the new
-     * epoch when it looks again, and throws what it read away. */
+    /* Partner: the acquire fence in ring_read. A reader that saw one of the zeroes below sees
+     * EPOCH_NONE or the new epoch when it looks again, and throws what it read away. */
     atomic_thread_fence(memory_order_release);
     atomic_store_explicit(&chunk->total, 0, memory_order_relaxed);
     for (uint32_t i = 0; i < ring->slots; i++) {
@@ -62,5 +67,6 @@ uint64_t ring_total(const struct ring *ring, int64_t number) {
     }
     const uint64_t total = atomic_load_explicit(&chunk->total, memory_order_acquire);
     atomic_thread_fence(memory_order_acquire);
-    return atomic_load_explicit(&chunk->epoch, memory_order_relaxed) == (uint64_t)number ? total : 0;
+    return atomic_load_explicit(&chunk->epoch, memory_order_relaxed) == (uint64_t)number ? total
+                                                                                         : 0;
 }

@@ -25,7 +25,8 @@ static void forget_places(struct shard *shard) {
 
 void shard_bind(struct shard *shard, struct counters *counters, unsigned char *base,
                 const int64_t chunks[RESOLUTIONS]) {
-    *shard = (struct shard){.page = (struct shard_page *)base, .counters = counters, .home = shard, .hi_us = -1};
+    *shard = (struct shard){
+        .page = (struct shard_page *)base, .counters = counters, .home = shard, .hi_us = -1};
     base += RING_PAGE;
     for (int r = 0; r < RESOLUTIONS; r++) {
         shard->ring[r] = ring_at((enum resolution)r, base, chunks[r]);
@@ -46,8 +47,9 @@ int64_t shard_floor_us(const struct shard *shard) {
     /* A clock that was never set starts in 1970, whose first hour is chunk number 0: EPOCH_NONE. */
     int64_t floor_us = chunk_start_us(RESOLUTION_1MIN, EPOCH_NONE + 1);
     for (int r = 0; r < RESOLUTIONS; r++) {
-        const int64_t oldest = (int64_t)atomic_load_explicit(&shard->page->newest[r], memory_order_relaxed) -
-                               shard->ring[r].chunks + RING_MARGIN;
+        const int64_t oldest =
+            (int64_t)atomic_load_explicit(&shard->page->newest[r], memory_order_relaxed) -
+            shard->ring[r].chunks + RING_MARGIN;
         const int64_t start_us = chunk_start_us((enum resolution)r, oldest);
         floor_us = start_us > floor_us ? start_us : floor_us;
     }
@@ -67,8 +69,9 @@ static enum shard_move move(struct shard *shard, int64_t now_us) {
     return !fits ? SHARD_STUCK : shard->home == before ? SHARD_STAYED : SHARD_MOVED;
 }
 
-/* The accepted span, and whether this shard has places for all of it: it has not when it holds chunks of a time so far
- * ahead that they live in the same places, which only a clock that was set back makes. */
+/* The accepted span, and whether this shard has places for all of it: it has not when it holds
+ * chunks of a time so far ahead that they live in the same places, which only a clock that was set
+ * back makes. */
 static bool set_span(struct shard *shard, int64_t now_us) {
     const int64_t lo_us = now_us - counters_horizon_us(shard->counters);
     const int64_t first_us = chunk_start_us(RESOLUTION_1MIN, EPOCH_NONE + 1);
@@ -76,7 +79,8 @@ static bool set_span(struct shard *shard, int64_t now_us) {
     shard->hot.width_us = 0;
     shard->lo_us = lo_us > floor_us ? lo_us : floor_us;
     shard->hi_us = now_us + counters_future_us(shard->counters);
-    atomic_store_explicit(&shard->present_us, shard->hi_us, memory_order_release); /* before anything is counted there */
+    /* before anything is counted there */
+    atomic_store_explicit(&shard->present_us, shard->hi_us, memory_order_release);
     return floor_us <= lo_us || floor_us == first_us;
 }
 
@@ -111,8 +115,9 @@ enum shard_move shard_step_ahead_owner(struct shard *shard, int64_t from_us, int
     return moved;
 }
 
-/* The newest chunk is announced before its place is taken from an older one: readers look at it again after they have
- * read, and so never believe a sum of which one shard's part was being taken away (merge.c, was_taken). */
+/* The newest chunk is announced before its place is taken from an older one: readers look at it
+ * again after they have read, and so never believe a sum of which one shard's part was being taken
+ * away (merge.c, was_taken). */
 static struct chunk *claim(struct shard *shard, enum resolution r, int64_t number, bool *recycled) {
     counter *newest = &shard->page->newest[r];
     if ((uint64_t)number > atomic_load_explicit(newest, memory_order_relaxed)) {
@@ -127,19 +132,20 @@ static struct chunk *claim(struct shard *shard, enum resolution r, int64_t numbe
     return chunk;
 }
 
-/* Whether a second's 10 ms windows, or a minute's seconds, are gone while their sum is still held: a recovery may leave
- * that behind. New events there would make the sums disagree. */
+/* Whether a second's 10 ms windows, or a minute's seconds, are gone while their sum is still held:
+ * a recovery may leave that behind. New events there would make the sums disagree. */
 static bool part_is_gone(const struct shard *shard, enum resolution r, int64_t number) {
     const enum resolution next = (enum resolution)(r + 1);
     const struct chunk *chunk = ring_place(&shard->ring[r], number);
     const struct chunk *sums = ring_place(&shard->ring[next], window_chunk(next, number));
     return atomic_load_explicit(&chunk->epoch, memory_order_relaxed) != (uint64_t)number &&
-           atomic_load_explicit(&sums->epoch, memory_order_relaxed) == (uint64_t)window_chunk(next, number) &&
+           atomic_load_explicit(&sums->epoch, memory_order_relaxed) ==
+               (uint64_t)window_chunk(next, number) &&
            atomic_load_explicit(&sums->count[window_slot(next, number)], memory_order_relaxed) != 0;
 }
 
-/* Fills `place` for a second; false when one of the rings has moved past it or has lost its parts (nothing is changed
- * then). */
+/* Fills `place` for a second; false when one of the rings has moved past it or has lost its parts
+ * (nothing is changed then). */
 static bool find_second(struct shard *shard, int64_t second, struct second_place *place) {
     const int64_t t_us = second * US_PER_S;
     const int64_t number[RESOLUTIONS] = {
@@ -174,9 +180,9 @@ static bool find_second(struct shard *shard, int64_t second, struct second_place
     return true;
 }
 
-/* Three counts up, finest to coarsest, in each chunk the count before the total. A processor retires stores in program
- * order, so a killed thread has done a prefix of these; the signal fences keep the compiler to the order and cost
- * nothing. */
+/* Three counts up, finest to coarsest, in each chunk the count before the total. A processor
+ * retires stores in program order, so a killed thread has done a prefix of these; the signal fences
+ * keep the compiler to the order and cost nothing. */
 static inline void add_noted(const struct second_place *place, counter *count, uint64_t by) {
     atomic_signal_fence(memory_order_seq_cst);
     chunk_add_owner(place->ten_ms, count, by);
@@ -186,9 +192,12 @@ static inline void add_noted(const struct second_place *place, counter *count, u
     chunk_add_owner(place->min, place->min_count, by);
 }
 
-/* Counts `by` events of one 10 ms window. The note of what is being added comes first: recovery relies on it. */
-static inline counter *add_at(struct shard *shard, const struct second_place *place, int64_t t_us, uint64_t by) {
-    counter *count = &place->ten_ms->count[(uint32_t)(t_us - place->second * US_PER_S) / SLOT_10MS_US];
+/* Counts `by` events of one 10 ms window. The note of what is being added comes first: recovery
+ * relies on it. */
+static inline counter *add_at(struct shard *shard, const struct second_place *place, int64_t t_us,
+                              uint64_t by) {
+    counter *count =
+        &place->ten_ms->count[(uint32_t)(t_us - place->second * US_PER_S) / SLOT_10MS_US];
     shard->hot.width_us = 0;
     atomic_signal_fence(memory_order_seq_cst); /* the last event is whole before the note changes */
     atomic_store_explicit(&shard->page->adding_us, (uint64_t)t_us, memory_order_relaxed);
@@ -197,18 +206,21 @@ static inline counter *add_at(struct shard *shard, const struct second_place *pl
     return count;
 }
 
-/* Where the 10 ms window of an event inside the span begins and ends (both inclusive), as far as it is in the span. */
-static inline void window_bounds(const struct shard *shard, const struct second_place *place, int64_t t_us,
-                                 int64_t *from_us, int64_t *to_us) {
+/* Where the 10 ms window of an event inside the span begins and ends (both inclusive), as far as it
+ * is in the span. */
+static inline void window_bounds(const struct shard *shard, const struct second_place *place,
+                                 int64_t t_us, int64_t *from_us, int64_t *to_us) {
     const int64_t second_us = place->second * US_PER_S;
-    const int64_t window_us = second_us + (uint32_t)(t_us - second_us) / SLOT_10MS_US * SLOT_10MS_US;
+    const int64_t window_us =
+        second_us + (uint32_t)(t_us - second_us) / SLOT_10MS_US * SLOT_10MS_US;
     const int64_t last_us = window_us + SLOT_10MS_US - 1;
     *from_us = window_us > shard->lo_us ? window_us : shard->lo_us;
     *to_us = last_us < shard->hi_us ? last_us : shard->hi_us;
 }
 
 /* Where an event inside the span is counted; NULL when it is outside, and *verdict says why. */
-static inline struct second_place *place_of(struct shard *shard, int64_t t_us, enum shard_verdict *verdict) {
+static inline struct second_place *place_of(struct shard *shard, int64_t t_us,
+                                            enum shard_verdict *verdict) {
     *verdict = t_us < shard->lo_us ? SHARD_TOO_LATE : SHARD_TOO_FAR_AHEAD;
     if (t_us < shard->lo_us || t_us > shard->hi_us) {
         return NULL;
@@ -241,9 +253,10 @@ enum shard_verdict shard_add_owner(struct shard *shard, int64_t event_us) {
     return verdict;
 }
 
-/* How many of us[0..n) from the first on lie in the first's 10 ms window, inside the span (at least 1). */
-static inline size_t run_length(const struct shard *shard, const struct second_place *place, const int64_t *us,
-                                size_t n) {
+/* How many of us[0..n) from the first on lie in the first's 10 ms window, inside the span (at least
+ * 1). */
+static inline size_t run_length(const struct shard *shard, const struct second_place *place,
+                                const int64_t *us, size_t n) {
     if (n == 1 || (uint64_t)us[1] - (uint64_t)us[0] + SLOT_10MS_US > 2 * SLOT_10MS_US) {
         return 1; /* too far apart: scattered events cost no more than this look */
     }
@@ -251,13 +264,15 @@ static inline size_t run_length(const struct shard *shard, const struct second_p
     window_bounds(shard, place, us[0], &from_us, &to_us);
     const uint64_t width_us = (uint64_t)(to_us - from_us);
     size_t run = 1;
-    while (run < n && (uint64_t)us[run] - (uint64_t)from_us <= width_us) { /* one comparison for both ends */
+    /* one comparison for both ends */
+    while (run < n && (uint64_t)us[run] - (uint64_t)from_us <= width_us) {
         run++;
     }
     return run;
 }
 
-size_t shard_add_batch_owner(struct shard *shard, const int64_t *us, size_t n, enum shard_verdict *verdict) {
+size_t shard_add_batch_owner(struct shard *shard, const int64_t *us, size_t n,
+                             enum shard_verdict *verdict) {
     *verdict = SHARD_COUNTED;
     for (size_t i = 0; i < n;) {
         struct second_place *place = place_of(shard, us[i], verdict);
@@ -273,14 +288,17 @@ size_t shard_add_batch_owner(struct shard *shard, const int64_t *us, size_t n, e
 
 void shard_add_arrival_owner(struct shard *shard, int64_t arrival_us) {
     const int64_t floor_us = shard_floor_us(shard);
-    const int64_t last_us = shard->hi_us + US_PER_S; /* a clock that steps ahead counts from the next wake-up on */
+    /* a clock that steps ahead counts from the next wake-up on */
+    const int64_t last_us = shard->hi_us + US_PER_S;
     int64_t t_us = arrival_us < last_us ? arrival_us : last_us;
     t_us = t_us > floor_us ? t_us : floor_us;
     int64_t second = t_us / US_PER_S;
     struct second_place *place = &shard->place[second & (SECOND_PLACES - 1)];
     bool found = place->second == second || find_second(shard, second, place);
-    /* The floor is above everything that was recycled: only what a recovery left without its parts is stepped over. */
-    const int64_t turns_max = (shard->ring[RESOLUTION_1S].chunks + RING_MARGIN) * chunk_width_us(RESOLUTION_1S) / US_PER_S;
+    /* The floor is above everything that was recycled: only what a recovery left without its parts
+     * is stepped over. */
+    const int64_t turns_max = (shard->ring[RESOLUTION_1S].chunks + RING_MARGIN) *
+                              chunk_width_us(RESOLUTION_1S) / US_PER_S;
     for (int64_t turns = 0; !found && turns < turns_max; turns++) {
         t_us = ++second * US_PER_S;
         place = &shard->place[second & (SECOND_PLACES - 1)];
@@ -303,7 +321,8 @@ void shard_raise_owner(struct shard *shard, enum resolution r, int64_t window, u
         return;
     }
     shard->hot.width_us = 0; /* the note names something else now */
-    atomic_store_explicit(&shard->page->adding_us, (uint64_t)window_start_us(r, window), memory_order_relaxed);
+    atomic_store_explicit(&shard->page->adding_us, (uint64_t)window_start_us(r, window),
+                          memory_order_relaxed);
     atomic_store_explicit(&shard->page->adding_by, by, memory_order_relaxed);
     atomic_signal_fence(memory_order_seq_cst);
     chunk_add_owner(chunk, &chunk->count[window_slot(r, window)], by);
@@ -316,7 +335,8 @@ static inline void tally_open_owner(struct shard_page *page) {
 }
 
 static inline void tally_close_owner(struct shard_page *page) {
-    atomic_store_explicit(&page->sequence, atomic_load_explicit(&page->sequence, memory_order_relaxed) + 1,
+    atomic_store_explicit(&page->sequence,
+                          atomic_load_explicit(&page->sequence, memory_order_relaxed) + 1,
                           memory_order_release);
 }
 

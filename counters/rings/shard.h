@@ -10,7 +10,8 @@ struct shard_page {
     /* Which chunks the rings hold; read by every thread once a wake-up, written once a second. */
     _Alignas(64) counter newest[RESOLUTIONS];
     counter oldest[RESOLUTIONS]; /* the first chunk ever counted in, 0 for none */
-    /* The events being added, all of one 10 ms window: after a crash, the only place where count and total may disagree, and by how much. */
+    /* The events being added, all of one 10 ms window: after a crash, the only place where count
+     * and total may disagree, and by how much. */
     _Alignas(64) counter adding_us;
     counter adding_by;
     /* Statistics, behind a sequence that is odd while they change. */
@@ -30,8 +31,9 @@ struct second_place {
     counter *min_count;
 };
 
-/* The 10 ms window that the last single event was counted in, as far as it lies in the accepted span: the file's note
- * already names it, so another event there is counted at once. width_us 0: none. */
+/* The 10 ms window that the last single event was counted in, as far as it lies in the accepted
+ * span: the file's note already names it, so another event there is counted at once. width_us 0:
+ * none. */
 struct hot_window {
     int64_t from_us;
     uint64_t width_us;
@@ -39,21 +41,23 @@ struct hot_window {
     counter *count;
 };
 
-#define SECOND_PLACES 64 /* a power of two: events scattered over a minute find their second in one look */
+/* a power of two: events scattered over a minute find their second in one look */
+#define SECOND_PLACES 64
 
-/* A shard of the file as everybody reads it, or a worker's hold on one: the worker may move to another when the clock is
- * set (move.c). */
+/* A shard of the file as everybody reads it, or a worker's hold on one: the worker may move to
+ * another when the clock is set (move.c). */
 struct shard {
     int64_t lo_us, hi_us; /* accepted event times, both inclusive */
     struct shard_page *page;
     struct ring ring[RESOLUTIONS];
     struct counters *counters;
-    struct shard *home; /* the shard of the file that this is, or that its worker holds */
+    struct shard *home;         /* the shard of the file that this is, or that its worker holds */
     _Atomic int64_t present_us; /* hi_us for readers; 0: not set yet */
-    int64_t protect_from_us, protect_to_us; /* what was the present before the clock stepped ahead, */
-    int64_t protect_until_us;               /* and until when it keeps its places */
-    bool looked;        /* whether the shard it began with has room */
-    int64_t stuck_us;   /* when there was last no shard to move to; 0: never */
+    /* what was the present before the clock stepped ahead, */
+    int64_t protect_from_us, protect_to_us;
+    int64_t protect_until_us; /* and until when it keeps its places */
+    bool looked;              /* whether the shard it began with has room */
+    int64_t stuck_us;         /* when there was last no shard to move to; 0: never */
     struct hot_window hot;
     struct second_place place[SECOND_PLACES];
 };
@@ -61,16 +65,17 @@ struct shard {
 /* The oldest time that has a place in all three rings, given the newest chunks they hold. */
 int64_t shard_floor_us(const struct shard *shard);
 
-/* Whether the span from lo_us on has places that nothing newer holds, and that have not lost their parts: the 10 ms windows
- * of a second that is still counted. Slow: it looks at all of the shard. */
+/* Whether the span from lo_us on has places that nothing newer holds, and that have not lost their
+ * parts: the 10 ms windows of a second that is still counted. Slow: it looks at all of the shard.
+ */
 bool shard_has_room(const struct shard *shard, int64_t lo_us);
 
 /* Binds a worker's hold to a shard of the file; the span it accepts stays. */
 void shard_hold(struct shard *holder, struct shard *home);
 
-/* Moves a worker to a shard of the file that has room for its span, and in which it takes no place of what is protected;
- * makes one when there is none. False, errno set, when it cannot be made: the worker stays where it is. By the worker's
- * thread; takes a lock, makes system calls. */
+/* Moves a worker to a shard of the file that has room for its span, and in which it takes no place
+ * of what is protected; makes one when there is none. False, errno set, when it cannot be made: the
+ * worker stays where it is. By the worker's thread; takes a lock, makes system calls. */
 bool shard_move_owner(struct shard *holder);
 
 /* Binds a shard to its pages (one shard_page, then the rings). */

@@ -1,6 +1,6 @@
-/* The calendar, computed rather than looked up: years are counted from March, so that the leap day is the
- * last of its year and the lengths of the months before it follow one straight line (153 days in every five
- * months). */
+/* The calendar, computed rather than looked up: years are counted from March, so that the leap day
+ * is the last of its year and the lengths of the months before it follow one straight line (153
+ * days in every five months). */
 #include "counters/time/civil.h"
 
 #include "counters/time/window.h"
@@ -19,7 +19,8 @@ int civil_days_in_month(int year, int month) {
 }
 
 int64_t civil_days_from_date(int year, int month, int day) {
-    /* One full cycle of 400 years ahead, so that nothing below is negative and division rounds one way. */
+    /* One full cycle of 400 years ahead, so that nothing below is negative and division rounds one
+     * way. */
     const unsigned march_year = (unsigned)(year + 400 - (month <= 2));
     const unsigned march_month = (unsigned)(month + (month <= 2 ? 9 : -3));
     const unsigned day_of_year = (153 * march_month + 2) / 5 + (unsigned)(day - 1);
@@ -33,11 +34,12 @@ static void date_from_days(int64_t days, struct civil *out) {
     const unsigned n = (unsigned)(days + DAYS_FROM_0000_03_01_TO_1970 + DAYS_PER_400_YEARS);
     const unsigned cycle = n / DAYS_PER_400_YEARS;
     const unsigned in_cycle = n % DAYS_PER_400_YEARS;
-    /* Take out the leap days that came before (every 1461 days, but not every 36524, but every 146097): then
-     * all years have 365 days. */
+    /* Take out the leap days that came before (every 1461 days, but not every 36524, but every
+     * 146097): then all years have 365 days. */
     const unsigned year_of_cycle =
         (in_cycle - in_cycle / 1460 + in_cycle / 36524 - in_cycle / (DAYS_PER_400_YEARS - 1)) / 365;
-    const unsigned day_of_year = in_cycle - (365 * year_of_cycle + year_of_cycle / 4 - year_of_cycle / 100);
+    const unsigned day_of_year =
+        in_cycle - (365 * year_of_cycle + year_of_cycle / 4 - year_of_cycle / 100);
     const unsigned march_month = (5 * day_of_year + 2) / 153;
     out->day = (int)(day_of_year - (153 * march_month + 2) / 5 + 1);
     out->month = (int)(march_month < 10 ? march_month + 3 : march_month - 9);

@@ -16,7 +16,8 @@ struct civil {
 bool civil_is_leap_year(int year);
 /* 28..31; month 1..12. */
 int civil_days_in_month(int year, int month);
-/* Days from 1970-01-01 to that date; negative before it. year 0..9999, month 1..12, day 1..31 valid for it. */
+/* Days from 1970-01-01 to that date; negative before it. year 0..9999, month 1..12, day 1..31 valid
+ * for it. */
 int64_t civil_days_from_date(int year, int month, int day);
 /* Fields of a time in microseconds since the epoch (year 0..9999). */
 void civil_from_us(int64_t t_us, struct civil *out);

@@ -32,8 +32,8 @@ static bool number_with_unit(const char *text, const struct unit *units, int64_t
     int64_t value = 0;
     bool fits = number == 0 && *end == '\0';
     for (; units->name && !fits; units++) {
-        fits =
-            strcmp(end, units->name) == 0 && !__builtin_mul_overflow((int64_t)number, units->factor, &value);
+        fits = strcmp(end, units->name) == 0 &&
+               !__builtin_mul_overflow((int64_t)number, units->factor, &value);
     }
     if (fits) {
         *out = value;
@@ -84,7 +84,8 @@ bool units_none(const char *text, int64_t *number) {
     return number_with_unit(text, units, number);
 }
 
-/* The units, largest first, end with the one whose factor is 1. The second part is left out when it is nothing. */
+/* The units, largest first, end with the one whose factor is 1. The second part is left out when it
+ * is nothing. */
 static const char *say(int64_t number, const struct unit *units, int parts, char *buf, size_t cap) {
     while (number < units->factor && units->factor > 1) {
         units++;
@@ -92,14 +93,19 @@ static const char *say(int64_t number, const struct unit *units, int parts, char
     const int64_t whole = number / units->factor, rest = number % units->factor;
     const int len = snprintf(buf, cap, "%" PRId64 " %s", whole, units->name);
     if (parts > 1 && units->factor > 1 && rest >= units[1].factor && (size_t)len < cap) {
-        snprintf(buf + len, cap - (size_t)len, " %" PRId64 " %s", rest / units[1].factor, units[1].name);
+        snprintf(buf + len, cap - (size_t)len, " %" PRId64 " %s", rest / units[1].factor,
+                 units[1].name);
     }
     return buf;
 }
 
 const char *units_say_duration(int64_t us, char *buf, size_t cap) {
-    static const struct unit units[] = {{"d", INT64_C(86400000000)}, {"h", INT64_C(3600000000)}, {"min", 60000000},
-                                        {"s", 1000000},              {"ms", 1000},               {"us", 1}};
+    static const struct unit units[] = {{"d", INT64_C(86400000000)},
+                                        {"h", INT64_C(3600000000)},
+                                        {"min", 60000000},
+                                        {"s", 1000000},
+                                        {"ms", 1000},
+                                        {"us", 1}};
     if (us == 0) {
         snprintf(buf, cap, "0 s");
         return buf;
@@ -108,7 +114,8 @@ const char *units_say_duration(int64_t us, char *buf, size_t cap) {
 }
 
 const char *units_say_size(int64_t bytes, char *buf, size_t cap) {
-    static const struct unit units[] = {{"TiB", 1024 * GIB}, {"GiB", GIB}, {"MiB", MIB}, {"KiB", KIB}, {"B", 1}};
+    static const struct unit units[] = {
+        {"TiB", 1024 * GIB}, {"GiB", GIB}, {"MiB", MIB}, {"KiB", KIB}, {"B", 1}};
     const struct unit *unit = units;
     while (bytes % unit->factor) { /* at the latest 1 divides it */
         unit++;

@@ -1,8 +1,8 @@
 /* Time <-> window <-> chunk. Pure arithmetic: no state, any thread.
  *
- * A window is tumbling, [start, start + width), aligned to the Unix epoch. A window is named by its number
- * since the epoch (start / width); a chunk by its number since the epoch too (window / slots).
- * Times are microseconds since 1970-01-01T00:00:00Z, without leap seconds. */
+ * A window is tumbling, [start, start + width), aligned to the Unix epoch. A window is named by its
+ * number since the epoch (start / width); a chunk by its number since the epoch too (window /
+ * slots). Times are microseconds since 1970-01-01T00:00:00Z, without leap seconds. */
 #ifndef AFORO_COUNTERS_TIME_WINDOW_H
 #define AFORO_COUNTERS_TIME_WINDOW_H
 
@@ -15,17 +15,18 @@
 enum resolution { RESOLUTION_10MS, RESOLUTION_1S, RESOLUTION_1MIN, RESOLUTIONS };
 
 struct resolution_info {
-    const char *name;  /* "10ms", "1s", "1min": in URLs, in Redis keys, on the command line */
-    int64_t width_us;  /* of one window */
-    uint32_t slots;    /* windows in a chunk; one chunk is one window of the next resolution */
-    uint32_t digits;   /* of a slot number, where it is a field name in the store */
+    const char *name; /* "10ms", "1s", "1min": in URLs, in Redis keys, on the command line */
+    int64_t width_us; /* of one window */
+    uint32_t slots;   /* windows in a chunk; one chunk is one window of the next resolution */
+    uint32_t digits;  /* of a slot number, where it is a field name in the store */
 };
 
 extern const struct resolution_info resolution_table[RESOLUTIONS];
 
 #define SLOTS_MAX 100 /* the most slots that any resolution's chunk has */
 
-/* The resolution called `name` (NUL-terminated) into *out; false when there is none of that name. */
+/* The resolution called `name` (NUL-terminated) into *out; false when there is none of that name.
+ */
 bool resolution_by_name(const char *name, enum resolution *out);
 
 /* The number of the window that holds time t_us (t_us >= 0). */

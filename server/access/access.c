@@ -14,7 +14,7 @@
 #define PASS_WAIT_US (10 * US_PER_S)
 #define PASS_POLL_NS 1000000
 
-/* ---- reading ----------------------------------------------------------------------------------------- */
+/* ---- reading ---- */
 
 static void warn_world_readable(const char *path) {
     char quoted[300];
@@ -93,7 +93,7 @@ void access_close(struct server *server) {
     server->access = (struct access){0};
 }
 
-/* ---- reading again ----------------------------------------------------------------------------------- */
+/* ---- reading again ---- */
 
 void access_take_owner(struct worker *worker, uint64_t generation) {
     const struct access *access = &worker->server->access;
@@ -107,11 +107,11 @@ void access_take_owner(struct worker *worker, uint64_t generation) {
 static bool all_passed(const struct server *server, uint64_t generation) {
     bool passed = true;
     for (unsigned i = 0; i < server->workers; i++) {
-        passed = passed &&
-                 atomic_load_explicit(&server->worker[i].access_seen, memory_order_acquire) >= generation;
+        passed = passed && atomic_load_explicit(&server->worker[i].access_seen,
+                                                memory_order_acquire) >= generation;
     }
-    return passed && (!server->admin ||
-                      atomic_load_explicit(&server->admin->access_seen, memory_order_acquire) >= generation);
+    return passed && (!server->admin || atomic_load_explicit(&server->admin->access_seen,
+                                                             memory_order_acquire) >= generation);
 }
 
 /* An idle worker wakes up every half second. False when one seems to be stuck. */
@@ -128,12 +128,13 @@ static bool wait_until_passed(const struct server *server, uint64_t generation) 
 
 static void keep(const char *flag, const char *why) {
     char quoted[WHY_MAX + 32];
-    log_line(LOG_ERROR, "not read again: what was read before stays in force", "flag=--%s error=%s", flag,
-             log_quote(why, quoted, sizeof quoted));
+    log_line(LOG_ERROR, "not read again: what was read before stays in force", "flag=--%s error=%s",
+             flag, log_quote(why, quoted, sizeof quoted));
 }
 
 /* The set that was in force, for who frees it; NULL when it still is. */
-static struct tokens *replace_tokens(const char *flag, const char *path, _Atomic(struct tokens *) *in_force) {
+static struct tokens *replace_tokens(const char *flag, const char *path,
+                                     _Atomic(struct tokens *) *in_force) {
     char why[WHY_MAX];
     struct tokens *tokens = read_tokens(flag, path, why);
     if (!tokens) {
@@ -160,7 +161,8 @@ void access_reload(struct server *server) {
     struct tokens *old_ingest = NULL, *old_read = NULL;
     struct tls_identity *old_identity = NULL;
     if (access->ingest) {
-        old_ingest = replace_tokens("ingest-token-file", options->ingest_token_file, &access->ingest);
+        old_ingest =
+            replace_tokens("ingest-token-file", options->ingest_token_file, &access->ingest);
     }
     if (access->read) {
         old_read = replace_tokens("read-token-file", options->read_token_file, &access->read);
@@ -182,7 +184,7 @@ void access_reload(struct server *server) {
     }
 }
 
-/* ---- what is open ------------------------------------------------------------------------------------ */
+/* ---- what is open ---- */
 
 static bool is_of_this_machine(int listen_fd) {
     struct sockaddr_storage at;
@@ -195,25 +197,28 @@ static bool is_of_this_machine(int listen_fd) {
     }
     if (at.ss_family == AF_INET6) {
         const struct in6_addr *in6 = &((struct sockaddr_in6 *)&at)->sin6_addr;
-        return IN6_IS_ADDR_LOOPBACK(in6) || (IN6_IS_ADDR_V4MAPPED(in6) && in6->s6_addr[12] == IN_LOOPBACKNET);
+        return IN6_IS_ADDR_LOOPBACK(in6) ||
+               (IN6_IS_ADDR_V4MAPPED(in6) && in6->s6_addr[12] == IN_LOOPBACKNET);
     }
     return true; /* a local socket: its file's mode says who may connect */
 }
 
-void access_warn(const struct server *server, int listen_fd, const char *flag, bool ingest, bool read) {
+void access_warn(const struct server *server, int listen_fd, const char *flag, bool ingest,
+                 bool read) {
     const struct access *access = &server->access;
     if (is_of_this_machine(listen_fd)) {
         return;
     }
     if (ingest && !access->ingest) {
-        log_line(LOG_WARN, "whoever reaches this address may write: see --ingest-token-file", "flag=--%s",
-                 flag);
+        log_line(LOG_WARN, "whoever reaches this address may write: see --ingest-token-file",
+                 "flag=--%s", flag);
     }
     if (read && !access->read) {
-        log_line(LOG_WARN, "whoever reaches this address may read: see --read-token-file", "flag=--%s", flag);
+        log_line(LOG_WARN, "whoever reaches this address may read: see --read-token-file",
+                 "flag=--%s", flag);
     }
     if (((ingest && access->ingest) || (read && access->read)) && !access->identity) {
-        log_line(LOG_WARN, "tokens travel unencrypted: see --tls-cert, or let a proxy do TLS", "flag=--%s",
-                 flag);
+        log_line(LOG_WARN, "tokens travel unencrypted: see --tls-cert, or let a proxy do TLS",
+                 "flag=--%s", flag);
     }
 }

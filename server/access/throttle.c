@@ -14,9 +14,9 @@
 #define UNITS_PER_US 16
 #define UNITS_PER_S (UINT64_C(1000000) * UNITS_PER_US)
 #define AHEAD_MAX (4 * UNITS_PER_S) /* the workers' ideas of now differ by less */
-/* Of the compare-and-swap. Each failure is another request that got through, which fills this bucket by one:
- * it is full, and we refuse, before a client's own requests can use up more tries than the greatest limit
- * has. */
+/* Of the compare-and-swap. Each failure is another request that got through, which fills this
+ * bucket by one: it is full, and we refuse, before a client's own requests can use up more tries
+ * than the greatest limit has. */
 #define TRIES (1 << 20)
 
 typedef _Atomic uint64_t bucket;
@@ -27,7 +27,7 @@ struct throttle {
     uint64_t interval; /* units between requests of a client at its limit */
 };
 
-/* ---- addresses --------------------------------------------------------------------------------------- */
+/* ---- addresses ---- */
 
 static uint64_t rotated(uint64_t x, int bits) {
     return x << bits | x >> (64 - bits);
@@ -83,17 +83,17 @@ uint64_t throttle_client(const struct throttle *throttle, const struct sockaddr 
     return throttle_hash(throttle->key, bytes);
 }
 
-/* ---- buckets ----------------------------------------------------------------------------------------- */
+/* ---- buckets ---- */
 
-/* Units until a bucket is full; 0: it is. Times are of 44 bits and come round after 12.7 days: what would be
- * full only far ahead has been full for long. */
+/* Units until a bucket is full; 0: it is. Times are of 44 bits and come round after 12.7 days: what
+ * would be full only far ahead has been full for long. */
 static uint64_t debt(uint64_t word, uint64_t now) {
     const uint64_t ahead = (word - now) & TIME_MASK;
     return ahead <= AHEAD_MAX ? ahead : 0;
 }
 
-/* This client's bucket, else the one of its set that is nearest to being full, which loses least when it is
- * forgotten. */
+/* This client's bucket, else the one of its set that is nearest to being full, which loses least
+ * when it is forgotten. */
 static bucket *find(bucket set[WAYS], uint64_t tag, uint64_t now, uint64_t *word) {
     bucket *best = NULL;
     uint64_t best_word = 0;
@@ -130,7 +130,8 @@ bool throttle_admit(struct throttle *throttle, uint64_t client, int64_t now_us) 
             return true;
         }
     }
-    return true; /* a million others took and lost this place in one instant: no reason to refuse this one */
+    /* a million others took and lost this place in one instant: no reason to refuse this one */
+    return true;
 }
 
 struct throttle *throttle_new(int64_t rate_per_s) {

@@ -1,22 +1,24 @@
-/* How many requests a client may make in a second (--limit-per-client): a token bucket per address, in a
- * table whose size does not depend on how many addresses there are, spoofed or not.
+/* How many requests a client may make in a second (--limit-per-client): a token bucket per address,
+ * in a table whose size does not depend on how many addresses there are, spoofed or not.
  *
  *     set of 8 words, one cache line: [tag 20 bits | time 44 bits] ...
  *
- * A bucket is one word: the time at which it will be full again (the "theoretical arrival time" of the
- * generic cell rate algorithm, ITU-T I.371), and some bits of the hash of its address. The hash is keyed with
- * random bytes: nobody outside can choose addresses that meet in one set. Buckets are shared by all threads
- * and changed by compare-and-swap, so a client has the same limit whichever worker its connections fell to.
+ * A bucket is one word: the time at which it will be full again (the "theoretical arrival time" of
+ * the generic cell rate algorithm, ITU-T I.371), and some bits of the hash of its address. The hash
+ * is keyed with random bytes: nobody outside can choose addresses that meet in one set. Buckets are
+ * shared by all threads and changed by compare-and-swap, so a client has the same limit whichever
+ * worker its connections fell to.
  *
  * What is approximate:
- * - 65,536 addresses are remembered. A set that is full forgets the one nearest to being full again: that
- * client gets a full bucket anew. With more clients at once than that, a client may get more than the limit,
- * never less.
+ * - 65,536 addresses are remembered. A set that is full forgets the one nearest to being full
+ * again: that client gets a full bucket anew. With more clients at once than that, a client may get
+ * more than the limit, never less.
  * - Two addresses with equal 33 bits of hash share a bucket: one pair in 8.6 thousand million.
- * - A client that comes back 12.7 days later, to within 4 s, may be refused once more, for 4 s at most.
+ * - A client that comes back 12.7 days later, to within 4 s, may be refused once more, for 4 s at
+ * most.
  * - The time of a request is that of its worker's wake-up.
- * - Rates are rounded to a whole number of 1/16 us between requests: by 3 % at a million a second, 0.03 % at
- * 10,000. */
+ * - Rates are rounded to a whole number of 1/16 us between requests: by 3 % at a million a second,
+ * 0.03 % at 10,000. */
 #ifndef AFORO_SERVER_ACCESS_THROTTLE_H
 #define AFORO_SERVER_ACCESS_THROTTLE_H
 
@@ -26,17 +28,18 @@
 
 struct throttle;
 
-/* rate_per_s requests a second and client (1 to 1,000,000), of which one second's worth may come at once.
- * NULL when out of memory or of random bytes. Before the threads start; the caller frees. */
+/* rate_per_s requests a second and client (1 to 1,000,000), of which one second's worth may come at
+ * once. NULL when out of memory or of random bytes. Before the threads start; the caller frees. */
 struct throttle *throttle_new(int64_t rate_per_s);
 void throttle_free(struct throttle *throttle); /* NULL is allowed */
 
-/* The client behind an address, for throttle_admit: IPv4 by the whole address (also when mapped into IPv6),
- * IPv6 by its first 64 bits, which one household or machine has; anything else is one client. Any thread. */
+/* The client behind an address, for throttle_admit: IPv4 by the whole address (also when mapped
+ * into IPv6), IPv6 by its first 64 bits, which one household or machine has; anything else is one
+ * client. Any thread. */
 uint64_t throttle_client(const struct throttle *throttle, const struct sockaddr *address);
 
-/* Whether a client may make one more request now (any steady microseconds). No is for at most a second. Any
- * thread. */
+/* Whether a client may make one more request now (any steady microseconds). No is for at most a
+ * second. Any thread. */
 bool throttle_admit(struct throttle *throttle, uint64_t client, int64_t now_us);
 
 /* SipHash-2-4 of eight bytes. Pure; here for its test. */

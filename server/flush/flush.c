@@ -12,9 +12,11 @@
 
 #define BACKOFF_FIRST_US (50 * US_PER_MS)
 #define BACKOFF_LAST_US (2 * US_PER_S)
-#define LEASE_WAIT_US (500 * US_PER_MS) /* between two looks at a lease that somebody else holds */
-#define LOOK_US US_PER_S                /* between two looks at the store, at the most */
-#define RESEND_US (100 * US_PER_MS)     /* between two passes while there is more to send than one pass does */
+/* between two looks at a lease that somebody else holds */
+#define LEASE_WAIT_US (500 * US_PER_MS)
+#define LOOK_US US_PER_S /* between two looks at the store, at the most */
+/* between two passes while there is more to send than one pass does */
+#define RESEND_US (100 * US_PER_MS)
 
 const char *flush_state_name(enum flush_state state) {
     static const char *const names[] = {[FLUSH_AWAY] = "away",
@@ -24,21 +26,26 @@ const char *flush_state_name(enum flush_state state) {
     return names[state];
 }
 
-/* ---- status: the only thing other threads see ------------------------------------------------------------------ */
+/* ---- status: the only thing other threads see ---- */
 
 void flush_error(struct flush *flush, const char *msg, const char *why) {
     struct store *store = flush->config.store;
     char quoted[2 * STORE_WHY_MAX], address[2 * STORE_WHY_MAX];
     pthread_mutex_lock(&flush->mutex);
     const bool connected = store->ops->connected(store) && flush->state == FLUSH_SENDING;
-    const bool news = connected ? !flush->told : flush->status.connected || strcmp(flush->status.last_error, why) != 0;
+    const bool news = connected
+                          ? !flush->told
+                          : flush->status.connected || strcmp(flush->status.last_error, why) != 0;
     flush->told = flush->told || connected;
     flush->status.connected = connected;
     flush->status.errors++;
-    snprintf(flush->status.last_error, sizeof flush->status.last_error, "%.*s", STORE_WHY_MAX - 1, why);
+    snprintf(flush->status.last_error, sizeof flush->status.last_error, "%.*s", STORE_WHY_MAX - 1,
+             why);
     pthread_mutex_unlock(&flush->mutex);
-    if (news) { /* a store that is away, or a part of one, is told of once, not ten times a second */
-        log_line(LOG_WARN, msg, "store=%s error=%s", log_quote(store->ops->address(store), address, sizeof address),
+    /* a store that is away, or a part of one, is told of once, not ten times a second */
+    if (news) {
+        log_line(LOG_WARN, msg, "store=%s error=%s",
+                 log_quote(store->ops->address(store), address, sizeof address),
                  log_quote(why, quoted, sizeof quoted));
     }
 }
@@ -55,7 +62,8 @@ void flush_resend(struct flush *flush) {
     for (int r = 0; r < RESOLUTIONS; r++) { /* what a clock that was ahead left there as well */
         int64_t oldest, newest, ahead;
         if (counters_span(flush->config.counters, (enum resolution)r, &oldest, &newest) &&
-            counters_span_ahead(flush->config.counters, (enum resolution)r, &oldest, &ahead) && ahead > newest) {
+            counters_span_ahead(flush->config.counters, (enum resolution)r, &oldest, &ahead) &&
+            ahead > newest) {
             known_leave_behind(&flush->known.ring[r], newest + 1, ahead, clock_steady_us());
         }
     }
@@ -74,7 +82,7 @@ void flush_status(struct flush *flush, struct flush_status *out) {
     pthread_mutex_unlock(&flush->mutex);
 }
 
-/* ---- from away to sending ----------------------------------------------------------------------------------------- */
+/* ---- from away to sending ---- */
 
 static bool connect_store(struct flush *flush) {
     struct store *store = flush->config.store;
@@ -82,7 +90,7 @@ static bool connect_store(struct flush *flush) {
     if (store->ops->connected(store) && flush->state != FLUSH_AWAY) {
         return true;
     }
-    flush->state = FLUSH_AWAY; /* the status stays until it is known why */
+    flush->state = FLUSH_AWAY;      /* the status stays until it is known why */
     flush->identity.waiting_us = 0; /* what is there next may be an older copy of it */
     if (!store->ops->connect(store, why)) {
         flush_error(flush, "cannot reach the store", why);
@@ -93,8 +101,8 @@ static bool connect_store(struct flush *flush) {
     return true;
 }
 
-/* True when something may be sent. After every connect the whole horizon is sent again: what the store says it has may be
- * older than what it once acknowledged. */
+/* True when something may be sent. After every connect the whole horizon is sent again: what the
+ * store says it has may be older than what it once acknowledged. */
 static bool get_ready(struct flush *flush) {
     if (!connect_store(flush)) {
         return false;
@@ -116,9 +124,10 @@ static bool get_ready(struct flush *flush) {
     watch_begin(flush);
     flush_set_state(flush, FLUSH_SENDING);
     char quoted[2 * STORE_WHY_MAX];
-    log_line(LOG_INFO, "flushing", "store=%s node=%s",
-             log_quote(flush->config.store->ops->address(flush->config.store), quoted, sizeof quoted),
-             counters_node_id(flush->config.counters));
+    log_line(
+        LOG_INFO, "flushing", "store=%s node=%s",
+        log_quote(flush->config.store->ops->address(flush->config.store), quoted, sizeof quoted),
+        counters_node_id(flush->config.counters));
     return true;
 }
 
@@ -136,7 +145,8 @@ int64_t flush_turn(struct flush *flush) {
         return flush->identity.waiting_us ? LEASE_WAIT_US : back_off(flush);
     }
     const int64_t begin_us = clock_steady_us();
-    if (interval_us > LOOK_US && begin_us < pass->due_us) { /* the lease does not wait for a long interval */
+    /* the lease does not wait for a long interval */
+    if (interval_us > LOOK_US && begin_us < pass->due_us) {
         return pass->due_us - begin_us < LOOK_US ? pass->due_us - begin_us : LOOK_US;
     }
     pass->due_us = begin_us + interval_us;
@@ -150,7 +160,8 @@ int64_t flush_turn(struct flush *flush) {
         return interval_us < LOOK_US ? interval_us : LOOK_US;
     }
     pass->due_us = 0;
-    /* A part failed: the others are served at the usual pace, that part is tried at one of its own. */
+    /* A part failed: the others are served at the usual pace, that part is tried at one of its own.
+     */
     const int64_t now_us = clock_steady_us();
     if (pass->round_is_over && (pass->left_out || pass->failed) && now_us >= pass->round_us) {
         pass->round_us = now_us + back_off(flush);
@@ -159,7 +170,7 @@ int64_t flush_turn(struct flush *flush) {
     return pass->failed || interval_us < RESEND_US ? interval_us : RESEND_US;
 }
 
-/* ---- the thread ---------------------------------------------------------------------------------------------------- */
+/* ---- the thread ---- */
 
 /* Waits; returns true when it is time to stop. */
 static bool wait_us(struct flush *flush, int64_t us) {
@@ -179,11 +190,12 @@ static bool wait_us(struct flush *flush, int64_t us) {
 static void say_what_is_waited_for(const struct flush *flush) {
     struct store *store = flush->config.store;
     char quoted[2 * STORE_WHY_MAX], why[2 * STORE_WHY_MAX];
-    log_line(LOG_WARN, "waiting for the store to take what it does not have yet; a second signal ends this at once, and the next "
-                       "start sends it",
+    log_line(LOG_WARN,
+             "waiting for the store to take what it does not have yet; a second signal ends this "
+             "at once, and the next start sends it",
              "store=%s state=\"%s\" for_ms=%" PRId64 " error=%s",
-             log_quote(store->ops->address(store), quoted, sizeof quoted), flush_state_name(flush->state),
-             (flush->deadline_us - clock_steady_us()) / US_PER_MS,
+             log_quote(store->ops->address(store), quoted, sizeof quoted),
+             flush_state_name(flush->state), (flush->deadline_us - clock_steady_us()) / US_PER_MS,
              log_quote(flush->status.last_error, why, sizeof why));
 }
 
@@ -199,7 +211,8 @@ static bool send_the_rest(struct flush *flush) {
         pass_begin_round(flush);
         flush->watch.due_us = 0;
         flush->watch.resent_us = 0; /* a loss is healed now, or never */
-        complete = get_ready(flush) && watch_run(flush) && pass_run(flush, true) && watch_compare(flush);
+        complete =
+            get_ready(flush) && watch_run(flush) && pass_run(flush, true) && watch_compare(flush);
         if (!complete && (flush->pass.failed || flush->state != FLUSH_SENDING)) {
             if (!told) {
                 say_what_is_waited_for(flush);
@@ -253,7 +266,8 @@ struct flush *flush_new(const struct flush_config *config, char *why) {
     pthread_cond_init(&flush->wake, &attributes);
     pthread_condattr_destroy(&attributes);
     pthread_mutex_init(&flush->mutex, NULL);
-    if (!known_make(&flush->known, config->counters) || !known_remember(&flush->known, config->counters, why)) {
+    if (!known_make(&flush->known, config->counters) ||
+        !known_remember(&flush->known, config->counters, why)) {
         flush_free(flush);
         return NULL;
     }

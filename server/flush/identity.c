@@ -1,9 +1,11 @@
-/* One node, one name. The lease at the store says who may write a name's parts; its owner is one state file during one boot of
- * one machine, so a restart goes on at once, and a copy of the file is somebody else. Who finds the lease held waits: until it
- * runs out (then that one is dead, and what the file has is ours to send), or is renewed. Then this file is a copy of one that
- * lives, and takes a name of its own.
+/* One node, one name. The lease at the store says who may write a name's parts; its owner is one
+ * state file during one boot of one machine, so a restart goes on at once, and a copy of the file
+ * is somebody else. Who finds the lease held waits: until it runs out (then that one is dead, and
+ * what the file has is ours to send), or is renewed. Then this file is a copy of one that lives,
+ * and takes a name of its own.
  *
- * Before anything is sent, what the store has under this name is read back: the file may be older than that. */
+ * Before anything is sent, what the store has under this name is read back: the file may be older
+ * than that. */
 #include "counters/reference.h"
 #include "server/flush/internal.h"
 #include "server/process/clock.h"
@@ -15,7 +17,8 @@
 #include <string.h>
 #include <sys/random.h>
 
-#define DEAD_US ((STORE_LEASE_MS + 2000) * US_PER_MS) /* a lease that was not renewed for so long is nobody's */
+/* a lease that was not renewed for so long is nobody's */
+#define DEAD_US ((STORE_LEASE_MS + 2000) * US_PER_MS)
 #define NAME_KEPT 54  /* of the old name, so that the new one is no longer than a name may be */
 #define COPY_SUFFIX 9 /* what a copy adds to it */
 
@@ -34,7 +37,7 @@ void identity_release(struct flush *flush) {
     }
 }
 
-/* ---- the lease ------------------------------------------------------------------------------------------------------------ */
+/* ---- the lease ---- */
 
 static void become_copy(struct flush *flush) {
     char node[COUNTERS_NODE_MAX], before[COUNTERS_NODE_MAX], why[COUNTERS_WHY_MAX] = "";
@@ -44,7 +47,8 @@ static void become_copy(struct flush *flush) {
         flush_error(flush, "cannot make up a name", strerror(errno));
         return;
     }
-    /* A copy of a copy is called after the same name: a --node-id that was given is still right for it. */
+    /* A copy of a copy is called after the same name: a --node-id that was given is still right for
+     * it. */
     const size_t length = strlen(before);
     const bool again = length > COPY_SUFFIX && counters_is_copy(flush->config.counters);
     const int kept = again ? (int)(length - COPY_SUFFIX) : NAME_KEPT;
@@ -54,14 +58,16 @@ static void become_copy(struct flush *flush) {
         return;
     }
     flush->config.store->ops->rename(flush->config.store, node);
-    flush->identity.read_back = flush->identity.read_back_before = true; /* nobody has used this name before */
+    /* nobody has used this name before */
+    flush->identity.read_back = flush->identity.read_back_before = true;
     flush->identity.waiting_us = 0;
     pthread_mutex_lock(&flush->mutex);
     snprintf(flush->status.copy_of, sizeof flush->status.copy_of, "%s", before);
     flush->status.holder[0] = '\0';
     pthread_mutex_unlock(&flush->mutex);
-    log_line(LOG_WARN, "another server lives under this node's name: this state directory is a copy of its own, and takes a new "
-                       "name for what it counts from here on",
+    log_line(LOG_WARN,
+             "another server lives under this node's name: this state directory is a copy of its "
+             "own, and takes a new name for what it counts from here on",
              "name_before=%s node=%s", before, node);
 }
 
@@ -75,16 +81,20 @@ static void begin_to_wait(struct flush *flush, const char *holder) {
     pthread_mutex_unlock(&flush->mutex);
     if (news) {
         char quoted[2 * STORE_HOLDER_MAX];
-        log_line(LOG_WARN, "another server holds the lease of this node's name: waiting to see whether it lives",
-                 "node=%s holder=%s", counters_node_id(flush->config.counters), log_quote(holder, quoted, sizeof quoted));
+        log_line(
+            LOG_WARN,
+            "another server holds the lease of this node's name: waiting to see whether it lives",
+            "node=%s holder=%s", counters_node_id(flush->config.counters),
+            log_quote(holder, quoted, sizeof quoted));
     }
 }
 
-/* The same owner's lease with a larger number: renewed. With a smaller one it is an older copy of it, which came back with the
- * store; then, and with another owner, it is waited for anew. */
+/* The same owner's lease with a larger number: renewed. With a smaller one it is an older copy of
+ * it, which came back with the store; then, and with another owner, it is waited for anew. */
 static bool is_renewed(const char *before, const char *now) {
     char *owner_before, *owner_now;
-    const unsigned long long number_before = strtoull(before, &owner_before, 10), number_now = strtoull(now, &owner_now, 10);
+    const unsigned long long number_before = strtoull(before, &owner_before, 10),
+                             number_now = strtoull(now, &owner_now, 10);
     return strcmp(owner_before, owner_now) == 0 && number_now > number_before;
 }
 
@@ -139,10 +149,10 @@ bool identity_lease(struct flush *flush) {
     return identity->held && store->ops->connected(store);
 }
 
-/* ---- the read-back ---------------------------------------------------------------------------------------------------------- */
+/* ---- the read-back ---- */
 
-/* Later than at the start, a chunk whose memory was needed for another meanwhile may have been sent: what we have of it counts
- * as sent. */
+/* Later than at the start, a chunk whose memory was needed for another meanwhile may have been
+ * sent: what we have of it counts as sent. */
 static void recall(struct flush *flush, struct known_chunk *known, enum resolution r) {
     uint64_t count[SLOTS_MAX];
     known_ours(&flush->known, flush->config.counters, r, known->chunk, count);
@@ -167,33 +177,36 @@ static void raise_to(void *cls, const struct store_part *part) {
     for (uint32_t slot = 0; slot < resolution_table[r].slots; slot++) {
         if (part->count[slot] > known->sent[slot]) {
             shard_raise_owner(counters_readback_shard(flush->config.counters), r,
-                              chunk_first_window(r, part->place.chunk) + slot, part->count[slot] - known->sent[slot]);
+                              chunk_first_window(r, part->place.chunk) + slot,
+                              part->count[slot] - known->sent[slot]);
             known->sent[slot] = part->count[slot];
         }
     }
     known->there = part->sum;
 }
 
-/* The store may have been told of a 10 ms window and not yet of its second: within the read-back shard, raise each
- * coarser window to what its finer chunk sums to. */
+/* The store may have been told of a 10 ms window and not yet of its second: within the read-back
+ * shard, raise each coarser window to what its finer chunk sums to. */
 static void settle(struct flush *flush, enum resolution fine, int64_t first, int64_t n) {
     const enum resolution coarse = (enum resolution)(fine + 1);
     const uint32_t slots = resolution_table[fine].slots;
     for (int64_t chunk = first; chunk < first + n; chunk++) {
         uint64_t count[SLOTS_MAX], window, sum = 0;
-        counters_read_back_shard(flush->config.counters, fine, chunk_first_window(fine, chunk), slots, count);
+        counters_read_back_shard(flush->config.counters, fine, chunk_first_window(fine, chunk),
+                                 slots, count);
         for (uint32_t i = 0; i < slots; i++) {
             sum += count[i];
         }
         counters_read_back_shard(flush->config.counters, coarse, chunk, 1, &window);
         if (sum > window) {
-            shard_raise_owner(counters_readback_shard(flush->config.counters), coarse, chunk, sum - window);
+            shard_raise_owner(counters_readback_shard(flush->config.counters), coarse, chunk,
+                              sum - window);
         }
     }
 }
 
-/* What is older than the horizon is still sent when the store may lack it, and is then found to be another owner's, or more than
- * we had: after a reboot, or with an older copy of the file. */
+/* What is older than the horizon is still sent when the store may lack it, and is then found to be
+ * another owner's, or more than we had: after a reboot, or with an older copy of the file. */
 static bool read_back_doubted(struct flush *flush, enum resolution r, char *why) {
     struct store *store = flush->config.store;
     const struct known_ring *ring = &flush->known.ring[r];
@@ -217,8 +230,10 @@ bool identity_read_back(struct flush *flush) {
     char why[COUNTERS_WHY_MAX] = "";
     int64_t first[RESOLUTIONS], n[RESOLUTIONS];
     for (int r = 0; r < RESOLUTIONS; r++) {
-        const int64_t last = to_us / chunk_width_us((enum resolution)r), back = flush->known.ring[r].back;
-        first[r] = last > back ? last - back : 0; /* all that a pass looks at: events near the horizon may have waited */
+        const int64_t last = to_us / chunk_width_us((enum resolution)r),
+                      back = flush->known.ring[r].back;
+        /* all that a pass looks at: events near the horizon may have waited */
+        first[r] = last > back ? last - back : 0;
         n[r] = last - first[r] + 1;
     }
     if (!flush->identity.read_back_before &&
@@ -227,7 +242,8 @@ bool identity_read_back(struct flush *flush) {
         return false;
     }
     for (int r = 0; r < RESOLUTIONS; r++) {
-        if (!store->ops->read_back(store, (enum resolution)r, first[r], n[r], raise_to, flush, why) ||
+        if (!store->ops->read_back(store, (enum resolution)r, first[r], n[r], raise_to, flush,
+                                   why) ||
             !read_back_doubted(flush, (enum resolution)r, why)) {
             flush_error(flush, "cannot read back what the store has", why);
             return false;

@@ -1,4 +1,5 @@
-/* What the files of the flush share: everything here is the flush thread's own, but for what the mutex guards. */
+/* What the files of the flush share: everything here is the flush thread's own, but for what the
+ * mutex guards. */
 #ifndef AFORO_SERVER_FLUSH_INTERNAL_H
 #define AFORO_SERVER_FLUSH_INTERNAL_H
 
@@ -7,7 +8,8 @@
 
 #include <pthread.h>
 
-#define FLUSH_BATCH 32       /* chunks in one pipeline, at the most: a few milliseconds of the store's time */
+/* chunks in one pipeline, at the most: a few milliseconds of the store's time */
+#define FLUSH_BATCH 32
 #define FLUSH_SERVERS_MAX 64 /* of a cluster, whose last acknowledged chunk is remembered */
 #define FLUSH_ENDS 32        /* pipelines between two looks whose last chunk is remembered */
 
@@ -17,23 +19,26 @@ struct pass {
     uint64_t total[FLUSH_BATCH];
     bool all[FLUSH_BATCH]; /* all windows of the chunk are in it */
     size_t batched;
-    size_t batch_most;   /* fewer than FLUSH_BATCH while the store is slow */
-    size_t sent;         /* chunks, in this pass */
-    int64_t end_us;      /* steady clock: a pass that takes longer goes on in the next */
-    int64_t full_us;     /* steady clock of the last full pass; 0: the next is one */
-    uint32_t round;      /* from 1: each chunk that is to be sent is tried once a round */
-    int64_t round_us;    /* steady clock: when the next round may begin */
-    bool failed;         /* in this pass: the store would not take something, or did not answer */
-    bool left_out;       /* in this pass: what had failed in this round already */
-    bool round_is_over;  /* nothing is left that was not tried in it */
-    int64_t due_us;      /* steady clock: when the next pass may begin, where passes come less often than looks at the store */
+    size_t batch_most;  /* fewer than FLUSH_BATCH while the store is slow */
+    size_t sent;        /* chunks, in this pass */
+    int64_t end_us;     /* steady clock: a pass that takes longer goes on in the next */
+    int64_t full_us;    /* steady clock of the last full pass; 0: the next is one */
+    uint32_t round;     /* from 1: each chunk that is to be sent is tried once a round */
+    int64_t round_us;   /* steady clock: when the next round may begin */
+    bool failed;        /* in this pass: the store would not take something, or did not answer */
+    bool left_out;      /* in this pass: what had failed in this round already */
+    bool round_is_over; /* nothing is left that was not tried in it */
+    /* steady clock: when the next pass may begin, where passes come less often than looks at the
+     * store */
+    int64_t due_us;
 };
 
 /* Whether the store still has what it acknowledged. */
 struct watch {
-    struct store_place last[FLUSH_SERVERS_MAX]; /* acknowledged last by each server; chunk 0: none */
-    struct store_place ends[FLUSH_ENDS + 1]; /* the last of each pipeline since the last look, each place once, and of the one
-                                              * before it, first */
+    /* acknowledged last by each server; chunk 0: none */
+    struct store_place last[FLUSH_SERVERS_MAX];
+    struct store_place ends[FLUSH_ENDS + 1]; /* the last of each pipeline since the last look, each
+                                              * place once, and of the one before it, first */
     size_t end_count;
     struct store_place turn;  /* up to here the older ones were compared */
     uint64_t number;          /* of losses, as the store said last */
@@ -51,11 +56,12 @@ struct watch {
 /* Who we are to the store. */
 struct identity {
     char owner[COUNTERS_OWNER_MAX];
-    bool held;               /* the lease was ours when the store was last asked */
-    bool read_back;          /* under this name, since somebody else may have written there */
-    bool read_back_before;   /* once at least, in this process: things were sent since */
-    int64_t renewed_us;      /* steady clock */
-    int64_t waiting_us;      /* since then it has been somebody else's, who has not renewed it; 0: it is not */
+    bool held;             /* the lease was ours when the store was last asked */
+    bool read_back;        /* under this name, since somebody else may have written there */
+    bool read_back_before; /* once at least, in this process: things were sent since */
+    int64_t renewed_us;    /* steady clock */
+    /* since then it has been somebody else's, who has not renewed it; 0: it is not */
+    int64_t waiting_us;
     char holder[STORE_HOLDER_MAX]; /* the lease as it reads since then */
 };
 
@@ -67,26 +73,27 @@ struct flush {
     struct watch watch;
     struct identity identity;
     int64_t backoff_us;
-    bool told;               /* that a part of the store fails; since the last complete pass */
-    int64_t complete_us;     /* steady clock of the last complete pass */
+    bool told;           /* that a part of the store fails; since the last complete pass */
+    int64_t complete_us; /* steady clock of the last complete pass */
     pthread_t thread;
-    pthread_mutex_t mutex;   /* guards the rest */
+    pthread_mutex_t mutex; /* guards the rest */
     pthread_cond_t wake;
     bool stopping;
     int64_t deadline_us;
     struct flush_status status;
 };
 
-/* ---- flush.c ------------------------------------------------------------------------------------------------------------ */
+/* ---- flush.c ---- */
 
-/* Counts an error, and logs it when it is news: a store that is away, or a part of one, is told of once. */
+/* Counts an error, and logs it when it is news: a store that is away, or a part of one, is told of
+ * once. */
 void flush_error(struct flush *flush, const char *msg, const char *why);
 void flush_set_state(struct flush *flush, enum flush_state state);
 
 /* All is to be sent again. */
 void flush_resend(struct flush *flush);
 
-/* ---- pass.c: what changed ----------------------------------------------------------------------------------------------- */
+/* ---- pass.c: what changed ---- */
 
 /* Looks at what may have changed and sends it. True when nothing is left unsent. */
 bool pass_run(struct flush *flush, bool full);
@@ -97,15 +104,17 @@ void pass_begin_round(struct flush *flush);
 /* Has this run counted anything that the store has not acknowledged? */
 bool pass_unsent(const struct flush *flush);
 
-/* ---- watch.c: is the store what it was ------------------------------------------------------------------------------------ */
+/* ---- watch.c: is the store what it was ---- */
 
-/* Once a second, and before anything is sent: leases, losses, values. False when nothing may be sent now. */
+/* Once a second, and before anything is sent: leases, losses, values. False when nothing may be
+ * sent now. */
 bool watch_run(struct flush *flush);
 
 /* Compares now. True when the store has what it acknowledged, as far as that shows. */
 bool watch_compare(struct flush *flush);
 
-/* The store has lost something: of this chunk, which is to be sent again; or (NULL) of one that was. */
+/* The store has lost something: of this chunk, which is to be sent again; or (NULL) of one that
+ * was. */
 void watch_lost(struct flush *flush, struct known_chunk *chunk);
 
 /* Connected anew: what others told of before does not matter, all is sent again. */
@@ -114,16 +123,17 @@ void watch_begin(struct flush *flush);
 /* A pipeline has ended with this chunk, and the store has acknowledged it. */
 void watch_end(struct flush *flush, const struct store_place *place);
 
-/* ---- identity.c: the lease of the name, and the read-back ------------------------------------------------------------------ */
+/* ---- identity.c: the lease of the name, and the read-back ---- */
 
-/* Takes or renews the lease. True when the name is ours, and what is ours may be sent; else state says what to do next. */
+/* Takes or renews the lease. True when the name is ours, and what is ours may be sent; else state
+ * says what to do next. */
 bool identity_lease(struct flush *flush);
 
 /* Raises us to what the store has. False: not yet. */
 bool identity_read_back(struct flush *flush);
 
-/* Somebody may have written under our name: nothing is sent until it is known who, and what; of this chunk (NULL: of any), too,
- * which may be older than what is read back otherwise. */
+/* Somebody may have written under our name: nothing is sent until it is known who, and what; of
+ * this chunk (NULL: of any), too, which may be older than what is read back otherwise. */
 void identity_doubt(struct flush *flush, struct known_chunk *chunk);
 
 /* Gives the lease back, if it is ours. */

@@ -5,7 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define RING_SPARE 8 /* a ring holds up to 7 chunks more than the span; a clock set back counts there */
+/* a ring holds up to 7 chunks more than the span; a clock set back counts there */
+#define RING_SPARE 8
 
 struct others_chunk {
     int64_t chunk;
@@ -65,9 +66,11 @@ void known_leave_behind(struct known_ring *ring, int64_t from, int64_t to, int64
     ring->left_behind = ring->left_behind > to ? ring->left_behind : to;
 }
 
-static struct others_chunk *others_place(const struct known *known, enum resolution r, int64_t chunk) {
+static struct others_chunk *others_place(const struct known *known, enum resolution r,
+                                         int64_t chunk) {
     const struct known_others *others = &known->others[r];
-    return (struct others_chunk *)(others->base + (size_t)(chunk % known->ring[r].places) * others->stride);
+    return (struct others_chunk *)(others->base +
+                                   (size_t)(chunk % known->ring[r].places) * others->stride);
 }
 
 const uint64_t *known_others(const struct known *known, enum resolution r, int64_t chunk) {
@@ -78,7 +81,8 @@ const uint64_t *known_others(const struct known *known, enum resolution r, int64
     return place->chunk == chunk ? place->count : NULL;
 }
 
-void known_ours(const struct known *known, const struct counters *counters, enum resolution r, int64_t chunk, uint64_t *count) {
+void known_ours(const struct known *known, const struct counters *counters, enum resolution r,
+                int64_t chunk, uint64_t *count) {
     const uint64_t *others = known_others(known, r, chunk);
     counters_read_rest(counters, r, chunk_first_window(r, chunk), resolution_table[r].slots, count);
     for (uint32_t slot = 0; others && slot < resolution_table[r].slots; slot++) {
@@ -94,12 +98,14 @@ uint64_t known_sum(const struct known_chunk *chunk, enum resolution r) {
     return sum;
 }
 
-/* ---- from the references ---------------------------------------------------------------------------------------------- */
+/* ---- from the references ---- */
 
 /* Within what is looked at, counted back from the newest? Older ones are never sent again. */
-static bool is_recent(const struct known *known, const struct counters *counters, enum resolution r, int64_t chunk) {
+static bool is_recent(const struct known *known, const struct counters *counters, enum resolution r,
+                      int64_t chunk) {
     int64_t oldest, newest;
-    return counters_span(counters, r, &oldest, &newest) && chunk <= newest && chunk > newest - known->ring[r].places;
+    return counters_span(counters, r, &oldest, &newest) && chunk <= newest &&
+           chunk > newest - known->ring[r].places;
 }
 
 struct loader {
@@ -111,11 +117,13 @@ struct loader {
 static void load_opened(void *cls, enum resolution r, int64_t chunk, const uint64_t *count) {
     struct loader *loader = cls;
     if (is_recent(loader->known, loader->counters, r, chunk)) {
-        memcpy(known_at(loader->known, r, chunk)->sent, count, resolution_table[r].slots * sizeof *count);
+        memcpy(known_at(loader->known, r, chunk)->sent, count,
+               resolution_table[r].slots * sizeof *count);
     }
 }
 
-static void put_others(struct known *known, enum resolution r, int64_t chunk, const uint64_t *count, bool *failed) {
+static void put_others(struct known *known, enum resolution r, int64_t chunk, const uint64_t *count,
+                       bool *failed) {
     struct known_others *others = &known->others[r];
     if (!others->base) {
         others->stride = sizeof(struct others_chunk) + resolution_table[r].slots * sizeof(uint64_t);
@@ -137,7 +145,8 @@ static void load_others(void *cls, enum resolution r, int64_t chunk, const uint6
     }
 }
 
-void known_settle(struct known *known, const struct counters *counters, enum resolution r, struct known_chunk *chunk) {
+void known_settle(struct known *known, const struct counters *counters, enum resolution r,
+                  struct known_chunk *chunk) {
     const uint32_t slots = resolution_table[r].slots;
     uint64_t back[SLOTS_MAX];
     const uint64_t *others = known_others(known, r, chunk->chunk);
@@ -154,7 +163,8 @@ bool known_remember(struct known *known, const struct counters *counters, char *
     enum reference_kin kin = REFERENCE_NEW;
     if (!counters_reference(counters, REFERENCE_OPENED, NULL, NULL, &kin, why) ||
         !counters_reference(counters, REFERENCE_OTHERS, load_others, &loader, NULL, why) ||
-        (kin == REFERENCE_AGREED && !counters_reference(counters, REFERENCE_OPENED, load_opened, &loader, NULL, why))) {
+        (kin == REFERENCE_AGREED &&
+         !counters_reference(counters, REFERENCE_OPENED, load_opened, &loader, NULL, why))) {
         return false;
     }
     if (loader.failed) {
@@ -171,7 +181,8 @@ bool known_remember(struct known *known, const struct counters *counters, char *
             known->ring[r].remembered_from = 0;
             continue;
         }
-        const int64_t from = newest - known->ring[r].back > oldest ? newest - known->ring[r].back : oldest;
+        const int64_t from =
+            newest - known->ring[r].back > oldest ? newest - known->ring[r].back : oldest;
         for (int64_t chunk = from; chunk <= newest; chunk++) {
             if (counters_chunk_total(counters, (enum resolution)r, chunk)) {
                 struct known_chunk *place = known_at(known, (enum resolution)r, chunk);
@@ -199,15 +210,17 @@ static void load_range(void *cls, enum resolution r, int64_t chunk, const uint64
     }
 }
 
-bool known_remember_range(struct known *known, const struct counters *counters, const int64_t first[RESOLUTIONS],
-                          const int64_t n[RESOLUTIONS], char *why) {
+bool known_remember_range(struct known *known, const struct counters *counters,
+                          const int64_t first[RESOLUTIONS], const int64_t n[RESOLUTIONS],
+                          char *why) {
     struct range range = {known, first, n};
     enum reference_kin kin = REFERENCE_NEW;
     return counters_reference(counters, REFERENCE_OPENED, NULL, NULL, &kin, why) &&
-           (kin != REFERENCE_AGREED || counters_reference(counters, REFERENCE_OPENED, load_range, &range, NULL, why));
+           (kin != REFERENCE_AGREED ||
+            counters_reference(counters, REFERENCE_OPENED, load_range, &range, NULL, why));
 }
 
-/* ---- a copy ------------------------------------------------------------------------------------------------------------- */
+/* ---- a copy ---- */
 
 /* Goes through what others report. */
 struct walk {
@@ -222,7 +235,8 @@ static bool next_others(void *cls, enum resolution *r, int64_t *chunk, uint64_t 
         const struct known_others *others = &walk->known->others[walk->r];
         while (others->base && walk->place < walk->known->ring[walk->r].places) {
             const struct others_chunk *place =
-                (const struct others_chunk *)(others->base + (size_t)walk->place++ * others->stride);
+                (const struct others_chunk *)(others->base +
+                                              (size_t)walk->place++ * others->stride);
             if (place->chunk) {
                 *r = (enum resolution)walk->r;
                 *chunk = place->chunk;
@@ -234,10 +248,12 @@ static bool next_others(void *cls, enum resolution *r, int64_t *chunk, uint64_t 
     return false;
 }
 
-/* Adds what is the others' to what they had: everything that we ever sent of a chunk, or it told us. */
+/* Adds what is the others' to what they had: everything that we ever sent of a chunk, or it told
+ * us. */
 static void give_away(struct known *known, enum resolution r, bool *failed) {
     for (int64_t i = 0; i < known->ring[r].places; i++) {
-        struct known_chunk *place = (struct known_chunk *)(known->ring[r].base + (size_t)i * known->ring[r].stride);
+        struct known_chunk *place =
+            (struct known_chunk *)(known->ring[r].base + (size_t)i * known->ring[r].stride);
         uint64_t count[SLOTS_MAX], any = 0;
         const uint64_t *others = known_others(known, r, place->chunk);
         for (uint32_t slot = 0; place->chunk && slot < resolution_table[r].slots; slot++) {
@@ -256,7 +272,8 @@ struct opened {
     const struct counters *counters;
 };
 
-/* What the file held when it was opened counts as sent, whether it ever agreed with the store or not. */
+/* What the file held when it was opened counts as sent, whether it ever agreed with the store or
+ * not. */
 static void mark_opened(void *cls, enum resolution r, int64_t chunk, const uint64_t *count) {
     const struct opened *opened = cls;
     if (!is_recent(opened->known, opened->counters, r, chunk)) {
@@ -267,7 +284,8 @@ static void mark_opened(void *cls, enum resolution r, int64_t chunk, const uint6
     known_settle(opened->known, opened->counters, r, place);
 }
 
-bool known_become_copy(struct known *known, struct counters *counters, const char *node, char *why) {
+bool known_become_copy(struct known *known, struct counters *counters, const char *node,
+                       char *why) {
     struct opened opened = {known, counters};
     bool failed = false;
     if (!counters_reference(counters, REFERENCE_OPENED, mark_opened, &opened, NULL, why)) {

@@ -4,16 +4,18 @@
 
 #include <inttypes.h>
 
-#define PASS_CHUNKS 512          /* chunks that one pass sends at the most: a resend is paced by the interval */
-#define PASS_US US_PER_S         /* and so long it lasts */
-#define FULL_PASS_US US_PER_S    /* late events wait no longer than this */
-#define RECENT_US (4 * US_PER_S) /* what every pass looks at */
+/* chunks that one pass sends at the most: a resend is paced by the interval */
+#define PASS_CHUNKS 512
+#define PASS_US US_PER_S          /* and so long it lasts */
+#define FULL_PASS_US US_PER_S     /* late events wait no longer than this */
+#define RECENT_US (4 * US_PER_S)  /* what every pass looks at */
 #define SLOW_US (200 * US_PER_MS) /* a pipeline that takes longer is to be half as long */
 #define FAST_US (50 * US_PER_MS)  /* one that takes less may be twice as long */
-#define LEFT_US (3 * US_PER_S)    /* a worker may not have seen yet that the clock was set, and count there */
+/* a worker may not have seen yet that the clock was set, and count there */
+#define LEFT_US (3 * US_PER_S)
 #define COUNT_MAX (UINT64_C(1) << 53)
 
-/* ---- what the store says ------------------------------------------------------------------------------------------------ */
+/* ---- what the store says ---- */
 
 static void note_stored(struct flush *flush, size_t i, struct known_chunk *known, uint64_t had) {
     const struct store_place *place = &flush->pass.batch[i].place;
@@ -25,7 +27,9 @@ static void note_stored(struct flush *flush, size_t i, struct known_chunk *known
     if (less) {
         watch_lost(flush, all ? NULL : known); /* all of it has just been sent again, or is to be */
     }
-    flush->watch.last[flush->config.store->ops->server(flush->config.store, place) % FLUSH_SERVERS_MAX] = *place;
+    flush->watch
+        .last[flush->config.store->ops->server(flush->config.store, place) % FLUSH_SERVERS_MAX] =
+        *place;
     if (had > sent && known->whole) {
         identity_doubt(flush, known);
     }
@@ -33,7 +37,8 @@ static void note_stored(struct flush *flush, size_t i, struct known_chunk *known
 }
 
 /* The chunk is closed: what it lacks of ours will never get there. */
-static void note_closed(struct flush *flush, struct known_chunk *known, const struct store_place *place) {
+static void note_closed(struct flush *flush, struct known_chunk *known,
+                        const struct store_place *place) {
     const uint64_t sum = known_sum(known, place->resolution), told = known->there + known->too_late;
     if (sum <= told || place->resolution != RESOLUTION_1S) { /* each event once: in the seconds */
         return;
@@ -44,8 +49,11 @@ static void note_closed(struct flush *flush, struct known_chunk *known, const st
     pthread_mutex_unlock(&flush->mutex);
     if (!flush->watch.closed_told) {
         flush->watch.closed_told = true;
-        log_line(LOG_WARN, "the store has closed windows for good that this node still had counts of: they stay here only; "
-                           "/stats counts them as too_late", "events=%" PRIu64, sum - told);
+        log_line(LOG_WARN,
+                 "the store has closed windows for good that this node still had counts of: they "
+                 "stay here only; "
+                 "/stats counts them as too_late",
+                 "events=%" PRIu64, sum - told);
     }
 }
 
@@ -85,7 +93,8 @@ static void take_ack(struct flush *flush, size_t i, const struct store_ack *ack)
     }
 }
 
-/* A store that takes long over each chunk gets few at a time: each pipeline then ends within its time-out. */
+/* A store that takes long over each chunk gets few at a time: each pipeline then ends within its
+ * time-out. */
 static void pace_batches(struct pass *pass, int64_t took_us) {
     if (took_us > SLOW_US && pass->batch_most > 1) {
         pass->batch_most /= 2;
@@ -118,21 +127,25 @@ static void send_batch(struct flush *flush) {
     if (ack[pass->batched - 1].outcome == STORE_STORED) {
         watch_end(flush, &pass->batch[pass->batched - 1].place);
     }
-    log_line(LOG_DEBUG, "flushed", "chunks=%zu took_us=%" PRId64 " ok=%s", pass->batched, took_us, *why ? "no" : "yes");
+    log_line(LOG_DEBUG, "flushed", "chunks=%zu took_us=%" PRId64 " ok=%s", pass->batched, took_us,
+             *why ? "no" : "yes");
     pass->sent += pass->batched;
     pass->batched = 0;
 }
 
-/* ---- what changed ------------------------------------------------------------------------------------------------------- */
+/* ---- what changed ---- */
 
-/* Fills `chunk` with the windows to send: those that grew, or, when the store may not have what it once had, `all`. */
-static void gather(struct flush *flush, struct known_chunk *known, bool all, struct store_chunk *chunk) {
+/* Fills `chunk` with the windows to send: those that grew, or, when the store may not have what it
+ * once had, `all`. */
+static void gather(struct flush *flush, struct known_chunk *known, bool all,
+                   struct store_chunk *chunk) {
     const enum resolution r = chunk->place.resolution;
     uint64_t count[SLOTS_MAX];
     known_ours(&flush->known, flush->config.counters, r, known->chunk, count);
     for (uint32_t slot = 0; slot < resolution_table[r].slots; slot++) {
         uint64_t ours = count[slot];
-        if (all && ours < known->sent[slot]) { /* the rings have begun to forget it: what was sent is true as well */
+        /* the rings have begun to forget it: what was sent is true as well */
+        if (all && ours < known->sent[slot]) {
             ours = known->sent[slot];
         }
         if (ours && ours < COUNT_MAX && (all || ours > known->sent[slot])) {
@@ -142,14 +155,15 @@ static void gather(struct flush *flush, struct known_chunk *known, bool all, str
     }
 }
 
-/* Puts a chunk into the batch when its total differs from what the store has, and was not tried in this round. The total
- * is read before the windows, so a later change always shows as a total that differs again. */
+/* Puts a chunk into the batch when its total differs from what the store has, and was not tried in
+ * this round. The total is read before the windows, so a later change always shows as a total that
+ * differs again. */
 static void consider(struct flush *flush, enum resolution r, int64_t number) {
     struct pass *pass = &flush->pass;
     const uint64_t total = counters_chunk_total_rest(flush->config.counters, r, number);
     const struct known_chunk *remembered = known_find(&flush->known, r, number);
-    if (total == 0 ||
-        (remembered && remembered->total == total && remembered->generation == flush->known.generation)) {
+    if (total == 0 || (remembered && remembered->total == total &&
+                       remembered->generation == flush->known.generation)) {
         return;
     }
     struct known_chunk *known = known_at(&flush->known, r, number);
@@ -172,8 +186,9 @@ static void consider(struct flush *flush, enum resolution r, int64_t number) {
     }
 }
 
-/* A store that is still connected failed in a part only (one master of a cluster is away): what other parts keep goes on.
- * One that hangs as a whole is not connected any more, and costs one time-out. */
+/* A store that is still connected failed in a part only (one master of a cluster is away): what
+ * other parts keep goes on. One that hangs as a whole is not connected any more, and costs one
+ * time-out. */
 static bool may_go_on(const struct flush *flush) {
     const struct pass *pass = &flush->pass;
     return flush->state == FLUSH_SENDING && pass->sent + pass->batched < PASS_CHUNKS &&
@@ -192,7 +207,8 @@ static bool consider_range(struct flush *flush, enum resolution r, int64_t oldes
     return true;
 }
 
-/* What was counted ahead of the present, by a clock that was set back before a pass came to it, is looked at once more. */
+/* What was counted ahead of the present, by a clock that was set back before a pass came to it, is
+ * looked at once more. */
 static void note_ahead(struct flush *flush, enum resolution r, int64_t newest) {
     struct known_ring *ring = &flush->known.ring[r];
     int64_t oldest, ahead = newest;
@@ -207,8 +223,9 @@ static void note_ahead(struct flush *flush, enum resolution r, int64_t newest) {
     ring->ahead = sum;
 }
 
-/* One resolution. When the newest chunk has jumped ahead by more than we look back, or back (the wall clock was set), what
- * was the present before the jump is looked at too, until it is all acknowledged. */
+/* One resolution. When the newest chunk has jumped ahead by more than we look back, or back (the
+ * wall clock was set), what was the present before the jump is looked at too, until it is all
+ * acknowledged. */
 static bool pass_resolution(struct flush *flush, enum resolution r, bool full) {
     struct known_ring *ring = &flush->known.ring[r];
     int64_t oldest, newest;
@@ -223,13 +240,16 @@ static bool pass_resolution(struct flush *flush, enum resolution r, bool full) {
         note_ahead(flush, r, newest);
     }
     const int64_t recent = RECENT_US / chunk_width_us(r) + 1;
-    const int64_t back = full ? ring->back : recent + counters_future_us(flush->config.counters) / chunk_width_us(r);
+    const int64_t back =
+        full ? ring->back : recent + counters_future_us(flush->config.counters) / chunk_width_us(r);
     const int64_t from = newest - back > oldest ? newest - back : oldest;
     bool whole = consider_range(flush, r, from, newest);
     if (whole && ring->left_behind) {
-        whole = consider_range(flush, r, ring->left_from, ring->left_behind); /* the rings may have moved past it: be quick */
+        /* the rings may have moved past it: be quick */
+        whole = consider_range(flush, r, ring->left_from, ring->left_behind);
         send_batch(flush);
-        const bool all = whole && !flush->pass.failed && !flush->pass.left_out && flush->state == FLUSH_SENDING;
+        const bool all =
+            whole && !flush->pass.failed && !flush->pass.left_out && flush->state == FLUSH_SENDING;
         if (all && clock_steady_us() - ring->left_us > LEFT_US) {
             ring->left_behind = 0;
         }
@@ -257,7 +277,8 @@ bool pass_run(struct flush *flush, bool full) {
     pass->end_us = now_us + PASS_US;
     const uint32_t generation = flush->known.generation;
     bool whole = true;
-    for (int r = RESOLUTIONS - 1; r >= 0 && whole; r--) { /* few chunks first: they show whether the store forgot */
+    /* few chunks first: they show whether the store forgot */
+    for (int r = RESOLUTIONS - 1; r >= 0 && whole; r--) {
         whole = pass_resolution(flush, (enum resolution)r, full);
     }
     send_batch(flush);

@@ -1,8 +1,10 @@
-/* Where summaries outlive the node: a table of functions, so that the flush knows nothing of Redis and a test can put
- * a store that fails in its place. All calls but end_by are made by the flush thread alone and may block, each for at most a
- * few of the store's own time-outs; none of them allocates per event.
+/* Where summaries outlive the node: a table of functions, so that the flush knows nothing of Redis
+ * and a test can put a store that fails in its place. All calls but end_by are made by the flush
+ * thread alone and may block, each for at most a few of the store's own time-outs; none of them
+ * allocates per event.
  *
- * A node's part of a chunk is what that node has reported of it: absolute values, one writer. The store adds the parts up. */
+ * A node's part of a chunk is what that node has reported of it: absolute values, one writer. The
+ * store adds the parts up. */
 #ifndef AFORO_SERVER_FLUSH_STORE_H
 #define AFORO_SERVER_FLUSH_STORE_H
 
@@ -24,8 +26,8 @@ struct store_place {
 /* What this node has counted in some windows of one chunk: absolute values, never increments. */
 struct store_chunk {
     struct store_place place;
-    uint64_t there;            /* sum of this node's part, as far as we know */
-    uint32_t n;                /* windows below, 1..SLOTS_MAX */
+    uint64_t there; /* sum of this node's part, as far as we know */
+    uint32_t n;     /* windows below, 1..SLOTS_MAX */
     uint8_t slot[SLOTS_MAX];
     uint64_t count[SLOTS_MAX]; /* below 2^53: the store's script computes in doubles */
 };
@@ -39,7 +41,9 @@ enum store_outcome {
 
 struct store_ack {
     enum store_outcome outcome;
-    uint64_t had; /* STORE_STORED: the sum of this node's part before; 0: the store had nothing of this chunk from it */
+    /* STORE_STORED: the sum of this node's part before; 0: the store had nothing of this chunk from
+     * it */
+    uint64_t had;
 };
 
 /* A part as the store has it. */
@@ -61,44 +65,51 @@ struct store {
 };
 
 struct store_ops {
-    /* Connects. Called again after any failure. True when ready; false with `why` filled: one sentence that names the address
-     * (without password), the reason and the remedy. */
+    /* Connects. Called again after any failure. True when ready; false with `why` filled: one
+     * sentence that names the address (without password), the reason and the remedy. */
     bool (*connect)(struct store *store, char why[STORE_WHY_MAX]);
-    /* Sends chunks[0..n), n <= STORE_SEND_MAX, in one pipeline and fills ack[0..n). False (why filled) when any of them
-     * failed; the connection may then be gone: `connected` tells. */
-    bool (*send)(struct store *store, const struct store_chunk *chunks, size_t n, struct store_ack *ack,
-                 char why[STORE_WHY_MAX]);
-    /* Reads this node's parts of chunks [first, first + n) of a resolution and calls `each` once a part that is there. False
-     * (why filled) when not all could be read. */
+    /* Sends chunks[0..n), n <= STORE_SEND_MAX, in one pipeline and fills ack[0..n). False (why
+     * filled) when any of them failed; the connection may then be gone: `connected` tells. */
+    bool (*send)(struct store *store, const struct store_chunk *chunks, size_t n,
+                 struct store_ack *ack, char why[STORE_WHY_MAX]);
+    /* Reads this node's parts of chunks [first, first + n) of a resolution and calls `each` once a
+     * part that is there. False (why filled) when not all could be read. */
     bool (*read_back)(struct store *store, enum resolution resolution, int64_t first, int64_t n,
-                      void (*each)(void *cls, const struct store_part *part), void *cls, char why[STORE_WHY_MAX]);
-    /* The sums of this node's parts of places[0..n), n <= STORE_SEND_MAX; 0 where there is none, STORE_SUM_UNKNOWN where it could
-     * not be read. In the same pipeline, into *losses, the number that changes when this store has lost something; it stays as it
-     * is when it could not be read (losses NULL: not asked for). Cheap: the flush asks once a second. False, why filled, when
+                      void (*each)(void *cls, const struct store_part *part), void *cls,
+                      char why[STORE_WHY_MAX]);
+    /* The sums of this node's parts of places[0..n), n <= STORE_SEND_MAX; 0 where there is none,
+     * STORE_SUM_UNKNOWN where it could not be read. In the same pipeline, into *losses, the number
+     * that changes when this store has lost something; it stays as it is when it could not be read
+     * (losses NULL: not asked for). Cheap: the flush asks once a second. False, why filled, when
      * anything could not be read. */
-    bool (*sums)(struct store *store, const struct store_place *places, size_t n, uint64_t *sums, uint64_t *losses,
-                 char why[STORE_WHY_MAX]);
+    bool (*sums)(struct store *store, const struct store_place *places, size_t n, uint64_t *sums,
+                 uint64_t *losses, char why[STORE_WHY_MAX]);
     /* Which of its servers keeps this chunk: a small number, 0 where there is only one. */
     unsigned (*server)(const struct store *store, const struct store_place *place);
-    /* Takes, or renews, the lease of this node's name for `owner`, for STORE_LEASE_MS. STORE_LEASE_HELD fills holder: a number,
-     * which each renewal makes larger, a blank, and the other owner. A lease that reads like `dead` ("": none) is taken
-     * whatever the store's clock says. */
-    enum store_lease (*lease)(struct store *store, const char *owner, const char *dead, char holder[STORE_HOLDER_MAX],
-                              char why[STORE_WHY_MAX]);
+    /* Takes, or renews, the lease of this node's name for `owner`, for STORE_LEASE_MS.
+     * STORE_LEASE_HELD fills holder: a number, which each renewal makes larger, a blank, and the
+     * other owner. A lease that reads like `dead` ("": none) is taken whatever the store's clock
+     * says. */
+    enum store_lease (*lease)(struct store *store, const char *owner, const char *dead,
+                              char holder[STORE_HOLDER_MAX], char why[STORE_WHY_MAX]);
     /* Gives the lease back, if it is ours. */
     void (*release)(struct store *store, const char *owner);
-    /* Changes the number of losses, unless it is another one than *losses already, so that all nodes hear of a loss; *losses is
-     * then what it is. False: why filled. */
+    /* Changes the number of losses, unless it is another one than *losses already, so that all
+     * nodes hear of a loss; *losses is then what it is. False: why filled. */
     bool (*tell_loss)(struct store *store, uint64_t *losses, char why[STORE_WHY_MAX]);
-    /* Closes some of the chunks whose time is over, whoever wrote them: at most an hour's. By the wall clock now_us, and only
-     * if the store's own agrees; *ahead_us: how far ours is ahead of it. False: why filled. */
-    bool (*close_old)(struct store *store, int64_t now_us, int64_t *ahead_us, char why[STORE_WHY_MAX]);
+    /* Closes some of the chunks whose time is over, whoever wrote them: at most an hour's. By the
+     * wall clock now_us, and only if the store's own agrees; *ahead_us: how far ours is ahead of
+     * it. False: why filled. */
+    bool (*close_old)(struct store *store, int64_t now_us, int64_t *ahead_us,
+                      char why[STORE_WHY_MAX]);
     /* From now on the parts of another node. */
     void (*rename)(struct store *store, const char *node);
-    /* Any thread: what is under way fails when this moment (steady clock, microseconds) has come, and all later calls do. */
+    /* Any thread: what is under way fails when this moment (steady clock, microseconds) has come,
+     * and all later calls do. */
     void (*end_by)(struct store *store, int64_t steady_us);
     bool (*connected)(const struct store *store);
-    const char *(*address)(const struct store *store); /* for the log: no password in it; lives as long as the store */
+    /* for the log: no password in it; lives as long as the store */
+    const char *(*address)(const struct store *store);
     void (*close)(struct store *store); /* frees the store */
 };
 

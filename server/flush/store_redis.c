@@ -22,11 +22,13 @@ struct store_redis *store_redis_of(const struct store *store) {
     return (struct store_redis *)(uintptr_t)store; /* the store is its first member */
 }
 
-/* ---- connecting ----------------------------------------------------------------------------------------------------- */
+/* ---- connecting ---- */
 
-/* A Redis that evicts can lose what it was told, like one that restarts empty: it is noticed, and sent again. It is worth a
- * warning, since what was evicted past the horizon is gone. Asked of every server the link connects to. */
-static bool check_server(void *cls, const struct wire_config *config, redisContext *server, const char *address, char *why) {
+/* A Redis that evicts can lose what it was told, like one that restarts empty: it is noticed, and
+ * sent again. It is worth a warning, since what was evicted past the horizon is gone. Asked of
+ * every server the link connects to. */
+static bool check_server(void *cls, const struct wire_config *config, redisContext *server,
+                         const char *address, char *why) {
     (void)cls;
     const char *argv[] = {"INFO", "memory"};
     redisReply *reply = wire_call(config, server, address, 2, argv, why);
@@ -38,12 +40,12 @@ static bool check_server(void *cls, const struct wire_config *config, redisConte
     const char *policy = reply->type == REDIS_REPLY_STRING ? strstr(reply->str, name) : NULL;
     const int len = policy ? (int)strcspn(policy + sizeof name - 1, "\r\n") : 0;
     if (wire_is_error(reply, "NOAUTH")) {
-        snprintf(why, STORE_WHY_MAX,
-                 "%.60s: NOAUTH: " WIRE_NOAUTH_REMEDY, address);
+        snprintf(why, STORE_WHY_MAX, "%.60s: NOAUTH: " WIRE_NOAUTH_REMEDY, address);
         ok = false;
     } else if (policy && (len != 10 || strncmp(policy + sizeof name - 1, "noeviction", 10) != 0)) {
-        log_line(LOG_WARN, "this Redis may evict keys: what it evicts is sent again while it is within the horizon, and lost "
-                           "after; maxmemory-policy noeviction prevents it",
+        log_line(LOG_WARN,
+                 "this Redis may evict keys: what it evicts is sent again while it is within the "
+                 "horizon, and lost after; maxmemory-policy noeviction prevents it",
                  "store=%s policy=%.*s", address, len > 30 ? 30 : len, policy + sizeof name - 1);
     }
     freeReplyObject(reply);
@@ -54,7 +56,7 @@ static bool store_connect(struct store *store, char why[STORE_WHY_MAX]) {
     return link_connect(store_redis_of(store)->link, why);
 }
 
-/* ---- sending -------------------------------------------------------------------------------------------------------- */
+/* ---- sending ---- */
 
 void call_add(struct call *call, const char *word, size_t len) {
     assert(call->n < CALL_ARGUMENTS_MAX);
@@ -75,8 +77,10 @@ struct call call_of_script(const struct script *script, bool by_sha, const char 
     return call;
 }
 
-static bool append_chunk(struct store_redis *s, const struct store_chunk *chunk, bool by_sha, char *why) {
-    char key[SCHEMA_KEY_MAX], there[NUMBER_MAX], until[NUMBER_MAX], ttl[NUMBER_MAX], windows[PART_WINDOWS_MAX];
+static bool append_chunk(struct store_redis *s, const struct store_chunk *chunk, bool by_sha,
+                         char *why) {
+    char key[SCHEMA_KEY_MAX], there[NUMBER_MAX], until[NUMBER_MAX], ttl[NUMBER_MAX],
+        windows[PART_WINDOWS_MAX];
     const enum resolution r = chunk->place.resolution;
     schema_chunk_key(r, chunk->place.chunk, s->group, key);
     struct call call = call_of_script(&script_merge, by_sha, key);
@@ -84,7 +88,9 @@ static bool append_chunk(struct store_redis *s, const struct store_chunk *chunk,
     call_add_text(&call, s->owner);
     call_add(&call, there, (size_t)snprintf(there, sizeof there, "%" PRIu64, chunk->there));
     call_add(&call, windows, part_windows(chunk->slot, chunk->count, chunk->n, windows));
-    call_add(&call, until, (size_t)snprintf(until, sizeof until, "%" PRId64, schema_until_s(r, chunk->place.chunk)));
+    call_add(
+        &call, until,
+        (size_t)snprintf(until, sizeof until, "%" PRId64, schema_until_s(r, chunk->place.chunk)));
     call_add(&call, ttl, (size_t)snprintf(ttl, sizeof ttl, "%" PRId64, s->ttl_s[r]));
     return link_append(s->link, call.n, call.argv, call.lens, CALL_KEY_AT, why);
 }
@@ -107,10 +113,12 @@ struct selection {
     size_t which[STORE_SEND_MAX];
 };
 
-/* One pipeline. Every reply is taken, whatever it says, so that the connection stays usable. False when a chunk failed; why is
- * that of the first. Those whose server does not know the script are added to `unknown`. */
-static bool send_pipeline(struct store_redis *s, const struct store_chunk *chunks, const struct selection *selection,
-                          struct store_ack *ack, struct selection *unknown, char *why) {
+/* One pipeline. Every reply is taken, whatever it says, so that the connection stays usable. False
+ * when a chunk failed; why is that of the first. Those whose server does not know the script are
+ * added to `unknown`. */
+static bool send_pipeline(struct store_redis *s, const struct store_chunk *chunks,
+                          const struct selection *selection, struct store_ack *ack,
+                          struct selection *unknown, char *why) {
     char later[STORE_WHY_MAX] = "";
     bool ok = true, demoted = false;
     for (size_t i = 0; i < selection->n; i++) {
@@ -134,7 +142,8 @@ static bool send_pipeline(struct store_redis *s, const struct store_chunk *chunk
         }
         freeReplyObject(reply);
     }
-    if (demoted) { /* a replica now: when it is a master again, it may have lost what it had acknowledged */
+    /* a replica now: when it is a master again, it may have lost what it had acknowledged */
+    if (demoted) {
         link_close(s->link);
     }
     return ok;
@@ -148,8 +157,8 @@ void store_redis_end_pipeline(struct store_redis *s) {
     link_set_end(s->link, WIRE_NO_END);
 }
 
-static bool store_send(struct store *store, const struct store_chunk *chunks, size_t n, struct store_ack *ack,
-                       char why[STORE_WHY_MAX]) {
+static bool store_send(struct store *store, const struct store_chunk *chunks, size_t n,
+                       struct store_ack *ack, char why[STORE_WHY_MAX]) {
     struct store_redis *s = store_redis_of(store);
     char later[STORE_WHY_MAX];
     struct selection all = {.n = n}, unknown = {0};
@@ -166,7 +175,7 @@ static bool store_send(struct store *store, const struct store_chunk *chunks, si
     return ok;
 }
 
-/* ---- reading this node's parts -------------------------------------------------------------------------------------- */
+/* ---- reading this node's parts ---- */
 
 static bool append_part(struct store_redis *s, const struct store_place *place, char *why) {
     char key[SCHEMA_KEY_MAX];
@@ -177,8 +186,8 @@ static bool append_part(struct store_redis *s, const struct store_place *place, 
 }
 
 /* False fills why. *there: is there a part? */
-static bool take_part(const struct store_redis *s, const redisReply *reply, const struct store_place *place,
-                      struct part *part, bool *there, char *why) {
+static bool take_part(const struct store_redis *s, const redisReply *reply,
+                      const struct store_place *place, struct part *part, bool *there, char *why) {
     *there = reply->type == REDIS_REPLY_STRING;
     if (reply->type == REDIS_REPLY_NIL ||
         (*there && part_read(reply->str, (size_t)reply->len, place->resolution, part))) {
@@ -187,8 +196,10 @@ static bool take_part(const struct store_redis *s, const redisReply *reply, cons
     char key[SCHEMA_KEY_MAX];
     schema_chunk_key(place->resolution, place->chunk, s->group, key);
     snprintf(why, STORE_WHY_MAX, "%.60s: %.60s: %.100s", link_address(s->link), key,
-             reply->type == REDIS_REPLY_ERROR ? reply->str
-                                              : "holds something that is not a node's part; delete the key, and what is within the horizon is sent again");
+             reply->type == REDIS_REPLY_ERROR
+                 ? reply->str
+                 : "holds something that is not a node's part; delete the key, and what is within "
+                   "the horizon is sent again");
     return false;
 }
 
@@ -200,7 +211,8 @@ static bool append_losses(struct store_redis *s, char *why) {
 
 static bool take_losses(struct store_redis *s, uint64_t *losses, char *why) {
     int64_t now = 0;
-    const bool taken = store_redis_take_number(s, link_reply(s->link, why), SCHEMA_LOST_KEY, 0, &now, why);
+    const bool taken =
+        store_redis_take_number(s, link_reply(s->link, why), SCHEMA_LOST_KEY, 0, &now, why);
     *losses = taken ? (uint64_t)now : *losses;
     return taken;
 }
@@ -211,10 +223,11 @@ struct part_taker {
     void *cls;
 };
 
-/* One pipeline: the number of losses, unless `losses` is NULL, and HGET for places[0..n), each part to the taker: NULL where there
- * is none. False when anything could not be read; in a cluster the others can be, still. */
-static bool read_parts(struct store_redis *s, const struct store_place *places, size_t n, uint64_t *losses,
-                       const struct part_taker *taker, char *why) {
+/* One pipeline: the number of losses, unless `losses` is NULL, and HGET for places[0..n), each part
+ * to the taker: NULL where there is none. False when anything could not be read; in a cluster the
+ * others can be, still. */
+static bool read_parts(struct store_redis *s, const struct store_place *places, size_t n,
+                       uint64_t *losses, const struct part_taker *taker, char *why) {
     char later[STORE_WHY_MAX];
     store_redis_begin_pipeline(s);
     if (losses && !append_losses(s, why)) {
@@ -232,7 +245,8 @@ static bool read_parts(struct store_redis *s, const struct store_place *places, 
         struct part part;
         bool there = false;
         redisReply *reply = link_reply(s->link, ok ? why : later);
-        const bool taken = reply && take_part(s, reply, &places[i], &part, &there, ok ? why : later);
+        const bool taken =
+            reply && take_part(s, reply, &places[i], &part, &there, ok ? why : later);
         ok = ok && taken;
         if (taken) {
             taker->each(taker->cls, i, there ? &part : NULL);
@@ -263,7 +277,8 @@ static void give_part(void *cls, size_t i, const struct part *part) {
 }
 
 static bool store_read_back(struct store *store, enum resolution r, int64_t first, int64_t n,
-                            void (*each)(void *cls, const struct store_part *part), void *cls, char why[STORE_WHY_MAX]) {
+                            void (*each)(void *cls, const struct store_part *part), void *cls,
+                            char why[STORE_WHY_MAX]) {
     for (int64_t done = 0; done < n;) {
         struct store_place places[STORE_SEND_MAX];
         struct taker taker = {places, each, cls};
@@ -284,8 +299,8 @@ static void give_sum(void *cls, size_t i, const struct part *part) {
     sums[i] = part ? part->sum : 0;
 }
 
-static bool store_sums(struct store *store, const struct store_place *places, size_t n, uint64_t *sums, uint64_t *losses,
-                       char why[STORE_WHY_MAX]) {
+static bool store_sums(struct store *store, const struct store_place *places, size_t n,
+                       uint64_t *sums, uint64_t *losses, char why[STORE_WHY_MAX]) {
     const struct part_taker parts = {give_sum, sums};
     for (size_t i = 0; i < n; i++) {
         sums[i] = STORE_SUM_UNKNOWN;
@@ -295,11 +310,12 @@ static bool store_sums(struct store *store, const struct store_place *places, si
 
 static unsigned store_server(const struct store *store, const struct store_place *place) {
     char key[SCHEMA_KEY_MAX];
-    const size_t len = schema_chunk_key(place->resolution, place->chunk, store_redis_of(store)->group, key);
+    const size_t len =
+        schema_chunk_key(place->resolution, place->chunk, store_redis_of(store)->group, key);
     return link_server(store_redis_of(store)->link, key, len);
 }
 
-/* ---- the table ------------------------------------------------------------------------------------------------------- */
+/* ---- the table ---- */
 
 static void store_rename(struct store *store, const char *node) {
     struct store_redis *s = store_redis_of(store);
@@ -309,7 +325,8 @@ static void store_rename(struct store *store, const char *node) {
 }
 
 static void store_end_by(struct store *store, int64_t steady_us) {
-    atomic_store_explicit(&store_redis_of(store)->until_ms, steady_us / US_PER_MS, memory_order_relaxed);
+    atomic_store_explicit(&store_redis_of(store)->until_ms, steady_us / US_PER_MS,
+                          memory_order_relaxed);
 }
 
 static bool store_connected(const struct store *store) {
@@ -340,7 +357,8 @@ static const struct store_ops ops = {.connect = store_connect,
                                      .address = store_address,
                                      .close = store_close};
 
-#define MARGIN_S 3600 /* that a chunk outlives the horizon: whatever a node may still send again finds it there */
+/* that a chunk outlives the horizon: whatever a node may still send again finds it there */
+#define MARGIN_S 3600
 
 struct store *store_redis_new(const struct store_redis_config *config, char why[STORE_WHY_MAX]) {
     struct redis_url url;
@@ -363,7 +381,8 @@ struct store *store_redis_new(const struct store_redis_config *config, char why[
     snprintf(s->owner, sizeof s->owner, "%" PRIu32, part_owner(config->owner));
     store_rename(&s->store, config->node_id);
     for (int r = 0; r < RESOLUTIONS; r++) {
-        const int64_t least_s = config->horizon_s + chunk_width_us((enum resolution)r) / US_PER_S + MARGIN_S;
+        const int64_t least_s =
+            config->horizon_s + chunk_width_us((enum resolution)r) / US_PER_S + MARGIN_S;
         s->ttl_s[r] = config->ttl_s[r] > least_s ? config->ttl_s[r] : least_s;
     }
     return &s->store;

@@ -9,7 +9,7 @@
 
 #include <stdatomic.h>
 
-#define NUMBER_MAX 24         /* bytes of a number's digits, with sign and NUL */
+#define NUMBER_MAX 24 /* bytes of a number's digits, with sign and NUL */
 #define CALL_ARGUMENTS_MAX 12
 
 struct store_redis {
@@ -18,10 +18,10 @@ struct store_redis {
     char node[64];
     char field[SCHEMA_KEY_MAX]; /* of this node's parts */
     char owner[NUMBER_MAX];
-    unsigned group;             /* of this node */
+    unsigned group; /* of this node */
     int64_t ttl_s[RESOLUTIONS];
     int64_t timeout_ms;
-    _Atomic int64_t until_ms;   /* see end_by */
+    _Atomic int64_t until_ms; /* see end_by */
 };
 
 struct store_redis *store_redis_of(const struct store *store);
@@ -41,21 +41,23 @@ void call_add_text(struct call *call, const char *word);
 /* A script by its SHA1, or with its text, which teaches the server the SHA1; with one key. */
 struct call call_of_script(const struct script *script, bool by_sha, const char *key);
 
-/* What follows is one pipeline, until its end is said: however many answers it has, and however slowly each comes, it ends. */
+/* What follows is one pipeline, until its end is said: however many answers it has, and however
+ * slowly each comes, it ends. */
 void store_redis_begin_pipeline(struct store_redis *s);
 void store_redis_end_pipeline(struct store_redis *s);
 
-/* ---- store_redis_shared.c: what all nodes write and read; see store_ops ------------------------------------------------- */
+/* ---- store_redis_shared.c: what all nodes write and read; see store_ops ---- */
 
-enum store_lease store_redis_lease(struct store *store, const char *owner, const char *dead, char holder[STORE_HOLDER_MAX],
-                                   char why[STORE_WHY_MAX]);
+enum store_lease store_redis_lease(struct store *store, const char *owner, const char *dead,
+                                   char holder[STORE_HOLDER_MAX], char why[STORE_WHY_MAX]);
 void store_redis_release(struct store *store, const char *owner);
 bool store_redis_tell_loss(struct store *store, uint64_t *losses, char why[STORE_WHY_MAX]);
 
-/* The number that a reply says, as an integer or as digits; `nothing` for nil. Frees the reply. False fills why, unless reply is
- * NULL: then whoever has not got it has filled it. */
-bool store_redis_take_number(const struct store_redis *s, redisReply *reply, const char *key, int64_t nothing, int64_t *number,
-                             char *why);
-bool store_redis_close_old(struct store *store, int64_t now_us, int64_t *ahead_us, char why[STORE_WHY_MAX]);
+/* The number that a reply says, as an integer or as digits; `nothing` for nil. Frees the reply.
+ * False fills why, unless reply is NULL: then whoever has not got it has filled it. */
+bool store_redis_take_number(const struct store_redis *s, redisReply *reply, const char *key,
+                             int64_t nothing, int64_t *number, char *why);
+bool store_redis_close_old(struct store *store, int64_t now_us, int64_t *ahead_us,
+                           char why[STORE_WHY_MAX]);
 
 #endif

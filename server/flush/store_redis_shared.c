@@ -1,4 +1,5 @@
-/* The store over Redis: what all nodes share there. Leases of names, the number of losses, the closing of what is over. */
+/* The store over Redis: what all nodes share there. Leases of names, the number of losses, the
+ * closing of what is over. */
 #include "redis/wire.h"
 #include "server/flush/store_redis_internal.h"
 
@@ -6,25 +7,28 @@
 #include <stdio.h>
 #include <string.h>
 
-/* ---- what nodes share: leases, the number of losses, closing --------------------------------------------------------- */
+/* ---- what nodes share: leases, the number of losses, closing ---- */
 
 /* A script of one key and words up to a NULL, and its reply; NULL fills why. */
-static redisReply *call_script(struct store_redis *s, const struct script *script, const char *key, const char *const *words,
-                               char *why) {
+static redisReply *call_script(struct store_redis *s, const struct script *script, const char *key,
+                               const char *const *words, char *why) {
     redisReply *reply = NULL;
     for (int by_sha = 1; by_sha >= 0; by_sha--) {
         struct call call = call_of_script(script, by_sha, key);
         for (const char *const *word = words; *word; word++) {
             call_add_text(&call, *word);
         }
-        reply = link_append(s->link, call.n, call.argv, call.lens, CALL_KEY_AT, why) ? link_reply(s->link, why) : NULL;
+        reply = link_append(s->link, call.n, call.argv, call.lens, CALL_KEY_AT, why)
+                    ? link_reply(s->link, why)
+                    : NULL;
         if (!reply || !by_sha || !wire_is_error(reply, "NOSCRIPT")) {
             break;
         }
         freeReplyObject(reply);
     }
     if (reply && reply->type == REDIS_REPLY_ERROR) {
-        snprintf(why, STORE_WHY_MAX, "%.60s: %.60s: %.110s", link_address(s->link), key, reply->str);
+        snprintf(why, STORE_WHY_MAX, "%.60s: %.60s: %.110s", link_address(s->link), key,
+                 reply->str);
         if (wire_is_error(reply, "READONLY")) {
             link_close(s->link);
         }
@@ -34,13 +38,14 @@ static redisReply *call_script(struct store_redis *s, const struct script *scrip
     return reply;
 }
 
-enum store_lease store_redis_lease(struct store *store, const char *owner, const char *dead, char holder[STORE_HOLDER_MAX],
-                                   char why[STORE_WHY_MAX]) {
+enum store_lease store_redis_lease(struct store *store, const char *owner, const char *dead,
+                                   char holder[STORE_HOLDER_MAX], char why[STORE_WHY_MAX]) {
     struct store_redis *s = store_redis_of(store);
     char key[SCHEMA_KEY_MAX], ms[NUMBER_MAX];
     schema_lease_key(s->node, key);
     snprintf(ms, sizeof ms, "%d", STORE_LEASE_MS);
-    redisReply *reply = call_script(s, &script_lease, key, (const char *const[]){owner, ms, dead, NULL}, why);
+    redisReply *reply =
+        call_script(s, &script_lease, key, (const char *const[]){owner, ms, dead, NULL}, why);
     enum store_lease lease = STORE_LEASE_FAILED;
     if (reply && reply->type == REDIS_REPLY_INTEGER) {
         lease = reply->integer ? STORE_LEASE_KEPT : STORE_LEASE_TAKEN;
@@ -48,7 +53,8 @@ enum store_lease store_redis_lease(struct store *store, const char *owner, const
         snprintf(holder, STORE_HOLDER_MAX, "%s", reply->str);
         lease = STORE_LEASE_HELD;
     } else if (reply) {
-        snprintf(why, STORE_WHY_MAX, "%.60s: %.60s: an answer that is no lease", link_address(s->link), key);
+        snprintf(why, STORE_WHY_MAX, "%.60s: %.60s: an answer that is no lease",
+                 link_address(s->link), key);
     }
     if (reply) {
         freeReplyObject(reply);
@@ -59,14 +65,15 @@ enum store_lease store_redis_lease(struct store *store, const char *owner, const
 void store_redis_release(struct store *store, const char *owner) {
     char key[SCHEMA_KEY_MAX], why[STORE_WHY_MAX];
     schema_lease_key(store_redis_of(store)->node, key);
-    redisReply *reply = call_script(store_redis_of(store), &script_lease, key, (const char *const[]){owner, "0", "", NULL}, why);
+    redisReply *reply = call_script(store_redis_of(store), &script_lease, key,
+                                    (const char *const[]){owner, "0", "", NULL}, why);
     if (reply) {
         freeReplyObject(reply);
     }
 }
 
-bool store_redis_take_number(const struct store_redis *s, redisReply *reply, const char *key, int64_t nothing, int64_t *number,
-                             char *why) {
+bool store_redis_take_number(const struct store_redis *s, redisReply *reply, const char *key,
+                             int64_t nothing, int64_t *number, char *why) {
     if (!reply) {
         return false;
     }
@@ -76,11 +83,14 @@ bool store_redis_take_number(const struct store_redis *s, redisReply *reply, con
         *number = nothing;
     } else if (reply->type == REDIS_REPLY_INTEGER) {
         *number = reply->integer;
-    } else if (reply->type == REDIS_REPLY_STRING && schema_count(reply->str, (size_t)reply->len, &digits)) {
+    } else if (reply->type == REDIS_REPLY_STRING &&
+               schema_count(reply->str, (size_t)reply->len, &digits)) {
         *number = (int64_t)digits;
     } else {
         snprintf(why, STORE_WHY_MAX, "%.60s: %.60s: %.110s", link_address(s->link), key,
-                 reply->type == REDIS_REPLY_ERROR ? reply->str : "holds no number; is another program using this key?");
+                 reply->type == REDIS_REPLY_ERROR
+                     ? reply->str
+                     : "holds no number; is another program using this key?");
         ok = false;
     }
     freeReplyObject(reply);
@@ -92,8 +102,10 @@ bool store_redis_tell_loss(struct store *store, uint64_t *losses, char why[STORE
     int64_t now = 0;
     char seen[NUMBER_MAX];
     snprintf(seen, sizeof seen, "%" PRIu64, *losses);
-    if (!store_redis_take_number(s, call_script(s, &script_lost, SCHEMA_LOST_KEY, (const char *const[]){seen, NULL}, why),
-                                 SCHEMA_LOST_KEY, 0, &now, why)) {
+    if (!store_redis_take_number(
+            s,
+            call_script(s, &script_lost, SCHEMA_LOST_KEY, (const char *const[]){seen, NULL}, why),
+            SCHEMA_LOST_KEY, 0, &now, why)) {
         return false;
     }
     *losses = (uint64_t)now;
@@ -115,12 +127,13 @@ static bool take_closed(struct store_redis *s, const char *key, bool *all, char 
 }
 
 /* One pipeline: chunks [first, first + n), n <= STORE_SEND_MAX. */
-static bool close_some(struct store_redis *s, struct store_place first, int64_t n, unsigned group, const char *now, bool *all,
-                       char *why) {
+static bool close_some(struct store_redis *s, struct store_place first, int64_t n, unsigned group,
+                       const char *now, bool *all, char *why) {
     char key[SCHEMA_KEY_MAX], later[STORE_WHY_MAX];
     for (int64_t i = 0; i < n; i++) {
         schema_chunk_key(first.resolution, first.chunk + i, group, key);
-        struct call call = call_of_script(&script_close, false, key); /* in a cluster, not all servers know it */
+        /* in a cluster, not all servers know it */
+        struct call call = call_of_script(&script_close, false, key);
         call_add_text(&call, now);
         if (!link_append(s->link, call.n, call.argv, call.lens, CALL_KEY_AT, why)) {
             return false;
@@ -135,14 +148,15 @@ static bool close_some(struct store_redis *s, struct store_place first, int64_t 
 }
 
 /* Closes the chunks of one resolution, group and hour. */
-static bool close_chunks(struct store_redis *s, struct store_place first, unsigned group, const char *now, bool *all,
-                         char *why) {
+static bool close_chunks(struct store_redis *s, struct store_place first, unsigned group,
+                         const char *now, bool *all, char *why) {
     const int64_t n = HOUR_S * US_PER_S / chunk_width_us(first.resolution);
     bool ok = true;
     for (int64_t done = 0; done < n && ok; done += STORE_SEND_MAX) {
         const int64_t here = n - done < STORE_SEND_MAX ? n - done : STORE_SEND_MAX;
         store_redis_begin_pipeline(s);
-        ok = close_some(s, (struct store_place){first.resolution, first.chunk + done}, here, group, now, all, why);
+        ok = close_some(s, (struct store_place){first.resolution, first.chunk + done}, here, group,
+                        now, all, why);
         store_redis_end_pipeline(s);
     }
     return ok;
@@ -153,7 +167,8 @@ static bool close_hour(struct store_redis *s, int64_t hour, int64_t now_us, bool
     snprintf(now, sizeof now, "%" PRId64, now_us / US_PER_S);
     *all = true;
     for (int r = 0; r < RESOLUTIONS; r++) {
-        const struct store_place first = {(enum resolution)r, hour * (HOUR_S * US_PER_S / chunk_width_us((enum resolution)r))};
+        const struct store_place first = {
+            (enum resolution)r, hour * (HOUR_S * US_PER_S / chunk_width_us((enum resolution)r))};
         for (unsigned group = 0; group < link_groups(s->link); group++) {
             if (!close_chunks(s, first, group, now, all, why)) {
                 return false;
@@ -163,25 +178,30 @@ static bool close_hour(struct store_redis *s, int64_t hour, int64_t now_us, bool
     return true;
 }
 
-#define CLOCK_LAST_S (UINT64_C(1) << 40) /* no clock says so many seconds; nor so many hours or microseconds of one */
+/* no clock says so many seconds; nor so many hours or microseconds of one */
+#define CLOCK_LAST_S (UINT64_C(1) << 40)
 
-/* Notes `hour` when it is not empty. *noted: the note, -1 when there is none; *clock_us: the store's. */
-static bool note_of_closing(struct store_redis *s, const char *hour, int64_t *noted, int64_t *clock_us, char *why) {
-    redisReply *reply = call_script(s, &script_final, SCHEMA_FINAL_KEY, (const char *const[]){hour, NULL}, why);
+/* Notes `hour` when it is not empty. *noted: the note, -1 when there is none; *clock_us: the
+ * store's. */
+static bool note_of_closing(struct store_redis *s, const char *hour, int64_t *noted,
+                            int64_t *clock_us, char *why) {
+    redisReply *reply =
+        call_script(s, &script_final, SCHEMA_FINAL_KEY, (const char *const[]){hour, NULL}, why);
     uint64_t number[3] = {0};
     bool ok = reply && reply->type == REDIS_REPLY_ARRAY && reply->elements == 3;
     for (size_t i = 0; i < 3 && ok; i++) {
         const redisReply *element = reply->element[i];
         ok = element->type == REDIS_REPLY_STRING &&
-             ((i == 0 && element->len == 0) || schema_count(element->str, (size_t)element->len, &number[i])) &&
+             ((i == 0 && element->len == 0) ||
+              schema_count(element->str, (size_t)element->len, &number[i])) &&
              number[i] < CLOCK_LAST_S;
     }
     if (ok) {
         *noted = reply->element[0]->len ? (int64_t)number[0] : -1;
         *clock_us = (int64_t)number[1] * US_PER_S + (int64_t)number[2];
     } else if (reply) {
-        snprintf(why, STORE_WHY_MAX, "%.60s: %s: holds no hour; is another program using this key?", link_address(s->link),
-                 SCHEMA_FINAL_KEY);
+        snprintf(why, STORE_WHY_MAX, "%.60s: %s: holds no hour; is another program using this key?",
+                 link_address(s->link), SCHEMA_FINAL_KEY);
     }
     if (reply) {
         freeReplyObject(reply);
@@ -189,7 +209,8 @@ static bool note_of_closing(struct store_redis *s, const char *hour, int64_t *no
     return ok;
 }
 
-bool store_redis_close_old(struct store *store, int64_t now_us, int64_t *ahead_us, char why[STORE_WHY_MAX]) {
+bool store_redis_close_old(struct store *store, int64_t now_us, int64_t *ahead_us,
+                           char why[STORE_WHY_MAX]) {
     struct store_redis *s = store_redis_of(store);
     int64_t hour = -1, clock_us = 0;
     if (!note_of_closing(s, "", &hour, &clock_us, why)) {
@@ -205,5 +226,6 @@ bool store_redis_close_old(struct store *store, int64_t now_us, int64_t *ahead_u
     bool all = false;
     char next[NUMBER_MAX];
     snprintf(next, sizeof next, "%" PRId64, hour + 1);
-    return close_hour(s, hour, now_us, &all, why) && (!all || note_of_closing(s, next, &hour, &clock_us, why));
+    return close_hour(s, hour, now_us, &all, why) &&
+           (!all || note_of_closing(s, next, &hour, &clock_us, why));
 }

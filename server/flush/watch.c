@@ -1,8 +1,9 @@
-/* Does the store still have what it acknowledged? An older copy of it may have come back behind an open connection, keys may
- * have expired by a clock that stepped, been evicted or deleted. Compared are values, once a second: of each server the chunk
- * that it acknowledged last, the last of each pipeline since the look before (replication and files keep a prefix of what was
- * written; it may have lost what came before that, and acknowledged something since), and a few older ones in turn. Who finds a loss
- * tells all nodes, so that those with nothing new to send, send again as well. */
+/* Does the store still have what it acknowledged? An older copy of it may have come back behind an
+ * open connection, keys may have expired by a clock that stepped, been evicted or deleted. Compared
+ * are values, once a second: of each server the chunk that it acknowledged last, the last of each
+ * pipeline since the look before (replication and files keep a prefix of what was written; it may
+ * have lost what came before that, and acknowledged something since), and a few older ones in turn.
+ * Who finds a loss tells all nodes, so that those with nothing new to send, send again as well. */
 #include "server/flush/internal.h"
 #include "server/process/clock.h"
 #include "server/process/log.h"
@@ -13,7 +14,8 @@
 #define LOOK_US US_PER_S
 #define RENEW_US (STORE_LEASE_MS / 3 * US_PER_MS)
 #define CLOSE_US (60 * US_PER_S)
-#define CLOCK_MARGIN_US (3600 * US_PER_S) /* store.h: nothing is closed by a clock that is further off */
+/* store.h: nothing is closed by a clock that is further off */
+#define CLOCK_MARGIN_US (3600 * US_PER_S)
 #define TURN_CHUNKS 3   /* older chunks compared at a time */
 #define TURN_PLACES 512 /* of the memory looked at for them */
 #define OFTEN 8         /* resends a minute; beyond, each waits longer */
@@ -34,8 +36,9 @@ void watch_lost(struct flush *flush, struct known_chunk *chunk) {
         pthread_mutex_lock(&flush->mutex);
         flush->status.losses++;
         pthread_mutex_unlock(&flush->mutex);
-        log_line(LOG_WARN, "the store has lost what it acknowledged: sending the whole horizon again", "store=%s",
-                 flush->config.store->ops->address(flush->config.store));
+        log_line(LOG_WARN,
+                 "the store has lost what it acknowledged: sending the whole horizon again",
+                 "store=%s", flush->config.store->ops->address(flush->config.store));
     }
 }
 
@@ -54,7 +57,8 @@ void watch_begin(struct flush *flush) {
 void watch_end(struct flush *flush, const struct store_place *place) {
     struct watch *watch = &flush->watch;
     for (size_t i = 0; i < watch->end_count; i++) {
-        if (watch->ends[i].resolution == place->resolution && watch->ends[i].chunk == place->chunk) {
+        if (watch->ends[i].resolution == place->resolution &&
+            watch->ends[i].chunk == place->chunk) {
             return;
         }
     }
@@ -74,7 +78,7 @@ static void forget_ends(struct watch *watch) {
     }
 }
 
-/* ---- comparing ------------------------------------------------------------------------------------------------------------ */
+/* ---- comparing ---- */
 
 /* Acknowledged, and young enough that no time to live can be over. */
 static bool should_be_there(const struct flush *flush, const struct store_place *place) {
@@ -91,7 +95,8 @@ static size_t take_turn(struct flush *flush, struct store_place *places) {
     for (int looked = 0; looked < TURN_PLACES && n < TURN_CHUNKS; looked++) {
         const struct known_ring *ring = &flush->known.ring[turn->resolution];
         if (turn->chunk >= ring->places) {
-            *turn = (struct store_place){(enum resolution)((turn->resolution + 1) % RESOLUTIONS), 0};
+            *turn =
+                (struct store_place){(enum resolution)((turn->resolution + 1) % RESOLUTIONS), 0};
             continue;
         }
         const struct known_chunk *known =
@@ -114,8 +119,10 @@ static void hear_of_losses(struct flush *flush, uint64_t number) {
     watch->lost = true;
     watch->tell = false; /* they know */
     watch->told_generation = flush->known.generation;
-    log_line(LOG_WARN, "another node found that the store has lost something: sending the whole horizon again", "store=%s",
-             flush->config.store->ops->address(flush->config.store));
+    log_line(
+        LOG_WARN,
+        "another node found that the store has lost something: sending the whole horizon again",
+        "store=%s", flush->config.store->ops->address(flush->config.store));
 }
 
 bool watch_compare(struct flush *flush) {
@@ -133,7 +140,8 @@ bool watch_compare(struct flush *flush) {
         }
     }
     char why[STORE_WHY_MAX] = "";
-    /* One of a cluster's servers may be away for long: what the others have is compared all the same. */
+    /* One of a cluster's servers may be away for long: what the others have is compared all the
+     * same. */
     uint64_t number = flush->watch.number;
     bool same = flush->config.store->ops->sums(flush->config.store, places, n, sums, &number, why);
     if (same) {
@@ -144,7 +152,8 @@ bool watch_compare(struct flush *flush) {
     hear_of_losses(flush, number);
     same = same && !flush->watch.lost;
     for (size_t i = 0; i < n; i++) {
-        struct known_chunk *known = known_find(&flush->known, places[i].resolution, places[i].chunk);
+        struct known_chunk *known =
+            known_find(&flush->known, places[i].resolution, places[i].chunk);
         if (sums[i] == STORE_SUM_UNKNOWN) {
             continue;
         }
@@ -159,7 +168,7 @@ bool watch_compare(struct flush *flush) {
     return same;
 }
 
-/* ---- once a second ---------------------------------------------------------------------------------------------------------- */
+/* ---- once a second ---- */
 
 static void tell_loss(struct flush *flush) {
     struct watch *watch = &flush->watch;
@@ -176,19 +185,23 @@ static void close_old(struct flush *flush, int64_t now_us) {
     char why[STORE_WHY_MAX] = "";
     int64_t ahead_us = 0;
     watch->close_due_us = now_us + CLOSE_US;
-    if (!flush->config.store->ops->close_old(flush->config.store, clock_wall_us(), &ahead_us, why)) {
+    if (!flush->config.store->ops->close_old(flush->config.store, clock_wall_us(), &ahead_us,
+                                             why)) {
         flush_error(flush, "cannot close windows that are over", why);
         return;
     }
     const bool off = ahead_us > CLOCK_MARGIN_US || ahead_us < -CLOCK_MARGIN_US;
     if (off && !watch->clock_told) {
-        log_line(LOG_WARN, "this clock and the store's differ by more than an hour: no window is closed by it; set it right",
+        log_line(LOG_WARN,
+                 "this clock and the store's differ by more than an hour: no window is closed by "
+                 "it; set it right",
                  "ahead_ms=%" PRId64, ahead_us / US_PER_MS);
     }
     watch->clock_told = off;
 }
 
-/* Sends all again when something is gone; not too often, or a store that evicts would be flooded. */
+/* Sends all again when something is gone; not too often, or a store that evicts would be flooded.
+ */
 static void heal(struct flush *flush, int64_t now_us) {
     struct watch *watch = &flush->watch;
     const int64_t since_us = now_us - watch->resent_us;
@@ -196,7 +209,8 @@ static void heal(struct flush *flush, int64_t now_us) {
     for (unsigned i = OFTEN; i < watch->recent && wait_us < WAIT_LAST_US; i++) {
         wait_us *= 2;
     }
-    if (!watch->lost || (watch->resent_us && since_us < (wait_us < WAIT_LAST_US ? wait_us : WAIT_LAST_US))) {
+    if (!watch->lost ||
+        (watch->resent_us && since_us < (wait_us < WAIT_LAST_US ? wait_us : WAIT_LAST_US))) {
         return;
     }
     watch->recent = since_us > MINUTE_US ? 1 : watch->recent + 1;
@@ -217,7 +231,8 @@ bool watch_run(struct flush *flush) {
     if (now_us >= watch->due_us) {
         watch->due_us = now_us + LOOK_US;
         watch_compare(flush);
-        if (now_us >= watch->close_due_us && flush->config.store->ops->connected(flush->config.store)) {
+        if (now_us >= watch->close_due_us &&
+            flush->config.store->ops->connected(flush->config.store)) {
             close_old(flush, now_us);
         }
     }
@@ -225,5 +240,6 @@ bool watch_run(struct flush *flush) {
         tell_loss(flush);
     }
     heal(flush, now_us);
-    return flush->state == FLUSH_SENDING && flush->config.store->ops->connected(flush->config.store);
+    return flush->state == FLUSH_SENDING &&
+           flush->config.store->ops->connected(flush->config.store);
 }

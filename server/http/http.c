@@ -1,6 +1,7 @@
-/* The way of a request. libmicrohttpd calls three times: with the headers (begin), with pieces of the body (body), and
- * at the end (finish), where it is answered. An answer on the first call closes the connection, so only broken framing
- * and too large headers are answered there; a body that is too large to be read to its end, by a farewell. */
+/* The way of a request. libmicrohttpd calls three times: with the headers (begin), with pieces of
+ * the body (body), and at the end (finish), where it is answered. An answer on the first call
+ * closes the connection, so only broken framing and too large headers are answered there; a body
+ * that is too large to be read to its end, by a farewell. */
 #include "server/http/http.h"
 
 #include "ingest/form.h"
@@ -20,10 +21,11 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#define REPORT_MAX 10     /* refused lines that a batch names */
+#define REPORT_MAX 10 /* refused lines that a batch names */
 #define REASON_MAX SPAN_WHY_MAX
 #define REPORT_BYTES (256 + REPORT_MAX * (32 + 2 * REASON_MAX))
-#define DRAIN_MAX 65536   /* of a body nobody wants: read to keep the connection, beyond that a farewell */
+/* of a body nobody wants: read to keep the connection, beyond that a farewell */
+#define DRAIN_MAX 65536
 #define TYPE_TEXT "text/plain; charset=utf-8"
 #define TYPE_JSON "application/json"
 #define WARN_EVERY_US (60 * US_PER_S)
@@ -54,8 +56,8 @@ struct request {
     bool farewell;        /* answered before the end of its body: what still comes is thrown away */
     enum form_outcome outcome;
     int64_t event_us;
-    uint64_t length;     /* Content-Length; 0 without one */
-    uint64_t body_bytes; /* seen so far */
+    uint64_t length;      /* Content-Length; 0 without one */
+    uint64_t body_bytes;  /* seen so far */
     uint64_t farewell_at; /* of these, when it was answered */
     struct form form;
     struct batch batch;
@@ -63,9 +65,10 @@ struct request {
 
 /* The query of a target, read before the library changes it. */
 struct request_query {
-    bool given;                /* there is a '?' */
-    bool has_value;            /* among its fields is `value` */
-    enum form_outcome outcome; /* FORM_EMPTY without a `value`; malformed: the connection's `why` says it */
+    bool given;     /* there is a '?' */
+    bool has_value; /* among its fields is `value` */
+    /* FORM_EMPTY without a `value`; malformed: the connection's `why` says it */
+    enum form_outcome outcome;
     int64_t event_us;
 };
 
@@ -75,14 +78,14 @@ struct connection {
     const char *closing; /* why it ends, once that is known */
     struct deadline deadline;
     struct tls_handshake handshake;
-    uint64_t client;  /* for throttle_admit; 0 without --limit-per-client */
+    uint64_t client; /* for throttle_admit; 0 without --limit-per-client */
     struct framing_target target;
     struct request_query query;
     struct request request;
     char why[FORM_WHY_MAX];
 };
 
-/* ---- prepared answers ------------------------------------------------------------------------------------------ */
+/* ---- prepared answers ---- */
 
 struct prepared {
     unsigned status;
@@ -97,20 +100,25 @@ static const struct prepared prepared[ANSWERS] = {
     [ANSWER_COUNTED] = {MHD_HTTP_NO_CONTENT, "", NULL},
     [ANSWER_TOO_LARGE] = {MHD_HTTP_CONTENT_TOO_LARGE, RETRY_LESS, NULL},
     [ANSWER_HEADERS_TOO_LARGE] = {MHD_HTTP_REQUEST_HEADER_FIELDS_TOO_LARGE,
-                                  "the request line and its headers are larger than --max-header\n", NULL},
-    [ANSWER_LENGTH_REQUIRED] = {MHD_HTTP_LENGTH_REQUIRED,
-                                "POST /events needs a Content-Length or Transfer-Encoding: chunked\n", NULL},
-    [ANSWER_BAD_FRAMING] = {MHD_HTTP_BAD_REQUEST,
-                            "it is not clear where this request ends: send clean lines that end in CR LF, one Host, and one "
-                            "Content-Length or Transfer-Encoding: chunked\n",
-                            NULL},
+                                  "the request line and its headers are larger than --max-header\n",
+                                  NULL},
+    [ANSWER_LENGTH_REQUIRED] =
+        {MHD_HTTP_LENGTH_REQUIRED,
+         "POST /events needs a Content-Length or Transfer-Encoding: chunked\n", NULL},
+    [ANSWER_BAD_FRAMING] =
+        {MHD_HTTP_BAD_REQUEST,
+         "it is not clear where this request ends: send clean lines that end in CR LF, one Host, "
+         "and one Content-Length or Transfer-Encoding: chunked\n",
+         NULL},
     [ANSWER_NOT_FOUND] = {MHD_HTTP_NOT_FOUND, "no such page; GET / lists what there is\n", NULL},
-    [ANSWER_NOT_ALLOWED_ROOT] = {MHD_HTTP_METHOD_NOT_ALLOWED, "use GET or POST\n", "GET, HEAD, POST"},
+    [ANSWER_NOT_ALLOWED_ROOT] = {MHD_HTTP_METHOD_NOT_ALLOWED, "use GET or POST\n",
+                                 "GET, HEAD, POST"},
     [ANSWER_NOT_ALLOWED_EVENTS] = {MHD_HTTP_METHOD_NOT_ALLOWED, "use POST\n", "POST"},
     [ANSWER_NOT_ALLOWED_READ] = {MHD_HTTP_METHOD_NOT_ALLOWED, "use GET\n", "GET, HEAD"},
-    [ANSWER_NOT_ALLOWED_VALUE] = {MHD_HTTP_METHOD_NOT_ALLOWED,
-                                  "value: an event is sent with POST, nothing was counted (curl -X POST)\n",
-                                  "GET, HEAD, POST"},
+    [ANSWER_NOT_ALLOWED_VALUE] =
+        {MHD_HTTP_METHOD_NOT_ALLOWED,
+         "value: an event is sent with POST, nothing was counted (curl -X POST)\n",
+         "GET, HEAD, POST"},
     [ANSWER_VALUE_OF_EVENTS] = {MHD_HTTP_BAD_REQUEST,
                                 "value: POST /events takes its times from the body, one a line; "
                                 "POST / takes one as value\n",
@@ -119,17 +127,20 @@ static const struct prepared prepared[ANSWERS] = {
                         "Content-Encoding: only identity is taken, send it uncompressed\n", NULL,
                         MHD_HTTP_HEADER_ACCEPT_ENCODING, "identity"},
     [ANSWER_ROOT_PAGE] = {MHD_HTTP_OK, PAGES_ROOT, NULL},
-    [ANSWER_UNAUTHORISED] = {MHD_HTTP_UNAUTHORIZED, "send a token: Authorization: Bearer ...\n", NULL,
-                             MHD_HTTP_HEADER_WWW_AUTHENTICATE, "Bearer"},
-    [ANSWER_AUTHORISED_TWICE] = {MHD_HTTP_BAD_REQUEST, "Authorization: given more than once, send one\n", NULL},
-    [ANSWER_THROTTLED] = {MHD_HTTP_TOO_MANY_REQUESTS, "more requests a second than this server takes of one client\n",
-                          NULL, MHD_HTTP_HEADER_RETRY_AFTER, "1"}, /* no bucket takes longer to hold a request again */
+    [ANSWER_UNAUTHORISED] = {MHD_HTTP_UNAUTHORIZED, "send a token: Authorization: Bearer ...\n",
+                             NULL, MHD_HTTP_HEADER_WWW_AUTHENTICATE, "Bearer"},
+    [ANSWER_AUTHORISED_TWICE] = {MHD_HTTP_BAD_REQUEST,
+                                 "Authorization: given more than once, send one\n", NULL},
+    [ANSWER_THROTTLED] = {MHD_HTTP_TOO_MANY_REQUESTS,
+                          "more requests a second than this server takes of one client\n",
+                          /* no bucket takes longer to hold a request again */
+                          NULL, MHD_HTTP_HEADER_RETRY_AFTER, "1"},
 };
 
 static struct MHD_Response *make_response(const struct prepared *p, bool ends_connection) {
     /* The library never writes to a persistent buffer; its interface predates const. */
-    struct MHD_Response *response =
-        MHD_create_response_from_buffer(strlen(p->body), (void *)(uintptr_t)p->body, MHD_RESPMEM_PERSISTENT);
+    struct MHD_Response *response = MHD_create_response_from_buffer(
+        strlen(p->body), (void *)(uintptr_t)p->body, MHD_RESPMEM_PERSISTENT);
     if (response && *p->body) {
         MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, TYPE_TEXT);
     }
@@ -172,7 +183,8 @@ static const struct sockaddr *client_of(struct MHD_Connection *connection) {
 }
 
 /* Every refusal in the log of --log-level debug; of a flood, so many a second. */
-static void note_refused(struct worker *worker, struct MHD_Connection *connection, unsigned status, const char *text) {
+static void note_refused(struct worker *worker, struct MHD_Connection *connection, unsigned status,
+                         const char *text) {
     if (status < 400 || !log_is_on(LOG_DEBUG)) {
         return;
     }
@@ -181,7 +193,8 @@ static void note_refused(struct worker *worker, struct MHD_Connection *connectio
     if (log_limit_admits(&worker->refusals, now_us, US_PER_S, REFUSALS_A_SECOND)) {
         snprintf(line, sizeof line, "%.*s", (int)strcspn(text, "\n"), text);
         log_line(LOG_DEBUG, "refused", "worker=%u client=%s status=%u text=%s", worker->index,
-                 log_address(client_of(connection), client), status, log_quote(line, quoted, sizeof quoted));
+                 log_address(client_of(connection), client), status,
+                 log_quote(line, quoted, sizeof quoted));
     }
 }
 
@@ -189,22 +202,25 @@ static bool ends_connection(const struct worker *worker) {
     return worker->draining || worker->answers_last;
 }
 
-static enum MHD_Result queue(struct worker *worker, struct MHD_Connection *connection, unsigned status,
-                             struct MHD_Response *response) {
+static enum MHD_Result queue(struct worker *worker, struct MHD_Connection *connection,
+                             unsigned status, struct MHD_Response *response) {
     metric_add_owner(&worker->metrics, METRIC_requests, 1);
-    metric_add_owner(&worker->metrics, status < 400 ? METRIC_responses_2xx : METRIC_responses_4xx, 1);
+    metric_add_owner(&worker->metrics, status < 400 ? METRIC_responses_2xx : METRIC_responses_4xx,
+                     1);
     return MHD_queue_response(connection, status, response);
 }
 
-static enum MHD_Result queue_answer(struct worker *worker, struct MHD_Connection *connection, enum answer answer) {
+static enum MHD_Result queue_answer(struct worker *worker, struct MHD_Connection *connection,
+                                    enum answer answer) {
     note_refused(worker, connection, prepared[answer].status, prepared[answer].body);
-    struct MHD_Response *const *from = ends_connection(worker) ? worker->last_response : worker->response;
+    struct MHD_Response *const *from =
+        ends_connection(worker) ? worker->last_response : worker->response;
     return queue(worker, connection, prepared[answer].status, from[answer]);
 }
 
 /* A response made for this request only; it is released here. */
-static enum MHD_Result queue_own(struct worker *worker, struct MHD_Connection *connection, unsigned status,
-                                 struct MHD_Response *response, const char *type) {
+static enum MHD_Result queue_own(struct worker *worker, struct MHD_Connection *connection,
+                                 unsigned status, struct MHD_Response *response, const char *type) {
     if (!response) {
         return MHD_NO;
     }
@@ -217,60 +233,64 @@ static enum MHD_Result queue_own(struct worker *worker, struct MHD_Connection *c
     return result;
 }
 
-static enum MHD_Result queue_text(struct worker *worker, struct MHD_Connection *connection, unsigned status,
-                                  const char *text, const char *type) {
+static enum MHD_Result queue_text(struct worker *worker, struct MHD_Connection *connection,
+                                  unsigned status, const char *text, const char *type) {
     note_refused(worker, connection, status, text);
     return queue_own(worker, connection, status,
-                     MHD_create_response_from_buffer(strlen(text), (void *)(uintptr_t)text, MHD_RESPMEM_MUST_COPY),
+                     MHD_create_response_from_buffer(strlen(text), (void *)(uintptr_t)text,
+                                                     MHD_RESPMEM_MUST_COPY),
                      type);
 }
 
-static enum MHD_Result queue_sentence(struct worker *worker, struct MHD_Connection *connection, unsigned status,
-                                      const char *sentence) {
+static enum MHD_Result queue_sentence(struct worker *worker, struct MHD_Connection *connection,
+                                      unsigned status, const char *sentence) {
     char line[FORM_WHY_MAX + 1];
     snprintf(line, sizeof line, "%s\n", sentence);
     return queue_text(worker, connection, status, line, TYPE_TEXT);
 }
 
-/* ---- an answer before the end of the body ------------------------------------------------------------------------ */
+/* ---- an answer before the end of the body ---- */
 
-static enum MHD_Result say_farewell(struct worker *worker, struct MHD_Connection *mhd, struct request *request,
-                                    const struct farewell *farewell) {
+static enum MHD_Result say_farewell(struct worker *worker, struct MHD_Connection *mhd,
+                                    struct request *request, const struct farewell *farewell) {
     request->farewell = farewell_send(mhd, farewell);
     if (!request->farewell) {
         return MHD_NO;
     }
-    struct connection *connection = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
+    struct connection *connection =
+        MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
     connection->closing = "answered before the end of the body";
     request->farewell_at = request->body_bytes;
     deadline_enter(&connection->deadline, PHASE_FAREWELL,
                    atomic_load_explicit(&worker->alive_us, memory_order_relaxed));
     metric_add_owner(&worker->metrics, METRIC_requests, 1);
-    metric_add_owner(&worker->metrics, farewell->status < 400 ? METRIC_responses_2xx : METRIC_responses_4xx, 1);
+    metric_add_owner(&worker->metrics,
+                     farewell->status < 400 ? METRIC_responses_2xx : METRIC_responses_4xx, 1);
     note_refused(worker, mhd, farewell->status, farewell->text);
     return MHD_YES;
 }
 
-static enum MHD_Result farewell_answer(struct worker *worker, struct MHD_Connection *mhd, struct request *request,
-                                       enum answer answer) {
+static enum MHD_Result farewell_answer(struct worker *worker, struct MHD_Connection *mhd,
+                                       struct request *request, enum answer answer) {
     const struct prepared *p = &prepared[answer];
     const bool allows = p->allow != NULL;
-    const struct farewell farewell = {p->status, TYPE_TEXT, p->body, allows ? MHD_HTTP_HEADER_ALLOW : p->header,
+    const struct farewell farewell = {p->status, TYPE_TEXT, p->body,
+                                      allows ? MHD_HTTP_HEADER_ALLOW : p->header,
                                       allows ? p->allow : p->value};
     return say_farewell(worker, mhd, request, &farewell);
 }
 
-/* With the headers alone, when they announce more than we read to keep the connection. Who asks for 100 Continue has
- * sent nothing yet, and is answered by the library. */
-static enum MHD_Result answer_first(struct worker *worker, struct MHD_Connection *mhd, struct request *request,
-                                    enum answer answer) {
+/* With the headers alone, when they announce more than we read to keep the connection. Who asks for
+ * 100 Continue has sent nothing yet, and is answered by the library. */
+static enum MHD_Result answer_first(struct worker *worker, struct MHD_Connection *mhd,
+                                    struct request *request, enum answer answer) {
     request->answer = answer;
     return MHD_lookup_connection_value(mhd, MHD_HEADER_KIND, MHD_HTTP_HEADER_EXPECT)
                ? queue_answer(worker, mhd, answer)
                : farewell_answer(worker, mhd, request, answer);
 }
 
-/* ---- statistics -------------------------------------------------------------------------------------------------- */
+/* ---- statistics ---- */
 
 static void tally_refused(struct worker *worker, enum refusal refusal) {
     struct shard_tally delta = {.received = 1};
@@ -287,9 +307,10 @@ static void note_lag(struct worker *worker, int64_t event_us) {
     }
 }
 
-/* ---- one event ----------------------------------------------------------------------------------------------------- */
+/* ---- one event ---- */
 
-/* The time of the event, from the query or from the body: sent twice, it is not clear which is meant. */
+/* The time of the event, from the query or from the body: sent twice, it is not clear which is
+ * meant. */
 static enum form_outcome read_event(struct connection *connection, int64_t *event_us) {
     struct request *request = &connection->request;
     const struct request_query *query = &connection->query;
@@ -303,9 +324,11 @@ static enum form_outcome read_event(struct connection *connection, int64_t *even
     if (query->outcome == FORM_MALFORMED) {
         return FORM_MALFORMED;
     }
-    const enum form_outcome body = form_end_optional(&request->form, FORM_BODY, event_us, connection->why);
+    const enum form_outcome body =
+        form_end_optional(&request->form, FORM_BODY, event_us, connection->why);
     if (body == FORM_EVENT) {
-        snprintf(connection->why, sizeof connection->why, "value: given in the query and in the body, send one");
+        snprintf(connection->why, sizeof connection->why,
+                 "value: given in the query and in the body, send one");
         return FORM_MALFORMED;
     }
     *event_us = query->event_us;
@@ -314,11 +337,12 @@ static enum form_outcome read_event(struct connection *connection, int64_t *even
 
 static struct span span_of(const struct worker *worker) {
     const struct counters *counters = worker->server->counters;
-    return (struct span){worker->now_us, counters_horizon_us(counters), counters_future_us(counters)};
+    return (struct span){worker->now_us, counters_horizon_us(counters),
+                         counters_future_us(counters)};
 }
 
-static enum MHD_Result refuse_time(struct worker *worker, struct MHD_Connection *mhd, int64_t event_us,
-                                   enum refusal refusal) {
+static enum MHD_Result refuse_time(struct worker *worker, struct MHD_Connection *mhd,
+                                   int64_t event_us, enum refusal refusal) {
     char why[FORM_WHY_MAX + SPAN_WHY_MAX] = "value: ";
     const struct span span = span_of(worker);
     span_explain(&span, event_us, why + strlen(why), SPAN_WHY_MAX);
@@ -326,7 +350,8 @@ static enum MHD_Result refuse_time(struct worker *worker, struct MHD_Connection 
     return queue_sentence(worker, mhd, MHD_HTTP_UNPROCESSABLE_CONTENT, why);
 }
 
-static enum MHD_Result finish_event(struct worker *worker, struct MHD_Connection *mhd, struct connection *connection) {
+static enum MHD_Result finish_event(struct worker *worker, struct MHD_Connection *mhd,
+                                    struct connection *connection) {
     int64_t event_us = 0;
     const enum form_outcome outcome = read_event(connection, &event_us);
     if (outcome == FORM_MALFORMED) {
@@ -339,7 +364,8 @@ static enum MHD_Result finish_event(struct worker *worker, struct MHD_Connection
         const enum shard_verdict verdict = shard_add_owner(worker->shard, event_us);
         if (verdict != SHARD_COUNTED) {
             return refuse_time(worker, mhd, event_us,
-                               verdict == SHARD_TOO_LATE ? REFUSAL_TOO_LATE : REFUSAL_TOO_FAR_AHEAD);
+                               verdict == SHARD_TOO_LATE ? REFUSAL_TOO_LATE
+                                                         : REFUSAL_TOO_FAR_AHEAD);
         }
     }
     if (outcome == FORM_EVENT) {
@@ -349,10 +375,11 @@ static enum MHD_Result finish_event(struct worker *worker, struct MHD_Connection
     return queue_answer(worker, mhd, ANSWER_COUNTED);
 }
 
-/* ---- a batch --------------------------------------------------------------------------------------------------------- */
+/* ---- a batch ---- */
 
 /* Where the reason of a line's refusal is to be written; NULL when enough lines are named. */
-static char *refuse_line(struct batch *batch, struct shard_tally *tally, uint64_t line, enum refusal refusal) {
+static char *refuse_line(struct batch *batch, struct shard_tally *tally, uint64_t line,
+                         enum refusal refusal) {
     tally->refused[refusal]++;
     if (!batch->refused) {
         batch->refused = calloc(REPORT_MAX, sizeof *batch->refused);
@@ -365,11 +392,12 @@ static char *refuse_line(struct batch *batch, struct shard_tally *tally, uint64_
     return batch->refused[nth].reason;
 }
 
-static void refuse_line_time(const struct worker *worker, struct batch *batch, struct shard_tally *tally, size_t i,
-                             enum shard_verdict verdict) {
+static void refuse_line_time(const struct worker *worker, struct batch *batch,
+                             struct shard_tally *tally, size_t i, enum shard_verdict verdict) {
     const struct lines_batch *read = &worker->batch;
-    char *reason = refuse_line(batch, tally, read->first_line + i,
-                               verdict == SHARD_TOO_LATE ? REFUSAL_TOO_LATE : REFUSAL_TOO_FAR_AHEAD);
+    char *reason =
+        refuse_line(batch, tally, read->first_line + i,
+                    verdict == SHARD_TOO_LATE ? REFUSAL_TOO_LATE : REFUSAL_TOO_FAR_AHEAD);
     if (reason) {
         const struct span span = span_of(worker);
         span_explain(&span, read->us[i], reason, REASON_MAX);
@@ -389,7 +417,8 @@ static void take_lines(struct worker *worker, struct batch *batch) {
     }
     while (done < read->n) {
         enum shard_verdict verdict;
-        const size_t counted = shard_add_batch_owner(worker->shard, read->us + done, read->n - done, &verdict);
+        const size_t counted =
+            shard_add_batch_owner(worker->shard, read->us + done, read->n - done, &verdict);
         tally.counted += counted;
         done += counted;
         if (done < read->n) {
@@ -418,9 +447,10 @@ static void body_lines(struct worker *worker, struct batch *batch, const char *d
     }
 }
 
-/* A sender that is wrong in all it sends gets 200 (it would drop the batch, or repeat it for ever), and may look at
- * nothing else: so it is told here. */
-static void warn_of_refused_batch(struct worker *worker, struct MHD_Connection *mhd, const struct batch *batch) {
+/* A sender that is wrong in all it sends gets 200 (it would drop the batch, or repeat it for ever),
+ * and may look at nothing else: so it is told here. */
+static void warn_of_refused_batch(struct worker *worker, struct MHD_Connection *mhd,
+                                  const struct batch *batch) {
     const int64_t now_us = atomic_load_explicit(&worker->alive_us, memory_order_relaxed);
     const uint64_t n = log_gate_add(&worker->server->batches_refused, 1, now_us, WARN_EVERY_US);
     char client[LOG_ADDRESS_MAX], quoted[2 * REASON_MAX];
@@ -433,7 +463,8 @@ static void warn_of_refused_batch(struct worker *worker, struct MHD_Connection *
     }
 }
 
-static void note_batch(struct worker *worker, struct MHD_Connection *mhd, const struct request *request) {
+static void note_batch(struct worker *worker, struct MHD_Connection *mhd,
+                       const struct request *request) {
     const struct batch *batch = &request->batch;
     char text[64 + REASON_MAX];
     if (batch->accepted == 0 && batch->rejected > 0) {
@@ -442,40 +473,45 @@ static void note_batch(struct worker *worker, struct MHD_Connection *mhd, const 
     if (batch->rejected > 0 && batch->refused && log_is_on(LOG_DEBUG)) {
         snprintf(text, sizeof text, "%llu of %llu lines, the first is line %llu: %s",
                  (unsigned long long)batch->rejected,
-                 (unsigned long long)(batch->accepted + batch->rejected), (unsigned long long)batch->refused[0].line,
-                 batch->refused[0].reason);
+                 (unsigned long long)(batch->accepted + batch->rejected),
+                 (unsigned long long)batch->refused[0].line, batch->refused[0].reason);
         note_refused(worker, mhd, MHD_HTTP_UNPROCESSABLE_CONTENT, text);
     }
-    if (request->too_large && batch->accepted > 0 && log_is_on(LOG_DEBUG)) { /* otherwise its answer is a refusal */
-        snprintf(text, sizeof text, "the body is larger than --max-body: not counted from line %llu on",
+    /* otherwise its answer is a refusal */
+    if (request->too_large && batch->accepted > 0 && log_is_on(LOG_DEBUG)) {
+        snprintf(text, sizeof text,
+                 "the body is larger than --max-body: not counted from line %llu on",
                  (unsigned long long)batch->lines.line);
         note_refused(worker, mhd, MHD_HTTP_CONTENT_TOO_LARGE, text);
     }
 }
 
-/* What became of the batch. Of one that was too large the lines before the limit are counted, and `truncated` says from
- * which on they are not: whoever sent it can go on there. */
+/* What became of the batch. Of one that was too large the lines before the limit are counted, and
+ * `truncated` says from which on they are not: whoever sent it can go on there. */
 static void report_batch(const struct request *request, char *text) {
     const struct batch *batch = &request->batch;
     struct json json = json_begin(text, REPORT_BYTES);
-    json_format(&json, "{\"accepted\":%llu,\"rejected\":%llu,\"errors\":[", (unsigned long long)batch->accepted,
-                (unsigned long long)batch->rejected);
+    json_format(&json, "{\"accepted\":%llu,\"rejected\":%llu,\"errors\":[",
+                (unsigned long long)batch->accepted, (unsigned long long)batch->rejected);
     for (uint64_t i = 0; batch->refused && i < batch->rejected && i < REPORT_MAX; i++) {
-        json_format(&json, "%s{\"line\":%llu,\"reason\":", i ? "," : "", (unsigned long long)batch->refused[i].line);
+        json_format(&json, "%s{\"line\":%llu,\"reason\":", i ? "," : "",
+                    (unsigned long long)batch->refused[i].line);
         json_string(&json, batch->refused[i].reason);
         json_format(&json, "}");
     }
     json_format(&json, "]");
     if (request->too_large) {
-        json_format(&json, ",\"truncated\":{\"from_line\":%llu,\"reason\":\"the body is larger than --max-body\"}",
-                    (unsigned long long)batch->lines.line);
+        json_format(
+            &json,
+            ",\"truncated\":{\"from_line\":%llu,\"reason\":\"the body is larger than --max-body\"}",
+            (unsigned long long)batch->lines.line);
     }
     json_format(&json, "}\n");
 }
 
 /* At the end of the body, or before it when it is too large to be read to its end. */
-static enum MHD_Result finish_batch(struct worker *worker, struct MHD_Connection *mhd, struct request *request,
-                                    bool at_end) {
+static enum MHD_Result finish_batch(struct worker *worker, struct MHD_Connection *mhd,
+                                    struct request *request, bool at_end) {
     struct batch *batch = &request->batch;
     if (request->too_large) {
         tally_refused(worker, REFUSAL_TOO_LARGE);
@@ -483,15 +519,17 @@ static enum MHD_Result finish_batch(struct worker *worker, struct MHD_Connection
         lines_end(&batch->lines, &worker->batch);
         take_lines(worker, batch);
     }
-    const unsigned status = request->too_large && batch->accepted == 0 ? MHD_HTTP_CONTENT_TOO_LARGE : MHD_HTTP_OK;
+    const unsigned status =
+        request->too_large && batch->accepted == 0 ? MHD_HTTP_CONTENT_TOO_LARGE : MHD_HTTP_OK;
     char text[REPORT_BYTES];
     report_batch(request, text);
     note_batch(worker, mhd, request);
     const struct farewell farewell = {status, TYPE_JSON, text, NULL, NULL};
-    return at_end ? queue_text(worker, mhd, status, text, TYPE_JSON) : say_farewell(worker, mhd, request, &farewell);
+    return at_end ? queue_text(worker, mhd, status, text, TYPE_JSON)
+                  : say_farewell(worker, mhd, request, &farewell);
 }
 
-/* ---- begin: the headers -------------------------------------------------------------------------------------------- */
+/* ---- begin: the headers ---- */
 
 static enum method method_of(const char *method) {
     return strcmp(method, "POST") == 0   ? METHOD_POST
@@ -501,15 +539,15 @@ static enum method method_of(const char *method) {
 }
 
 static enum route route_of(const char *url) {
-    return url[0] == '/' && !url[1]         ? ROUTE_ROOT
-           : strcmp(url, "/events") == 0    ? ROUTE_EVENTS
-           : strcmp(url, "/healthz") == 0   ? ROUTE_HEALTH
-           : pages_has(url)                 ? ROUTE_PAGE
-                                            : ROUTE_NONE;
+    return url[0] == '/' && !url[1]       ? ROUTE_ROOT
+           : strcmp(url, "/events") == 0  ? ROUTE_EVENTS
+           : strcmp(url, "/healthz") == 0 ? ROUTE_HEALTH
+           : pages_has(url)               ? ROUTE_PAGE
+                                          : ROUTE_NONE;
 }
 
-/* What can be said before the body: ANSWER_NONE when the request is to be handled. With --admin-listen one listener reads
- * and the others count; health is told by all. */
+/* What can be said before the body: ANSWER_NONE when the request is to be handled. With
+ * --admin-listen one listener reads and the others count; health is told by all. */
 static enum answer answer_of(const struct worker *worker, const struct request *request) {
     const bool reads = request->method == METHOD_GET || request->method == METHOD_HEAD;
     const bool counts_here = worker != worker->server->admin;
@@ -522,9 +560,11 @@ static enum answer answer_of(const struct worker *worker, const struct request *
         if (!reads_here) {
             return request->method == METHOD_POST ? ANSWER_NONE : ANSWER_NOT_ALLOWED_EVENTS;
         }
-        return request->method == METHOD_POST ? ANSWER_NONE : reads ? ANSWER_ROOT_PAGE : ANSWER_NOT_ALLOWED_ROOT;
+        return request->method == METHOD_POST ? ANSWER_NONE
+               : reads                        ? ANSWER_ROOT_PAGE
+                                              : ANSWER_NOT_ALLOWED_ROOT;
     case ROUTE_EVENTS:
-        return !counts_here                      ? ANSWER_NOT_FOUND
+        return !counts_here                     ? ANSWER_NOT_FOUND
                : request->method == METHOD_POST ? ANSWER_NONE
                                                 : ANSWER_NOT_ALLOWED_EVENTS;
     case ROUTE_PAGE:
@@ -540,34 +580,39 @@ static enum answer answer_of(const struct worker *worker, const struct request *
 }
 
 static bool is_ingest(const struct worker *worker, const struct request *request) {
-    return request->method == METHOD_POST && (request->route == ROUTE_ROOT || request->route == ROUTE_EVENTS) &&
+    return request->method == METHOD_POST &&
+           (request->route == ROUTE_ROOT || request->route == ROUTE_EVENTS) &&
            worker != worker->server->admin;
 }
 
 static bool has_token(struct MHD_Connection *connection, const struct tokens *tokens) {
-    const char *value = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_AUTHORIZATION);
+    const char *value =
+        MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_AUTHORIZATION);
     const char *bytes;
     size_t len;
     return value && tokens_of_header(value, &bytes, &len) && tokens_have(tokens, bytes, len);
 }
 
-/* May this client ask this, and now? ANSWER_NONE: yes. Nobody needs a token to hear that we are well, nor what is not
- * there. Guesses of a token are throttled like everything else. */
-static enum answer gate(struct worker *worker, struct MHD_Connection *connection, const struct request *request,
-                        uint64_t client, bool ingest) {
+/* May this client ask this, and now? ANSWER_NONE: yes. Nobody needs a token to hear that we are
+ * well, nor what is not there. Guesses of a token are throttled like everything else. */
+static enum answer gate(struct worker *worker, struct MHD_Connection *connection,
+                        const struct request *request, uint64_t client, bool ingest) {
     struct throttle *throttle = worker->server->throttle;
     const struct tokens *tokens = ingest ? worker->ingest_tokens : worker->read_tokens;
     enum answer answer = ANSWER_NONE;
     if ((!throttle && !tokens) || request->route == ROUTE_HEALTH) {
         return ANSWER_NONE;
     }
-    if (throttle && !throttle_admit(throttle, client, atomic_load_explicit(&worker->alive_us, memory_order_relaxed))) {
+    if (throttle &&
+        !throttle_admit(throttle, client,
+                        atomic_load_explicit(&worker->alive_us, memory_order_relaxed))) {
         answer = ANSWER_THROTTLED;
     } else if (tokens && request->route != ROUTE_NONE && !has_token(connection, tokens)) {
         answer = ANSWER_UNAUTHORISED;
     }
     if (answer != ANSWER_NONE && ingest) {
-        tally_refused(worker, answer == ANSWER_THROTTLED ? REFUSAL_THROTTLED : REFUSAL_UNAUTHORISED);
+        tally_refused(worker,
+                      answer == ANSWER_THROTTLED ? REFUSAL_THROTTLED : REFUSAL_UNAUTHORISED);
     } else if (answer != ANSWER_NONE) {
         metric_add_owner(&worker->metrics, METRIC_reads_refused, 1);
     }
@@ -575,7 +620,8 @@ static enum answer gate(struct worker *worker, struct MHD_Connection *connection
 }
 
 /* What the headers of a request that may take events say against it. */
-static enum answer refusal_of_ingest(const struct connection *connection, const struct framing *framing) {
+static enum answer refusal_of_ingest(const struct connection *connection,
+                                     const struct framing *framing) {
     const bool events = connection->request.route == ROUTE_EVENTS;
     return framing->authorizations > 1             ? ANSWER_AUTHORISED_TWICE
            : framing->encoded                      ? ANSWER_ENCODED
@@ -584,34 +630,36 @@ static enum answer refusal_of_ingest(const struct connection *connection, const 
                                                    : ANSWER_NONE;
 }
 
-/* The same of another one. An event that was sent with GET looks to its sender as if it were counted. */
+/* The same of another one. An event that was sent with GET looks to its sender as if it were
+ * counted. */
 static enum answer refusal_of_read(const struct worker *worker, const struct connection *connection,
                                    const struct framing *framing) {
-    const bool event = connection->request.answer == ANSWER_ROOT_PAGE && connection->query.has_value;
+    const bool event =
+        connection->request.answer == ANSWER_ROOT_PAGE && connection->query.has_value;
     return framing->authorizations > 1                ? ANSWER_AUTHORISED_TWICE
            : event && worker != worker->server->admin ? ANSWER_NOT_ALLOWED_VALUE
                                                       : ANSWER_NONE;
 }
 
 /* What is said against it before its body, and counted; ANSWER_NONE: nothing. */
-static enum answer refusal_of(struct worker *worker, struct MHD_Connection *mhd, const struct connection *connection,
-                              const struct framing *framing) {
+static enum answer refusal_of(struct worker *worker, struct MHD_Connection *mhd,
+                              const struct connection *connection, const struct framing *framing) {
     const struct request *request = &connection->request;
     const bool ingest = is_ingest(worker, request);
     const enum answer gated = gate(worker, mhd, request, connection->client, ingest);
     if (gated != ANSWER_NONE) {
         return gated;
     }
-    const enum answer answer =
-        ingest ? refusal_of_ingest(connection, framing) : refusal_of_read(worker, connection, framing);
+    const enum answer answer = ingest ? refusal_of_ingest(connection, framing)
+                                      : refusal_of_read(worker, connection, framing);
     if (answer != ANSWER_NONE && ingest) {
         tally_refused(worker, REFUSAL_MALFORMED);
     }
     return answer;
 }
 
-static void request_begin(struct worker *worker, struct request *request, const char *url, const char *method,
-                          const struct framing *framing) {
+static void request_begin(struct worker *worker, struct request *request, const char *url,
+                          const char *method, const struct framing *framing) {
     worker->in_flight++;
     request->route = route_of(url);
     request->method = method_of(method);
@@ -622,8 +670,8 @@ static void request_begin(struct worker *worker, struct request *request, const 
     request->ends_connection = framing->chunked;
 }
 
-static enum MHD_Result begin(struct worker *worker, struct MHD_Connection *mhd, struct connection *connection,
-                             const struct framing *framing) {
+static enum MHD_Result begin(struct worker *worker, struct MHD_Connection *mhd,
+                             struct connection *connection, const struct framing *framing) {
     struct request *request = &connection->request;
     const bool ingest = is_ingest(worker, request);
     if (framing->broken) {
@@ -657,18 +705,22 @@ static enum MHD_Result begin(struct worker *worker, struct MHD_Connection *mhd, 
     return MHD_YES;
 }
 
-/* ---- body, finish ---------------------------------------------------------------------------------------------------- */
+/* ---- body, finish ---- */
 
 /* A piece of a body that nobody wants. */
-static enum MHD_Result pass_over(struct worker *worker, struct MHD_Connection *mhd, struct request *request) {
+static enum MHD_Result pass_over(struct worker *worker, struct MHD_Connection *mhd,
+                                 struct request *request) {
     if (request->farewell) {
         return request->body_bytes - request->farewell_at <= FAREWELL_BYTES ? MHD_YES : MHD_NO;
     }
-    return request->body_bytes <= DRAIN_MAX ? MHD_YES : farewell_answer(worker, mhd, request, request->answer);
+    return request->body_bytes <= DRAIN_MAX
+               ? MHD_YES
+               : farewell_answer(worker, mhd, request, request->answer);
 }
 
 /* A piece of a body in chunks, in which --max-body is reached: nobody said so before. */
-static enum MHD_Result too_large(struct worker *worker, struct MHD_Connection *mhd, struct request *request) {
+static enum MHD_Result too_large(struct worker *worker, struct MHD_Connection *mhd,
+                                 struct request *request) {
     request->too_large = true;
     if (request->body_bytes <= (uint64_t)worker->server->options->max_body + DRAIN_MAX) {
         return MHD_YES;
@@ -680,8 +732,8 @@ static enum MHD_Result too_large(struct worker *worker, struct MHD_Connection *m
     return farewell_answer(worker, mhd, request, ANSWER_TOO_LARGE);
 }
 
-static enum MHD_Result body(struct worker *worker, struct MHD_Connection *mhd, struct connection *connection,
-                            const char *data, size_t len) {
+static enum MHD_Result body(struct worker *worker, struct MHD_Connection *mhd,
+                            struct connection *connection, const char *data, size_t len) {
     struct request *request = &connection->request;
     const uint64_t max = (uint64_t)worker->server->options->max_body, before = request->body_bytes;
     const bool passed_over = request->answer != ANSWER_NONE || request->farewell;
@@ -690,7 +742,8 @@ static enum MHD_Result body(struct worker *worker, struct MHD_Connection *mhd, s
         return pass_over(worker, mhd, request);
     }
     if (request->route == ROUTE_EVENTS && before < max) {
-        body_lines(worker, &request->batch, data, len < max - before ? len : (size_t)(max - before));
+        body_lines(worker, &request->batch, data,
+                   len < max - before ? len : (size_t)(max - before));
     }
     if (request->body_bytes > max) {
         return too_large(worker, mhd, request);
@@ -707,7 +760,8 @@ static enum MHD_Result body(struct worker *worker, struct MHD_Connection *mhd, s
     return MHD_YES;
 }
 
-/* What is read takes the arguments it knows, and no others: what is mistyped would be answered with something else. */
+/* What is read takes the arguments it knows, and no others: what is mistyped would be answered with
+ * something else. */
 static enum MHD_Result finish_read(struct worker *worker, struct MHD_Connection *mhd,
                                    const struct connection *connection, const char *url) {
     struct page page;
@@ -723,8 +777,8 @@ static enum MHD_Result finish_read(struct worker *worker, struct MHD_Connection 
                        : queue_own(worker, mhd, page.status, page.response, page.type);
 }
 
-static enum MHD_Result finish(struct worker *worker, struct MHD_Connection *mhd, struct connection *connection,
-                              const char *url) {
+static enum MHD_Result finish(struct worker *worker, struct MHD_Connection *mhd,
+                              struct connection *connection, const char *url) {
     struct request *request = &connection->request;
     if (request->farewell) {
         return MHD_NO; /* it has its answer, and all of it was read */
@@ -746,7 +800,8 @@ static enum MHD_Result finish(struct worker *worker, struct MHD_Connection *mhd,
 }
 
 static void enter(const struct worker *worker, struct connection *connection, enum phase phase) {
-    deadline_enter(&connection->deadline, phase, atomic_load_explicit(&worker->alive_us, memory_order_relaxed));
+    deadline_enter(&connection->deadline, phase,
+                   atomic_load_explicit(&worker->alive_us, memory_order_relaxed));
 }
 
 static void read_query(struct connection *connection) {
@@ -775,13 +830,15 @@ void *http_target(void *cls, const char *uri, struct MHD_Connection *mhd) {
     return NULL; /* http_handle sees that the request is new */
 }
 
-enum MHD_Result http_handle(void *cls, struct MHD_Connection *mhd, const char *url, const char *method,
-                            const char *version, const char *upload_data, size_t *upload_data_size, void **con_cls) {
+enum MHD_Result http_handle(void *cls, struct MHD_Connection *mhd, const char *url,
+                            const char *method, const char *version, const char *upload_data,
+                            size_t *upload_data_size, void **con_cls) {
     struct worker *worker = cls;
     struct connection *connection = *con_cls;
     const char *path = framing_path(url);
     if (!connection) {
-        connection = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
+        connection =
+            MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
         if (!connection) { /* out of memory when it was opened */
             return MHD_NO;
         }
@@ -803,7 +860,8 @@ enum MHD_Result http_handle(void *cls, struct MHD_Connection *mhd, const char *u
     enter(worker, connection, PHASE_ANSWER);
     worker->answers_last = connection->request.ends_connection;
     if (ends_connection(worker) && !connection->closing) {
-        connection->closing = worker->draining ? "the server stops" : "a request in chunks is the last one";
+        connection->closing =
+            worker->draining ? "the server stops" : "a request in chunks is the last one";
     }
     return finish(worker, mhd, connection, path);
 }
@@ -825,7 +883,8 @@ static const char *ended_by(enum MHD_RequestTerminationCode code) {
     }
 }
 
-void http_completed(void *cls, struct MHD_Connection *mhd, void **con_cls, enum MHD_RequestTerminationCode code) {
+void http_completed(void *cls, struct MHD_Connection *mhd, void **con_cls,
+                    enum MHD_RequestTerminationCode code) {
     (void)mhd;
     struct worker *worker = cls;
     struct connection *connection = *con_cls;
@@ -842,19 +901,22 @@ void http_completed(void *cls, struct MHD_Connection *mhd, void **con_cls, enum 
 static struct connection *connection_open(struct worker *worker, struct MHD_Connection *mhd) {
     struct connection *connection = calloc(1, sizeof *connection);
     if (connection) {
-        connection->fd = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+        connection->fd =
+            MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
         connection->next = worker->first_connection;
         if (connection->next) {
             connection->next->previous = connection;
         }
         if (worker->server->throttle) {
             connection->client = throttle_client(
-                worker->server->throttle, MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS)->client_addr);
+                worker->server->throttle,
+                MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS)->client_addr);
         }
         worker->first_connection = connection;
         enter(worker, connection, PHASE_IDLE);
         if (worker->server->access.identity) {
-            tls_handshake_begin(&worker->handshakes, &connection->handshake, mhd, connection->deadline.since_us);
+            tls_handshake_begin(&worker->handshakes, &connection->handshake, mhd,
+                                connection->deadline.since_us);
         }
     }
     return connection;
@@ -866,11 +928,11 @@ static bool has_left(const struct connection *connection) {
     return recv(connection->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
 }
 
-/* Why it was closed, when neither we nor the library's last call knew. Idle time the library counts in whole
- * seconds. */
+/* Why it was closed, when neither we nor the library's last call knew. Idle time the library counts
+ * in whole seconds. */
 static const char *closed_by(const struct worker *worker, const struct connection *connection) {
-    const int64_t silent_us =
-        atomic_load_explicit(&worker->alive_us, memory_order_relaxed) - connection->deadline.since_us;
+    const int64_t silent_us = atomic_load_explicit(&worker->alive_us, memory_order_relaxed) -
+                              connection->deadline.since_us;
     const bool silent = silent_us > worker->server->options->idle_timeout - US_PER_S;
     return has_left(connection) ? "the client closed it"
            : worker->draining   ? "the server stops"
@@ -878,7 +940,8 @@ static const char *closed_by(const struct worker *worker, const struct connectio
                                 : "closed after its answer";
 }
 
-static void note_closed(const struct worker *worker, struct MHD_Connection *mhd, const struct connection *connection) {
+static void note_closed(const struct worker *worker, struct MHD_Connection *mhd,
+                        const struct connection *connection) {
     if (log_is_on(LOG_DEBUG)) {
         char client[LOG_ADDRESS_MAX];
         log_line(LOG_DEBUG, "connection closed", "worker=%u client=%s why=\"%s\"", worker->index,
@@ -887,11 +950,13 @@ static void note_closed(const struct worker *worker, struct MHD_Connection *mhd,
     }
 }
 
-static void connection_close(struct worker *worker, struct MHD_Connection *mhd, struct connection *connection) {
+static void connection_close(struct worker *worker, struct MHD_Connection *mhd,
+                             struct connection *connection) {
     if (connection) {
         note_closed(worker, mhd, connection);
         tls_handshake_end(&worker->handshakes, &connection->handshake);
-        *(connection->previous ? &connection->previous->next : &worker->first_connection) = connection->next;
+        *(connection->previous ? &connection->previous->next : &worker->first_connection) =
+            connection->next;
         if (connection->next) {
             connection->next->previous = connection->previous;
         }
@@ -907,12 +972,14 @@ void http_connection(void *cls, struct MHD_Connection *mhd, void **socket_contex
         worker->handed_on++;
     } else {
         connection_close(worker, mhd, *socket_context);
-        door_count_closed(worker, MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS)->client_addr);
+        door_count_closed(
+            worker, MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS)->client_addr);
     }
 }
 
 bool http_expects_first(const struct worker *worker, int64_t since_us) {
-    for (const struct connection *connection = worker->first_connection; connection; connection = connection->next) {
+    for (const struct connection *connection = worker->first_connection; connection;
+         connection = connection->next) {
         if (!connection->deadline.served && connection->deadline.since_us > since_us) {
             return true;
         }
@@ -921,10 +988,11 @@ bool http_expects_first(const struct worker *worker, int64_t since_us) {
 }
 
 static void cut(struct worker *worker, struct connection *connection) {
-    static const char *const why[] = {[PHASE_IDLE] = "its headers took longer than --header-timeout",
-                                      [PHASE_HEADERS] = "its headers took longer than --header-timeout",
-                                      [PHASE_BODY] = "its body took longer than --body-timeout",
-                                      [PHASE_ANSWER] = "took its answer more slowly than --body-timeout permits"};
+    static const char *const why[] = {
+        [PHASE_IDLE] = "its headers took longer than --header-timeout",
+        [PHASE_HEADERS] = "its headers took longer than --header-timeout",
+        [PHASE_BODY] = "its body took longer than --body-timeout",
+        [PHASE_ANSWER] = "took its answer more slowly than --body-timeout permits"};
     const enum phase phase = connection->deadline.phase;
     deadline_cut(&connection->deadline, connection->fd);
     if (phase != PHASE_FAREWELL) {
@@ -933,18 +1001,21 @@ static void cut(struct worker *worker, struct connection *connection) {
     }
 }
 
-/* Half a request and the end of the connection in one segment: the library saw the first, and is not told of the second
- * again (it waits for edges). What comes later is an edge of its own: so this is looked at when a phase is young only, or
- * thousands of silent connections would cost a system call each, every second. */
+/* Half a request and the end of the connection in one segment: the library saw the first, and is
+ * not told of the second again (it waits for edges). What comes later is an edge of its own: so
+ * this is looked at when a phase is young only, or thousands of silent connections would cost a
+ * system call each, every second. */
 #define LEFT_LOOK_US (4 * US_PER_S)
 
 /* Who is silent for --idle-timeout is closed by the library; the rest is in deadlines.h. */
 void http_close_slow(struct worker *worker, int64_t now_us) {
     const uint64_t left_out = log_limit_left_out(&worker->refusals, now_us, US_PER_S);
     if (left_out) {
-        log_line(LOG_DEBUG, "more was refused", "worker=%u n=%llu", worker->index, (unsigned long long)left_out);
+        log_line(LOG_DEBUG, "more was refused", "worker=%u n=%llu", worker->index,
+                 (unsigned long long)left_out);
     }
-    for (struct connection *connection = worker->first_connection; connection; connection = connection->next) {
+    for (struct connection *connection = worker->first_connection; connection;
+         connection = connection->next) {
         struct deadline *deadline = &connection->deadline;
         if (now_us - deadline->since_us < US_PER_S) {
             continue;
@@ -958,7 +1029,8 @@ void http_close_slow(struct worker *worker, int64_t now_us) {
         if (age_us > deadline_limit_us(deadline, worker->server->options)) {
             cut(worker, connection);
             deadline->since_us = now_us; /* once */
-        } else if (deadline->phase != PHASE_ANSWER && age_us < LEFT_LOOK_US && has_left(connection)) {
+        } else if (deadline->phase != PHASE_ANSWER && age_us < LEFT_LOOK_US &&
+                   has_left(connection)) {
             connection->closing = connection->closing ? connection->closing : "the client left";
             shutdown(connection->fd, SHUT_RDWR);
         }

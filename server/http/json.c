@@ -25,7 +25,11 @@ void json_string(struct json *json, const char *value) {
     json_format(json, "\"");
     for (; *value; value++) {
         const unsigned char c = (unsigned char)*value;
-        json_format(json, c == '"' || c == '\\' ? "\\%c" : c < 0x20 || c == 0x7f ? "\\u%04x" : "%c", c);
+        json_format(json,
+                    c == '"' || c == '\\'   ? "\\%c"
+                    : c < 0x20 || c == 0x7f ? "\\u%04x"
+                                            : "%c",
+                    c);
     }
     json_format(json, "\"");
 }

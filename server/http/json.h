@@ -1,4 +1,5 @@
-/* A small JSON text into a fixed buffer; what does not fit is cut off and `full` says so. One thread a text. */
+/* A small JSON text into a fixed buffer; what does not fit is cut off and `full` says so. One
+ * thread a text. */
 #ifndef AFORO_SERVER_HTTP_JSON_H
 #define AFORO_SERVER_HTTP_JSON_H
 

@@ -18,7 +18,8 @@
 extern __typeof__(mallctl) mallctl __attribute__((weak));
 
 #define COUNTS_PREFIX "/counts/"
-#define COUNTS_BLOCK (16 * 1024) /* bytes made at a time: a long answer does not hold up the worker's other requests */
+/* bytes made at a time: a long answer does not hold up the worker's other requests */
+#define COUNTS_BLOCK (16 * 1024)
 #define COUNTS_ROWS (COUNTS_BLOCK / ROWS_ROW_MAX)
 #define TYPE_TEXT "text/plain; charset=utf-8"
 #define TYPE_JSON "application/json"
@@ -34,24 +35,29 @@ bool pages_has(const char *url) {
 }
 
 static struct MHD_Response *copy_of(const char *text) {
-    return MHD_create_response_from_buffer(strlen(text), (void *)(uintptr_t)text, MHD_RESPMEM_MUST_COPY);
+    return MHD_create_response_from_buffer(strlen(text), (void *)(uintptr_t)text,
+                                           MHD_RESPMEM_MUST_COPY);
 }
 
-/* ---- /healthz ---------------------------------------------------------------------------------------------------- */
+/* ---- /healthz ---- */
 
 static void store_json(const struct server *server, struct json *json) {
     struct flush_status status = {0};
     if (server->flush) {
         flush_status(server->flush, &status);
     }
-    const int64_t age_ms = status.last_flush_us ? (clock_steady_us() - status.last_flush_us) / US_PER_MS : -1;
-    json_format(json,
-                "{\"configured\":%s,\"connected\":%s,\"state\":\"%s\",\"last_flush_age_ms\":%" PRId64 ",\"lag_ms\":%" PRId64
-                ",\"errors\":%" PRIu64 ",\"passes\":%" PRIu64 ",\"chunks_sent\":%" PRIu64 ",\"losses\":%" PRIu64
-                ",\"resends\":%" PRIu64 ",\"too_late\":%" PRIu64 ",\"last_error\":",
-                server->flush ? "true" : "false", status.connected ? "true" : "false",
-                server->flush ? flush_state_name(status.state) : "none", age_ms, status.lag_us / US_PER_MS, status.errors,
-                status.passes, status.chunks_sent, status.losses, status.resends, status.too_late);
+    const int64_t age_ms =
+        status.last_flush_us ? (clock_steady_us() - status.last_flush_us) / US_PER_MS : -1;
+    json_format(
+        json,
+        "{\"configured\":%s,\"connected\":%s,\"state\":\"%s\",\"last_flush_age_ms\":%" PRId64
+        ",\"lag_ms\":%" PRId64 ",\"errors\":%" PRIu64 ",\"passes\":%" PRIu64
+        ",\"chunks_sent\":%" PRIu64 ",\"losses\":%" PRIu64 ",\"resends\":%" PRIu64
+        ",\"too_late\":%" PRIu64 ",\"last_error\":",
+        server->flush ? "true" : "false", status.connected ? "true" : "false",
+        server->flush ? flush_state_name(status.state) : "none", age_ms, status.lag_us / US_PER_MS,
+        status.errors, status.passes, status.chunks_sent, status.losses, status.resends,
+        status.too_late);
     json_string(json, status.last_error);
     if (*status.holder) {
         json_format(json, ",\"lease_holder\":");
@@ -68,10 +74,14 @@ static void make_healthz(const struct worker *worker, struct page *page) {
     char text[2048];
     struct json json = json_begin(text, sizeof text);
     const bool stopping = atomic_load_explicit(&worker->server->stopping, memory_order_relaxed);
-    const bool draining = worker->draining; /* this worker's answers close their connections: so does this one */
+    /* this worker's answers close their connections: so does this one */
+    const bool draining = worker->draining;
     const bool lost = atomic_load_explicit(&worker->server->state_is_lost, memory_order_relaxed);
     json_format(&json, "{\"status\":\"%s\",\"node\":",
-                stopping ? "stopping" : draining ? "draining" : lost ? "state file gone" : "ok");
+                stopping   ? "stopping"
+                : draining ? "draining"
+                : lost     ? "state file gone"
+                           : "ok");
     json_string(&json, counters_node_id(worker->server->counters));
     json_format(&json, ",\"store\":");
     store_json(worker->server, &json);
@@ -81,14 +91,16 @@ static void make_healthz(const struct worker *worker, struct page *page) {
     page->response = copy_of(text);
 }
 
-/* ---- /stats ------------------------------------------------------------------------------------------------------- */
+/* ---- /stats ---- */
 
 static void tally_json(const struct server *server, struct json *json) {
     struct shard_tally tally;
     counters_tally(server->counters, &tally);
-    json_format(json, "\"received\":%" PRIu64 ",\"counted\":%" PRIu64 ",\"refused\":{", tally.received, tally.counted);
+    json_format(json, "\"received\":%" PRIu64 ",\"counted\":%" PRIu64 ",\"refused\":{",
+                tally.received, tally.counted);
     for (int i = 0; i < REFUSALS; i++) {
-        json_format(json, "%s\"%s\":%" PRIu64, i ? "," : "", refusal_table[i].name, tally.refused[i]);
+        json_format(json, "%s\"%s\":%" PRIu64, i ? "," : "", refusal_table[i].name,
+                    tally.refused[i]);
     }
     json_format(json, "}");
 }
@@ -98,7 +110,8 @@ static uint64_t worker_json(const struct worker *worker, struct json *json) {
     const uint64_t open = atomic_load_explicit(&worker->connections, memory_order_relaxed);
     json_format(json, "{\"connections\":%" PRIu64, open);
     for (int m = 0; m < METRICS; m++) {
-        json_format(json, ",\"%s\":%" PRIu64, metric_names[m], metric_read(&worker->metrics, (enum metric)m));
+        json_format(json, ",\"%s\":%" PRIu64, metric_names[m],
+                    metric_read(&worker->metrics, (enum metric)m));
     }
     json_format(json, "}");
     return open;
@@ -129,15 +142,18 @@ static void memory_json(struct json *json) {
     uint64_t epoch = 1;
     size_t size = sizeof epoch;
     if (mallctl) {
-        mallctl("epoch", &epoch, &size, &epoch, size); /* jemalloc's figures are of the last epoch: begin a new one */
+        /* jemalloc's figures are of the last epoch: begin a new one */
+        mallctl("epoch", &epoch, &size, &epoch, size);
     }
     struct rusage usage;
     getrusage(RUSAGE_SELF, &usage);
     json_format(json,
-                "\"memory\":{\"allocated_bytes\":%" PRIu64 ",\"active_bytes\":%" PRIu64 ",\"resident_bytes\":%" PRIu64
+                "\"memory\":{\"allocated_bytes\":%" PRIu64 ",\"active_bytes\":%" PRIu64
+                ",\"resident_bytes\":%" PRIu64
                 ",\"process_peak_bytes\":%ld},\"cpu_us\":{\"user\":%lld,\"system\":%lld}",
-                allocator_says("stats.allocated"), allocator_says("stats.active"), allocator_says("stats.resident"),
-                usage.ru_maxrss * 1024L, (long long)usage.ru_utime.tv_sec * 1000000 + usage.ru_utime.tv_usec,
+                allocator_says("stats.allocated"), allocator_says("stats.active"),
+                allocator_says("stats.resident"), usage.ru_maxrss * 1024L,
+                (long long)usage.ru_utime.tv_sec * 1000000 + usage.ru_utime.tv_usec,
                 (long long)usage.ru_stime.tv_sec * 1000000 + usage.ru_stime.tv_usec);
 }
 
@@ -155,9 +171,11 @@ static void make_stats(const struct worker *worker, struct page *page) {
     struct json json = json_begin(text, STATS_BYTES);
     json_format(&json, "{\"node\":");
     json_string(&json, counters_node_id(server->counters));
-    json_format(&json, ",\"uptime_ms\":%" PRId64 ",\"clock\":{\"counts_ahead_ms\":%" PRId64 ",\"shards\":%u},",
-                (clock_steady_us() - server->started_us) / US_PER_MS, counters_ahead_us(server->counters) / US_PER_MS,
-                counters_shards(server->counters));
+    json_format(&json,
+                ",\"uptime_ms\":%" PRId64 ",\"clock\":{\"counts_ahead_ms\":%" PRId64
+                ",\"shards\":%u},",
+                (clock_steady_us() - server->started_us) / US_PER_MS,
+                counters_ahead_us(server->counters) / US_PER_MS, counters_shards(server->counters));
     tally_json(server, &json);
     json_format(&json, ",\"store\":");
     store_json(server, &json);
@@ -172,7 +190,7 @@ static void make_stats(const struct worker *worker, struct page *page) {
     }
 }
 
-/* ---- /counts ------------------------------------------------------------------------------------------------------ */
+/* ---- /counts ---- */
 
 /* An answer under way: rows [next, end) are still to be written. */
 struct counts {
@@ -228,7 +246,8 @@ static bool has_argument(struct MHD_Connection *connection, const char *name) {
     return MHD_lookup_connection_value(connection, MHD_GET_ARGUMENT_KIND, name) != NULL;
 }
 
-static bool argument_time(struct MHD_Connection *connection, const char *name, int64_t *us, char *why, size_t cap) {
+static bool argument_time(struct MHD_Connection *connection, const char *name, int64_t *us,
+                          char *why, size_t cap) {
     const char *text = MHD_lookup_connection_value(connection, MHD_GET_ARGUMENT_KIND, name);
     struct timestamp_error error;
     if (!text || timestamp_parse(text, strlen(text), us, &error)) {
@@ -236,9 +255,10 @@ static bool argument_time(struct MHD_Connection *connection, const char *name, i
     }
     char sentence[128];
     timestamp_explain(&error, sentence, sizeof sentence);
-    const bool plus = error.found == ' ' && error.at >= sizeof "2016-05-28T11:11:11" - 1 && text[error.at + 1] >= '0' &&
-                      text[error.at + 1] <= '9';
-    snprintf(why, cap, "%s: %s%s", name, sentence, plus ? "; send %2B for the '+' of an offset" : "");
+    const bool plus = error.found == ' ' && error.at >= sizeof "2016-05-28T11:11:11" - 1 &&
+                      text[error.at + 1] >= '0' && text[error.at + 1] <= '9';
+    snprintf(why, cap, "%s: %s%s", name, sentence,
+             plus ? "; send %2B for the '+' of an offset" : "");
     return false;
 }
 
@@ -281,34 +301,40 @@ static bool argument_unfit(struct arguments *arguments, const char *name, const 
     return false;
 }
 
-static enum MHD_Result look_at_argument(void *cls, enum MHD_ValueKind kind, const char *name, const char *value) {
+static enum MHD_Result look_at_argument(void *cls, enum MHD_ValueKind kind, const char *name,
+                                        const char *value) {
     (void)kind;
     struct arguments *arguments = cls;
     size_t i = 0;
     if (!*name && (!value || !*value)) {
         return MHD_YES; /* between two '&' */
     }
-    while (!arguments->none_known && i < COUNTS_ARGUMENTS && strcmp(name, counts_arguments[i]) != 0) {
+    while (!arguments->none_known && i < COUNTS_ARGUMENTS &&
+           strcmp(name, counts_arguments[i]) != 0) {
         i++;
     }
-    const bool fits = arguments->none_known ? argument_unfit(arguments, name, "no such argument, this page takes none")
-                      : i == COUNTS_ARGUMENTS
-                          ? argument_unfit(arguments, name, "no such argument; there are " COUNTS_ARGUMENTS_TEXT)
-                      : arguments->seen[i]++ ? argument_unfit(arguments, name, "given more than once")
-                      : !value               ? argument_unfit(arguments, name, "needs a value")
-                                             : true;
+    const bool fits =
+        arguments->none_known
+            ? argument_unfit(arguments, name, "no such argument, this page takes none")
+        : i == COUNTS_ARGUMENTS
+            ? argument_unfit(arguments, name, "no such argument; there are " COUNTS_ARGUMENTS_TEXT)
+        : arguments->seen[i]++ ? argument_unfit(arguments, name, "given more than once")
+        : !value               ? argument_unfit(arguments, name, "needs a value")
+                               : true;
     return fits ? MHD_YES : MHD_NO;
 }
 
 bool pages_arguments_fit(struct MHD_Connection *connection, const char *url, char *why) {
     enum resolution r;
-    struct arguments arguments = {.none_known = !counts_resolution(url, &r), .why = why, .fit = true};
+    struct arguments arguments = {
+        .none_known = !counts_resolution(url, &r), .why = why, .fit = true};
     MHD_get_connection_values(connection, MHD_GET_ARGUMENT_KIND, look_at_argument, &arguments);
     return arguments.fit;
 }
 
 /* The query string -> *counts; false with `why` filled. */
-static bool read_arguments(struct MHD_Connection *connection, struct counts *counts, char *why, size_t cap) {
+static bool read_arguments(struct MHD_Connection *connection, struct counts *counts, char *why,
+                           size_t cap) {
     struct query *query = &counts->query;
     query->from_us = 0;
     query->to_us = QUERY_TO_NONE;
@@ -316,7 +342,8 @@ static bool read_arguments(struct MHD_Connection *connection, struct counts *cou
         !argument_time(connection, "to", &query->to_us, why, cap)) {
         return false;
     }
-    /* Whether a bound was given, not which: one at or before 1970 bounds nothing, and is one all the same. */
+    /* Whether a bound was given, not which: one at or before 1970 bounds nothing, and is one all
+     * the same. */
     const bool from = has_argument(connection, "from");
     query->last = from || has_argument(connection, "to") ? 0 : QUERY_LAST_DEFAULT;
     if (!argument_last(connection, &query->last, why, cap)) {
@@ -341,11 +368,12 @@ static void find_rows(struct counts *counts) {
     const enum resolution r = counts->query.resolution;
     int64_t oldest, newest, n = 0;
     if (counters_span_ahead(counts->counters, r, &oldest, &newest)) {
-        const struct query_reader reader = {.read = read_windows,
-                                            .cls = (void *)(uintptr_t)counts->counters,
-                                            .oldest = chunk_first_window(r, oldest),
-                                            .newest = chunk_first_window(r, newest + 1) - 1,
-                                            .kept = chunk_first_window(r, counters_oldest_kept(counts->counters, r))};
+        const struct query_reader reader = {
+            .read = read_windows,
+            .cls = (void *)(uintptr_t)counts->counters,
+            .oldest = chunk_first_window(r, oldest),
+            .newest = chunk_first_window(r, newest + 1) - 1,
+            .kept = chunk_first_window(r, counters_oldest_kept(counts->counters, r))};
         if (query_find(&counts->query, &reader, counts->now_us, &counts->first, &n) != QUERY_ROWS) {
             n = 0;
         }
@@ -354,8 +382,8 @@ static void find_rows(struct counts *counts) {
     counts->end = counts->first + n;
 }
 
-static void make_counts(const struct worker *worker, struct MHD_Connection *connection, enum resolution r,
-                        struct page *page) {
+static void make_counts(const struct worker *worker, struct MHD_Connection *connection,
+                        enum resolution r, struct page *page) {
     static const char *const types[] = {TYPE_TEXT, "text/csv", TYPE_JSON};
     struct counts *counts = calloc(1, sizeof *counts);
     page->response = NULL;
@@ -373,13 +401,15 @@ static void make_counts(const struct worker *worker, struct MHD_Connection *conn
     find_rows(counts);
     page->status = MHD_HTTP_OK;
     page->type = types[counts->form.format];
-    page->response = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, COUNTS_BLOCK, write_rows, counts, free);
+    page->response =
+        MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, COUNTS_BLOCK, write_rows, counts, free);
     if (!page->response) {
         free(counts);
     }
 }
 
-void pages_make(struct worker *worker, struct MHD_Connection *connection, const char *url, struct page *page) {
+void pages_make(struct worker *worker, struct MHD_Connection *connection, const char *url,
+                struct page *page) {
     enum resolution r;
     *page = (struct page){0};
     if (counts_resolution(url, &r)) {

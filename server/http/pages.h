@@ -1,18 +1,20 @@
-/* What can be read: /healthz, /stats, /counts/<resolution>. By the worker thread, inside MHD_run. */
+/* What can be read: /healthz, /stats, /counts/<resolution>. By the worker thread, inside MHD_run.
+ */
 #ifndef AFORO_SERVER_HTTP_PAGES_H
 #define AFORO_SERVER_HTTP_PAGES_H
 
 #include "server/server.h"
 
-#define PAGES_ROOT                                                                                                     \
-    "aforo counts HTTP events in 10 ms, 1 s and 1 min windows.\n"                                                      \
-    "\n"                                                                                                               \
-    "POST /                 one event: value=2016-05-28 11:11:11.123456 (UTC), in the body or in the query;\n"         \
-    "                       with neither it counts now\n"                                                             \
-    "POST /events           many events: one timestamp a line\n"                                                       \
-    "GET  /counts/10ms      counts a window; also /counts/1s and /counts/1min\n"                                       \
-    "                       ?last=60 &from=TIME &to=TIME &partial=1 &format=text|csv|json\n"                           \
-    "GET  /stats            what was received, counted and refused (JSON)\n"                                           \
+#define PAGES_ROOT                                                                                 \
+    "aforo counts HTTP events in 10 ms, 1 s and 1 min windows.\n"                                  \
+    "\n"                                                                                           \
+    "POST /                 one event: value=2016-05-28 11:11:11.123456 (UTC), in the body or in " \
+    "the query;\n"                                                                                 \
+    "                       with neither it counts now\n"                                          \
+    "POST /events           many events: one timestamp a line\n"                                   \
+    "GET  /counts/10ms      counts a window; also /counts/1s and /counts/1min\n"                   \
+    "                       ?last=60 &from=TIME &to=TIME &partial=1 &format=text|csv|json\n"       \
+    "GET  /stats            what was received, counted and refused (JSON)\n"                       \
     "GET  /healthz          is it well, and is Redis (JSON)\n"
 
 #define PAGES_WHY_MAX 192
@@ -27,11 +29,12 @@ struct page {
 /* Whether there is a page of that path. */
 bool pages_has(const char *url);
 
-/* Whether the page of that path, or "/", knows all arguments of the request, and each is there once; `why`
- * (PAGES_WHY_MAX) says which is not. */
+/* Whether the page of that path, or "/", knows all arguments of the request, and each is there
+ * once; `why` (PAGES_WHY_MAX) says which is not. */
 bool pages_arguments_fit(struct MHD_Connection *connection, const char *url, char *why);
 
 /* Makes the page of a path that pages_has. The caller owns the response. */
-void pages_make(struct worker *worker, struct MHD_Connection *connection, const char *url, struct page *page);
+void pages_make(struct worker *worker, struct MHD_Connection *connection, const char *url,
+                struct page *page);
 
 #endif

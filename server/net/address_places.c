@@ -30,13 +30,15 @@ void address_places_free(struct address_places *places) {
     free(places);
 }
 
-/* The address as 64 bits: IPv4, also when it comes as IPv6, or the upper half of IPv6, its network. */
+/* The address as 64 bits: IPv4, also when it comes as IPv6, or the upper half of IPv6, its network.
+ */
 static uint64_t network_of(const struct sockaddr *address) {
     uint64_t network = 0;
     if (address->sa_family == AF_INET) {
         network = ((const struct sockaddr_in *)(const void *)address)->sin_addr.s_addr;
     } else if (address->sa_family == AF_INET6) {
-        const struct in6_addr *in6 = &((const struct sockaddr_in6 *)(const void *)address)->sin6_addr;
+        const struct in6_addr *in6 =
+            &((const struct sockaddr_in6 *)(const void *)address)->sin6_addr;
         if (IN6_IS_ADDR_V4MAPPED(in6)) {
             uint32_t in4;
             memcpy(&in4, &in6->s6_addr[12], sizeof in4);

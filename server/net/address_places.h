@@ -1,6 +1,7 @@
-/* How many connections each address has open, for --max-connections-per-address. Counted in a table of fixed size by a
- * keyed hash: memory does not grow with the number of addresses, and nobody can choose whom to share a place with (two
- * addresses of 65,536 share one by accident). An IPv6 network of 64 bits counts as one address. Any thread. */
+/* How many connections each address has open, for --max-connections-per-address. Counted in a table
+ * of fixed size by a keyed hash: memory does not grow with the number of addresses, and nobody can
+ * choose whom to share a place with (two addresses of 65,536 share one by accident). An IPv6
+ * network of 64 bits counts as one address. Any thread. */
 #ifndef AFORO_SERVER_NET_ADDRESS_PLACES_H
 #define AFORO_SERVER_NET_ADDRESS_PLACES_H
 

@@ -8,10 +8,11 @@
 #include <sys/socket.h>
 
 #define BYTES_PER_S 1024 /* slower is too slow: each KiB that moved gives a second more */
-#define LIBRARY_US (2 * US_PER_S) /* the library counts idle time in whole seconds, and we look once a second */
+/* the library counts idle time in whole seconds, and we look once a second */
+#define LIBRARY_US (2 * US_PER_S)
 
-/* Half of what the kernel then takes. By itself it lets an answer that nobody reads grow to 4 MiB a connection: 5,000 of
- * them are more than it has for all TCP of the machine. */
+/* Half of what the kernel then takes. By itself it lets an answer that nobody reads grow to 4 MiB a
+ * connection: 5,000 of them are more than it has for all TCP of the machine. */
 #define SEND_BUFFER_BYTES (64 * 1024)
 
 void deadline_enter(struct deadline *deadline, enum phase phase, int64_t now_us) {
@@ -24,7 +25,8 @@ void deadline_enter(struct deadline *deadline, enum phase phase, int64_t now_us)
 int64_t deadline_limit_us(const struct deadline *deadline, const struct options *options) {
     switch (deadline->phase) {
     case PHASE_IDLE: /* silence the library ends; this is for a request line that comes in drops */
-        return options->header_timeout + (deadline->served ? options->idle_timeout + LIBRARY_US : 0);
+        return options->header_timeout +
+               (deadline->served ? options->idle_timeout + LIBRARY_US : 0);
     case PHASE_HEADERS:
         return options->header_timeout;
     case PHASE_FAREWELL:
@@ -41,7 +43,8 @@ void deadline_note_taken(struct deadline *deadline, int fd, int64_t now_us) {
         const uint64_t acked = info.tcpi_bytes_acked + 1; /* 0 means: not looked at yet */
         if (!deadline->acked_before) {
             deadline->acked_before = acked;
-            deadline->since_us = now_us; /* what it took before is not known, and so not asked for */
+            /* what it took before is not known, and so not asked for */
+            deadline->since_us = now_us;
         }
         deadline->bytes = acked - deadline->acked_before;
     }
@@ -59,5 +62,6 @@ void deadlines_of_socket(int listen_fd, const struct options *options) {
     const int bytes = SEND_BUFFER_BYTES;
     const unsigned ms = (unsigned)(options->body_timeout / US_PER_MS);
     setsockopt(listen_fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes);
-    setsockopt(listen_fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &ms, sizeof ms); /* closed by us, it may still hold an answer */
+    /* closed by us, it may still hold an answer */
+    setsockopt(listen_fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &ms, sizeof ms);
 }

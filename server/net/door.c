@@ -18,8 +18,10 @@
 #define EVENTS_A_TURN 64
 #define WARN_EVERY_US (60 * US_PER_S)
 #define BACKLOG_MAX 8192 /* more than waits in a backlog */
-#define ADMIN_CONNECTIONS_MAX 256 /* of --admin-listen, whatever --max-connections is: neither takes the other's places */
-#define BATCH_CONNECTIONS_MAX 256 /* of a worker: 16 MiB of pools; who comes after these reads in smaller pieces */
+/* of --admin-listen, whatever --max-connections is: neither takes the other's places */
+#define ADMIN_CONNECTIONS_MAX 256
+/* of a worker: 16 MiB of pools; who comes after these reads in smaller pieces */
+#define BATCH_CONNECTIONS_MAX 256
 
 /* Accepted, and silent so far. */
 struct guest {
@@ -38,10 +40,13 @@ struct door {
     struct worker *worker;
     int epoll_fd;
     int listen_fd; /* -1 when shut */
-    int spare_fd;  /* given up for a moment when there are no more, to refuse somebody instead of leaving him waiting */
-    bool paused;   /* not even that helped: the next tick tries again */
-    int bell_fd;   /* eventfd: rung by who puts somebody into the inbox */
-    _Atomic(struct guest *) inbox; /* passed on by other workers, linked by next; &nobody: they have to keep him */
+    /* given up for a moment when there are no more, to refuse somebody instead of leaving him
+     * waiting */
+    int spare_fd;
+    bool paused; /* not even that helped: the next tick tries again */
+    int bell_fd; /* eventfd: rung by who puts somebody into the inbox */
+    /* passed on by other workers, linked by next; &nobody: they have to keep him */
+    _Atomic(struct guest *) inbox;
     struct guest *first;
 };
 
@@ -68,7 +73,8 @@ struct door *door_open(struct worker *worker, int listen_fd) {
     door->spare_fd = spare();
     deadlines_of_socket(listen_fd, worker->server->options);
     if (door->epoll_fd < 0 || door->listen_fd < 0 || door->bell_fd < 0 ||
-        !watch(door, door->listen_fd, EPOLLIN, NULL) || !watch(door, door->bell_fd, EPOLLIN, &nobody)) {
+        !watch(door, door->listen_fd, EPOLLIN, NULL) ||
+        !watch(door, door->bell_fd, EPOLLIN, &nobody)) {
         const int error = errno;
         door_free(door);
         errno = error;
@@ -81,7 +87,7 @@ int door_fd(const struct door *door) {
     return door->epoll_fd;
 }
 
-/* ---- in and out -------------------------------------------------------------------------------------------------------- */
+/* ---- in and out ---- */
 
 static _Atomic uint64_t *places_taken(const struct worker *worker) {
     struct server *server = worker->server;
@@ -106,8 +112,8 @@ static void guest_free(struct door *door, struct guest *guest) {
 static void note_closed(const struct door *door, const struct sockaddr *address, const char *why) {
     char client[LOG_ADDRESS_MAX];
     if (log_is_on(LOG_DEBUG)) {
-        log_line(LOG_DEBUG, "connection closed", "worker=%u client=%s why=\"%s\"", door->worker->index,
-                 log_address(address, client), why);
+        log_line(LOG_DEBUG, "connection closed", "worker=%u client=%s why=\"%s\"",
+                 door->worker->index, log_address(address, client), why);
     }
 }
 
@@ -118,7 +124,7 @@ static void guest_leaves(struct door *door, struct guest *guest, const char *why
     guest_free(door, guest);
 }
 
-/* ---- the first bytes ----------------------------------------------------------------------------------------------------- */
+/* ---- the first bytes ---- */
 
 static enum pool pool_of(const struct worker *worker, const char *bytes, size_t n) {
     static const char batch[] = "POST /events";
@@ -145,20 +151,22 @@ static bool listen_to(struct door *door, struct guest *guest) {
     struct MHD_Daemon *daemon = worker->daemon[pool_of(worker, bytes, (size_t)n)];
     const uint64_t handed_on = worker->handed_on;
     if (MHD_add_connection(daemon, guest->fd, &guest->address.any, guest->address_len) != MHD_YES &&
-        worker->handed_on == handed_on) { /* the library closed it without a word to http_connection */
+        /* the library closed it without a word to http_connection */
+        worker->handed_on == handed_on) {
         door_count_closed(worker, &guest->address.any);
     }
     guest_free(door, guest);
     return true;
 }
 
-/* ---- accept ---------------------------------------------------------------------------------------------------------------- */
+/* ---- accept ---- */
 
-/* Ours is for all threads together; the library's own limit, per daemon, would leave who comes too late in the backlog,
- * waiting for an answer that never comes. */
+/* Ours is for all threads together; the library's own limit, per daemon, would leave who comes too
+ * late in the backlog, waiting for an answer that never comes. */
 static uint64_t places(const struct worker *worker) {
     const struct server *server = worker->server;
-    return worker == server->admin ? ADMIN_CONNECTIONS_MAX : (uint64_t)server->options->max_connections;
+    return worker == server->admin ? ADMIN_CONNECTIONS_MAX
+                                   : (uint64_t)server->options->max_connections;
 }
 
 static bool take_place(const struct worker *worker) {
@@ -175,14 +183,17 @@ static void warn_of_full(struct door *door, uint64_t n) {
     struct worker *worker = door->worker;
     struct server *server = worker->server;
     const bool admin = worker == server->admin;
-    const uint64_t refused = log_gate_add(admin ? &server->admin_places_full : &server->places_full, n,
-                                          atomic_load_explicit(&worker->alive_us, memory_order_relaxed), WARN_EVERY_US);
+    const uint64_t refused =
+        log_gate_add(admin ? &server->admin_places_full : &server->places_full, n,
+                     atomic_load_explicit(&worker->alive_us, memory_order_relaxed), WARN_EVERY_US);
     if (refused) {
-        log_line(LOG_WARN, admin ? "no place is left at --admin-listen" : "--max-connections is reached",
-                 "open=%llu most=%llu refused=%llu remedy=%s",
-                 (unsigned long long)atomic_load_explicit(places_taken(worker), memory_order_relaxed),
-                 (unsigned long long)places(worker), (unsigned long long)refused,
-                 admin ? "\"close connections that only wait\"" : "\"raise --max-connections, or add servers\"");
+        log_line(
+            LOG_WARN, admin ? "no place is left at --admin-listen" : "--max-connections is reached",
+            "open=%llu most=%llu refused=%llu remedy=%s",
+            (unsigned long long)atomic_load_explicit(places_taken(worker), memory_order_relaxed),
+            (unsigned long long)places(worker), (unsigned long long)refused,
+            admin ? "\"close connections that only wait\""
+                  : "\"raise --max-connections, or add servers\"");
     }
 }
 
@@ -191,8 +202,9 @@ static void refuse(struct door *door, int fd, enum metric why) {
     metric_add_owner(&door->worker->metrics, why, 1);
 }
 
-/* No descriptor is left. A connection that nobody accepts keeps the listen socket readable: a busy loop. So one is taken
- * with the spare descriptor and closed; when another thread was faster, we look away until the next tick. */
+/* No descriptor is left. A connection that nobody accepts keeps the listen socket readable: a busy
+ * loop. So one is taken with the spare descriptor and closed; when another thread was faster, we
+ * look away until the next tick. */
 static void refuse_without_descriptor(struct door *door) {
     if (door->spare_fd >= 0) {
         close(door->spare_fd);
@@ -204,8 +216,10 @@ static void refuse_without_descriptor(struct door *door) {
     door->spare_fd = spare();
     if (fd < 0 || door->spare_fd < 0) {
         door->paused = epoll_ctl(door->epoll_fd, EPOLL_CTL_DEL, door->listen_fd, NULL) == 0;
-        log_line(LOG_WARN, "no file descriptor is left for connections", "worker=%u remedy=%s", door->worker->index,
-                 "\"raise the limit on open files (ulimit -n, LimitNOFILE), or lower --max-connections\"");
+        log_line(LOG_WARN, "no file descriptor is left for connections", "worker=%u remedy=%s",
+                 door->worker->index,
+                 "\"raise the limit on open files (ulimit -n, LimitNOFILE), or lower "
+                 "--max-connections\"");
     }
 }
 
@@ -234,7 +248,8 @@ static struct worker *fittest(struct worker *self) {
         return self;
     }
     for (unsigned i = 0; i < server->workers; i++) {
-        const uint64_t open = atomic_load_explicit(&server->worker[i].connections, memory_order_relaxed);
+        const uint64_t open =
+            atomic_load_explicit(&server->worker[i].connections, memory_order_relaxed);
         if (open < fewest) {
             fewest = open;
             fittest = &server->worker[i];
@@ -252,7 +267,8 @@ static bool pass_on(struct door *to, struct guest *guest) {
         }
         guest->next = first;
         /* Release: who takes the inbox sees the guest. Partner: the exchange in take_inbox. */
-    } while (!atomic_compare_exchange_weak_explicit(&to->inbox, &first, guest, memory_order_release, memory_order_relaxed));
+    } while (!atomic_compare_exchange_weak_explicit(&to->inbox, &first, guest, memory_order_release,
+                                                    memory_order_relaxed));
     const uint64_t one = 1;
     const ssize_t written = write(to->bell_fd, &one, sizeof one);
     (void)written; /* it cannot fail but when the counter is full, and then it rings already */
@@ -306,7 +322,8 @@ static void let_in(struct door *door, int fd, const struct guest *template) {
 static void accept_some(struct door *door, int most) {
     for (int i = 0; i < most && door->listen_fd >= 0; i++) {
         struct guest guest = {.address_len = sizeof guest.address};
-        const int fd = accept4(door->listen_fd, &guest.address.any, &guest.address_len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        const int fd = accept4(door->listen_fd, &guest.address.any, &guest.address_len,
+                               SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd >= 0) {
             let_in(door, fd, &guest);
         } else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
@@ -318,7 +335,7 @@ static void accept_some(struct door *door, int most) {
     }
 }
 
-/* ---- the worker's calls --------------------------------------------------------------------------------------------------- */
+/* ---- the worker's calls ---- */
 
 void door_turn(struct door *door) {
     struct epoll_event events[EVENTS_A_TURN];
@@ -341,7 +358,9 @@ void door_turn(struct door *door) {
 
 void door_tick(struct door *door, int64_t now_us) {
     const struct options *options = door->worker->server->options;
-    const int64_t idle_us = options->idle_timeout < options->header_timeout ? options->idle_timeout : options->header_timeout;
+    const int64_t idle_us = options->idle_timeout < options->header_timeout
+                                ? options->idle_timeout
+                                : options->header_timeout;
     for (struct guest *guest = door->first, *next; guest; guest = next) {
         next = guest->next;
         if (now_us - guest->since_us > idle_us) {
@@ -357,10 +376,12 @@ void door_tick(struct door *door, int64_t now_us) {
 
 void door_shut(struct door *door) {
     if (door->listen_fd >= 0) {
-        if (!door->worker->server->listen_is_shared || door->worker == door->worker->server->admin) {
+        if (!door->worker->server->listen_is_shared ||
+            door->worker == door->worker->server->admin) {
             accept_some(door, BACKLOG_MAX);
         }
-        epoll_ctl(door->epoll_fd, EPOLL_CTL_DEL, door->listen_fd, NULL); /* it lives on in its duplicates */
+        /* it lives on in its duplicates */
+        epoll_ctl(door->epoll_fd, EPOLL_CTL_DEL, door->listen_fd, NULL);
         close(door->listen_fd);
         door->listen_fd = -1;
         take_inbox(door, &nobody);

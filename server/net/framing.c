@@ -1,14 +1,15 @@
-/* What the library tells of a request has lost its line ends, so a bare LF, a folded header or a NUL cannot
- * be told from clean lines by looking at names and values. But all of them still lie in the buffer they were
- * read into, with zeros for the line ends (libmicrohttpd 0.9.75, connection.c, get_next_header_line):
+/* What the library tells of a request has lost its line ends, so a bare LF, a folded header or a
+ * NUL cannot be told from clean lines by looking at names and values. But all of them still lie in
+ * the buffer they were read into, with zeros for the line ends (libmicrohttpd 0.9.75, connection.c,
+ * get_next_header_line):
  *
  *     POST 0 / 0 HTTP/1.1 0 0 Host 0 ' ' x 0 0 Content-Length 0 ' ' 5 0 0 0 0 body
  *     ^method  ^url  ^version  ^name      ^value                          ^method + header size
  *
- * So each part must begin where the one before it says: after one zero, a blank or two; two zeros for CR LF.
- * A bare LF leaves one zero. A NUL ends a value early. A folded line is copied elsewhere, or leaves a gap.
- * What cannot be told from CR LF is NUL LF, which no proxy lets pass. Later libraries keep their buffer
- * otherwise, and have a strict parser. */
+ * So each part must begin where the one before it says: after one zero, a blank or two; two zeros
+ * for CR LF. A bare LF leaves one zero. A NUL ends a value early. A folded line is copied
+ * elsewhere, or leaves a gap. What cannot be told from CR LF is NUL LF, which no proxy lets pass.
+ * Later libraries keep their buffer otherwise, and have a strict parser. */
 #include "server/net/framing.h"
 
 #ifdef __SSE2__
@@ -63,15 +64,16 @@ const char *framing_path(const char *url) {
     return path ? path : "/";
 }
 
-/* In small letters: exact for letters. For '-' a CR would do as well, and is refused as a control character. */
+/* In small letters: exact for letters. For '-' a CR would do as well, and is refused as a control
+ * character. */
 static uint64_t lower(const char *at) {
     uint64_t word;
     memcpy(&word, at, sizeof word);
     return word | UINT64_C(0x2020202020202020);
 }
 
-/* Whether name is `wanted` (small letters, 8 characters and more) in any case: by words that overlap, some 15 instructions
- * where strncasecmp takes 150. */
+/* Whether name is `wanted` (small letters, 8 characters and more) in any case: by words that
+ * overlap, some 15 instructions where strncasecmp takes 150. */
 static bool is(const char *name, size_t size, const char *wanted, size_t wanted_size) {
     if (size != wanted_size) {
         return false;
@@ -93,8 +95,8 @@ static bool is_name_plain(const char *name, size_t size) {
     return size > 0;
 }
 
-/* A CR alone, or another control character, is a line end to some. The block's own line ends are zeros by now (`zeros`),
- * which stand where they may only (follows). */
+/* A CR alone, or another control character, is a line end to some. The block's own line ends are
+ * zeros by now (`zeros`), which stand where they may only (follows). */
 static bool has_controls_plain(const char *bytes, size_t size, bool zeros) {
     bool found = false;
     for (size_t i = 0; i < size; i++) {
@@ -117,14 +119,16 @@ static __m128i within(__m128i bytes, char first, char span) {
     return _mm_cmpeq_epi8(_mm_min_epu8(above, _mm_set1_epi8(span)), above);
 }
 
-/* Letters, digits and '-' make up nearly all names; `end` is that of the block, beyond which nothing is read. */
+/* Letters, digits and '-' make up nearly all names; `end` is that of the block, beyond which
+ * nothing is read. */
 static bool is_name(const char *name, size_t size, const char *end) {
     if (size == 0 || size > 16 || !end || name > end || end - name < 16) {
         return is_name_plain(name, size);
     }
     const __m128i bytes = load(name);
     const __m128i letters = within(_mm_or_si128(bytes, _mm_set1_epi8(0x20)), 'a', 'z' - 'a');
-    const __m128i others = _mm_or_si128(within(bytes, '0', 9), _mm_cmpeq_epi8(bytes, _mm_set1_epi8('-')));
+    const __m128i others =
+        _mm_or_si128(within(bytes, '0', 9), _mm_cmpeq_epi8(bytes, _mm_set1_epi8('-')));
     const unsigned usual = (unsigned)_mm_movemask_epi8(_mm_or_si128(letters, others));
     const unsigned all = (1U << size) - 1;
     return (usual & all) == all || is_name_plain(name, size);
@@ -158,7 +162,8 @@ static bool has_controls(const char *bytes, size_t size) {
 }
 #endif
 
-/* Whether name, colon, blanks, value, CR LF lie one after the other where they have to; then moves on. */
+/* Whether name, colon, blanks, value, CR LF lie one after the other where they have to; then moves
+ * on. */
 static bool follows(struct look *look, const char *name, size_t name_size, const char *value,
                     size_t value_size) {
     const char *at = name + name_size + 1;
@@ -184,13 +189,14 @@ static bool read_length(const char *value, size_t size, uint64_t *length) {
     return size > 0;
 }
 
-static enum MHD_Result look_at_header(void *cls, enum MHD_ValueKind kind, const char *name, size_t name_size,
-                                      const char *value, size_t value_size) {
+static enum MHD_Result look_at_header(void *cls, enum MHD_ValueKind kind, const char *name,
+                                      size_t name_size, const char *value, size_t value_size) {
     (void)kind;
     struct look *look = cls;
     struct framing *framing = &look->framing;
-    if (!is_name(name, name_size, look->end) || (look->next ? !follows(look, name, name_size, value, value_size)
-                                                  : has_controls_plain(value, value_size, false))) {
+    if (!is_name(name, name_size, look->end) ||
+        (look->next ? !follows(look, name, name_size, value, value_size)
+                    : has_controls_plain(value, value_size, false))) {
         framing->broken = true;
         return MHD_NO; /* nothing more is to be known */
     }
@@ -199,9 +205,11 @@ static enum MHD_Result look_at_header(void *cls, enum MHD_ValueKind kind, const 
         framing->broken = framing->broken || !read_length(value, value_size, &framing->length);
     } else if (is(name, name_size, "transfer-encoding", 17)) {
         look->encodings++;
-        framing->broken = framing->broken || value_size != 7 || strncasecmp(value, "chunked", 7) != 0;
+        framing->broken =
+            framing->broken || value_size != 7 || strncasecmp(value, "chunked", 7) != 0;
     } else if (is(name, name_size, "content-encoding", 16)) {
-        framing->encoded = framing->encoded || value_size != 8 || strncasecmp(value, "identity", 8) != 0;
+        framing->encoded =
+            framing->encoded || value_size != 8 || strncasecmp(value, "identity", 8) != 0;
     } else if (is(name, name_size, "authorization", 13)) {
         framing->authorizations++;
     } else if (name_size == 4 && (name[0] | 0x20) == 'h' && strncasecmp(name, "Host", 4) == 0) {
@@ -210,18 +218,18 @@ static enum MHD_Result look_at_header(void *cls, enum MHD_ValueKind kind, const 
     return MHD_YES;
 }
 
-/* Where the first header has to begin: NULL when the request line is not METHOD SP target SP version CR LF.
- */
-static const char *after_request_line(struct framing_target target, const char *method, const char *url,
-                                      const char *version) {
+/* Where the first header has to begin: NULL when the request line is not METHOD SP target SP
+ * version CR LF. */
+static const char *after_request_line(struct framing_target target, const char *method,
+                                      const char *url, const char *version) {
     const size_t version_size = strlen(version);
-    const bool follow =
-        method + strlen(method) + 1 == url && target.end + 1 == version && !version[version_size + 1];
+    const bool follow = method + strlen(method) + 1 == url && target.end + 1 == version &&
+                        !version[version_size + 1];
     return follow ? version + version_size + 2 : NULL;
 }
 
-struct framing framing_of(struct MHD_Connection *connection, struct framing_target target, const char *method,
-                          const char *url, const char *version) {
+struct framing framing_of(struct MHD_Connection *connection, struct framing_target target,
+                          const char *method, const char *url, const char *version) {
     struct look look = {0};
     struct framing *framing = &look.framing;
     const bool sees_lines = framing_sees_lines(), is_1_0 = strcmp(version, "HTTP/1.0") == 0;

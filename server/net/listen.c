@@ -36,18 +36,20 @@ static bool split(const char *text, char *host, size_t cap, const char **port) {
 bool listen_is_valid(const char *text, char *why) {
     char host[64];
     const char *port;
-    const bool valid = split(text, host, sizeof host, &port) && strspn(port, "0123456789") == strlen(port) &&
-                       strlen(port) <= 5 && atoi(port) <= UINT16_MAX;
+    const bool valid = split(text, host, sizeof host, &port) &&
+                       strspn(port, "0123456789") == strlen(port) && strlen(port) <= 5 &&
+                       atoi(port) <= UINT16_MAX;
     if (!valid) {
-        snprintf(why, LISTEN_WHY_MAX, "'%.100s' is not ADDR:PORT (as 127.0.0.1:8080, [::1]:8080, :8080)",
-                 text);
+        snprintf(why, LISTEN_WHY_MAX,
+                 "'%.100s' is not ADDR:PORT (as 127.0.0.1:8080, [::1]:8080, :8080)", text);
     }
     return valid;
 }
 
 static int open_at(const struct addrinfo *at) {
     const int on = 1;
-    const int fd = socket(at->ai_family, at->ai_socktype | SOCK_NONBLOCK | SOCK_CLOEXEC, at->ai_protocol);
+    const int fd =
+        socket(at->ai_family, at->ai_socktype | SOCK_NONBLOCK | SOCK_CLOEXEC, at->ai_protocol);
     if (fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0 &&
         bind(fd, at->ai_addr, at->ai_addrlen) == 0 && listen(fd, BACKLOG) == 0) {
         return fd;
@@ -77,7 +79,8 @@ int listen_open(const char *text, char *address, char *why) {
     if (!listen_is_valid(text, why) || !split(text, host, sizeof host, &port)) {
         return -1;
     }
-    const struct addrinfo hints = {.ai_flags = AI_PASSIVE | AI_NUMERICSERV, .ai_socktype = SOCK_STREAM};
+    const struct addrinfo hints = {.ai_flags = AI_PASSIVE | AI_NUMERICSERV,
+                                   .ai_socktype = SOCK_STREAM};
     struct addrinfo *found;
     const int error = getaddrinfo(*host ? host : NULL, port, &hints, &found);
     if (error) {
@@ -119,7 +122,8 @@ enum listen_inherited listen_inherit(int *fd, char *address, char *why) {
     const bool ours = pid && fds && atol(pid) == (long)getpid();
     const bool one = ours && strcmp(fds, "1") == 0;
     if (ours && !one) {
-        snprintf(why, LISTEN_WHY_MAX, "LISTEN_FDS is '%.20s': start aforod with one listening socket", fds);
+        snprintf(why, LISTEN_WHY_MAX,
+                 "LISTEN_FDS is '%.20s': start aforod with one listening socket", fds);
     }
     unsetenv("LISTEN_PID");
     unsetenv("LISTEN_FDS");
@@ -129,8 +133,8 @@ enum listen_inherited listen_inherit(int *fd, char *address, char *why) {
     }
     const char *fault = fault_of(INHERITED_FD);
     if (fault) {
-        snprintf(why, LISTEN_WHY_MAX, "LISTEN_FDS: file %d %s; give a TCP socket that listens", INHERITED_FD,
-                 fault);
+        snprintf(why, LISTEN_WHY_MAX, "LISTEN_FDS: file %d %s; give a TCP socket that listens",
+                 INHERITED_FD, fault);
         return LISTEN_UNUSABLE;
     }
     name_of(INHERITED_FD, address);

@@ -11,9 +11,10 @@
 /* Whether text has one of the forms below; `why` (LISTEN_WHY_MAX) says so when not. Pure. */
 bool listen_is_valid(const char *text, char *why);
 
-/* Binds and listens on "ADDR:PORT", "[ADDR6]:PORT" or ":PORT" (all addresses); port 0 takes a free one. Returns a
- * non-blocking socket that the caller closes, and the address it got in `address` (LISTEN_ADDRESS_MAX); -1 with `why`
- * (LISTEN_WHY_MAX) filled otherwise, which the flag's name is to be put before. Before the threads start. */
+/* Binds and listens on "ADDR:PORT", "[ADDR6]:PORT" or ":PORT" (all addresses); port 0 takes a free
+ * one. Returns a non-blocking socket that the caller closes, and the address it got in `address`
+ * (LISTEN_ADDRESS_MAX); -1 with `why` (LISTEN_WHY_MAX) filled otherwise, which the flag's name is
+ * to be put before. Before the threads start. */
 int listen_open(const char *text, char *address, char *why);
 
 enum listen_inherited {
@@ -22,9 +23,10 @@ enum listen_inherited {
     LISTEN_UNUSABLE       /* why says what is wrong with it */
 };
 
-/* Takes over the listening socket that a service manager (systemd's socket activation, sd_listen_fds(3)) has opened for
- * this process and keeps open for the next one: with it, a restart refuses no connection. It is made non-blocking and is
- * the caller's to close; the variables LISTEN_* are removed from the environment in any case. Before the threads start. */
+/* Takes over the listening socket that a service manager (systemd's socket activation,
+ * sd_listen_fds(3)) has opened for this process and keeps open for the next one: with it, a restart
+ * refuses no connection. It is made non-blocking and is the caller's to close; the variables
+ * LISTEN_* are removed from the environment in any case. Before the threads start. */
 enum listen_inherited listen_inherit(int *fd, char *address, char *why);
 
 #endif

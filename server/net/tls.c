@@ -14,8 +14,9 @@
 #define KEY_ID_MAX 64
 
 /* TLS 1.2 and 1.3 only; keys of a session never depend on the certificate's alone. */
-#define PRIORITIES                                                                                           \
-    "SECURE128:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2:-RSA:-CIPHER-ALL:+AES-256-GCM:+AES-128-GCM:+CHACHA20-"    \
+#define PRIORITIES                                                                                 \
+    "SECURE128:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2:-RSA:-CIPHER-ALL:+AES-256-GCM:+AES-128-GCM:+"   \
+    "CHACHA20-"                                                                                    \
     "POLY1305"
 
 struct tls_identity {
@@ -35,7 +36,7 @@ int64_t tls_identity_expires_s(const struct tls_identity *identity) {
     return identity->expires_s;
 }
 
-/* ---- handshakes -------------------------------------------------------------------------------------- */
+/* ---- handshakes ---- */
 
 static void certificates_free(gnutls_pcert_st *certs, unsigned n) {
     for (unsigned i = 0; i < n; i++) {
@@ -44,21 +45,23 @@ static void certificates_free(gnutls_pcert_st *certs, unsigned n) {
     gnutls_free(certs);
 }
 
-/* Copies, which gnutls frees: the handshake may go on after `in_use` was replaced. A few microseconds of its
- * hundreds. */
-static int retrieve(gnutls_session_t session, const struct gnutls_cert_retr_st *info, gnutls_pcert_st **certs,
-                    unsigned *certs_n, gnutls_ocsp_data_st **ocsp, unsigned *ocsp_n, gnutls_privkey_t *key,
-                    unsigned *flags) {
+/* Copies, which gnutls frees: the handshake may go on after `in_use` was replaced. A few
+ * microseconds of its hundreds. */
+static int retrieve(gnutls_session_t session, const struct gnutls_cert_retr_st *info,
+                    gnutls_pcert_st **certs, unsigned *certs_n, gnutls_ocsp_data_st **ocsp,
+                    unsigned *ocsp_n, gnutls_privkey_t *key, unsigned *flags) {
     (void)session;
     (void)info;
     const struct tls_identity *identity = in_use;
-    gnutls_pcert_st *copies = identity ? gnutls_calloc(identity->certificates, sizeof *copies) : NULL;
+    gnutls_pcert_st *copies =
+        identity ? gnutls_calloc(identity->certificates, sizeof *copies) : NULL;
     if (!copies) {
         return -1;
     }
     unsigned n = 0;
     while (n < identity->certificates &&
-           gnutls_pcert_import_x509_raw(&copies[n], &identity->der[n], GNUTLS_X509_FMT_DER, 0) == 0) {
+           gnutls_pcert_import_x509_raw(&copies[n], &identity->der[n], GNUTLS_X509_FMT_DER, 0) ==
+               0) {
         n++;
     }
     gnutls_privkey_t copy = NULL;
@@ -77,11 +80,12 @@ static int retrieve(gnutls_session_t session, const struct gnutls_cert_retr_st *
     return 0;
 }
 
-struct MHD_OptionItem tls_options[] = {{MHD_OPTION_HTTPS_CERT_CALLBACK2, 0, (void *)retrieve},
-                                       {MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)(uintptr_t)PRIORITIES},
-                                       {MHD_OPTION_END, 0, NULL}};
+struct MHD_OptionItem tls_options[] = {
+    {MHD_OPTION_HTTPS_CERT_CALLBACK2, 0, (void *)retrieve},
+    {MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)(uintptr_t)PRIORITIES},
+    {MHD_OPTION_END, 0, NULL}};
 
-/* ---- handshakes under way -------------------------------------------------------------------------- */
+/* ---- handshakes under way ---- */
 
 void tls_handshake_end(struct tls_handshakes *all, struct tls_handshake *handshake) {
     if (handshake->session) {
@@ -135,9 +139,10 @@ void tls_handshake_begin(struct tls_handshakes *all, struct tls_handshake *hands
     };
     *(all->newest ? &all->newest->newer : &all->oldest) = handshake;
     all->newest = handshake;
-    gnutls_db_set_ptr(handshake->session, handshake); /* of no other use: sessions are not resumed */
-    gnutls_handshake_set_hook_function(handshake->session, GNUTLS_HANDSHAKE_FINISHED, GNUTLS_HOOK_POST,
-                                       note_finished);
+    /* of no other use: sessions are not resumed */
+    gnutls_db_set_ptr(handshake->session, handshake);
+    gnutls_handshake_set_hook_function(handshake->session, GNUTLS_HANDSHAKE_FINISHED,
+                                       GNUTLS_HOOK_POST, note_finished);
     if (++all->n > TLS_HANDSHAKES_MAX) {
         tls_handshakes_look(all, now_us);
     }
@@ -146,7 +151,7 @@ void tls_handshake_begin(struct tls_handshakes *all, struct tls_handshake *hands
     }
 }
 
-/* ---- files ------------------------------------------------------------------------------------------- */
+/* ---- files ---- */
 
 static bool read_file(const char *path, gnutls_datum_t *text, char *why) {
     struct stat is;
@@ -166,8 +171,8 @@ static bool take_chain(struct tls_identity *identity, const char *path, const gn
                        gnutls_datum_t *id, char *why) {
     gnutls_x509_crt_t *chain = NULL;
     unsigned n = 0;
-    int error =
-        gnutls_x509_crt_list_import2(&chain, &n, text, GNUTLS_X509_FMT_PEM, GNUTLS_X509_CRT_LIST_SORT);
+    int error = gnutls_x509_crt_list_import2(&chain, &n, text, GNUTLS_X509_FMT_PEM,
+                                             GNUTLS_X509_CRT_LIST_SORT);
     if (error >= 0 && n > CHAIN_MAX) {
         error = GNUTLS_E_CERTIFICATE_LIST_UNSORTED;
     }
@@ -178,8 +183,8 @@ static bool take_chain(struct tls_identity *identity, const char *path, const gn
         identity->expires_s = gnutls_x509_crt_get_expiration_time(chain[0]);
     }
     for (unsigned i = 0; i < n; i++) {
-        if (error >= 0 &&
-            (error = gnutls_x509_crt_export2(chain[i], GNUTLS_X509_FMT_DER, &identity->der[i])) >= 0) {
+        if (error >= 0 && (error = gnutls_x509_crt_export2(chain[i], GNUTLS_X509_FMT_DER,
+                                                           &identity->der[i])) >= 0) {
             identity->certificates++;
         }
         gnutls_x509_crt_deinit(chain[i]);
@@ -200,17 +205,19 @@ static bool take_key(struct tls_identity *identity, const char *path, const gnut
     }
     size_t id_size = KEY_ID_MAX;
     if (error >= 0) {
-        error = gnutls_x509_privkey_get_key_id(identity->key, GNUTLS_KEYID_USE_SHA256, id->data, &id_size);
+        error = gnutls_x509_privkey_get_key_id(identity->key, GNUTLS_KEYID_USE_SHA256, id->data,
+                                               &id_size);
         id->size = (unsigned)id_size;
     }
     if (error < 0) {
-        snprintf(why, TLS_WHY_MAX, "%.160s: not an unencrypted key in PEM: %s", path, gnutls_strerror(error));
+        snprintf(why, TLS_WHY_MAX, "%.160s: not an unencrypted key in PEM: %s", path,
+                 gnutls_strerror(error));
     }
     return error >= 0;
 }
 
-struct tls_identity *tls_identity_read(const char *cert_path, const char *key_path, bool *world_readable,
-                                       char *why) {
+struct tls_identity *tls_identity_read(const char *cert_path, const char *key_path,
+                                       bool *world_readable, char *why) {
     unsigned char cert_bytes[KEY_ID_MAX], key_bytes[KEY_ID_MAX];
     gnutls_datum_t cert = {0}, key = {0}, cert_id = {cert_bytes, 0}, key_id = {key_bytes, 0};
     struct stat is;
@@ -223,8 +230,8 @@ struct tls_identity *tls_identity_read(const char *cert_path, const char *key_pa
          take_chain(identity, cert_path, &cert, &cert_id, why) &&
          take_key(identity, key_path, &key, &key_id, why);
     if (ok && (cert_id.size != key_id.size || memcmp(cert_bytes, key_bytes, key_id.size) != 0)) {
-        snprintf(why, TLS_WHY_MAX, "%.160s is not the key of the first certificate in %.160s", key_path,
-                 cert_path);
+        snprintf(why, TLS_WHY_MAX, "%.160s is not the key of the first certificate in %.160s",
+                 key_path, cert_path);
         ok = false;
     }
     *world_readable = ok && stat(key_path, &is) == 0 && (is.st_mode & S_IROTH);

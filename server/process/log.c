@@ -40,8 +40,9 @@ void log_line(enum log_level level, const char *msg, const char *format, ...) {
     char line[LINE_MAX_BYTES];
     struct civil now;
     civil_from_us(clock_wall_us(), &now);
-    int n = snprintf(line, sizeof line, "time=%04d-%02d-%02dT%02d:%02d:%02d.%06dZ level=%s msg=\"%s\"", now.year,
-                     now.month, now.day, now.hour, now.minute, now.second, now.us, level_names[level], msg);
+    int n = snprintf(
+        line, sizeof line, "time=%04d-%02d-%02dT%02d:%02d:%02d.%06dZ level=%s msg=\"%s\"", now.year,
+        now.month, now.day, now.hour, now.minute, now.second, now.us, level_names[level], msg);
     if (*format && n < LINE_MAX_BYTES - 2) {
         line[n++] = ' ';
         va_list args;
@@ -52,7 +53,8 @@ void log_line(enum log_level level, const char *msg, const char *format, ...) {
     }
     n = n > LINE_MAX_BYTES - 2 ? LINE_MAX_BYTES - 2 : n;
     line[n++] = '\n';
-    /* One write: lines of several threads do not mix. A log that cannot be written has nobody to tell. */
+    /* One write: lines of several threads do not mix. A log that cannot be written has nobody to
+     * tell. */
     const ssize_t ignored = write(STDERR_FILENO, line, (size_t)n);
     (void)ignored;
 }
@@ -120,8 +122,8 @@ uint64_t log_gate_add(struct log_gate *gate, uint64_t n, int64_t now_us, int64_t
     const uint64_t before = atomic_fetch_add_explicit(&gate->n, n, memory_order_relaxed);
     int64_t next_us = atomic_load_explicit(&gate->next_us, memory_order_relaxed);
     if (before + n == 0 || now_us < next_us ||
-        !atomic_compare_exchange_strong_explicit(&gate->next_us, &next_us, now_us + period_us, memory_order_relaxed,
-                                                 memory_order_relaxed)) {
+        !atomic_compare_exchange_strong_explicit(&gate->next_us, &next_us, now_us + period_us,
+                                                 memory_order_relaxed, memory_order_relaxed)) {
         return 0;
     }
     return atomic_exchange_explicit(&gate->n, 0, memory_order_relaxed);

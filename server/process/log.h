@@ -15,17 +15,21 @@ enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
 void log_set_level(enum log_level level);
 bool log_level_by_name(const char *name, enum log_level *out);
 
-/* Whether lines of that level are written: for who would have to look something up only to tell it. */
+/* Whether lines of that level are written: for who would have to look something up only to tell it.
+ */
 bool log_is_on(enum log_level level);
 
-/* `msg` is the line's constant sentence; format and arguments give the rest, already in key=value form (may be "").
- * Values that may hold blanks or quotes go through log_quote. */
-__attribute__((format(printf, 3, 4))) void log_line(enum log_level level, const char *msg, const char *format, ...);
+/* `msg` is the line's constant sentence; format and arguments give the rest, already in key=value
+ * form (may be ""). Values that may hold blanks or quotes go through log_quote. */
+__attribute__((format(printf, 3, 4))) void log_line(enum log_level level, const char *msg,
+                                                    const char *format, ...);
 
-/* Writes `value` in quotes, with quotes, backslashes and non-printable bytes escaped, cut to cap; returns buf. */
+/* Writes `value` in quotes, with quotes, backslashes and non-printable bytes escaped, cut to cap;
+ * returns buf. */
 const char *log_quote(const char *value, char *buf, size_t cap);
 
-/* The address and port of a client, "127.0.0.1:4711" or "[::1]:4711"; returns buf (LOG_ADDRESS_MAX). */
+/* The address and port of a client, "127.0.0.1:4711" or "[::1]:4711"; returns buf
+ * (LOG_ADDRESS_MAX). */
 #define LOG_ADDRESS_MAX 64
 const char *log_address(const struct sockaddr *address, char *buf);
 
@@ -48,8 +52,8 @@ struct log_gate {
     _Atomic uint64_t n;
 };
 
-/* It happened n times more (or 0: only look). When a line is due: how often it happened since the last one; else 0.
- * Steady clock. Any thread. */
+/* It happened n times more (or 0: only look). When a line is due: how often it happened since the
+ * last one; else 0. Steady clock. Any thread. */
 uint64_t log_gate_add(struct log_gate *gate, uint64_t n, int64_t now_us, int64_t period_us);
 
 #endif

@@ -1,4 +1,5 @@
-/* systemd's readiness and watchdog protocol: one datagram a message, no library (sd_notify(3) documents it as stable). */
+/* systemd's readiness and watchdog protocol: one datagram a message, no library (sd_notify(3)
+ * documents it as stable). */
 #ifndef AFORO_SERVER_PROCESS_NOTIFY_H
 #define AFORO_SERVER_PROCESS_NOTIFY_H
 

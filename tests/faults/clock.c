@@ -1,5 +1,6 @@
-/* Preloaded into aforod by the tests: the wall clock is off by as many microseconds as a mapped file says, or stands still
- * at what it says, and each msync is noted there. The steady clock is left alone, as a real step leaves it.
+/* Preloaded into aforod by the tests: the wall clock is off by as many microseconds as a mapped
+ * file says, or stands still at what it says, and each msync is noted there. The steady clock is
+ * left alone, as a real step leaves it.
  *
  *   DEV_AFORO_CLOCK names the file: int64 offset_us, int64 frozen_us (0: it runs), int64 msyncs */
 #define _GNU_SOURCE

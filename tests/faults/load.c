@@ -1,10 +1,11 @@
-/* The load of the fault tests: keep-alive connections that post single events and batches, and a ledger of what became
- * of each event, by 10 ms window: sent, acknowledged, refused. A lost connection is opened again; what was in flight on it
- * stays "sent", and is never sent a second time, so that acknowledged <= counted <= sent must hold of any exact counter.
+/* The load of the fault tests: keep-alive connections that post single events and batches, and a
+ * ledger of what became of each event, by 10 ms window: sent, acknowledged, refused. A lost
+ * connection is opened again; what was in flight on it stays "sent", and is never sent a second
+ * time, so that acknowledged <= counted <= sent must hold of any exact counter.
  *
- *   load PORT LEDGER [key=value ...]       commands on standard input, one a line, each answered by a line:
- *     pause    no new requests; answered when none is in flight    resume
- *     phase    answered with rate and latencies since the last     tally     stop   (or end of input) */
+ *   load PORT LEDGER [key=value ...]       commands on standard input, one a line, each answered by
+ * a line: pause    no new requests; answered when none is in flight    resume phase    answered
+ * with rate and latencies since the last     tally     stop   (or end of input) */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
@@ -60,7 +61,12 @@ static struct {
     int64_t lines;       /* of the largest batch */
     int64_t past_us, future_us;
     int64_t arrival; /* 1: empty bodies, counted when they arrive; the ledger has sums only */
-} options = {.connections = 16, .seed = 1, .batch_every = 50, .lines = 200, .past_us = 20000000, .future_us = 2000000};
+} options = {.connections = 16,
+             .seed = 1,
+             .batch_every = 50,
+             .lines = 200,
+             .past_us = 20000000,
+             .future_us = 2000000};
 
 static struct connection *connections;
 static struct entry *ledger;
@@ -97,7 +103,7 @@ __attribute__((noreturn)) static void die(const char *what) {
     exit(EXIT_FAILURE);
 }
 
-/* ---- latencies: buckets of 1/16 of a power of two ------------------------------------------------------------- */
+/* ---- latencies: buckets of 1/16 of a power of two ---- */
 
 static size_t bucket_of(uint64_t us) {
     if (us < 16) {
@@ -131,9 +137,10 @@ static void phase_begin(void) {
 
 static void phase_print(void) {
     const double seconds = (double)(clock_us(CLOCK_MONOTONIC) - phase_start_us) / 1e6;
-    printf("phase seconds=%.3f requests=%" PRIu64 " rate=%.0f p50_us=%" PRIu64 " p99_us=%" PRIu64 " max_us=%" PRIu64 "\n",
-           seconds, phase_requests, (double)phase_requests / seconds, percentile_us(0.50), percentile_us(0.99),
-           phase_max_us);
+    printf("phase seconds=%.3f requests=%" PRIu64 " rate=%.0f p50_us=%" PRIu64 " p99_us=%" PRIu64
+           " max_us=%" PRIu64 "\n",
+           seconds, phase_requests, (double)phase_requests / seconds, percentile_us(0.50),
+           percentile_us(0.99), phase_max_us);
 }
 
 static void phase_note(uint64_t us) {
@@ -142,12 +149,14 @@ static void phase_note(uint64_t us) {
     phase_max_us = us > phase_max_us ? us : phase_max_us;
 }
 
-/* ---- making a request ---------------------------------------------------------------------------------------------- */
+/* ---- making a request ---- */
 
 static int64_t event_time_us(void) {
     const int64_t now = clock_us(CLOCK_REALTIME);
     const int64_t kind = random_below(10);
-    int64_t t = kind < 6 ? now : kind < 9 ? now - random_below(options.past_us) : now + random_below(options.future_us);
+    int64_t t = kind < 6   ? now
+                : kind < 9 ? now - random_below(options.past_us)
+                           : now + random_below(options.future_us);
     if (random_below(8) == 0) { /* right at a window's edge, on either side of it */
         t = t / WINDOW_US * WINDOW_US - random_below(2);
     }
@@ -162,12 +171,14 @@ static size_t write_time(int64_t us, char *out) {
         return (size_t)sprintf(out, "%" PRId64, us);
     case 1:
         gmtime_r(&s, &tm);
-        return (size_t)sprintf(out, "%04d-%02d-%02dT%02d:%02d:%02d.%06dZ", tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday,
-                               tm.tm_hour, tm.tm_min, tm.tm_sec, (int)(us % 1000000));
+        return (size_t)sprintf(out, "%04d-%02d-%02dT%02d:%02d:%02d.%06dZ", tm.tm_year + 1900,
+                               tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec,
+                               (int)(us % 1000000));
     default:
         gmtime_r(&s, &tm);
-        return (size_t)sprintf(out, "%04d-%02d-%02d %02d:%02d:%02d.%06d", tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday,
-                               tm.tm_hour, tm.tm_min, tm.tm_sec, (int)(us % 1000000));
+        return (size_t)sprintf(out, "%04d-%02d-%02d %02d:%02d:%02d.%06d", tm.tm_year + 1900,
+                               tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec,
+                               (int)(us % 1000000));
     }
 }
 
@@ -197,14 +208,15 @@ static void make_request(struct connection *c) {
     }
     tally.sent += c->windows;
     tally.requests++;
-    c->out_len = (size_t)sprintf(c->out, "POST %s HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: %zu\r\n\r\n",
-                                 c->batch ? "/events" : "/", len);
+    c->out_len = (size_t)sprintf(
+        c->out, "POST %s HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: %zu\r\n\r\n",
+        c->batch ? "/events" : "/", len);
     memcpy(c->out + c->out_len, body, len);
     c->out_len += len;
     c->out_done = c->in_len = 0;
 }
 
-/* ---- connections ------------------------------------------------------------------------------------------------------ */
+/* ---- connections ---- */
 
 static void watch(struct connection *c, int operation, uint32_t events) {
     struct epoll_event event = {.events = events, .data.ptr = c};
@@ -225,8 +237,9 @@ static void lose(struct connection *c) {
 }
 
 static void open_again(struct connection *c) {
-    const struct sockaddr_in to = {
-        .sin_family = AF_INET, .sin_port = htons((uint16_t)options.port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    const struct sockaddr_in to = {.sin_family = AF_INET,
+                                   .sin_port = htons((uint16_t)options.port),
+                                   .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     const int on = 1;
     c->fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (c->fd < 0) {
@@ -263,7 +276,7 @@ static void send_request(struct connection *c) {
     push(c);
 }
 
-/* ---- answers ---------------------------------------------------------------------------------------------------------- */
+/* ---- answers ---- */
 
 static void take(struct connection *c, uint32_t i, bool acked) {
     struct entry *entry = &ledger[c->window[i]];
@@ -273,7 +286,8 @@ static void take(struct connection *c, uint32_t i, bool acked) {
     tally.refused += !acked;
 }
 
-/* Of a batch the first ten refused lines are named; when there are more, nobody can say which: "unsure". */
+/* Of a batch the first ten refused lines are named; when there are more, nobody can say which:
+ * "unsure". */
 static void take_batch(struct connection *c, const char *body) {
     static bool refused[LINES_MAX];
     const char *at = strstr(body, "\"rejected\":");
@@ -351,13 +365,14 @@ static void handle(struct connection *c, uint32_t events) {
     }
 }
 
-/* ---- commands ----------------------------------------------------------------------------------------------------------- */
+/* ---- commands ---- */
 
 static void tally_print(const char *word) {
-    printf("%s requests=%" PRIu64 " sent=%" PRIu64 " acked=%" PRIu64 " refused=%" PRIu64 " unsure=%" PRIu64 " lost=%" PRIu64
-           " other=%" PRIu64 " connects=%" PRIu64 " connects_failed=%" PRIu64 "\n",
-           word, tally.requests, tally.sent, tally.acked, tally.refused, tally.unsure, tally.lost, tally.other,
-           tally.connects, tally.connects_failed);
+    printf("%s requests=%" PRIu64 " sent=%" PRIu64 " acked=%" PRIu64 " refused=%" PRIu64
+           " unsure=%" PRIu64 " lost=%" PRIu64 " other=%" PRIu64 " connects=%" PRIu64
+           " connects_failed=%" PRIu64 "\n",
+           word, tally.requests, tally.sent, tally.acked, tally.refused, tally.unsure, tally.lost,
+           tally.other, tally.connects, tally.connects_failed);
 }
 
 static void command(const char *line) {
@@ -389,13 +404,14 @@ static void read_commands(void) {
     }
     len += (size_t)n;
     text[len] = '\0';
-    for (char *end; (end = strchr(text, '\n')); len -= (size_t)(end + 1 - text), memmove(text, end + 1, len + 1)) {
+    for (char *end; (end = strchr(text, '\n'));
+         len -= (size_t)(end + 1 - text), memmove(text, end + 1, len + 1)) {
         *end = '\0';
         command(text);
     }
 }
 
-/* ---- the loop ------------------------------------------------------------------------------------------------------------- */
+/* ---- the loop ---- */
 
 /* Opens and sends what is due; returns how many requests are in flight. */
 static int drive(int64_t now_us) {
@@ -428,7 +444,8 @@ static void run(void) {
         }
         const int64_t now_us = clock_us(CLOCK_MONOTONIC);
         tokens += (double)(now_us - last_us) * (double)options.rate / 1e6;
-        tokens = tokens < options.connections ? tokens : options.connections; /* what was missed is not made up for */
+        /* what was missed is not made up for */
+        tokens = tokens < options.connections ? tokens : options.connections;
         last_us = now_us;
         const int waiting = drive(now_us);
         if (pause_asked && waiting == 0) {
@@ -446,8 +463,9 @@ static bool option(const char *word) {
     static const struct {
         const char *name;
         int64_t *value;
-    } numbers[] = {{"rate", &options.rate},       {"batch_every", &options.batch_every}, {"lines", &options.lines},
-                   {"past_us", &options.past_us}, {"future_us", &options.future_us},     {"arrival", &options.arrival}};
+    } numbers[] = {{"rate", &options.rate},           {"batch_every", &options.batch_every},
+                   {"lines", &options.lines},         {"past_us", &options.past_us},
+                   {"future_us", &options.future_us}, {"arrival", &options.arrival}};
     const char *value = strchr(word, '=');
     if (!value) {
         return false;
@@ -474,8 +492,8 @@ static void write_ledger(const char *path) {
     }
     for (size_t i = 0; i < ledger_size; i++) {
         if (ledger[i].sent) {
-            fprintf(file, "%" PRId64 " %u %u %u\n", (ledger_first + (int64_t)i) * WINDOW_US, ledger[i].sent,
-                    ledger[i].acked, ledger[i].refused);
+            fprintf(file, "%" PRId64 " %u %u %u\n", (ledger_first + (int64_t)i) * WINDOW_US,
+                    ledger[i].sent, ledger[i].acked, ledger[i].refused);
         }
     }
     if (fclose(file)) {
@@ -489,12 +507,14 @@ int main(int argc, char **argv) {
         ok = option(argv[i]);
     }
     if (!ok || options.lines < 1 || options.lines > LINES_MAX) {
-        fprintf(stderr, "load PORT LEDGER [connections=N rate=N batch_every=N lines=N past_us=N future_us=N arrival=1 seed=N]\n");
+        fprintf(stderr, "load PORT LEDGER [connections=N rate=N batch_every=N lines=N past_us=N "
+                        "future_us=N arrival=1 seed=N]\n");
         return 2;
     }
     setvbuf(stdout, NULL, _IOLBF, 0);
     ledger_first = (clock_us(CLOCK_REALTIME) - options.past_us) / WINDOW_US - 100;
-    ledger_size = (size_t)((LEDGER_S * INT64_C(1000000) + options.past_us + options.future_us) / WINDOW_US);
+    ledger_size =
+        (size_t)((LEDGER_S * INT64_C(1000000) + options.past_us + options.future_us) / WINDOW_US);
     ledger = calloc(ledger_size, sizeof *ledger);
     connections = calloc((size_t)options.connections, sizeof *connections);
     epoll_fd = epoll_create1(EPOLL_CLOEXEC);

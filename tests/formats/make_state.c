@@ -1,6 +1,6 @@
-/* Makes the state file that is kept as state_v1.aforo: make_state DIR writes DIR/counters.aforo. To be run
- * once for each format version, by the program of that version; the file is kept, and its numbers must be
- * read for ever. */
+/* Makes the state file that is kept as state_v1.aforo: make_state DIR writes DIR/counters.aforo. To
+ * be run once for each format version, by the program of that version; the file is kept, and its
+ * numbers must be read for ever. */
 #include "counters/counters.h"
 #include "tests/formats/state_v1.h"
 

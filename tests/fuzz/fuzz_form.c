@@ -1,5 +1,5 @@
-/* Any bytes as a form body: in pieces it means what it means whole. The first byte says how large the pieces
- * are. */
+/* Any bytes as a form body: in pieces it means what it means whole. The first byte says how large
+ * the pieces are. */
 #include "ingest/form.h"
 
 #include <stdlib.h>
@@ -31,8 +31,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     /* Where the value may be missing, only what has none is another outcome. */
     char optional_why[FORM_WHY_MAX] = "";
     int64_t optional_us = 1;
-    const enum form_outcome optional = form_end_optional(&form, FORM_BODY, &optional_us, optional_why);
-    const bool same = optional == whole && optional_us == whole_us && strcmp(optional_why, whole_why) == 0;
+    const enum form_outcome optional =
+        form_end_optional(&form, FORM_BODY, &optional_us, optional_why);
+    const bool same =
+        optional == whole && optional_us == whole_us && strcmp(optional_why, whole_why) == 0;
     if (!same && (optional != FORM_EMPTY || whole != FORM_MALFORMED || form_has_value(&form))) {
         abort();
     }

@@ -1,6 +1,6 @@
-/* Any bytes as a stream of lines, in pieces: the events, line numbers and reasons are those of the whole body
- * cut at its line ends. The first byte says how the pieces are cut: all of one size, or growing and
- * shrinking. */
+/* Any bytes as a stream of lines, in pieces: the events, line numbers and reasons are those of the
+ * whole body cut at its line ends. The first byte says how the pieces are cut: all of one size, or
+ * growing and shrinking. */
 #include "tests/unit/ingest/lines_reference.h"
 
 #include <stdlib.h>

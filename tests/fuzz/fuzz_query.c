@@ -1,5 +1,6 @@
-/* Any query string of /counts, over any few counts: what the pages make of it is what a look at every single window says.
- * The first bytes are counts of windows (0 to 255), up to a 0xff; the rest is the query string. */
+/* Any query string of /counts, over any few counts: what the pages make of it is what a look at
+ * every single window says. The first bytes are counts of windows (0 to 255), up to a 0xff; the
+ * rest is the query string. */
 #include "server/http/pages.c"
 
 #include <stdint.h>
@@ -19,7 +20,8 @@ static uint8_t count[WINDOWS_MAX];
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 /* Stands in for the library's. */
-const char *MHD_lookup_connection_value(struct MHD_Connection *connection, enum MHD_ValueKind kind, const char *key) {
+const char *MHD_lookup_connection_value(struct MHD_Connection *connection, enum MHD_ValueKind kind,
+                                        const char *key) {
     (void)connection;
     (void)kind;
     for (size_t i = 0; i < arguments; i++) {
@@ -64,8 +66,8 @@ static bool plain_find(const struct query *query, int64_t now_us, int64_t *first
     int64_t from = INT64_MAX, to = INT64_MIN;
     for (int64_t window = base; window < base + WINDOWS_MAX; window++) {
         const int64_t start = window * width;
-        const bool inside = (query->from_us <= 0 || start >= query->from_us) && start < query->to_us &&
-                            (query->partial || start + width <= now_us);
+        const bool inside = (query->from_us <= 0 || start >= query->from_us) &&
+                            start < query->to_us && (query->partial || start + width <= now_us);
         if (inside && count_at(query->resolution, window)) {
             from = window < from ? window : from;
             to = window;
@@ -114,8 +116,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     char why[192] = "";
     if (read_arguments(NULL, &asked, why, sizeof why)) {
         const int64_t base = BASE_US / resolution_table[r].width_us;
-        const struct query_reader reader = {.read = read_counts, .oldest = base, .newest = base + WINDOWS_MAX - 1,
-                                            .kept = base};
+        const struct query_reader reader = {
+            .read = read_counts, .oldest = base, .newest = base + WINDOWS_MAX - 1, .kept = base};
         int64_t first = 0, n = 0, plain_first = 0, plain_n = 0;
         const enum query_outcome outcome = query_find(&asked.query, &reader, now_us, &first, &n);
         const bool any = plain_find(&asked.query, now_us, &plain_first, &plain_n);
@@ -123,7 +125,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         check(!any || (first == plain_first && n == plain_n));
     } else {
         const size_t len = strnlen(why, sizeof why);
-        check(len > 1 && len < sizeof why && !strchr(why, '\n')); /* its line end is the answer's matter */
+        /* its line end is the answer's matter */
+        check(len > 1 && len < sizeof why && !strchr(why, '\n'));
     }
     free(text);
     return 0;

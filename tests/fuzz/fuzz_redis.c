@@ -1,6 +1,7 @@
-/* Any bytes as the answers of Redis, its Sentinels and its Clusters, to the store as the server uses it and to the reader of
- * the console. hiredis is the real one; connections end in a socket whose other end has written the answers already. The
- * input: which kind, then what each new connection answers, up to a 0xff. */
+/* Any bytes as the answers of Redis, its Sentinels and its Clusters, to the store as the server
+ * uses it and to the reader of the console. hiredis is the real one; connections end in a socket
+ * whose other end has written the answers already. The input: which kind, then what each new
+ * connection answers, up to a 0xff. */
 #include "redis/reader.h"
 #include "server/flush/store_redis.h"
 
@@ -31,7 +32,7 @@ static void check_at(bool holds, int line) {
 }
 #define check(holds) check_at(holds, __LINE__)
 
-/* ---- in place of the network ------------------------------------------------------------------------------- */
+/* ---- in place of the network ---- */
 
 /* nanosleep of the files under test: see CMakeLists.txt. */
 int no_sleep(const struct timespec *time, struct timespec *left) {
@@ -48,7 +49,8 @@ static redisContext *answering(void) {
     check(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0);
     const uint8_t *end = memchr(answers, 0xff, (size_t)(answers_end - answers));
     end = end ? end : answers_end;
-    check(send(ends[1], answers, (size_t)(end - answers), MSG_NOSIGNAL | MSG_DONTWAIT) == end - answers);
+    check(send(ends[1], answers, (size_t)(end - answers), MSG_NOSIGNAL | MSG_DONTWAIT) ==
+          end - answers);
     check(shutdown(ends[1], SHUT_WR) == 0);
     answers = end == answers_end ? end : end + 1;
     peer[peers++] = ends[1];
@@ -73,7 +75,7 @@ int redisEnableKeepAlive(redisContext *c) {
     return REDIS_OK; /* not for this kind of socket */
 }
 
-/* ---- what is done with the answers -------------------------------------------------------------------------- */
+/* ---- what is done with the answers ---- */
 
 static void note_part(void *cls, const struct store_part *part) {
     const int64_t *chunk = cls;
@@ -132,7 +134,8 @@ static void use_notes(struct store *store, char *why) {
     }
     for (int tell = 0; tell < 2; tell++) {
         *why = '\0';
-        if (tell ? !store->ops->tell_loss(store, &number, why) : !store->ops->sums(store, NULL, 0, NULL, &number, why)) {
+        if (tell ? !store->ops->tell_loss(store, &number, why)
+                 : !store->ops->sums(store, NULL, 0, NULL, &number, why)) {
             check_why(why);
         }
     }
@@ -171,7 +174,8 @@ static void use_reader(const char *text) {
     check(redis_url_parse(text, &url, why));
     struct link *link = link_new(&url, 50);
     check(link);
-    if (!link_connect(link, why) || !reader_exists(link, RESOLUTION_1S, CHUNK / 60, 3, exists, why) ||
+    if (!link_connect(link, why) ||
+        !reader_exists(link, RESOLUTION_1S, CHUNK / 60, 3, exists, why) ||
         !reader_chunk_totals(link, RESOLUTION_10MS, CHUNK, 3, counts, why)) {
         check_why(why);
     }
@@ -179,8 +183,8 @@ static void use_reader(const char *text) {
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-    static const char *const url[] = {"redis://127.0.0.1", "redis://u:p@127.0.0.1:1/2", "redis+sentinel://:p@a,b/master",
-                                      "redis+cluster://a:1,b:2"};
+    static const char *const url[] = {"redis://127.0.0.1", "redis://u:p@127.0.0.1:1/2",
+                                      "redis+sentinel://:p@a,b/master", "redis+cluster://a:1,b:2"};
     if (size < 1 || size > 60000) {
         return 0;
     }

@@ -1,6 +1,7 @@
-/* A state file with anything written into it: it is refused, or opened and whole. Never a crash, never sums that disagree.
- * The input is a list of edits to a good file (place, value), and what to do with it: see below. Some edits would only meet
- * the header's checksum; so it is made right again when asked. */
+/* A state file with anything written into it: it is refused, or opened and whole. Never a crash,
+ * never sums that disagree. The input is a list of edits to a good file (place, value), and what to
+ * do with it: see below. Some edits would only meet the header's checksum; so it is made right
+ * again when asked. */
 #include "counters/state_file.c"
 
 #define EDIT_BYTES 5
@@ -44,7 +45,8 @@ int LLVMFuzzerInitialize(int *argc, char ***argv) {
     (void)argc;
     (void)argv;
     char why[COUNTERS_WHY_MAX];
-    snprintf(dir, sizeof dir, "%s/aforo-fuzz-XXXXXX", access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
+    snprintf(dir, sizeof dir, "%s/aforo-fuzz-XXXXXX",
+             access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
     check(mkdtemp(dir));
     snprintf(path, sizeof path, "%s/%s", dir, STATE_FILE_NAME);
     atexit(clean_up);
@@ -77,11 +79,13 @@ static void read_all(const struct counters *counters) {
         if (!counters_span(counters, (enum resolution)r, &oldest, &newest)) {
             continue;
         }
-        check(oldest <= newest || !counters->header.clean); /* of a server that was killed, and had its file changed */
+        /* of a server that was killed, and had its file changed */
+        check(oldest <= newest || !counters->header.clean);
         for (int64_t chunk = newest; chunk >= oldest && chunk > newest - 100; chunk--) {
             uint64_t count[SLOTS_MAX], sum = 0;
-            counters_read(counters, (enum resolution)r, chunk_first_window((enum resolution)r, chunk),
-                          resolution_table[r].slots, count);
+            counters_read(counters, (enum resolution)r,
+                          chunk_first_window((enum resolution)r, chunk), resolution_table[r].slots,
+                          count);
             for (uint32_t i = 0; i < resolution_table[r].slots; i++) {
                 sum += count[i];
             }
@@ -103,7 +107,8 @@ static void open_to_read(void) {
     counters_close(counters);
 }
 
-/* Whatever was mended, afterwards everything agrees, and what was closed in order opens again unchanged. */
+/* Whatever was mended, afterwards everything agrees, and what was closed in order opens again
+ * unchanged. */
 static void open_to_write(unsigned workers, bool killed) {
     char why[COUNTERS_WHY_MAX] = "";
     uint64_t repaired = 0;
@@ -119,8 +124,9 @@ static void open_to_write(unsigned workers, bool killed) {
     struct shard *shard = counters_worker_shard(counters, 0);
     shard_set_now_owner(shard, FUZZ_NOW_US + US_PER_S);
     shard_add_owner(shard, FUZZ_NOW_US + US_PER_S);
-    /* In the file of a killed process a coarser chunk without an epoch is one that was being recycled, and its counts are
-     * given up. Somebody who wipes just that word makes the next event disagree with the older ones of its window. */
+    /* In the file of a killed process a coarser chunk without an epoch is one that was being
+     * recycled, and its counts are given up. Somebody who wipes just that word makes the next event
+     * disagree with the older ones of its window. */
     const bool whole = counters_verify(counters, why);
     check(whole || killed);
     counters_tally(counters, &before);
@@ -137,7 +143,8 @@ static void open_to_write(unsigned workers, bool killed) {
 
 static void edit(unsigned char *file, const uint8_t *data, size_t size) {
     for (size_t at = 0; at + EDIT_BYTES <= size; at += EDIT_BYTES) {
-        const size_t place = ((size_t)data[at] << 16 | (size_t)data[at + 1] << 8 | data[at + 2]) % good_bytes;
+        const size_t place =
+            ((size_t)data[at] << 16 | (size_t)data[at + 1] << 8 | data[at + 2]) % good_bytes;
         switch (data[at + 3] & 3) {
         case 0:
             file[place] = data[at + 4];
@@ -155,8 +162,8 @@ static void edit(unsigned char *file, const uint8_t *data, size_t size) {
     }
 }
 
-/* First byte: 1 the checksum is made right; 2 not closed in order; 4 of another boot; 8 the bytes are the file itself;
- * 16 cut short; 32 to be opened with more shards. */
+/* First byte: 1 the checksum is made right; 2 not closed in order; 4 of another boot; 8 the bytes
+ * are the file itself; 16 cut short; 32 to be opened with more shards. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (size < 2) {
         return 0;

@@ -1,5 +1,5 @@
-/* Any bytes as a timestamp: the fast way says what the plain one says, and the reason of a refusal is
- * printable. */
+/* Any bytes as a timestamp: the fast way says what the plain one says, and the reason of a refusal
+ * is printable. */
 #include "ingest/timestamp.h"
 
 #include <stdlib.h>

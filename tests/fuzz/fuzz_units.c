@@ -1,4 +1,5 @@
-/* Any text as a duration and as a size: the same as a plain reading of digits and a unit, which cannot overflow. */
+/* Any text as a duration and as a size: the same as a plain reading of digits and a unit, which
+ * cannot overflow. */
 #include "counters/time/units.h"
 
 #include <stdlib.h>
@@ -9,9 +10,9 @@ struct unit {
     int64_t factor;
 };
 
-static const struct unit durations[] = {{"us", 1},           {"ms", 1000},           {"s", 1000000},
-                                        {"m", 60000000},     {"min", 60000000},      {"h", 3600000000},
-                                        {"d", 86400000000},  {NULL, 0}};
+static const struct unit durations[] = {{"us", 1},          {"ms", 1000},      {"s", 1000000},
+                                        {"m", 60000000},    {"min", 60000000}, {"h", 3600000000},
+                                        {"d", 86400000000}, {NULL, 0}};
 static const struct unit sizes[] = {{"", 1},
                                     {"B", 1},
                                     {"k", 1024},

@@ -1,4 +1,5 @@
-/* Any text as the URL of a Redis: what is accepted is within bounds, and says again what it says. */
+/* Any text as the URL of a Redis: what is accepted is within bounds, and says again what it says.
+ */
 #include "redis/url.h"
 
 #include <stdint.h>

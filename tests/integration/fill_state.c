@@ -1,5 +1,6 @@
-/* Makes and fills a state file, for tests of those who read it: each line of standard input is an event time
- * in microseconds and a number of events; "ok" answers it. The file stays open until standard input ends. */
+/* Makes and fills a state file, for tests of those who read it: each line of standard input is an
+ * event time in microseconds and a number of events; "ok" answers it. The file stays open until
+ * standard input ends. */
 #include "counters/counters.h"
 
 #include <inttypes.h>

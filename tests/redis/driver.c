@@ -29,9 +29,10 @@ void driver_begin(struct driver *driver, struct store *store) {
     *driver = (struct driver){.store = store};
     for (unsigned i = 0; i < DRIVER_CHUNKS; i++) {
         const enum resolution r = resolution_of(i);
-        driver->chunk[i] = (struct store_chunk){.place = {r, FIRST_US / chunk_width_us(r) + i / RESOLUTIONS},
-                                                .n = 2,
-                                                .slot = {7, (uint8_t)(resolution_table[r].slots - 1)}};
+        driver->chunk[i] =
+            (struct store_chunk){.place = {r, FIRST_US / chunk_width_us(r) + i / RESOLUTIONS},
+                                 .n = 2,
+                                 .slot = {7, (uint8_t)(resolution_table[r].slots - 1)}};
         driver->acked[i] = true;
     }
 }
@@ -54,8 +55,8 @@ static void forget(struct driver *driver) {
     }
 }
 
-/* One pipeline of what is not acknowledged from chunk `first` on; returns where the next begins. *lost: the store has less of a
- * chunk than it had acknowledged. */
+/* One pipeline of what is not acknowledged from chunk `first` on; returns where the next begins.
+ * *lost: the store has less of a chunk than it had acknowledged. */
 static unsigned send_some(struct driver *driver, unsigned first, bool *lost) {
     struct store_chunk batch[STORE_SEND_MAX];
     struct store_ack ack[STORE_SEND_MAX];
@@ -114,8 +115,8 @@ void driver_settle(struct driver *driver, int64_t timeout_ms) {
             lab_sleep_ms(20);
         }
     } while (unacknowledged(driver) && lab_now_ms() < end);
-    ck_assert_msg(!unacknowledged(driver), "%u chunks are not acknowledged: %s", unacknowledged(driver),
-                  driver->why);
+    ck_assert_msg(!unacknowledged(driver), "%u chunks are not acknowledged: %s",
+                  unacknowledged(driver), driver->why);
 }
 
 struct compared {
@@ -127,7 +128,8 @@ static uint64_t counted(const struct driver *driver, enum resolution r, int64_t 
     for (unsigned i = 0; i < DRIVER_CHUNKS; i++) {
         const struct store_chunk *chunk = &driver->chunk[i];
         for (uint32_t slot = 0; slot < chunk->n; slot++) {
-            if (chunk->place.resolution == r && chunk_first_window(r, chunk->place.chunk) + chunk->slot[slot] == window) {
+            if (chunk->place.resolution == r &&
+                chunk_first_window(r, chunk->place.chunk) + chunk->slot[slot] == window) {
                 return chunk->count[slot];
             }
         }
@@ -139,8 +141,9 @@ static void compare_part(void *cls, const struct store_part *part) {
     struct compared *compared = cls;
     uint64_t sum = 0;
     for (uint32_t slot = 0; slot < resolution_table[part->place.resolution].slots; slot++) {
-        const uint64_t expected = counted(compared->driver, part->place.resolution,
-                                          chunk_first_window(part->place.resolution, part->place.chunk) + slot);
+        const uint64_t expected =
+            counted(compared->driver, part->place.resolution,
+                    chunk_first_window(part->place.resolution, part->place.chunk) + slot);
         ck_assert_uint_eq(part->count[slot], expected);
         compared->windows += part->count[slot] > 0;
         sum += expected;
@@ -157,9 +160,11 @@ static void check_sums(struct driver *driver) {
         for (; n < STORE_SEND_MAX && i + n < DRIVER_CHUNKS; n++) {
             places[n] = driver->chunk[i + n].place;
         }
-        ck_assert_msg(driver->store->ops->sums(driver->store, places, n, sums, NULL, driver->why), "%s", driver->why);
+        ck_assert_msg(driver->store->ops->sums(driver->store, places, n, sums, NULL, driver->why),
+                      "%s", driver->why);
         for (size_t at = 0; at < n; at++) {
-            ck_assert_uint_eq(sums[at], driver->chunk[i + at].count[0] + driver->chunk[i + at].count[1]);
+            ck_assert_uint_eq(sums[at],
+                              driver->chunk[i + at].count[0] + driver->chunk[i + at].count[1]);
         }
     }
 }
@@ -173,7 +178,8 @@ void driver_check(struct driver *driver, const char *url) {
     unsigned windows = 0;
     struct compared compared = {.driver = driver};
     for (unsigned i = 0; i < DRIVER_CHUNKS; i++) {
-        windows += (driver->chunk[i].count[0] > 0 ? 1u : 0u) + (driver->chunk[i].count[1] > 0 ? 1u : 0u);
+        windows +=
+            (driver->chunk[i].count[0] > 0 ? 1u : 0u) + (driver->chunk[i].count[1] > 0 ? 1u : 0u);
     }
     for (int r = 0; r < RESOLUTIONS; r++) {
         const enum resolution res = (enum resolution)r;
@@ -184,9 +190,9 @@ void driver_check(struct driver *driver, const char *url) {
         for (uint32_t i = 0; i < n * slots; i++) {
             ck_assert_uint_eq(counts[i], counted(driver, res, chunk_first_window(res, first) + i));
         }
-        ck_assert_msg(
-            driver->store->ops->read_back(driver->store, res, first, n, compare_part, &compared, why), "%s",
-            why);
+        ck_assert_msg(driver->store->ops->read_back(driver->store, res, first, n, compare_part,
+                                                    &compared, why),
+                      "%s", why);
     }
     ck_assert_uint_eq(compared.windows, windows);
     check_sums(driver);

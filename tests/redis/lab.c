@@ -76,16 +76,15 @@ int lab_free_port(void) {
     return ntohs(address.sin_port);
 }
 
-/* ---- processes
- * ----------------------------------------------------------------------------------------------------- */
+/* ---- processes ---- */
 
 static void write_config(const struct lab_server *server) {
     char path[LAB_PATH_MAX + 16];
     snprintf(path, sizeof path, "%s/redis.conf", server->dir);
     FILE *file = fopen(path, "we");
     ck_assert_ptr_nonnull(file);
-    fprintf(file, "bind 127.0.0.1\nport %d\ndir %s\nlogfile %s/log\nprotected-mode no\n", server->port,
-            server->dir, server->dir);
+    fprintf(file, "bind 127.0.0.1\nport %d\ndir %s\nlogfile %s/log\nprotected-mode no\n",
+            server->port, server->dir, server->dir);
     if (!server->sentinel) {
         fprintf(file, "save \"\"\nappendonly no\nunixsocket %s/socket\n", server->dir);
     }
@@ -148,8 +147,8 @@ static void start(struct lab_server *server, const char *settings, bool sentinel
     char password[sizeof server->password];
     memcpy(password, server->password, sizeof password);
     for (int i = 0; i < START_TRIES; i++) {
-        *server =
-            (struct lab_server){.port = lab_free_port(), .bus_port = lab_free_port(), .sentinel = sentinel};
+        *server = (struct lab_server){
+            .port = lab_free_port(), .bus_port = lab_free_port(), .sentinel = sentinel};
         memcpy(server->password, password, sizeof password);
         snprintf(server->settings, sizeof server->settings, "%s", settings ? settings : "");
         snprintf(server->dir, sizeof server->dir, "%s/%d-%d", lab_dir, (int)getpid(), server->port);
@@ -158,7 +157,8 @@ static void start(struct lab_server *server, const char *settings, bool sentinel
             return;
         }
     }
-    ck_abort_msg("redis-server does not start: see %s/log (is redis-server installed?)", server->dir);
+    ck_abort_msg("redis-server does not start: see %s/log (is redis-server installed?)",
+                 server->dir);
 }
 
 void lab_start(struct lab_server *server, const char *settings) {
@@ -196,15 +196,15 @@ void lab_signal(const struct lab_server *server, int signal) {
     ck_assert_int_eq(kill(server->pid, signal), 0);
 }
 
-/* ---- commands
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- commands ---- */
 
 /* Sentinel closes the connections of a server whose role it changes: then once more. */
 static redisReply *command(struct lab_server *server, const char *format, va_list words) {
     va_list again;
     va_copy(again, words);
     redisReply *reply = redisvCommand(server->control, format, words);
-    if (!reply && server->control->err == REDIS_ERR_EOF && redisReconnect(server->control) == REDIS_OK) {
+    if (!reply && server->control->err == REDIS_ERR_EOF &&
+        redisReconnect(server->control) == REDIS_OK) {
         reply = redisvCommand(server->control, format, again);
     }
     va_end(again);
@@ -225,7 +225,8 @@ void lab_do(struct lab_server *server, const char *format, ...) {
     va_start(words, format);
     redisReply *reply = command(server, format, words);
     va_end(words);
-    ck_assert_msg(reply->type != REDIS_REPLY_ERROR, "port %d: %s: %s", server->port, format, reply->str);
+    ck_assert_msg(reply->type != REDIS_REPLY_ERROR, "port %d: %s: %s", server->port, format,
+                  reply->str);
     freeReplyObject(reply);
 }
 
@@ -234,7 +235,8 @@ long long lab_number(struct lab_server *server, const char *format, ...) {
     va_start(words, format);
     redisReply *reply = command(server, format, words);
     va_end(words);
-    ck_assert_msg(reply->type != REDIS_REPLY_ERROR, "port %d: %s: %s", server->port, format, reply->str);
+    ck_assert_msg(reply->type != REDIS_REPLY_ERROR, "port %d: %s: %s", server->port, format,
+                  reply->str);
     const long long n = reply->type == REDIS_REPLY_INTEGER  ? reply->integer
                         : reply->type == REDIS_REPLY_STRING ? atoll(reply->str)
                                                             : 0;
@@ -252,8 +254,7 @@ void lab_text(struct lab_server *server, char *buf, size_t cap, const char *form
     freeReplyObject(reply);
 }
 
-/* ---- the proxy that loses replies
- * ------------------------------------------------------------------------------------ */
+/* ---- the proxy that loses replies ---- */
 
 struct lab_proxy {
     int listener, to_port;
@@ -262,8 +263,9 @@ struct lab_proxy {
 };
 
 static int connect_to(int port) {
-    struct sockaddr_in address = {
-        .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK), .sin_port = htons((uint16_t)port)};
+    struct sockaddr_in address = {.sin_family = AF_INET,
+                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+                                  .sin_port = htons((uint16_t)port)};
     const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (fd >= 0 && connect(fd, (struct sockaddr *)&address, sizeof address)) {
         close(fd);

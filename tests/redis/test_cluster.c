@@ -1,4 +1,5 @@
-/* The store and six real cluster nodes: failovers, a slot that moves under load, a node gone for good. */
+/* The store and six real cluster nodes: failovers, a slot that moves under load, a node gone for
+ * good. */
 #include "redis/cluster.h"
 #include "redis/link.h"
 #include "redis/reader.h"
@@ -46,12 +47,14 @@ static bool sees_all(struct lab_server *at) {
 
 static bool is_linked_replica(struct lab_server *at) {
     redisReply *info = lab_command(at, "INFO replication");
-    const bool linked = strstr(info->str, "role:slave") && strstr(info->str, "master_link_status:up");
+    const bool linked =
+        strstr(info->str, "role:slave") && strstr(info->str, "master_link_status:up");
     freeReplyObject(info);
     return linked;
 }
 
-static void wait_until(bool (*ready)(struct lab_server *at), struct lab_server *at, const char *what) {
+static void wait_until(bool (*ready)(struct lab_server *at), struct lab_server *at,
+                       const char *what) {
     for (const int64_t end = lab_now_ms() + SETTLE_MS; lab_now_ms() < end; lab_sleep_ms(30)) {
         if (ready(at)) {
             return;
@@ -63,8 +66,9 @@ static void wait_until(bool (*ready)(struct lab_server *at), struct lab_server *
 /* The first three are masters of a third of the slots each, node i + 3 is the replica of node i. */
 static void setup(void) {
     for (int i = 0; i < NODES; i++) {
-        lab_start(&node[i], "cluster-enabled yes\ncluster-node-timeout 1000\nrepl-diskless-sync-delay 0\n"
-                            "cluster-replica-validity-factor 0");
+        lab_start(&node[i],
+                  "cluster-enabled yes\ncluster-node-timeout 1000\nrepl-diskless-sync-delay 0\n"
+                  "cluster-replica-validity-factor 0");
         lab_text(&node[i], id[i], ID_MAX, "CLUSTER MYID");
     }
     for (int i = 0; i < MASTERS; i++) {
@@ -93,7 +97,8 @@ static void setup(void) {
     for (int i = MASTERS; i < NODES; i++) {
         wait_until(is_linked_replica, &node[i], "linked to its master");
     }
-    snprintf(url, sizeof url, "redis+cluster://127.0.0.1:%d,127.0.0.1:%d", node[0].port, node[4].port);
+    snprintf(url, sizeof url, "redis+cluster://127.0.0.1:%d,127.0.0.1:%d", node[0].port,
+             node[4].port);
     driver_begin(&driver, driver_store(url, "n1", TIMEOUT_MS));
     driver_count(&driver, 0, DRIVER_CHUNKS);
     driver_settle(&driver, SETTLE_MS);
@@ -108,7 +113,8 @@ static void teardown(void) {
 
 static uint16_t slot_of(const struct store_chunk *chunk) {
     char key[SCHEMA_KEY_MAX];
-    const size_t len = schema_chunk_key(chunk->place.resolution, chunk->place.chunk, schema_group("n1", SCHEMA_GROUPS_MAX), key);
+    const size_t len = schema_chunk_key(chunk->place.resolution, chunk->place.chunk,
+                                        schema_group("n1", SCHEMA_GROUPS_MAX), key);
     return cluster_slot(key, len);
 }
 
@@ -170,8 +176,10 @@ START_TEST(nodes_of_other_groups_add_up) {
     uint64_t counts[100];
     bool exists;
     ck_assert_msg(link_connect(link, why), "%s", why);
-    ck_assert_msg(reader_chunk_totals(link, RESOLUTION_10MS, chunk.place.chunk, 1, counts, why), "%s", why);
-    ck_assert_msg(reader_exists(link, RESOLUTION_10MS, chunk.place.chunk, 1, &exists, why), "%s", why);
+    ck_assert_msg(reader_chunk_totals(link, RESOLUTION_10MS, chunk.place.chunk, 1, counts, why),
+                  "%s", why);
+    ck_assert_msg(reader_exists(link, RESOLUTION_10MS, chunk.place.chunk, 1, &exists, why), "%s",
+                  why);
     link_free(link);
     ck_assert_uint_eq(counts[0], 10);
     ck_assert_uint_eq(counts[7], 22);
@@ -179,7 +187,8 @@ START_TEST(nodes_of_other_groups_add_up) {
 }
 END_TEST
 
-/* Leases, the number of losses and how far closing is are keys like any other: each on the master that its name says. */
+/* Leases, the number of losses and how far closing is are keys like any other: each on the master
+ * that its name says. */
 START_TEST(what_nodes_share_is_found_wherever_it_is) {
     struct store *store = driver_store(url, "n2", TIMEOUT_MS);
     const struct store_ops *ops = store->ops;
@@ -206,7 +215,8 @@ END_TEST
 START_TEST(chunks_of_all_groups_are_closed) {
     struct store *store = driver_store(url, "n2", 10000);
     ck_assert_msg(store->ops->connect(store, why), "%s", why);
-    const int64_t now_us = (int64_t)time(NULL) * US_PER_S, hour = schema_closable_hour(now_us / US_PER_S);
+    const int64_t now_us = (int64_t)time(NULL) * US_PER_S,
+                  hour = schema_closable_hour(now_us / US_PER_S);
     const struct store_chunk chunk = {
         .place = {RESOLUTION_10MS, hour * 3600 + 1234}, .n = 2, .slot = {0, 7}, .count = {5, 11}};
     struct store_ack ack;
@@ -219,7 +229,8 @@ START_TEST(chunks_of_all_groups_are_closed) {
     }
     ck_assert_msg(store->ops->close_old(store, now_us, &ahead_us, why), "%s", why);
     ck_assert(store->ops->send(store, &chunk, 1, &ack, why) && ack.outcome == STORE_CLOSED);
-    ck_assert(driver.store->ops->send(driver.store, &chunk, 1, &ack, why) && ack.outcome == STORE_CLOSED);
+    ck_assert(driver.store->ops->send(driver.store, &chunk, 1, &ack, why) &&
+              ack.outcome == STORE_CLOSED);
     store->ops->close(store);
 }
 END_TEST
@@ -234,7 +245,8 @@ START_TEST(one_master_that_may_evict_is_used) {
 }
 END_TEST
 
-/* A small number each, the same for the same key: the flush remembers by it what each acknowledged last. */
+/* A small number each, the same for the same key: the flush remembers by it what each acknowledged
+ * last. */
 START_TEST(each_chunk_has_its_server) {
     unsigned chunks[MASTERS] = {0};
     for (unsigned i = 0; i < DRIVER_CHUNKS; i++) {
@@ -242,7 +254,8 @@ START_TEST(each_chunk_has_its_server) {
         const unsigned at = driver.store->ops->server(driver.store, place);
         ck_assert_uint_lt(at, MASTERS);
         ck_assert_uint_eq(at, driver.store->ops->server(driver.store, place));
-        const unsigned same = driver.store->ops->server(driver.store, &driver.chunk[chunk_on(master_of(&driver.chunk[i]))].place);
+        const unsigned same = driver.store->ops->server(
+            driver.store, &driver.chunk[chunk_on(master_of(&driver.chunk[i]))].place);
         ck_assert_uint_eq(at, same);
         chunks[at]++;
     }
@@ -340,9 +353,11 @@ START_TEST(a_master_that_hangs_costs_the_others_little) {
 }
 END_TEST
 
-/* The flush looks once a second whether the store has what it acknowledged: what others have is to be seen all the same. */
+/* The flush looks once a second whether the store has what it acknowledged: what others have is to
+ * be seen all the same. */
 START_TEST(a_master_that_hangs_hides_no_other) {
-    const struct store_place places[] = {driver.chunk[chunk_on(1)].place, driver.chunk[chunk_on(0)].place};
+    const struct store_place places[] = {driver.chunk[chunk_on(1)].place,
+                                         driver.chunk[chunk_on(0)].place};
     uint64_t sums[2];
     lab_signal(&node[1], SIGSTOP);
     ck_assert(!driver.store->ops->sums(driver.store, places, 2, sums, NULL, why));
@@ -353,8 +368,7 @@ START_TEST(a_master_that_hangs_hides_no_other) {
 }
 END_TEST
 
-/* ---- resharding
- * --------------------------------------------------------------------------------------------------- */
+/* ---- resharding ---- */
 
 /* Moves up to `limit` keys of a slot between two masters. */
 static void move_keys(int from, int to, unsigned slot, int limit) {
@@ -398,7 +412,8 @@ START_TEST(a_slot_moves_under_load) {
     driver_settle(&driver, SETTLE_MS);
     driver_check(&driver, url);
     ck_assert_int_eq(lab_number(&node[1], "CLUSTER COUNTKEYSINSLOT %u", slot), 1);
-    ck_assert_uint_eq(driver.connects, 1); /* both masters were ours before: nothing can be missing */
+    /* both masters were ours before: nothing can be missing */
+    ck_assert_uint_eq(driver.connects, 1);
 }
 END_TEST
 

@@ -1,6 +1,6 @@
-/* The flush over three real masters without replicas, one of which goes for good: what the two others keep
- * must arrive, and go on arriving, however much there is that cannot. And when all of them hang, ending must
- * not take a time-out for each chunk. */
+/* The flush over three real masters without replicas, one of which goes for good: what the two
+ * others keep must arrive, and go on arriving, however much there is that cannot. And when all of
+ * them hang, ending must not take a time-out for each chunk. */
 #include "server/flush/flush.h"
 
 #include "redis/cluster.h"
@@ -21,7 +21,8 @@
 #define SLOTS_EACH (CLUSTER_SLOTS / MASTERS)
 #define TIMEOUT_MS 300
 #define SETTLE_MS 20000
-#define SECONDS 2400 /* of events before now: some 800 chunks of each master, more than a pass sends */
+/* of events before now: some 800 chunks of each master, more than a pass sends */
+#define SECONDS 2400
 
 static struct lab_server node[MASTERS];
 static char url[64];
@@ -42,8 +43,9 @@ static void wait_for_cluster(struct lab_server *at) {
 
 static void cluster_start(void) {
     for (int i = 0; i < MASTERS; i++) {
-        lab_start(&node[i],
-                  "cluster-enabled yes\ncluster-node-timeout 1000\ncluster-require-full-coverage no");
+        lab_start(
+            &node[i],
+            "cluster-enabled yes\ncluster-node-timeout 1000\ncluster-require-full-coverage no");
         lab_do(&node[i], "CLUSTER ADDSLOTSRANGE %d %d", i * SLOTS_EACH,
                i == MASTERS - 1 ? CLUSTER_SLOTS - 1 : (i + 1) * SLOTS_EACH - 1);
         lab_do(&node[i], "CLUSTER SET-CONFIG-EPOCH %d", i + 1);
@@ -86,7 +88,8 @@ static void setup(void) {
     struct store *redis = store_redis_new(&store, why);
     ck_assert_msg(redis != NULL, "%s", why);
     flush = flush_start(
-        &(struct flush_config){.counters = counters, .store = redis, .interval_us = 20 * US_PER_MS}, why);
+        &(struct flush_config){.counters = counters, .store = redis, .interval_us = 20 * US_PER_MS},
+        why);
     ck_assert_msg(flush != NULL, "%s", why);
     begin_us = clock_wall_us() / US_PER_S * US_PER_S - SECONDS * US_PER_S;
 }
@@ -104,14 +107,15 @@ static int owner_of(const char *key, size_t len) {
     return owner < MASTERS ? owner : MASTERS - 1;
 }
 
-/* How many of the seconds from `from` on, of those kept by masters that live, are not in Redis yet; *kept is
- * how many those are. */
+/* How many of the seconds from `from` on, of those kept by masters that live, are not in Redis yet;
+ * *kept is how many those are. */
 static int missing(int64_t from_us, int n, bool dead_too, int *kept) {
     int absent = 0;
     *kept = 0;
     for (int i = 0; i < n; i++) {
         char key[SCHEMA_KEY_MAX];
-        const size_t len = schema_chunk_key(RESOLUTION_10MS, from_us / US_PER_S + i, schema_group("n1", SCHEMA_GROUPS_MAX), key);
+        const size_t len = schema_chunk_key(RESOLUTION_10MS, from_us / US_PER_S + i,
+                                            schema_group("n1", SCHEMA_GROUPS_MAX), key);
         const int owner = owner_of(key, len);
         if (owner != DEAD || dead_too) {
             ++*kept;
@@ -123,7 +127,8 @@ static int missing(int64_t from_us, int n, bool dead_too, int *kept) {
 
 static void wait_for_all(int64_t from_us, int n, bool dead_too) {
     int kept, absent = n;
-    for (const int64_t end = lab_now_ms() + SETTLE_MS; absent && lab_now_ms() < end; lab_sleep_ms(50)) {
+    for (const int64_t end = lab_now_ms() + SETTLE_MS; absent && lab_now_ms() < end;
+         lab_sleep_ms(50)) {
         absent = missing(from_us, n, dead_too, &kept);
     }
     ck_assert_msg(absent == 0, "%d of %d chunks did not arrive", absent, kept);
@@ -139,8 +144,8 @@ static void wait_until_connected(void) {
     ck_assert(status.connected);
 }
 
-/* 800 chunks of a master that is away are ahead of 1600 that can be sent, in passes of 512 and batches of 32.
- */
+/* 800 chunks of a master that is away are ahead of 1600 that can be sent, in passes of 512 and
+ * batches of 32. */
 START_TEST(a_master_gone_for_good_starves_nobody) {
     struct flush_status status;
     wait_until_connected();
@@ -148,7 +153,8 @@ START_TEST(a_master_gone_for_good_starves_nobody) {
     lab_sleep_ms(1500); /* until the others know, too */
     count_seconds(begin_us, SECONDS - 60);
     wait_for_all(begin_us, SECONDS - 60, false);
-    count_seconds(begin_us + (SECONDS - 60) * US_PER_S, 60); /* and what comes later is as quick as ever */
+    /* and what comes later is as quick as ever */
+    count_seconds(begin_us + (SECONDS - 60) * US_PER_S, 60);
     const int64_t before_ms = lab_now_ms();
     wait_for_all(begin_us + (SECONDS - 60) * US_PER_S, 60, false);
     ck_assert_int_lt(lab_now_ms() - before_ms, 2000);

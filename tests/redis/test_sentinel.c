@@ -1,5 +1,5 @@
-/* The store behind a real Sentinel trio: a master that dies, one that is demoted while we talk to it, a
- * sentinel gone. */
+/* The store behind a real Sentinel trio: a master that dies, one that is demoted while we talk to
+ * it, a sentinel gone. */
 #include "tests/redis/driver.h"
 #include "tests/redis/lab.h"
 
@@ -17,7 +17,8 @@ static struct lab_server server[2], sentinel[SENTINELS];
 static char url[160], why[STORE_WHY_MAX];
 static struct driver driver;
 
-/* Waits until a sentinel sees two others and the replica: only then can they agree on a failover. */
+/* Waits until a sentinel sees two others and the replica: only then can they agree on a failover.
+ */
 static void wait_for_trio(struct lab_server *at) {
     for (const int64_t end = lab_now_ms() + SETTLE_MS; lab_now_ms() < end; lab_sleep_ms(50)) {
         redisReply *others = lab_command(at, "SENTINEL SENTINELS aforo");
@@ -35,7 +36,8 @@ static void wait_for_trio(struct lab_server *at) {
 static void setup(void) {
     char settings[LAB_SETTINGS_MAX];
     lab_start(&server[0], NULL);
-    snprintf(settings, sizeof settings, "replicaof 127.0.0.1 %d\nrepl-diskless-sync-delay 0", server[0].port);
+    snprintf(settings, sizeof settings, "replicaof 127.0.0.1 %d\nrepl-diskless-sync-delay 0",
+             server[0].port);
     lab_start(&server[1], settings);
     snprintf(settings, sizeof settings,
              "sentinel monitor aforo 127.0.0.1 %d 2\nsentinel down-after-milliseconds aforo 500\n"
@@ -85,8 +87,8 @@ START_TEST(the_master_dies_under_load) {
 }
 END_TEST
 
-/* What the old master acknowledged and never passed on is healed, since the connection says that it was lost.
- */
+/* What the old master acknowledged and never passed on is healed, since the connection says that it
+ * was lost. */
 START_TEST(a_replica_that_lags_behind_is_promoted) {
     lab_signal(&server[1], SIGSTOP); /* it hears of nothing any more, */
     driver_count(&driver, 0, DRIVER_CHUNKS);
@@ -95,13 +97,15 @@ START_TEST(a_replica_that_lags_behind_is_promoted) {
     lab_signal(&server[1], SIGCONT);   /* except of its promotion */
     driver_settle(&driver, SETTLE_MS); /* connected still: nothing to send, nothing to notice */
     uint64_t sum;
-    ck_assert(!driver.store->ops->sums(driver.store, &driver.chunk[2].place, 1, &sum, NULL, why)); /* but the flush looks */
+    /* but the flush looks */
+    ck_assert(!driver.store->ops->sums(driver.store, &driver.chunk[2].place, 1, &sum, NULL, why));
     driver_settle(&driver, SETTLE_MS);
     driver_check(&driver, url);
 }
 END_TEST
 
-/* Told by +switch-master: the old master lives on, and would take our writes until it is demoted. */
+/* Told by +switch-master: the old master lives on, and would take our writes until it is demoted.
+ */
 START_TEST(a_failover_by_hand_is_noticed) {
     lab_do(&sentinel[1], "SENTINEL FAILOVER aforo");
     for (const int64_t end = lab_now_ms() + SETTLE_MS; lab_now_ms() < end && driver.connects < 2;
@@ -154,7 +158,8 @@ START_TEST(a_sentinel_that_hangs_is_passed_over) {
     struct store *store = driver_store(url, "n2", 300);
     const int64_t before_ms = lab_now_ms();
     ck_assert_msg(store->ops->connect(store, why), "%s", why);
-    ck_assert_int_lt(lab_now_ms() - before_ms, 5000); /* one time-out of 300 ms, and a machine that others load, too */
+    /* one time-out of 300 ms, and a machine that others load, too */
+    ck_assert_int_lt(lab_now_ms() - before_ms, 5000);
     store->ops->close(store);
     lab_signal(&sentinel[0], SIGCONT);
 }

@@ -1,5 +1,5 @@
-/* The store and one real Redis: what it promises when all is well, and when Redis forgets, refuses, hangs or
- * dies. */
+/* The store and one real Redis: what it promises when all is well, and when Redis forgets, refuses,
+ * hangs or dies. */
 #include "redis/part.h"
 #include "redis/reader.h"
 #include "redis/schema.h"
@@ -50,7 +50,8 @@ static struct store *ready_store(const char *at, const char *node, int64_t timeo
 }
 
 /* The same with an owner, a time to live of 10 ms windows, and a horizon. */
-static struct store *store_of(const char *node, const char *owner, int64_t ttl_s, int64_t horizon_s) {
+static struct store *store_of(const char *node, const char *owner, int64_t ttl_s,
+                              int64_t horizon_s) {
     const struct store_redis_config config = {.url = url,
                                               .node_id = node,
                                               .owner = owner,
@@ -64,7 +65,8 @@ static struct store *store_of(const char *node, const char *owner, int64_t ttl_s
 
 /* One chunk with one window in slot 7. */
 static struct store_chunk chunk_of(int64_t chunk, uint64_t count) {
-    return (struct store_chunk){.place = {RESOLUTION_10MS, chunk}, .n = 1, .slot = {7}, .count = {count}};
+    return (struct store_chunk){
+        .place = {RESOLUTION_10MS, chunk}, .n = 1, .slot = {7}, .count = {count}};
 }
 
 /* Sends what is there and what is to be; the outcome. */
@@ -101,10 +103,11 @@ static int64_t wall_us(void) {
     return (int64_t)now.tv_sec * US_PER_S + now.tv_nsec / 1000;
 }
 
-/* ---- totals and parts ------------------------------------------------------------------------------------------------- */
+/* ---- totals and parts ---- */
 
 START_TEST(two_nodes_add_up_and_repeats_change_nothing) {
-    struct store *one = ready_store(url, "n1", TIMEOUT_MS), *two = ready_store(url, "n2", TIMEOUT_MS);
+    struct store *one = ready_store(url, "n1", TIMEOUT_MS),
+                 *two = ready_store(url, "n2", TIMEOUT_MS);
     ck_assert_uint_eq(had(one, 5), 0);
     ck_assert_uint_eq(had(two, 30), 0);
     ck_assert_uint_eq(had(one, 7), 5);
@@ -118,7 +121,8 @@ START_TEST(two_nodes_add_up_and_repeats_change_nothing) {
         .place = {RESOLUTION_10MS, CHUNK}, .there = 7, .n = 1, .slot = {8}, .count = {1}};
     struct store_ack ack;
     ck_assert(one->ops->send(one, &other_window, 1, &ack, why));
-    ck_assert(ack.outcome == STORE_STORED && ack.had == 7); /* of the whole chunk, not of this window of it */
+    /* of the whole chunk, not of this window of it */
+    ck_assert(ack.outcome == STORE_STORED && ack.had == 7);
     ck_assert_int_eq(lab_number(&server, "HGET " KEY " 08"), 1);
     ck_assert_int_eq(lab_number(&server, "HGET " KEY " 07"), 37);
     ck_assert_uint_eq(sum_of(one, CHUNK), 8);
@@ -150,24 +154,29 @@ static void compare_with_model(void *cls, const struct store_part *part) {
 static void check_model(struct model *model, struct store *const *store, struct link *link) {
     for (int r = 0; r < RESOLUTIONS; r++) {
         uint64_t counts[SLOTS_MAX];
-        ck_assert_msg(reader_chunk_totals(link, (enum resolution)r, 400000, 1, counts, why), "%s", why);
+        ck_assert_msg(reader_chunk_totals(link, (enum resolution)r, 400000, 1, counts, why), "%s",
+                      why);
         for (uint32_t slot = 0; slot < resolution_table[r].slots; slot++) {
             ck_assert_uint_eq(counts[slot], model->part[0][r][slot] + model->part[1][r][slot]);
         }
         for (model->node = 0; model->node < 2; model->node++) {
             struct store *of = store[model->node];
             model->parts = 0;
-            ck_assert_msg(of->ops->read_back(of, (enum resolution)r, 399999, 3, compare_with_model, model, why), "%s", why);
+            ck_assert_msg(of->ops->read_back(of, (enum resolution)r, 399999, 3, compare_with_model,
+                                             model, why),
+                          "%s", why);
             ck_assert_uint_le(model->parts, 1);
         }
     }
 }
 
-/* Windows of any number, order and size, by two nodes, some of them older than what was sent before. */
+/* Windows of any number, order and size, by two nodes, some of them older than what was sent
+ * before. */
 START_TEST(totals_are_the_sum_of_parts_whatever_comes) {
     static struct model model;
     uint64_t random = 7;
-    struct store *store[2] = {ready_store(url, "n1", TIMEOUT_MS), ready_store(url, "n2", TIMEOUT_MS)};
+    struct store *store[2] = {ready_store(url, "n1", TIMEOUT_MS),
+                              ready_store(url, "n2", TIMEOUT_MS)};
     struct redis_url parsed;
     ck_assert(redis_url_parse(url, &parsed, why));
     struct link *link = link_new(&parsed, TIMEOUT_MS);
@@ -175,8 +184,10 @@ START_TEST(totals_are_the_sum_of_parts_whatever_comes) {
     for (int round = 0; round < 1500; round++) {
         const unsigned node = next_random(&random) % 2;
         const enum resolution r = (enum resolution)(next_random(&random) % RESOLUTIONS);
-        const uint32_t slots = resolution_table[r].slots, bits = (uint32_t)(next_random(&random) % 46) + 1;
-        struct store_chunk chunk = {.place = {r, 400000}, .n = 1 + (uint32_t)(next_random(&random) % slots)};
+        const uint32_t slots = resolution_table[r].slots,
+                       bits = (uint32_t)(next_random(&random) % 46) + 1;
+        struct store_chunk chunk = {.place = {r, 400000},
+                                    .n = 1 + (uint32_t)(next_random(&random) % slots)};
         uint64_t before = 0;
         for (uint32_t slot = 0; slot < slots; slot++) {
             before += model.part[node][r][slot];
@@ -204,14 +215,18 @@ END_TEST
 
 START_TEST(a_part_s_values_widen_as_they_grow) {
     struct store *store = ready_store(url, "n1", TIMEOUT_MS);
-    struct store_chunk chunk = {.place = {RESOLUTION_10MS, CHUNK}, .n = 1, .slot = {3}, .count = {200}};
+    struct store_chunk chunk = {
+        .place = {RESOLUTION_10MS, CHUNK}, .n = 1, .slot = {3}, .count = {200}};
     struct store_ack ack;
-    ck_assert(store->ops->send(store, &chunk, 1, &ack, why)); /* stays as it is, however wide its neighbour gets */
+    /* stays as it is, however wide its neighbour gets */
+    ck_assert(store->ops->send(store, &chunk, 1, &ack, why));
     uint64_t before = 0;
     for (int width = 1; width <= 7; width++) {
-        const uint64_t most = width == 7 ? (UINT64_C(1) << 53) - 201 : (UINT64_C(1) << 8 * width) - 1;
+        const uint64_t most =
+            width == 7 ? (UINT64_C(1) << 53) - 201 : (UINT64_C(1) << 8 * width) - 1;
         ck_assert_uint_eq(had(store, most), before + 200);
-        ck_assert_int_eq(lab_number(&server, "HSTRLEN " KEY " n:n1"), 12 + 8 * width); /* slots 0 to 7 */
+        /* slots 0 to 7 */
+        ck_assert_int_eq(lab_number(&server, "HSTRLEN " KEY " n:n1"), 12 + 8 * width);
         ck_assert_int_eq(lab_number(&server, "HGET " KEY " 07"), (long long)most);
         ck_assert_int_eq(lab_number(&server, "HGET " KEY " 03"), 200);
         ck_assert_uint_eq(sum_of(store, CHUNK), most + 200);
@@ -288,11 +303,11 @@ START_TEST(a_part_that_is_garbage_is_an_error_with_its_key) {
         bool merges; /* the script cannot tell */
     } bad[] = {{"", 0, false},
                {"x", 1, false},
-               {"\1\0\0\0\0\0\0\0\0\0\0\0", 12, false},                     /* no value */
-               {"\0\0\0\0\0\0\0\0\0\0\0\0\0", 13, false},                   /* no width */
-               {"\10\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 20, false},    /* eight bytes wide */
-               {"\2\0\0\0\0\1\0\0\0\0\0\0\1", 13, false},                   /* half a value */
-               {"\1\0\0\0\0\2\0\0\0\0\0\0\1", 13, true}};                   /* a sum of something else */
+               {"\1\0\0\0\0\0\0\0\0\0\0\0", 12, false},                  /* no value */
+               {"\0\0\0\0\0\0\0\0\0\0\0\0\0", 13, false},                /* no width */
+               {"\10\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 20, false}, /* eight bytes wide */
+               {"\2\0\0\0\0\1\0\0\0\0\0\0\1", 13, false},                /* half a value */
+               {"\1\0\0\0\0\2\0\0\0\0\0\0\1", 13, true}}; /* a sum of something else */
     struct store *store = ready_store(url, "n1", TIMEOUT_MS);
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         lab_do(&server, "DEL " KEY);
@@ -342,12 +357,14 @@ END_TEST
 
 START_TEST(a_forgotten_script_is_sent_again) {
     char sha[64], holder[STORE_HOLDER_MAX];
-    const struct script *const all[] = {&script_merge, &script_close, &script_final, &script_lease, &script_lost};
+    const struct script *const all[] = {&script_merge, &script_close, &script_final, &script_lease,
+                                        &script_lost};
     struct store *store = ready_store(url, "n1", TIMEOUT_MS);
     uint64_t number = 0;
     for (uint64_t i = 1; i < 4; i++) {
         ck_assert_uint_eq(had(store, i), i - 1);
-        ck_assert_int_eq(store->ops->lease(store, "me", "", holder, why), i == 1 ? STORE_LEASE_TAKEN : STORE_LEASE_KEPT);
+        ck_assert_int_eq(store->ops->lease(store, "me", "", holder, why),
+                         i == 1 ? STORE_LEASE_TAKEN : STORE_LEASE_KEPT);
         ck_assert_msg(store->ops->tell_loss(store, &number, why), "%s", why);
         lab_do(&server, "SCRIPT FLUSH");
     }
@@ -382,7 +399,7 @@ START_TEST(a_store_that_was_emptied_or_set_back_says_so) {
 }
 END_TEST
 
-/* ---- how long a chunk lives ------------------------------------------------------------------------------------------- */
+/* ---- how long a chunk lives ---- */
 
 static void lives(const char *key, int64_t s) {
     const long long ttl = lab_number(&server, "TTL %s", key);
@@ -392,7 +409,8 @@ static void lives(const char *key, int64_t s) {
 START_TEST(a_chunk_outlives_the_horizon) {
     struct store *store = store_of("n1", "o", 7200, 3600);
     const struct store_chunk chunks[] = {
-        chunk_of(CHUNK, 1), {.place = {RESOLUTION_1MIN, 498611}, .n = 1, .slot = {1}, .count = {1}}};
+        chunk_of(CHUNK, 1),
+        {.place = {RESOLUTION_1MIN, 498611}, .n = 1, .slot = {1}, .count = {1}}};
     struct store_ack ack[2];
     ck_assert(store->ops->send(store, chunks, 2, ack, why));
     lives(KEY, 3600 + 1 + 3600);
@@ -425,9 +443,10 @@ END_TEST
 
 START_TEST(until_is_the_same_for_all_and_never_lowered) {
     struct store *store = ready_store(url, "n1", TIMEOUT_MS);
-    const struct store_chunk chunks[] = {chunk_of(CHUNK, 1),
-                                         {.place = {RESOLUTION_1S, CHUNK / 60}, .n = 1, .slot = {1}, .count = {1}},
-                                         {.place = {RESOLUTION_1MIN, CHUNK / 3600}, .n = 1, .slot = {1}, .count = {1}}};
+    const struct store_chunk chunks[] = {
+        chunk_of(CHUNK, 1),
+        {.place = {RESOLUTION_1S, CHUNK / 60}, .n = 1, .slot = {1}, .count = {1}},
+        {.place = {RESOLUTION_1MIN, CHUNK / 3600}, .n = 1, .slot = {1}, .count = {1}}};
     struct store_ack ack[3];
     ck_assert(store->ops->send(store, chunks, 3, ack, why));
     const long long until_s = CHUNK / HOUR_S * HOUR_S + HOUR_S + 26 * HOUR_S;
@@ -444,11 +463,13 @@ START_TEST(until_is_the_same_for_all_and_never_lowered) {
 }
 END_TEST
 
-/* ---- one node, one name ----------------------------------------------------------------------------------------------- */
+/* ---- one node, one name ---- */
 
-/* A server that lost the lease and does not know yet must not add to what its copy wrote, nor the other way round. */
+/* A server that lost the lease and does not know yet must not add to what its copy wrote, nor the
+ * other way round. */
 START_TEST(another_owner_is_kept_out_unless_all_is_as_it_thinks) {
-    struct store *one = store_of("n1", "machine:1", 7200, 3600), *two = store_of("n1", "machine:2", 7200, 3600);
+    struct store *one = store_of("n1", "machine:1", 7200, 3600),
+                 *two = store_of("n1", "machine:2", 7200, 3600);
     ck_assert_uint_eq(had(one, 10), 0);
     ck_assert_int_eq(send_from(two, 0, 12).outcome, STORE_FOREIGN); /* it knows of nothing here */
     ck_assert_int_eq(send_from(two, 9, 12).outcome, STORE_FOREIGN);
@@ -456,7 +477,8 @@ START_TEST(another_owner_is_kept_out_unless_all_is_as_it_thinks) {
     ck_assert_uint_eq(sum_of(one, CHUNK), 10);
     const struct store_ack adopted = send_from(two, 10, 12); /* it has read it back */
     ck_assert(adopted.outcome == STORE_STORED && adopted.had == 10);
-    ck_assert_int_eq(send_from(one, 10, 13).outcome, STORE_FOREIGN); /* now the first one is the other */
+    /* now the first one is the other */
+    ck_assert_int_eq(send_from(one, 10, 13).outcome, STORE_FOREIGN);
     ck_assert_int_eq(lab_number(&server, "HGET " KEY " 07"), 12);
     ck_assert_uint_eq(had(two, 13), 12); /* its own: whatever it thinks, its values only grow */
     const struct store_ack as_it_is = send_from(one, 13, 13); /* adopted with nothing new, too */
@@ -470,14 +492,16 @@ START_TEST(another_owner_is_kept_out_unless_all_is_as_it_thinks) {
 }
 END_TEST
 
-static enum store_lease lease(struct store *store, const char *owner, char holder[STORE_HOLDER_MAX]) {
+static enum store_lease lease(struct store *store, const char *owner,
+                              char holder[STORE_HOLDER_MAX]) {
     *why = *holder = '\0';
     return store->ops->lease(store, owner, "", holder, why);
 }
 
 START_TEST(a_lease_is_taken_kept_held_and_given_back) {
     char holder[STORE_HOLDER_MAX], later[STORE_HOLDER_MAX];
-    struct store *one = ready_store(url, "n1", TIMEOUT_MS), *two = ready_store(url, "n1", TIMEOUT_MS);
+    struct store *one = ready_store(url, "n1", TIMEOUT_MS),
+                 *two = ready_store(url, "n1", TIMEOUT_MS);
     ck_assert_int_eq(lease(one, "boot:1:2", holder), STORE_LEASE_TAKEN);
     ck_assert_int_eq(lease(one, "boot:1:2", holder), STORE_LEASE_KEPT);
     const long long ms = lab_number(&server, "PTTL aforo:2:{node:n1}");
@@ -488,7 +512,7 @@ START_TEST(a_lease_is_taken_kept_held_and_given_back) {
     ck_assert_str_eq(holder, later); /* not renewed in between: it may be dead */
     ck_assert_int_eq(lease(one, "boot:1:2", later), STORE_LEASE_KEPT);
     ck_assert_int_eq(lease(two, "boot:1:3", later), STORE_LEASE_HELD);
-    ck_assert_str_ne(holder, later); /* it lives */
+    ck_assert_str_ne(holder, later);    /* it lives */
     two->ops->release(two, "boot:1:3"); /* not its own: nothing happens */
     ck_assert_int_eq(lease(one, "boot:1:2", holder), STORE_LEASE_KEPT);
     one->ops->release(one, "boot:1:2");
@@ -522,12 +546,14 @@ START_TEST(after_a_rename_parts_are_the_new_name_s) {
 END_TEST
 
 static bool lost(struct store *store, bool tell, uint64_t *number) {
-    return tell ? store->ops->tell_loss(store, number, why) : store->ops->sums(store, NULL, 0, NULL, number, why);
+    return tell ? store->ops->tell_loss(store, number, why)
+                : store->ops->sums(store, NULL, 0, NULL, number, why);
 }
 
 /* Told once, however many notice it. */
 START_TEST(a_loss_is_told_by_who_finds_it_first) {
-    struct store *one = ready_store(url, "n1", TIMEOUT_MS), *two = ready_store(url, "n2", TIMEOUT_MS);
+    struct store *one = ready_store(url, "n1", TIMEOUT_MS),
+                 *two = ready_store(url, "n2", TIMEOUT_MS);
     uint64_t ones = 9, twos = 9;
     ck_assert(lost(one, false, &ones) && lost(two, false, &twos));
     ck_assert(ones == 0 && twos == 0);
@@ -541,7 +567,8 @@ START_TEST(a_loss_is_told_by_who_finds_it_first) {
     ck_assert(lost(one, false, &ones));
     ck_assert_uint_eq(ones, twos);
     ck_assert_int_eq(lab_number(&server, "TTL " SCHEMA_LOST_KEY), -1);
-    for (int i = 0; i < 3; i++) { /* gone with everything else, and told of: never a number that a quiet node knows already */
+    /* gone with everything else, and told of: never a number that a quiet node knows already */
+    for (int i = 0; i < 3; i++) {
         lab_do(&server, "FLUSHALL");
         ones = 0;
         ck_assert(lost(one, true, &ones));
@@ -562,21 +589,24 @@ START_TEST(a_loss_is_told_by_who_finds_it_first) {
 }
 END_TEST
 
-/* ---- closing ---------------------------------------------------------------------------------------------------------- */
+/* ---- closing ---- */
 
-#define CLOSABLE (schema_closable_hour(wall_us() / US_PER_S)) /* the last hour that is over for good */
+/* the last hour that is over for good */
+#define CLOSABLE (schema_closable_hour(wall_us() / US_PER_S))
 
 static void close_old(struct store *store, int64_t now_us, int64_t *ahead_us) {
     ck_assert_msg(store->ops->close_old(store, now_us, ahead_us, why), "%s", why);
 }
 
 /* A window in the first chunk of an hour, in all resolutions. */
-static void send_hour(struct store *store, int64_t hour, uint64_t count, enum store_outcome expected) {
+static void send_hour(struct store *store, int64_t hour, uint64_t count,
+                      enum store_outcome expected) {
     struct store_ack ack[RESOLUTIONS];
     struct store_chunk chunks[RESOLUTIONS];
     for (int r = 0; r < RESOLUTIONS; r++) {
         const int64_t chunk = hour * (HOUR_S * US_PER_S / chunk_width_us((enum resolution)r));
-        chunks[r] = (struct store_chunk){.place = {(enum resolution)r, chunk}, .n = 2, .slot = {7, 59}, .count = {count, 1}};
+        chunks[r] = (struct store_chunk){
+            .place = {(enum resolution)r, chunk}, .n = 2, .slot = {7, 59}, .count = {count, 1}};
     }
     ck_assert_msg(store->ops->send(store, chunks, RESOLUTIONS, ack, why), "%s", why);
     for (int r = 0; r < RESOLUTIONS; r++) {
@@ -587,7 +617,8 @@ static void send_hour(struct store *store, int64_t hour, uint64_t count, enum st
 static void must_be_closed(int64_t hour, bool closed, long long total) {
     for (int r = 0; r < RESOLUTIONS; r++) {
         char key[SCHEMA_KEY_MAX];
-        schema_chunk_key((enum resolution)r, hour * (HOUR_S * US_PER_S / chunk_width_us((enum resolution)r)), 0, key);
+        schema_chunk_key((enum resolution)r,
+                         hour * (HOUR_S * US_PER_S / chunk_width_us((enum resolution)r)), 0, key);
         ck_assert_int_eq(lab_number(&server, "HEXISTS %s final", key), closed);
         ck_assert_int_eq(lab_number(&server, "HEXISTS %s n:n1", key), !closed);
         ck_assert_int_eq(lab_number(&server, "HEXISTS %s n:n2", key), !closed);
@@ -598,14 +629,16 @@ static void must_be_closed(int64_t hour, bool closed, long long total) {
         if (closed) { /* as compact as Redis has it: it may live for a year */
             char encoding[32];
             lab_text(&server, encoding, sizeof encoding, "OBJECT ENCODING %s", key);
-            ck_assert_msg(!strcmp(encoding, "listpack") || !strcmp(encoding, "ziplist"), "%s", encoding);
+            ck_assert_msg(!strcmp(encoding, "listpack") || !strcmp(encoding, "ziplist"), "%s",
+                          encoding);
         }
     }
 }
 
 /* Whoever wrote them, and whether that one lives or not. */
 START_TEST(chunks_whose_time_is_over_are_closed) {
-    struct store *one = ready_store(url, "n1", TIMEOUT_MS), *two = ready_store(url, "n2", TIMEOUT_MS);
+    struct store *one = ready_store(url, "n1", TIMEOUT_MS),
+                 *two = ready_store(url, "n2", TIMEOUT_MS);
     const int64_t hour = CLOSABLE - 1;
     int64_t ahead_us = INT64_MAX;
     for (int64_t of = hour; of < hour + 2; of++) {
@@ -637,7 +670,8 @@ START_TEST(chunks_whose_time_is_over_are_closed) {
     ck_assert(redis_url_parse(url, &parsed, why));
     struct link *link = link_new(&parsed, TIMEOUT_MS);
     ck_assert(link_connect(link, why));
-    ck_assert_msg(reader_chunk_totals(link, RESOLUTION_1MIN, hour, 1, counts, why), "%s", why); /* as ever */
+    /* as ever */
+    ck_assert_msg(reader_chunk_totals(link, RESOLUTION_1MIN, hour, 1, counts, why), "%s", why);
     ck_assert(counts[7] == 35 && counts[59] == 2);
     link_free(link);
     one->ops->close(one);
@@ -656,7 +690,8 @@ START_TEST(nobody_noted_yet_how_far_closing_is) {
 END_TEST
 
 START_TEST(a_clock_that_is_off_closes_nothing) {
-    struct store *one = ready_store(url, "n1", TIMEOUT_MS), *two = ready_store(url, "n2", TIMEOUT_MS);
+    struct store *one = ready_store(url, "n1", TIMEOUT_MS),
+                 *two = ready_store(url, "n2", TIMEOUT_MS);
     const int64_t hour = CLOSABLE;
     send_hour(one, hour, 5, STORE_STORED);
     send_hour(two, hour, 30, STORE_STORED);
@@ -664,7 +699,8 @@ START_TEST(a_clock_that_is_off_closes_nothing) {
     for (int sign = -1; sign < 2; sign += 2) {
         int64_t ahead_us = 0;
         close_old(one, wall_us() + sign * 2 * HOUR_S * US_PER_S, &ahead_us);
-        ck_assert(sign * ahead_us > (2 * HOUR_S - 60) * US_PER_S && sign * ahead_us < (2 * HOUR_S + 60) * US_PER_S);
+        ck_assert(sign * ahead_us > (2 * HOUR_S - 60) * US_PER_S &&
+                  sign * ahead_us < (2 * HOUR_S + 60) * US_PER_S);
         must_be_closed(hour, false, 35);
     }
     ck_assert_int_eq(lab_number(&server, "GET " SCHEMA_FINAL_KEY), hour);
@@ -685,16 +721,22 @@ START_TEST(a_chunk_is_closed_by_both_clocks) {
     const struct {
         long long until, caller;
         long long closed;
-    } cases[] = {{now_s + 100, now_s + 200, 0}, {now_s - 100, now_s - 200, 0}, {now_s - 100, now_s - 100, 0},
-                 {now_s - 100, now_s - 99, 1},  {now_s + 100, now_s + 200, 1} /* it is already */};
+    } cases[] = {{now_s + 100, now_s + 200, 0},
+                 {now_s - 100, now_s - 200, 0},
+                 {now_s - 100, now_s - 100, 0},
+                 {now_s - 100, now_s - 99, 1},
+                 {now_s + 100, now_s + 200, 1} /* it is already */};
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         lab_do(&server, "HSET " KEY " until %lld", cases[i].until);
-        ck_assert_int_eq(lab_number(&server, "EVAL %s 1 " KEY " %lld", script_close.text, cases[i].caller), cases[i].closed);
+        ck_assert_int_eq(
+            lab_number(&server, "EVAL %s 1 " KEY " %lld", script_close.text, cases[i].caller),
+            cases[i].closed);
         ck_assert_int_eq(lab_number(&server, "HEXISTS " KEY " final"), cases[i].closed);
         ck_assert_int_eq(lab_number(&server, "HEXISTS " KEY " n:n1"), !cases[i].closed);
     }
     ck_assert_int_eq(lab_number(&server, "HLEN " KEY), 3); /* 07, until, final */
-    ck_assert_int_eq(lab_number(&server, "EVAL %s 1 aforo:2:{nothing} %lld", script_close.text, now_s), 1);
+    ck_assert_int_eq(
+        lab_number(&server, "EVAL %s 1 aforo:2:{nothing} %lld", script_close.text, now_s), 1);
     ck_assert_int_eq(lab_number(&server, "EXISTS aforo:2:{nothing}"), 0);
     store->ops->close(store);
 }
@@ -738,17 +780,19 @@ START_TEST(a_closing_that_is_refused_has_changed_nothing) {
 }
 END_TEST
 
-/* ---- a Redis that refuses ----------------------------------------------------------------------------------------------- */
+/* ---- a Redis that refuses ---- */
 
 START_TEST(out_of_memory_fails_and_heals_on_the_same_connection) {
     struct store *store = ready_store(url, "n1", TIMEOUT_MS);
     ck_assert_uint_eq(had(store, 1), 0);
     lab_do(&server, "CONFIG SET maxmemory 1");
-    const struct store_chunk chunks[] = {chunk_of(CHUNK, 2), chunk_of(CHUNK + 1, 2), chunk_of(CHUNK + 2, 2)};
+    const struct store_chunk chunks[] = {chunk_of(CHUNK, 2), chunk_of(CHUNK + 1, 2),
+                                         chunk_of(CHUNK + 2, 2)};
     struct store_ack ack[3];
     ck_assert(!store->ops->send(store, chunks, 3, ack, why));
     ck_assert_msg(strstr(why, "OOM"), "%s", why);
-    ck_assert(ack[0].outcome == STORE_FAILED && ack[1].outcome == STORE_FAILED && ack[2].outcome == STORE_FAILED);
+    ck_assert(ack[0].outcome == STORE_FAILED && ack[1].outcome == STORE_FAILED &&
+              ack[2].outcome == STORE_FAILED);
     ck_assert(store->ops->connected(store));
     lab_do(&server, "CONFIG SET maxmemory 0");
     ck_assert_int_eq(lab_number(&server, "HGET " KEY " 07"), 1);
@@ -760,11 +804,13 @@ END_TEST
 
 START_TEST(one_refused_chunk_does_not_touch_the_others) {
     struct store *store = ready_store(url, "n1", TIMEOUT_MS);
-    const struct store_chunk chunks[] = {chunk_of(CHUNK - 1, 1), chunk_of(CHUNK, 1), chunk_of(CHUNK + 1, 1)};
+    const struct store_chunk chunks[] = {chunk_of(CHUNK - 1, 1), chunk_of(CHUNK, 1),
+                                         chunk_of(CHUNK + 1, 1)};
     struct store_ack ack[3];
     lab_do(&server, "SET " KEY " text");
     ck_assert(!store->ops->send(store, chunks, 3, ack, why));
-    ck_assert(ack[0].outcome == STORE_STORED && ack[1].outcome == STORE_FAILED && ack[2].outcome == STORE_STORED);
+    ck_assert(ack[0].outcome == STORE_STORED && ack[1].outcome == STORE_FAILED &&
+              ack[2].outcome == STORE_STORED);
     ck_assert_msg(strstr(why, "WRONGTYPE"), "%s", why);
     ck_assert(store->ops->connected(store));
     store->ops->close(store);
@@ -796,20 +842,22 @@ START_TEST(a_redis_that_may_evict_is_warned_of) {
     for (size_t i = 0; i < sizeof policies / sizeof policies[0]; i++) {
         lab_do(&server, "CONFIG SET maxmemory-policy %s", policies[i]);
         log_of_connecting(url, log, sizeof log);
-        ck_assert_msg(strstr(log, "level=warn") && strstr(log, policies[i]) && strstr(log, "127.0.0.1:") &&
-                          strstr(log, "maxmemory-policy noeviction"), "%s", log);
+        ck_assert_msg(strstr(log, "level=warn") && strstr(log, policies[i]) &&
+                          strstr(log, "127.0.0.1:") && strstr(log, "maxmemory-policy noeviction"),
+                      "%s", log);
     }
     lab_do(&server, "CONFIG SET maxmemory-policy noeviction");
     log_of_connecting(url, log, sizeof log);
     ck_assert_str_eq(log, "");
-    lab_do(&server, "ACL SETUSER bob on >pw ~* +@all -info"); /* who may not see it gets no warning */
+    /* who may not see it gets no warning */
+    lab_do(&server, "ACL SETUSER bob on >pw ~* +@all -info");
     snprintf(at, sizeof at, "redis://bob:pw@127.0.0.1:%d", server.port);
     log_of_connecting(at, log, sizeof log);
     ck_assert_str_eq(log, "");
 }
 END_TEST
 
-/* ---- a Redis that takes its time ---------------------------------------------------------------------------------------- */
+/* ---- a Redis that takes its time ---- */
 
 START_TEST(a_redis_that_hangs_costs_one_time_out) {
     char holder[STORE_HOLDER_MAX];
@@ -830,7 +878,8 @@ START_TEST(a_redis_that_hangs_costs_one_time_out) {
     ck_assert_msg(strstr(why, "not connected"), "%s", why);
     lab_signal(&server, SIGCONT);
     ck_assert_msg(store->ops->connect(store, why), "%s", why);
-    ck_assert(store->ops->send(store, chunks, 2, ack, why)); /* what it was sent while it hung counts once */
+    /* what it was sent while it hung counts once */
+    ck_assert(store->ops->send(store, chunks, 2, ack, why));
     ck_assert_int_eq(lab_number(&server, "HGET " KEY " 07"), 2);
     store->ops->close(store);
 }
@@ -846,10 +895,11 @@ static void *drip_run(void *cls) {
     const struct drip *drip = cls;
     const int fd = accept(drip->listener, NULL, NULL);
     char text[4096];
-    if (fd >= 0 && recv(fd, text, sizeof text, 0) > 0 && send(fd, "$-1\r\n", 5, MSG_NOSIGNAL) == 5 &&
-        recv(fd, text, sizeof text, 0) > 0) {
+    if (fd >= 0 && recv(fd, text, sizeof text, 0) > 0 &&
+        send(fd, "$-1\r\n", 5, MSG_NOSIGNAL) == 5 && recv(fd, text, sizeof text, 0) > 0) {
         static const char beginning[] = "$100\r\n";
-        for (size_t i = 0; i < 100 && send(fd, i < 6 ? beginning + i : "x", 1, MSG_NOSIGNAL) == 1; i++) {
+        for (size_t i = 0; i < 100 && send(fd, i < 6 ? beginning + i : "x", 1, MSG_NOSIGNAL) == 1;
+             i++) {
             lab_sleep_ms(300);
         }
     }
@@ -862,7 +912,8 @@ START_TEST(an_answer_that_drips_has_one_time_out) {
     struct drip drip = {.listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)};
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t len = sizeof address;
-    ck_assert(bind(drip.listener, (struct sockaddr *)&address, len) == 0 && listen(drip.listener, 1) == 0 &&
+    ck_assert(bind(drip.listener, (struct sockaddr *)&address, len) == 0 &&
+              listen(drip.listener, 1) == 0 &&
               getsockname(drip.listener, (struct sockaddr *)&address, &len) == 0);
     ck_assert_int_eq(pthread_create(&drip.thread, NULL, drip_run, &drip), 0);
     char at[64];
@@ -872,7 +923,8 @@ START_TEST(an_answer_that_drips_has_one_time_out) {
     ck_assert_int_eq(send_count(store, 1), STORE_FAILED);
     const int64_t took_ms = lab_now_ms() - before_ms;
     ck_assert_msg(strstr(why, "no answer in time"), "%s", why);
-    ck_assert_msg(took_ms >= WAIT_MS - 10 && took_ms < 5 * WAIT_MS, "%d ms", (int)took_ms); /* of 30 s */
+    /* of 30 s */
+    ck_assert_msg(took_ms >= WAIT_MS - 10 && took_ms < 5 * WAIT_MS, "%d ms", (int)took_ms);
     ck_assert(!store->ops->connected(store));
     store->ops->close(store);
     pthread_join(drip.thread, NULL);
@@ -912,7 +964,8 @@ static int64_t ends_after_ms(struct store *store) {
 START_TEST(another_thread_ends_a_wait) {
     struct store *store = ready_store(url, "n1", 20000);
     int64_t best_ms = INT64_MAX;
-    for (int i = 0; i < 10 && best_ms > 200; i++) { /* the machine may be late, the program not each time */
+    /* the machine may be late, the program not each time */
+    for (int i = 0; i < 10 && best_ms > 200; i++) {
         const int64_t ms = ends_after_ms(store);
         best_ms = ms < best_ms ? ms : best_ms;
     }
@@ -955,7 +1008,8 @@ START_TEST(a_lost_reply_counts_once) {
     lab_proxy_lose_replies(proxy, true);
     ck_assert_int_eq(send_count(store, 10), STORE_FAILED);
     ck_assert(!store->ops->connected(store));
-    ck_assert_int_eq(lab_number(&server, "HGET " KEY " 07"), 10); /* it was counted, and we do not know */
+    /* it was counted, and we do not know */
+    ck_assert_int_eq(lab_number(&server, "HGET " KEY " 07"), 10);
     lab_proxy_lose_replies(proxy, false);
     ck_assert_msg(store->ops->connect(store, why), "%s", why);
     ck_assert_uint_eq(had(store, 10), 10);
@@ -1032,15 +1086,20 @@ static bool do_everything(const char *at) {
     lab_do(&server, "HSET aforo:2:{1min:2026-11-18T11} until 1 07 1");
     ck_assert(redis_url_parse(at, &parsed, why));
     struct link *link = link_new(&parsed, TIMEOUT_MS);
-    struct store_chunk over = {.place = {RESOLUTION_1MIN, CLOSABLE}, .n = 1, .slot = {1}, .count = {1}};
-    bool ok = store->ops->connect(store, why) && store->ops->lease(store, "me", "", holder, why) == STORE_LEASE_TAKEN &&
+    struct store_chunk over = {
+        .place = {RESOLUTION_1MIN, CLOSABLE}, .n = 1, .slot = {1}, .count = {1}};
+    bool ok = store->ops->connect(store, why) &&
+              store->ops->lease(store, "me", "", holder, why) == STORE_LEASE_TAKEN &&
               store->ops->read_back(store, RESOLUTION_10MS, CHUNK, 1, never, &part, why) &&
-              store->ops->send(store, &chunk, 1, &ack, why) && store->ops->send(store, &over, 1, &ack, why);
+              store->ops->send(store, &chunk, 1, &ack, why) &&
+              store->ops->send(store, &over, 1, &ack, why);
     if (ok) { /* sent again by one who wants it to live longer, as after a change of the options */
         lab_do(&server, "EXPIRE " KEY " 100");
     }
-    ok = ok && store->ops->send(store, &grown, 1, &ack, why) && store->ops->sums(store, &grown.place, 1, &sum, NULL, why) &&
-         store->ops->sums(store, NULL, 0, NULL, &number, why) && store->ops->tell_loss(store, &number, why) &&
+    ok = ok && store->ops->send(store, &grown, 1, &ack, why) &&
+         store->ops->sums(store, &grown.place, 1, &sum, NULL, why) &&
+         store->ops->sums(store, NULL, 0, NULL, &number, why) &&
+         store->ops->tell_loss(store, &number, why) &&
          store->ops->close_old(store, wall_us(), &ahead_us, why);
     store->ops->release(store, "me");
     ok = ok && !lab_number(&server, "EXISTS aforo:2:{node:n1}") && link_connect(link, why) &&
@@ -1056,7 +1115,8 @@ static void must_be_documented(const char *const *least, size_t n) {
     static char page[1 << 16];
     char rights[512] = "+eval +evalsha \\\n        ", *end = rights + strlen(rights);
     for (size_t i = 2; i < n; i++) {
-        end += snprintf(end, sizeof rights - (size_t)(end - rights), "%s+%s", i == 2 ? "" : " ", least[i]);
+        end += snprintf(end, sizeof rights - (size_t)(end - rights), "%s+%s", i == 2 ? "" : " ",
+                        least[i]);
     }
     FILE *file = fopen(AFORO_DOCS "/deploy.md", "r");
     ck_assert_ptr_nonnull(file);
@@ -1067,8 +1127,9 @@ static void must_be_documented(const char *const *least, size_t n) {
 
 /* Enough, and each of them needed. */
 START_TEST(the_least_rights_of_a_user) {
-    static const char *const least[] = {"eval", "evalsha", "hget", "hmget", "hset", "ttl", "expire", "pttl",
-                                        "pexpire", "del", "get", "set", "time", "exists"};
+    static const char *const least[] = {"eval", "evalsha", "hget", "hmget",   "hset",
+                                        "ttl",  "expire",  "pttl", "pexpire", "del",
+                                        "get",  "set",     "time", "exists"};
     const size_t n = sizeof least / sizeof least[0];
     char at[160], rules[512];
     snprintf(at, sizeof at, "redis://bob:hob@127.0.0.1:%d", server.port);
@@ -1082,16 +1143,20 @@ START_TEST(the_least_rights_of_a_user) {
             }
         }
         lab_do(&server, "SCRIPT FLUSH");
-        ck_assert_msg(do_everything(at) == (missing == n), "without %s: %s", missing < n ? least[missing] : "nothing", why);
+        ck_assert_msg(do_everything(at) == (missing == n), "without %s: %s",
+                      missing < n ? least[missing] : "nothing", why);
     }
-    lab_do(&server, "ACL SETUSER bob reset on >hob ~aforo:* +@connection +hmget +exists"); /* the console alone */
+    /* the console alone */
+    lab_do(&server, "ACL SETUSER bob reset on >hob ~aforo:* +@connection +hmget +exists");
     struct redis_url parsed;
     uint64_t counts[SLOTS_MAX];
     bool exists;
     ck_assert(redis_url_parse(at, &parsed, why));
     struct link *link = link_new(&parsed, TIMEOUT_MS);
-    ck_assert_msg(link_connect(link, why) && reader_chunk_totals(link, RESOLUTION_10MS, CHUNK, 1, counts, why) &&
-                      reader_exists(link, RESOLUTION_10MS, CHUNK, 1, &exists, why), "%s", why);
+    ck_assert_msg(link_connect(link, why) &&
+                      reader_chunk_totals(link, RESOLUTION_10MS, CHUNK, 1, counts, why) &&
+                      reader_exists(link, RESOLUTION_10MS, CHUNK, 1, &exists, why),
+                  "%s", why);
     link_free(link);
 }
 END_TEST
@@ -1127,7 +1192,8 @@ START_TEST(a_reader_sees_totals_and_which_chunks_there_are) {
     store->ops->close(store);
     ck_assert(redis_url_parse(url, &parsed, why));
     struct link *link = link_new(&parsed, TIMEOUT_MS);
-    ck_assert(!reader_chunk_totals(link, RESOLUTION_10MS, CHUNK, N, counts, why)); /* not connected */
+    /* not connected */
+    ck_assert(!reader_chunk_totals(link, RESOLUTION_10MS, CHUNK, N, counts, why));
     ck_assert(link_connect(link, why));
     memset(counts, 0xff, sizeof counts);
     ck_assert(reader_chunk_totals(link, RESOLUTION_10MS, CHUNK, N, counts, why));

@@ -26,17 +26,17 @@ static inline int check_main(const char *name, const TTest *const *tests, size_t
 }
 
 /* ck_assert_msg for loops of millions: check's own writes to a pipe even when all is well. */
-#define DEMAND(condition, ...)                                                                               \
-    do {                                                                                                     \
-        if (!(condition)) {                                                                                  \
-            ck_abort_msg(__VA_ARGS__);                                                                       \
-        }                                                                                                    \
+#define DEMAND(condition, ...)                                                                     \
+    do {                                                                                           \
+        if (!(condition)) {                                                                        \
+            ck_abort_msg(__VA_ARGS__);                                                             \
+        }                                                                                          \
     } while (0)
 
-#define CHECK_MAIN(name, ...)                                                                                \
-    int main(void) {                                                                                         \
-        const TTest *const tests[] = {__VA_ARGS__};                                                          \
-        return check_main(name, tests, sizeof tests / sizeof tests[0]);                                      \
+#define CHECK_MAIN(name, ...)                                                                      \
+    int main(void) {                                                                               \
+        const TTest *const tests[] = {__VA_ARGS__};                                                \
+        return check_main(name, tests, sizeof tests / sizeof tests[0]);                            \
     }
 
 #endif

@@ -1,4 +1,5 @@
-/* What tests of the state file share: a directory of their own, a small geometry, a seeded generator. */
+/* What tests of the state file share: a directory of their own, a small geometry, a seeded
+ * generator. */
 #ifndef AFORO_TESTS_STATE_DIR_H
 #define AFORO_TESTS_STATE_DIR_H
 
@@ -14,10 +15,12 @@
 
 static char state_dir[64];
 
-/* In memory where there is such a place: a disk that takes its time to write would make these tests minutes long. */
+/* In memory where there is such a place: a disk that takes its time to write would make these tests
+ * minutes long. */
 static inline void state_dir_make(void) {
     char template[64];
-    snprintf(template, sizeof template, "%s/aforo-state-XXXXXX", access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
+    snprintf(template, sizeof template, "%s/aforo-state-XXXXXX",
+             access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
     ck_assert_ptr_nonnull(mkdtemp(template));
     snprintf(state_dir, sizeof state_dir, "%s", template);
 }
@@ -58,7 +61,8 @@ static inline uint64_t read_one(const struct counters *counters, enum resolution
     return count;
 }
 
-/* A small generator of our own, so that a seed means the same everywhere (Steele, Lea, Flood: splitmix64). */
+/* A small generator of our own, so that a seed means the same everywhere (Steele, Lea, Flood:
+ * splitmix64). */
 static inline uint64_t next_random(uint64_t *state) {
     uint64_t z = (*state += UINT64_C(0x9e3779b97f4a7c15));
     z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);

@@ -26,7 +26,8 @@
 #define EXIT_USAGE 2
 #define SERVER_DEFAULT "http://127.0.0.1:8080"
 #define STATE_DEFAULT "./aforo-state"
-#define SLEEP_SLICE_US (100 * US_PER_MS) /* a signal just before a sleep waits no longer than this */
+/* a signal just before a sleep waits no longer than this */
+#define SLEEP_SLICE_US (100 * US_PER_MS)
 
 static volatile sig_atomic_t asked_to_end;
 
@@ -42,7 +43,8 @@ static int64_t now_us(void *cls) {
     return (int64_t)now.tv_sec * US_PER_S + now.tv_nsec / 1000;
 }
 
-/* In slices, each measured anew: a wall clock that is set meanwhile must not make this wait for hours. */
+/* In slices, each measured anew: a wall clock that is set meanwhile must not make this wait for
+ * hours. */
 static bool wait_until(void *cls, int64_t t_us) {
     int64_t patience_us = t_us - now_us(cls);
     while (!asked_to_end && patience_us > 0 && now_us(cls) < t_us) {
@@ -76,15 +78,16 @@ static const char *environment(const char *name) {
     return value != NULL && value[0] != '\0' ? value : NULL;
 }
 
-/* What to read from: as the flags say, else as the environment does. What was named is never silently passed over for
- * another source. SOURCE_BY_DEFAULT: nothing was. */
+/* What to read from: as the flags say, else as the environment does. What was named is never
+ * silently passed over for another source. SOURCE_BY_DEFAULT: nothing was. */
 static enum source_kind choose_source(const struct flags *flags, struct source_config *config) {
     config->place = flags->place[0];
     if (flags->source != SOURCE_BY_DEFAULT)
         return flags->source;
     if (flags->command != COMMAND_STATUS && (config->place = environment("AFORO_REDIS")) != NULL)
         return SOURCE_REDIS;
-    return (config->place = environment("AFORO_SERVER")) != NULL ? SOURCE_SERVER : SOURCE_BY_DEFAULT;
+    return (config->place = environment("AFORO_SERVER")) != NULL ? SOURCE_SERVER
+                                                                 : SOURCE_BY_DEFAULT;
 }
 
 static bool place_is_valid(enum source_kind kind, const char *place, char why[SOURCE_WHY_MAX]) {
@@ -106,7 +109,8 @@ static bool places_are_valid(const struct flags *flags, enum source_kind kind, c
     }
     for (unsigned i = 0; i < flags->places; i++) {
         if (!place_is_valid(flags->kind[i], flags->place[i], why)) {
-            terminal_complain("%s: %s", flags->kind[i] == SOURCE_REDIS ? "--redis" : "--server", why);
+            terminal_complain("%s: %s", flags->kind[i] == SOURCE_REDIS ? "--redis" : "--server",
+                              why);
             return false;
         }
     }
@@ -128,11 +132,13 @@ static struct source *open_default(struct source_config *config, char why[SOURCE
         return source;
     char state_why[SOURCE_WHY_MAX / 2 - 40];
     snprintf(state_why, sizeof state_why, "%.*s", (int)sizeof state_why - 1, why);
-    snprintf(why, SOURCE_WHY_MAX, "no source (see --help); tried %s, then %s", server_why, state_why);
+    snprintf(why, SOURCE_WHY_MAX, "no source (see --help); tried %s, then %s", server_why,
+             state_why);
     return NULL;
 }
 
-static struct source *open_source(enum source_kind kind, struct source_config *config, char why[SOURCE_WHY_MAX]) {
+static struct source *open_source(enum source_kind kind, struct source_config *config,
+                                  char why[SOURCE_WHY_MAX]) {
     switch (kind) {
     case SOURCE_REDIS:
         return source_redis_open(config, why);
@@ -180,13 +186,15 @@ static int print_once(struct source *source, const struct flags *flags, struct w
     char why[SOURCE_WHY_MAX];
     struct output output = {.writer = writer, .sum_only = flags->total};
     const int64_t now = now_us(NULL);
-    const enum source_outcome outcome = source->ops->rows(source, &flags->query, now, take_row, &output, why);
+    const enum source_outcome outcome =
+        source->ops->rows(source, &flags->query, now, take_row, &output, why);
     if (outcome == SOURCE_AWAY) {
         writer_flush(writer);
         terminal_complain("%s", why);
         return EXIT_FAILURE;
     }
-    if (outcome != SOURCE_DONE || !(flags->total ? write_number(writer, output.sum) : writer_end(writer)))
+    if (outcome != SOURCE_DONE ||
+        !(flags->total ? write_number(writer, output.sum) : writer_end(writer)))
         return EXIT_FAILURE;
     if (output.rows == 0) {
         empty_explain(source, &flags->query, now, &writer->form, why);
@@ -235,7 +243,8 @@ static int print_status(const struct flags *flags, const struct source_config *c
     struct writer writer = {.out = stdout};
     const char *one[] = {config->place != NULL ? config->place : SERVER_DEFAULT};
     const bool many = flags->places > 0;
-    const bool well = status_print(config, many ? flags->place : one, many ? flags->places : 1, stdout);
+    const bool well =
+        status_print(config, many ? flags->place : one, many ? flags->places : 1, stdout);
     errno = 0;
     if (ferror(stdout) != 0)
         writer.error = EIO;
@@ -248,12 +257,14 @@ static void pause_for(void *cls, int64_t us) {
     nanosleep(&(struct timespec){.tv_sec = us / US_PER_S, .tv_nsec = us % US_PER_S * 1000}, NULL);
 }
 
-/* Opens all the sources that were named, else the one there is by default. Returns how many it could: at the first that
- * fails it says so, and ends. */
-static unsigned open_all(const struct flags *flags, enum source_kind kind, const struct source_config *config,
+/* Opens all the sources that were named, else the one there is by default. Returns how many it
+ * could: at the first that fails it says so, and ends. */
+static unsigned open_all(const struct flags *flags, enum source_kind kind,
+                         const struct source_config *config,
                          struct check_source sources[FLAGS_PLACES_MAX]) {
-    static const enum check_group groups[] = {
-        [SOURCE_REDIS] = CHECK_REDIS, [SOURCE_SERVER] = CHECK_SERVERS, [SOURCE_STATE] = CHECK_STATES};
+    static const enum check_group groups[] = {[SOURCE_REDIS] = CHECK_REDIS,
+                                              [SOURCE_SERVER] = CHECK_SERVERS,
+                                              [SOURCE_STATE] = CHECK_STATES};
     const unsigned n = flags->places > 0 ? flags->places : 1;
     char why[SOURCE_WHY_MAX];
     for (unsigned i = 0; i < n; i++) {
@@ -272,15 +283,18 @@ static unsigned open_all(const struct flags *flags, enum source_kind kind, const
     return n;
 }
 
-static int check(const struct flags *flags, enum source_kind kind, const struct source_config *config) {
+static int check(const struct flags *flags, enum source_kind kind,
+                 const struct source_config *config) {
     struct check_source sources[FLAGS_PLACES_MAX];
-    const unsigned wanted = flags->places > 0 ? flags->places : 1, n = open_all(flags, kind, config, sources);
+    const unsigned wanted = flags->places > 0 ? flags->places : 1,
+                   n = open_all(flags, kind, config, sources);
     const struct check_world world = {now_us, pause_for, NULL};
     struct writer writer = {.out = stdout};
     char why[SOURCE_WHY_MAX];
     bool well = n == wanted;
     if (well) {
-        well = check_sources(sources, n, flags->query.from_us, flags->query.to_us, &world, stdout, why);
+        well = check_sources(sources, n, flags->query.from_us, flags->query.to_us, &world, stdout,
+                             why);
         writer_flush(&writer);
         if (!well)
             terminal_complain("%s", why);
@@ -326,7 +340,8 @@ static int run(const struct flags *flags) {
 }
 
 static int print_text(const char *text, const char *more) {
-    return fputs(text, stdout) < 0 || fputs(more, stdout) < 0 || fflush(stdout) != 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+    return fputs(text, stdout) < 0 || fputs(more, stdout) < 0 || fflush(stdout) != 0 ? EXIT_FAILURE
+                                                                                     : EXIT_SUCCESS;
 }
 
 int main(int argc, char **argv) {
@@ -346,7 +361,8 @@ int main(int argc, char **argv) {
     case FLAGS_HELP_ALL:
         return print_text(flags_help, flags_help_all);
     case FLAGS_VERSION:
-        return printf("aforo %s\n", AFORO_VERSION) < 0 || fflush(stdout) != 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+        return printf("aforo %s\n", AFORO_VERSION) < 0 || fflush(stdout) != 0 ? EXIT_FAILURE
+                                                                              : EXIT_SUCCESS;
     case FLAGS_RUN:
         break;
     }

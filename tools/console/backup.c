@@ -9,12 +9,13 @@
 
 #define EXIT_USAGE 2
 
-static const char help[] =
-    "usage: aforo backup DIR TO\n"
-    "\n"
-    "Copies the state of directory DIR into directory TO, which is made when missing and must hold none. A server may be\n"
-    "counting in DIR meanwhile: what it acknowledged before is in the copy. A server started on the copy is the same node:\n"
-    "start it in place of the first one, never beside it.\n";
+static const char help[] = "usage: aforo backup DIR TO\n"
+                           "\n"
+                           "Copies the state of directory DIR into directory TO, which is made "
+                           "when missing and must hold none. A server may be\n"
+                           "counting in DIR meanwhile: what it acknowledged before is in the copy. "
+                           "A server started on the copy is the same node:\n"
+                           "start it in place of the first one, never beside it.\n";
 
 int backup_main(int argc, char **argv) {
     if (argc == 2 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)) {
@@ -22,12 +23,16 @@ int backup_main(int argc, char **argv) {
     }
     for (int i = 1; i < argc; i++) {
         if (argv[i][0] == '-' || argv[i][0] == '\0') {
-            fprintf(stderr, "aforo: backup: '%s' is no directory's name (put ./ before one that begins with -)\n", argv[i]);
+            fprintf(stderr,
+                    "aforo: backup: '%s' is no directory's name (put ./ before one that begins "
+                    "with -)\n",
+                    argv[i]);
             return EXIT_USAGE;
         }
     }
     if (argc != 3) {
-        fprintf(stderr, "aforo: backup needs two directories: the state, and one for the copy (aforo backup DIR TO)\n");
+        fprintf(stderr, "aforo: backup needs two directories: the state, and one for the copy "
+                        "(aforo backup DIR TO)\n");
         return EXIT_USAGE;
     }
     signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is an error, which says so */

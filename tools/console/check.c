@@ -1,10 +1,10 @@
-/* See check.h. Everything is read twice, with a pause between that is longer than a flush takes. Counts only grow,
- * so two that are the same, seen at different moments, hold
+/* See check.h. Everything is read twice, with a pause between that is longer than a flush takes.
+ * Counts only grow, so two that are the same, seen at different moments, hold
  *
  *      one, first <= other, second      and      other, first <= one, second
  *
- * and two that are not fail one of these once nothing changes. What fails is a doubt, since a flush may take
- * longer than the pause: it is looked at again a few times, by itself. */
+ * and two that are not fail one of these once nothing changes. What fails is a doubt, since a flush
+ * may take longer than the pause: it is looked at again a few times, by itself. */
 #include "tools/console/check.h"
 
 #include "tools/console/terminal.h"
@@ -19,7 +19,8 @@
 #define AGE_MIN_US (2 * US_PER_S) /* younger windows may be on their way to Redis */
 #define LOOKS_MAX 6
 #define PAUSE_US (500 * US_PER_MS)
-#define PAUSE_MAX_US (8 * PAUSE_US) /* a store may be slow: each time that too much changed, it gets twice as long */
+/* a store may be slow: each time that too much changed, it gets twice as long */
+#define PAUSE_MAX_US (8 * PAUSE_US)
 
 /* Counts of windows [first, first + n) of one source; later ones are 0, earlier ones unknown. */
 struct span {
@@ -30,11 +31,12 @@ struct span {
 
 struct doubt {
     bool within;
-    unsigned source;                /* within: which one */
-    enum check_group one, other;    /* across: which groups */
+    unsigned source;             /* within: which one */
+    enum check_group one, other; /* across: which groups */
     enum resolution r;
     int64_t window;
-    uint64_t before, value, after;  /* as looked at last: what it is compared with, it, and the former again */
+    /* as looked at last: what it is compared with, it, and the former again */
+    uint64_t before, value, after;
     bool settled;
 };
 
@@ -42,7 +44,8 @@ struct check {
     const struct check_source *source;
     unsigned sources;
     int64_t from_us, to_us, now_us;
-    struct span (*span)[RESOLUTIONS], (*later)[RESOLUTIONS]; /* as read first, and after the pause */
+    /* as read first, and after the pause */
+    struct span (*span)[RESOLUTIONS], (*later)[RESOLUTIONS];
     struct doubt doubt[DOUBTS_MAX];
     uint64_t doubts, compared; /* doubts: all, those beyond DOUBTS_MAX too */
     char *why;
@@ -56,7 +59,7 @@ static int64_t min_i64(int64_t a, int64_t b) {
     return a < b ? a : b;
 }
 
-/* ---- reading ------------------------------------------------------------------------------------------ */
+/* ---- reading ---- */
 
 static bool keep_row(void *cls, const struct row *row) {
     struct span *span = cls;
@@ -84,8 +87,8 @@ static bool read_all(struct check *check, unsigned i, enum resolution r, struct 
     return outcome == SOURCE_DONE;
 }
 
-/* A resolution without any events: where it would begin if there were, so that what is missing is not taken for
- * what is no longer kept. */
+/* A resolution without any events: where it would begin if there were, so that what is missing is
+ * not taken for what is no longer kept. */
 static void place_empty(const struct check *check, unsigned i, enum resolution r, struct span *span,
                         const struct span *coarser) {
     const int64_t kept_us = check->source[i].source->kept_us[r];
@@ -100,17 +103,19 @@ static bool add(void *cls, const struct row *row) {
 }
 
 /* The sum of windows of `r` from start_us on, for width_us, of one source, now. */
-static bool look(struct check *check, unsigned i, enum resolution r, int64_t start_us, int64_t width_us,
-                 uint64_t *sum) {
+static bool look(struct check *check, unsigned i, enum resolution r, int64_t start_us,
+                 int64_t width_us, uint64_t *sum) {
     const struct query query = {r, start_us, start_us + width_us, 0, true};
     struct source *source = check->source[i].source;
     return source->ops->rows(source, &query, check->now_us, add, sum, check->why) == SOURCE_DONE;
 }
 
-/* ---- comparing what was read -------------------------------------------------------------------------- */
+/* ---- comparing what was read ---- */
 
 static uint64_t count_at(const struct span *span, int64_t window) {
-    return window >= span->first && window < span->first + span->n ? span->count[window - span->first] : 0;
+    return window >= span->first && window < span->first + span->n
+               ? span->count[window - span->first]
+               : 0;
 }
 
 static void doubt(struct check *check, const struct doubt *doubt) {
@@ -141,14 +146,17 @@ static void compare_within(struct check *check, unsigned i, enum resolution r) {
     const struct span *fine = &check->span[i][r], *coarse = &check->span[i][r + 1];
     const struct span *fine_later = &check->later[i][r], *coarse_later = &check->later[i][r + 1];
     const uint32_t slots = resolution_table[r].slots;
-    int64_t window = max_i64(first_of(check, i, r + 1), (first_of(check, i, r) + slots - 1) / slots);
-    const int64_t end = min_i64(end_of(check, r + 1), max_i64(coarse->first + coarse->n,
-                                                              (fine->first + fine->n - 1) / slots + 1));
+    int64_t window =
+        max_i64(first_of(check, i, r + 1), (first_of(check, i, r) + slots - 1) / slots);
+    const int64_t end =
+        min_i64(end_of(check, r + 1),
+                max_i64(coarse->first + coarse->n, (fine->first + fine->n - 1) / slots + 1));
     for (; window < end; window++) {
         check->compared++;
         if (sum_of(fine, r, window) > count_at(coarse_later, window) ||
             count_at(coarse, window) > sum_of(fine_later, r, window))
-            doubt(check, &(struct doubt){.within = true, .source = i, .r = r + 1, .window = window});
+            doubt(check,
+                  &(struct doubt){.within = true, .source = i, .r = r + 1, .window = window});
     }
 }
 
@@ -158,17 +166,17 @@ static bool is_empty(const struct check *check, unsigned i) {
 }
 
 /* What a group holds, as read first and later. */
-static uint64_t sum_at(const struct check *check, bool later, enum check_group group, enum resolution r,
-                       int64_t window) {
-    struct span (*span)[RESOLUTIONS] = later ? check->later : check->span;
+static uint64_t sum_at(const struct check *check, bool later, enum check_group group,
+                       enum resolution r, int64_t window) {
+    struct span(*span)[RESOLUTIONS] = later ? check->later : check->span;
     uint64_t sum = 0;
     for (unsigned i = 0; i < check->sources; i++)
         sum += check->source[i].group == group ? count_at(&span[i][r], window) : 0;
     return sum;
 }
 
-static bool differs(const struct check *check, enum check_group one, enum check_group other, enum resolution r,
-                    int64_t window) {
+static bool differs(const struct check *check, enum check_group one, enum check_group other,
+                    enum resolution r, int64_t window) {
     return sum_at(check, false, one, r, window) > sum_at(check, true, other, r, window) ||
            sum_at(check, false, other, r, window) > sum_at(check, true, one, r, window);
 }
@@ -190,8 +198,8 @@ static int64_t common_first(const struct check *check, enum resolution r) {
     return max_i64(kept, first_event);
 }
 
-/* Compares two groups, minutes first: they say most in the fewest lines. Returns how many windows they have in
- * common. */
+/* Compares two groups, minutes first: they say most in the fewest lines. Returns how many windows
+ * they have in common. */
 static uint64_t compare_across(struct check *check, enum check_group one, enum check_group other) {
     uint64_t common = 0;
     for (int i = RESOLUTIONS - 1; i >= 0; i--) {
@@ -210,9 +218,10 @@ static uint64_t compare_across(struct check *check, enum check_group one, enum c
     return common;
 }
 
-/* ---- looking again ------------------------------------------------------------------------------------ */
+/* ---- looking again ---- */
 
-static bool look_at_group(struct check *check, const struct doubt *doubt, enum check_group group, uint64_t *sum) {
+static bool look_at_group(struct check *check, const struct doubt *doubt, enum check_group group,
+                          uint64_t *sum) {
     const int64_t width_us = resolution_table[doubt->r].width_us;
     *sum = 0;
     for (unsigned i = 0; i < check->sources; i++) {
@@ -240,10 +249,12 @@ static bool look_at_value(struct check *check, const struct doubt *doubt, uint64
 }
 
 /* One more look at the doubts that are left; false: a source failed. */
-static bool look_again(struct check *check, uint64_t n, const struct check_world *world, uint64_t *left) {
+static bool look_again(struct check *check, uint64_t n, const struct check_world *world,
+                       uint64_t *left) {
     *left = 0;
     for (uint64_t i = 0; i < n; i++) {
-        if (!check->doubt[i].settled && !look_at_reference(check, &check->doubt[i], &check->doubt[i].before))
+        if (!check->doubt[i].settled &&
+            !look_at_reference(check, &check->doubt[i], &check->doubt[i].before))
             return false;
     }
     world->pause(world->cls, PAUSE_US);
@@ -251,7 +262,8 @@ static bool look_again(struct check *check, uint64_t n, const struct check_world
         struct doubt *doubt = &check->doubt[i];
         if (doubt->settled)
             continue;
-        if (!look_at_value(check, doubt, &doubt->value) || !look_at_reference(check, doubt, &doubt->after))
+        if (!look_at_value(check, doubt, &doubt->value) ||
+            !look_at_reference(check, doubt, &doubt->after))
             return false;
         doubt->settled = doubt->before <= doubt->value && doubt->value <= doubt->after;
         *left += !doubt->settled;
@@ -260,22 +272,24 @@ static bool look_again(struct check *check, uint64_t n, const struct check_world
 }
 
 static void report(const struct check *check, const struct doubt *doubt, FILE *out) {
-    static const char *const groups[CHECK_GROUPS] = {"the servers", "the state directories", "Redis"};
+    static const char *const groups[CHECK_GROUPS] = {"the servers", "the state directories",
+                                                     "Redis"};
     const struct rows_form form = {.resolution = doubt->r};
     char start[ROWS_TIME_MAX], place[256];
     rows_time(&form, window_start_us(doubt->r, doubt->window), start);
     if (doubt->within)
         fprintf(out, "%s: the %s window %s is %" PRIu64 ", its %s windows sum to %" PRIu64 "\n",
-                terminal_safe(check->source[doubt->source].place, place, sizeof place), resolution_table[doubt->r].name,
-                start, doubt->after, resolution_table[doubt->r - 1].name, doubt->value);
+                terminal_safe(check->source[doubt->source].place, place, sizeof place),
+                resolution_table[doubt->r].name, start, doubt->after,
+                resolution_table[doubt->r - 1].name, doubt->value);
     else
-        fprintf(out, "the %s window %s: %s hold %" PRIu64 ", %s %s %" PRIu64 "\n", resolution_table[doubt->r].name, start,
-                groups[doubt->one], doubt->after, groups[doubt->other], doubt->other == CHECK_REDIS ? "holds" : "hold",
-                doubt->value);
+        fprintf(out, "the %s window %s: %s hold %" PRIu64 ", %s %s %" PRIu64 "\n",
+                resolution_table[doubt->r].name, start, groups[doubt->one], doubt->after,
+                groups[doubt->other], doubt->other == CHECK_REDIS ? "holds" : "hold", doubt->value);
 }
 
-/* Settles what can be settled and prints the rest. False: some are left, or a source failed. *again: those that
- * were looked at again are well, but there were more. */
+/* Settles what can be settled and prints the rest. False: some are left, or a source failed.
+ * *again: those that were looked at again are well, but there were more. */
 static bool settle(struct check *check, const struct check_world *world, FILE *out, bool *again) {
     const uint64_t n = check->doubts < DOUBTS_MAX ? check->doubts : DOUBTS_MAX;
     uint64_t left = n;
@@ -294,15 +308,16 @@ static bool settle(struct check *check, const struct check_world *world, FILE *o
         return true;
     *again = left == 0;
     if (*again)
-        snprintf(check->why, SOURCE_WHY_MAX, "%" PRIu64 " windows changed while they were read: check again",
-                 check->doubts);
+        snprintf(check->why, SOURCE_WHY_MAX,
+                 "%" PRIu64 " windows changed while they were read: check again", check->doubts);
     else
-        snprintf(check->why, SOURCE_WHY_MAX, "%" PRIu64 "%s %s", left, check->doubts > n ? " and perhaps more" : "",
+        snprintf(check->why, SOURCE_WHY_MAX, "%" PRIu64 "%s %s", left,
+                 check->doubts > n ? " and perhaps more" : "",
                  left == 1 ? "window disagrees" : "windows disagree");
     return false;
 }
 
-/* ---- all of it ---------------------------------------------------------------------------------------- */
+/* ---- all of it ---- */
 
 static bool read_sources(struct check *check, struct span (*span)[RESOLUTIONS]) {
     for (unsigned i = 0; i < check->sources; i++) {
@@ -360,7 +375,8 @@ static bool compare_sources(struct check *check) {
     if (check->compared == 0) {
         const bool bounded = check->from_us > 0 || check->to_us != QUERY_TO_NONE;
         snprintf(check->why, SOURCE_WHY_MAX, "nothing to check: %.400s",
-                 bounded ? "no source holds events in that span" : check->source[0].source->nothing);
+                 bounded ? "no source holds events in that span"
+                         : check->source[0].source->nothing);
         return false;
     }
     const enum check_group one = has[CHECK_SERVERS] ? CHECK_SERVERS : CHECK_STATES;
@@ -373,7 +389,7 @@ static bool compare_sources(struct check *check) {
     return true;
 }
 
-/* ---- what a source keeps beside the counts ------------------------------------------------------------- */
+/* ---- what a source keeps beside the counts ---- */
 
 struct findings {
     const char *place;
@@ -389,15 +405,18 @@ static void find(void *cls, const char *sentence) {
                 terminal_safe(sentence, safe, sizeof safe));
 }
 
-/* One key is read in one moment, so there is nothing to look at again. *n: how much is wrong. False: a source failed. */
-static bool audit_sources(struct check *check, const struct check_world *world, FILE *out, uint64_t *n) {
+/* One key is read in one moment, so there is nothing to look at again. *n: how much is wrong.
+ * False: a source failed. */
+static bool audit_sources(struct check *check, const struct check_world *world, FILE *out,
+                          uint64_t *n) {
     *n = 0;
     for (unsigned i = 0; i < check->sources; i++) {
         const struct query query = {.from_us = check->from_us, .to_us = check->to_us};
         struct findings findings = {check->source[i].place, out, 0};
         struct source *source = check->source[i].source;
         if (source->ops->audit != NULL &&
-            !source->ops->audit(source, &query, world->now_us(world->cls), find, &findings, check->why))
+            !source->ops->audit(source, &query, world->now_us(world->cls), find, &findings,
+                                check->why))
             return false;
         *n += findings.n;
     }
@@ -419,12 +438,14 @@ bool check_sources(const struct check_source *sources, unsigned n, int64_t from_
         bool again = well = audit_sources(check, world, out, &wrong);
         for (int64_t pause_us = PAUSE_US; again && pause_us <= PAUSE_MAX_US; pause_us *= 2) {
             again = false;
-            well = read_twice(check, world, pause_us) && compare_sources(check) && settle(check, world, out, &again);
+            well = read_twice(check, world, pause_us) && compare_sources(check) &&
+                   settle(check, world, out, &again);
         }
         if (well && wrong == 0)
             fprintf(out, "%" PRIu64 " windows compared, all agree\n", check->compared);
         else if (well)
-            snprintf(why, SOURCE_WHY_MAX, "%" PRIu64 " %s wrong where it lies", wrong, wrong == 1 ? "thing is" : "things are");
+            snprintf(why, SOURCE_WHY_MAX, "%" PRIu64 " %s wrong where it lies", wrong,
+                     wrong == 1 ? "thing is" : "things are");
         well = well && wrong == 0;
     } else {
         snprintf(why, SOURCE_WHY_MAX, "out of memory");

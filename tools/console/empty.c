@@ -19,8 +19,8 @@ static bool note(void *cls, const struct row *row) {
 }
 
 /* The newest window with events of `query`. False: the source failed, `why` says how. */
-static bool find_newest(struct source *source, const struct query *query, int64_t now_us, struct newest *newest,
-                        char *why) {
+static bool find_newest(struct source *source, const struct query *query, int64_t now_us,
+                        struct newest *newest, char *why) {
     struct query last = *query;
     last.last = 1;
     last.partial = true;
@@ -29,13 +29,15 @@ static bool find_newest(struct source *source, const struct query *query, int64_
 }
 
 /* "from 2016-05-28 11:11:00.000 to 2016-05-28 11:12:00.000" of what was asked. */
-static void put_span(const struct query *query, const struct rows_form *form, char *out, size_t cap) {
+static void put_span(const struct query *query, const struct rows_form *form, char *out,
+                     size_t cap) {
     char from[ROWS_TIME_MAX] = "", to[ROWS_TIME_MAX] = "";
     if (query->from_us > 0)
         rows_time(form, query->from_us, from);
     if (query->to_us != QUERY_TO_NONE)
         rows_time(form, query->to_us > 0 ? query->to_us : 0, to);
-    snprintf(out, cap, "%s%s%s%s", *from != '\0' ? " from " : "", from, *to != '\0' ? " to " : "", to);
+    snprintf(out, cap, "%s%s%s%s", *from != '\0' ? " from " : "", from, *to != '\0' ? " to " : "",
+             to);
 }
 
 static void explain_open(const struct query *query, const struct row *newest, int64_t now_us,
@@ -45,15 +47,17 @@ static void explain_open(const struct query *query, const struct row *newest, in
     const bool seconds = left_us >= US_PER_S;
     rows_time(form, window_start_us(query->resolution, newest->window), start);
     snprintf(why, SOURCE_WHY_MAX,
-             "nothing to show yet: the window with events, %s, is over in %" PRId64 " %s; --partial shows it now",
+             "nothing to show yet: the window with events, %s, is over in %" PRId64
+             " %s; --partial shows it now",
              start, seconds ? left_us / US_PER_S : left_us / US_PER_MS + 1, seconds ? "s" : "ms");
 }
 
-void empty_explain(struct source *source, const struct query *query, int64_t now_us, const struct rows_form *form,
-                   char why[SOURCE_WHY_MAX]) {
+void empty_explain(struct source *source, const struct query *query, int64_t now_us,
+                   const struct rows_form *form, char why[SOURCE_WHY_MAX]) {
     const char *name = resolution_table[query->resolution].name;
     struct newest newest;
-    const int64_t open_us = window_start_us(query->resolution, window_at(query->resolution, now_us));
+    const int64_t open_us =
+        window_start_us(query->resolution, window_at(query->resolution, now_us));
     struct query open = *query;
     open.from_us = query->from_us > open_us ? query->from_us : open_us;
     if (!query->partial && open.from_us < query->to_us) {
@@ -79,8 +83,8 @@ void empty_explain(struct source *source, const struct query *query, int64_t now
     const bool inside = newest_us + MINUTE_US > query->from_us && newest_us < query->to_us;
     if (inside && query->resolution != RESOLUTION_1MIN)
         snprintf(why, SOURCE_WHY_MAX,
-                 "no %s windows with events%s: they are not kept as long as minutes, and the newest events are in "
-                 "the minute %s; ask for 1min",
+                 "no %s windows with events%s: they are not kept as long as minutes, and the "
+                 "newest events are in the minute %s; ask for 1min",
                  name, span, start);
     else
         snprintf(why, SOURCE_WHY_MAX, "no events%s; the newest are in the minute %s", span, start);

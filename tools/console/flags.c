@@ -126,28 +126,37 @@ enum {
     FLAG_LOCAL
 };
 
-static const struct option long_flags[] = {
-    {"last", required_argument, NULL, FLAG_LAST},       {"from", required_argument, NULL, FLAG_FROM},
-    {"to", required_argument, NULL, FLAG_TO},           {"format", required_argument, NULL, FLAG_FORMAT},
-    {"timeout", required_argument, NULL, FLAG_TIMEOUT}, {"horizon", required_argument, NULL, FLAG_HORIZON},
-    {"partial", no_argument, NULL, FLAG_PARTIAL},       {"follow", no_argument, NULL, FLAG_FOLLOW},
-    {"redis", required_argument, NULL, FLAG_REDIS},     {"server", required_argument, NULL, FLAG_SERVER},
-    {"state", required_argument, NULL, FLAG_STATE},     {"help", no_argument, NULL, 'h'},
-    {"version", no_argument, NULL, FLAG_VERSION},       {"token-file", required_argument, NULL, FLAG_TOKEN_FILE},
-    {"ca-file", required_argument, NULL, FLAG_CA_FILE}, {"help-all", no_argument, NULL, FLAG_HELP_ALL},
-    {"total", no_argument, NULL, FLAG_TOTAL},           {"local", no_argument, NULL, FLAG_LOCAL},
-    {NULL, 0, NULL, 0}};
+static const struct option long_flags[] = {{"last", required_argument, NULL, FLAG_LAST},
+                                           {"from", required_argument, NULL, FLAG_FROM},
+                                           {"to", required_argument, NULL, FLAG_TO},
+                                           {"format", required_argument, NULL, FLAG_FORMAT},
+                                           {"timeout", required_argument, NULL, FLAG_TIMEOUT},
+                                           {"horizon", required_argument, NULL, FLAG_HORIZON},
+                                           {"partial", no_argument, NULL, FLAG_PARTIAL},
+                                           {"follow", no_argument, NULL, FLAG_FOLLOW},
+                                           {"redis", required_argument, NULL, FLAG_REDIS},
+                                           {"server", required_argument, NULL, FLAG_SERVER},
+                                           {"state", required_argument, NULL, FLAG_STATE},
+                                           {"help", no_argument, NULL, 'h'},
+                                           {"version", no_argument, NULL, FLAG_VERSION},
+                                           {"token-file", required_argument, NULL, FLAG_TOKEN_FILE},
+                                           {"ca-file", required_argument, NULL, FLAG_CA_FILE},
+                                           {"help-all", no_argument, NULL, FLAG_HELP_ALL},
+                                           {"total", no_argument, NULL, FLAG_TOTAL},
+                                           {"local", no_argument, NULL, FLAG_LOCAL},
+                                           {NULL, 0, NULL, 0}};
 
 static bool read_last(const char *text, int64_t *last, char *why) {
     if (units_none(text, last) && *last >= 1 && *last <= LAST_MAX)
         return true;
-    snprintf(why, FLAGS_WHY_MAX, "--last: '%.40s' is not a number of windows (1..%" PRId64 ")", text,
-             LAST_MAX);
+    snprintf(why, FLAGS_WHY_MAX, "--last: '%.40s' is not a number of windows (1..%" PRId64 ")",
+             text, LAST_MAX);
     return false;
 }
 
 /* Not before all words are read: --local may come last. */
-static bool read_time(const char *flag, const char *text, int64_t now_us, bool local, int64_t *us, char *why) {
+static bool read_time(const char *flag, const char *text, int64_t now_us, bool local, int64_t *us,
+                      char *why) {
     char sentence[TIMES_WHY_MAX];
     if (text == NULL || times_read(text, now_us, local, us, sentence))
         return true;
@@ -155,12 +164,12 @@ static bool read_time(const char *flag, const char *text, int64_t now_us, bool l
     return false;
 }
 
-static bool read_span(const char *flag, const char *text, int64_t min_us, int64_t max_us, const char *range,
-                      int64_t *us, char *why) {
+static bool read_span(const char *flag, const char *text, int64_t min_us, int64_t max_us,
+                      const char *range, int64_t *us, char *why) {
     if (units_duration(text, us) && *us >= min_us && *us <= max_us)
         return true;
-    snprintf(why, FLAGS_WHY_MAX, "%s: '%.40s' is not a duration of %s (100ms, 10s, 5m, 1h)", flag, text,
-             range);
+    snprintf(why, FLAGS_WHY_MAX, "%s: '%.40s' is not a duration of %s (100ms, 10s, 5m, 1h)", flag,
+             text, range);
     return false;
 }
 
@@ -198,8 +207,8 @@ struct given {
 };
 
 static bool read_flag(int flag, struct flags *flags, struct given *given, char *why) {
-    given->rows_only |= flag == FLAG_LAST || flag == FLAG_FORMAT || flag == FLAG_PARTIAL || flag == FLAG_FOLLOW ||
-                        flag == FLAG_TOTAL;
+    given->rows_only |= flag == FLAG_LAST || flag == FLAG_FORMAT || flag == FLAG_PARTIAL ||
+                        flag == FLAG_FOLLOW || flag == FLAG_TOTAL;
     switch (flag) {
     case FLAG_LAST:
         return read_last(optarg, &flags->query.last, why);
@@ -215,10 +224,11 @@ static bool read_flag(int flag, struct flags *flags, struct given *given, char *
         snprintf(why, FLAGS_WHY_MAX, "--format: '%.40s' is none of text, csv, json", optarg);
         return false;
     case FLAG_TIMEOUT:
-        return read_span("--timeout", optarg, TIMEOUT_MIN_US, TIMEOUT_MAX_US, "1ms to 1h", &flags->timeout_us,
-                         why);
+        return read_span("--timeout", optarg, TIMEOUT_MIN_US, TIMEOUT_MAX_US, "1ms to 1h",
+                         &flags->timeout_us, why);
     case FLAG_HORIZON:
-        return read_span("--horizon", optarg, US_PER_S, HORIZON_MAX_US, "1s to 24h", &flags->horizon_us, why);
+        return read_span("--horizon", optarg, US_PER_S, HORIZON_MAX_US, "1s to 24h",
+                         &flags->horizon_us, why);
     case FLAG_PARTIAL:
         flags->query.partial = true;
         return true;
@@ -249,7 +259,8 @@ static bool read_command(int argc, char **argv, struct flags *flags, char *why) 
         snprintf(why, FLAGS_WHY_MAX, "say which windows: 10ms, 1s or 1min (see --help)");
     } else if (optind + 1 < argc) {
         snprintf(why, FLAGS_WHY_MAX,
-                 "'%.40s' and '%.40s': one of them at a time; a time with a blank in it is put in quotes",
+                 "'%.40s' and '%.40s': one of them at a time; a time with a blank in it is put in "
+                 "quotes",
                  argv[optind], argv[optind + 1]);
     } else if (strcmp(argv[optind], "total") == 0) {
         flags->command = COMMAND_TOTAL;
@@ -263,7 +274,8 @@ static bool read_command(int argc, char **argv, struct flags *flags, char *why) 
     } else if (resolution_by_name(argv[optind], &flags->query.resolution)) {
         return true;
     } else {
-        snprintf(why, FLAGS_WHY_MAX, "'%.40s' is none of 10ms, 1s, 1min, total, status, check", argv[optind]);
+        snprintf(why, FLAGS_WHY_MAX, "'%.40s' is none of 10ms, 1s, 1min, total, status, check",
+                 argv[optind]);
     }
     return false;
 }
@@ -275,24 +287,29 @@ static bool check_command(const struct flags *flags, const struct given *given, 
     for (unsigned i = 0; i < flags->places; i++) {
         redis += flags->kind[i] == SOURCE_REDIS;
         if (flags->command != COMMAND_CHECK && flags->kind[i] != flags->kind[0]) {
-            snprintf(why, FLAGS_WHY_MAX, "%s and %s exclude each other", source_flags[flags->kind[0]],
-                     source_flags[flags->kind[i]]);
+            snprintf(why, FLAGS_WHY_MAX, "%s and %s exclude each other",
+                     source_flags[flags->kind[0]], source_flags[flags->kind[i]]);
             return false;
         }
     }
     if (flags->command == COMMAND_CHECK && given->rows_only) {
-        snprintf(why, FLAGS_WHY_MAX,
-                 "check: takes sources, --from, --to and --local, no flags of rows (see --help-all)");
+        snprintf(
+            why, FLAGS_WHY_MAX,
+            "check: takes sources, --from, --to and --local, no flags of rows (see --help-all)");
     } else if (flags->command == COMMAND_CHECK && redis > 1) {
         snprintf(why, FLAGS_WHY_MAX, "check: one --redis at a time");
     } else if (flags->command == COMMAND_TOTAL && given->rows_only) {
-        snprintf(why, FLAGS_WHY_MAX,
-                 "total: takes --from, --to, --local and where from, no flags of rows (see --help-all)");
+        snprintf(
+            why, FLAGS_WHY_MAX,
+            "total: takes --from, --to, --local and where from, no flags of rows (see --help-all)");
     } else if (flags->command == COMMAND_STATUS && (given->rows_only || span || flags->local)) {
-        snprintf(why, FLAGS_WHY_MAX, "status: takes --server and what belongs to it alone (see --help-all)");
-    } else if (flags->command == COMMAND_STATUS && flags->places > 0 && flags->source != SOURCE_SERVER) {
+        snprintf(why, FLAGS_WHY_MAX,
+                 "status: takes --server and what belongs to it alone (see --help-all)");
+    } else if (flags->command == COMMAND_STATUS && flags->places > 0 &&
+               flags->source != SOURCE_SERVER) {
         snprintf(why, FLAGS_WHY_MAX, "status: asks servers: --server URL, once for each");
-    } else if (flags->command != COMMAND_STATUS && flags->command != COMMAND_CHECK && flags->places > 1) {
+    } else if (flags->command != COMMAND_STATUS && flags->command != COMMAND_CHECK &&
+               flags->places > 1) {
         snprintf(why, FLAGS_WHY_MAX, "'%.60s' and '%.60s': one source at a time", flags->place[0],
                  flags->place[1]);
     } else if (flags->total && flags->follow) {
@@ -306,7 +323,8 @@ static bool check_command(const struct flags *flags, const struct given *given, 
 }
 
 /* What only shows when all words are read. */
-static bool check_whole(int argc, char **argv, struct flags *flags, const struct given *given, char *why) {
+static bool check_whole(int argc, char **argv, struct flags *flags, const struct given *given,
+                        char *why) {
     struct query *query = &flags->query;
     if (!read_command(argc, argv, flags, why) || !check_command(flags, given, why) ||
         !read_time("--from", given->from, given->now_us, flags->local, &query->from_us, why) ||
@@ -326,7 +344,8 @@ static bool check_whole(int argc, char **argv, struct flags *flags, const struct
     return false;
 }
 
-enum flags_verdict flags_read(int argc, char **argv, int64_t now_us, struct flags *flags, char why[FLAGS_WHY_MAX]) {
+enum flags_verdict flags_read(int argc, char **argv, int64_t now_us, struct flags *flags,
+                              char why[FLAGS_WHY_MAX]) {
     *flags = (struct flags){.query = {.to_us = QUERY_TO_NONE},
                             .horizon_us = HORIZON_DEFAULT_US,
                             .timeout_us = TIMEOUT_DEFAULT_US};

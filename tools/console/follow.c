@@ -19,9 +19,9 @@ struct follow {
 /* Windows up to `end` without a row hold no events. */
 static bool print_zeros_up_to(struct follow *follow, int64_t end) {
     for (; follow->next < end; follow->next++) {
-        const struct row row = {
-            follow->next, 0,
-            window_state_at(follow->resolution, follow->next, follow->now_us, follow->source->horizon_us)};
+        const struct row row = {follow->next, 0,
+                                window_state_at(follow->resolution, follow->next, follow->now_us,
+                                                follow->source->horizon_us)};
         if (!writer_row(follow->writer, &row))
             return false;
     }
@@ -55,12 +55,13 @@ static enum source_outcome print_new(struct follow *follow, const struct query *
     }
     /* Before --from there is nothing to ask for. */
     const enum source_outcome outcome =
-        rest.from_us > rest.to_us
-            ? SOURCE_DONE
-            : follow->source->ops->rows(follow->source, &rest, follow->now_us, print_row, follow, why);
+        rest.from_us > rest.to_us ? SOURCE_DONE
+                                  : follow->source->ops->rows(follow->source, &rest, follow->now_us,
+                                                              print_row, follow, why);
     if (outcome == SOURCE_DONE && follow->next >= 0 && !print_zeros_up_to(follow, end))
         return SOURCE_STOPPED;
-    if (outcome != SOURCE_STOPPED && (!writer_begin(follow->writer) || !writer_flush(follow->writer)))
+    if (outcome != SOURCE_STOPPED &&
+        (!writer_begin(follow->writer) || !writer_flush(follow->writer)))
         return SOURCE_STOPPED;
     return outcome;
 }
@@ -105,7 +106,8 @@ bool follow_run(struct source *source, const struct query *query, struct writer 
             world->waiting(world->cls);
         said = true;
         const int64_t done_us = world->now_us(world->cls);
-        const int64_t next_over_us = window_start_us(r, max_i64(end, follow.next) + 1) + source->settle_us;
+        const int64_t next_over_us =
+            window_start_us(r, max_i64(end, follow.next) + 1) + source->settle_us;
         /* A read that took long may have held up those who write there too: give them as long. */
         const int64_t pause_us = max_i64(POLL_MIN_US, done_us - follow.now_us);
         if (!world->wait_until(world->cls, max_i64(next_over_us, done_us + pause_us)))

@@ -10,7 +10,8 @@ static const char *skip_blanks(const char *at) {
     return at + strspn(at, " \t\r\n");
 }
 
-/* A string, from its first quote on, into out (NULL: skipped; cut to cap). Returns what follows it, or NULL. */
+/* A string, from its first quote on, into out (NULL: skipped; cut to cap). Returns what follows it,
+ * or NULL. */
 static const char *read_string(const char *at, char *out, size_t cap) {
     static const char escaped[] = "\"\\/bfnrt", meant[] = "\"\\/\b\f\n\r\t";
     size_t used = 0;

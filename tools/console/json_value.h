@@ -5,10 +5,11 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Finds the member that `path` names ("store.connected": objects within objects) in the NUL-terminated `text`
- * and copies it to out (NUL-terminated, cut to cap > 0): a string without quotes, with its simple escapes
- * undone and \u.... as it is; a number, true, false or null as it stands. False, out empty, when there is none,
- * it is an object or array, or what stands before it is no JSON. */
+/* Finds the member that `path` names ("store.connected": objects within objects) in the
+ * NUL-terminated `text` and copies it to out (NUL-terminated, cut to cap > 0): a string without
+ * quotes, with its simple escapes undone and \u.... as it is; a number, true, false or null as it
+ * stands. False, out empty, when there is none, it is an object or array, or what stands before it
+ * is no JSON. */
 bool json_value(const char *text, const char *path, char *out, size_t cap);
 
 #endif

@@ -1,9 +1,10 @@
 /* What the sources have in common: windows -> rows. */
 #include "tools/console/source.h"
 
-enum source_outcome source_rows_from_reader(const struct source *source, const struct query_reader *reader,
-                                            const struct query *query, int64_t now_us, source_row each,
-                                            void *cls) {
+enum source_outcome source_rows_from_reader(const struct source *source,
+                                            const struct query_reader *reader,
+                                            const struct query *query, int64_t now_us,
+                                            source_row each, void *cls) {
     const enum resolution r = query->resolution;
     int64_t first, n;
     const enum query_outcome found = query_find(query, reader, now_us, &first, &n);
@@ -16,7 +17,8 @@ enum source_outcome source_rows_from_reader(const struct source *source, const s
             return SOURCE_AWAY;
         for (uint32_t i = 0; i < block; i++) {
             const int64_t window = first + done + i;
-            const struct row row = {window, count[i], window_state_at(r, window, now_us, source->horizon_us)};
+            const struct row row = {window, count[i],
+                                    window_state_at(r, window, now_us, source->horizon_us)};
             if (!each(cls, &row))
                 return SOURCE_STOPPED;
         }

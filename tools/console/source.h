@@ -1,5 +1,5 @@
-/* Where the console program gets rows from: a table of functions, so that --last, --follow and the formats
- * know nothing of Redis, HTTP or files. One thread. */
+/* Where the console program gets rows from: a table of functions, so that --last, --follow and the
+ * formats know nothing of Redis, HTTP or files. One thread. */
 #ifndef AFORO_TOOLS_CONSOLE_SOURCE_H
 #define AFORO_TOOLS_CONSOLE_SOURCE_H
 
@@ -18,17 +18,20 @@ typedef void source_finding(void *cls, const char *sentence);
 enum source_outcome {
     SOURCE_DONE,    /* all rows of the query were given */
     SOURCE_STOPPED, /* source_row said so */
-    SOURCE_AWAY /* failed, perhaps after some rows; `why` is one sentence. Ask `ready` before the next query
+    SOURCE_AWAY /* failed, perhaps after some rows; `why` is one sentence. Ask `ready` before the
+                 * next query
                  */
 };
 
 struct source {
     const struct source_ops *ops;
     int64_t horizon_us; /* tells closed windows from final ones */
-    int64_t settle_us;  /* after a window is over, its count is complete here (but for late events) this much
-                           later */
-    int64_t kept_us[RESOLUTIONS]; /* how far back from now all is kept; 0: that is up to what is in it */
-    char nothing[SOURCE_WHY_MAX]; /* what to say when it holds no event at all; it names the source */
+    int64_t settle_us;  /* after a window is over, its count is complete here (but for late events)
+                           this much  later */
+    /* how far back from now all is kept; 0: that is up to what is in it */
+    int64_t kept_us[RESOLUTIONS];
+    /* what to say when it holds no event at all; it names the source */
+    char nothing[SOURCE_WHY_MAX];
 };
 
 struct source_ops {
@@ -37,10 +40,10 @@ struct source_ops {
     /* The rows of `query` at time now_us, oldest first, without a gap. */
     enum source_outcome (*rows)(struct source *source, const struct query *query, int64_t now_us,
                                 source_row each, void *cls, char why[SOURCE_WHY_MAX]);
-    /* Whether what it keeps beside the counts fits them, in the span of `query`; NULL: there is nothing beside them. False: it
-     * could not be looked at. */
-    bool (*audit)(struct source *source, const struct query *query, int64_t now_us, source_finding *finding, void *cls,
-                  char why[SOURCE_WHY_MAX]);
+    /* Whether what it keeps beside the counts fits them, in the span of `query`; NULL: there is
+     * nothing beside them. False: it could not be looked at. */
+    bool (*audit)(struct source *source, const struct query *query, int64_t now_us,
+                  source_finding *finding, void *cls, char why[SOURCE_WHY_MAX]);
     void (*close)(struct source *source); /* frees it */
 };
 
@@ -50,30 +53,33 @@ struct source_config {
     int64_t horizon_us;
     const char *token_file; /* of a reader, the first of it is sent to a server; NULL: none */
     const char *token;      /* the same, not in a file; NULL: none */
-    const char *ca_file;    /* who may sign a server's certificate (PEM); NULL: whom the system trusts */
+    /* who may sign a server's certificate (PEM); NULL: whom the system trusts */
+    const char *ca_file;
 };
 
-/* Each opens its source and makes sure that it answers; NULL, with a sentence in `why`, when it does not. */
+/* Each opens its source and makes sure that it answers; NULL, with a sentence in `why`, when it
+ * does not. */
 struct source *source_redis_open(const struct source_config *config, char why[SOURCE_WHY_MAX]);
 struct source *source_server_open(const struct source_config *config, char why[SOURCE_WHY_MAX]);
 struct source *source_state_open(const struct source_config *config, char why[SOURCE_WHY_MAX]);
 
-/* Whether a URL can be one of such a source, whatever answers there; false with a sentence in `why`, which does
- * not say where the URL came from. */
+/* Whether a URL can be one of such a source, whatever answers there; false with a sentence in
+ * `why`, which does not say where the URL came from. */
 bool source_redis_place_is_valid(const char *place, char why[SOURCE_WHY_MAX]);
 bool source_server_place_is_valid(const char *place, char why[SOURCE_WHY_MAX]);
 
 /* A server that need not be well: as source_server_open, but nobody is asked yet. */
 struct source *source_server_new(const struct source_config *config, char why[SOURCE_WHY_MAX]);
 
-/* One page of such a server into page (NUL-terminated), with its HTTP status; false with a sentence in `why`
- * when no answer came, or one that does not fit. */
-bool source_server_page(struct source *server, const char *path, char *page, size_t cap, long *status,
-                        char why[SOURCE_WHY_MAX]);
+/* One page of such a server into page (NUL-terminated), with its HTTP status; false with a sentence
+ * in `why` when no answer came, or one that does not fit. */
+bool source_server_page(struct source *server, const char *path, char *page, size_t cap,
+                        long *status, char why[SOURCE_WHY_MAX]);
 
 /* For sources that can read any window: finds what `query` means and gives its rows, in blocks. */
-enum source_outcome source_rows_from_reader(const struct source *source, const struct query_reader *reader,
-                                            const struct query *query, int64_t now_us, source_row each,
-                                            void *cls);
+enum source_outcome source_rows_from_reader(const struct source *source,
+                                            const struct query_reader *reader,
+                                            const struct query *query, int64_t now_us,
+                                            source_row each, void *cls);
 
 #endif

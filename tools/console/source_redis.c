@@ -12,8 +12,9 @@
 #define US_PER_HOUR (INT64_C(3600) * US_PER_S)
 #define US_PER_DAY (24 * US_PER_HOUR)
 #define FUTURE_MAX_US US_PER_HOUR /* no node accepts events further ahead */
-#define HORIZON_MAX_US US_PER_DAY /* nor older ones: a key lives so much longer than its time to live */
-#define CHUNKS_MAX 1000000        /* how far back --from may make us look */
+/* nor older ones: a key lives so much longer than its time to live */
+#define HORIZON_MAX_US US_PER_DAY
+#define CHUNKS_MAX 1000000          /* how far back --from may make us look */
 #define SETTLE_US (250 * US_PER_MS) /* a flush interval and what the flush takes */
 
 /* The default times to live of the totals. Where they are longer, --from reaches what is older. */
@@ -27,7 +28,8 @@ struct source_redis {
     char *why; /* where the query under way wants its sentence */
 };
 
-_Static_assert(SOURCE_WHY_MAX >= LINK_WHY_MAX && SOURCE_WHY_MAX >= REDIS_URL_WHY_MAX + 8, "their sentences fit");
+_Static_assert(SOURCE_WHY_MAX >= LINK_WHY_MAX && SOURCE_WHY_MAX >= REDIS_URL_WHY_MAX + 8,
+               "their sentences fit");
 
 /* What to do about what Redis refused; "" where its own words must do. */
 static const char *remedy(const char *sentence) {
@@ -38,20 +40,25 @@ static const char *remedy(const char *sentence) {
     return "";
 }
 
-/* Says first which source a sentence of redis/ speaks of: it begins with the address. Returns false. */
-static bool fail(const struct source_redis *source, const char *sentence, char why[SOURCE_WHY_MAX]) {
+/* Says first which source a sentence of redis/ speaks of: it begins with the address. Returns
+ * false. */
+static bool fail(const struct source_redis *source, const char *sentence,
+                 char why[SOURCE_WHY_MAX]) {
     static const char none_wanted[] = "called without any password configured";
     const char *address = link_address(source->link);
     if (strstr(sentence, none_wanted) != NULL) { /* three lines of Redis' own */
-        snprintf(why, SOURCE_WHY_MAX, "redis %.200s: AUTH: a password was given, and this Redis has none: leave it out "
-                 "(of the URL, AFORO_REDIS_PASSWORD, AFORO_REDIS_PASSWORD_FILE)", address);
+        snprintf(why, SOURCE_WHY_MAX,
+                 "redis %.200s: AUTH: a password was given, and this Redis has none: leave it out "
+                 "(of the URL, AFORO_REDIS_PASSWORD, AFORO_REDIS_PASSWORD_FILE)",
+                 address);
     } else {
         snprintf(why, SOURCE_WHY_MAX, "redis %.250s%s", sentence, remedy(sentence));
     }
     return false;
 }
 
-/* The chunk that is asked for to see whether we may read at all is nobody's, and not worth naming. */
+/* The chunk that is asked for to see whether we may read at all is nobody's, and not worth naming.
+ */
 #define PROBE_CHUNK 1
 static const char *without_probe(char sentence[LINK_WHY_MAX]) {
     char key[SCHEMA_KEY_MAX + 2];
@@ -65,7 +72,8 @@ static const char *without_probe(char sentence[LINK_WHY_MAX]) {
 
 static bool connected(struct source_redis *source, char why[SOURCE_WHY_MAX]) {
     char sentence[LINK_WHY_MAX];
-    return link_connected(source->link) || link_connect(source->link, sentence) || fail(source, sentence, why);
+    return link_connected(source->link) || link_connect(source->link, sentence) ||
+           fail(source, sentence, why);
 }
 
 static bool ready(struct source *base, char why[SOURCE_WHY_MAX]) {
@@ -92,30 +100,33 @@ static void pass_on(void *cls, const char *sentence) {
 
 #define AUDIT_CHUNKS 64
 
-static bool audit_resolution(const struct audit *audit, enum resolution r, int64_t first, int64_t end) {
+static bool audit_resolution(const struct audit *audit, enum resolution r, int64_t first,
+                             int64_t end) {
     uint64_t counts[AUDIT_CHUNKS * SLOTS_MAX];
     bool there[AUDIT_CHUNKS];
     char sentence[LINK_WHY_MAX];
     for (int64_t chunk = first; chunk < end; chunk += AUDIT_CHUNKS) {
         const int64_t here = end - chunk < AUDIT_CHUNKS ? end - chunk : AUDIT_CHUNKS;
-        if (!audit_chunks(audit->source->link, r, chunk, (uint32_t)here, counts, there, pass_on, (void *)(uintptr_t)audit,
-                          sentence)) {
+        if (!audit_chunks(audit->source->link, r, chunk, (uint32_t)here, counts, there, pass_on,
+                          (void *)(uintptr_t)audit, sentence)) {
             return fail(audit->source, sentence, audit->why);
         }
     }
     return true;
 }
 
-static bool audit(struct source *base, const struct query *query, int64_t now_us, source_finding *finding, void *cls,
-                  char why[SOURCE_WHY_MAX]) {
+static bool audit(struct source *base, const struct query *query, int64_t now_us,
+                  source_finding *finding, void *cls, char why[SOURCE_WHY_MAX]) {
     const struct audit audit = {(struct source_redis *)base, finding, cls, why};
     bool ok = connected(audit.source, why);
     for (int r = 0; r < RESOLUTIONS && ok; r++) {
         const int64_t width_us = chunk_width_us((enum resolution)r);
-        const int64_t oldest_us = now_us - kept_us[r] - HORIZON_MAX_US, newest_us = now_us + FUTURE_MAX_US;
+        const int64_t oldest_us = now_us - kept_us[r] - HORIZON_MAX_US,
+                      newest_us = now_us + FUTURE_MAX_US;
         const int64_t from_us = query->from_us > oldest_us ? query->from_us : oldest_us;
         const int64_t to_us = query->to_us < newest_us ? query->to_us : newest_us;
-        ok = audit_resolution(&audit, (enum resolution)r, (from_us > 0 ? from_us : 0) / width_us, to_us / width_us + 1);
+        ok = audit_resolution(&audit, (enum resolution)r, (from_us > 0 ? from_us : 0) / width_us,
+                              to_us / width_us + 1);
     }
     return ok;
 }
@@ -157,7 +168,8 @@ static void close_redis(struct source *base) {
     free(base);
 }
 
-static const struct source_ops redis_ops = {.ready = ready, .rows = rows, .audit = audit, .close = close_redis};
+static const struct source_ops redis_ops = {
+    .ready = ready, .rows = rows, .audit = audit, .close = close_redis};
 
 bool source_redis_place_is_valid(const char *place, char why[SOURCE_WHY_MAX]) {
     struct redis_url url;
@@ -182,14 +194,16 @@ struct source *source_redis_open(const struct source_config *config, char why[SO
         free(source);
         return NULL;
     }
-    source->base = (struct source){.ops = &redis_ops, .horizon_us = config->horizon_us, .settle_us = SETTLE_US};
+    source->base = (struct source){
+        .ops = &redis_ops, .horizon_us = config->horizon_us, .settle_us = SETTLE_US};
     memcpy(source->base.kept_us, kept_us, sizeof kept_us);
     source->link = link;
     char db[32] = "";
     if (url.kind != REDIS_URL_CLUSTER)
         snprintf(db, sizeof db, ", database %d,", url.db);
     snprintf(source->base.nothing, SOURCE_WHY_MAX,
-             "redis %.200s%s holds no counts of aforo; is it the right Redis, and the right database of it?",
+             "redis %.200s%s holds no counts of aforo; is it the right Redis, and the right "
+             "database of it?",
              url.address, db);
     if (ready(&source->base, why)) {
         return &source->base;

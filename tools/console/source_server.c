@@ -1,5 +1,5 @@
-/* Rows from a running aforod: GET /counts, read as CSV while it arrives. The server itself finds what the
- * query means and knows each window's state. */
+/* Rows from a running aforod: GET /counts, read as CSV while it arrives. The server itself finds
+ * what the query means and knows each window's state. */
 #include "tools/console/source.h"
 
 #include "common/tokens.h"
@@ -17,9 +17,10 @@
 #define URL_MAX 1024
 #define LINE_MAX_BYTES 256 /* of a row, or of the sentence that explains an HTTP error */
 #define TIME_MAX 40
-#define SPEED_MIN 1000 /* bytes a second: who sends less, for as long as --timeout, stands still */
-#define SETTLE_US                                                                                            \
-    (100 * US_PER_MS) /* an event stamped at the end of a window is counted when it has arrived */
+/* bytes a second: who sends less, for as long as --timeout, stands still */
+#define SPEED_MIN 1000
+/* an event stamped at the end of a window is counted when it has arrived */
+#define SETTLE_US (100 * US_PER_MS)
 
 struct source_server {
     struct source base;
@@ -36,8 +37,9 @@ struct answer {
     enum resolution resolution;
     source_row each; /* NULL: no rows are expected */
     void *cls;
-    int64_t to_us, next; /* of rows: they start before it, and each after the one before; next < 0: any first one */
-    char *page;          /* NULL: the body does not matter */
+    /* of rows: they start before it, and each after the one before; next < 0: any first one */
+    int64_t to_us, next;
+    char *page; /* NULL: the body does not matter */
     size_t cap;
     char line[LINE_MAX_BYTES];
     size_t len;
@@ -61,11 +63,13 @@ static bool parse_row(const char *line, enum resolution r, struct row *row) {
     const char *comma = strchr(line, ',');
     int64_t start_us;
     struct timestamp_error ignored;
-    if (comma == NULL || !timestamp_parse(line, (size_t)(comma - line), &start_us, &ignored) || start_us < 0)
+    if (comma == NULL || !timestamp_parse(line, (size_t)(comma - line), &start_us, &ignored) ||
+        start_us < 0)
         return false;
     char state[8];
     int used = 0;
-    if (!parse_count(&comma, &row->count) || sscanf(comma, ",%7[a-z]%n", state, &used) != 1 || comma[used] != '\0')
+    if (!parse_count(&comma, &row->count) || sscanf(comma, ",%7[a-z]%n", state, &used) != 1 ||
+        comma[used] != '\0')
         return false;
     row->window = window_at(r, start_us);
     for (int s = WINDOW_OPEN; s <= WINDOW_FINAL; s++) {
@@ -85,7 +89,8 @@ static bool take_line(struct answer *answer) {
         return !answer->not_rows;
     }
     struct row row;
-    if (!parse_row(answer->line, answer->resolution, &row) || (answer->next >= 0 && row.window != answer->next) ||
+    if (!parse_row(answer->line, answer->resolution, &row) ||
+        (answer->next >= 0 && row.window != answer->next) ||
         window_start_us(answer->resolution, row.window) >= answer->to_us) {
         answer->not_rows = true;
         return false;
@@ -126,8 +131,8 @@ static size_t on_body(char *data, size_t size, size_t n, void *cls) {
 }
 
 /* What went wrong, as one line. */
-static void explain(const struct source_server *server, struct answer *answer, CURLcode code, long status,
-                    char why[SOURCE_WHY_MAX]) {
+static void explain(const struct source_server *server, struct answer *answer, CURLcode code,
+                    long status, char why[SOURCE_WHY_MAX]) {
     if (code != CURLE_OK && !answer->not_rows) {
         snprintf(why, SOURCE_WHY_MAX, "server %s: %s", server->place,
                  server->curl_error[0] != '\0' ? server->curl_error : curl_easy_strerror(code));
@@ -139,20 +144,23 @@ static void explain(const struct source_server *server, struct answer *answer, C
     if (status != 200)
         snprintf(why, SOURCE_WHY_MAX, "server %s: HTTP %ld: %.250s", server->place, status, said);
     else
-        snprintf(why, SOURCE_WHY_MAX, "server %s: what answers there is not an aforod", server->place);
+        snprintf(why, SOURCE_WHY_MAX, "server %s: what answers there is not an aforod",
+                 server->place);
 }
 
-static enum source_outcome get(struct source_server *server, const char *path, struct answer *answer,
-                               char why[SOURCE_WHY_MAX]) {
+static enum source_outcome get(struct source_server *server, const char *path,
+                               struct answer *answer, char why[SOURCE_WHY_MAX]) {
     char url[URL_MAX];
     const size_t len = strlen(server->place);
     const int slash = len > 0 && server->place[len - 1] == '/';
-    if (snprintf(url, sizeof url, "%.*s%s", (int)len - slash, server->place, path) >= (int)sizeof url) {
+    if (snprintf(url, sizeof url, "%.*s%s", (int)len - slash, server->place, path) >=
+        (int)sizeof url) {
         snprintf(why, SOURCE_WHY_MAX, "server: the URL is too long");
         return SOURCE_AWAY;
     }
     server->curl_error[0] = '\0';
-    const int64_t patience_us = server->timeout_us * (answer->each != NULL ? SOURCE_ANSWER_TIMEOUTS : 1);
+    const int64_t patience_us =
+        server->timeout_us * (answer->each != NULL ? SOURCE_ANSWER_TIMEOUTS : 1);
     curl_easy_setopt(server->curl, CURLOPT_TIMEOUT_MS, (long)(patience_us / US_PER_MS));
     curl_easy_setopt(server->curl, CURLOPT_URL, url);
     curl_easy_setopt(server->curl, CURLOPT_WRITEDATA, answer);
@@ -172,8 +180,8 @@ static enum source_outcome get(struct source_server *server, const char *path, s
 static void format_time(int64_t t_us, char out[TIME_MAX]) {
     struct civil c;
     civil_from_us(t_us, &c);
-    snprintf(out, TIME_MAX, "%04d-%02d-%02dT%02d:%02d:%02d.%06dZ", c.year, c.month, c.day, c.hour, c.minute,
-             c.second, c.us);
+    snprintf(out, TIME_MAX, "%04d-%02d-%02dT%02d:%02d:%02d.%06dZ", c.year, c.month, c.day, c.hour,
+             c.minute, c.second, c.us);
 }
 
 static enum source_outcome rows(struct source *source, const struct query *query, int64_t now_us,
@@ -182,7 +190,8 @@ static enum source_outcome rows(struct source *source, const struct query *query
     char path[URL_MAX / 2], time[TIME_MAX];
     size_t used = (size_t)snprintf(path, sizeof path, "/counts/%s?format=csv",
                                    resolution_table[query->resolution].name);
-    /* Without --last and --to a bound at or before 1970 is sent, too: it says that no default is wanted. */
+    /* Without --last and --to a bound at or before 1970 is sent, too: it says that no default is
+     * wanted. */
     if (query->from_us > 0 || (query->last == 0 && query->to_us == QUERY_TO_NONE)) {
         format_time(query->from_us < 0 ? 0 : query->from_us, time);
         used += (size_t)snprintf(path + used, sizeof path - used, "&from=%s", time);
@@ -195,8 +204,10 @@ static enum source_outcome rows(struct source *source, const struct query *query
         used += (size_t)snprintf(path + used, sizeof path - used, "&last=%" PRId64, query->last);
     if (query->partial)
         snprintf(path + used, sizeof path - used, "&partial=1");
-    struct answer answer = {
-        .server = (struct source_server *)source, .resolution = query->resolution, .each = each, .cls = cls};
+    struct answer answer = {.server = (struct source_server *)source,
+                            .resolution = query->resolution,
+                            .each = each,
+                            .cls = cls};
     answer.to_us = query->to_us;
     answer.next = -1;
     return get(answer.server, path, &answer, why);
@@ -223,7 +234,8 @@ static bool prepare(struct source_server *server, const struct source_config *co
         return false;
     const long timeout_ms = (long)(config->timeout_us / US_PER_MS);
     curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
-    curl_easy_setopt(curl, CURLOPT_PROXY, ""); /* http_proxy is not meant for the server next door */
+    /* http_proxy is not meant for the server next door */
+    curl_easy_setopt(curl, CURLOPT_PROXY, "");
     curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(curl, CURLOPT_USERAGENT, "aforo");
     curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, server->curl_error);
@@ -245,14 +257,15 @@ static bool send_token(struct source_server *server, const char *token, size_t l
            curl_easy_setopt(server->curl, CURLOPT_HTTPHEADER, server->headers) == CURLE_OK;
 }
 
-/* The token that the server wants of readers, if there is one. A redirect is never followed, so nobody else
- * sees it. */
+/* The token that the server wants of readers, if there is one. A redirect is never followed, so
+ * nobody else sees it. */
 static bool find_token(struct source_server *server, const struct source_config *config,
                        char why[SOURCE_WHY_MAX]) {
     bool sent = true;
     struct stat is;
     const bool missing = config->ca_file != NULL && stat(config->ca_file, &is) != 0;
-    if (missing || (config->ca_file != NULL && !S_ISREG(is.st_mode))) { /* a pipe would be waited for */
+    /* a pipe would be waited for */
+    if (missing || (config->ca_file != NULL && !S_ISREG(is.st_mode))) {
         snprintf(why, SOURCE_WHY_MAX, "--ca-file %.160s: %s", config->ca_file,
                  missing ? strerror(errno) : "is not a regular file");
         return false;
@@ -285,7 +298,8 @@ bool source_server_place_is_valid(const char *place, char why[SOURCE_WHY_MAX]) {
         return false;
     }
     CURLU *url = curl_url();
-    const CURLUcode code = url != NULL ? curl_url_set(url, CURLUPART_URL, place, 0) : CURLUE_OUT_OF_MEMORY;
+    const CURLUcode code =
+        url != NULL ? curl_url_set(url, CURLUPART_URL, place, 0) : CURLUE_OUT_OF_MEMORY;
     const bool more = strpbrk(place, "?#") != NULL; /* what is asked is put behind it */
     if (code != CURLUE_OK || more)
         snprintf(why, SOURCE_WHY_MAX, "'%.160s' is not the URL of a server: %s", place,
@@ -302,13 +316,14 @@ struct source *source_server_new(const struct source_config *config, char why[SO
         curl_global_cleanup();
         return NULL;
     }
-    server->base =
-        (struct source){.ops = &server_ops, .horizon_us = config->horizon_us, .settle_us = SETTLE_US};
+    server->base = (struct source){
+        .ops = &server_ops, .horizon_us = config->horizon_us, .settle_us = SETTLE_US};
     server->place = config->place;
     server->timeout_us = config->timeout_us;
     snprintf(server->base.nothing, SOURCE_WHY_MAX, "server %.200s holds no events", config->place);
     if (!prepare(server, config)) {
-        snprintf(why, SOURCE_WHY_MAX, "server %s: the HTTP library could not be set up", config->place);
+        snprintf(why, SOURCE_WHY_MAX, "server %s: the HTTP library could not be set up",
+                 config->place);
     } else if (find_token(server, config, why)) {
         return &server->base;
     }
@@ -325,8 +340,8 @@ struct source *source_server_open(const struct source_config *config, char why[S
     return source;
 }
 
-bool source_server_page(struct source *source, const char *path, char *page, size_t cap, long *status,
-                        char why[SOURCE_WHY_MAX]) {
+bool source_server_page(struct source *source, const char *path, char *page, size_t cap,
+                        long *status, char why[SOURCE_WHY_MAX]) {
     struct source_server *server = (struct source_server *)source;
     struct answer answer = {.server = server, .page = page, .cap = cap};
     page[0] = '\0';

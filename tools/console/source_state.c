@@ -20,8 +20,8 @@ static bool read_windows(void *cls, enum resolution r, int64_t first, uint32_t n
     return true;
 }
 
-/* Opens the file anew for each query: a server that was started on a fresh directory has another file of that
- * name. */
+/* Opens the file anew for each query: a server that was started on a fresh directory has another
+ * file of that name. */
 static enum source_outcome rows(struct source *source, const struct query *query, int64_t now_us,
                                 source_row each, void *cls, char why[SOURCE_WHY_MAX]) {
     struct source_state *state = (struct source_state *)source;
@@ -31,13 +31,15 @@ static enum source_outcome rows(struct source *source, const struct query *query
     source->horizon_us = counters_horizon_us(counters);
     counters_set_now(counters, now_us);
     struct query_reader reader = {.read = read_windows, .cls = counters, .oldest = 0, .newest = -1};
-    reader.kept = chunk_first_window(query->resolution, counters_oldest_kept(counters, query->resolution));
+    reader.kept =
+        chunk_first_window(query->resolution, counters_oldest_kept(counters, query->resolution));
     int64_t oldest_chunk, newest_chunk;
     if (counters_span_ahead(counters, query->resolution, &oldest_chunk, &newest_chunk)) {
         reader.oldest = chunk_first_window(query->resolution, oldest_chunk);
         reader.newest = chunk_first_window(query->resolution, newest_chunk + 1) - 1;
     }
-    const enum source_outcome outcome = source_rows_from_reader(source, &reader, query, now_us, each, cls);
+    const enum source_outcome outcome =
+        source_rows_from_reader(source, &reader, query, now_us, each, cls);
     counters_close(counters);
     return outcome;
 }
@@ -60,8 +62,8 @@ struct source *source_state_open(const struct source_config *config, char why[SO
         snprintf(why, SOURCE_WHY_MAX, "out of memory");
         return NULL;
     }
-    state->base =
-        (struct source){.ops = &state_ops, .horizon_us = config->horizon_us, .settle_us = SETTLE_US};
+    state->base = (struct source){
+        .ops = &state_ops, .horizon_us = config->horizon_us, .settle_us = SETTLE_US};
     state->dir = config->place;
     snprintf(state->base.nothing, SOURCE_WHY_MAX, "state %.200s holds no events", config->place);
     if (!ready(&state->base, why)) {

@@ -85,7 +85,8 @@ static bool take_stats(const char *page, struct line *line, struct sums *sums) {
 }
 
 /* Asks one server; false: something is not well, and was said. */
-static bool ask(const struct source_config *config, char *page, struct line *line, struct sums *sums) {
+static bool ask(const struct source_config *config, char *page, struct line *line,
+                struct sums *sums) {
     char why[SOURCE_WHY_MAX];
     long status;
     for (int c = 0; c < COLUMNS; c++)
@@ -100,12 +101,14 @@ static bool ask(const struct source_config *config, char *page, struct line *lin
     bool well = source_server_page(source, "/healthz", page, PAGE_MAX_BYTES, &status, why);
     if (well && !json_value(page, "status", line->cell[STATUS], CELL_MAX)) {
         snprintf(line->cell[STATUS], CELL_MAX, "unknown");
-        snprintf(why, sizeof why, "server %.200s: what answers there is not an aforod", config->place);
+        snprintf(why, sizeof why, "server %.200s: what answers there is not an aforod",
+                 config->place);
         well = false;
     }
     const bool store_is_well = !well || take_health(page, line);
     if (well) {
-        well = source_server_page(source, "/stats", page, PAGE_MAX_BYTES, &status, why) && status == 200;
+        well = source_server_page(source, "/stats", page, PAGE_MAX_BYTES, &status, why) &&
+               status == 200;
         if (well && !take_stats(page, line, sums)) {
             snprintf(why, sizeof why, "server %.200s: its /stats cannot be read", config->place);
             well = false;
@@ -127,7 +130,8 @@ static void print(const struct line *line, unsigned n, FILE *out) {
     for (unsigned i = 0; i <= n; i++) {
         for (int c = 0; c < COLUMNS; c++) {
             const char *text = i == 0 ? titles[c] : line[i - 1].cell[c];
-            const int wide = c + 1 < COLUMNS ? (int)width[c] : 0; /* no blanks at the end of a line */
+            /* no blanks at the end of a line */
+            const int wide = c + 1 < COLUMNS ? (int)width[c] : 0;
             if (c + 1 < COLUMNS || *text != '\0')
                 fprintf(out, "%s%*s", c > 0 ? "  " : "", to_the_right[c] ? wide : -wide, text);
         }
@@ -135,7 +139,8 @@ static void print(const struct line *line, unsigned n, FILE *out) {
     }
 }
 
-bool status_print(const struct source_config *config, const char *const *place, unsigned n, FILE *out) {
+bool status_print(const struct source_config *config, const char *const *place, unsigned n,
+                  FILE *out) {
     char *page = malloc(PAGE_MAX_BYTES);
     struct line *line = calloc(n + 1, sizeof *line);
     struct sums sums = {{0}};
@@ -148,7 +153,8 @@ bool status_print(const struct source_config *config, const char *const *place, 
         well = ask(&one, page, &line[i], &sums) && well;
         for (int c = 0; c < COLUMNS; c++) {
             char safe[CELL_MAX];
-            snprintf(line[i].cell[c], CELL_MAX, "%s", terminal_safe(line[i].cell[c], safe, sizeof safe));
+            snprintf(line[i].cell[c], CELL_MAX, "%s",
+                     terminal_safe(line[i].cell[c], safe, sizeof safe));
         }
     }
     if (page != NULL && line != NULL) {

@@ -6,10 +6,11 @@
 
 #include <stdio.h>
 
-/* Asks the servers at place[0..n), n >= 1, one after the other (`config` says how; its place is not used), and
- * prints a table to `out`, with the sums below when there is more than one. What could not be learned is "-"
- * there, and a line on standard error. True when all answered and none of their stores is away. Errors of `out`
- * are left to the caller. */
-bool status_print(const struct source_config *config, const char *const *place, unsigned n, FILE *out);
+/* Asks the servers at place[0..n), n >= 1, one after the other (`config` says how; its place is not
+ * used), and prints a table to `out`, with the sums below when there is more than one. What could
+ * not be learned is "-" there, and a line on standard error. True when all answered and none of
+ * their stores is away. Errors of `out` are left to the caller. */
+bool status_print(const struct source_config *config, const char *const *place, unsigned n,
+                  FILE *out);
 
 #endif

@@ -7,12 +7,15 @@
 #include <stdio.h>
 #include <string.h>
 
-/* The length of the character at `text` when it is one to be shown as it is, else 0: UTF-8 in its shortest
- * form, no control character, no half of a surrogate pair. */
+/* The length of the character at `text` when it is one to be shown as it is, else 0: UTF-8 in its
+ * shortest form, no control character, no half of a surrogate pair. */
 static size_t printable(const unsigned char *text) {
     if (text[0] < 0x80)
         return text[0] >= 0x20 && text[0] != 0x7f;
-    const size_t len = text[0] >= 0xf5 || text[0] < 0xc2 ? 0 : text[0] >= 0xf0 ? 4 : text[0] >= 0xe0 ? 3 : 2;
+    const size_t len = text[0] >= 0xf5 || text[0] < 0xc2 ? 0
+                       : text[0] >= 0xf0                 ? 4
+                       : text[0] >= 0xe0                 ? 3
+                                                         : 2;
     if (len == 0)
         return 0;
     uint32_t character = text[0] & (0xffU >> (len + 1));

@@ -1,5 +1,5 @@
-/* Text of others -> a terminal. What a server or Redis says, or a name in an argument, may hold bytes that a
- * terminal obeys: they are shown instead. Pure, any thread. */
+/* Text of others -> a terminal. What a server or Redis says, or a name in an argument, may hold
+ * bytes that a terminal obeys: they are shown instead. Pure, any thread. */
 #ifndef AFORO_TOOLS_CONSOLE_TERMINAL_H
 #define AFORO_TOOLS_CONSOLE_TERMINAL_H
 
@@ -7,8 +7,8 @@
 
 #define TERMINAL_LINE_MAX 2048
 
-/* Copies `text` to out (NUL-terminated, cut to cap > 0; never in the middle of a character), with control
- * characters (C0, DEL, C1), and bytes that are not UTF-8, as \x1b. Returns out. */
+/* Copies `text` to out (NUL-terminated, cut to cap > 0; never in the middle of a character), with
+ * control characters (C0, DEL, C1), and bytes that are not UTF-8, as \x1b. Returns out. */
 const char *terminal_safe(const char *text, char *out, size_t cap);
 
 /* "aforo: ..." as one such line on standard error, cut to TERMINAL_LINE_MAX. */

@@ -1,4 +1,5 @@
-/* See times.h. A shorter form is completed to one that an event may carry: so there is one reader of dates. */
+/* See times.h. A shorter form is completed to one that an event may carry: so there is one reader
+ * of dates. */
 #include "tools/console/times.h"
 
 #include "counters/time/civil.h"
@@ -54,7 +55,8 @@ static bool today(int64_t now_us, bool local, int64_t *us) {
     return true;
 }
 
-bool times_read(const char *text, int64_t now_us, bool local, int64_t *us, char why[TIMES_WHY_MAX]) {
+bool times_read(const char *text, int64_t now_us, bool local, int64_t *us,
+                char why[TIMES_WHY_MAX]) {
     if (strcmp(text, "now") == 0) {
         *us = now_us;
         return true;
@@ -64,7 +66,9 @@ bool times_read(const char *text, int64_t now_us, bool local, int64_t *us, char 
     int64_t ago_us;
     if (text[0] == '-') {
         if (units_duration(text + 1, &ago_us)) {
-            const int64_t unit_us = ago_us >= 60 * US_PER_MIN ? US_PER_MIN : ago_us >= US_PER_S ? US_PER_S : 1;
+            const int64_t unit_us = ago_us >= 60 * US_PER_MIN ? US_PER_MIN
+                                    : ago_us >= US_PER_S      ? US_PER_S
+                                                              : 1;
             *us = now_us - ago_us;
             *us -= *us > 0 ? *us % unit_us : 0;
             return true;
@@ -75,13 +79,17 @@ bool times_read(const char *text, int64_t now_us, bool local, int64_t *us, char 
     char whole[TIMESTAMP_MAX + 16];
     const size_t len = strlen(text);
     const bool day = len == DAY_LEN && text[4] == '-', minute = len == MINUTE_LEN && text[4] == '-';
-    snprintf(whole, sizeof whole, "%.*s%s", TIMESTAMP_MAX + 1, text, day ? " 00:00:00" : minute ? ":00" : "");
+    snprintf(whole, sizeof whole, "%.*s%s", TIMESTAMP_MAX + 1, text,
+             day      ? " 00:00:00"
+             : minute ? ":00"
+                      : "");
     struct timestamp_error error;
     if (!timestamp_parse(whole, strlen(whole), us, &error)) {
         char sentence[128];
         timestamp_explain(&error, sentence, sizeof sentence);
         const bool a_word = len > 0 && !isdigit((unsigned char)text[0]);
-        snprintf(why, TIMES_WHY_MAX, "%s", a_word ? "is no time; try -1h, today or 2016-05-28 11:11" : sentence);
+        snprintf(why, TIMES_WHY_MAX, "%s",
+                 a_word ? "is no time; try -1h, today or 2016-05-28 11:11" : sentence);
         return false;
     }
     if (local && names_no_zone(whole))

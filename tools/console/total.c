@@ -4,9 +4,9 @@
  *    |..|::::|              minutes                |:::|.....|
  *     10ms 1s                                        1s  10ms
  *
- * Whether the finer windows of a minute or a second that a bound cuts are still there is told by their sum:
- * it is the coarser window. While events come in the two are read at different moments, so they are read
- * again. */
+ * Whether the finer windows of a minute or a second that a bound cuts are still there is told by
+ * their sum: it is the coarser window. While events come in the two are read at different moments,
+ * so they are read again. */
 #include "tools/console/total.h"
 
 #include <stdio.h>
@@ -31,9 +31,10 @@ struct span {
     char *why;
 };
 
-static enum source_outcome read_sum(const struct span *span, enum resolution r, int64_t from_us, int64_t to_us,
-                                    uint64_t *count) {
-    const struct query query = {.resolution = r, .from_us = from_us, .to_us = to_us, .partial = true};
+static enum source_outcome read_sum(const struct span *span, enum resolution r, int64_t from_us,
+                                    int64_t to_us, uint64_t *count) {
+    const struct query query = {
+        .resolution = r, .from_us = from_us, .to_us = to_us, .partial = true};
     struct sum sum = {0};
     const enum source_outcome outcome =
         span->source->ops->rows(span->source, &query, span->now_us, add, &sum, span->why);
@@ -49,20 +50,24 @@ static int64_t round_up(int64_t t_us, enum resolution r) {
     return round_down(t_us + resolution_table[r].width_us - 1, r);
 }
 
-/* A bound between 1970 and where times end, on the finest windows; QUERY_TO_NONE stays what it is. */
+/* A bound between 1970 and where times end, on the finest windows; QUERY_TO_NONE stays what it is.
+ */
 static int64_t bound(int64_t t_us) {
     if (t_us > INT64_MAX - 2 * resolution_table[RESOLUTION_1MIN].width_us)
         return QUERY_TO_NONE;
     return t_us > 0 ? round_up(t_us, RESOLUTION_10MS) : 0;
 }
 
-/* Whether the windows of `r` in the window of the next resolution that begins at start_us are all there. */
-static enum source_outcome finer_is_kept(const struct span *span, enum resolution r, int64_t start_us, bool *kept) {
+/* Whether the windows of `r` in the window of the next resolution that begins at start_us are all
+ * there. */
+static enum source_outcome finer_is_kept(const struct span *span, enum resolution r,
+                                         int64_t start_us, bool *kept) {
     const int64_t end_us = start_us + chunk_width_us(r);
     *kept = false;
     for (int i = 0; i < READS_MAX && !*kept; i++) {
         if (i > 0)
-            nanosleep(&(struct timespec){.tv_nsec = PAUSE_MS * 1000000}, NULL); /* a flush may be half way */
+            /* a flush may be half way */
+            nanosleep(&(struct timespec){.tv_nsec = PAUSE_MS * 1000000}, NULL);
         uint64_t before, fine, after;
         enum source_outcome outcome = read_sum(span, r + 1, start_us, end_us, &before);
         if (outcome == SOURCE_DONE)
@@ -76,12 +81,12 @@ static enum source_outcome finer_is_kept(const struct span *span, enum resolutio
     return SOURCE_DONE;
 }
 
-static enum source_outcome add_span(const struct span *span, enum resolution r, int64_t from_us, int64_t to_us,
-                                    uint64_t *total);
+static enum source_outcome add_span(const struct span *span, enum resolution r, int64_t from_us,
+                                    int64_t to_us, uint64_t *total);
 
 /* What lies within one window of `r` + 1, which from_us or to_us cuts. */
-static enum source_outcome add_cut(const struct span *span, enum resolution r, int64_t from_us, int64_t to_us,
-                                   uint64_t *total) {
+static enum source_outcome add_cut(const struct span *span, enum resolution r, int64_t from_us,
+                                   int64_t to_us, uint64_t *total) {
     if (from_us >= to_us)
         return SOURCE_DONE;
     bool kept;
@@ -90,17 +95,18 @@ static enum source_outcome add_cut(const struct span *span, enum resolution r, i
         char start[ROWS_TIME_MAX];
         const struct rows_form utc = {.resolution = r};
         rows_time(&utc, round_down(from_us, r + 1), start);
-        snprintf(span->why, SOURCE_WHY_MAX,
-                 "the %s windows of %s (UTC) are not all there any more: a bound must not cut that %s",
-                 resolution_table[r].name, start, r == RESOLUTION_1S ? "minute" : "second");
+        snprintf(
+            span->why, SOURCE_WHY_MAX,
+            "the %s windows of %s (UTC) are not all there any more: a bound must not cut that %s",
+            resolution_table[r].name, start, r == RESOLUTION_1S ? "minute" : "second");
         return SOURCE_AWAY;
     }
     return outcome == SOURCE_DONE ? add_span(span, r, from_us, to_us, total) : outcome;
 }
 
 /* Whole windows of `r` as such, the rest at either end as finer ones. */
-static enum source_outcome add_span(const struct span *span, enum resolution r, int64_t from_us, int64_t to_us,
-                                    uint64_t *total) {
+static enum source_outcome add_span(const struct span *span, enum resolution r, int64_t from_us,
+                                    int64_t to_us, uint64_t *total) {
     const int64_t first_us = round_up(from_us, r);
     const int64_t last_us = to_us == QUERY_TO_NONE ? to_us : round_down(to_us, r);
     if (first_us > last_us) /* within one window */
@@ -117,8 +123,8 @@ static enum source_outcome add_span(const struct span *span, enum resolution r, 
     return outcome;
 }
 
-enum source_outcome total_span(struct source *source, int64_t from_us, int64_t to_us, int64_t now_us,
-                               uint64_t *total, char why[SOURCE_WHY_MAX]) {
+enum source_outcome total_span(struct source *source, int64_t from_us, int64_t to_us,
+                               int64_t now_us, uint64_t *total, char why[SOURCE_WHY_MAX]) {
     const struct span span = {source, now_us, why};
     *total = 0;
     from_us = bound(from_us);

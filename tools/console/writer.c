@@ -34,5 +34,6 @@ bool writer_flush(struct writer *writer) {
 
 bool writer_end(struct writer *writer) {
     char buf[ROWS_ROW_MAX];
-    return writer_begin(writer) && put(writer, buf, rows_end(&writer->form, buf)) && writer_flush(writer);
+    return writer_begin(writer) && put(writer, buf, rows_end(&writer->form, buf)) &&
+           writer_flush(writer);
 }

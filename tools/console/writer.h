@@ -1,5 +1,5 @@
-/* Rows -> standard output, in the asked format, telling apart a reader that went away from a disk that is
- * full. */
+/* Rows -> standard output, in the asked format, telling apart a reader that went away from a disk
+ * that is full. */
 #ifndef AFORO_TOOLS_CONSOLE_WRITER_H
 #define AFORO_TOOLS_CONSOLE_WRITER_H
 
@@ -10,7 +10,8 @@
 struct writer {
     FILE *out;
     struct rows_form form;
-    bool begun; /* what stands before the first row is out: not before it is known that the source answers */
+    /* what stands before the first row is out: not before it is known that the source answers */
+    bool begun;
     bool any;
     int error; /* errno of the first write that failed; EPIPE: nobody reads any more */
 };

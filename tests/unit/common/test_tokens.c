@@ -140,8 +140,8 @@ START_TEST(headers) {
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         const char *bytes = "";
         size_t len = 0;
-        ck_assert_msg(tokens_of_header(rows[i].value, &bytes, &len) == (rows[i].token != NULL), "%s",
-                      rows[i].value);
+        ck_assert_msg(tokens_of_header(rows[i].value, &bytes, &len) == (rows[i].token != NULL),
+                      "%s", rows[i].value);
         if (rows[i].token) {
             ck_assert_uint_eq(len, strlen(rows[i].token));
             ck_assert_mem_eq(bytes, rows[i].token, len);
@@ -185,11 +185,13 @@ START_TEST(files_and_their_modes) {
         unlink(path);
     }
     ck_assert_int_eq(mkfifo(path, 0600), 0);
-    ck_assert_ptr_null(tokens_read(path, &world_readable, why)); /* and does not wait for a writer */
+    /* and does not wait for a writer */
+    ck_assert_ptr_null(tokens_read(path, &world_readable, why));
     unlink(path);
     rmdir(dir);
 }
 END_TEST
 
-CHECK_MAIN("tokens", files_that_are_taken, files_that_are_refused_by_the_line, no_sentence_tells_a_secret,
-           as_many_as_allowed, only_the_very_token_is_had, headers, files_and_their_modes)
+CHECK_MAIN("tokens", files_that_are_taken, files_that_are_refused_by_the_line,
+           no_sentence_tells_a_secret, as_many_as_allowed, only_the_very_token_is_had, headers,
+           files_and_their_modes)

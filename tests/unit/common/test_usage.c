@@ -4,20 +4,36 @@
 
 #include <string.h>
 
-static const char *const words[] = {"listen", "threads", "state", "horizon", "max-body", "max-header", "tls-cert", "tls-key"};
+static const char *const words[] = {"listen",   "threads",    "state",    "horizon",
+                                    "max-body", "max-header", "tls-cert", "tls-key"};
 
 START_TEST(the_nearest_word) {
     static const struct {
         const char *word, *nearest;
-    } rows[] = {{"horizn", "horizon"},  {"HORIZON", "horizon"},  {"hroizon", "horizon"}, {"threds", "threads"},
-                {"treads", "threads"},  {"lissten", "listen"},   {"stat", "state"},      {"sttae", "state"},
-                {"max", "max-body"},    {"max-boddy", "max-body"}, {"tls", "tls-cert"},  {"tls_key", "tls-key"},
-                {"colour", NULL},       {"port", NULL},          {"", NULL},             {"x", NULL},
-                {"zzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzz", NULL}};
+    } rows[] = {
+        {"horizn", "horizon"},
+        {"HORIZON", "horizon"},
+        {"hroizon", "horizon"},
+        {"threds", "threads"},
+        {"treads", "threads"},
+        {"lissten", "listen"},
+        {"stat", "state"},
+        {"sttae", "state"},
+        {"max", "max-body"},
+        {"max-boddy", "max-body"},
+        {"tls", "tls-cert"},
+        {"tls_key", "tls-key"},
+        {"colour", NULL},
+        {"port", NULL},
+        {"", NULL},
+        {"x", NULL},
+        {"zzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzz", NULL}};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         const char *found = usage_nearest(rows[i].word, words, sizeof words / sizeof *words);
-        ck_assert_msg(found == rows[i].nearest || (found && rows[i].nearest && strcmp(found, rows[i].nearest) == 0),
-                      "%s: %s, not %s", rows[i].word, found ? found : "none", rows[i].nearest ? rows[i].nearest : "none");
+        ck_assert_msg(found == rows[i].nearest ||
+                          (found && rows[i].nearest && strcmp(found, rows[i].nearest) == 0),
+                      "%s: %s, not %s", rows[i].word, found ? found : "none",
+                      rows[i].nearest ? rows[i].nearest : "none");
     }
 }
 END_TEST
@@ -32,9 +48,11 @@ static const char *verdict(const char *variable, size_t *passed_over) {
 }
 
 START_TEST(known_variables) {
-    static const char *const known[] = {"AFORO_LISTEN=:80", "AFORO_MAX_BODY=", "AFORO_REDIS_TTL_10MS=1h", "AFORO_SERVER=x",
-                                        "AFORO_REDIS_PASSWORD=x", "AFORO_REDIS_PASSWORD_FILE=x", "AFORO_READ_TOKEN=x",
-                                        "AFORO_READ_TOKEN_FILE=x", "AFORO=x", "AFOROX=1", "DEV_AFORO_WERROR=1"};
+    static const char *const known[] = {
+        "AFORO_LISTEN=:80",   "AFORO_MAX_BODY=",         "AFORO_REDIS_TTL_10MS=1h",
+        "AFORO_SERVER=x",     "AFORO_REDIS_PASSWORD=x",  "AFORO_REDIS_PASSWORD_FILE=x",
+        "AFORO_READ_TOKEN=x", "AFORO_READ_TOKEN_FILE=x", "AFORO=x",
+        "AFOROX=1",           "DEV_AFORO_WERROR=1"};
     size_t passed_over;
     for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
         ck_assert_msg(!verdict(known[i], &passed_over) && passed_over == 0, "%s", known[i]);
@@ -47,7 +65,8 @@ START_TEST(unknown_variables) {
         {"AFORO_HORIZN=2h", "AFORO_HORIZN: no such variable; did you mean AFORO_HORIZON?"},
         {"AFORO_max_body=1", "AFORO_max_body: no such variable; did you mean AFORO_MAX_BODY?"},
         {"AFORO_SERVR=x", "AFORO_SERVR: no such variable; did you mean AFORO_SERVER?"},
-        {"AFORO_REDIS_PASWORD=s3cret", "AFORO_REDIS_PASWORD: no such variable; did you mean AFORO_REDIS_PASSWORD?"},
+        {"AFORO_REDIS_PASWORD=s3cret",
+         "AFORO_REDIS_PASWORD: no such variable; did you mean AFORO_REDIS_PASSWORD?"},
         {"AFORO_COLOUR=red", "AFORO_COLOUR: no such variable; see --help"},
         {"AFORO_=1", "AFORO_: no such variable; see --help"},
         {"AFORO_PORT=8080", "AFORO_PORT: no such variable; see --help"}};
@@ -61,10 +80,15 @@ START_TEST(unknown_variables) {
 END_TEST
 
 START_TEST(what_kubernetes_sets_is_passed_over) {
-    static const char *const rows[] = {"AFORO_SERVICE_HOST=10.0.0.1", "AFORO_SERVICE_PORT=80", "AFORO_SERVICE_PORT_HTTP=80",
-                                       "AFORO_PORT=tcp://10.0.0.1:80", "AFORO_PORT_8080_TCP=tcp://10.0.0.1:80",
-                                       "AFORO_PORT_8080_TCP_ADDR=10.0.0.1", "AFORO_PORT_8080_TCP_PORT=8080",
-                                       "AFORO_ADMIN_SERVICE_HOST=10.0.0.2", "AFORO_ADMIN_PORT=udp://10.0.0.2:80"};
+    static const char *const rows[] = {"AFORO_SERVICE_HOST=10.0.0.1",
+                                       "AFORO_SERVICE_PORT=80",
+                                       "AFORO_SERVICE_PORT_HTTP=80",
+                                       "AFORO_PORT=tcp://10.0.0.1:80",
+                                       "AFORO_PORT_8080_TCP=tcp://10.0.0.1:80",
+                                       "AFORO_PORT_8080_TCP_ADDR=10.0.0.1",
+                                       "AFORO_PORT_8080_TCP_PORT=8080",
+                                       "AFORO_ADMIN_SERVICE_HOST=10.0.0.2",
+                                       "AFORO_ADMIN_PORT=udp://10.0.0.2:80"};
     size_t passed_over;
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         ck_assert_msg(!verdict(rows[i], &passed_over) && passed_over == 1, "%s", rows[i]);
@@ -72,4 +96,5 @@ START_TEST(what_kubernetes_sets_is_passed_over) {
 }
 END_TEST
 
-CHECK_MAIN("usage", the_nearest_word, known_variables, unknown_variables, what_kubernetes_sets_is_passed_over)
+CHECK_MAIN("usage", the_nearest_word, known_variables, unknown_variables,
+           what_kubernetes_sets_is_passed_over)

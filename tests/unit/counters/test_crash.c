@@ -1,6 +1,7 @@
-/* A thread that counts is killed; the file is opened again. Twice: at moments of chance, thousands of events
- * apart, and after every single instruction of a few chosen additions. Both must find: what was acknowledged
- * is counted, nothing is counted that was not begun, and every sum of the file holds. */
+/* A thread that counts is killed; the file is opened again. Twice: at moments of chance, thousands
+ * of events apart, and after every single instruction of a few chosen additions. Both must find:
+ * what was acknowledged is counted, nothing is counted that was not begun, and every sum of the
+ * file holds. */
 #include "counters/state_file.h"
 #include "tests/unit/check_main.h"
 #include "tests/unit/state_dir.h"
@@ -26,7 +27,8 @@ struct notes {
 static struct notes *notes;
 
 static struct notes *notes_map(void) {
-    void *map = mmap(NULL, sizeof *notes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    void *map =
+        mmap(NULL, sizeof *notes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     ck_assert(map != MAP_FAILED);
     return map;
 }
@@ -39,8 +41,8 @@ static void acknowledge(int64_t t_us, uint64_t n) {
     atomic_fetch_add(&notes->acknowledged[(t_us - T0) / US_PER_S % SECONDS], n);
 }
 
-/* Every second that is still held, in all three resolutions, between what was acknowledged and what was
- * begun. */
+/* Every second that is still held, in all three resolutions, between what was acknowledged and what
+ * was begun. */
 static void compare(const struct counters *counters, int64_t newest_second) {
     int64_t oldest, newest;
     if (!counters_span(counters, RESOLUTION_10MS, &oldest, &newest)) {
@@ -48,11 +50,14 @@ static void compare(const struct counters *counters, int64_t newest_second) {
         return;
     }
     const int64_t first = T0 / US_PER_S;
-    /* The newest event may have been killed while it took its place from a second that was held until then.
+    /* The newest event may have been killed while it took its place from a second that was held
+     * until then.
      */
-    const int64_t taken = first + newest_second - counters->header.chunks[RESOLUTION_10MS] + RING_MARGIN;
+    const int64_t taken =
+        first + newest_second - counters->header.chunks[RESOLUTION_10MS] + RING_MARGIN;
     oldest = taken > oldest ? taken : oldest;
-    for (int64_t s = oldest > first ? oldest : first; s <= newest && s - first <= newest_second; s++) {
+    for (int64_t s = oldest > first ? oldest : first; s <= newest && s - first <= newest_second;
+         s++) {
         uint64_t count[100], sum = 0, second;
         counters_read(counters, RESOLUTION_10MS, s * 100, 100, count);
         for (int i = 0; i < 100; i++) {
@@ -61,16 +66,15 @@ static void compare(const struct counters *counters, int64_t newest_second) {
         counters_read(counters, RESOLUTION_1S, s, 1, &second);
         const uint64_t least = notes->acknowledged[(s - first) % SECONDS],
                        most = notes->begun[(s - first) % SECONDS];
-        DEMAND(
-            least <= sum && sum <= most && second == sum,
-            "second %lld of %lld: %llu acknowledged, %llu begun, %llu in 10ms windows, %llu in the 1s window",
-            (long long)(s - first), (long long)newest_second, (unsigned long long)least,
-            (unsigned long long)most, (unsigned long long)sum, (unsigned long long)second);
+        DEMAND(least <= sum && sum <= most && second == sum,
+               "second %lld of %lld: %llu acknowledged, %llu begun, %llu in 10ms windows, %llu in "
+               "the 1s window",
+               (long long)(s - first), (long long)newest_second, (unsigned long long)least,
+               (unsigned long long)most, (unsigned long long)sum, (unsigned long long)second);
     }
 }
 
-/* ---- at moments of chance
- * ---------------------------------------------------------------------------------------- */
+/* ---- at moments of chance ---- */
 
 struct pace {
     const char *name;
@@ -152,15 +156,15 @@ static void kill_once(const struct pace *pace, uint64_t *random) {
     for (int turns = 0; turns < 20000 && !atomic_load(&notes->ready); turns++) {
         usleep(100);
         int status;
-        ck_assert_msg(waitpid(pid, &status, WNOHANG) == 0 || atomic_load(&notes->ready), "ended with %d",
-                      status);
+        ck_assert_msg(waitpid(pid, &status, WNOHANG) == 0 || atomic_load(&notes->ready),
+                      "ended with %d", status);
     }
     usleep((useconds_t)(next_random(random) % 500));
     kill(pid, SIGKILL);
     int status;
     waitpid(pid, &status, 0);
-    ck_assert_msg(WIFSIGNALED(status) || (WIFEXITED(status) && WEXITSTATUS(status) == 0), "status %d",
-                  status);
+    ck_assert_msg(WIFSIGNALED(status) || (WIFEXITED(status) && WEXITSTATUS(status) == 0),
+                  "status %d", status);
 }
 
 START_TEST(killed_at_any_moment) {
@@ -178,7 +182,8 @@ START_TEST(killed_at_any_moment) {
         counters_tally(counters, &tally);
         ck_assert_uint_eq(tally.received, tally.counted);
         const bool orderly = next_random(&random) % 2;
-        if (orderly) { /* what was repaired must also pass the strict check of a file closed in order */
+        /* what was repaired must also pass the strict check of a file closed in order */
+        if (orderly) {
             counters_close(counters);
             counters = open_or_fail(&config);
             compare(counters, atomic_load(&notes->second));
@@ -194,14 +199,14 @@ START_TEST(killed_at_any_moment) {
 }
 END_TEST
 
-/* ---- after every instruction
- * ------------------------------------------------------------------------------------- */
+/* ---- after every instruction ---- */
 
 #define STEPS_MAX 400000
 
-/* The chosen additions: into new places, into places that hold something older (in each ring), without
- * recycling, beside what is far ahead. */
-static const int64_t chosen_us[] = {0, 10000, US_PER_S, 7 * US_PER_S, 7 * 60 * US_PER_S, 7 * 3600 * US_PER_S,
+/* The chosen additions: into new places, into places that hold something older (in each ring),
+ * without recycling, beside what is far ahead. */
+static const int64_t chosen_us[] = {0, 10000, US_PER_S, 7 * US_PER_S, 7 * 60 * US_PER_S,
+                                    7 * 3600 * US_PER_S,
                                     /* set back: into a shard that the file grows by */
                                     7 * 3600 * US_PER_S - 100 * US_PER_S};
 
@@ -250,7 +255,8 @@ static void check_copy(const unsigned char *bytes, size_t n, const char *copy_di
     counters_set_now(counters, T0 + (atomic_load(&notes->second) + 1) * US_PER_S);
     compare(counters, atomic_load(&notes->second));
     uint64_t back = 0;
-    for (int64_t s = 0; s < 9; s++) { /* what was read back for one resolution never shows in another */
+    /* what was read back for one resolution never shows in another */
+    for (int64_t s = 0; s < 9; s++) {
         uint64_t window;
         counters_read_back_shard(counters, RESOLUTION_1S, T0 / US_PER_S + s, 1, &window);
         back += window;

@@ -52,7 +52,8 @@ static void expect(const struct query *query, const struct query_reader *reader,
     ck_assert_int_eq(got_first + n - 1 - BASE, last);
 }
 
-static void expect_nothing(const struct query *query, const struct query_reader *reader, int64_t now_us) {
+static void expect_nothing(const struct query *query, const struct query_reader *reader,
+                           int64_t now_us) {
     int64_t first, n;
     ck_assert_int_eq(query_find(query, reader, now_us, &first, &n), QUERY_NOTHING);
 }
@@ -89,7 +90,8 @@ START_TEST(last_counts_back_from_the_newest_with_events) {
     query.last = 60;
     expect(&query, &reader, start_of(WINDOWS), 10, 69); /* 10..69 are exactly sixty */
     query.last = 59;
-    expect(&query, &reader, start_of(WINDOWS), 11, 69); /* with those before the first that holds events */
+    /* with those before the first that holds events */
+    expect(&query, &reader, start_of(WINDOWS), 11, 69);
     query.last = 1;
     expect(&query, &reader, start_of(WINDOWS), 69, 69);
     query.last = 65;
@@ -178,7 +180,8 @@ START_TEST(a_failing_source_is_said_whichever_read_fails) {
             break;
         failures++;
     }
-    ck_assert_uint_eq(failures, 4); /* three blocks back from the newest, one forth from the oldest */
+    /* three blocks back from the newest, one forth from the oldest */
+    ck_assert_uint_eq(failures, 4);
 }
 END_TEST
 

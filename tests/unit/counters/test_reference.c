@@ -1,4 +1,5 @@
-/* What is noted beside the state file: written before the first event, kept until the store was read back, each copy's own. */
+/* What is noted beside the state file: written before the first event, kept until the store was
+ * read back, each copy's own. */
 #include "counters/reference.h"
 
 #include "counters/state_file.h"
@@ -81,7 +82,8 @@ static void look(void *cls, enum resolution r, int64_t chunk, const uint64_t *of
     }
 }
 
-static struct asked ask(const struct counters *counters, enum reference which, int64_t us, enum reference_kin *kin) {
+static struct asked ask(const struct counters *counters, enum reference which, int64_t us,
+                        enum reference_kin *kin) {
     struct asked asked = {.us = us};
     char why[COUNTERS_WHY_MAX] = "";
     ck_assert_msg(counters_reference(counters, which, look, &asked, kin, why), "%s", why);
@@ -97,12 +99,13 @@ static void must_hold(const struct counters *counters, uint64_t expected) {
     ck_assert_uint_eq(asked.chunks, expected ? RESOLUTIONS : 0);
 }
 
-/* ---- opened.aforo ----------------------------------------------------------------------------------------------------- */
+/* ---- opened.aforo ---- */
 
 START_TEST(it_is_there_before_the_first_event) {
     struct counters *counters = open_tiny();
     enum reference_kin kin = REFERENCE_AGREED;
-    ck_assert(there(OPENED) && !there(OPENED ".new") && !there(others_of(counters_node_id(counters))));
+    ck_assert(there(OPENED) && !there(OPENED ".new") &&
+              !there(others_of(counters_node_id(counters))));
     const struct asked nothing = ask(counters, REFERENCE_OPENED, T0, &kin);
     ck_assert_uint_eq(nothing.chunks, 0); /* there was nothing */
     ck_assert_int_eq(kin, REFERENCE_NEW);
@@ -150,7 +153,8 @@ START_TEST(what_was_read_back_is_not_in_it) {
     struct counters *counters = open_tiny();
     count(counters, T0, 4);
     for (int r = 0; r < RESOLUTIONS; r++) {
-        shard_raise_owner(counters_readback_shard(counters), (enum resolution)r, window_at((enum resolution)r, T0), 90);
+        shard_raise_owner(counters_readback_shard(counters), (enum resolution)r,
+                          window_at((enum resolution)r, T0), 90);
     }
     ck_assert(counters_set_read_back_owner(counters));
     counters_close(counters);
@@ -223,7 +227,7 @@ START_TEST(it_holds_all_resolutions_and_large_counts) {
 }
 END_TEST
 
-/* ---- damage ----------------------------------------------------------------------------------------------------------- */
+/* ---- damage ---- */
 
 static void must_refuse(const char *name, const char *word) {
     const struct counters_config config = tiny_config(1);
@@ -231,7 +235,8 @@ static void must_refuse(const char *name, const char *word) {
     state_path(name, path);
     struct counters *counters = counters_open(&config, NULL, why);
     DEMAND(counters == NULL, "it was taken");
-    DEMAND(strstr(why, path) && strstr(why, word) && !strchr(why, '\n'), "\"%s\" does not say %s and %s", why, path, word);
+    DEMAND(strstr(why, path) && strstr(why, word) && !strchr(why, '\n'),
+           "\"%s\" does not say %s and %s", why, path, word);
 }
 
 START_TEST(a_damaged_one_is_refused_and_may_be_moved_away) {
@@ -284,7 +289,7 @@ START_TEST(something_else_of_that_name_is_refused) {
 }
 END_TEST
 
-/* ---- a copy ----------------------------------------------------------------------------------------------------------- */
+/* ---- a copy ---- */
 
 static uint64_t random_state;
 
@@ -338,7 +343,9 @@ static void become(struct counters *counters, const char *node, struct records *
 static void must_hold_records(const struct counters *counters, struct records *records) {
     char why[COUNTERS_WHY_MAX] = "";
     records->found = 0;
-    ck_assert_msg(counters_reference(counters, REFERENCE_OTHERS, compare_record, records, NULL, why), "%s", why);
+    ck_assert_msg(
+        counters_reference(counters, REFERENCE_OTHERS, compare_record, records, NULL, why), "%s",
+        why);
     ck_assert_uint_eq(records->found, records->n);
 }
 
@@ -388,7 +395,8 @@ START_TEST(names_change_a_few_times) {
 }
 END_TEST
 
-/* A crash after the file of the new name, and before the state file has that name: all is what it was. */
+/* A crash after the file of the new name, and before the state file has that name: all is what it
+ * was. */
 START_TEST(others_of_another_name_are_not_ours) {
     static struct records records;
     make_records(&records, 6);
@@ -419,7 +427,8 @@ START_TEST(a_crash_while_a_copy_takes_another_name_leaves_what_the_old_one_had) 
     counters = open_tiny();
     become(counters, "n1.4567cdef", &more);
     counters_close(counters);
-    shell("cd %s && mv before/* .", state_dir, ""); /* as if neither the name nor the old file had been changed yet */
+    shell("cd %s && mv before/* .", state_dir,
+          ""); /* as if neither the name nor the old file had been changed yet */
     counters = open_tiny();
     ck_assert_str_eq(counters_node_id(counters), "n1.0123abcd");
     must_hold_records(counters, &records);
@@ -466,7 +475,9 @@ START_TEST(damaged_others_are_told) {
     store(others_of("n1.0123abcd"), whole, n);
     struct asked asked = {0};
     ck_assert(!counters_reference(counters, REFERENCE_OTHERS, look, &asked, NULL, why));
-    ck_assert_msg(strstr(why, state_dir) && strstr(why, others_of("n1.0123abcd")) && strstr(why, "damaged"), "%s", why);
+    ck_assert_msg(strstr(why, state_dir) && strstr(why, others_of("n1.0123abcd")) &&
+                      strstr(why, "damaged"),
+                  "%s", why);
     ck_assert_uint_eq(asked.chunks, 0); /* nothing of it was believed */
     counters_close(counters);
 }

@@ -8,8 +8,10 @@
 
 static const struct rows_zone *zone; /* of what is rendered */
 
-/* Writes `n` rows whole into `out` (NUL-terminated); each call's result must keep its promised bound. */
-static void render(enum rows_format format, enum resolution r, const struct row *rows, size_t n, char *out) {
+/* Writes `n` rows whole into `out` (NUL-terminated); each call's result must keep its promised
+ * bound. */
+static void render(enum rows_format format, enum resolution r, const struct row *rows, size_t n,
+                   char *out) {
     char buf[ROWS_ROW_MAX + 1];
     const struct rows_form form = {format, r, zone};
     size_t used = rows_begin(&form, out);
@@ -40,8 +42,9 @@ END_TEST
 START_TEST(csv_has_a_header_and_the_state) {
     char out[1024];
     render(ROWS_CSV, RESOLUTION_10MS, two_rows, 2, out);
-    ck_assert_str_eq(
-        out, "start (UTC),count,state\n2016-05-28T11:11:11.120Z,122,closed\n2016-05-28T11:11:11.130Z,0,open\n");
+    ck_assert_str_eq(out, "start "
+                          "(UTC),count,state\n2016-05-28T11:11:11.120Z,122,closed\n2016-05-28T11:"
+                          "11:11.130Z,0,open\n");
     render(ROWS_CSV, RESOLUTION_1S, NULL, 0, out);
     ck_assert_str_eq(out, "start (UTC),count,state\n");
 }
@@ -50,9 +53,10 @@ END_TEST
 START_TEST(json_is_one_object_with_a_window_a_line) {
     char out[1024];
     render(ROWS_JSON, RESOLUTION_10MS, two_rows, 2, out);
-    ck_assert_str_eq(out, "{\"resolution\":\"10ms\",\"zone\":\"UTC\",\"windows\":[\n"
-                          "{\"start\":\"2016-05-28T11:11:11.120Z\",\"count\":122,\"state\":\"closed\"},\n"
-                          "{\"start\":\"2016-05-28T11:11:11.130Z\",\"count\":0,\"state\":\"open\"}\n]}\n");
+    ck_assert_str_eq(
+        out, "{\"resolution\":\"10ms\",\"zone\":\"UTC\",\"windows\":[\n"
+             "{\"start\":\"2016-05-28T11:11:11.120Z\",\"count\":122,\"state\":\"closed\"},\n"
+             "{\"start\":\"2016-05-28T11:11:11.130Z\",\"count\":0,\"state\":\"open\"}\n]}\n");
     render(ROWS_JSON, RESOLUTION_1MIN, NULL, 0, out);
     ck_assert_str_eq(out, "{\"resolution\":\"1min\",\"zone\":\"UTC\",\"windows\":[\n]}\n");
 }
@@ -85,10 +89,13 @@ START_TEST(another_zone_is_named_and_every_time_has_its_offset) {
     render(ROWS_TEXT, RESOLUTION_10MS, two_rows, 2, out);
     ck_assert_str_eq(out, "2016-05-28 13:11:11.120+02:00, 122\n2016-05-28 07:41:11.130-03:30, 0\n");
     render(ROWS_CSV, RESOLUTION_10MS, two_rows, 1, out);
-    ck_assert_str_eq(out, "start (CET/CEST),count,state\n2016-05-28T13:11:11.120+02:00,122,closed\n");
+    ck_assert_str_eq(out,
+                     "start (CET/CEST),count,state\n2016-05-28T13:11:11.120+02:00,122,closed\n");
     render(ROWS_JSON, RESOLUTION_10MS, two_rows, 1, out);
-    ck_assert_str_eq(out, "{\"resolution\":\"10ms\",\"zone\":\"CET/CEST\",\"windows\":[\n"
-                          "{\"start\":\"2016-05-28T13:11:11.120+02:00\",\"count\":122,\"state\":\"closed\"}\n]}\n");
+    ck_assert_str_eq(
+        out,
+        "{\"resolution\":\"10ms\",\"zone\":\"CET/CEST\",\"windows\":[\n"
+        "{\"start\":\"2016-05-28T13:11:11.120+02:00\",\"count\":122,\"state\":\"closed\"}\n]}\n");
     const struct rows_form form = {ROWS_JSON, RESOLUTION_10MS, &there};
     rows_time(&form, START_US, time);
     ck_assert_str_eq(time, "2016-05-28 13:11:11.120+02:00"); /* whatever the format */
@@ -115,8 +122,8 @@ START_TEST(formats_are_found_by_name) {
 }
 END_TEST
 
-/* A window is open up to its end, closed while now - horizon still lies before its end, and final from then
- * on. */
+/* A window is open up to its end, closed while now - horizon still lies before its end, and final
+ * from then on. */
 START_TEST(states_change_at_the_microsecond) {
     const int64_t horizon_us = 3600 * US_PER_S;
     const int64_t width_us = resolution_table[_i].width_us;
@@ -126,7 +133,8 @@ START_TEST(states_change_at_the_microsecond) {
     ck_assert_int_eq(window_state_at(r, window, end_us - width_us - 1, horizon_us), WINDOW_OPEN);
     ck_assert_int_eq(window_state_at(r, window, end_us - 1, horizon_us), WINDOW_OPEN);
     ck_assert_int_eq(window_state_at(r, window, end_us, horizon_us), WINDOW_CLOSED);
-    ck_assert_int_eq(window_state_at(r, window, end_us + horizon_us - 1, horizon_us), WINDOW_CLOSED);
+    ck_assert_int_eq(window_state_at(r, window, end_us + horizon_us - 1, horizon_us),
+                     WINDOW_CLOSED);
     ck_assert_int_eq(window_state_at(r, window, end_us + horizon_us, horizon_us), WINDOW_FINAL);
     ck_assert_str_eq(window_state_name(WINDOW_OPEN), "open");
     ck_assert_str_eq(window_state_name(WINDOW_CLOSED), "closed");

@@ -1,5 +1,5 @@
-/* What may stand in a state directory at start, and what is said to it: taken as it was, mended, or refused
- * with a sentence; never a crash, never a wrong number. */
+/* What may stand in a state directory at start, and what is said to it: taken as it was, mended, or
+ * refused with a sentence; never a crash, never a wrong number. */
 #include "counters/state_file.h"
 
 #include "tests/formats/state_v1.h"
@@ -42,13 +42,15 @@ static void store(const char *name, const void *bytes, size_t n) {
     close(fd);
 }
 
-/* Opens with `config`; it must be refused in a sentence that holds all of the given words, and change
- * nothing. */
-static void must_refuse(const struct counters_config *config, const char *word, const char *another) {
+/* Opens with `config`; it must be refused in a sentence that holds all of the given words, and
+ * change nothing. */
+static void must_refuse(const struct counters_config *config, const char *word,
+                        const char *another) {
     char why[COUNTERS_WHY_MAX] = "";
     struct counters *counters = counters_open(config, NULL, why);
     DEMAND(counters == NULL, "it was taken");
-    DEMAND(strstr(why, word) && strstr(why, another), "\"%s\" does not say %s, %s", why, word, another);
+    DEMAND(strstr(why, word) && strstr(why, another), "\"%s\" does not say %s, %s", why, word,
+           another);
 }
 
 static void fill(struct counters *counters) {
@@ -115,8 +117,7 @@ static uint64_t expected_reads(void) {
     return reads;
 }
 
-/* ---- what is refused
- * --------------------------------------------------------------------------------------------- */
+/* ---- what is refused ---- */
 
 START_TEST(foreign_short_and_truncated_files) {
     const struct counters_config config = tiny_config(1);
@@ -126,9 +127,10 @@ START_TEST(foreign_short_and_truncated_files) {
     for (size_t n = 0; n < whole_bytes; n += n < sizeof(struct state_header) + 8 ? 1 : 509) {
         store(STATE_FILE_NAME, whole, n);
         char why[COUNTERS_WHY_MAX] = "";
-        DEMAND(counters_open(&config, NULL, why) == NULL && strstr(why, state_dir), "%zu bytes: %s", n, why);
-        DEMAND(counters_open_readonly(state_dir, why) == NULL && strstr(why, state_dir), "%zu bytes: %s", n,
-               why);
+        DEMAND(counters_open(&config, NULL, why) == NULL && strstr(why, state_dir), "%zu bytes: %s",
+               n, why);
+        DEMAND(counters_open_readonly(state_dir, why) == NULL && strstr(why, state_dir),
+               "%zu bytes: %s", n, why);
     }
     store(STATE_FILE_NAME, whole, whole_bytes - 1);
     must_refuse(&config, "truncated", "instead of");
@@ -173,13 +175,14 @@ START_TEST(the_node_id_stays) {
     counters_close(counters);
     config.node_id = "another";
     must_refuse(&config, made_up, "--node-id another");
-    static const char *const wrong[] = {"",
-                                        "a b",
-                                        "a:b",
-                                        "a/b",
-                                        "{a}",
-                                        "\n",
-                                        "0123456789012345678901234567890123456789012345678901234567890123"};
+    static const char *const wrong[] = {
+        "",
+        "a b",
+        "a:b",
+        "a/b",
+        "{a}",
+        "\n",
+        "0123456789012345678901234567890123456789012345678901234567890123"};
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
         config.node_id = wrong[i];
         must_refuse(&config, "node id", "1 to 63");
@@ -312,7 +315,8 @@ START_TEST(a_sparse_file_gets_its_blocks) {
     char path[PATH_MAX_TEST], command[5 * PATH_MAX_TEST];
     struct stat st;
     state_path(STATE_FILE_NAME, path);
-    snprintf(command, sizeof command, "cp --sparse=always %s %s.sparse && mv %s.sparse %s", path, path, path, path);
+    snprintf(command, sizeof command, "cp --sparse=always %s %s.sparse && mv %s.sparse %s", path,
+             path, path, path);
     ck_assert_int_eq(system(command), 0);
     ck_assert_int_eq(stat(path, &st), 0);
     ck_assert_int_lt(st.st_blocks * 512, st.st_size); /* or this test shows nothing */
@@ -355,7 +359,7 @@ START_TEST(a_file_that_is_gone_is_noticed) {
 }
 END_TEST
 
-/* ---- copies ---------------------------------------------------------------------------------------------- */
+/* ---- copies ---- */
 
 static _Atomic int64_t counted_until_us; /* every event before it is counted */
 static _Atomic bool counts;
@@ -371,8 +375,9 @@ static void *count_on(void *cls) {
     return NULL;
 }
 
-/* 1,000 events a second of event time, in rings that go round every few seconds: each copy verifies, is of this node, and
- * holds each second that was counted before it began, and that its rings still have, whole. */
+/* 1,000 events a second of event time, in rings that go round every few seconds: each copy
+ * verifies, is of this node, and holds each second that was counted before it began, and that its
+ * rings still have, whole. */
 START_TEST(copies_of_a_file_that_is_counted_in) {
     struct counters_config config = tiny_config(1);
     config.horizon_us = 20 * US_PER_S;
@@ -403,8 +408,9 @@ START_TEST(copies_of_a_file_that_is_counted_in) {
         ck_assert(counters_span(opened, RESOLUTION_10MS, &oldest, &newest));
         DEMAND(newest >= before_s - 1, "the copy ends before it began");
         for (int64_t s = oldest + 1; s < before_s; s++) {
-            DEMAND(counters_chunk_total(opened, RESOLUTION_10MS, s) == 1000, "copy %d, second %lld of %lld: %llu", i,
-                   (long long)s, (long long)before_s, (unsigned long long)counters_chunk_total(opened, RESOLUTION_10MS, s));
+            DEMAND(counters_chunk_total(opened, RESOLUTION_10MS, s) == 1000,
+                   "copy %d, second %lld of %lld: %llu", i, (long long)s, (long long)before_s,
+                   (unsigned long long)counters_chunk_total(opened, RESOLUTION_10MS, s));
         }
         counters_close(opened);
         ck_assert(!counters_backup(state_dir, copy, why) && strstr(why, "is there already"));
@@ -415,8 +421,7 @@ START_TEST(copies_of_a_file_that_is_counted_in) {
 }
 END_TEST
 
-/* ---- flipped bits
- * ------------------------------------------------------------------------------------------------ */
+/* ---- flipped bits ---- */
 
 /* Refused, or everything reads as before; both by a server and by a reader. */
 static void flip_and_look(size_t byte, int bit, uint64_t expected, uint64_t *refused) {
@@ -426,13 +431,14 @@ static void flip_and_look(size_t byte, int bit, uint64_t expected, uint64_t *ref
     put_whole();
     whole[byte] ^= (unsigned char)(1 << bit);
     struct counters *reader = counters_open_readonly(state_dir, why);
-    DEMAND(!reader || all_reads(reader) == expected, "bit %d of byte %zu: a reader sees another number", bit,
-           byte);
+    DEMAND(!reader || all_reads(reader) == expected,
+           "bit %d of byte %zu: a reader sees another number", bit, byte);
     DEMAND(reader || strstr(why, state_dir), "bit %d of byte %zu: \"%s\"", bit, byte, why);
     counters_close(reader);
     struct counters *counters = counters_open(&config, NULL, why);
     DEMAND(counters || strstr(why, state_dir), "bit %d of byte %zu: \"%s\"", bit, byte, why);
-    DEMAND(!counters || all_reads(counters) == expected, "bit %d of byte %zu: another number", bit, byte);
+    DEMAND(!counters || all_reads(counters) == expected, "bit %d of byte %zu: another number", bit,
+           byte);
     *refused += counters == NULL;
     counters_close(counters);
 }
@@ -449,8 +455,8 @@ START_TEST(each_bit_of_the_header) {
 }
 END_TEST
 
-/* Each epoch, in places that hold a chunk and in those that do not, each bit; and each bit of a shard's own
- * page. */
+/* Each epoch, in places that hold a chunk and in those that do not, each bit; and each bit of a
+ * shard's own page. */
 START_TEST(each_bit_of_each_epoch_and_statistic) {
     const uint64_t expected = expected_reads();
     const struct counters_config config = tiny_config(1);
@@ -494,8 +500,7 @@ START_TEST(any_bit) {
 }
 END_TEST
 
-/* ---- what is taken and mended
- * ------------------------------------------------------------------------------------ */
+/* ---- what is taken and mended ---- */
 
 START_TEST(shards_grow_and_shrink_between_runs) {
     static const unsigned workers[] = {1, 4, 2, 16, 1, 17};
@@ -562,7 +567,8 @@ START_TEST(a_reader_takes_a_file_whose_rings_went_round) {
     }
     const uint64_t expected = all_reads(counters);
     char why[COUNTERS_WHY_MAX] = "";
-    struct counters *reader = counters_open_readonly(state_dir, why); /* while it is open: taken as it is */
+    /* while it is open: taken as it is */
+    struct counters *reader = counters_open_readonly(state_dir, why);
     ck_assert_msg(reader != NULL, "%s", why);
     ck_assert_uint_eq(all_reads(reader), expected);
     counters_close(reader);
@@ -625,8 +631,8 @@ static int64_t count_some(struct shard *shard, int64_t t_us, int n, uint64_t *ra
 
 static _Alignas(RING_PAGE) unsigned char early[FILE_MAX_BYTES], late[FILE_MAX_BYTES];
 
-/* After a power loss any page may be as it was at one of two moments. The file is taken, every sum holds, no
- * count is higher than it was, and late events for what was half lost keep the sums. */
+/* After a power loss any page may be as it was at one of two moments. The file is taken, every sum
+ * holds, no count is higher than it was, and late events for what was half lost keep the sums. */
 START_TEST(pages_of_different_moments) {
     const struct counters_config config = tiny_config(1);
     uint64_t random = 20261123;
@@ -653,7 +659,8 @@ START_TEST(pages_of_different_moments) {
         shard_set_now_owner(shard, t_us);
         for (int n = 0; n < 20; n++) {
             shard_add_owner(shard, t_us - (int64_t)(next_random(&random) % (uint64_t)US_PER_S));
-            shard_add_arrival_owner(shard, t_us - (int64_t)(next_random(&random) % (uint64_t)(9 * US_PER_S)));
+            shard_add_arrival_owner(
+                shard, t_us - (int64_t)(next_random(&random) % (uint64_t)(9 * US_PER_S)));
             must_verify(counters);
         }
         counters_close(counters);
@@ -662,8 +669,8 @@ START_TEST(pages_of_different_moments) {
 }
 END_TEST
 
-/* A coarser chunk whose epoch belongs to another place is nobody's: what the finer windows still know of it is kept, and
- * the next event of its span agrees with them. */
+/* A coarser chunk whose epoch belongs to another place is nobody's: what the finer windows still
+ * know of it is kept, and the next event of its span agrees with them. */
 START_TEST(a_misplaced_chunk_after_a_power_loss) {
     const struct counters_config config = tiny_config(1);
     int tried = 0;
@@ -741,8 +748,7 @@ START_TEST(a_killed_server_that_did_nothing_is_no_repair) {
 }
 END_TEST
 
-/* ---- the kept file of each format
- * -------------------------------------------------------------------------------- */
+/* ---- the kept file of each format ---- */
 
 START_TEST(format_version_1_is_read) {
     const int fd = open(AFORO_TESTS_FORMATS "/state_v1.aforo", O_RDONLY | O_CLOEXEC);

@@ -1,5 +1,6 @@
-/* What a body of lines means, said as simply as it can be: cut the whole at every LF, drop a CR, pass over
- * what is empty, parse the rest with the plain parser. The stream is tested and fuzzed against it. */
+/* What a body of lines means, said as simply as it can be: cut the whole at every LF, drop a CR,
+ * pass over what is empty, parse the rest with the plain parser. The stream is tested and fuzzed
+ * against it. */
 #ifndef AFORO_TESTS_UNIT_INGEST_LINES_REFERENCE_H
 #define AFORO_TESTS_UNIT_INGEST_LINES_REFERENCE_H
 
@@ -63,11 +64,13 @@ static inline bool batch_take(const struct lines_batch *batch, struct outcomes *
 }
 
 /* One read's worth, until it is used up. False when a call neither uses nor yields anything. */
-static inline bool stream_read(struct lines *lines, const char *data, size_t len, struct outcomes *all) {
+static inline bool stream_read(struct lines *lines, const char *data, size_t len,
+                               struct outcomes *all) {
     struct lines_batch batch;
     while (len > 0) {
         const size_t used = lines_feed(lines, data, len, &batch);
-        if (used > len || (used == 0 && batch.n == 0 && !batch.malformed) || !batch_take(&batch, all)) {
+        if (used > len || (used == 0 && batch.n == 0 && !batch.malformed) ||
+            !batch_take(&batch, all)) {
             return false;
         }
         data += used;
@@ -87,8 +90,8 @@ static inline bool outcomes_equal(const struct outcomes *a, const struct outcome
         return false;
     }
     for (size_t i = 0; i < a->n; i++) {
-        if (a->at[i].line != b->at[i].line || a->at[i].good != b->at[i].good || a->at[i].us != b->at[i].us ||
-            strcmp(a->at[i].why, b->at[i].why) != 0) {
+        if (a->at[i].line != b->at[i].line || a->at[i].good != b->at[i].good ||
+            a->at[i].us != b->at[i].us || strcmp(a->at[i].why, b->at[i].why) != 0) {
             return false;
         }
     }

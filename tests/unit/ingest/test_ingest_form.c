@@ -41,7 +41,9 @@ static const struct {
 };
 
 #define FILE_OF_TIMES "; for a file of timestamps: curl --data-binary @FILE .../events"
-#define JSON "body: JSON is not taken; POST / takes a form, value=<timestamp>, and POST /events one timestamp a line"
+#define JSON                                                                                       \
+    "body: JSON is not taken; POST / takes a form, value=<timestamp>, and POST /events one "       \
+    "timestamp a line"
 #define MULTIPART "body: multipart is not taken; send a form: curl --data value=<timestamp>, not -F"
 
 static const struct {
@@ -100,7 +102,8 @@ static const struct {
     {BODY("="), "value: missing, send value=<timestamp>"},
     {BODY(STAMP), "value: missing, send value=<timestamp>" FILE_OF_TIMES},
     {BODY("\n" STAMP "\n" STAMP "\n"), "value: missing, send value=<timestamp>" FILE_OF_TIMES},
-    {BODY("--b\r\nContent-Disposition: form-data; name=\"value\"\r\n\r\n" STAMP "\r\n--b--\r\n"), MULTIPART},
+    {BODY("--b\r\nContent-Disposition: form-data; name=\"value\"\r\n\r\n" STAMP "\r\n--b--\r\n"),
+     MULTIPART},
     {BODY("-"), "value: missing, send value=<timestamp>"},
     {BODY("[\"" STAMP "\"]"), JSON},
     {BODY(" \r\n\t{\"a\":\"50%\"}"), JSON},
@@ -120,7 +123,8 @@ static const struct {
     {BODY("value=%:0"), "body: % at byte 7 is not followed by two hexadecimal digits"},
     {BODY("value=%@0"), "body: % at byte 7 is not followed by two hexadecimal digits"},
     {BODY("value=%u0041"), "body: % at byte 7 is not followed by two hexadecimal digits"},
-    {BODY("value=" STAMP "&a=100%&b=2"), "body: % at byte 39 is not followed by two hexadecimal digits"},
+    {BODY("value=" STAMP "&a=100%&b=2"),
+     "body: % at byte 39 is not followed by two hexadecimal digits"},
     {BODY("%&value=" STAMP), "body: % at byte 1 is not followed by two hexadecimal digits"},
     {BODY("%=&value=1&value=2"), "body: % at byte 1 is not followed by two hexadecimal digits"},
     {BODY("value=1&value=2%"), "value: given more than once"},
@@ -128,8 +132,8 @@ static const struct {
 
 #define COUNT_OF(table) (sizeof(table) / sizeof(table)[0])
 
-/* In pieces of 1..n bytes, or cut once at `cut` when the piece is 0. From a copy, so that sanitizers see its
- * end. */
+/* In pieces of 1..n bytes, or cut once at `cut` when the piece is 0. From a copy, so that
+ * sanitizers see its end. */
 static enum form_outcome feed(const char *body, size_t len, size_t piece, size_t cut, int64_t *us,
                               char *why) {
     char *copy = malloc(len > 0 ? len : 1);
@@ -175,7 +179,8 @@ START_TEST(malformed_bodies) {
         const char *body = malformed[i].body;
         char why[FORM_WHY_MAX] = "";
         int64_t us = 4711;
-        DEMAND(parse_alone(body, malformed[i].len, &us, why) == FORM_MALFORMED, "%s is taken", body);
+        DEMAND(parse_alone(body, malformed[i].len, &us, why) == FORM_MALFORMED, "%s is taken",
+               body);
         DEMAND(strcmp(why, malformed[i].why) == 0, "%s: \"%s\"", body, why);
         ck_assert_int_eq(us, 4711);
     }
@@ -205,13 +210,16 @@ static const struct {
     {"a=1&b=2&c", FORM_QUERY, FORM_EMPTY, false, ""},
     {"{a}", FORM_QUERY, FORM_EMPTY, false, ""},
     {"value", FORM_QUERY, FORM_MALFORMED, true, "value: empty, expected a timestamp"},
-    {"value=x", FORM_QUERY, FORM_MALFORMED, true, "value: expected a digit at character 1, found 'x'"},
+    {"value=x", FORM_QUERY, FORM_MALFORMED, true,
+     "value: expected a digit at character 1, found 'x'"},
     {"value=1&value=2", FORM_QUERY, FORM_MALFORMED, true, "value: given more than once"},
-    {"a=%zz", FORM_QUERY, FORM_MALFORMED, false, "query: % at byte 3 is not followed by two hexadecimal digits"},
+    {"a=%zz", FORM_QUERY, FORM_MALFORMED, false,
+     "query: % at byte 3 is not followed by two hexadecimal digits"},
     {"", FORM_BODY, FORM_EMPTY, false, ""},
     {"a=1", FORM_BODY, FORM_EMPTY, false, ""},
     {"a=1&value=" STAMP, FORM_BODY, FORM_EVENT, true, ""},
-    {"a=%zz", FORM_BODY, FORM_MALFORMED, false, "body: % at byte 3 is not followed by two hexadecimal digits"},
+    {"a=%zz", FORM_BODY, FORM_MALFORMED, false,
+     "body: % at byte 3 is not followed by two hexadecimal digits"},
     {"{\"a\":1}", FORM_BODY, FORM_MALFORMED, false, JSON},
 };
 
@@ -222,7 +230,8 @@ START_TEST(a_value_that_need_not_be_there) {
         int64_t us = T;
         form_begin(&form);
         form_feed(&form, optional[i].text, strlen(optional[i].text));
-        DEMAND(form_end_optional(&form, optional[i].source, &us, why) == optional[i].outcome, "%s", optional[i].text);
+        DEMAND(form_end_optional(&form, optional[i].source, &us, why) == optional[i].outcome, "%s",
+               optional[i].text);
         DEMAND(strcmp(why, optional[i].why) == 0 && us == T, "%s: \"%s\"", optional[i].text, why);
         DEMAND(form_has_value(&form) == optional[i].has_value, "%s", optional[i].text);
     }

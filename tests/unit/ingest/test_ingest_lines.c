@@ -9,7 +9,7 @@
 #define X16 "xxxxxxxxxxxxxxxx"
 #define X64 X16 X16 X16 X16
 #define COUNT_OF(table) (sizeof(table) / sizeof(table)[0])
-#define BODY(text)                                                                                           \
+#define BODY(text)                                                                                 \
     { (text), sizeof(text) - 1 }
 
 static const struct {
@@ -43,7 +43,8 @@ static const struct {
     BODY("\0\n" STAMP "\n\0\0\n"),
     BODY("\0\0\0\0\0\0\0\0\0\0\0"
          "11:11:11.123456\n"),
-    BODY(X64 "\n" X64 "\r\n" X64 "x\n" X64 "x\r\n" X64 "\r\r\n" X64 "xx\r\n" STAMP "\n" X64 X64 X64),
+    BODY(X64 "\n" X64 "\r\n" X64 "x\n" X64 "x\r\n" X64 "\r\r\n" X64 "xx\r\n" STAMP
+             "\n" X64 X64 X64),
     BODY(X64 X64 X64 "\n" STAMP "\n" X64 X64 X64 "\r\n" STAMP "\n" X64 "\r"),
     BODY(X64 "x"),
     BODY(X64 "x\r"),
@@ -51,8 +52,9 @@ static const struct {
 
 static struct outcome expected_at[OUTCOMES_MAX], seen_at[OUTCOMES_MAX];
 
-/* Feeds text in pieces of `piece` bytes, or whole up to `cut` and the rest when piece is 0; each from memory
- * of its own, so that the sanitizers see its end. Compares with what the reference says. */
+/* Feeds text in pieces of `piece` bytes, or whole up to `cut` and the rest when piece is 0; each
+ * from memory of its own, so that the sanitizers see its end. Compares with what the reference
+ * says. */
 static void feed_and_compare(const char *text, size_t len, size_t piece, size_t cut) {
     struct outcomes expected = {.cap = OUTCOMES_MAX, .at = expected_at};
     struct outcomes seen = {.cap = OUTCOMES_MAX, .at = seen_at};
@@ -66,13 +68,14 @@ static void feed_and_compare(const char *text, size_t len, size_t piece, size_t 
         char *copy = malloc(n);
         DEMAND(copy != NULL, "out of memory");
         memcpy(copy, text + at, n);
-        DEMAND(stream_read(&lines, copy, n, &seen), "the contract is broken at %zu of %s", at, text);
+        DEMAND(stream_read(&lines, copy, n, &seen), "the contract is broken at %zu of %s", at,
+               text);
         free(copy);
         at += n;
     }
     DEMAND(stream_end(&lines, &seen), "the end yields more than one");
-    DEMAND(outcomes_equal(&expected, &seen), "pieces of %zu, cut at %zu: other events or lines in %s", piece,
-           cut, text);
+    DEMAND(outcomes_equal(&expected, &seen),
+           "pieces of %zu, cut at %zu: other events or lines in %s", piece, cut, text);
 }
 
 START_TEST(known_answers) {
@@ -152,7 +155,8 @@ static uint64_t draw(uint64_t *state) {
     return *state * UINT64_C(2685821657736338717);
 }
 
-/* Random bodies of good, nearly good and bad lines with every kind of end, in pieces of random size. */
+/* Random bodies of good, nearly good and bad lines with every kind of end, in pieces of random
+ * size. */
 START_TEST(random_bodies_in_random_pieces) {
     static const char *const lines_of[] = {STAMP,
                                            STAMP,
@@ -172,7 +176,8 @@ START_TEST(random_bodies_in_random_pieces) {
     for (int round = 0; round < 20000; round++) {
         char body[2048];
         size_t len = 0;
-        const uint64_t kinds = draw(&state) % COUNT_OF(lines_of) + 1; /* often few, so that runs are long */
+        /* often few, so that runs are long */
+        const uint64_t kinds = draw(&state) % COUNT_OF(lines_of) + 1;
         while (len < sizeof body - 128 && draw(&state) % 64 != 0) {
             const uint64_t d = draw(&state);
             len += (size_t)snprintf(body + len, 128, "%s%s", lines_of[(d >> 8) % kinds],
@@ -182,7 +187,8 @@ START_TEST(random_bodies_in_random_pieces) {
             }
         }
         const uint64_t d = draw(&state);
-        feed_and_compare(body, len, d % 4 == 0 ? 0 : 1 + (d >> 8) % 100, len > 0 ? (d >> 32) % len : 0);
+        feed_and_compare(body, len, d % 4 == 0 ? 0 : 1 + (d >> 8) % 100,
+                         len > 0 ? (d >> 32) % len : 0);
     }
 }
 END_TEST
@@ -193,9 +199,12 @@ START_TEST(whole_lines_of_another_kind) {
         const char *line;
         const char *why;
     } lines[] = {
-        {"value=" STAMP, "expected a digit at character 1, found 'v'; a line is one timestamp and nothing else"},
-        {"{\"t\":1}", "expected a digit at character 1, found '{'; a line is one timestamp and nothing else"},
-        {STAMP STAMP STAMP, "longer than 64 bytes; are the line ends lost? (curl: --data-binary @FILE, not --data)"},
+        {"value=" STAMP,
+         "expected a digit at character 1, found 'v'; a line is one timestamp and nothing else"},
+        {"{\"t\":1}",
+         "expected a digit at character 1, found '{'; a line is one timestamp and nothing else"},
+        {STAMP STAMP STAMP,
+         "longer than 64 bytes; are the line ends lost? (curl: --data-binary @FILE, not --data)"},
         {"2016-13-01 00:00:00", "month 13 is out of range"},
         {"2016x", "expected '-' at character 5, found 'x'"},
     };
@@ -213,5 +222,4 @@ START_TEST(whole_lines_of_another_kind) {
 END_TEST
 
 CHECK_MAIN("ingest_lines", known_answers, whole_lines_of_another_kind, every_cut_of_every_body,
-           full_batches, an_endless_line,
-           random_bodies_in_random_pieces)
+           full_batches, an_endless_line, random_bodies_in_random_pieces)

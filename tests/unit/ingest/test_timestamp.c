@@ -229,8 +229,8 @@ static const struct {
 
 #define COUNT_OF(table) (sizeof(table) / sizeof(table)[0])
 
-/* A parser must not look past the text, nor need a NUL: each text is parsed where the sanitizers see its end.
- */
+/* A parser must not look past the text, nor need a NUL: each text is parsed where the sanitizers
+ * see its end. */
 static bool parse_alone(const char *text, size_t len, int64_t *us, struct timestamp_error *error) {
     char *copy = malloc(len > 0 ? len : 1);
     ck_assert_ptr_nonnull(copy);
@@ -250,7 +250,8 @@ START_TEST(what_must_parse) {
             timestamp_explain(&error, why, sizeof why);
             ck_abort_msg("%s is refused: %s", text, why);
         }
-        ck_assert_msg(us == must_parse[i].us, "%s: %" PRId64 ", not %" PRId64, text, us, must_parse[i].us);
+        ck_assert_msg(us == must_parse[i].us, "%s: %" PRId64 ", not %" PRId64, text, us,
+                      must_parse[i].us);
     }
 }
 END_TEST
@@ -283,7 +284,8 @@ START_TEST(every_byte_in_every_place) {
                 const bool verdict = timestamp_parse(text, len, &us, &error);
                 const bool plain = timestamp_parse_plain(text, len, &plain_us, &error);
                 DEMAND(verdict == plain && us == plain_us, "byte %d at %zu", byte, i);
-                for (size_t c = 0; !verdict && c < timestamp_explain(&error, why, sizeof why); c++) {
+                for (size_t c = 0; !verdict && c < timestamp_explain(&error, why, sizeof why);
+                     c++) {
                     DEMAND(why[c] >= ' ' && why[c] <= '~', "byte %d is echoed raw", byte);
                 }
             }
@@ -333,8 +335,8 @@ static uint64_t draw(uint64_t *state) {
     return *state * UINT64_C(2685821657736338717);
 }
 
-/* A text that is right or nearly so: a random time written in one of the layouts, then up to three places
- * changed. */
+/* A text that is right or nearly so: a random time written in one of the layouts, then up to three
+ * places changed. */
 static size_t draw_text(uint64_t *state, char text[TIMESTAMP_MAX]) {
     static const char likely[] = "0123456789999-::  TtZz.+-/;\n\r\\x";
     static const char *const layouts[] = {
@@ -350,13 +352,14 @@ static size_t draw_text(uint64_t *state, char text[TIMESTAMP_MAX]) {
                  (unsigned)(b >> 16) % 62, (unsigned)(b >> 24) % 62, (unsigned)(b >> 32) % 1000000);
     for (uint64_t changes = draw(state) % 6; changes > 2; changes--) {
         const uint64_t c = draw(state);
-        text[(c >> 8) % (uint64_t)len] = c & 1 ? likely[(c >> 32) % (sizeof likely - 1)] : (char)(c >> 40);
+        text[(c >> 8) % (uint64_t)len] =
+            c & 1 ? likely[(c >> 32) % (sizeof likely - 1)] : (char)(c >> 40);
     }
     return (size_t)len;
 }
 
-/* Three million texts: the quick way says what the plain one says, in both its variants; with a day it has
- * learnt from the text itself, and with one left over from an earlier text. */
+/* Three million texts: the quick way says what the plain one says, in both its variants; with a day
+ * it has learnt from the text itself, and with one left over from an earlier text. */
 START_TEST(fast_and_plain_agree) {
     uint64_t state = UINT64_C(0x20160528111111);
     uint64_t accepted = 0, fast_accepted = 0;
@@ -380,16 +383,19 @@ START_TEST(fast_and_plain_agree) {
         int64_t fast_us = 1;
         const bool fast = timestamp_fast(&day, text, &fast_us);
         DEMAND(!prefix_good || learnt, "%.*s: day not learnt", (int)len, text);
-        DEMAND(!fast || (prefix_good && fast_us == plain_us), "%.*s: fast alone accepts", (int)len, text);
+        DEMAND(!fast || (prefix_good && fast_us == plain_us), "%.*s: fast alone accepts", (int)len,
+               text);
         const bool other_layout = text[17] == '6' || text[19] != '.' || (text[25] | 0x20) == 'z' ||
-                                  text[21] == '+' || text[21] == '-'; /* one digit, and an offset without a colon */
+                                  /* one digit, and an offset without a colon */
+                                  text[21] == '+' || text[21] == '-';
         DEMAND(fast || !prefix_good || other_layout, "%.*s: fast refuses", (int)len, text);
         DEMAND(timestamp_fast_swar(&day, text, &us) == fast, "%.*s: SWAR differs", (int)len, text);
         DEMAND(!fast || us == fast_us, "%.*s: SWAR has another time", (int)len, text);
         const bool expected = fast && memcmp(left_over.prefix, text, TIMESTAMP_PREFIX_LEN) == 0;
-        DEMAND(timestamp_fast(&left_over, text, &us) == expected, "%.*s: day left over", (int)len, text);
-        DEMAND(timestamp_fast_swar(&left_over, text, &us) == expected, "%.*s: SWAR, day left over", (int)len,
+        DEMAND(timestamp_fast(&left_over, text, &us) == expected, "%.*s: day left over", (int)len,
                text);
+        DEMAND(timestamp_fast_swar(&left_over, text, &us) == expected, "%.*s: SWAR, day left over",
+               (int)len, text);
         left_over = i % 7 == 0 ? day : left_over;
         fast_accepted += fast;
     }

@@ -15,7 +15,8 @@ static void put(unsigned char *bytes, uint64_t number, size_t width) {
 }
 
 /* What merge.lua writes: W, owner, sum, values. */
-static size_t make_part(unsigned char *bytes, uint32_t owner, const uint64_t *count, size_t n, size_t width) {
+static size_t make_part(unsigned char *bytes, uint32_t owner, const uint64_t *count, size_t n,
+                        size_t width) {
     uint64_t sum = 0;
     for (size_t i = 0; i < n; i++) {
         put(bytes + 12 + i * width, count[i], width);
@@ -36,7 +37,8 @@ static uint64_t any(uint64_t below) {
     return (z ^ (z >> 31)) % below;
 }
 
-static bool read_part(const unsigned char *bytes, size_t len, enum resolution r, struct part *part) {
+static bool read_part(const unsigned char *bytes, size_t len, enum resolution r,
+                      struct part *part) {
     return part_read((const char *)bytes, len, r, part);
 }
 
@@ -44,7 +46,8 @@ START_TEST(every_width_and_length_is_read) {
     for (int round = 0; round < 2000; round++) {
         const enum resolution r = (enum resolution)any(RESOLUTIONS);
         const size_t width = 1 + any(7), n = 1 + any(resolution_table[r].slots);
-        const uint64_t most = width == 7 ? UINT64_C(1) << 49 : UINT64_C(1) << 8 * width; /* a hundred of them fit the sum */
+        /* a hundred of them fit the sum */
+        const uint64_t most = width == 7 ? UINT64_C(1) << 49 : UINT64_C(1) << 8 * width;
         uint64_t count[SLOTS_MAX] = {0}, sum = 0;
         unsigned char bytes[BYTES_MAX];
         struct part part;
@@ -73,7 +76,8 @@ START_TEST(the_largest_count_is_read) {
 }
 END_TEST
 
-/* A part that lost its end has another sum, or a length that no number of values has: every one is refused. */
+/* A part that lost its end has another sum, or a length that no number of values has: every one is
+ * refused. */
 START_TEST(every_cut_is_refused) {
     for (size_t width = 1; width <= 7; width++) {
         uint64_t count[60];
@@ -85,7 +89,8 @@ START_TEST(every_cut_is_refused) {
         const size_t len = make_part(bytes, 7, count, 60, width);
         ck_assert(read_part(bytes, len, RESOLUTION_1S, &part));
         for (size_t cut = 0; cut < len; cut++) {
-            ck_assert_msg(!read_part(bytes, cut, RESOLUTION_1S, &part), "width %zu, %zu of %zu bytes", width, cut, len);
+            ck_assert_msg(!read_part(bytes, cut, RESOLUTION_1S, &part),
+                          "width %zu, %zu of %zu bytes", width, cut, len);
         }
     }
 }
@@ -96,9 +101,11 @@ START_TEST(every_odd_width_is_refused) {
     for (unsigned width = 0; width < 256; width++) {
         unsigned char bytes[BYTES_MAX];
         struct part part;
-        const size_t len = make_part(bytes, 7, count, 28, 1); /* 28 bytes of values: 1, 2, 4 and 7 divide them */
+        /* 28 bytes of values: 1, 2, 4 and 7 divide them */
+        const size_t len = make_part(bytes, 7, count, 28, 1);
         bytes[0] = (unsigned char)width;
-        ck_assert_msg(read_part(bytes, len, RESOLUTION_10MS, &part) == (width == 1 || width == 2 || width == 4 || width == 7),
+        ck_assert_msg(read_part(bytes, len, RESOLUTION_10MS, &part) ==
+                          (width == 1 || width == 2 || width == 4 || width == 7),
                       "%u", width);
     }
 }
@@ -110,8 +117,10 @@ START_TEST(more_values_than_slots_are_refused) {
         const uint32_t slots = resolution_table[r].slots;
         unsigned char bytes[BYTES_MAX + 7];
         struct part part;
-        ck_assert(read_part(bytes, make_part(bytes, 7, count, slots, 1), (enum resolution)r, &part));
-        ck_assert(!read_part(bytes, make_part(bytes, 7, count, slots + 1, 1), (enum resolution)r, &part));
+        ck_assert(
+            read_part(bytes, make_part(bytes, 7, count, slots, 1), (enum resolution)r, &part));
+        ck_assert(
+            !read_part(bytes, make_part(bytes, 7, count, slots + 1, 1), (enum resolution)r, &part));
     }
 }
 END_TEST
@@ -131,7 +140,7 @@ START_TEST(a_flipped_bit_of_sum_or_value_is_refused) {
 }
 END_TEST
 
-/* ---- windows ---------------------------------------------------------------------------------------------------------- */
+/* ---- windows ---- */
 
 START_TEST(windows_say_what_they_were_made_of) {
     for (int round = 0; round < 2000; round++) {

@@ -34,7 +34,8 @@ START_TEST(a_node_has_a_lease_and_a_field) {
     ck_assert_uint_eq(schema_node_field("n-1.a_B", key), strlen(key));
     ck_assert_str_eq(key, "n:n-1.a_B");
     uint32_t slot;
-    ck_assert(!schema_slot(RESOLUTION_10MS, "n:", 2, &slot)); /* no node's field is ever taken for a slot */
+    /* no node's field is ever taken for a slot */
+    ck_assert(!schema_slot(RESOLUTION_10MS, "n:", 2, &slot));
 }
 END_TEST
 
@@ -56,12 +57,14 @@ START_TEST(groups_have_keys_of_their_own) {
 }
 END_TEST
 
-/* The end of the hour it lies in, and 26 hours: the same for all resolutions, so that an hour is closed as a whole. */
+/* The end of the hour it lies in, and 26 hours: the same for all resolutions, so that an hour is
+ * closed as a whole. */
 START_TEST(all_chunks_of_an_hour_end_together) {
     const int64_t hour_s = 1794999600; /* 2026-11-18T11:00 */
     for (int r = 0; r < RESOLUTIONS; r++) {
         const enum resolution res = (enum resolution)r;
-        const int64_t first = hour_s * US_PER_S / chunk_width_us(res), n = 3600 * US_PER_S / chunk_width_us(res);
+        const int64_t first = hour_s * US_PER_S / chunk_width_us(res),
+                      n = 3600 * US_PER_S / chunk_width_us(res);
         ck_assert_int_eq(schema_until_s(res, first), hour_s + 27 * 3600);
         ck_assert_int_eq(schema_until_s(res, first + n - 1), hour_s + 27 * 3600);
         ck_assert_int_eq(schema_until_s(res, first + n), hour_s + 28 * 3600);
@@ -70,7 +73,8 @@ START_TEST(all_chunks_of_an_hour_end_together) {
 }
 END_TEST
 
-/* A chunk is closed by a clock that is past its end, so the hour is closable one second after, and not at it. */
+/* A chunk is closed by a clock that is past its end, so the hour is closable one second after, and
+ * not at it. */
 START_TEST(an_hour_is_closable_when_all_of_it_is_over) {
     const int64_t hour = 1794999600 / 3600;
     const int64_t until_s = schema_until_s(RESOLUTION_1MIN, hour);
@@ -113,7 +117,8 @@ START_TEST(fields_round_trip) {
 END_TEST
 
 START_TEST(what_is_no_field) {
-    static const char *const bad[] = {"", "0", "000", "0a", "a0", " 1", "-1", "+1", "1.", "\xc3\xa9"};
+    static const char *const bad[] = {"",   "0",  "000", "0a", "a0",
+                                      " 1", "-1", "+1",  "1.", "\xc3\xa9"};
     uint32_t slot;
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         ck_assert_msg(!schema_slot(RESOLUTION_10MS, bad[i], strlen(bad[i]), &slot), "%s", bad[i]);

@@ -28,7 +28,8 @@ START_TEST(slots_of_keys) {
         ck_assert_msg(cluster_slot(cases[i].key, strlen(cases[i].key)) == cases[i].slot, "%s: %u",
                       cases[i].key, cluster_slot(cases[i].key, strlen(cases[i].key)));
     }
-    ck_assert_uint_eq(cluster_slot("a{b}c-and-more", 4), cluster_slot("b", 1)); /* len counts, not a NUL */
+    /* len counts, not a NUL */
+    ck_assert_uint_eq(cluster_slot("a{b}c-and-more", 4), cluster_slot("b", 1));
     ck_assert_uint_eq(cluster_slot("a{b}c", 3), cluster_slot("a{b", 3));
 }
 END_TEST

@@ -18,24 +18,28 @@ static const struct {
 } must_parse[] = {
     {"redis://h", REDIS_URL_SERVER, 1, "h", 6379, "", "", "", "", 0, "h:6379"},
     {"redis://h/", REDIS_URL_SERVER, 1, "h", 6379, "", "", "", "", 0, "h:6379"},
-    {"redis://10.0.0.1:7000/15", REDIS_URL_SERVER, 1, "10.0.0.1", 7000, "", "", "", "", 15, "10.0.0.1:7000"},
+    {"redis://10.0.0.1:7000/15", REDIS_URL_SERVER, 1, "10.0.0.1", 7000, "", "", "", "", 15,
+     "10.0.0.1:7000"},
     {"redis://bob:pw@h:1", REDIS_URL_SERVER, 1, "h", 1, "bob", "pw", "", "", 0, "h:1"},
     {"redis://:pw@h:65535", REDIS_URL_SERVER, 1, "h", 65535, "", "pw", "", "", 0, "h:65535"},
-    {"redis://b%6fb:%3a%2F%40%25@h", REDIS_URL_SERVER, 1, "h", 6379, "bob", ":/@%", "", "", 0, "h:6379"},
+    {"redis://b%6fb:%3a%2F%40%25@h", REDIS_URL_SERVER, 1, "h", 6379, "bob", ":/@%", "", "", 0,
+     "h:6379"},
     {"redis://:a@b@h", REDIS_URL_SERVER, 1, "h", 6379, "", "a@b", "", "", 0, "h:6379"},
     {"redis://:a:b@h", REDIS_URL_SERVER, 1, "h", 6379, "", "a:b", "", "", 0, "h:6379"},
     {"redis://[::1]:7000", REDIS_URL_SERVER, 1, "::1", 7000, "", "", "", "", 0, "[::1]:7000"},
-    {"redis://:p@[fe80::1]/2", REDIS_URL_SERVER, 1, "fe80::1", 6379, "", "p", "", "", 2, "[fe80::1]:6379"},
+    {"redis://:p@[fe80::1]/2", REDIS_URL_SERVER, 1, "fe80::1", 6379, "", "p", "", "", 2,
+     "[fe80::1]:6379"},
     {"unix:///run/redis.sock", REDIS_URL_SERVER, 0, "", 0, "", "", "/run/redis.sock", "", 0,
      "/run/redis.sock"},
     {"unix:///a?db=4", REDIS_URL_SERVER, 0, "", 0, "", "", "/a", "", 4, "/a"},
     {"redis+sentinel://s1/mymaster", REDIS_URL_SENTINEL, 1, "s1", 26379, "", "", "", "mymaster", 0,
      "sentinel s1:26379 mymaster"},
-    {"redis+sentinel://bob:pw@s1:1,s2,[::1]:3/my%20m/7", REDIS_URL_SENTINEL, 3, "::1", 3, "bob", "pw", "",
-     "my m", 7, "sentinel s1:1 (+2) my m"},
+    {"redis+sentinel://bob:pw@s1:1,s2,[::1]:3/my%20m/7", REDIS_URL_SENTINEL, 3, "::1", 3, "bob",
+     "pw", "", "my m", 7, "sentinel s1:1 (+2) my m"},
     {"redis+cluster://c1:7000,c2:7001", REDIS_URL_CLUSTER, 2, "c2", 7001, "", "", "", "", 0,
      "cluster c1:7000 (+1)"},
-    {"redis+cluster://:pw@c1/", REDIS_URL_CLUSTER, 1, "c1", 6379, "", "pw", "", "", 0, "cluster c1:6379"},
+    {"redis+cluster://:pw@c1/", REDIS_URL_CLUSTER, 1, "c1", 6379, "", "pw", "", "", 0,
+     "cluster c1:6379"},
 };
 
 /* The text, and a word of the sentence. */
@@ -92,7 +96,8 @@ START_TEST(parses) {
     const size_t i = (size_t)_i;
     struct redis_url url;
     char why[REDIS_URL_WHY_MAX] = "";
-    ck_assert_msg(redis_url_parse(must_parse[i].text, &url, why), "%s: %s", must_parse[i].text, why);
+    ck_assert_msg(redis_url_parse(must_parse[i].text, &url, why), "%s: %s", must_parse[i].text,
+                  why);
     ck_assert_int_eq(url.kind, must_parse[i].kind);
     ck_assert_uint_eq(url.hosts, must_parse[i].hosts);
     const struct redis_host *last = &url.host[url.hosts ? url.hosts - 1 : 0];
@@ -115,7 +120,8 @@ START_TEST(refuses) {
 }
 END_TEST
 
-/* Whatever sign is missing or misplaced, the sentence and the address repeat nothing of the password. */
+/* Whatever sign is missing or misplaced, the sentence and the address repeat nothing of the
+ * password. */
 START_TEST(never_says_the_password) {
     static const char *const texts[] = {
         "redis://:s3cret@h:1",        "redis://bob:s3cret@h",   "redis://:s3cret",
@@ -127,7 +133,8 @@ START_TEST(never_says_the_password) {
         struct redis_url url;
         char why[REDIS_URL_WHY_MAX] = "";
         const bool ok = redis_url_parse(texts[i], &url, why);
-        ck_assert_msg(!strstr(ok ? url.address : why, "s3cret"), "%s: %s", texts[i], ok ? url.address : why);
+        ck_assert_msg(!strstr(ok ? url.address : why, "s3cret"), "%s: %s", texts[i],
+                      ok ? url.address : why);
     }
 }
 END_TEST
@@ -140,7 +147,8 @@ START_TEST(too_long_is_an_error_and_never_cut) {
     for (size_t i = 0; i < sizeof formats / sizeof formats[0]; i++) {
         for (size_t j = 0; j < sizeof lengths / sizeof lengths[0]; j++) {
             struct redis_url url;
-            char why[REDIS_URL_WHY_MAX] = "", *part = malloc(lengths[j] + 1), *text = malloc(lengths[j] + 64);
+            char why[REDIS_URL_WHY_MAX] = "", *part = malloc(lengths[j] + 1),
+                 *text = malloc(lengths[j] + 64);
             memset(part, '1', lengths[j]);
             part[lengths[j]] = '\0';
             snprintf(text, lengths[j] + 64, formats[i], part);
@@ -159,7 +167,8 @@ START_TEST(the_longest_parts_fit) {
     char why[REDIS_URL_WHY_MAX] = "";
     memset(part, 'x', 255);
     part[255] = '\0';
-    snprintf(text, sizeof text, "redis+sentinel://%s:%s@%s:1,%s/%s/1", part, part, part, part, part);
+    snprintf(text, sizeof text, "redis+sentinel://%s:%s@%s:1,%s/%s/1", part, part, part, part,
+             part);
     ck_assert_msg(redis_url_parse(text, &url, why), "%s", why);
     ck_assert_str_eq(url.master, part);
     ck_assert_str_eq(url.host[1].name, part);
@@ -194,7 +203,8 @@ START_TEST(the_password_s_other_sources) {
     ck_assert(!parse_with_file("\n", 1, &url, why));
     setenv("AFORO_REDIS_PASSWORD_FILE", "/nonexistent/file", 1);
     ck_assert(!redis_url_parse("redis://h", &url, why));
-    ck_assert_msg(strstr(why, "/nonexistent/file") && strstr(why, "AFORO_REDIS_PASSWORD_FILE"), "%s", why);
+    ck_assert_msg(strstr(why, "/nonexistent/file") && strstr(why, "AFORO_REDIS_PASSWORD_FILE"),
+                  "%s", why);
     setenv("AFORO_REDIS_PASSWORD", "of environment", 1); /* comes before the file */
     ck_assert(redis_url_parse("redis://h", &url, why));
     ck_assert_str_eq(url.password, "of environment");

@@ -1,4 +1,5 @@
-/* One ring alone, in plain memory: who lives in which place, and what happens when it changes hands. */
+/* One ring alone, in plain memory: who lives in which place, and what happens when it changes
+ * hands. */
 #include "counters/rings/ring.h"
 
 #include "tests/unit/check_main.h"
@@ -25,8 +26,10 @@ START_TEST(no_chunk_crosses_a_page_or_another) {
             for (int64_t place = 0; place < chunks; place++) {
                 const size_t start = (size_t)((unsigned char *)ring_place(&ring, place) - memory);
                 DEMAND(start >= end_before && start / RING_PAGE == (start + bytes - 1) / RING_PAGE,
-                       "place %lld of %lld starts at %zu", (long long)place, (long long)chunks, start);
-                DEMAND(start + bytes <= ring_bytes((enum resolution)r, chunks), "beyond the ring's end");
+                       "place %lld of %lld starts at %zu", (long long)place, (long long)chunks,
+                       start);
+                DEMAND(start + bytes <= ring_bytes((enum resolution)r, chunks),
+                       "beyond the ring's end");
                 end_before = start + bytes;
             }
         }
@@ -50,7 +53,8 @@ static void must_hold(const struct ring *ring, int64_t number, uint64_t by) {
     for (uint32_t i = 0; i < ring->slots; i++) {
         DEMAND(count[i] == by + i, "chunk %lld slot %u", (long long)number, i);
     }
-    DEMAND(ring_total(ring, number) == filled_sum(ring, by), "total of chunk %lld", (long long)number);
+    DEMAND(ring_total(ring, number) == filled_sum(ring, by), "total of chunk %lld",
+           (long long)number);
 }
 
 static void must_be_gone(const struct ring *ring, int64_t number) {
@@ -58,14 +62,14 @@ static void must_be_gone(const struct ring *ring, int64_t number) {
     memset(count, 0x5a, sizeof count);
     ring_read(ring, number, 0, ring->slots, count);
     for (uint32_t i = 0; i < ring->slots; i++) {
-        DEMAND(count[i] == UINT64_C(0x5a5a5a5a5a5a5a5a), "chunk %lld slot %u was written", (long long)number,
-               i);
+        DEMAND(count[i] == UINT64_C(0x5a5a5a5a5a5a5a5a), "chunk %lld slot %u was written",
+               (long long)number, i);
     }
     DEMAND(ring_total(ring, number) == 0, "total of chunk %lld", (long long)number);
 }
 
-/* After many laps each place holds the newest chunk that was put there, whole, and nothing of the one before.
- */
+/* After many laps each place holds the newest chunk that was put there, whole, and nothing of the
+ * one before. */
 START_TEST(many_laps) {
     for (int r = 0; r < RESOLUTIONS; r++) {
         const struct ring ring = ring_clean((enum resolution)r, CHUNKS);
@@ -73,7 +77,8 @@ START_TEST(many_laps) {
         for (int64_t number = first; number < first + LAPS * CHUNKS; number++) {
             bool recycled = false;
             struct chunk *chunk = ring_claim_owner(&ring, number, &recycled);
-            DEMAND(chunk != NULL && recycled, "chunk %lld was not given its place", (long long)number);
+            DEMAND(chunk != NULL && recycled, "chunk %lld was not given its place",
+                   (long long)number);
             fill(&ring, chunk, (uint64_t)number);
             must_hold(&ring, number, (uint64_t)number);
             must_be_gone(&ring, number + 1);
@@ -117,7 +122,8 @@ START_TEST(a_part_of_a_chunk_is_added_to_what_is_there) {
 }
 END_TEST
 
-/* What lets a flipped bit of an epoch be found: no other number a bit away lives in the same place. */
+/* What lets a flipped bit of an epoch be found: no other number a bit away lives in the same place.
+ */
 START_TEST(a_flipped_bit_names_another_place) {
     for (int64_t chunks = 3; chunks <= 5001; chunks += 2) {
         const struct ring ring = {.chunks = chunks, .per_page = 1, .stride = RING_PAGE};

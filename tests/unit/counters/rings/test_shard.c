@@ -84,8 +84,9 @@ START_TEST(counts_survive_a_reopen_with_other_threads) {
 }
 END_TEST
 
-/* A wake-up's events against plain arrays: one by one, in batches and by arrival, in one window again and again, seconds
- * that share a place in the shard's cache, on both edges of the span and beyond them. */
+/* A wake-up's events against plain arrays: one by one, in batches and by arrival, in one window
+ * again and again, seconds that share a place in the shard's cache, on both edges of the span and
+ * beyond them. */
 START_TEST(a_wake_up_of_events_in_any_order) {
     enum { SECONDS = 400 };
     static uint64_t model[SECONDS * 100];
@@ -98,14 +99,19 @@ START_TEST(a_wake_up_of_events_in_any_order) {
     struct shard *shard = counters_worker_shard(counters, 0);
     srandom(20261121);
     for (int turn = 0; turn < 2000; turn++) {
-        const int64_t now_us = base_us + 210 * US_PER_S + turn * 90 * INT64_C(1000) + random() % 10000;
+        const int64_t now_us =
+            base_us + 210 * US_PER_S + turn * 90 * INT64_C(1000) + random() % 10000;
         const int64_t lo_us = now_us - config.horizon_us, hi_us = now_us + config.future_us;
         shard_set_now_owner(shard, now_us);
         int64_t t_us = now_us;
         for (int i = 0; i < 100; i++) {
-            static const int64_t steps_us[] = {0, 1, -1, 9999, -10000, 64 * US_PER_S, -64 * US_PER_S, US_PER_S};
+            static const int64_t steps_us[] = {
+                0, 1, -1, 9999, -10000, 64 * US_PER_S, -64 * US_PER_S, US_PER_S};
             const long choice = random() % 12;
-            t_us = choice < 8 ? t_us + steps_us[choice] : choice == 8 ? lo_us : choice == 9 ? hi_us : t_us;
+            t_us = choice < 8    ? t_us + steps_us[choice]
+                   : choice == 8 ? lo_us
+                   : choice == 9 ? hi_us
+                                 : t_us;
             int64_t us[8];
             size_t n = 1 + (size_t)random() % 8, inside = 0;
             for (size_t j = 0; j < n; j++) {
@@ -121,7 +127,7 @@ START_TEST(a_wake_up_of_events_in_any_order) {
                 verdict = shard_add_owner(shard, us[0]);
             }
             const int64_t *out = us + inside;
-            ck_assert_int_eq(verdict, inside == n     ? SHARD_COUNTED
+            ck_assert_int_eq(verdict, inside == n    ? SHARD_COUNTED
                                       : *out < lo_us ? SHARD_TOO_LATE
                                                      : SHARD_TOO_FAR_AHEAD);
             for (size_t j = 0; j < inside; j++) {
@@ -147,7 +153,7 @@ START_TEST(a_wake_up_of_events_in_any_order) {
 }
 END_TEST
 
-/* ---- a clock that is set ---------------------------------------------------------------------------------------- */
+/* ---- a clock that is set ---- */
 
 #define ERA_S 12000 /* seconds that the model below knows */
 #define SET_HORIZON_S 10
@@ -163,29 +169,35 @@ static void present_is_exact(const struct counters *counters, int64_t now_us) {
         uint64_t count[100], sum = 0;
         counters_read(counters, RESOLUTION_10MS, s * 100, 100, count);
         for (int i = 0; i < 100; i++) {
-            DEMAND(count[i] == set_model[s - SET_BASE_S][i], "10ms, %lld s: %llu, not %u", (long long)(s - SET_BASE_S),
-                   (unsigned long long)count[i], set_model[s - SET_BASE_S][i]);
+            DEMAND(count[i] == set_model[s - SET_BASE_S][i], "10ms, %lld s: %llu, not %u",
+                   (long long)(s - SET_BASE_S), (unsigned long long)count[i],
+                   set_model[s - SET_BASE_S][i]);
             sum += set_model[s - SET_BASE_S][i];
         }
-        DEMAND(read_one(counters, RESOLUTION_1S, s * US_PER_S) == sum, "1s, %lld s", (long long)(s - SET_BASE_S));
+        DEMAND(read_one(counters, RESOLUTION_1S, s * US_PER_S) == sum, "1s, %lld s",
+               (long long)(s - SET_BASE_S));
         uint64_t minute = 0;
         for (int64_t m = s / 60 * 60; m < s / 60 * 60 + 60; m++) {
             for (int i = 0; i < 100; i++) {
                 minute += set_model[m - SET_BASE_S][i];
             }
         }
-        DEMAND(read_one(counters, RESOLUTION_1MIN, s * US_PER_S) == minute, "1min, %lld s", (long long)(s - SET_BASE_S));
+        DEMAND(read_one(counters, RESOLUTION_1MIN, s * US_PER_S) == minute, "1min, %lld s",
+               (long long)(s - SET_BASE_S));
     }
 }
 
 static enum shard_move set_clock(struct shard *shard, int64_t before_us, int64_t now_us) {
-    return now_us > before_us ? shard_step_ahead_owner(shard, before_us, now_us) : shard_set_now_owner(shard, now_us);
+    return now_us > before_us ? shard_step_ahead_owner(shard, before_us, now_us)
+                              : shard_set_now_owner(shard, now_us);
 }
 
-/* Two workers, a clock that is set by seconds, minutes and hours, and events anywhere in the accepted span: each one is
- * counted, once, in all three resolutions. A clock that is ahead for a while and right again may also do so over restarts. */
+/* Two workers, a clock that is set by seconds, minutes and hours, and events anywhere in the
+ * accepted span: each one is counted, once, in all three resolutions. A clock that is ahead for a
+ * while and right again may also do so over restarts. */
 START_TEST(a_clock_that_is_set_again_and_again) {
-    static const int64_t steps_s[] = {3700, -3700, 15, -15, 600, 20, -620, 9, -5, 7200, -7000, -200, 1, 30, -31};
+    static const int64_t steps_s[] = {3700, -3700, 15,    -15,  600, 20, -620, 9,
+                                      -5,   7200,  -7000, -200, 1,   30, -31};
     struct counters *counters = open_counters(2);
     char why[COUNTERS_WHY_MAX];
     int64_t now_us = (SET_BASE_S + 60) * US_PER_S;
@@ -197,13 +209,14 @@ START_TEST(a_clock_that_is_set_again_and_again) {
         now_us += turn % 10 ? 300 * INT64_C(1000) : step_s * US_PER_S;
         for (unsigned worker = 0; worker < 2; worker++) {
             struct shard *shard = counters_worker_shard(counters, worker);
-            ck_assert_int_ne(turn % 10 ? shard_set_now_owner(shard, now_us) : set_clock(shard, before_us, now_us),
+            ck_assert_int_ne(turn % 10 ? shard_set_now_owner(shard, now_us)
+                                       : set_clock(shard, before_us, now_us),
                              SHARD_STUCK);
         }
         for (int i = 0; i < 40; i++) {
             struct shard *shard = counters_worker_shard(counters, (unsigned)i % 2);
-            const int64_t t_us =
-                now_us - SET_HORIZON_S * US_PER_S + random() % ((SET_HORIZON_S + SET_FUTURE_S) * US_PER_S);
+            const int64_t t_us = now_us - SET_HORIZON_S * US_PER_S +
+                                 random() % ((SET_HORIZON_S + SET_FUTURE_S) * US_PER_S);
             DEMAND(shard_add_owner(shard, t_us) == SHARD_COUNTED, "turn %d: refused", turn);
             set_model[t_us / US_PER_S - SET_BASE_S][t_us % US_PER_S / 10000]++;
         }
@@ -219,12 +232,14 @@ START_TEST(a_clock_that_is_set_again_and_again) {
         }
     }
     ck_assert_msg(counters_verify(counters, why), "%s", why);
-    ck_assert_uint_le(counters_shards(counters), _i == 0 ? 3 + 60 : 15); /* what is free is used again */
+    /* what is free is used again */
+    ck_assert_uint_le(counters_shards(counters), _i == 0 ? 3 + 60 : 15);
     counters_close(counters);
 }
 END_TEST
 
-/* The one event of a clock that was an hour ahead: it stays counted, and nothing of the present is refused for it. */
+/* The one event of a clock that was an hour ahead: it stays counted, and nothing of the present is
+ * refused for it. */
 START_TEST(one_event_far_ahead_is_in_nobodys_way) {
     struct counters *counters = open_counters(1);
     struct shard *shard = counters_worker_shard(counters, 0);
@@ -245,7 +260,8 @@ START_TEST(one_event_far_ahead_is_in_nobodys_way) {
         }
         ck_assert_int_gt(counters_ahead_us(counters), 3600 * US_PER_S);
         ck_assert_uint_eq(read_one(counters, RESOLUTION_10MS, T0), (unsigned)restart + 1);
-        ck_assert_uint_eq(read_one(counters, RESOLUTION_10MS, T0 + US_PER_S), (unsigned)restart + 1);
+        ck_assert_uint_eq(read_one(counters, RESOLUTION_10MS, T0 + US_PER_S),
+                          (unsigned)restart + 1);
         ck_assert_uint_eq(read_one(counters, RESOLUTION_10MS, ahead_us), 1);
         counters_close(counters);
         counters = open_counters(1);
@@ -273,7 +289,8 @@ START_TEST(no_space_for_another_shard_is_said) {
     ck_assert_int_eq(shard_set_now_owner(shard, T0), SHARD_STUCK);
     ck_assert_int_eq(shard_add_owner(shard, T0), SHARD_TOO_LATE);
     ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &all), 0);
-    ck_assert_int_eq(shard_set_now_owner(shard, T0 + US_PER_S / 2), SHARD_STUCK); /* not asked again at once */
+    /* not asked again at once */
+    ck_assert_int_eq(shard_set_now_owner(shard, T0 + US_PER_S / 2), SHARD_STUCK);
     ck_assert_int_eq(shard_set_now_owner(shard, T0 + US_PER_S), SHARD_MOVED);
     ck_assert_int_eq(shard_add_owner(shard, T0), SHARD_COUNTED);
     counters_close(counters);

@@ -30,8 +30,10 @@ static void teardown(void) {
 
 static struct counters *open_counters(unsigned workers) {
     char why[COUNTERS_WHY_MAX] = "";
-    const struct counters_config config = {
-        .dir = dir, .workers = workers, .horizon_us = HORIZON_S * US_PER_S, .future_us = FUTURE_S * US_PER_S};
+    const struct counters_config config = {.dir = dir,
+                                           .workers = workers,
+                                           .horizon_us = HORIZON_S * US_PER_S,
+                                           .future_us = FUTURE_S * US_PER_S};
     struct counters *counters = counters_open(&config, NULL, why);
     ck_assert_msg(counters != NULL, "%s", why);
     return counters;
@@ -42,7 +44,8 @@ static void must_verify(const struct counters *counters) {
     ck_assert_msg(counters_verify(counters, why), "%s", why);
 }
 
-/* A small generator of our own, so that a seed means the same everywhere (Steele, Lea, Flood: splitmix64). */
+/* A small generator of our own, so that a seed means the same everywhere (Steele, Lea, Flood:
+ * splitmix64). */
 static uint64_t next_random(uint64_t *state) {
     uint64_t z = (*state += UINT64_C(0x9e3779b97f4a7c15));
     z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
@@ -86,7 +89,8 @@ static void compare(const struct counters *counters, const struct model *model, 
     }
 }
 
-/* A million events of two shards over 580 s, 25 laps of the 10 ms ring: late, early, on edges, refused. */
+/* A million events of two shards over 580 s, 25 laps of the 10 ms ring: late, early, on edges,
+ * refused. */
 START_TEST(a_million_events_agree_with_the_model) {
     struct model *model = calloc(1, sizeof *model);
     uint64_t random = 20261120, counted = 0, refused = 0;
@@ -96,12 +100,14 @@ START_TEST(a_million_events_agree_with_the_model) {
         const int64_t now_us = T0 + HORIZON_S * US_PER_S + (int64_t)i * (550 * US_PER_S / events);
         struct shard *shard = counters_worker_shard(counters, (unsigned)(next_random(&random) % 2));
         const int64_t spread_us = (HORIZON_S + FUTURE_S + 2) * US_PER_S;
-        int64_t t_us = now_us - (HORIZON_S + 1) * US_PER_S + (int64_t)(next_random(&random) % (uint64_t)spread_us);
+        int64_t t_us = now_us - (HORIZON_S + 1) * US_PER_S +
+                       (int64_t)(next_random(&random) % (uint64_t)spread_us);
         if (next_random(&random) % 4 == 0) {
             t_us -= t_us % 10000; /* the very edge of a window */
         }
         shard_set_now_owner(shard, now_us);
-        const bool inside = t_us >= now_us - HORIZON_S * US_PER_S && t_us <= now_us + FUTURE_S * US_PER_S;
+        const bool inside =
+            t_us >= now_us - HORIZON_S * US_PER_S && t_us <= now_us + FUTURE_S * US_PER_S;
         const enum shard_verdict verdict = shard_add_owner(shard, t_us);
         ck_assert_int_eq(verdict == SHARD_COUNTED, inside);
         if (inside) {
@@ -127,7 +133,7 @@ START_TEST(a_million_events_agree_with_the_model) {
 }
 END_TEST
 
-/* ---- two owners and a reader ------------------------------------------------------------------------------------- */
+/* ---- two owners and a reader ---- */
 
 #define THREAD_EVENTS 400000
 
@@ -159,8 +165,8 @@ static void *own(void *cls) {
     return NULL;
 }
 
-/* What a reader may never see: a window with more than was ever put into it, a second that shrinks while it is held,
- * a snapshot of the statistics that does not add up. */
+/* What a reader may never see: a window with more than was ever put into it, a second that shrinks
+ * while it is held, a snapshot of the statistics that does not add up. */
 static void *watch(void *cls) {
     struct race *race = cls;
     uint64_t last_total = 0;
@@ -177,7 +183,8 @@ static void *watch(void *cls) {
                 return (void *)1;
             }
         }
-        /* A reader that was put off its core may find its chunk recycled: only what is held after it read counts. */
+        /* A reader that was put off its core may find its chunk recycled: only what is held after
+         * it read counts. */
         int64_t oldest = INT64_MAX, newest;
         counters_span(race->counters, RESOLUTION_10MS, &oldest, &newest);
         const bool held = second >= oldest;
@@ -227,7 +234,8 @@ START_TEST(a_clock_set_back_loses_no_arrival) {
     struct counters *counters = open_counters(1);
     struct shard *shard = counters_worker_shard(counters, 0);
     const int64_t day_us = 24 * 3600 * US_PER_S;
-    const int64_t steps_us[] = {0, day_us, 40 * day_us, 40 * day_us - 3600 * US_PER_S, 0, -day_us, 41 * day_us, 5};
+    const int64_t steps_us[] = {0, day_us,  40 * day_us, 40 * day_us - 3600 * US_PER_S,
+                                0, -day_us, 41 * day_us, 5};
     uint64_t seen = 0;
     for (size_t i = 0; i < sizeof steps_us / sizeof *steps_us; i++) {
         shard_set_now_owner(shard, T0 + steps_us[i]);

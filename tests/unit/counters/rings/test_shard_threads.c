@@ -1,8 +1,8 @@
-/* Two owners count while two readers read, in rings so small that each second takes a place from another. The
- * owners leap over minutes, too, so that a reader is often in a chunk that is being taken. A reader must find
- * of each second either nothing, when it is no longer held, or all that was acknowledged before it looked and
- * nothing that was begun after. Under the thread sanitizer this also shows that no plain access races with
- * another. */
+/* Two owners count while two readers read, in rings so small that each second takes a place from
+ * another. The owners leap over minutes, too, so that a reader is often in a chunk that is being
+ * taken. A reader must find of each second either nothing, when it is no longer held, or all that
+ * was acknowledged before it looked and nothing that was begun after. Under the thread sanitizer
+ * this also shows that no plain access races with another. */
 #include "counters/state_file.h"
 #include "tests/unit/check_main.h"
 #include "tests/unit/state_dir.h"
@@ -32,8 +32,8 @@ struct side {
     pthread_t thread;
 };
 
-/* Both owners go through the same seconds, so that sums are of two parts. Every 64th step leaps over minutes:
- * the place taken next is then not the oldest one. */
+/* Both owners go through the same seconds, so that sums are of two parts. Every 64th step leaps
+ * over minutes: the place taken next is then not the oldest one. */
 static int64_t second_of_step(int64_t step) {
     return step / 64 * 300 + step % 64;
 }
@@ -162,8 +162,9 @@ START_TEST(readers_find_all_or_nothing) {
     }
     for (unsigned i = 0; i < READERS; i++) {
         pthread_join(reader[i].thread, NULL);
-        ck_assert_msg(reader[i].broken == NULL, "%s: second %lld: at least %llu, at most %llu, seen %llu",
-                      reader[i].broken, (long long)reader[i].second, (unsigned long long)reader[i].least,
+        ck_assert_msg(reader[i].broken == NULL,
+                      "%s: second %lld: at least %llu, at most %llu, seen %llu", reader[i].broken,
+                      (long long)reader[i].second, (unsigned long long)reader[i].least,
                       (unsigned long long)reader[i].most, (unsigned long long)reader[i].got);
         ck_assert_uint_gt(reader[i].held, 100);
     }

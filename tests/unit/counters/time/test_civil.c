@@ -18,8 +18,8 @@ START_TEST(leap_years) {
 }
 END_TEST
 
-/* Every day of the years 0..9999 there and back, each one after the day before; and as the C library has it.
- */
+/* Every day of the years 0..9999 there and back, each one after the day before; and as the C
+ * library has it. */
 START_TEST(every_day_round_trips) {
     int64_t expected = -719528;
     for (int year = 0; year <= 9999; year++) {
@@ -29,8 +29,8 @@ START_TEST(every_day_round_trips) {
                 struct civil c;
                 civil_from_us(days * US_PER_DAY, &c);
                 DEMAND(days == expected, "%d-%d-%d: day %lld", year, month, day, (long long)days);
-                DEMAND(c.year == year && c.month == month && c.day == day && c.hour == 0 && c.minute == 0 &&
-                           c.second == 0 && c.us == 0,
+                DEMAND(c.year == year && c.month == month && c.day == day && c.hour == 0 &&
+                           c.minute == 0 && c.second == 0 && c.us == 0,
                        "%d-%d-%d comes back as %d-%d-%d", year, month, day, c.year, c.month, c.day);
             }
             struct tm tm = {.tm_year = year - 1900, .tm_mon = month - 1, .tm_mday = 1};

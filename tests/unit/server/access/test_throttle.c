@@ -27,7 +27,8 @@ static int admitted(struct throttle *throttle, uint64_t client, int64_t now_us, 
 /* The first bytes of the published vectors: key 00 01 .. 0f, message 00 01 .. 07. */
 START_TEST(the_hash_is_siphash) {
     const uint64_t key[2] = {UINT64_C(0x0706050403020100), UINT64_C(0x0f0e0d0c0b0a0908)};
-    ck_assert_uint_eq(throttle_hash(key, UINT64_C(0x0706050403020100)), UINT64_C(0x93f5f5799a932462));
+    ck_assert_uint_eq(throttle_hash(key, UINT64_C(0x0706050403020100)),
+                      UINT64_C(0x93f5f5799a932462));
 }
 END_TEST
 
@@ -69,7 +70,8 @@ START_TEST(rates_are_what_was_asked_for) {
         }
         in -= (double)rows[r].rate; /* the second's worth at the start */
         const double ratio = in / ((double)rows[r].rate * (double)span / (double)S);
-        ck_assert_msg(ratio > 0.94 && ratio < 1 + rows[r].within, "%lld: %f", (long long)rows[r].rate, ratio);
+        ck_assert_msg(ratio > 0.94 && ratio < 1 + rows[r].within, "%lld: %f",
+                      (long long)rows[r].rate, ratio);
         throttle_free(throttle);
     }
 }
@@ -91,14 +93,16 @@ START_TEST(one_client_does_not_touch_another) {
 }
 END_TEST
 
-/* A flood of made-up addresses: the table stays what it is, and nobody is let in less often for it. */
+/* A flood of made-up addresses: the table stays what it is, and nobody is let in less often for it.
+ */
 START_TEST(more_addresses_than_places) {
     struct throttle *throttle = made(5);
     for (uint64_t client = 0; client < 2000000; client++) {
-        DEMAND(throttle_admit(throttle, throttle_hash((uint64_t[2]){3, 4}, client), S), "client %llu",
-               (unsigned long long)client);
+        DEMAND(throttle_admit(throttle, throttle_hash((uint64_t[2]){3, 4}, client), S),
+               "client %llu", (unsigned long long)client);
     }
-    ck_assert_int_ge(admitted(throttle, throttle_hash((uint64_t[2]){3, 4}, UINT64_C(1) << 40), S, 8), 5);
+    ck_assert_int_ge(
+        admitted(throttle, throttle_hash((uint64_t[2]){3, 4}, UINT64_C(1) << 40), S, 8), 5);
     throttle_free(throttle);
 }
 END_TEST
@@ -193,6 +197,6 @@ START_TEST(threads_share_one_limit) {
 }
 END_TEST
 
-CHECK_MAIN("throttle", the_hash_is_siphash, a_second_at_once_then_the_rate, rates_are_what_was_asked_for,
-           one_client_does_not_touch_another, more_addresses_than_places, clocks, who_is_one_client,
-           threads_share_one_limit)
+CHECK_MAIN("throttle", the_hash_is_siphash, a_second_at_once_then_the_rate,
+           rates_are_what_was_asked_for, one_client_does_not_touch_another,
+           more_addresses_than_places, clocks, who_is_one_client, threads_share_one_limit)

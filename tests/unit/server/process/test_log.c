@@ -75,11 +75,14 @@ START_TEST(of_many_threads_each_event_is_told_once) {
 END_TEST
 
 START_TEST(addresses) {
-    struct sockaddr_in in = {.sin_family = AF_INET, .sin_port = htons(4711), .sin_addr.s_addr = htonl(0x7f000001)};
-    struct sockaddr_in6 in6 = {.sin6_family = AF_INET6, .sin6_port = htons(80), .sin6_addr = IN6ADDR_LOOPBACK_INIT};
+    struct sockaddr_in in = {
+        .sin_family = AF_INET, .sin_port = htons(4711), .sin_addr.s_addr = htonl(0x7f000001)};
+    struct sockaddr_in6 in6 = {
+        .sin6_family = AF_INET6, .sin6_port = htons(80), .sin6_addr = IN6ADDR_LOOPBACK_INIT};
     const struct sockaddr other = {.sa_family = AF_UNIX};
     char text[LOG_ADDRESS_MAX];
-    ck_assert_str_eq(log_address((const struct sockaddr *)(const void *)&in, text), "127.0.0.1:4711");
+    ck_assert_str_eq(log_address((const struct sockaddr *)(const void *)&in, text),
+                     "127.0.0.1:4711");
     ck_assert_str_eq(log_address((const struct sockaddr *)(const void *)&in6, text), "[::1]:80");
     memset(&in6.sin6_addr, 0xff, sizeof in6.sin6_addr);
     in6.sin6_port = htons(65535);
@@ -90,5 +93,7 @@ START_TEST(addresses) {
 }
 END_TEST
 
-CHECK_MAIN("log", so_many_a_second_and_then_how_many_more, nothing_is_left_out_of_a_little_each_second,
-           the_first_at_once_and_the_rest_once_a_period, of_many_threads_each_event_is_told_once, addresses)
+CHECK_MAIN("log", so_many_a_second_and_then_how_many_more,
+           nothing_is_left_out_of_a_little_each_second,
+           the_first_at_once_and_the_rest_once_a_period, of_many_threads_each_event_is_told_once,
+           addresses)

@@ -19,9 +19,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* Runs it inside the filter, in a child: libcheck takes the time of a test in the test's process, by calls that the filter
- * refuses, and would then mix two clocks. An assertion that fails ends the child with its sentence told to libcheck; with the
- * same exit status the test has failed, too. Returns how the child ended. */
+/* Runs it inside the filter, in a child: libcheck takes the time of a test in the test's process,
+ * by calls that the filter refuses, and would then mix two clocks. An assertion that fails ends the
+ * child with its sentence told to libcheck; with the same exit status the test has failed, too.
+ * Returns how the child ended. */
 static int inside(void (*tried)(void)) {
     const pid_t child = fork();
     ck_assert_int_ge(child, 0);
@@ -41,10 +42,10 @@ static int inside(void (*tried)(void)) {
     return status;
 }
 
-#define REFUSED(call)                                                                                        \
-    do {                                                                                                     \
-        errno = 0;                                                                                           \
-        ck_assert_msg((long)(call) == -1 && errno == EPERM, #call ": errno %d", errno);                      \
+#define REFUSED(call)                                                                              \
+    do {                                                                                           \
+        errno = 0;                                                                                 \
+        ck_assert_msg((long)(call) == -1 && errno == EPERM, #call ": errno %d", errno);            \
     } while (0)
 
 static void try_programs_and_processes(void) {
@@ -75,7 +76,8 @@ static void try_sockets_and_code(void) {
     REFUSED(socket(AF_INET6, SOCK_RAW, IPPROTO_TCP));
     REFUSED(socket(AF_VSOCK, SOCK_STREAM, 0));
     const int permitted[] = {socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0),
-                             socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0), socket(AF_UNIX, SOCK_STREAM, 0),
+                             socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0),
+                             socket(AF_UNIX, SOCK_STREAM, 0),
                              socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, 0)};
     for (size_t i = 0; i < sizeof permitted / sizeof *permitted; i++) {
         ck_assert_msg(permitted[i] >= 0 || errno == EAFNOSUPPORT, "kind %zu: errno %d", i, errno);
@@ -103,7 +105,8 @@ END_TEST
 
 START_TEST(a_failed_assertion_ends_it_as_ever) {
     const int status = inside(abort);
-    ck_assert_msg(status == 0 || (WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT), "status %#x", (unsigned)status);
+    ck_assert_msg(status == 0 || (WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT), "status %#x",
+                  (unsigned)status);
 }
 END_TEST
 
@@ -144,5 +147,5 @@ START_TEST(what_counting_needs) {
 }
 END_TEST
 
-CHECK_MAIN("sandbox", no_program_and_no_process, no_other_sockets_and_no_code_of_its_own, unknown_calls_are_not_there,
-           a_failed_assertion_ends_it_as_ever, what_counting_needs)
+CHECK_MAIN("sandbox", no_program_and_no_process, no_other_sockets_and_no_code_of_its_own,
+           unknown_calls_are_not_there, a_failed_assertion_ends_it_as_ever, what_counting_needs)

@@ -126,8 +126,10 @@ static const struct {
 START_TEST(what_is_wrong_is_named) {
     struct flags flags;
     char why[FLAGS_WHY_MAX] = "";
-    ck_assert_msg(read_line(wrong[_i].line, &flags, why) == FLAGS_WRONG, "%s was taken", wrong[_i].line);
-    ck_assert_msg(strstr(why, wrong[_i].named) != NULL, "%s: \"%s\" does not name it", wrong[_i].line, why);
+    ck_assert_msg(read_line(wrong[_i].line, &flags, why) == FLAGS_WRONG, "%s was taken",
+                  wrong[_i].line);
+    ck_assert_msg(strstr(why, wrong[_i].named) != NULL, "%s: \"%s\" does not name it",
+                  wrong[_i].line, why);
     ck_assert_ptr_null(strchr(why, '\n'));
 }
 END_TEST
@@ -150,7 +152,8 @@ START_TEST(times_are_those_of_people) {
     ck_assert_int_eq(from_us("aforo 1s --from 0"), 0);
     ck_assert_int_lt(from_us("aforo 1s --from -40000d"), 0);
     ck_assert_int_eq(good("aforo 1s --from -1h --to now").query.to_us, NOW_US);
-    ck_assert_int_eq(good("aforo 1s --from 0").query.last, 0); /* a beginning was given, though it bounds nothing */
+    /* a beginning was given, though it bounds nothing */
+    ck_assert_int_eq(good("aforo 1s --from 0").query.last, 0);
     ck_assert_int_eq(good("aforo 1s --from 1969-12-31").query.last, 0);
 }
 END_TEST
@@ -159,12 +162,15 @@ START_TEST(local_times_are_of_this_machines_zone) {
     setenv("TZ", "CET-1CEST,M3.5.0,M10.5.0/3", 1);
     const int64_t utc_us = INT64_C(1464433871000000);
     ck_assert_int_eq(from_us("aforo 1s --local --from 2016-05-28_13:11:11"), utc_us);
-    ck_assert_int_eq(from_us("aforo 1s --from 2016-05-28_13:11:11 --local"), utc_us); /* in either order */
+    /* in either order */
+    ck_assert_int_eq(from_us("aforo 1s --from 2016-05-28_13:11:11 --local"), utc_us);
     ck_assert_int_eq(from_us("aforo 1s --local --from 2016-05-28T11:11:11Z"), utc_us);
     ck_assert_int_eq(from_us("aforo 1s --local --from 2016-05-28T11:11:11.000+00:00"), utc_us);
     ck_assert_int_eq(from_us("aforo 1s --local --from 1464433871"), utc_us);
     ck_assert_int_eq(from_us("aforo 1s --from 2016-05-28_11:11:11"), utc_us);
-    ck_assert_int_eq(from_us("aforo 1s --local --from 2016-01-28_12:11:11.25"), INT64_C(1453979471250000)); /* winter */
+    /* winter */
+    ck_assert_int_eq(from_us("aforo 1s --local --from 2016-01-28_12:11:11.25"),
+                     INT64_C(1453979471250000));
     ck_assert_int_eq(from_us("aforo 1s --local --from 2016-05-28"), INT64_C(1464386400000000));
     ck_assert_int_eq(from_us("aforo 1s --local --from today"), INT64_C(1464386400000000));
     unsetenv("TZ");
@@ -182,7 +188,8 @@ START_TEST(commands_are_taken) {
     ck_assert_uint_eq(flags.places, 2);
     ck_assert_str_eq(flags.place[1], "http://b");
     ck_assert_uint_eq(good("aforo status").places, 0);
-    flags = good("aforo check --server http://a --state s --server http://b --redis redis://r --from -1h");
+    flags = good(
+        "aforo check --server http://a --state s --server http://b --redis redis://r --from -1h");
     ck_assert_int_eq(flags.command, COMMAND_CHECK);
     ck_assert_uint_eq(flags.places, 4);
     ck_assert_int_eq(flags.kind[1], SOURCE_STATE);

@@ -1,5 +1,5 @@
-/* --follow against a made-up world: its clock jumps to whenever follow waits for, and its source counts,
- * falls silent and comes back by that clock. */
+/* --follow against a made-up world: its clock jumps to whenever follow waits for, and its source
+ * counts, falls silent and comes back by that clock. */
 #include "tools/console/follow.h"
 
 #include "tests/unit/check_main.h"
@@ -18,8 +18,8 @@ struct world {
     uint64_t count[WINDOWS];
     int64_t known_from_us[WINDOWS]; /* the source shows a window's count from then on */
     unsigned complaints, waits;
-    bool wild; /* the source adds a row far ahead of what was asked */
-    bool half; /* each query fails after its first row */
+    bool wild;             /* the source adds a row far ahead of what was asked */
+    bool half;             /* each query fails after its first row */
     int64_t last, from_us; /* of the query */
 };
 
@@ -57,7 +57,8 @@ static bool first_row(void *cls, const struct row *row) {
 
 static enum source_outcome add_wild_row(enum source_outcome outcome, source_row each, void *cls) {
     static const struct row year_9999 = {INT64_C(253402300799), 7, WINDOW_OPEN};
-    return outcome == SOURCE_DONE && world.wild && !each(cls, &year_9999) ? SOURCE_STOPPED : outcome;
+    return outcome == SOURCE_DONE && world.wild && !each(cls, &year_9999) ? SOURCE_STOPPED
+                                                                          : outcome;
 }
 
 static enum source_outcome rows(struct source *source, const struct query *query, int64_t now_us,
@@ -67,7 +68,8 @@ static enum source_outcome rows(struct source *source, const struct query *query
         return SOURCE_AWAY;
     const struct query_reader reader = {read_windows, NULL, BASE, BASE + WINDOWS - 1, BASE};
     if (!world.half)
-        return add_wild_row(source_rows_from_reader(source, &reader, query, now_us, each, cls), each, cls);
+        return add_wild_row(source_rows_from_reader(source, &reader, query, now_us, each, cls),
+                            each, cls);
     struct first_row_only only = {each, cls, false};
     const enum source_outcome outcome =
         source_rows_from_reader(source, &reader, query, now_us, first_row, &only);
@@ -105,9 +107,11 @@ static int64_t second(int64_t offset) {
 
 static void setup(void) {
     memset(&world, 0, sizeof world);
-    world.source = (struct source){.ops = &ops, .horizon_us = 3600 * US_PER_S, .settle_us = SETTLE_US};
+    world.source =
+        (struct source){.ops = &ops, .horizon_us = 3600 * US_PER_S, .settle_us = SETTLE_US};
     world.now_us = second(10);
-    writer = (struct writer){.out = open_memstream(&printed, &printed_len), .form = {.resolution = RESOLUTION_1S}};
+    writer = (struct writer){.out = open_memstream(&printed, &printed_len),
+                             .form = {.resolution = RESOLUTION_1S}};
 }
 
 static void teardown(void) {
@@ -115,11 +119,14 @@ static void teardown(void) {
     free(printed);
 }
 
-/* Follows until `until_us`; what was printed, with times as seconds since the world's base: "3=1 4=0 ". */
+/* Follows until `until_us`; what was printed, with times as seconds since the world's base: "3=1
+ * 4=0 ". */
 static const char *follow(int64_t until_us) {
     static char out[8192];
-    const struct query query = {
-        .resolution = RESOLUTION_1S, .from_us = world.from_us, .to_us = QUERY_TO_NONE, .last = world.last};
+    const struct query query = {.resolution = RESOLUTION_1S,
+                                .from_us = world.from_us,
+                                .to_us = QUERY_TO_NONE,
+                                .last = world.last};
     const struct follow_world around = {now_us, wait_until, complain, waiting, NULL};
     world.end_us = until_us;
     ck_assert(follow_run(&world.source, &query, &writer, &around));
@@ -129,7 +136,8 @@ static const char *follow(int64_t until_us) {
     for (const char *line = printed; line != NULL && *line != '\0'; line = strchr(line, '\n') + 1) {
         int hour, minute, s;
         unsigned long count;
-        ck_assert_int_eq(sscanf(line, "1970-01-01 %d:%d:%d.000, %lu", &hour, &minute, &s, &count), 4);
+        ck_assert_int_eq(sscanf(line, "1970-01-01 %d:%d:%d.000, %lu", &hour, &minute, &s, &count),
+                         4);
         used += (size_t)snprintf(out + used, sizeof out - used, "%d=%lu ",
                                  hour * 3600 + minute * 60 + s - BASE, count);
     }
@@ -173,7 +181,8 @@ START_TEST(a_late_event_is_not_printed_again) {
     world.count[9] = world.count[10] = 1;
     world.known_from_us[9] = second(15); /* late: window 9 has been printed as 0 by then */
     world.count[8] = 1;
-    ck_assert_str_eq(follow(second(17) + SETTLE_US + 1), "8=1 9=0 10=1 11=0 12=0 13=0 14=0 15=0 16=0 ");
+    ck_assert_str_eq(follow(second(17) + SETTLE_US + 1),
+                     "8=1 9=0 10=1 11=0 12=0 13=0 14=0 15=0 16=0 ");
 }
 END_TEST
 
@@ -183,7 +192,8 @@ START_TEST(away_is_said_once_and_made_up_for) {
     world.away_from_us = second(12) + SETTLE_US;
     world.away_to_us = second(30);
     for (int i = 12; i < 30; i++)
-        world.known_from_us[i] = second(31); /* the nodes need a second to send again what was missed */
+        /* the nodes need a second to send again what was missed */
+        world.known_from_us[i] = second(31);
     const char *all = follow(second(36) + SETTLE_US);
     const char *expected =
         "9=9 10=10 11=11 12=12 13=13 14=14 15=15 16=16 17=17 18=18 19=19 20=20 21=21 22=22 23=23 "

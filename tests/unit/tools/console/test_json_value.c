@@ -12,8 +12,8 @@ static const char text[] = "{\"status\":\"ok\", \"n\" : -12,\n\"list\":[1,{\"n\"
 static const struct {
     const char *path, *value;
 } found[] = {
-    {"status", "ok"},          {"n", "-12"},          {"store.connected", "true"},
-    {"store.inner.x", "{"},    {"last", "null"},      {"store.error", "a \"b\"\n\\u001b"},
+    {"status", "ok"},       {"n", "-12"},     {"store.connected", "true"},
+    {"store.inner.x", "{"}, {"last", "null"}, {"store.error", "a \"b\"\n\\u001b"},
 };
 
 START_TEST(members_are_found) {
@@ -23,8 +23,9 @@ START_TEST(members_are_found) {
 }
 END_TEST
 
-static const char *const missing[] = {"",       "x",         "store",          "list", "store.x", "status.x",
-                                      "list.n", "inner.x", "store.inner.x.y", "stat", "store."};
+static const char *const missing[] = {
+    "",       "x",       "store",           "list", "store.x", "status.x",
+    "list.n", "inner.x", "store.inner.x.y", "stat", "store."};
 
 START_TEST(what_is_not_there_is_not_found) {
     char out[64] = "old";
@@ -58,7 +59,8 @@ int main(void) {
     Suite *suite = suite_create("json_value");
     TCase *tcase = tcase_create("json_value");
     tcase_add_loop_test(tcase, members_are_found, 0, (int)(sizeof found / sizeof *found));
-    tcase_add_loop_test(tcase, what_is_not_there_is_not_found, 0, (int)(sizeof missing / sizeof *missing));
+    tcase_add_loop_test(tcase, what_is_not_there_is_not_found, 0,
+                        (int)(sizeof missing / sizeof *missing));
     tcase_add_test(tcase, broken_texts_do_no_harm);
     suite_add_tcase(suite, tcase);
     return check_run(suite);

@@ -10,17 +10,25 @@ static const struct {
     {"", ""},
     {"plain text, ~", "plain text, ~"},
     {"\x1b[31mred\x07\r\n", "\\x1b[31mred\\x07\\x0d\\x0a"},
-    {"a\x7f" "b", "a\\x7f" "b"},
-    {"\x9b" "2J", "\\x9b2J"},               /* C1 as one byte */
-    {"\xc2\x9b" "2J", "\\xc2\\x9b2J"},      /* and as a character */
+    {"a\x7f"
+     "b",
+     "a\\x7f"
+     "b"},
+    {"\x9b"
+     "2J",
+     "\\x9b2J"}, /* C1 as one byte */
+    {"\xc2\x9b"
+     "2J",
+     "\\xc2\\x9b2J"}, /* and as a character */
     {"\xc2\xa0", "\xc2\xa0"},
-    {"gr\xc3\xbc\xc3\x9f \xe2\x82\xac \xf0\x9f\x98\x80", "gr\xc3\xbc\xc3\x9f \xe2\x82\xac \xf0\x9f\x98\x80"},
-    {"\xc3", "\\xc3"},                      /* cut off */
+    {"gr\xc3\xbc\xc3\x9f \xe2\x82\xac \xf0\x9f\x98\x80",
+     "gr\xc3\xbc\xc3\x9f \xe2\x82\xac \xf0\x9f\x98\x80"},
+    {"\xc3", "\\xc3"}, /* cut off */
     {"\xe2\x82", "\\xe2\\x82"},
-    {"\xc0\x9b", "\\xc0\\x9b"},             /* longer than it need be */
+    {"\xc0\x9b", "\\xc0\\x9b"}, /* longer than it need be */
     {"\xe0\x82\x9b", "\\xe0\\x82\\x9b"},
     {"\xf0\x80\x82\x9b", "\\xf0\\x80\\x82\\x9b"},
-    {"\xed\xa0\x80", "\\xed\\xa0\\x80"},    /* half of a pair */
+    {"\xed\xa0\x80", "\\xed\\xa0\\x80"},          /* half of a pair */
     {"\xf4\x90\x80\x80", "\\xf4\\x90\\x80\\x80"}, /* past the last character */
     {"\xff\xfe", "\\xff\\xfe"},
 };
@@ -44,7 +52,8 @@ END_TEST
 int main(void) {
     Suite *suite = suite_create("terminal");
     TCase *tcase = tcase_create("terminal");
-    tcase_add_loop_test(tcase, what_a_terminal_obeys_is_shown, 0, (int)(sizeof texts / sizeof *texts));
+    tcase_add_loop_test(tcase, what_a_terminal_obeys_is_shown, 0,
+                        (int)(sizeof texts / sizeof *texts));
     tcase_add_test(tcase, cut_where_a_character_ends);
     suite_add_tcase(suite, tcase);
     return check_run(suite);

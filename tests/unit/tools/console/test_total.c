@@ -1,4 +1,5 @@
-/* Totals of spans against plain sums, from a made-up source that keeps finer windows for less long. */
+/* Totals of spans against plain sums, from a made-up source that keeps finer windows for less long.
+ */
 #include "tools/console/total.h"
 
 #include "tests/unit/check_main.h"
@@ -11,9 +12,9 @@
 #define WINDOWS (SECONDS * 100)
 
 static struct world {
-    struct source source; /* first: the source is the world */
-    uint64_t count[WINDOWS];       /* of 10 ms */
-    int64_t kept_us[RESOLUTIONS];  /* from here on */
+    struct source source;         /* first: the source is the world */
+    uint64_t count[WINDOWS];      /* of 10 ms */
+    int64_t kept_us[RESOLUTIONS]; /* from here on */
     unsigned reads, fail_at;
 } world;
 
@@ -28,16 +29,17 @@ static bool read_windows(void *cls, enum resolution r, int64_t first, uint32_t n
     return true;
 }
 
-static enum source_outcome rows(struct source *source, const struct query *query, int64_t now_us, source_row each,
-                                void *cls, char why[SOURCE_WHY_MAX]) {
+static enum source_outcome rows(struct source *source, const struct query *query, int64_t now_us,
+                                source_row each, void *cls, char why[SOURCE_WHY_MAX]) {
     ck_assert(query->partial);
     if (++world.reads == world.fail_at) {
         strcpy(why, "away");
         return SOURCE_AWAY;
     }
     const int64_t first = window_at(query->resolution, BASE_S * US_PER_S);
-    const struct query_reader reader = {read_windows, NULL, first,
-                                        window_at(query->resolution, (BASE_S + SECONDS) * US_PER_S) - 1, first};
+    const struct query_reader reader = {
+        read_windows, NULL, first, window_at(query->resolution, (BASE_S + SECONDS) * US_PER_S) - 1,
+        first};
     return source_rows_from_reader(source, &reader, query, now_us, each, cls);
 }
 
@@ -63,7 +65,8 @@ static void setup(void) {
 static uint64_t total(int64_t from_us, int64_t to_us) {
     char why[SOURCE_WHY_MAX];
     uint64_t sum;
-    ck_assert_int_eq(total_span(&world.source, from_us, to_us, BASE_S * US_PER_S, &sum, why), SOURCE_DONE);
+    ck_assert_int_eq(total_span(&world.source, from_us, to_us, BASE_S * US_PER_S, &sum, why),
+                     SOURCE_DONE);
     return sum;
 }
 
@@ -91,14 +94,20 @@ START_TEST(a_part_is_never_given_for_the_whole) {
     const int64_t begin_us = BASE_S * US_PER_S;
     world.count[100] = 1; /* in second 1 */
     world.kept_us[RESOLUTION_10MS] = begin_us + 120 * US_PER_S;
-    ck_assert_int_eq(total_span(&world.source, begin_us + 1500000, QUERY_TO_NONE, begin_us, &sum, why), SOURCE_AWAY);
+    ck_assert_int_eq(
+        total_span(&world.source, begin_us + 1500000, QUERY_TO_NONE, begin_us, &sum, why),
+        SOURCE_AWAY);
     ck_assert_msg(strstr(why, "10ms windows of 1970-01-01 16:40:01.000") != NULL, "%s", why);
-    ck_assert_uint_eq(total(begin_us + 2 * US_PER_S, QUERY_TO_NONE), plain(begin_us + 2 * US_PER_S, INT64_MAX));
-    ck_assert_uint_eq(total(begin_us + 130500000, QUERY_TO_NONE), plain(begin_us + 130500000, INT64_MAX));
+    ck_assert_uint_eq(total(begin_us + 2 * US_PER_S, QUERY_TO_NONE),
+                      plain(begin_us + 2 * US_PER_S, INT64_MAX));
+    ck_assert_uint_eq(total(begin_us + 130500000, QUERY_TO_NONE),
+                      plain(begin_us + 130500000, INT64_MAX));
     world.kept_us[RESOLUTION_1S] = begin_us + 120 * US_PER_S;
-    ck_assert_int_eq(total_span(&world.source, 0, begin_us + 2 * US_PER_S, begin_us, &sum, why), SOURCE_AWAY);
+    ck_assert_int_eq(total_span(&world.source, 0, begin_us + 2 * US_PER_S, begin_us, &sum, why),
+                     SOURCE_AWAY);
     ck_assert_msg(strstr(why, "cut that minute") != NULL, "%s", why);
-    ck_assert_uint_eq(total(begin_us, begin_us + 60 * US_PER_S), plain(begin_us, begin_us + 60 * US_PER_S));
+    ck_assert_uint_eq(total(begin_us, begin_us + 60 * US_PER_S),
+                      plain(begin_us, begin_us + 60 * US_PER_S));
     memset(world.count, 0, 6000 * sizeof *world.count); /* where nothing was, nothing is missing */
     ck_assert_uint_eq(total(begin_us + 1500000, begin_us + 50 * US_PER_S), 0);
 }
@@ -112,7 +121,8 @@ START_TEST(a_source_that_fails_is_said) {
     for (unsigned at = 1; at < 100; at++) {
         world.reads = 0;
         world.fail_at = at;
-        if (total_span(&world.source, begin_us + 1005000, begin_us + 200005000, begin_us, &sum, why) == SOURCE_DONE)
+        if (total_span(&world.source, begin_us + 1005000, begin_us + 200005000, begin_us, &sum,
+                       why) == SOURCE_DONE)
             break;
         ck_assert_str_eq(why, "away");
         failures++;
