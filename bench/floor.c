@@ -1,9 +1,8 @@
 /* The floor under every server of the bench: one thread, one epoll loop, nothing done for what is
  * received.
  *
- *   floor PORT          answers each recv with the fixed bytes of a 204, and never looks at the
- * request floor PORT batch    receives and discards each body, and answers when Content-Length
- * bytes have come
+ *   floor PORT        answers each recv with the fixed bytes of a 204, never looks at the request
+ *   floor PORT batch  receives and discards each body, answers when Content-Length bytes came
  *
  * It says "listening" on standard output when it can be connected to. What is faster than this is
  * measured wrongly. */

@@ -1,6 +1,6 @@
 /* Which windows are meant by "the last 60", "from here to there", "the open one too": one rule for
- * the server's /counts and for the console program, over any source that can read counts. No state,
- * no allocation, any thread.
+ * the server's /counts and for the console program, over any source that can read counts. No
+ * state, no allocation, any thread.
  *
  *   from_us                                   to_us, or now when `partial` is not set
  *      |  0  0  3  0  0  7  1  0  0  0  0  2  0  |

@@ -4,12 +4,14 @@
  * Two such files there may be in a state directory:
  *
  *   opened.aforo   what the file held when this copy of it was first opened since it last agreed
- * with the store. The store may have more from this node (an older copy of the file was put back):
- * what it has beyond this comes on top of what is counted since. So it is written, and on the disk,
- * before the first event, stays as it is over any number of restarts, and goes when the store was
- * read back. others-<node>.aforo what the file holds that another server reports, under the name
- * that this one had: this one is a copy, which has taken a name of its own. It reports what comes
- * on top of this.
+ *                  with the store. The store may have more from this node (an older copy of the
+ *                  file was put back): what it has beyond this comes on top of what is counted
+ *                  since. So it is written, and on the disk, before the first event, stays as it
+ *                  is over any number of restarts, and goes when the store was read back.
+ *   others-<node>.aforo
+ *                  what the file holds that another server reports, under the name that this one
+ *                  had: this one is a copy, which has taken a name of its own. It reports what
+ *                  comes on top of this.
  *
  * What was read back from the store is in neither of them: the read-back shard has it.
  *

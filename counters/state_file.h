@@ -1,8 +1,8 @@
 /* The file behind the rings: layout, lock, versions. Private to the library.
  *
  *   page 0        struct state_header
- *   then          shard 0 (read back from the store), shard 1 .. n (worker threads), each: one
- * shard_page, three rings
+ *   then          shard 0 (read back from the store), shard 1 .. n (worker threads)
+ *                 each: one shard_page, three rings
  *
  * A later run with more threads appends shards; one with fewer leaves the rest as they are, and
  * they are summed. So does a clock that is set: a shard holds one stretch of time, and who counts

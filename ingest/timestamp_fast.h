@@ -1,16 +1,15 @@
-/* The one layout that comes by the million, YYYY-MM-DD HH:MM:SS.ffffff (26 bytes; a T may stand for
- * the blank), without a branch per digit: all bytes are checked and converted at once. Says yes, or
- * nothing: whoever gets false asks timestamp_parse_plain, which accepts all that this does (and
- * second 60) and knows the reason of a refusal.
+/* The one layout that comes by the million, YYYY-MM-DD HH:MM:SS.ffffff (26 bytes; a T may stand
+ * for the blank), without a branch per digit: all bytes are checked and converted at once. Says
+ * yes, or nothing: whoever gets false asks timestamp_parse_plain, which accepts all that this does
+ * (and second 60) and knows the reason of a refusal.
  *
  * The date is not converted but compared with one that was (struct timestamp_day, owned by the
  * caller): a stream of events seldom changes its day, in whatever order they come.
  *
  *      0         10              26
  *      YYYY-MM-DD HH:MM:SS.ffffff
- *      |---- head ----|             16 bytes: the date and what follows it must be equal to the
- * day's prefix
- *                |---- tail ----|   16 bytes: ?HH:MM:SS.ffffff
+ *      |---- head ----|           16 bytes: date and blank must equal the day's prefix
+ *                |---- tail ----| 16 bytes: ?HH:MM:SS.ffffff
  *
  * Digits: b ^ '0' is 0..9 for a digit and more for any other byte; b ^ ':' is 0 for a colon alone.
  * So one xor with a pattern and one comparison with a limit per place checks a whole word. */

@@ -1,12 +1,13 @@
 /* What the keys are called: nobody else knows. Pure, any thread.
  *
- *   aforo:2:{1s:2026-11-20T11:11}   a chunk, a hash:   "07" -> 122          the total of that
- * window, for anybody to read "n:<node>" -> part   what that node has reported, see part.h "until"
- * -> seconds since 1970: from then on it may be closed "final" -> 1         closed: no parts,
- * nothing changes any more aforo:2:{node:<node>}           the lease of a node's name, see
- * lease.lua aforo:2:{lost}                  a number that changes when this Redis has lost
- * something, see lost.lua aforo:2:{final}                 chunks of this hour (since 1970) and
- * later are not closed yet
+ *   aforo:2:{1s:2026-11-20T11:11}   a chunk, a hash:
+ *         "07" -> 122                  the total of that window, for anybody to read
+ *         "n:<node>" -> part           what that node has reported, see part.h
+ *         "until" -> seconds           since 1970: from then on it may be closed
+ *         "final" -> 1                 closed: no parts, nothing changes any more
+ *   aforo:2:{node:<node>}           the lease of a node's name, see lease.lua
+ *   aforo:2:{lost}                  changes when this Redis has lost something, see lost.lua
+ *   aforo:2:{final}                 chunks of this hour (since 1970) and later are not closed yet
  *
  * A total and the parts it is made of are one key: they live, expire, move, fail over, are evicted
  * and deleted together. All nodes write to the chunk of the present second, and in a cluster a key

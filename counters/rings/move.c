@@ -5,12 +5,11 @@
  * set it may not be:
  *
  *   set back      what was counted ahead holds places that the present needs
- *   step ahead    what is counted now takes places of what is the present again, if the clock is
- * set back
+ *   step ahead    what is counted now takes places that the present needs when it is set back
  *
  * In both cases nothing is taken away: the worker goes on in another shard, as if it were another
- * worker, and all are summed. It goes back to one that has room for the present; so a clock that is
- * ahead for a while costs one shard more. */
+ * worker, and all are summed. It goes back to one that has room for the present; so a clock that
+ * is ahead for a while costs one shard more. */
 #include "counters/state_file.h"
 
 #include <errno.h>

@@ -5,9 +5,9 @@
  *
  * `epoch` is the chunk's number since 1970, 0 when the place holds none: so nobody but the owner
  * ever clears a slot, and a reader sees from the epoch whether the place still holds the chunk it
- * came for. The scheme of epoch, data, epoch is a sequence lock without the lock (H.-J. Boehm, "Can
- * seqlocks get along with programming language memory models?", 2012) whose sequence is the time
- * itself. */
+ * came for. The scheme of epoch, data, epoch is a sequence lock without the lock (H.-J. Boehm,
+ * "Can seqlocks get along with programming language memory models?", 2012) whose sequence is the
+ * time itself. */
 #ifndef AFORO_COUNTERS_RINGS_RING_H
 #define AFORO_COUNTERS_RINGS_RING_H
 

@@ -1,14 +1,13 @@
 /* What changed since it was acknowledged? Send it. One thread, between the rings and the store.
  *
- *      away  --connected-->  leasing  --the name is ours-->  reading back  --raised to it-->
- * sending ^                      |  held by another, which lives: we are a copy, and take another
- * name
- *        +-- connection lost ---+-------------------------------+-------------------------------+
+ *   away  --connected-->  leasing  --the name is ours-->  reading back  --raised to it-->  sending
+ *     ^                      |  held by another, which lives: we are a copy, and take another name
+ *     +-- connection lost ---+-------------------------------+-------------------------------+
  *
  * For each chunk the flush remembers what the store has acknowledged. A pass compares, from the
  * newest chunk to the oldest, and sends the windows that differ, as absolute values; without an
- * acknowledgement it simply sends again. Once a second it looks whether the store still has what it
- * acknowledged (watch.c), and sends everything again when it has not. */
+ * acknowledgement it simply sends again. Once a second it looks whether the store still has what
+ * it acknowledged (watch.c), and sends everything again when it has not. */
 #ifndef AFORO_SERVER_FLUSH_FLUSH_H
 #define AFORO_SERVER_FLUSH_FLUSH_H
 

@@ -1,7 +1,7 @@
 /* What the library tells of a request has lost its line ends, so a bare LF, a folded header or a
  * NUL cannot be told from clean lines by looking at names and values. But all of them still lie in
- * the buffer they were read into, with zeros for the line ends (libmicrohttpd 0.9.75, connection.c,
- * get_next_header_line):
+ * the buffer they were read into, with zeros for the line ends (libmicrohttpd 0.9.75,
+ * connection.c, get_next_header_line):
  *
  *     POST 0 / 0 HTTP/1.1 0 0 Host 0 ' ' x 0 0 Content-Length 0 ' ' 5 0 0 0 0 body
  *     ^method  ^url  ^version  ^name      ^value                          ^method + header size

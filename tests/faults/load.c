@@ -3,9 +3,9 @@
  * connection is opened again; what was in flight on it stays "sent", and is never sent a second
  * time, so that acknowledged <= counted <= sent must hold of any exact counter.
  *
- *   load PORT LEDGER [key=value ...]       commands on standard input, one a line, each answered by
- * a line: pause    no new requests; answered when none is in flight    resume phase    answered
- * with rate and latencies since the last     tally     stop   (or end of input) */
+ *   load PORT LEDGER [key=value ...]    commands on standard input, each answered by a line:
+ *     pause    no new requests; answered when none is in flight    resume
+ *     phase  answered with rate and latencies since the last;  tally   stop  (or end of input) */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>

@@ -3,8 +3,8 @@
  *
  *      one, first <= other, second      and      other, first <= one, second
  *
- * and two that are not fail one of these once nothing changes. What fails is a doubt, since a flush
- * may take longer than the pause: it is looked at again a few times, by itself. */
+ * and two that are not fail one of these once nothing changes. What fails is a doubt, since a
+ * flush may take longer than the pause: it is looked at again a few times, by itself. */
 #include "tools/console/check.h"
 
 #include "tools/console/terminal.h"

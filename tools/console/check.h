@@ -1,14 +1,14 @@
 /* `aforo check`: verifies what must hold of counts wherever they lie. One thread.
  *
- *   within each source   a second is the sum of its 10 ms windows, a minute that of its seconds
- *   in Redis             every total is the sum of the parts that nodes have reported, every part
- * is whole across sources       what all servers hold together, what all state directories hold
- * together, and what Redis holds is the same, window by window
+ *   within a source  a second is the sum of its 10 ms windows, a minute that of its seconds
+ *   in Redis        every total is the sum of the parts that nodes reported, every part is whole
+ *   across sources  what all servers hold together, what all state directories hold
+ *                   together, and what Redis holds is the same, window by window
  *
  * Looked at are windows that are over, as far back as all that takes part in a comparison keeps
- * them; across sources no further back than the first event that a server or state directory holds,
- * since Redis remembers what was before. Counts may go up meanwhile: what seems to disagree is
- * looked at again, between two looks at what it is compared with. */
+ * them; across sources no further back than the first event that a server or state directory
+ * holds, since Redis remembers what was before. Counts may go up meanwhile: what seems to disagree
+ * is looked at again, between two looks at what it is compared with. */
 #ifndef AFORO_TOOLS_CONSOLE_CHECK_H
 #define AFORO_TOOLS_CONSOLE_CHECK_H
 
