@@ -53,6 +53,10 @@ static void take_field(const struct report *report, enum resolution r, const red
         for (slot = 0; slot < resolution_table[r].slots; slot++) {
             hash->parts[slot] += part.count[slot];
         }
+    } else if (strncmp(field->str, "o:", 2) == 0) {
+        if (!part_read(value->str, (size_t)value->len, r, &part)) {
+            find(report, "what an owner left is damaged: %.80s", field->str);
+        }
     } else if (is(field, "until")) {
         if (!schema_count(value->str, (size_t)value->len, &hash->until_s)) {
             find(report, "until: '%.40s' is no time", value->str);

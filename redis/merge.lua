@@ -1,5 +1,6 @@
 -- What one node has seen of one chunk -> the chunk's totals. Absolute values: sending a call again changes nothing.
---   KEYS  the chunk, a hash: the totals ("07" -> 122), each node's part, "until", and "final" once it is closed
+--   KEYS  the chunk, a hash: the totals ("07" -> 122), each node's part, "until", and "final" once it is closed; beside a
+--         part that has passed to another owner, "o:<owner>:<node>": the part as that owner left it
 --   ARGV  field of the node's part; owner of the node's lease, a number; sum that the node takes its part to have;
 --         the windows: one byte W, then slot (1 byte) and value (W bytes) of each; until; seconds to live
 -- A part is: one byte W, owner (4 bytes), sum of its values (7 bytes), then the value of each slot from 0 on (W bytes),
@@ -30,6 +31,12 @@ if written_by ~= owner and had ~= tonumber(ARGV[3]) then
     return -2
 end
 
+local write, at = {}, 0
+if written_by ~= owner then
+    -- Should he be alive, he learns from this what of his own has come with the part, and what has not.
+    write[1], write[2] = 'o:' .. written_by .. ':' .. string.sub(field, 3), head[1]
+    at = 2
+end
 local wide = struct.unpack('<I1', ARGV[4])
 local n = (#ARGV[4] - 1) / (wide + 1)
 local new = {struct.unpack('<' .. string.rep('I1I' .. wide, n), ARGV[4], 2)}
@@ -64,7 +71,6 @@ if changed == 0 and written_by == owner then
     return had
 end
 
-local write, at = {}, 0
 if changed > 0 then
     local sums = redis.call('HMGET', key, unpack(names))
     for i = 1, changed do

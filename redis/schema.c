@@ -2,6 +2,7 @@
 
 #include "counters/time/civil.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 
 #define COUNT_MAX (UINT64_C(1) << 53) /* beyond it the script's doubles are not exact */
@@ -37,6 +38,10 @@ size_t schema_lease_key(const char *node, char *buf) {
 
 size_t schema_node_field(const char *node, char *buf) {
     return (size_t)snprintf(buf, SCHEMA_KEY_MAX, "n:%.63s", node);
+}
+
+size_t schema_left_field(const char *node, uint32_t owner, char *buf) {
+    return (size_t)snprintf(buf, SCHEMA_KEY_MAX, "o:%" PRIu32 ":%.63s", owner, node);
 }
 
 #define HOUR_S 3600

@@ -3,6 +3,7 @@
  *   aforo:2:{1s:2026-11-20T11:11}   a chunk, a hash:
  *         "07" -> 122                  the total of that window, for anybody to read
  *         "n:<node>" -> part           what that node has reported, see part.h
+ *         "o:<owner>:<node>" -> part   what it had when another owner went on with it
  *         "until" -> seconds           since 1970: from then on it may be closed
  *         "final" -> 1                 closed: no parts, nothing changes any more
  *   aforo:2:{node:<node>}           the lease of a node's name, see lease.lua
@@ -36,6 +37,7 @@ unsigned schema_group(const char *node, unsigned groups);
 size_t schema_chunk_key(enum resolution r, int64_t chunk, unsigned group, char *buf);
 size_t schema_lease_key(const char *node, char *buf);
 size_t schema_node_field(const char *node, char *buf);
+size_t schema_left_field(const char *node, uint32_t owner, char *buf);
 
 /* Until when nodes may report a chunk, seconds since 1970: the end of the hour it lies in and 26
  * hours, which is the longest horizon there is and a margin. The same for all resolutions, so that

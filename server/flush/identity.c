@@ -39,9 +39,40 @@ void identity_release(struct flush *flush) {
 
 /* ---- the lease ---- */
 
+static void note_left(void *cls, const struct store_part *part) {
+    static const uint64_t nothing[SLOTS_MAX];
+    struct flush *flush = cls;
+    known_find_left(&flush->known, part->place.resolution, part->place.chunk,
+                    part->ours_known ? part->ours : nothing);
+}
+
+/* What of that which we sent the other one goes on with: calls that were under way when the name
+ * passed on have arrived, or not. False: the store did not say. */
+static bool find_left(struct flush *flush) {
+    char why[STORE_WHY_MAX] = "";
+    for (int r = 0; r < RESOLUTIONS; r++) {
+        const struct known_ring *ring = &flush->known.ring[r];
+        int64_t chunk = 0;
+        for (int64_t i = 0, n = 0; i < ring->places; i += n) {
+            n = known_run(&flush->known, (enum resolution)r, i, &chunk);
+            if (chunk &&
+                !flush->config.store->ops->read_back(flush->config.store, (enum resolution)r, chunk,
+                                                     n, note_left, flush, why)) {
+                flush_error(flush, "cannot read back what the store has", why);
+                return false;
+            }
+        }
+    }
+    known_settle_left(&flush->known, flush->identity.lapsed);
+    return true;
+}
+
 static void become_copy(struct flush *flush) {
     char node[COUNTERS_NODE_MAX], before[COUNTERS_NODE_MAX], why[COUNTERS_WHY_MAX] = "";
     uint32_t random = 0;
+    if (flush->identity.read_back_before && !find_left(flush)) {
+        return;
+    }
     snprintf(before, sizeof before, "%s", counters_node_id(flush->config.counters));
     if (getrandom(&random, sizeof random, 0) != sizeof random) {
         flush_error(flush, "cannot make up a name", strerror(errno));
@@ -101,8 +132,14 @@ static bool is_renewed(const char *before, const char *now) {
 /* Somebody else has our name: see whether it lives. */
 static void wait_for_holder(struct flush *flush, const char *holder) {
     struct identity *identity = &flush->identity;
+    if (identity->held) {
+        identity->lapsed = clock_steady_us() - identity->renewed_us > STORE_LEASE_MS * US_PER_MS;
+    }
     identity->held = identity->read_back = false;
     flush_set_state(flush, FLUSH_LEASING);
+    if (!*holder) {
+        return; /* gone, and not given back: whoever had it may not know yet */
+    }
     if (!identity->waiting_us) {
         begin_to_wait(flush, holder);
     } else if (is_renewed(identity->holder, holder)) {
@@ -127,7 +164,10 @@ bool identity_lease(struct flush *flush) {
     char holder[STORE_HOLDER_MAX] = "", why[STORE_WHY_MAX] = "";
     /* By our own clock: the store's may have been set back. */
     const bool over = identity->waiting_us && clock_steady_us() - identity->waiting_us > DEAD_US;
-    switch (store->ops->lease(store, identity->owner, over ? identity->holder : "", holder, why)) {
+    const struct store_claim claim = {.owner = identity->owner,
+                                      .waiting = identity->waiting_us && !over,
+                                      .dead = over ? identity->holder : ""};
+    switch (store->ops->lease(store, &claim, holder, why)) {
     case STORE_LEASE_KEPT:
         note_lease(flush);
         return true;
@@ -164,7 +204,21 @@ static void recall(struct flush *flush, struct known_chunk *known, enum resoluti
     known->whole = true;
 }
 
-/* The store's part of one chunk: raise ourselves to it. */
+/* Has an earlier run, which may have crashed then, been raised to what the store has of a chunk? */
+static bool was_raised(const struct flush *flush, enum resolution r,
+                       const struct store_part *part) {
+    uint64_t back[SLOTS_MAX], any = 0;
+    counters_read_back_shard(flush->config.counters, r, chunk_first_window(r, part->place.chunk),
+                             resolution_table[r].slots, back);
+    for (uint32_t slot = 0; slot < resolution_table[r].slots; slot++) {
+        any |= back[slot];
+    }
+    return any != 0;
+}
+
+/* The store's part of one chunk: raise ourselves to it. Where another owner went on with it,
+ * not all that was sent may have arrived before, but what he left as ours has; that is known only
+ * until it was made use of. */
 static void raise_to(void *cls, const struct store_part *part) {
     struct flush *flush = cls;
     const enum resolution r = part->place.resolution;
@@ -174,7 +228,12 @@ static void raise_to(void *cls, const struct store_part *part) {
     } else if (!known->whole) {
         known_settle(&flush->known, flush->config.counters, r, known);
     }
+    const bool another = part->ours_known && !part->ours_only && !known->adopted &&
+                         (flush->identity.read_back_before || !was_raised(flush, r, part));
     for (uint32_t slot = 0; slot < resolution_table[r].slots; slot++) {
+        if (another && part->ours[slot] < known->sent[slot]) {
+            known->sent[slot] = part->ours[slot];
+        }
         if (part->count[slot] > known->sent[slot]) {
             shard_raise_owner(counters_readback_shard(flush->config.counters), r,
                               chunk_first_window(r, part->place.chunk) + slot,
@@ -182,6 +241,7 @@ static void raise_to(void *cls, const struct store_part *part) {
             known->sent[slot] = part->count[slot];
         }
     }
+    known->adopted = known->adopted || another;
     known->there = part->sum;
 }
 

@@ -267,6 +267,43 @@ static void give_away(struct known *known, enum resolution r, bool *failed) {
     }
 }
 
+int64_t known_run(const struct known *known, enum resolution r, int64_t place, int64_t *chunk) {
+    const struct known_ring *ring = &known->ring[r];
+    *chunk = 0;
+    int64_t n = 0;
+    for (; place + n < ring->places; n++) {
+        const struct known_chunk *next =
+            (const struct known_chunk *)(ring->base + (size_t)(place + n) * ring->stride);
+        if (known_sum(next, r) == 0 || (n > 0 && next->chunk != *chunk + n)) {
+            break;
+        }
+        *chunk = n > 0 ? *chunk : next->chunk;
+    }
+    return n > 0 ? n : 1;
+}
+
+void known_find_left(struct known *known, enum resolution r, int64_t chunk, const uint64_t *ours) {
+    struct known_chunk *place = known_find(known, r, chunk);
+    if (place) {
+        memcpy(place->sent, ours, resolution_table[r].slots * sizeof *ours);
+        place->found = true;
+    }
+}
+
+void known_settle_left(struct known *known, bool lost_after) {
+    for (int r = 0; r < RESOLUTIONS; r++) {
+        const struct known_ring *ring = &known->ring[r];
+        for (int64_t i = 0; i < ring->places; i++) {
+            struct known_chunk *place =
+                (struct known_chunk *)(ring->base + (size_t)i * ring->stride);
+            if (!place->found && !(lost_after && place->there)) {
+                memset(place->sent, 0, resolution_table[r].slots * sizeof place->sent[0]);
+            }
+            place->found = false;
+        }
+    }
+}
+
 struct opened {
     struct known *known;
     const struct counters *counters;

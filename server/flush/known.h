@@ -23,6 +23,10 @@ struct known_chunk {
     /* the store has other values than we thought: they are to be read back, however old the chunk
      * is */
     bool doubted;
+    bool found; /* see known_settle_left */
+    /* what another owner added was read back, and we have not written since: `sent` is what is
+     * there */
+    bool adopted;
     uint64_t sent[]; /* the most of each window that the store was ever told, or told us */
 };
 
@@ -93,6 +97,19 @@ bool known_remember_range(struct known *known, const struct counters *counters,
  * what others report: makes its memory whole. */
 void known_settle(struct known *known, const struct counters *counters, enum resolution r,
                   struct known_chunk *chunk);
+
+/* How many places from `place` on (0 to places - 1) remember consecutive chunks of which something
+ * was sent, at least 1; *chunk: the first of them, 0 when nothing was sent of that place's. */
+int64_t known_run(const struct known *known, enum resolution r, int64_t place, int64_t *chunk);
+
+/* The name has passed to another, who goes on with what the store had of this node. To be called
+ * for each part of ours that the store has, or had when it passed on: exactly `ours` of what was
+ * sent came with it. */
+void known_find_left(struct known *known, enum resolution r, int64_t chunk, const uint64_t *ours);
+
+/* When all were found: of which chunks nothing was, nothing came with the name, unless it was
+ * acknowledged once and the store may have lost it only after the name had passed on. */
+void known_settle_left(struct known *known, bool lost_after);
 
 /* This file turned out to be a copy: what was sent, and what was there when it was opened, is
  * reported by another. Takes the new name for good, and begins with nothing sent. False fills why,

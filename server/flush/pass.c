@@ -24,6 +24,7 @@ static void note_stored(struct flush *flush, size_t i, struct known_chunk *known
     known->generation = flush->known.generation;
     known->total = flush->pass.total[i];
     known->there = sent;
+    known->adopted = false;
     if (less) {
         watch_lost(flush, all ? NULL : known); /* all of it has just been sent again, or is to be */
     }

@@ -51,6 +51,21 @@ struct store_part {
     struct store_place place;
     uint64_t sum;
     uint64_t count[SLOTS_MAX];
+    /* What of it came from this owner, where that is known: all of it when he wrote it last, else
+     * what it held when another went on with it. */
+    bool ours_known;
+    bool ours_only; /* all of it: he wrote it last */
+    uint64_t ours[SLOTS_MAX];
+};
+
+/* Who asks for a lease, and how. */
+struct store_claim {
+    const char *owner;
+    /* Another has, or had, it: one that is gone without having been given back is not taken, since
+     * its owner may not know of that yet. */
+    bool waiting;
+    /* A lease that reads like this is taken, whatever the store's clock says; "": none. */
+    const char *dead;
 };
 
 enum store_lease {
@@ -86,11 +101,10 @@ struct store_ops {
                  uint64_t *losses, char why[STORE_WHY_MAX]);
     /* Which of its servers keeps this chunk: a small number, 0 where there is only one. */
     unsigned (*server)(const struct store *store, const struct store_place *place);
-    /* Takes, or renews, the lease of this node's name for `owner`, for STORE_LEASE_MS.
-     * STORE_LEASE_HELD fills holder: a number, which each renewal makes larger, a blank, and the
-     * other owner. A lease that reads like `dead` ("": none) is taken whatever the store's clock
-     * says. */
-    enum store_lease (*lease)(struct store *store, const char *owner, const char *dead,
+    /* Takes, or renews, the lease of this node's name for STORE_LEASE_MS. STORE_LEASE_HELD fills
+     * holder: a number, which each renewal makes larger, a blank, and the other owner; or nothing,
+     * when it is gone and claim->waiting. */
+    enum store_lease (*lease)(struct store *store, const struct store_claim *claim,
                               char holder[STORE_HOLDER_MAX], char why[STORE_WHY_MAX]);
     /* Gives the lease back, if it is ours. */
     void (*release)(struct store *store, const char *owner);

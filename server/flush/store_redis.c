@@ -180,17 +180,31 @@ static bool store_send(struct store *store, const struct store_chunk *chunks, si
 static bool append_part(struct store_redis *s, const struct store_place *place, char *why) {
     char key[SCHEMA_KEY_MAX];
     schema_chunk_key(place->resolution, place->chunk, s->group, key);
-    const char *argv[] = {"HGET", key, s->field};
-    const size_t lens[] = {4, strlen(key), strlen(s->field)};
-    return link_append(s->link, 3, argv, lens, 1, why);
+    const char *argv[] = {"HMGET", key, s->field, s->left};
+    const size_t lens[] = {5, strlen(key), strlen(s->field), strlen(s->left)};
+    return link_append(s->link, 4, argv, lens, 1, why);
 }
 
-/* False fills why. *there: is there a part? */
-static bool take_part(const struct store_redis *s, const redisReply *reply,
-                      const struct store_place *place, struct part *part, bool *there, char *why) {
-    *there = reply->type == REDIS_REPLY_STRING;
-    if (reply->type == REDIS_REPLY_NIL ||
-        (*there && part_read(reply->str, (size_t)reply->len, place->resolution, part))) {
+/* What a chunk has of this node. */
+struct parts {
+    bool there, left_there;
+    struct part part, left;
+};
+
+static bool read_field(const redisReply *reply, size_t field, enum resolution r, bool *there,
+                       struct part *part) {
+    const redisReply *value = reply->element[field];
+    *there = value->type == REDIS_REPLY_STRING;
+    return value->type == REDIS_REPLY_NIL ||
+           (*there && part_read(value->str, (size_t)value->len, r, part));
+}
+
+/* False fills why. */
+static bool take_parts(const struct store_redis *s, const redisReply *reply,
+                       const struct store_place *place, struct parts *parts, char *why) {
+    if (reply->type == REDIS_REPLY_ARRAY && reply->elements == 2 &&
+        read_field(reply, 0, place->resolution, &parts->there, &parts->part) &&
+        read_field(reply, 1, place->resolution, &parts->left_there, &parts->left)) {
         return true;
     }
     char key[SCHEMA_KEY_MAX];
@@ -219,13 +233,12 @@ static bool take_losses(struct store_redis *s, uint64_t *losses, char *why) {
 
 /* Where the parts of a pipeline go. */
 struct part_taker {
-    void (*each)(void *cls, size_t i, const struct part *part);
+    void (*each)(void *cls, size_t i, const struct parts *parts);
     void *cls;
 };
 
-/* One pipeline: the number of losses, unless `losses` is NULL, and HGET for places[0..n), each part
- * to the taker: NULL where there is none. False when anything could not be read; in a cluster the
- * others can be, still. */
+/* One pipeline: the number of losses, unless `losses` is NULL, and the parts of places[0..n), each
+ * to the taker. False when anything could not be read; in a cluster the others can be, still. */
 static bool read_parts(struct store_redis *s, const struct store_place *places, size_t n,
                        uint64_t *losses, const struct part_taker *taker, char *why) {
     char later[STORE_WHY_MAX];
@@ -242,14 +255,12 @@ static bool read_parts(struct store_redis *s, const struct store_place *places, 
     }
     bool ok = !losses || take_losses(s, losses, why);
     for (size_t i = 0; link_pending(s->link); i++) {
-        struct part part;
-        bool there = false;
+        struct parts parts;
         redisReply *reply = link_reply(s->link, ok ? why : later);
-        const bool taken =
-            reply && take_part(s, reply, &places[i], &part, &there, ok ? why : later);
+        const bool taken = reply && take_parts(s, reply, &places[i], &parts, ok ? why : later);
         ok = ok && taken;
         if (taken) {
-            taker->each(taker->cls, i, there ? &part : NULL);
+            taker->each(taker->cls, i, &parts);
         }
         if (reply) {
             freeReplyObject(reply);
@@ -261,18 +272,24 @@ static bool read_parts(struct store_redis *s, const struct store_place *places, 
 
 /* Where those of read_back go on to. */
 struct taker {
+    const struct store_redis *store;
     const struct store_place *places;
     void (*each)(void *cls, const struct store_part *part);
     void *cls;
 };
 
-static void give_part(void *cls, size_t i, const struct part *part) {
+static void give_part(void *cls, size_t i, const struct parts *parts) {
     const struct taker *taker = cls;
-    if (!part) {
+    if (!parts->there) {
         return;
     }
-    struct store_part given = {.place = taker->places[i], .sum = part->sum};
-    memcpy(given.count, part->count, sizeof given.count);
+    const bool ours_only = parts->part.owner == taker->store->owner_number;
+    struct store_part given = {.place = taker->places[i],
+                               .sum = parts->part.sum,
+                               .ours_known = ours_only || parts->left_there,
+                               .ours_only = ours_only};
+    memcpy(given.count, parts->part.count, sizeof given.count);
+    memcpy(given.ours, ours_only ? parts->part.count : parts->left.count, sizeof given.ours);
     taker->each(taker->cls, &given);
 }
 
@@ -281,31 +298,31 @@ static bool store_read_back(struct store *store, enum resolution r, int64_t firs
                             char why[STORE_WHY_MAX]) {
     for (int64_t done = 0; done < n;) {
         struct store_place places[STORE_SEND_MAX];
-        struct taker taker = {places, each, cls};
+        struct taker taker = {store_redis_of(store), places, each, cls};
         size_t here = 0;
         for (; here < STORE_SEND_MAX && done < n; here++, done++) {
             places[here] = (struct store_place){r, first + done};
         }
-        const struct part_taker parts = {give_part, &taker};
-        if (!read_parts(store_redis_of(store), places, here, NULL, &parts, why)) {
+        const struct part_taker each_part = {give_part, &taker};
+        if (!read_parts(store_redis_of(store), places, here, NULL, &each_part, why)) {
             return false;
         }
     }
     return true;
 }
 
-static void give_sum(void *cls, size_t i, const struct part *part) {
+static void give_sum(void *cls, size_t i, const struct parts *parts) {
     uint64_t *sums = cls;
-    sums[i] = part ? part->sum : 0;
+    sums[i] = parts->there ? parts->part.sum : 0;
 }
 
 static bool store_sums(struct store *store, const struct store_place *places, size_t n,
                        uint64_t *sums, uint64_t *losses, char why[STORE_WHY_MAX]) {
-    const struct part_taker parts = {give_sum, sums};
+    const struct part_taker each_sum = {give_sum, sums};
     for (size_t i = 0; i < n; i++) {
         sums[i] = STORE_SUM_UNKNOWN;
     }
-    return read_parts(store_redis_of(store), places, n, losses, &parts, why);
+    return read_parts(store_redis_of(store), places, n, losses, &each_sum, why);
 }
 
 static unsigned store_server(const struct store *store, const struct store_place *place) {
@@ -321,6 +338,7 @@ static void store_rename(struct store *store, const char *node) {
     struct store_redis *s = store_redis_of(store);
     snprintf(s->node, sizeof s->node, "%s", node);
     schema_node_field(s->node, s->field);
+    schema_left_field(s->node, s->owner_number, s->left);
     s->group = schema_group(s->node, link_groups(s->link));
 }
 
@@ -378,7 +396,8 @@ struct store *store_redis_new(const struct store_redis_config *config, char why[
     atomic_init(&s->until_ms, WIRE_NO_END);
     link_set_until(link, &s->until_ms);
     link_set_check(link, check_server, NULL);
-    snprintf(s->owner, sizeof s->owner, "%" PRIu32, part_owner(config->owner));
+    s->owner_number = part_owner(config->owner);
+    snprintf(s->owner, sizeof s->owner, "%" PRIu32, s->owner_number);
     store_rename(&s->store, config->node_id);
     for (int r = 0; r < RESOLUTIONS; r++) {
         const int64_t least_s =

@@ -17,8 +17,10 @@ struct store_redis {
     struct link *link;
     char node[64];
     char field[SCHEMA_KEY_MAX]; /* of this node's parts */
-    char owner[NUMBER_MAX];
-    unsigned group; /* of this node */
+    char left[SCHEMA_KEY_MAX];  /* of what they held when another owner went on with them */
+    uint32_t owner_number;
+    char owner[NUMBER_MAX]; /* the same as text */
+    unsigned group;         /* of this node */
     int64_t ttl_s[RESOLUTIONS];
     int64_t timeout_ms;
     _Atomic int64_t until_ms; /* see end_by */
@@ -48,7 +50,7 @@ void store_redis_end_pipeline(struct store_redis *s);
 
 /* ---- store_redis_shared.c: what all nodes write and read; see store_ops ---- */
 
-enum store_lease store_redis_lease(struct store *store, const char *owner, const char *dead,
+enum store_lease store_redis_lease(struct store *store, const struct store_claim *claim,
                                    char holder[STORE_HOLDER_MAX], char why[STORE_WHY_MAX]);
 void store_redis_release(struct store *store, const char *owner);
 bool store_redis_tell_loss(struct store *store, uint64_t *losses, char why[STORE_WHY_MAX]);

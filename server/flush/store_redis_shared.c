@@ -38,14 +38,17 @@ static redisReply *call_script(struct store_redis *s, const struct script *scrip
     return reply;
 }
 
-enum store_lease store_redis_lease(struct store *store, const char *owner, const char *dead,
+enum store_lease store_redis_lease(struct store *store, const struct store_claim *claim,
                                    char holder[STORE_HOLDER_MAX], char why[STORE_WHY_MAX]) {
     struct store_redis *s = store_redis_of(store);
     char key[SCHEMA_KEY_MAX], ms[NUMBER_MAX];
     schema_lease_key(s->node, key);
     snprintf(ms, sizeof ms, "%d", STORE_LEASE_MS);
     redisReply *reply =
-        call_script(s, &script_lease, key, (const char *const[]){owner, ms, dead, NULL}, why);
+        call_script(s, &script_lease, key,
+                    (const char *const[]){claim->owner, ms, claim->waiting ? "wait" : "take",
+                                          claim->dead, NULL},
+                    why);
     enum store_lease lease = STORE_LEASE_FAILED;
     if (reply && reply->type == REDIS_REPLY_INTEGER) {
         lease = reply->integer ? STORE_LEASE_KEPT : STORE_LEASE_TAKEN;
@@ -63,10 +66,11 @@ enum store_lease store_redis_lease(struct store *store, const char *owner, const
 }
 
 void store_redis_release(struct store *store, const char *owner) {
-    char key[SCHEMA_KEY_MAX], why[STORE_WHY_MAX];
+    char key[SCHEMA_KEY_MAX], ms[NUMBER_MAX], why[STORE_WHY_MAX];
     schema_lease_key(store_redis_of(store)->node, key);
+    snprintf(ms, sizeof ms, "%d", STORE_LEASE_MS);
     redisReply *reply = call_script(store_redis_of(store), &script_lease, key,
-                                    (const char *const[]){owner, "0", "", NULL}, why);
+                                    (const char *const[]){owner, ms, "release", "", NULL}, why);
     if (reply) {
         freeReplyObject(reply);
     }

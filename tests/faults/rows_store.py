@@ -2,6 +2,7 @@
 one name. Redis must end up with what was acknowledged, in every resolution, and never with more."""
 
 import shutil
+import signal
 import subprocess
 import time
 
@@ -278,13 +279,76 @@ def owner_paused(run):
     second = run.server("--node-id", "n1", name="second", redis=redis).start()
     post(run, second, at, 60)
     expect(run, redis, 160, "the second has taken over", 40)
-    first.signal(18)  # SIGCONT
+    first.signal(signal.SIGCONT)
     run.faults = 1
     post(run, first, at, 30)
     expect(run, redis, 190, "the first is back", 40)
     for server in (first, second):
         post(run, server, at, 5)
     stays(run, redis, 200, "both live")
+
+
+@row("one-node-id-cut", "a server is cut off while it flushes, for longer than its lease, and another of the same --node-id goes on: "
+     "what had arrived of the flush is counted once")
+def one_node_id_cut(run):
+    redis = run.redis().start()
+    for again in range(run.many(2, 10)):
+        base = run.acked
+        between = proxy.Proxy(run.place, redis.port, run.random)
+        node = ("--node-id", f"n{again}")
+        first = run.server(*node, "--redis-timeout", "200ms", name=f"first{again}", redis=between.url).start()
+        at = now_us() - 2 * SECOND
+        post(run, first, at, 1000)
+        expect(run, redis, base + 1000, "before")
+        second = run.server(*node, name=f"second{again}", redis=redis).start()
+        post(run, second, at, 70)
+        # the request is cut on its way there, or the reply on its way back; in a window that is there, and in a new one
+        between.mode = (proxy.CUT_REQUEST, proxy.CUT)[again % 2]
+        harm = between.harm
+        post(run, first, at, 5)
+        post(run, first, at - 61 * SECOND, 2)
+        wait_until(lambda: between.harm > harm, "a flush is cut")
+        between.mode = proxy.REFUSE
+        between.cut_all()
+        post(run, first, at, 6)
+        wait_until(lambda: second.health()["store"]["connected"], "the second has taken over", 30)
+        post(run, second, at, 3)
+        time.sleep(1)
+        between.mode = proxy.PASS
+        run.faults += 1
+        expect(run, redis, run.acked, "the first is back", 40)
+        for server, count in ((first, 8), (second, 9)):
+            post(run, server, at, count)
+        expect(run, redis, run.acked, "both live")
+        first.stop()
+        second.stop()
+        expect(run, redis, run.acked, "stopped")
+
+
+@row("owner-paused-alone", "a server sleeps longer than its lease with counts that were not sent; another of its name goes on, and "
+     "ends before it wakes up")
+def owner_paused_alone(run):
+    redis = run.redis().start()
+    at = now_us() - 2 * SECOND
+    first = run.server("--node-id", "n1", "--flush-interval", "10s", name="first", redis=redis).start()
+    post(run, first, at, 100)
+    expect(run, redis, 100, "before", 20)
+    post(run, first, at, 50)
+    first.signal(signal.SIGSTOP)
+    second = run.server("--node-id", "n1", name="second", redis=redis).start()
+    post(run, second, at, 70)
+    expect(run, redis, 170, "the second has taken over", 40)
+    second.stop()
+    first.signal(signal.SIGCONT)
+    run.faults = 1
+    expect(run, redis, 220, "the first is back", 40)
+    post(run, first, at, 5)
+    run.kill9(first)
+    first.start()
+    expect(run, redis, 225, "killed, and there again", 20)
+    post(run, first, at, 5)
+    first.stop()
+    expect(run, redis, 230, "and goes on")
 
 
 def moved(run, redis, server):

@@ -127,7 +127,8 @@ static void use_notes(struct store *store, char *why) {
     uint64_t number = 7;
     int64_t ahead_us = 0;
     *why = '\0';
-    const enum store_lease lease = store->ops->lease(store, "boot:1:2", "", holder, why);
+    const struct store_claim claim = {.owner = "boot:1:2", .dead = ""};
+    const enum store_lease lease = store->ops->lease(store, &claim, holder, why);
     check(strnlen(holder, STORE_HOLDER_MAX) < STORE_HOLDER_MAX);
     if (lease == STORE_LEASE_FAILED) {
         check_why(why);

@@ -198,11 +198,19 @@ START_TEST(what_nodes_share_is_found_wherever_it_is) {
     for (int i = 0; i < 20; i++) { /* by their slots, on all masters */
         snprintf(node_id, sizeof node_id, "n%d", i);
         ops->rename(store, node_id);
-        ck_assert_int_eq(ops->lease(store, "me", "", holder, why), STORE_LEASE_TAKEN);
-        ck_assert_int_eq(ops->lease(store, "me", "", holder, why), STORE_LEASE_KEPT);
-        ck_assert_int_eq(ops->lease(store, "you", "", holder, why), STORE_LEASE_HELD);
+        ck_assert_int_eq(
+            ops->lease(store, &(const struct store_claim){.owner = "me", .dead = ""}, holder, why),
+            STORE_LEASE_TAKEN);
+        ck_assert_int_eq(
+            ops->lease(store, &(const struct store_claim){.owner = "me", .dead = ""}, holder, why),
+            STORE_LEASE_KEPT);
+        ck_assert_int_eq(
+            ops->lease(store, &(const struct store_claim){.owner = "you", .dead = ""}, holder, why),
+            STORE_LEASE_HELD);
         ops->release(store, "me");
-        ck_assert_int_eq(ops->lease(store, "you", "", holder, why), STORE_LEASE_TAKEN);
+        ck_assert_int_eq(
+            ops->lease(store, &(const struct store_claim){.owner = "you", .dead = ""}, holder, why),
+            STORE_LEASE_TAKEN);
     }
     ck_assert_msg(ops->tell_loss(store, &number, why), "%s", why);
     ck_assert_msg(driver.store->ops->sums(driver.store, NULL, 0, NULL, &seen, why), "%s", why);

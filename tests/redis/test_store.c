@@ -363,7 +363,9 @@ START_TEST(a_forgotten_script_is_sent_again) {
     uint64_t number = 0;
     for (uint64_t i = 1; i < 4; i++) {
         ck_assert_uint_eq(had(store, i), i - 1);
-        ck_assert_int_eq(store->ops->lease(store, "me", "", holder, why),
+        ck_assert_int_eq(store->ops->lease(store,
+                                           &(const struct store_claim){.owner = "me", .dead = ""},
+                                           holder, why),
                          i == 1 ? STORE_LEASE_TAKEN : STORE_LEASE_KEPT);
         ck_assert_msg(store->ops->tell_loss(store, &number, why), "%s", why);
         lab_do(&server, "SCRIPT FLUSH");
@@ -492,10 +494,54 @@ START_TEST(another_owner_is_kept_out_unless_all_is_as_it_thinks) {
 }
 END_TEST
 
+static void keep_part(void *cls, const struct store_part *part) {
+    *(struct store_part *)cls = *part;
+}
+
+static struct store_part part_of_chunk(struct store *store) {
+    struct store_part part = {0};
+    ck_assert_msg(store->ops->read_back(store, RESOLUTION_10MS, CHUNK, 1, keep_part, &part, why),
+                  "%s", why);
+    return part;
+}
+
+/* Whoever was replaced learns how much of its own came with the part. */
+START_TEST(what_an_owner_left_is_kept_beside_the_part) {
+    struct store *one = store_of("n1", "machine:1", 7200, 3600),
+                 *two = store_of("n1", "machine:2", 7200, 3600);
+    ck_assert_uint_eq(had(one, 10), 0);
+    struct store_part part = part_of_chunk(one);
+    ck_assert(part.ours_known && part.ours_only && part.ours[7] == 10);
+    part = part_of_chunk(two);
+    ck_assert(!part.ours_known && part.count[7] == 10);
+    ck_assert_int_eq(send_from(two, 10, 12).outcome, STORE_STORED);
+    ck_assert_uint_eq(had(two, 15), 12);
+    part = part_of_chunk(one);
+    ck_assert(part.ours_known && !part.ours_only && part.ours[7] == 10 && part.count[7] == 15);
+    ck_assert_int_eq(send_from(one, 15, 16).outcome, STORE_STORED);
+    ck_assert_int_eq(send_from(two, 16, 18).outcome, STORE_STORED);
+    part = part_of_chunk(one);
+    ck_assert(part.ours_known && part.ours[7] == 16); /* the last time that it was replaced */
+    part = part_of_chunk(two);
+    ck_assert(part.ours_only && part.ours[7] == 18);
+    one->ops->close(one);
+    two->ops->close(two);
+}
+END_TEST
+
 static enum store_lease lease(struct store *store, const char *owner,
                               char holder[STORE_HOLDER_MAX]) {
     *why = *holder = '\0';
-    return store->ops->lease(store, owner, "", holder, why);
+    return store->ops->lease(store, &(const struct store_claim){.owner = owner, .dead = ""}, holder,
+                             why);
+}
+
+/* The same by somebody who has seen another one hold it. */
+static enum store_lease wait_for_lease(struct store *store, const char *owner,
+                                       char holder[STORE_HOLDER_MAX]) {
+    const struct store_claim claim = {.owner = owner, .waiting = true, .dead = ""};
+    *why = *holder = '\0';
+    return store->ops->lease(store, &claim, holder, why);
 }
 
 START_TEST(a_lease_is_taken_kept_held_and_given_back) {
@@ -516,10 +562,12 @@ START_TEST(a_lease_is_taken_kept_held_and_given_back) {
     two->ops->release(two, "boot:1:3"); /* not its own: nothing happens */
     ck_assert_int_eq(lease(one, "boot:1:2", holder), STORE_LEASE_KEPT);
     one->ops->release(one, "boot:1:2");
-    ck_assert_int_eq(lab_number(&server, "EXISTS aforo:2:{node:n1}"), 0);
-    ck_assert_int_eq(lease(two, "boot:1:3", holder), STORE_LEASE_TAKEN);
+    ck_assert_int_eq(wait_for_lease(two, "boot:1:3", holder), STORE_LEASE_TAKEN);
     lab_do(&server, "PEXPIRE aforo:2:{node:n1} 1");
     lab_sleep_ms(20);
+    /* gone without a word: not for who waits, and for its owner as if nothing was */
+    ck_assert_int_eq(wait_for_lease(one, "boot:1:2", holder), STORE_LEASE_HELD);
+    ck_assert_str_eq(holder, "");
     ck_assert_int_eq(lease(one, "boot:1:2", holder), STORE_LEASE_TAKEN);
     one->ops->rename(one, "n1.copy"); /* another name, another lease */
     ck_assert_int_eq(lease(one, "boot:1:2", holder), STORE_LEASE_TAKEN);
@@ -1089,7 +1137,8 @@ static bool do_everything(const char *at) {
     struct store_chunk over = {
         .place = {RESOLUTION_1MIN, CLOSABLE}, .n = 1, .slot = {1}, .count = {1}};
     bool ok = store->ops->connect(store, why) &&
-              store->ops->lease(store, "me", "", holder, why) == STORE_LEASE_TAKEN &&
+              store->ops->lease(store, &(const struct store_claim){.owner = "me", .dead = ""},
+                                holder, why) == STORE_LEASE_TAKEN &&
               store->ops->read_back(store, RESOLUTION_10MS, CHUNK, 1, never, &part, why) &&
               store->ops->send(store, &chunk, 1, &ack, why) &&
               store->ops->send(store, &over, 1, &ack, why);
@@ -1102,7 +1151,8 @@ static bool do_everything(const char *at) {
          store->ops->tell_loss(store, &number, why) &&
          store->ops->close_old(store, wall_us(), &ahead_us, why);
     store->ops->release(store, "me");
-    ok = ok && !lab_number(&server, "EXISTS aforo:2:{node:n1}") && link_connect(link, why) &&
+    ok = ok && lab_number(&server, "STRLEN aforo:2:{node:n1}") == sizeof "released" - 1 &&
+         link_connect(link, why) &&
          reader_chunk_totals(link, RESOLUTION_10MS, CHUNK, 1, counts, why) && counts[7] == 6 &&
          reader_exists(link, RESOLUTION_10MS, CHUNK, 1, &exists, why) && exists;
     link_free(link);
@@ -1127,9 +1177,9 @@ static void must_be_documented(const char *const *least, size_t n) {
 
 /* Enough, and each of them needed. */
 START_TEST(the_least_rights_of_a_user) {
-    static const char *const least[] = {"eval", "evalsha", "hget", "hmget",   "hset",
-                                        "ttl",  "expire",  "pttl", "pexpire", "del",
-                                        "get",  "set",     "time", "exists"};
+    static const char *const least[] = {"eval",   "evalsha", "hmget",   "hset", "ttl",
+                                        "expire", "pttl",    "pexpire", "del",  "get",
+                                        "set",    "time",    "exists"};
     const size_t n = sizeof least / sizeof least[0];
     char at[160], rules[512];
     snprintf(at, sizeof at, "redis://bob:hob@127.0.0.1:%d", server.port);
@@ -1231,6 +1281,7 @@ int main(void) {
     tcase_add_test(tcase, the_time_to_live_is_never_shortened);
     tcase_add_test(tcase, until_is_the_same_for_all_and_never_lowered);
     tcase_add_test(tcase, another_owner_is_kept_out_unless_all_is_as_it_thinks);
+    tcase_add_test(tcase, what_an_owner_left_is_kept_beside_the_part);
     tcase_add_test(tcase, a_lease_is_taken_kept_held_and_given_back);
     tcase_add_test(tcase, after_a_rename_parts_are_the_new_name_s);
     tcase_add_test(tcase, a_loss_is_told_by_who_finds_it_first);
