@@ -13,7 +13,7 @@ from faults import Failure, RedisError, wait_until
 from harness import CHUNK_US
 from wander_world import HOUR, SECOND, Node, chunk_key
 
-__all__ = ["describe", "run_step", "steps"]
+__all__ = ["describe", "of_node", "one", "run_step", "step", "steps"]
 
 steps = {}  # name -> Step
 
@@ -250,7 +250,7 @@ def clone(world, node, started):
 def sparse(world, node):
     """the server is killed, and its state directory replaced by a sparse copy"""
     if not node.agreed:
-        return False
+        world.settle()
     node.kill()
     copy = world.states / "sparse"
     world.take_copy(node.server.state, copy, sparse=True)
@@ -263,8 +263,10 @@ def sparse(world, node):
 @of_node
 def full_disk(world, node):
     """the same, with a full disk: refused with the reason, or it runs; then there is room again"""
-    if not node.agreed or not world.small:
+    if not world.small:
         return False
+    if not node.agreed:
+        world.settle()
     node.kill()
     copy = world.states / "sparse"
     world.take_copy(node.server.state, copy, sparse=True)
