@@ -11,8 +11,8 @@ __all__ = ["draw", "moods"]
 
 
 class Mood:
-    """What it is about, and how often of 100 it is chosen; the weights of its steps (None: everybody's own); its nodes, its world, its first steps, and how
-    many steps a sequence has at the most."""
+    """What it is about, and how often of 100 it is chosen; the weights of its steps (None: everybody's own); its nodes, its
+    world, its first steps, and how many more a sequence has at the most."""
 
     def __init__(self, what, share, weights=None, nodes=None, opening=None, most=None, disk=0.3):
         self.what, self.share, self.weights, self.most, self.disk = what, share, weights, most, disk
@@ -50,9 +50,8 @@ def twins_opening(chance, nodes):
 
 # ---- a Redis that forgets, a node with nothing new to tell it -----------------------------------------------------------------
 
-LOSSES = {"send": 14, "wait": 3, "quiet": 8, "delete": 16, "save": 1, "reload": 1, "copy": 1, "become": 1, "flushall": 1,
-          "redis-kill": 1, "redis-start": 1, "network": 1, "restart": 1, "kill": 1, "start": 1, "delete-note": 2,
-          "redis-clock": 1, "client-kill": 1}
+LOSSES = {"send": 14, "wait": 3, "quiet": 10, "delete": 18, "flushall": 1, "delete-note": 2, "client-kill": 1, "network": 1,
+          "restart": 1, "kill": 1, "start": 1}
 
 
 def losses_nodes(chance):
@@ -60,9 +59,10 @@ def losses_nodes(chance):
 
 
 def losses_opening(chance, nodes):
-    """All of them in the same chunks, and in many: each finds in its turn only, and late, what nobody tells it."""
-    spot = chance.randrange(2, 7)
-    return [["send", node, spot, 1, 60] for node in range(len(nodes))] + [["quiet"]]
+    """All of them in the same chunks, and in many: each finds in its turn only, and late, what nobody tells it. Then one is
+    deleted."""
+    spots = chance.sample(range(2, 8), 3)
+    return [*(["send", node, spot, 1, 60] for node in range(len(nodes)) for spot in spots), ["quiet"], drawn(chance, "delete", 1)]
 
 
 # ---- a small disk -------------------------------------------------------------------------------------------------------------
@@ -76,9 +76,10 @@ def disk_nodes(chance):
 
 
 moods = {
-    "anything": Mood("every step, at its own weight", 45),
+    "anything": Mood("every step, at its own weight", 40),
     "twins": Mood("two servers of one name, a Redis that forgets", 30, TWINS, twins_nodes, twins_opening, most=12, disk=0),
-    "losses": Mood("a Redis that forgets chunks, servers with nothing new to tell it", 15, LOSSES, losses_nodes, losses_opening, most=14, disk=0),
+    "losses": Mood("a Redis that forgets chunks, servers with nothing new to tell it", 20, LOSSES, losses_nodes, losses_opening,
+                   most=10, disk=0),
     "disk": Mood("a disk that is full, sparse copies of the state", 10, DISK, disk_nodes, most=10, disk=1),
 }
 

@@ -335,8 +335,8 @@ class World:
             _, may = self.expected(resolution)
             for start, count in sorted(counts.items()):
                 if count > may.get(start, 0):
-                    raise Failure(f"doubled: {resolution} {text_time(start, 3)}: {may.get(start, 0)} were acknowledged, Redis has "
-                                  f"{count}")
+                    raise Failure(f"doubled: {resolution} {text_time(start, 3)}: {may.get(start, 0)} were acknowledged, Redis "
+                                  f"has {count}")
         return there
 
     def lacking(self, there):
