@@ -12,10 +12,11 @@ __all__ = ["draw", "moods"]
 
 class Mood:
     """What it is about, and how often of 100 it is chosen; the weights of its steps (None: everybody's own); its nodes, its
-    world, its first steps, and how many more a sequence has at the most."""
+    world, its first steps, what becomes of the others, and how many of those a sequence has at the most."""
 
-    def __init__(self, what, share, weights=None, nodes=None, opening=None, most=None, disk=0.3):
+    def __init__(self, what, share, weights=None, nodes=None, opening=None, arranged=None, most=None, disk=0.3):
         self.what, self.share, self.weights, self.most, self.disk = what, share, weights, most, disk
+        self.arranged = arranged or (lambda chance, chosen: chosen)
         self.nodes, self.opening = nodes or any_nodes, opening or (lambda chance, nodes: [])
 
 
@@ -50,7 +51,7 @@ def twins_opening(chance, nodes):
 
 # ---- a Redis that forgets, a node with nothing new to tell it -----------------------------------------------------------------
 
-LOSSES = {"send": 14, "wait": 3, "quiet": 10, "delete": 18, "flushall": 1, "delete-note": 2, "client-kill": 1, "network": 1,
+LOSSES = {"send": 12, "wait": 3, "delete": 18, "quiet": 4, "flushall": 1, "delete-note": 1, "client-kill": 1, "network": 1,
           "restart": 1, "kill": 1, "start": 1}
 
 
@@ -62,7 +63,18 @@ def losses_opening(chance, nodes):
     """All of them in the same chunks, and in many: each finds in its turn only, and late, what nobody tells it. Then one is
     deleted."""
     spots = chance.sample(range(2, 8), 3)
-    return [*(["send", node, spot, 1, 60] for node in range(len(nodes)) for spot in spots), ["quiet"], drawn(chance, "delete", 1)]
+    return [*(["send", node, spot, 1, 60] for node in range(len(nodes)) for spot in spots), ["quiet"]]
+
+
+def losses_arranged(chance, chosen):
+    """A deletion is noticed at once, by whoever counts there; often nothing else happens until all is there again. What makes
+    everybody send all once more, or is found in its turn, would hide who is not told."""
+    arranged = []
+    for name, *args in chosen:
+        arranged.append(["delete", args[0], True] if name == "delete" else [name, *args])
+        if name == "delete" and chance.random() < 0.5:
+            arranged.append(["quiet"])
+    return arranged
 
 
 # ---- a small disk -------------------------------------------------------------------------------------------------------------
@@ -79,7 +91,7 @@ moods = {
     "anything": Mood("every step, at its own weight", 40),
     "twins": Mood("two servers of one name, a Redis that forgets", 30, TWINS, twins_nodes, twins_opening, most=12, disk=0),
     "losses": Mood("a Redis that forgets chunks, servers with nothing new to tell it", 20, LOSSES, losses_nodes, losses_opening,
-                   most=10, disk=0),
+                   losses_arranged, most=10, disk=0),
     "disk": Mood("a disk that is full, sparse copies of the state", 10, DISK, disk_nodes, most=10, disk=1),
 }
 
@@ -99,4 +111,5 @@ def draw(seed, length, mood=""):
     for name in chance.choices(list(weights), list(weights.values()), k=min(length, mood.most or length)):
         extra = sum(step[0] in ("clone", "twin") for step in chosen)
         chosen.append(drawn(chance, name, len(nodes) + extra))
-    return {"seed": seed, "nodes": nodes, "aof": chance.random() < 0.3, "disk": chance.random() < mood.disk, "steps": chosen}
+    return {"seed": seed, "nodes": nodes, "aof": chance.random() < 0.3, "disk": chance.random() < mood.disk,
+            "steps": mood.arranged(chance, chosen)}
