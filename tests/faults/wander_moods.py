@@ -49,6 +49,11 @@ def twins_opening(chance, nodes):
     return [drawn(chance, "send", 1), ["twin", 0, *steps["twin"].draw(chance, 1)[1:]]]
 
 
+def beside_arranged(chance, chosen):
+    """What was just acknowledged, and not sent, is in the copy."""
+    return [["twin", step[1], "backup", step[3], chance.choice((1, 50))] if step[0] == "twin" else step for step in chosen]
+
+
 # ---- a Redis that forgets, a node with nothing new to tell it -----------------------------------------------------------------
 
 LOSSES = {"send": 12, "wait": 3, "delete": 18, "quiet": 4, "flushall": 1, "delete-note": 1, "client-kill": 1, "network": 1,
@@ -93,6 +98,8 @@ moods = {
     "losses": Mood("a Redis that forgets chunks, servers with nothing new to tell it", 20, LOSSES, losses_nodes, losses_opening,
                    losses_arranged, most=10, disk=0),
     "disk": Mood("a disk that is full, sparse copies of the state", 10, DISK, disk_nodes, most=10, disk=1),
+    "beside": Mood("two of one name by a backup with counts that were not sent yet: docs/decisions.md calls it a limit", 0, TWINS,
+                   twins_nodes, twins_opening, beside_arranged, most=12, disk=0),
 }
 
 

@@ -25,8 +25,7 @@ HIT_S = 0.6  # so long a flush is waited for that can be hit
 
 
 def drawn_twin(random, n):
-    return [random.randrange(n), random.choice(("cp", "backup")), random.choice(("original", "copy", "only")),
-            random.choice((0, 0, 0, 0, 1, 50))]
+    return [random.randrange(n), random.choice(("cp", "backup")), random.choice(("original", "copy", "only")), 0]
 
 
 def back_up(node, target):
