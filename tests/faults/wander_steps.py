@@ -394,12 +394,14 @@ def delete(world, place, event):
         return False
     resolution, number = chunks[place % len(chunks)]
     width = CHUNK_US[resolution]
+    writers = [world.nodes[i] for i in sorted(world.writes.get((resolution, number), {})) if world.nodes[i].up()]
+    # who has not read back yet does not know that there was anything to lose
+    knows = bool(writers) and writers[0].server.health()["store"]["state"] == "sending"
     if not world.redis.do("DEL", chunk_key(resolution, number)):
         return False
-    writers = [world.nodes[i] for i in sorted(world.writes.get((resolution, number), {})) if world.nodes[i].up()]
     at_us = next((start for start in sorted(world.ledger) if start // width == number), None)
     old = at_us is None or at_us < world.cutoff_us
-    if event and writers and not old and writers[0].skew_us == 0 and world.send(writers[0], [at_us], 1):
+    if event and knows and not old and writers[0].skew_us == 0 and world.send(writers[0], [at_us], 1):
         world.nudged.append((writers[0], writers[0].server.process.pid))
     else:
         world.unnudged = True
