@@ -13,7 +13,7 @@ from faults import Failure, RedisError, wait_until
 from harness import CHUNK_US
 from wander_world import HOUR, SECOND, Node, chunk_key
 
-__all__ = ["describe", "run_step", "steps"]
+__all__ = ["describe", "of_node", "one", "run_step", "step", "steps"]
 
 steps = {}  # name -> Step
 
@@ -250,7 +250,7 @@ def clone(world, node, started):
 def sparse(world, node):
     """the server is killed, and its state directory replaced by a sparse copy"""
     if not node.agreed:
-        return False
+        world.settle()
     node.kill()
     copy = world.states / "sparse"
     world.take_copy(node.server.state, copy, sparse=True)
@@ -263,8 +263,10 @@ def sparse(world, node):
 @of_node
 def full_disk(world, node):
     """the same, with a full disk: refused with the reason, or it runs; then there is room again"""
-    if not node.agreed or not world.small:
+    if not world.small:
         return False
+    if not node.agreed:
+        world.settle()
     node.kill()
     copy = world.states / "sparse"
     world.take_copy(node.server.state, copy, sparse=True)
@@ -392,12 +394,14 @@ def delete(world, place, event):
         return False
     resolution, number = chunks[place % len(chunks)]
     width = CHUNK_US[resolution]
+    writers = [world.nodes[i] for i in sorted(world.writes.get((resolution, number), {})) if world.nodes[i].up()]
+    # who has not read back yet does not know that there was anything to lose
+    knows = bool(writers) and writers[0].server.health()["store"]["state"] == "sending"
     if not world.redis.do("DEL", chunk_key(resolution, number)):
         return False
-    writers = [world.nodes[i] for i in sorted(world.writes.get((resolution, number), {})) if world.nodes[i].up()]
     at_us = next((start for start in sorted(world.ledger) if start // width == number), None)
     old = at_us is None or at_us < world.cutoff_us
-    if event and writers and not old and writers[0].skew_us == 0 and world.send(writers[0], [at_us], 1):
+    if event and knows and not old and writers[0].skew_us == 0 and world.send(writers[0], [at_us], 1):
         world.nudged.append((writers[0], writers[0].server.process.pid))
     else:
         world.unnudged = True

@@ -133,6 +133,7 @@ class World:
 
     def __init__(self, setting, healed_s=HEALED_S):
         self.setting, self.healed_s = setting, healed_s
+        self.stuck_s = STUCK_S if healed_s == HEALED_S else STUCK_S / 2
         self.random = random.Random(1)  # of the proxies: where they cut
         self.place = Place()
         self.steerings, self.base_us = {}, 0
@@ -334,8 +335,8 @@ class World:
             _, may = self.expected(resolution)
             for start, count in sorted(counts.items()):
                 if count > may.get(start, 0):
-                    raise Failure(f"doubled: {resolution} {text_time(start, 3)}: {may.get(start, 0)} were acknowledged, Redis has "
-                                  f"{count}")
+                    raise Failure(f"doubled: {resolution} {text_time(start, 3)}: {may.get(start, 0)} were acknowledged, Redis "
+                                  f"has {count}")
         return there
 
     def lacking(self, there):
@@ -385,7 +386,7 @@ class World:
             state = (wrong, calm)
             changed = now if state != last or not calm else changed
             last = state
-            if now - changed > STUCK_S + turn_s or now - begin > self.healed_s + turn_s:
+            if now - changed > self.stuck_s + turn_s or now - begin > self.healed_s + turn_s:
                 raise Failure(f"not healed after {now - begin:.0f} s: {wrong or 'not all is sent'}\n  " + "\n  ".join(
                     f"{node.server.name}: {store}" for node, store in zip(self.nodes, health)))
             time.sleep(0.05)
