@@ -13,7 +13,8 @@
 -- Redis does not undo what a script wrote before it failed. So everything that can fail (a key of another type, a value
 -- that is no number) comes first, and all that belongs together is then written with one command.
 local key, field, owner = KEYS[1], ARGV[1], tonumber(ARGV[2])
-local head = redis.call('HMGET', key, field, 'until', 'final')
+local call, format = redis.call, string.format
+local head = call('HMGET', key, field, 'until', 'final')
 if head[3] then
     return -1
 end
@@ -48,12 +49,14 @@ local two = n > 8 and {
     '60', '61', '62', '63', '64', '65', '66', '67', '68', '69', '70', '71', '72', '73', '74', '75', '76', '77', '78', '79',
     '80', '81', '82', '83', '84', '85', '86', '87', '88', '89', '90', '91', '92', '93', '94', '95', '96', '97', '98', '99',
 }
-local names, more, changed, sum = {}, {}, 0, had
+local names, more, changed, sum, most = {}, {}, 0, had, 0
 for i = 1, 2 * n, 2 do
     local slot, value = new[i] + 1, new[i + 1]
-    for empty = slots + 1, slot do
-        part[empty] = 0
-        slots = empty
+    if slot > slots then
+        for empty = slots + 1, slot do
+            part[empty] = 0
+        end
+        slots = slot
     end
     local by = value - part[slot]
     if by > 0 then
@@ -62,24 +65,29 @@ for i = 1, 2 * n, 2 do
         more[changed] = by
         sum = sum + by
         part[slot] = value
-        while value >= 256 ^ width do
-            width = width + 1
+        if value > most then
+            most = value
         end
     end
+end
+while most >= 256 ^ width do
+    width = width + 1
 end
 if changed == 0 and written_by == owner then
     return had
 end
 
 if changed > 0 then
-    local sums = redis.call('HMGET', key, unpack(names))
+    local sums = call('HMGET', key, unpack(names))
     for i = 1, changed do
         local total = tonumber(sums[i] or 0)
         if not total then
             return redis.error_reply('ERR field ' .. names[i] .. ' of ' .. key .. ' holds no count')
         end
-        -- %.0f: a number of Lua is a double, and Redis' own text form of it, like Lua's, turns large ones into an exponent.
-        write[at + 1], write[at + 2] = names[i], string.format('%.0f', total + more[i])
+        -- A number of Lua is a double: Redis' own text form of it, like Lua's, turns large ones into an exponent, and %d takes
+        -- what fits a machine word of 32 bits everywhere. It is worth its line: a seventh of the whole call.
+        total = total + more[i]
+        write[at + 1], write[at + 2] = names[i], format(total < 2147483648 and '%d' or '%.0f', total)
         at = at + 2
     end
 end
@@ -88,10 +96,10 @@ write[at + 2] = struct.pack('<I1I4I7' .. string.rep('I' .. width, slots), width,
 if tonumber(ARGV[5]) > tonumber(head[2] or 0) then
     write[at + 3], write[at + 4] = 'until', ARGV[5]
 end
-local lives, wanted = head[2] and redis.call('TTL', key) or -2, tonumber(ARGV[6])
-redis.call('HSET', key, unpack(write))
+local lives, wanted = head[2] and call('TTL', key) or -2, tonumber(ARGV[6])
+call('HSET', key, unpack(write))
 -- Never shortened: another node may need it for longer. A minute's difference is not worth a write.
 if lives == -2 or (lives >= 0 and lives < wanted - 60) then
-    redis.call('EXPIRE', key, wanted)
+    call('EXPIRE', key, wanted)
 end
 return had

@@ -63,7 +63,7 @@ static bool find_left(struct flush *flush) {
             }
         }
     }
-    known_settle_left(&flush->known, flush->identity.lapsed);
+    known_settle_left(&flush->known, flush->config.store->ops->was_read_back(flush->config.store));
     return true;
 }
 
@@ -132,9 +132,6 @@ static bool is_renewed(const char *before, const char *now) {
 /* Somebody else has our name: see whether it lives. */
 static void wait_for_holder(struct flush *flush, const char *holder) {
     struct identity *identity = &flush->identity;
-    if (identity->held) {
-        identity->lapsed = clock_steady_us() - identity->renewed_us > STORE_LEASE_MS * US_PER_MS;
-    }
     identity->held = identity->read_back = false;
     flush_set_state(flush, FLUSH_LEASING);
     if (!*holder) {
@@ -316,5 +313,6 @@ bool identity_read_back(struct flush *flush) {
         return false;
     }
     flush->identity.read_back = flush->identity.read_back_before = true;
+    flush->identity.renewed_us = 0; /* the lease is to say at once what was read back */
     return true;
 }

@@ -60,8 +60,6 @@ struct identity {
     bool read_back;        /* under this name, since somebody else may have written there */
     bool read_back_before; /* once at least, in this process: things were sent since */
     int64_t renewed_us;    /* steady clock */
-    /* the lease that another has now had run out before, by our clock */
-    bool lapsed;
     /* since then it has been somebody else's, who has not renewed it; 0: it is not */
     int64_t waiting_us;
     char holder[STORE_HOLDER_MAX]; /* the lease as it reads since then */

@@ -290,13 +290,13 @@ void known_find_left(struct known *known, enum resolution r, int64_t chunk, cons
     }
 }
 
-void known_settle_left(struct known *known, bool lost_after) {
+void known_settle_left(struct known *known, bool was_read_back) {
     for (int r = 0; r < RESOLUTIONS; r++) {
         const struct known_ring *ring = &known->ring[r];
         for (int64_t i = 0; i < ring->places; i++) {
             struct known_chunk *place =
                 (struct known_chunk *)(ring->base + (size_t)i * ring->stride);
-            if (!place->found && !(lost_after && place->there)) {
+            if (!place->found && !(was_read_back && place->there)) {
                 memset(place->sent, 0, resolution_table[r].slots * sizeof place->sent[0]);
             }
             place->found = false;

@@ -108,8 +108,8 @@ int64_t known_run(const struct known *known, enum resolution r, int64_t place, i
 void known_find_left(struct known *known, enum resolution r, int64_t chunk, const uint64_t *ours);
 
 /* When all were found: of which chunks nothing was, nothing came with the name, unless it was
- * acknowledged once and the store may have lost it only after the name had passed on. */
-void known_settle_left(struct known *known, bool lost_after);
+ * acknowledged once and the other one has read back what the store lost only then. */
+void known_settle_left(struct known *known, bool was_read_back);
 
 /* This file turned out to be a copy: what was sent, and what was there when it was opened, is
  * reported by another. Takes the new name for good, and begins with nothing sent. False fills why,

@@ -259,6 +259,9 @@ static bool pass_resolution(struct flush *flush, enum resolution r, bool full) {
 }
 
 static void finish(struct flush *flush, bool complete) {
+    if (complete) { /* what is missing from now on is another loss */
+        flush->watch.told_generation = 0;
+    }
     pthread_mutex_lock(&flush->mutex);
     flush->status.passes++;
     flush->status.chunks_sent += flush->pass.sent;

@@ -13,7 +13,7 @@
 #include <stddef.h>
 
 #define STORE_WHY_MAX 256
-#define STORE_HOLDER_MAX 160
+#define STORE_HOLDER_MAX 256
 #define STORE_SEND_MAX 64 /* chunks in one call of send, and places in one of sums */
 #define STORE_LEASE_MS 10000
 #define STORE_SUM_UNKNOWN UINT64_MAX
@@ -106,6 +106,9 @@ struct store_ops {
      * when it is gone and claim->waiting. */
     enum store_lease (*lease)(struct store *store, const struct store_claim *claim,
                               char holder[STORE_HOLDER_MAX], char why[STORE_WHY_MAX]);
+    /* Has the other one, who had the lease when it was last asked for, read back parts that we
+     * wrote? */
+    bool (*was_read_back)(const struct store *store);
     /* Gives the lease back, if it is ours. */
     void (*release)(struct store *store, const char *owner);
     /* Changes the number of losses, unless it is another one than *losses already, so that all

@@ -272,7 +272,7 @@ static bool read_parts(struct store_redis *s, const struct store_place *places, 
 
 /* Where those of read_back go on to. */
 struct taker {
-    const struct store_redis *store;
+    struct store_redis *store;
     const struct store_place *places;
     void (*each)(void *cls, const struct store_part *part);
     void *cls;
@@ -283,6 +283,7 @@ static void give_part(void *cls, size_t i, const struct parts *parts) {
     if (!parts->there) {
         return;
     }
+    store_redis_note_read_back(taker->store, parts->part.owner);
     const bool ours_only = parts->part.owner == taker->store->owner_number;
     struct store_part given = {.place = taker->places[i],
                                .sum = parts->part.sum,
@@ -367,6 +368,7 @@ static const struct store_ops ops = {.connect = store_connect,
                                      .server = store_server,
                                      .lease = store_redis_lease,
                                      .release = store_redis_release,
+                                     .was_read_back = store_redis_was_read_back,
                                      .tell_loss = store_redis_tell_loss,
                                      .close_old = store_redis_close_old,
                                      .rename = store_rename,

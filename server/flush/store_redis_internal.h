@@ -21,6 +21,9 @@ struct store_redis {
     uint32_t owner_number;
     char owner[NUMBER_MAX]; /* the same as text */
     unsigned group;         /* of this node */
+    /* " <number>" of each other owner whose parts were read back, as far as there is room */
+    char read_back[5 * NUMBER_MAX];
+    bool was_read_back; /* the holder of the lease has read back parts of ours */
     int64_t ttl_s[RESOLUTIONS];
     int64_t timeout_ms;
     _Atomic int64_t until_ms; /* see end_by */
@@ -53,6 +56,10 @@ void store_redis_end_pipeline(struct store_redis *s);
 enum store_lease store_redis_lease(struct store *store, const struct store_claim *claim,
                                    char holder[STORE_HOLDER_MAX], char why[STORE_WHY_MAX]);
 void store_redis_release(struct store *store, const char *owner);
+bool store_redis_was_read_back(const struct store *store);
+
+/* A part that this owner wrote was read back: the lease is to say so. */
+void store_redis_note_read_back(struct store_redis *s, uint32_t owner);
 bool store_redis_tell_loss(struct store *store, uint64_t *losses, char why[STORE_WHY_MAX]);
 
 /* The number that a reply says, as an integer or as digits; `nothing` for nil. Frees the reply.

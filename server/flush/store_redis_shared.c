@@ -38,6 +38,31 @@ static redisReply *call_script(struct store_redis *s, const struct script *scrip
     return reply;
 }
 
+/* Is `word` one of those that stand in `list`, each behind a blank? */
+static bool lists(const char *list, const char *word) {
+    const size_t len = strlen(word);
+    for (const char *at = list; (at = strstr(at, word)) != NULL; at += len) {
+        if (at > list && at[-1] == ' ' && (at[len] == ' ' || at[len] == '\0')) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void store_redis_note_read_back(struct store_redis *s, uint32_t owner) {
+    char number[NUMBER_MAX];
+    const size_t len = strlen(s->read_back);
+    snprintf(number, sizeof number, "%" PRIu32, owner);
+    if (owner != s->owner_number && !lists(s->read_back, number) &&
+        len + NUMBER_MAX < sizeof s->read_back) {
+        snprintf(s->read_back + len, sizeof s->read_back - len, " %s", number);
+    }
+}
+
+bool store_redis_was_read_back(const struct store *store) {
+    return store_redis_of(store)->was_read_back;
+}
+
 enum store_lease store_redis_lease(struct store *store, const struct store_claim *claim,
                                    char holder[STORE_HOLDER_MAX], char why[STORE_WHY_MAX]) {
     struct store_redis *s = store_redis_of(store);
@@ -47,13 +72,14 @@ enum store_lease store_redis_lease(struct store *store, const struct store_claim
     redisReply *reply =
         call_script(s, &script_lease, key,
                     (const char *const[]){claim->owner, ms, claim->waiting ? "wait" : "take",
-                                          claim->dead, NULL},
+                                          claim->dead, s->read_back, NULL},
                     why);
     enum store_lease lease = STORE_LEASE_FAILED;
     if (reply && reply->type == REDIS_REPLY_INTEGER) {
         lease = reply->integer ? STORE_LEASE_KEPT : STORE_LEASE_TAKEN;
     } else if (reply && reply->type == REDIS_REPLY_STRING) {
         snprintf(holder, STORE_HOLDER_MAX, "%s", reply->str);
+        s->was_read_back = lists(reply->str, s->owner);
         lease = STORE_LEASE_HELD;
     } else if (reply) {
         snprintf(why, STORE_WHY_MAX, "%.60s: %.60s: an answer that is no lease",
@@ -70,7 +96,7 @@ void store_redis_release(struct store *store, const char *owner) {
     schema_lease_key(store_redis_of(store)->node, key);
     snprintf(ms, sizeof ms, "%d", STORE_LEASE_MS);
     redisReply *reply = call_script(store_redis_of(store), &script_lease, key,
-                                    (const char *const[]){owner, ms, "release", "", NULL}, why);
+                                    (const char *const[]){owner, ms, "release", "", "", NULL}, why);
     if (reply) {
         freeReplyObject(reply);
     }
