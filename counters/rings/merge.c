@@ -1,6 +1,6 @@
 /* Shards -> totals: what any thread may read while the owners write. */
 #include "counters/rings/shard.h"
-#include "counters/state_file.h"
+#include "counters/state/state_file.h"
 
 #include <sched.h>
 #include <string.h>
@@ -241,10 +241,6 @@ void counters_tally(const struct counters *counters, struct shard_tally *out) {
             out->refused[j] += one.refused[j];
         }
     }
-}
-
-const char *counters_node_id(const struct counters *counters) {
-    return atomic_load_explicit(&counters->node, memory_order_acquire); /* partner: use_name */
 }
 
 int64_t counters_horizon_us(const struct counters *counters) {

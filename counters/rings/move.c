@@ -11,7 +11,8 @@
  * In both cases nothing is taken away: the worker goes on in another shard, as if it were another
  * worker, and all are summed. It goes back to one that has room for the present; so a clock that is
  * ahead for a while costs one shard more. */
-#include "counters/state_file.h"
+#include "counters/state/map.h"
+#include "counters/state/state_file.h"
 
 #include <errno.h>
 
@@ -106,7 +107,7 @@ bool shard_move_owner(struct shard *holder) {
     }
     pthread_mutex_lock(&counters->mutex);
     struct shard *to = find(holder);
-    to = to ? to : counters_grow(counters);
+    to = to ? to : state_add_shard(counters);
     const int error = errno;
     if (to) {
         counters->held[holder->home - counters->shard] = false;

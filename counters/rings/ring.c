@@ -70,3 +70,23 @@ uint64_t ring_total(const struct ring *ring, int64_t number) {
     return atomic_load_explicit(&chunk->epoch, memory_order_relaxed) == (uint64_t)number ? total
                                                                                          : 0;
 }
+
+uint64_t ring_sum_counts(const struct ring *ring, const struct chunk *chunk) {
+    uint64_t sum = 0;
+    for (uint32_t i = 0; i < ring->slots; i++) {
+        sum += atomic_load_explicit(&chunk->count[i], memory_order_relaxed);
+    }
+    return sum;
+}
+
+struct ring_span ring_find_span(const struct ring *ring) {
+    struct ring_span span = {0, 0};
+    for (int64_t place = 0; place < ring->chunks; place++) {
+        const uint64_t epoch =
+            atomic_load_explicit(&ring_place(ring, place)->epoch, memory_order_relaxed);
+        span.newest = epoch > span.newest ? epoch : span.newest;
+        span.oldest =
+            epoch != EPOCH_NONE && (span.oldest == 0 || epoch < span.oldest) ? epoch : span.oldest;
+    }
+    return span;
+}

@@ -1,7 +1,7 @@
 /* The hot way: an event time in, three counters up. */
 #include "counters/rings/shard.h"
 
-#include "counters/state_file.h"
+#include "counters/state/state_file.h"
 
 #include <assert.h>
 #include <string.h>
@@ -54,6 +54,15 @@ int64_t shard_floor_us(const struct shard *shard) {
         floor_us = start_us > floor_us ? start_us : floor_us;
     }
     return floor_us;
+}
+
+struct chunk *shard_find_sum(const struct shard *shard, enum resolution r, int64_t number,
+                             counter **count) {
+    const enum resolution next = (enum resolution)(r + 1);
+    struct chunk *chunk = ring_place(&shard->ring[next], window_chunk(next, number));
+    *count = &chunk->count[window_slot(next, number)];
+    const uint64_t epoch = atomic_load_explicit(&chunk->epoch, memory_order_relaxed);
+    return epoch == (uint64_t)window_chunk(next, number) ? chunk : NULL;
 }
 
 /* Moving is tried again no sooner than this after it failed. */

@@ -65,6 +65,12 @@ struct shard {
 /* The oldest time that has a place in all three rings, given the newest chunks they hold. */
 int64_t shard_floor_us(const struct shard *shard);
 
+/* The window of the next resolution that chunk `number` of resolution r is the parts of: its count
+ * into *count. Returns the chunk it lives in, or NULL when that is not held any more. r <
+ * RESOLUTIONS - 1. */
+struct chunk *shard_find_sum(const struct shard *shard, enum resolution r, int64_t number,
+                             counter **count);
+
 /* Whether the span from lo_us on has places that nothing newer holds, and that have not lost their
  * parts: the 10 ms windows of a second that is still counted. Slow: it looks at all of the shard.
  */

@@ -6,7 +6,7 @@
  *
  * Before anything is sent, what the store has under this name is read back: the file may be older
  * than that. */
-#include "counters/reference.h"
+#include "counters/state/reference.h"
 #include "server/flush/internal.h"
 #include "server/process/clock.h"
 #include "server/process/log.h"

@@ -22,7 +22,7 @@ static int peer[PEERS_MAX];
 static int peers;
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-int no_sleep(const struct timespec *time, struct timespec *left);
+int __wrap_nanosleep(const struct timespec *time, struct timespec *left);
 
 static void check_at(bool holds, int line) {
     if (!holds) {
@@ -34,8 +34,8 @@ static void check_at(bool holds, int line) {
 
 /* ---- in place of the network ---- */
 
-/* nanosleep of the files under test: see CMakeLists.txt. */
-int no_sleep(const struct timespec *time, struct timespec *left) {
+/* In place of nanosleep: see CMakeLists.txt. */
+int __wrap_nanosleep(const struct timespec *time, struct timespec *left) {
     (void)time;
     (void)left;
     return 0;

@@ -3,7 +3,7 @@
  * taken. A reader must find of each second either nothing, when it is no longer held, or all that
  * was acknowledged before it looked and nothing that was begun after. Under the thread sanitizer
  * this also shows that no plain access races with another. */
-#include "counters/state_file.h"
+#include "counters/state/state_file.h"
 #include "tests/unit/check_main.h"
 #include "tests/unit/state_dir.h"
 

@@ -1,6 +1,6 @@
 /* What may stand in a state directory at start, and what is said to it: taken as it was, mended, or
  * refused with a sentence; never a crash, never a wrong number. */
-#include "counters/state_file.h"
+#include "counters/state/state_file.h"
 
 #include "tests/formats/state_v1.h"
 #include "tests/unit/check_main.h"

@@ -1,8 +1,8 @@
 /* What is noted beside the state file: written before the first event, kept until the store was
  * read back, each copy's own. */
-#include "counters/reference.h"
+#include "counters/state/reference.h"
 
-#include "counters/state_file.h"
+#include "counters/state/state_file.h"
 #include "tests/unit/check_main.h"
 #include "tests/unit/state_dir.h"
 
@@ -86,7 +86,9 @@ static struct asked ask(const struct counters *counters, enum reference which, i
                         enum reference_kin *kin) {
     struct asked asked = {.us = us};
     char why[COUNTERS_WHY_MAX] = "";
-    ck_assert_msg(counters_reference(counters, which, look, &asked, kin, why), "%s", why);
+    enum reference_kin ignored;
+    ck_assert_msg(counters_find_reference(counters, which, kin ? kin : &ignored, why), "%s", why);
+    ck_assert_msg(counters_read_reference(counters, which, look, &asked, why), "%s", why);
     return asked;
 }
 
@@ -343,9 +345,8 @@ static void become(struct counters *counters, const char *node, struct records *
 static void must_hold_records(const struct counters *counters, struct records *records) {
     char why[COUNTERS_WHY_MAX] = "";
     records->found = 0;
-    ck_assert_msg(
-        counters_reference(counters, REFERENCE_OTHERS, compare_record, records, NULL, why), "%s",
-        why);
+    ck_assert_msg(counters_read_reference(counters, REFERENCE_OTHERS, compare_record, records, why),
+                  "%s", why);
     ck_assert_uint_eq(records->found, records->n);
 }
 
@@ -474,7 +475,7 @@ START_TEST(damaged_others_are_told) {
     whole[n / 2] ^= 1;
     store(others_of("n1.0123abcd"), whole, n);
     struct asked asked = {0};
-    ck_assert(!counters_reference(counters, REFERENCE_OTHERS, look, &asked, NULL, why));
+    ck_assert(!counters_read_reference(counters, REFERENCE_OTHERS, look, &asked, why));
     ck_assert_msg(strstr(why, state_dir) && strstr(why, others_of("n1.0123abcd")) &&
                       strstr(why, "damaged"),
                   "%s", why);
