@@ -145,48 +145,71 @@ static bool is_whole(const struct counters *counters, unsigned shards, enum reso
     return !was_taken(counters, r, chunk);
 }
 
-/* Sums chunks [oldest, newest] of shards [0, shards) of the file; with `whole`, only what no shard
- * has begun to lose. */
-static void read_shards(const struct counters *counters, unsigned shards, enum resolution r,
-                        int64_t oldest, int64_t newest, bool whole, int64_t first, uint32_t n,
-                        uint64_t *out) {
+/* What a sum is made of: chunks [oldest, newest] of one resolution in shards [0, shards) of the
+ * file; with `whole`, only what no shard has begun to lose. */
+struct scope {
+    unsigned shards;
+    enum resolution r;
+    int64_t oldest, newest;
+    bool whole;
+};
+
+/* Sums n windows that all lie in one chunk, from `window` on, into out[0..n), which is 0. */
+static void read_chunk(const struct counters *counters, const struct scope *scope, int64_t window,
+                       uint32_t n, uint64_t *out) {
+    const int64_t chunk = window_chunk(scope->r, window);
+    if (chunk < scope->oldest || chunk > scope->newest) {
+        return;
+    }
+    for (unsigned i = 0; i < scope->shards; i++) {
+        if (!shard_is_empty(&counters->shard[i], scope->r)) {
+            ring_read(&counters->shard[i].ring[scope->r], chunk, window_slot(scope->r, window), n,
+                      out);
+        }
+    }
+    if (scope->whole && !is_whole(counters, scope->shards, scope->r, chunk)) {
+        memset(out, 0, n * sizeof *out);
+    }
+}
+
+/* Sums windows [first, first + n) into out[0..n). */
+static void read_windows(const struct counters *counters, const struct scope *scope, int64_t first,
+                         uint32_t n, uint64_t *out) {
+    const uint32_t slots = resolution_table[scope->r].slots;
     memset(out, 0, n * sizeof *out);
     for (uint32_t done = 0; done < n;) {
-        const int64_t window = first + done;
-        const int64_t chunk = window_chunk(r, window);
-        const uint32_t from = window_slot(r, window);
-        uint32_t here = resolution_table[r].slots - from;
-        here = here < n - done ? here : n - done;
-        const bool held = chunk >= oldest && chunk <= newest;
-        for (unsigned i = 0; held && i < shards; i++) {
-            if (!shard_is_empty(&counters->shard[i], r)) {
-                ring_read(&counters->shard[i].ring[r], chunk, from, here, out + done);
-            }
-        }
-        if (held && whole && !is_whole(counters, shards, r, chunk)) {
-            memset(out + done, 0, here * sizeof *out);
-        }
+        const uint32_t in_chunk = slots - window_slot(scope->r, first + done);
+        const uint32_t here = in_chunk < n - done ? in_chunk : n - done;
+        read_chunk(counters, scope, first + done, here, out + done);
         done += here;
     }
 }
 
 void counters_read(const struct counters *counters, enum resolution r, int64_t first, uint32_t n,
                    uint64_t *out) {
-    read_shards(counters, shards_of(counters), r, oldest_held(counters, r),
-                newest_of_all(counters, r), true, first, n, out);
+    const struct scope scope = {.shards = shards_of(counters),
+                                .r = r,
+                                .oldest = oldest_held(counters, r),
+                                .newest = newest_of_all(counters, r),
+                                .whole = true};
+    read_windows(counters, &scope, first, n, out);
 }
 
 void counters_read_rest(const struct counters *counters, enum resolution r, int64_t first,
                         uint32_t n, uint64_t *out) {
-    read_shards(counters, shards_of(counters), r, 0, newest_of_all(counters, r), false, first, n,
-                out);
+    const struct scope scope = {
+        .shards = shards_of(counters), .r = r, .newest = newest_of_all(counters, r)};
+    read_windows(counters, &scope, first, n, out);
 }
 
 void counters_read_back_shard(const struct counters *counters, enum resolution r, int64_t first,
                               uint32_t n, uint64_t *out) {
-    /* Shard 0 is the read-back shard. */
-    read_shards(counters, 1, r, oldest_held(counters, r), newest_of_all(counters, r), true, first,
-                n, out);
+    const struct scope scope = {.shards = 1, /* shard 0 is the read-back shard */
+                                .r = r,
+                                .oldest = oldest_held(counters, r),
+                                .newest = newest_of_all(counters, r),
+                                .whole = true};
+    read_windows(counters, &scope, first, n, out);
 }
 
 uint64_t counters_chunk_total_rest(const struct counters *counters, enum resolution r,

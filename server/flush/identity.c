@@ -216,7 +216,8 @@ static bool read_back_doubted(struct flush *flush, enum resolution r, char *why)
             continue;
         }
         known->there = 0; /* unless there is something */
-        if (!store->ops->read_back(store, r, known->chunk, 1, raise_to, flush, why)) {
+        if (!store->ops->read_back(store, (struct chunk_range){r, known->chunk, 1},
+                                   &(struct store_taker){raise_to, flush}, why)) {
             return false;
         }
         known->doubted = false;
@@ -242,8 +243,9 @@ bool identity_read_back(struct flush *flush) {
         return false;
     }
     for (int r = 0; r < RESOLUTIONS; r++) {
-        if (!store->ops->read_back(store, (enum resolution)r, first[r], n[r], raise_to, flush,
-                                   why) ||
+        if (!store->ops->read_back(
+                store, (struct chunk_range){(enum resolution)r, first[r], (uint32_t)n[r]},
+                &(struct store_taker){raise_to, flush}, why) ||
             !read_back_doubted(flush, (enum resolution)r, why)) {
             flush_error(flush, "cannot read back what the store has", why);
             return false;

@@ -81,7 +81,8 @@ static bool ready(struct source *base, char why[SOURCE_WHY_MAX]) {
     char sentence[LINK_WHY_MAX];
     bool ignored;
     return connected(source, why) && /* may we read at all? */
-           (reader_exists(source->link, RESOLUTION_1MIN, PROBE_CHUNK, 1, &ignored, sentence) ||
+           (reader_find_totals(source->link, (struct chunk_range){RESOLUTION_1MIN, PROBE_CHUNK, 1},
+                               &ignored, sentence) ||
             fail(source, without_probe(sentence), why));
 }
 
@@ -102,13 +103,12 @@ static void pass_on(void *cls, const char *sentence) {
 
 static bool audit_resolution(const struct audit *audit, enum resolution r, int64_t first,
                              int64_t end) {
-    uint64_t counts[AUDIT_CHUNKS * SLOTS_MAX];
-    bool there[AUDIT_CHUNKS];
     char sentence[LINK_WHY_MAX];
     for (int64_t chunk = first; chunk < end; chunk += AUDIT_CHUNKS) {
         const int64_t here = end - chunk < AUDIT_CHUNKS ? end - chunk : AUDIT_CHUNKS;
-        if (!audit_chunks(audit->source->link, r, chunk, (uint32_t)here, counts, there, pass_on,
-                          (void *)(uintptr_t)audit, sentence)) {
+        const struct chunk_range range = {r, chunk, (uint32_t)here};
+        if (!audit_check_chunks(audit->source->link, range, pass_on, (void *)(uintptr_t)audit,
+                                sentence)) {
             return fail(audit->source, sentence, audit->why);
         }
     }
@@ -136,7 +136,8 @@ static bool read_windows(void *cls, enum resolution r, int64_t first, uint32_t n
     uint64_t counts[QUERY_BLOCK + 2 * SLOTS_MAX]; /* a block may begin and end within a chunk */
     const int64_t low = window_chunk(r, first), high = window_chunk(r, first + n - 1);
     char sentence[LINK_WHY_MAX];
-    if (!reader_chunk_totals(source->link, r, low, (uint32_t)(high - low + 1), counts, sentence)) {
+    const struct chunk_range range = {r, low, (uint32_t)(high - low + 1)};
+    if (!reader_read_totals(source->link, range, counts, sentence)) {
         return fail(source, sentence, source->why);
     }
     memcpy(out, counts + window_slot(r, first), n * sizeof *out);
