@@ -1,4 +1,5 @@
 /* Rows from Redis: the totals that all nodes together have reported. */
+#include "counters/time/horizon.h"
 #include "redis/audit.h"
 #include "redis/link.h"
 #include "redis/reader.h"
@@ -11,13 +12,11 @@
 
 #define US_PER_HOUR (INT64_C(3600) * US_PER_S)
 #define US_PER_DAY (24 * US_PER_HOUR)
-#define FUTURE_MAX_US US_PER_HOUR /* no node accepts events further ahead */
-/* nor older ones: a key lives so much longer than its time to live */
-#define HORIZON_MAX_US US_PER_DAY
 #define CHUNKS_MAX 1000000          /* how far back --from may make us look */
 #define SETTLE_US (250 * US_PER_MS) /* a flush interval and what the flush takes */
 
-/* The default times to live of the totals. Where they are longer, --from reaches what is older. */
+/* The default times to live of the totals; a key lives longer by the horizon at the most. Where
+ * they are longer, --from reaches what is older. */
 static const int64_t kept_us[RESOLUTIONS] = {[RESOLUTION_10MS] = 2 * US_PER_HOUR,
                                              [RESOLUTION_1S] = 7 * US_PER_DAY,
                                              [RESOLUTION_1MIN] = 400 * US_PER_DAY};
