@@ -17,7 +17,6 @@ size_t shard_bytes(const int64_t chunks[RESOLUTIONS]) {
 }
 
 static void forget_places(struct shard *shard) {
-    shard->hot.width_us = 0; /* points into one of them */
     for (int i = 0; i < SECOND_PLACES; i++) {
         shard->place[i].second = -1;
     }
@@ -85,7 +84,6 @@ static bool set_span(struct shard *shard, int64_t now_us) {
     const int64_t lo_us = now_us - counters_horizon_us(shard->counters);
     const int64_t first_us = chunk_start_us(RESOLUTION_1MIN, EPOCH_NONE + 1);
     const int64_t floor_us = shard_floor_us(shard);
-    shard->hot.width_us = 0;
     shard->lo_us = lo_us > floor_us ? lo_us : floor_us;
     shard->hi_us = now_us + counters_future_us(shard->counters);
     /* before anything is counted there */
@@ -177,7 +175,6 @@ static bool find_second(struct shard *shard, int64_t second, struct second_place
     if (recycled) {
         forget_places(shard); /* one of them may point into the chunk that was taken */
     }
-    shard->hot.width_us = 0; /* it may stand on this place */
     *place = (struct second_place){
         .second = second,
         .ten_ms = chunk[RESOLUTION_10MS],
@@ -189,30 +186,23 @@ static bool find_second(struct shard *shard, int64_t second, struct second_place
     return true;
 }
 
-/* Three counts up, finest to coarsest, in each chunk the count before the total. A processor
+/* Counts `by` events of one 10 ms window: the note of what is being added, which recovery relies
+ * on, then three counts, finest to coarsest, in each chunk the count before the total. A processor
  * retires stores in program order, so a killed thread has done a prefix of these; the signal fences
  * keep the compiler to the order and cost nothing. */
-static inline void add_noted(const struct second_place *place, counter *count, uint64_t by) {
+static inline void add_at(struct shard *shard, const struct second_place *place, int64_t t_us,
+                          uint64_t by) {
+    counter *count =
+        &place->ten_ms->count[(uint32_t)(t_us - place->second * US_PER_S) / SLOT_10MS_US];
+    atomic_signal_fence(memory_order_seq_cst); /* the last event is whole before the note changes */
+    atomic_store_explicit(&shard->page->adding_us, (uint64_t)t_us, memory_order_relaxed);
+    atomic_store_explicit(&shard->page->adding_by, by, memory_order_relaxed);
     atomic_signal_fence(memory_order_seq_cst);
     chunk_add_owner(place->ten_ms, count, by);
     atomic_signal_fence(memory_order_seq_cst);
     chunk_add_owner(place->s, place->s_count, by);
     atomic_signal_fence(memory_order_seq_cst);
     chunk_add_owner(place->min, place->min_count, by);
-}
-
-/* Counts `by` events of one 10 ms window. The note of what is being added comes first: recovery
- * relies on it. */
-static inline counter *add_at(struct shard *shard, const struct second_place *place, int64_t t_us,
-                              uint64_t by) {
-    counter *count =
-        &place->ten_ms->count[(uint32_t)(t_us - place->second * US_PER_S) / SLOT_10MS_US];
-    shard->hot.width_us = 0;
-    atomic_signal_fence(memory_order_seq_cst); /* the last event is whole before the note changes */
-    atomic_store_explicit(&shard->page->adding_us, (uint64_t)t_us, memory_order_relaxed);
-    atomic_store_explicit(&shard->page->adding_by, by, memory_order_relaxed);
-    add_noted(place, count, by);
-    return count;
 }
 
 /* Where the 10 ms window of an event inside the span begins and ends (both inclusive), as far as it
@@ -228,8 +218,8 @@ static inline void window_bounds(const struct shard *shard, const struct second_
 }
 
 /* Where an event inside the span is counted; NULL when it is outside, and *verdict says why. */
-static inline struct second_place *place_of(struct shard *shard, int64_t t_us,
-                                            enum shard_verdict *verdict) {
+static inline struct second_place *find_place(struct shard *shard, int64_t t_us,
+                                              enum shard_verdict *verdict) {
     *verdict = t_us < shard->lo_us ? SHARD_TOO_LATE : SHARD_TOO_FAR_AHEAD;
     if (t_us < shard->lo_us || t_us > shard->hi_us) {
         return NULL;
@@ -245,19 +235,10 @@ static inline struct second_place *place_of(struct shard *shard, int64_t t_us,
 }
 
 enum shard_verdict shard_add_owner(struct shard *shard, int64_t event_us) {
-    struct hot_window *hot = &shard->hot;
-    if ((uint64_t)event_us - (uint64_t)hot->from_us < hot->width_us) {
-        add_noted(hot->place, hot->count, 1);
-        return SHARD_COUNTED;
-    }
     enum shard_verdict verdict;
-    struct second_place *place = place_of(shard, event_us, &verdict);
+    const struct second_place *place = find_place(shard, event_us, &verdict);
     if (place) {
-        int64_t to_us;
-        hot->count = add_at(shard, place, event_us, 1);
-        hot->place = place;
-        window_bounds(shard, place, event_us, &hot->from_us, &to_us);
-        hot->width_us = (uint64_t)(to_us - hot->from_us) + 1;
+        add_at(shard, place, event_us, 1);
     }
     return verdict;
 }
@@ -284,7 +265,7 @@ size_t shard_add_batch_owner(struct shard *shard, const int64_t *us, size_t n,
                              enum shard_verdict *verdict) {
     *verdict = SHARD_COUNTED;
     for (size_t i = 0; i < n;) {
-        struct second_place *place = place_of(shard, us[i], verdict);
+        struct second_place *place = find_place(shard, us[i], verdict);
         if (!place) {
             return i;
         }
@@ -329,7 +310,6 @@ void shard_raise_owner(struct shard *shard, enum resolution r, int64_t window, u
     if (!chunk) {
         return;
     }
-    shard->hot.width_us = 0; /* the note names something else now */
     atomic_store_explicit(&shard->page->adding_us, (uint64_t)window_start_us(r, window),
                           memory_order_relaxed);
     atomic_store_explicit(&shard->page->adding_by, by, memory_order_relaxed);

@@ -31,16 +31,6 @@ struct second_place {
     counter *min_count;
 };
 
-/* The 10 ms window that the last single event was counted in, as far as it lies in the accepted
- * span: the file's note already names it, so another event there is counted at once. width_us 0:
- * none. */
-struct hot_window {
-    int64_t from_us;
-    uint64_t width_us;
-    const struct second_place *place;
-    counter *count;
-};
-
 /* a power of two: events scattered over a minute find their second in one look */
 #define SECOND_PLACES 64
 
@@ -58,7 +48,6 @@ struct shard {
     int64_t protect_until_us; /* and until when it keeps its places */
     bool looked;              /* whether the shard it began with has room */
     int64_t stuck_us;         /* when there was last no shard to move to; 0: never */
-    struct hot_window hot;
     struct second_place place[SECOND_PLACES];
 };
 
