@@ -104,7 +104,7 @@ bool link_connect(struct link *link, char *why) {
 }
 
 /* Writes why from what hiredis says, closes, and returns false. */
-static bool lose(struct link *link, char *why) {
+static bool drop_connection(struct link *link, char *why) {
     wire_explain(link->wire, link->url.address, why);
     link_close(link);
     return false;
@@ -126,7 +126,7 @@ bool link_append(struct link *link, const struct redis_command *command, char *w
     }
     if (redisAppendCommandArgv(link->wire, command->argc, command->argv, command->lens) !=
         REDIS_OK) {
-        return lose(link, why);
+        return drop_connection(link, why);
     }
     link->pending++;
     return true;
@@ -143,7 +143,7 @@ redisReply *link_reply(struct link *link, char *why) {
     assert(link->pending > 0);
     redisReply *reply = wire_reply(&link->config, link->wire);
     if (!reply) {
-        lose(link, why);
+        drop_connection(link, why);
         return NULL;
     }
     link->pending--;

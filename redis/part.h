@@ -2,8 +2,8 @@
  * merge.lua brings: bytes that C and Lua both read and write in one go. Numbers are little-endian.
  * Pure, any thread.
  *
- *   part      W (1 byte)  owner (4)  sum of all values (7)  value of slot 0 (W)  value of slot 1
- * (W)  ... windows   W (1 byte)  slot (1) value (W)  slot (1) value (W)  ...
+ *   part      W (1 byte)  owner (4)  sum of all values (7)  value of slot 0 (W)  of slot 1 (W)  ...
+ *   windows   W (1 byte)  slot (1) value (W)  slot (1) value (W)  ...
  *
  * W is 1 to 7, what the largest value needs. Slots behind the last value are 0. `owner` is a number
  * made of the owner of the node's lease: who wrote the part last. */

@@ -53,8 +53,8 @@ static bool append_question(struct link *link, const struct question *question, 
 }
 
 /* Asks of a range of at most LINK_PIPELINE_MAX chunks, and has the replies taken. */
-static bool ask(struct link *link, const struct question *question, struct chunk_range range,
-                char *why) {
+static bool ask_chunks(struct link *link, const struct question *question, struct chunk_range range,
+                       char *why) {
     char later[LINK_WHY_MAX] = ""; /* the first failure is the one to tell */
     for (uint32_t i = 0; i < range.n; i++) {
         if ((!question->wanted || question->wanted[i]) &&
@@ -142,7 +142,8 @@ bool reader_read_totals(struct link *link, struct chunk_range range, uint64_t *c
             bool there[LINK_PIPELINE_MAX] = {false};
             const struct question existence = {"EXISTS", 0, group, NULL, note_existence, there};
             const struct question question = {"HMGET", slots, group, there, add_total, &totals};
-            if (!ask(link, &existence, here, why) || !ask(link, &question, here, why)) {
+            if (!ask_chunks(link, &existence, here, why) ||
+                !ask_chunks(link, &question, here, why)) {
                 return false;
             }
         }
@@ -157,7 +158,7 @@ bool reader_find_totals(struct link *link, struct chunk_range range, bool *there
         const struct chunk_range here = cut_range(range, done);
         struct question question = {"EXISTS", 0, 0, NULL, note_existence, there + done};
         for (; question.group < link_groups(link); question.group++) {
-            if (!ask(link, &question, here, why)) {
+            if (!ask_chunks(link, &question, here, why)) {
                 return false;
             }
         }

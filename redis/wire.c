@@ -38,7 +38,7 @@ void wire_explain(const redisContext *wire, const char *address, char *why) {
 
 #define SLICE_MS 100 /* how soon a wait hears that another thread has shortened it */
 
-static int64_t end_of_wait(const struct wire_config *config, int64_t end_ms) {
+static int64_t find_end_of_wait(const struct wire_config *config, int64_t end_ms) {
     const int64_t until_ms = config->until_ms
                                  ? atomic_load_explicit(config->until_ms, memory_order_relaxed)
                                  : WIRE_NO_END;
@@ -51,7 +51,7 @@ static bool wait_for(const struct wire_config *config, redisContext *wire, short
                      int64_t end_ms) {
     struct pollfd poll_for = {.fd = wire->fd, .events = events};
     for (;;) {
-        const int64_t left_ms = end_of_wait(config, end_ms) - wire_now_ms();
+        const int64_t left_ms = find_end_of_wait(config, end_ms) - wire_now_ms();
         const int ready = poll(&poll_for, 1,
                                left_ms <= 0         ? 0
                                : left_ms < SLICE_MS ? (int)left_ms
@@ -187,10 +187,10 @@ static void bound_arrays(redisContext *wire) {
 }
 #endif
 
-static redisContext *reach(const struct wire_config *config, const struct redis_host *host,
-                           const char *address, char *why) {
+static redisContext *connect_host(const struct wire_config *config, const struct redis_host *host,
+                                  const char *address, char *why) {
     const int64_t now_ms = wire_now_ms(),
-                  left_ms = end_of_wait(config, now_ms + config->timeout_ms) - now_ms;
+                  left_ms = find_end_of_wait(config, now_ms + config->timeout_ms) - now_ms;
     const int64_t most_ms = left_ms > 0 ? left_ms : 1;
     const struct timeval timeout = {.tv_sec = most_ms / 1000, .tv_usec = most_ms % 1000 * 1000};
     redisContext *wire = host ? redisConnectWithTimeout(host->name, host->port, timeout)
@@ -213,7 +213,7 @@ redisContext *wire_open_bare(const struct wire_config *config, const struct redi
                              char *why) {
     char address[REDIS_ADDRESS_MAX];
     redis_host_render(host, address);
-    return reach(config, host, address, why);
+    return connect_host(config, host, address, why);
 }
 
 redisContext *wire_open(const struct wire_config *config, const struct redis_host *host,
@@ -225,7 +225,7 @@ redisContext *wire_open(const struct wire_config *config, const struct redis_hos
     } else {
         snprintf(address, sizeof address, "%s", config->url->path);
     }
-    redisContext *wire = reach(config, host, address, why);
+    redisContext *wire = connect_host(config, host, address, why);
     const struct wire_peer peer = {config, wire, address};
     if (wire && (!log_in(&peer, &no, why) || !select_database(&peer, &no, why) ||
                  !check_peer(&peer, &no, why))) {

@@ -7,14 +7,14 @@
 
 #define TALLY_TURNS_MAX 1000000
 
-static unsigned shards_of(const struct counters *counters) {
+static unsigned load_shards(const struct counters *counters) {
     return atomic_load_explicit(&counters->shards, memory_order_acquire);
 }
 
 /* The newest chunk of any shard, 0 when there is none. */
-static int64_t newest_of_all(const struct counters *counters, enum resolution r) {
+static int64_t find_newest(const struct counters *counters, enum resolution r) {
     uint64_t newest = 0;
-    for (unsigned i = 0; i < shards_of(counters); i++) {
+    for (unsigned i = 0; i < load_shards(counters); i++) {
         const uint64_t n =
             atomic_load_explicit(&counters->shard[i].page->newest[r], memory_order_acquire);
         newest = n > newest ? n : newest;
@@ -31,7 +31,7 @@ void counters_set_now(struct counters *counters, int64_t now_us) {
 }
 
 /* The end of what any worker accepts now: a clock is set back when all of them have seen it. */
-static int64_t present(const struct counters *counters) {
+static int64_t find_present_end(const struct counters *counters) {
     int64_t present_us = 0;
     for (unsigned i = 0; i < counters->workers; i++) {
         const int64_t us =
@@ -46,9 +46,9 @@ static int64_t present(const struct counters *counters) {
 
 /* The same of what is not ahead: while something is, any chunk up to the end of the present may
  * hold counts. */
-static int64_t newest_present(const struct counters *counters, enum resolution r) {
-    const int64_t newest = newest_of_all(counters, r);
-    const int64_t present_us = present(counters);
+static int64_t find_newest_present(const struct counters *counters, enum resolution r) {
+    const int64_t newest = find_newest(counters, r);
+    const int64_t present_us = find_present_end(counters);
     const int64_t last =
         present_us == INT64_MAX ? newest : (present_us + PRESENT_SLACK_US) / chunk_width_us(r);
     return newest < last ? newest : last;
@@ -56,17 +56,17 @@ static int64_t newest_present(const struct counters *counters, enum resolution r
 
 /* Older than this, some shard may have recycled what another still has: a sum would be a part only.
  */
-static int64_t oldest_held(const struct counters *counters, enum resolution r) {
+static int64_t find_oldest_held(const struct counters *counters, enum resolution r) {
     const int64_t oldest =
-        newest_present(counters, r) - counters->shard[0].ring[r].chunks + RING_MARGIN;
+        find_newest_present(counters, r) - counters->shard[0].ring[r].chunks + RING_MARGIN;
     return oldest > 0 ? oldest : 0;
 }
 
 bool counters_span(const struct counters *counters, enum resolution r, int64_t *oldest_chunk,
                    int64_t *newest_chunk) {
-    const int64_t newest = newest_present(counters, r);
+    const int64_t newest = find_newest_present(counters, r);
     uint64_t oldest = UINT64_MAX;
-    for (unsigned i = 0; i < shards_of(counters); i++) {
+    for (unsigned i = 0; i < load_shards(counters); i++) {
         const uint64_t n =
             atomic_load_explicit(&counters->shard[i].page->oldest[r], memory_order_acquire);
         oldest = n != 0 && n < oldest ? n : oldest;
@@ -74,7 +74,7 @@ bool counters_span(const struct counters *counters, enum resolution r, int64_t *
     if (newest == 0 || oldest == UINT64_MAX) {
         return false;
     }
-    const int64_t held = oldest_held(counters, r);
+    const int64_t held = find_oldest_held(counters, r);
     *oldest_chunk = held > (int64_t)oldest ? held : (int64_t)oldest;
     *newest_chunk = newest;
     return true;
@@ -85,7 +85,7 @@ bool counters_span_ahead(const struct counters *counters, enum resolution r, int
     if (!counters_span(counters, r, oldest_chunk, newest_chunk)) {
         return false;
     }
-    const int64_t newest = newest_of_all(counters, r);
+    const int64_t newest = find_newest(counters, r);
     const int64_t day = AHEAD_SHOWN_US / chunk_width_us(r),
                   chunks = counters->shard[0].ring[r].chunks;
     const int64_t most = *newest_chunk + (day > chunks ? day : chunks);
@@ -95,13 +95,13 @@ bool counters_span_ahead(const struct counters *counters, enum resolution r, int
 
 int64_t counters_ahead_us(const struct counters *counters) {
     const int64_t newest_us =
-        chunk_start_us(RESOLUTION_10MS, newest_of_all(counters, RESOLUTION_10MS));
-    const int64_t present_us = present(counters);
+        chunk_start_us(RESOLUTION_10MS, find_newest(counters, RESOLUTION_10MS));
+    const int64_t present_us = find_present_end(counters);
     return newest_us > present_us ? newest_us - present_us : 0;
 }
 
 int64_t counters_oldest_kept(const struct counters *counters, enum resolution r) {
-    return oldest_held(counters, r);
+    return find_oldest_held(counters, r);
 }
 
 static bool shard_is_empty(const struct shard *shard, enum resolution r) {
@@ -113,7 +113,7 @@ static bool shard_is_empty(const struct shard *shard, enum resolution r) {
  * when looked at again was whole. */
 static bool was_taken(const struct counters *counters, enum resolution r, int64_t chunk) {
     atomic_thread_fence(memory_order_acquire); /* partner: the release in ring_claim_owner */
-    return chunk < oldest_held(counters, r);
+    return chunk < find_oldest_held(counters, r);
 }
 
 /* Whether a shard has lost its part of a chunk to one of a clock that was ahead: it still knows the
@@ -187,10 +187,10 @@ static void read_windows(const struct counters *counters, const struct scope *sc
 
 void counters_read(const struct counters *counters, enum resolution r, int64_t first, uint32_t n,
                    uint64_t *out) {
-    const struct scope scope = {.shards = shards_of(counters),
+    const struct scope scope = {.shards = load_shards(counters),
                                 .r = r,
-                                .oldest = oldest_held(counters, r),
-                                .newest = newest_of_all(counters, r),
+                                .oldest = find_oldest_held(counters, r),
+                                .newest = find_newest(counters, r),
                                 .whole = true};
     read_windows(counters, &scope, first, n, out);
 }
@@ -198,7 +198,7 @@ void counters_read(const struct counters *counters, enum resolution r, int64_t f
 void counters_read_rest(const struct counters *counters, enum resolution r, int64_t first,
                         uint32_t n, uint64_t *out) {
     const struct scope scope = {
-        .shards = shards_of(counters), .r = r, .newest = newest_of_all(counters, r)};
+        .shards = load_shards(counters), .r = r, .newest = find_newest(counters, r)};
     read_windows(counters, &scope, first, n, out);
 }
 
@@ -206,8 +206,8 @@ void counters_read_back_shard(const struct counters *counters, enum resolution r
                               uint32_t n, uint64_t *out) {
     const struct scope scope = {.shards = 1, /* shard 0 is the read-back shard */
                                 .r = r,
-                                .oldest = oldest_held(counters, r),
-                                .newest = newest_of_all(counters, r),
+                                .oldest = find_oldest_held(counters, r),
+                                .newest = find_newest(counters, r),
                                 .whole = true};
     read_windows(counters, &scope, first, n, out);
 }
@@ -215,7 +215,7 @@ void counters_read_back_shard(const struct counters *counters, enum resolution r
 uint64_t counters_chunk_total_rest(const struct counters *counters, enum resolution r,
                                    int64_t chunk) {
     uint64_t total = 0;
-    for (unsigned i = 0; i < shards_of(counters); i++) {
+    for (unsigned i = 0; i < load_shards(counters); i++) {
         if (!shard_is_empty(&counters->shard[i], r)) {
             total += ring_total(&counters->shard[i].ring[r], chunk);
         }
@@ -225,7 +225,7 @@ uint64_t counters_chunk_total_rest(const struct counters *counters, enum resolut
 
 uint64_t counters_chunk_total(const struct counters *counters, enum resolution r, int64_t chunk) {
     const uint64_t total = counters_chunk_total_rest(counters, r, chunk);
-    return is_whole(counters, shards_of(counters), r, chunk) ? total : 0;
+    return is_whole(counters, load_shards(counters), r, chunk) ? total : 0;
 }
 
 /* One shard's statistics as they stood between two changes. The owner is inside a change for a few
@@ -255,7 +255,7 @@ void counters_tally_shard(const struct counters *counters, unsigned index,
 
 void counters_tally(const struct counters *counters, struct shard_tally *out) {
     *out = (struct shard_tally){0};
-    for (unsigned i = 0; i < shards_of(counters); i++) {
+    for (unsigned i = 0; i < load_shards(counters); i++) {
         struct shard_tally one;
         counters_tally_shard(counters, i, &one);
         out->received += one.received;
@@ -275,5 +275,5 @@ int64_t counters_future_us(const struct counters *counters) {
 }
 
 unsigned counters_shards(const struct counters *counters) {
-    return shards_of(counters);
+    return load_shards(counters);
 }

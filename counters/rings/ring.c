@@ -27,7 +27,7 @@ struct chunk *ring_claim_owner(const struct ring *ring, int64_t number, bool *re
         return NULL;
     }
     /* Release: who finds the place empty also finds the newest chunk that was announced before
-     * (shard.c, claim). */
+     * (shard.c, claim_chunk). */
     atomic_store_explicit(&chunk->epoch, EPOCH_NONE, memory_order_release);
     /* Partner: the acquire fence in ring_read. A reader that saw one of the zeroes below sees
      * EPOCH_NONE or the new epoch when it looks again, and throws what it read away. */

@@ -67,7 +67,7 @@ struct chunk *shard_find_sum(const struct shard *shard, enum resolution r, int64
 /* Moving is tried again no sooner than this after it failed. */
 #define STUCK_US US_PER_S
 
-static enum shard_move move(struct shard *shard, int64_t now_us) {
+static enum shard_move try_move(struct shard *shard, int64_t now_us) {
     if (shard->stuck_us && now_us >= shard->stuck_us && now_us < shard->stuck_us + STUCK_US) {
         return SHARD_STUCK;
     }
@@ -100,7 +100,7 @@ enum shard_move shard_set_now_owner(struct shard *shard, int64_t now_us) {
     if (__builtin_expect(fits, 1)) {
         return SHARD_STAYED;
     }
-    const enum shard_move moved = move(shard, now_us);
+    const enum shard_move moved = try_move(shard, now_us);
     if (moved == SHARD_MOVED) {
         set_span(shard, now_us);
     }
@@ -117,7 +117,7 @@ enum shard_move shard_step_ahead_owner(struct shard *shard, int64_t from_us, int
     shard->protect_to_us = first || to_us > shard->protect_to_us ? to_us : shard->protect_to_us;
     shard->protect_until_us = now_us + horizon_us;
     set_span(shard, now_us);
-    const enum shard_move moved = move(shard, now_us);
+    const enum shard_move moved = try_move(shard, now_us);
     set_span(shard, now_us);
     return moved;
 }
@@ -125,7 +125,8 @@ enum shard_move shard_step_ahead_owner(struct shard *shard, int64_t from_us, int
 /* The newest chunk is announced before its place is taken from an older one: readers look at it
  * again after they have read, and so never believe a sum of which one shard's part was being taken
  * away (merge.c, was_taken). */
-static struct chunk *claim(struct shard *shard, enum resolution r, int64_t number, bool *recycled) {
+static struct chunk *claim_chunk(struct shard *shard, enum resolution r, int64_t number,
+                                 bool *recycled) {
     counter *newest = &shard->page->newest[r];
     if ((uint64_t)number > atomic_load_explicit(newest, memory_order_relaxed)) {
         atomic_store_explicit(newest, (uint64_t)number, memory_order_release);
@@ -170,7 +171,7 @@ static bool find_second(struct shard *shard, int64_t second, struct second_place
     bool recycled = false;
     struct chunk *chunk[RESOLUTIONS];
     for (int r = 0; r < RESOLUTIONS; r++) {
-        chunk[r] = claim(shard, (enum resolution)r, number[r], &recycled);
+        chunk[r] = claim_chunk(shard, (enum resolution)r, number[r], &recycled);
     }
     if (recycled) {
         forget_places(shard); /* one of them may point into the chunk that was taken */
@@ -190,8 +191,8 @@ static bool find_second(struct shard *shard, int64_t second, struct second_place
  * on, then three counts, finest to coarsest, in each chunk the count before the total. A processor
  * retires stores in program order, so a killed thread has done a prefix of these; the signal fences
  * keep the compiler to the order and cost nothing. */
-static inline void add_at(struct shard *shard, const struct second_place *place, int64_t t_us,
-                          uint64_t by) {
+static inline void add_events(struct shard *shard, const struct second_place *place, int64_t t_us,
+                              uint64_t by) {
     counter *count =
         &place->ten_ms->count[(uint32_t)(t_us - place->second * US_PER_S) / SLOT_10MS_US];
     atomic_signal_fence(memory_order_seq_cst); /* the last event is whole before the note changes */
@@ -207,8 +208,8 @@ static inline void add_at(struct shard *shard, const struct second_place *place,
 
 /* Where the 10 ms window of an event inside the span begins and ends (both inclusive), as far as it
  * is in the span. */
-static inline void window_bounds(const struct shard *shard, const struct second_place *place,
-                                 int64_t t_us, int64_t *from_us, int64_t *to_us) {
+static inline void find_window_bounds(const struct shard *shard, const struct second_place *place,
+                                      int64_t t_us, int64_t *from_us, int64_t *to_us) {
     const int64_t second_us = place->second * US_PER_S;
     const int64_t window_us =
         second_us + (uint32_t)(t_us - second_us) / SLOT_10MS_US * SLOT_10MS_US;
@@ -238,20 +239,20 @@ enum shard_verdict shard_add_owner(struct shard *shard, int64_t event_us) {
     enum shard_verdict verdict;
     const struct second_place *place = find_place(shard, event_us, &verdict);
     if (place) {
-        add_at(shard, place, event_us, 1);
+        add_events(shard, place, event_us, 1);
     }
     return verdict;
 }
 
 /* How many of us[0..n) from the first on lie in the first's 10 ms window, inside the span (at least
  * 1). */
-static inline size_t run_length(const struct shard *shard, const struct second_place *place,
-                                const int64_t *us, size_t n) {
+static inline size_t count_run(const struct shard *shard, const struct second_place *place,
+                               const int64_t *us, size_t n) {
     if (n == 1 || (uint64_t)us[1] - (uint64_t)us[0] + SLOT_10MS_US > 2 * SLOT_10MS_US) {
         return 1; /* too far apart: scattered events cost no more than this look */
     }
     int64_t from_us, to_us;
-    window_bounds(shard, place, us[0], &from_us, &to_us);
+    find_window_bounds(shard, place, us[0], &from_us, &to_us);
     const uint64_t width_us = (uint64_t)(to_us - from_us);
     size_t run = 1;
     /* one comparison for both ends */
@@ -269,8 +270,8 @@ size_t shard_add_batch_owner(struct shard *shard, const int64_t *us, size_t n,
         if (!place) {
             return i;
         }
-        const size_t run = run_length(shard, place, us + i, n - i);
-        add_at(shard, place, us[i], run);
+        const size_t run = count_run(shard, place, us + i, n - i);
+        add_events(shard, place, us[i], run);
         i += run;
     }
     return n;
@@ -295,7 +296,7 @@ void shard_add_arrival_owner(struct shard *shard, int64_t arrival_us) {
         found = place->second == second || find_second(shard, second, place);
     }
     assert(found && "the ring cannot be without any second");
-    add_at(shard, place, t_us, 1);
+    add_events(shard, place, t_us, 1);
 }
 
 void shard_raise_owner(struct shard *shard, enum resolution r, int64_t window, uint64_t by) {
@@ -303,7 +304,7 @@ void shard_raise_owner(struct shard *shard, enum resolution r, int64_t window, u
         return; /* a chunk that has an epoch holds events */
     }
     bool recycled = false;
-    struct chunk *chunk = claim(shard, r, window_chunk(r, window), &recycled);
+    struct chunk *chunk = claim_chunk(shard, r, window_chunk(r, window), &recycled);
     if (recycled) {
         forget_places(shard);
     }

@@ -43,7 +43,7 @@ void state_read_boot_id(char boot[BOOT_ID_MAX]) {
     }
 }
 
-static int64_t whole_seconds(int64_t us) {
+static int64_t round_up_to_seconds(int64_t us) {
     return (us + US_PER_S - 1) / US_PER_S;
 }
 
@@ -151,12 +151,12 @@ bool state_check_header(const struct counters *counters, const struct counters_c
                             "%lld/%lld/%lld), now asked for --horizon %llds "
                             "--future %llds (chunks %lld/%lld/%lld); use the old settings or "
                             "another --state directory",
-                            counters->path, (long long)whole_seconds(header->horizon_us),
-                            (long long)whole_seconds(header->future_us),
+                            counters->path, (long long)round_up_to_seconds(header->horizon_us),
+                            (long long)round_up_to_seconds(header->future_us),
                             (long long)header->chunks[0], (long long)header->chunks[1],
                             (long long)header->chunks[2],
-                            (long long)whole_seconds(config->horizon_us),
-                            (long long)whole_seconds(config->future_us), (long long)chunks[0],
+                            (long long)round_up_to_seconds(config->horizon_us),
+                            (long long)round_up_to_seconds(config->future_us), (long long)chunks[0],
                             (long long)chunks[1], (long long)chunks[2]);
     }
     if (config->node_id && !state_names_node(header->node, config->node_id)) {

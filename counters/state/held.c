@@ -12,14 +12,14 @@ void held_read_chunk(const struct counters *counters, enum resolution r, int64_t
     }
 }
 
-static int64_t epoch_at(const struct ring *ring, int64_t place) {
+static int64_t read_epoch(const struct ring *ring, int64_t place) {
     return (int64_t)atomic_load_explicit(&ring_place(ring, place)->epoch, memory_order_relaxed);
 }
 
 /* Has a shard before this one the same chunk? Then it was there already. */
 static bool is_repeated(const struct held_walk *walk, int64_t chunk) {
     for (unsigned i = 0; i < walk->shard; i++) {
-        if (epoch_at(&walk->counters->shard[i + 1].ring[walk->r], chunk) == chunk) {
+        if (read_epoch(&walk->counters->shard[i + 1].ring[walk->r], chunk) == chunk) {
             return true;
         }
     }
@@ -32,7 +32,7 @@ bool held_next(void *cls, enum resolution *r, int64_t *chunk, uint64_t *count) {
         for (; walk->shard + 1 < walk->counters->shards; walk->shard++, walk->place = 0) {
             const struct ring *ring = &walk->counters->shard[walk->shard + 1].ring[walk->r];
             while (walk->place < ring->chunks) {
-                const int64_t epoch = epoch_at(ring, walk->place++);
+                const int64_t epoch = read_epoch(ring, walk->place++);
                 if (epoch != EPOCH_NONE && !is_repeated(walk, epoch)) {
                     *r = (enum resolution)walk->r;
                     *chunk = epoch;
@@ -47,7 +47,7 @@ bool held_next(void *cls, enum resolution *r, int64_t *chunk, uint64_t *count) {
 
 bool held_may_lack(const struct counters *counters, enum resolution r, int64_t chunk) {
     for (unsigned i = 1; i < counters->shards; i++) {
-        if (epoch_at(&counters->shard[i].ring[r], chunk) > chunk) {
+        if (read_epoch(&counters->shard[i].ring[r], chunk) > chunk) {
             return true;
         }
     }

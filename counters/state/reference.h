@@ -1,15 +1,17 @@
 /* What a state file held at one moment, kept in a file beside it. Private to the library and the
  * flush.
  *
- * A state directory may have two such files:
+ * A state directory may have two such files.
  *
- *   opened.aforo          what the state file held when it was first opened since it last agreed
- * with the store. The store may have more from this node: an older copy of the state file may have
- * been put back. What the store has beyond this comes on top of what is counted since. So it is on
- * the disk before the first event, stays as it is over any number of restarts, and goes when the
- * store was read back. others-<node>.aforo   what the state file holds that another server reports,
- * under the name that this one had: this one is a copy, which has taken a name of its own. It
- *                         reports what comes on top of this.
+ * opened.aforo has what the state file held when it was first opened since it last agreed with the
+ * store. The store may have more from this node: an older copy of the state file may have been put
+ * back. What the store has beyond this comes on top of what is counted since. So the file is on the
+ * disk before the first event, stays as it is over any number of restarts, and goes when the store
+ * was read back.
+ *
+ * others-<node>.aforo has what the state file holds that another server reports, under the name
+ * that this one had: this one is a copy, which has taken a name of its own. It reports what comes
+ * on top of this.
  *
  * What was read back from the store is in neither of them: the read-back shard has it.
  *

@@ -10,7 +10,7 @@
 #include <stdio.h>
 
 /* "10ms chunk 2026-11-20 11:11:11" for messages. */
-static void describe(enum resolution r, uint64_t epoch, char *buf, size_t cap) {
+static void describe_chunk(enum resolution r, uint64_t epoch, char *buf, size_t cap) {
     struct civil civil;
     civil_from_us(chunk_start_us(r, (int64_t)epoch), &civil);
     snprintf(buf, cap, "%s chunk %04d-%02d-%02d %02d:%02d:%02d", resolution_table[r].name,
@@ -32,7 +32,7 @@ static bool verify_chunk(const struct shard *shard, unsigned index, enum resolut
                  resolution_table[r].name, (unsigned long long)epoch, (long long)place);
         return false;
     }
-    describe(r, epoch, name, sizeof name);
+    describe_chunk(r, epoch, name, sizeof name);
     if (sum != total) {
         snprintf(why, COUNTERS_WHY_MAX,
                  "shard %u: %s: its windows sum to %llu, its total says %llu", index, name,

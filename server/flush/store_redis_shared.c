@@ -189,8 +189,8 @@ static bool close_hour(struct store_redis *s, int64_t hour, int64_t now_us, bool
 
 /* Notes `hour` when it is not empty. *noted: the note, -1 when there is none; *clock_us: the
  * store's. */
-static bool note_of_closing(struct store_redis *s, const char *hour, int64_t *noted,
-                            int64_t *clock_us, char *why) {
+static bool exchange_note(struct store_redis *s, const char *hour, int64_t *noted,
+                          int64_t *clock_us, char *why) {
     redisReply *reply =
         call_script(s, &script_final, SCHEMA_FINAL_KEY, (const char *const[]){hour, NULL}, why);
     uint64_t number[3] = {0};
@@ -219,7 +219,7 @@ bool store_redis_close_old(struct store *store, int64_t now_us, int64_t *ahead_u
                            char why[STORE_WHY_MAX]) {
     struct store_redis *s = store_redis_of(store);
     int64_t hour = -1, clock_us = 0;
-    if (!note_of_closing(s, "", &hour, &clock_us, why)) {
+    if (!exchange_note(s, "", &hour, &clock_us, why)) {
         return false;
     }
     *ahead_us = now_us - clock_us;
@@ -233,5 +233,5 @@ bool store_redis_close_old(struct store *store, int64_t now_us, int64_t *ahead_u
     char next[NUMBER_MAX];
     snprintf(next, sizeof next, "%" PRId64, hour + 1);
     return close_hour(s, hour, now_us, &all, why) &&
-           (!all || note_of_closing(s, next, &hour, &clock_us, why));
+           (!all || exchange_note(s, next, &hour, &clock_us, why));
 }
