@@ -112,6 +112,26 @@ static inline struct state_header header_now(void) {
     return header;
 }
 
+/* Refused, or everything reads as before; both by a server and by a reader. */
+static inline void flip_and_look(size_t byte, int bit, uint64_t expected, uint64_t *refused) {
+    const struct counters_config config = tiny_config(1);
+    char why[COUNTERS_WHY_MAX] = "";
+    whole[byte] ^= (unsigned char)(1 << bit);
+    put_whole();
+    whole[byte] ^= (unsigned char)(1 << bit);
+    struct counters *reader = counters_open_readonly(state_dir, why);
+    DEMAND(!reader || all_reads(reader) == expected,
+           "bit %d of byte %zu: a reader sees another number", bit, byte);
+    DEMAND(reader || strstr(why, state_dir), "bit %d of byte %zu: \"%s\"", bit, byte, why);
+    counters_close(reader);
+    struct counters *counters = counters_open(&config, NULL, why);
+    DEMAND(counters || strstr(why, state_dir), "bit %d of byte %zu: \"%s\"", bit, byte, why);
+    DEMAND(!counters || all_reads(counters) == expected, "bit %d of byte %zu: another number", bit,
+           byte);
+    *refused += counters == NULL;
+    counters_close(counters);
+}
+
 /* Runs the tests, each with the whole file in a directory of its own; gives main's exit status. */
 static inline int check_main_in_state_dir(const char *name, const TTest *const *tests, size_t n) {
     Suite *suite = suite_create(name);

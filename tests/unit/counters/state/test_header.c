@@ -1,4 +1,5 @@
 /* What the header of a state file says is believed, or refused with a sentence. */
+#include "counters/time/horizon.h"
 #include "tests/unit/counters/state/state_fixture.h"
 
 START_TEST(foreign_short_and_truncated_files) {
@@ -90,6 +91,45 @@ START_TEST(settings_out_of_range) {
 }
 END_TEST
 
+START_TEST(each_bit_of_the_header) {
+    const uint64_t expected = expected_reads();
+    uint64_t refused = 0;
+    for (size_t byte = 0; byte < sizeof(struct state_header); byte++) {
+        for (int bit = 0; bit < 8; bit++) {
+            flip_and_look(byte, bit, expected, &refused);
+        }
+    }
+    ck_assert_uint_eq(refused, sizeof(struct state_header) * 8);
+}
+END_TEST
+
+/* Each bound is taken, and nothing beyond it. */
+START_TEST(bounds_of_the_settings) {
+    static const struct {
+        int64_t horizon_us, future_us;
+        unsigned workers;
+        bool is_valid;
+    } cases[] = {{HORIZON_MIN_US, 0, 1, true},
+                 {HORIZON_MAX_US, FUTURE_MAX_US, COUNTERS_WORKERS_MAX, true},
+                 {HORIZON_MIN_US - US_PER_S, 0, 1, false},
+                 {HORIZON_MAX_US + US_PER_S, 0, 1, false},
+                 {HORIZON_MAX_US, FUTURE_MAX_US + US_PER_S, 1, false},
+                 {HORIZON_MAX_US, US_PER_S / 2, 1, false},
+                 {HORIZON_MIN_US, -US_PER_S, 1, false},
+                 {HORIZON_MIN_US, 0, 0, false},
+                 {HORIZON_MIN_US, 0, COUNTERS_WORKERS_MAX + 1, false}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char why[COUNTERS_WHY_MAX] = "";
+        const struct counters_config config = {.dir = state_dir,
+                                               .workers = cases[i].workers,
+                                               .horizon_us = cases[i].horizon_us,
+                                               .future_us = cases[i].future_us};
+        ck_assert_msg(state_config_is_valid(&config, why) == cases[i].is_valid, "%zu: %s", i, why);
+        ck_assert(cases[i].is_valid || *why);
+    }
+}
+END_TEST
+
 START_TEST(clean_only_between_close_and_open) {
     const struct counters_config config = tiny_config(1);
     ck_assert_uint_eq(header_now().clean, 1);
@@ -112,6 +152,8 @@ int main(void) {
                                   another_geometry_is_named,
                                   the_node_id_stays,
                                   settings_out_of_range,
+                                  bounds_of_the_settings,
+                                  each_bit_of_the_header,
                                   clean_only_between_close_and_open};
     return check_main_in_state_dir("header", tests, sizeof tests / sizeof tests[0]);
 }

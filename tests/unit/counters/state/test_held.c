@@ -57,6 +57,25 @@ START_TEST(each_chunk_comes_once_with_all_shards) {
 }
 END_TEST
 
+/* As many chunks as a ring has places: the first and the last one, too. */
+START_TEST(every_place_is_walked_through) {
+    const struct counters_config config = tiny_config(1);
+    struct counters *counters = open_or_fail(&config);
+    for (int i = 0; i < 7; i++) {
+        count(counters, 0, T0 + i * US_PER_S, 1);
+    }
+    struct held_walk walk = {.counters = counters};
+    enum resolution r;
+    int64_t chunk;
+    uint64_t counts[SLOTS_MAX], seen = 0;
+    while (held_next(&walk, &r, &chunk, counts)) {
+        seen |= r == RESOLUTION_10MS ? UINT64_C(1) << (chunk - T0 / US_PER_S) : 0;
+    }
+    ck_assert_uint_eq(seen, 0x7f);
+    counters_close(counters);
+}
+END_TEST
+
 START_TEST(a_chunk_may_lack_what_a_ring_has_moved_past) {
     const struct counters_config config = tiny_config(2);
     struct counters *counters = open_or_fail(&config);
@@ -78,6 +97,7 @@ int main(void) {
     tcase_add_checked_fixture(tcase, state_dir_make, state_dir_remove);
     tcase_add_test(tcase, nothing_is_held_of_a_new_file);
     tcase_add_test(tcase, each_chunk_comes_once_with_all_shards);
+    tcase_add_test(tcase, every_place_is_walked_through);
     tcase_add_test(tcase, a_chunk_may_lack_what_a_ring_has_moved_past);
     suite_add_tcase(suite, tcase);
     return check_run(suite);

@@ -1,6 +1,8 @@
 /* The blocks of the file: reserved, and as many as its shards need. */
+#include "counters/state/map.h"
 #include "tests/unit/counters/state/state_fixture.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -74,8 +76,30 @@ START_TEST(a_growth_that_was_cut_short) {
 }
 END_TEST
 
+/* Shards are added one by one, up to the most that a file may have. */
+START_TEST(shards_are_added_up_to_the_limit) {
+    const struct counters_config config = tiny_config(1);
+    struct counters *counters = open_or_fail(&config);
+    const uint64_t expected = all_reads(counters);
+    for (unsigned n = counters_shards(counters); n < COUNTERS_SHARDS_MOST; n++) {
+        struct shard *shard = state_add_shard(counters);
+        DEMAND(shard == &counters->shard[n], "shard %u: %s", n, strerror(errno));
+    }
+    ck_assert_ptr_null(state_add_shard(counters));
+    ck_assert_int_eq(errno, EMFILE);
+    ck_assert_uint_eq(counters_shards(counters), COUNTERS_SHARDS_MOST);
+    ck_assert_uint_eq(all_reads(counters), expected);
+    counters_close(counters);
+    counters = open_or_fail(&config);
+    ck_assert_uint_eq(counters_shards(counters), COUNTERS_SHARDS_MOST);
+    ck_assert_uint_eq(all_reads(counters), expected);
+    counters_close(counters);
+}
+END_TEST
+
 int main(void) {
     const TTest *const tests[] = {a_sparse_file_gets_its_blocks, a_limit_of_file_sizes_is_named,
-                                  shards_grow_and_shrink_between_runs, a_growth_that_was_cut_short};
+                                  shards_grow_and_shrink_between_runs, a_growth_that_was_cut_short,
+                                  shards_are_added_up_to_the_limit};
     return check_main_in_state_dir("map", tests, sizeof tests / sizeof tests[0]);
 }

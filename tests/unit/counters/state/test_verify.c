@@ -3,38 +3,6 @@
 
 #define FLIPS 20000
 
-/* Refused, or everything reads as before; both by a server and by a reader. */
-static void flip_and_look(size_t byte, int bit, uint64_t expected, uint64_t *refused) {
-    const struct counters_config config = tiny_config(1);
-    char why[COUNTERS_WHY_MAX] = "";
-    whole[byte] ^= (unsigned char)(1 << bit);
-    put_whole();
-    whole[byte] ^= (unsigned char)(1 << bit);
-    struct counters *reader = counters_open_readonly(state_dir, why);
-    DEMAND(!reader || all_reads(reader) == expected,
-           "bit %d of byte %zu: a reader sees another number", bit, byte);
-    DEMAND(reader || strstr(why, state_dir), "bit %d of byte %zu: \"%s\"", bit, byte, why);
-    counters_close(reader);
-    struct counters *counters = counters_open(&config, NULL, why);
-    DEMAND(counters || strstr(why, state_dir), "bit %d of byte %zu: \"%s\"", bit, byte, why);
-    DEMAND(!counters || all_reads(counters) == expected, "bit %d of byte %zu: another number", bit,
-           byte);
-    *refused += counters == NULL;
-    counters_close(counters);
-}
-
-START_TEST(each_bit_of_the_header) {
-    const uint64_t expected = expected_reads();
-    uint64_t refused = 0;
-    for (size_t byte = 0; byte < sizeof(struct state_header); byte++) {
-        for (int bit = 0; bit < 8; bit++) {
-            flip_and_look(byte, bit, expected, &refused);
-        }
-    }
-    ck_assert_uint_eq(refused, sizeof(struct state_header) * 8);
-}
-END_TEST
-
 /* Each epoch, in places that hold a chunk and in those that do not, each bit; and each bit of a
  * shard's own page. */
 START_TEST(each_bit_of_each_epoch_and_statistic) {
@@ -101,7 +69,7 @@ START_TEST(a_reader_takes_a_file_whose_rings_went_round) {
 END_TEST
 
 int main(void) {
-    const TTest *const tests[] = {each_bit_of_the_header, each_bit_of_each_epoch_and_statistic,
-                                  any_bit, a_reader_takes_a_file_whose_rings_went_round};
+    const TTest *const tests[] = {each_bit_of_each_epoch_and_statistic, any_bit,
+                                  a_reader_takes_a_file_whose_rings_went_round};
     return check_main_in_state_dir("verify", tests, sizeof tests / sizeof tests[0]);
 }
