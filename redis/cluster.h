@@ -28,8 +28,9 @@ void cluster_free(struct cluster *cluster);
 bool cluster_connect(struct cluster *cluster, char *why);
 void cluster_close(struct cluster *cluster);
 
-/* False when not connected, and since a connection was lost or a master has come up that was none
- * at connect: what the lost one acknowledged last may be missing. Commands still work then. */
+/* Whether the link is connected and nothing was lost since. False also when a
+ * connection was lost, or a master has come up that was none at connect: what the lost one
+ * acknowledged last may be missing. Commands still work then. */
 bool cluster_is_whole(const struct cluster *cluster);
 
 /* As link_server. */

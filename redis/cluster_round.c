@@ -47,7 +47,8 @@ static void write_all(struct cluster *cluster) {
     }
 }
 
-/* "MOVED 3999 127.0.0.1:6381" and ASK alike: the node it names, made when new. */
+/* The node that a reply names ("MOVED 3999 127.0.0.1:6381", and ASK alike), made when new; NOWHERE
+ * when it names none. */
 static int find_redirected(struct cluster *cluster, const redisReply *reply,
                            const struct cluster_node *from) {
     const char *address = strrchr(reply->str, ' ');

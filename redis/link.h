@@ -47,16 +47,16 @@ void link_close(struct link *link);
 bool link_append(struct link *link, const struct redis_command *command, char *why);
 
 /* The reply to the oldest queued command; the caller frees it (freeReplyObject). A reply of type
- * REDIS_REPLY_ERROR is a reply: the link stays. NULL fills why: none came. Unless the link is to a
- * cluster it is then closed, and what was queued is forgotten; in a cluster, go on: other nodes
- * have the other replies. */
+ * REDIS_REPLY_ERROR is a reply: the link stays. NULL fills why: no reply came. A link to one server
+ * is then closed, and what was queued is forgotten. In a cluster, go on: the other nodes have the
+ * other replies. */
 redisReply *link_reply(struct link *link, char *why);
 
 /* True while replies are to be fetched. */
 bool link_pending(const struct link *link);
 
-/* Which of its servers has a key: 0 unless the link is to a cluster; there a small number, the same
- * as long as the connection lasts and slots do not move. */
+/* Which of its servers has a key. In a cluster a small number, which stays the same as long as the
+ * connection lasts and slots do not move; else 0. */
 unsigned link_server(const struct link *link, const char *key, size_t len);
 
 /* Over how many groups its nodes are spread (schema.h): SCHEMA_GROUPS_MAX in a cluster, else 1. */

@@ -30,7 +30,8 @@ void counters_set_now(struct counters *counters, int64_t now_us) {
     atomic_store(&counters->present_us, now_us + counters->header.future_us);
 }
 
-/* The end of what any worker accepts now: a clock is set back when all of them have seen it. */
+/* The newest time that any worker accepts now; INT64_MAX when nobody has said what the time is. The
+ * largest of all: after a clock was set back, it goes back when the last worker has seen that. */
 static int64_t find_present_end(const struct counters *counters) {
     int64_t present_us = 0;
     for (unsigned i = 0; i < counters->workers; i++) {
@@ -44,8 +45,9 @@ static int64_t find_present_end(const struct counters *counters) {
     return present_us ? present_us : INT64_MAX;
 }
 
-/* The same of what is not ahead: while something is, any chunk up to the end of the present may
- * hold counts. */
+/* The newest chunk of any shard that is not ahead of the present. Chunks ahead hide how far the
+ * present has come, so while there are any, this is the end of the present, whether it holds counts
+ * or not. */
 static int64_t find_newest_present(const struct counters *counters, enum resolution r) {
     const int64_t newest = find_newest(counters, r);
     const int64_t present_us = find_present_end(counters);
@@ -54,8 +56,8 @@ static int64_t find_newest_present(const struct counters *counters, enum resolut
     return newest < last ? newest : last;
 }
 
-/* Older than this, some shard may have recycled what another still has: a sum would be a part only.
- */
+/* The oldest chunk that every shard still has. Of an older one, a shard may have recycled its part
+ * while another still has its own: the sum would be a part only. */
 static int64_t find_oldest_held(const struct counters *counters, enum resolution r) {
     const int64_t oldest =
         find_newest_present(counters, r) - counters->shard[0].ring[r].chunks + RING_MARGIN;
@@ -108,17 +110,17 @@ static bool shard_is_empty(const struct shard *shard, enum resolution r) {
     return atomic_load_explicit(&shard->page->newest[r], memory_order_acquire) == 0;
 }
 
-/* A reader that was put off its core may have summed what a shard had left of a chunk that another
- * had recycled by then. Whoever recycles announces the newer chunk first: so what is still held
- * when looked at again was whole. */
+/* Whether a shard may have begun to recycle the chunk while it was being summed. Who recycles a
+ * place announces the newer chunk first: so a chunk that is still held when looked at again was
+ * whole. */
 static bool was_taken(const struct counters *counters, enum resolution r, int64_t chunk) {
     atomic_thread_fence(memory_order_acquire); /* partner: the release in ring_claim_owner */
     return chunk < find_oldest_held(counters, r);
 }
 
-/* Whether a shard has lost its part of a chunk to one of a clock that was ahead: it still knows the
- * sum. The read-back shard's resolutions stand each for itself, and it is never ahead of the
- * present it was made in. */
+/* Whether a shard has lost its part of a chunk to a chunk of a clock that was ahead: its coarser
+ * window still has the sum. In the read-back shard each resolution stands for itself, and none is
+ * ever ahead of the present it was made in. */
 static bool has_lost(const struct counters *counters, unsigned index, enum resolution r,
                      int64_t chunk) {
     const struct shard *shard = &counters->shard[index];
@@ -228,10 +230,9 @@ uint64_t counters_chunk_total(const struct counters *counters, enum resolution r
     return is_whole(counters, load_shards(counters), r, chunk) ? total : 0;
 }
 
-/* One shard's statistics as they stood between two changes. The owner is inside a change for a few
- * nanoseconds, so this ends after a few turns; they are bounded all the same (a shard whose owner
- * died in the middle was repaired when the file was opened; a reader of a live file takes what is
- * there). */
+/* One shard's statistics as they stood between two changes. The owner needs a few nanoseconds for a
+ * change, so this ends after a few turns. They are bounded all the same: the file of a server that
+ * was killed in a change, opened to be read, is taken as it is. */
 void counters_tally_shard(const struct counters *counters, unsigned index,
                           struct shard_tally *out) {
     const struct shard_page *page = counters->shard[index].page;

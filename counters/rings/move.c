@@ -18,8 +18,8 @@
 
 #define AHEAD_US (60 * US_PER_S) /* so long at least what is protected keeps its places */
 
-/* Whether a window of this coarser chunk, from lo_us on, has lost its parts: events there would
- * make the sums disagree. */
+/* Whether a window of this coarser chunk, from lo_us on, has counts but no longer the chunk of its
+ * parts: with events there, the sums would no longer agree. */
 static bool has_lost_parts(const struct shard *shard, enum resolution r, const struct chunk *chunk,
                            int64_t lo_us) {
     const enum resolution finer = (enum resolution)(r - 1);
@@ -56,8 +56,8 @@ bool shard_has_room(const struct shard *shard, int64_t lo_us) {
     return true;
 }
 
-/* Whether a chunk that the holder's clock stepped away from loses its place in this shard when time
- * goes on. */
+/* Whether this shard, when time goes on in it, would recycle a chunk of the time that the clock
+ * stepped away from. */
 static bool would_lose_protected(const struct shard *shard, const struct shard *holder) {
     for (int r = 0; r < RESOLUTIONS; r++) {
         const struct ring *ring = &shard->ring[r];
@@ -77,8 +77,8 @@ static bool would_lose_protected(const struct shard *shard, const struct shard *
     return false;
 }
 
-/* Of the shards that nobody holds, or that it holds itself, the one with the newest counts: where
- * it was before. */
+/* The shard to go on in: of those that nobody else holds and that have room, the one with the
+ * newest counts, which is where the worker was before. NULL: there is none. */
 static struct shard *find_free_shard(const struct shard *holder) {
     struct counters *counters = holder->counters;
     const int64_t lo_us =

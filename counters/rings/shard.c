@@ -77,9 +77,9 @@ static enum shard_move try_move(struct shard *shard, int64_t now_us) {
     return !fits ? SHARD_STUCK : shard->home == before ? SHARD_STAYED : SHARD_MOVED;
 }
 
-/* The accepted span, and whether this shard has places for all of it: it has not when it holds
- * chunks of a time so far ahead that they live in the same places, which only a clock that was set
- * back makes. */
+/* Sets the accepted span. False when this shard has no places for all of it: it holds chunks of a
+ * time so far ahead that they live in the same places. Only a clock that was set back leads to
+ * that. */
 static bool set_span(struct shard *shard, int64_t now_us) {
     const int64_t lo_us = now_us - counters_horizon_us(shard->counters);
     const int64_t first_us = chunk_start_us(RESOLUTION_1MIN, EPOCH_NONE + 1);
@@ -122,9 +122,9 @@ enum shard_move shard_step_ahead_owner(struct shard *shard, int64_t from_us, int
     return moved;
 }
 
-/* The newest chunk is announced before its place is taken from an older one: readers look at it
- * again after they have read, and so never believe a sum of which one shard's part was being taken
- * away (merge.c, was_taken). */
+/* Announces the newest chunk before its place is taken from an older one. Readers look at the
+ * announcement again after they have read, and so never believe a sum while one shard's part of it
+ * was being taken away (merge.c, was_taken). */
 static struct chunk *claim_chunk(struct shard *shard, enum resolution r, int64_t number,
                                  bool *recycled) {
     counter *newest = &shard->page->newest[r];
@@ -152,8 +152,8 @@ static bool part_is_gone(const struct shard *shard, enum resolution r, int64_t n
            atomic_load_explicit(&sums->count[window_slot(next, number)], memory_order_relaxed) != 0;
 }
 
-/* Fills `place` for a second; false when one of the rings has moved past it or has lost its parts
- * (nothing is changed then). */
+/* Fills `place` for a second. False, and nothing is changed, when one of the rings has moved past
+ * it or has lost its parts. */
 static bool find_second(struct shard *shard, int64_t second, struct second_place *place) {
     const int64_t t_us = second * US_PER_S;
     const int64_t number[RESOLUTIONS] = {
@@ -206,8 +206,8 @@ static inline void add_events(struct shard *shard, const struct second_place *pl
     chunk_add_owner(place->min, place->min_count, by);
 }
 
-/* Where the 10 ms window of an event inside the span begins and ends (both inclusive), as far as it
- * is in the span. */
+/* The first and the last time (both inclusive) of the 10 ms window that an event lies in, as far as
+ * the window lies in the accepted span. */
 static inline void find_window_bounds(const struct shard *shard, const struct second_place *place,
                                       int64_t t_us, int64_t *from_us, int64_t *to_us) {
     const int64_t second_us = place->second * US_PER_S;
@@ -244,8 +244,8 @@ enum shard_verdict shard_add_owner(struct shard *shard, int64_t event_us) {
     return verdict;
 }
 
-/* How many of us[0..n) from the first on lie in the first's 10 ms window, inside the span (at least
- * 1). */
+/* How many of us[0..n), from the first on, lie in the 10 ms window of the first and inside the
+ * span; at least 1. */
 static inline size_t count_run(const struct shard *shard, const struct second_place *place,
                                const int64_t *us, size_t n) {
     if (n == 1 || (uint64_t)us[1] - (uint64_t)us[0] + SLOT_10MS_US > 2 * SLOT_10MS_US) {
@@ -286,8 +286,8 @@ void shard_add_arrival_owner(struct shard *shard, int64_t arrival_us) {
     int64_t second = t_us / US_PER_S;
     struct second_place *place = &shard->place[second & (SECOND_PLACES - 1)];
     bool found = place->second == second || find_second(shard, second, place);
-    /* The floor is above everything that was recycled: only what a recovery left without its parts
-     * is stepped over. */
+    /* Everything that was recycled lies below the floor. What may still have no place is what a
+     * recovery left without its parts: that is stepped over. */
     const int64_t turns_max = (shard->ring[RESOLUTION_1S].chunks + RING_MARGIN) *
                               chunk_width_us(RESOLUTION_1S) / US_PER_S;
     for (int64_t turns = 0; !found && turns < turns_max; turns++) {

@@ -54,15 +54,14 @@ struct shard {
 /* The oldest time that has a place in all three rings, given the newest chunks they hold. */
 int64_t shard_floor_us(const struct shard *shard);
 
-/* The window of the next resolution that chunk `number` of resolution r is the parts of: its count
- * into *count. Returns the chunk it lives in, or NULL when that is not held any more. r <
- * RESOLUTIONS - 1. */
+/* Finds the window of the next resolution that chunk `number` of resolution r sums up to (r <
+ * RESOLUTIONS - 1): its count into *count. Returns the chunk that the window lives in, or NULL when
+ * that is not held any more. */
 struct chunk *shard_find_sum(const struct shard *shard, enum resolution r, int64_t number,
                              counter **count);
 
-/* Whether the span from lo_us on has places that nothing newer holds, and that have not lost their
- * parts: the 10 ms windows of a second that is still counted. Slow: it looks at all of the shard.
- */
+/* Whether the span from lo_us on has its places in this shard: no newer chunk is in them, and no
+ * second that is still counted has lost its 10 ms windows. Slow: it looks at all of the shard. */
 bool shard_has_room(const struct shard *shard, int64_t lo_us);
 
 /* Binds a worker's hold to a shard of the file; the span it accepts stays. */

@@ -60,8 +60,8 @@ static void plan_chunks(const struct counters_config *config, int64_t chunks[RES
         const int64_t width_us = chunk_width_us((enum resolution)r);
         const int64_t span =
             (keep_us + width_us - 1) / width_us + (config->future_us + width_us - 1) / width_us;
-        /* One more chunk at either end, since spans seldom start on a chunk's edge; odd: see struct
-         * ring. */
+        /* One more chunk at either end, since spans seldom start on a chunk's edge. The number is
+         * odd: see struct ring. */
         chunks[r] = (span + 2 + 2 * RING_MARGIN) | 1;
     }
 }
@@ -78,8 +78,8 @@ bool state_make_header(struct counters *counters, const struct counters_config *
     return state_choose_name(config, header->node, why);
 }
 
-/* Numbers that a right checksum does not make right: who reads must not divide by them, or run over
- * the end. */
+/* Whether the numbers are such as a server could have written. Also those of a header with a right
+ * checksum are checked: nobody may divide by 0 for them, or read past the end. */
 static bool header_makes_sense(const struct state_header *header) {
     bool ok = header->shards >= 1 && header->shards <= COUNTERS_SHARDS_MOST &&
               memchr(header->node, '\0', sizeof header->node) &&
@@ -93,7 +93,6 @@ static bool header_makes_sense(const struct state_header *header) {
     return ok;
 }
 
-/* Reads and checks the header of an existing file: is it ours, whole, of this version? */
 bool state_read_header(struct counters *counters, char *why) {
     struct state_header *header = &counters->header;
     const char *path = counters->path;

@@ -47,7 +47,7 @@ void state_publish_name(struct counters *counters, int place) {
     atomic_store_explicit(&counters->node, counters->name[place], memory_order_release);
 }
 
-/* The first that no name has had yet; COUNTERS_NAMES_MAX: none is left. */
+/* The first place that no name has had yet; COUNTERS_NAMES_MAX when none is left. */
 static int find_free_name(const struct counters *counters) {
     int place = 1;
     while (place < COUNTERS_NAMES_MAX && *counters->name[place]) {

@@ -24,7 +24,7 @@ bool state_check_spans(const struct counters *counters, char *why) {
     return true;
 }
 
-/* The same of all places of the rings, before anything is computed from them to mend the file. */
+/* Checks the same of every place of the rings, before anything is computed from them. */
 static bool check_epochs(const struct counters *counters, const struct shard *shard, char *why) {
     for (int r = 0; r < RESOLUTIONS; r++) {
         const uint64_t most = (uint64_t)(CIVIL_END_US / chunk_width_us((enum resolution)r));
@@ -63,9 +63,8 @@ bool state_recover(struct counters *counters, enum recovery recovery, uint64_t *
     return state_check_spans(counters, why);
 }
 
-/* A file that was closed in order must hold every invariant for a reader, too. One that a server
- * has open, or that a killed one left behind, may be in the middle of an event: it is taken as it
- * is. */
+/* Checks every invariant of a file that was closed in order. A file that a server has open, or that
+ * a killed one left behind, may be in the middle of an event: it is taken as it is. */
 bool state_check_closed(struct counters *counters, char *why) {
     char what[COUNTERS_WHY_MAX];
     for (unsigned i = 0; counters->header.clean && i < counters->shards; i++) {

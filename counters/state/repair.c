@@ -20,9 +20,9 @@ static void empty_place(struct chunk *chunk, uint32_t slots) {
     }
 }
 
-/* Half-done recycling (epoch gone, counts partly there) becomes an empty place, and so does a place
- * that was claimed for an event that never came to be counted: at rest, a chunk that has an epoch
- * holds events. */
+/* Empties places without events. A place whose epoch is gone while counts are left was being
+ * recycled; one with an epoch and no counts was claimed for an event that never came to be counted.
+ * At rest, a chunk that has an epoch holds events. */
 static void empty_unused(struct shard *shard, enum resolution r) {
     const struct ring *ring = &shard->ring[r];
     for (int64_t place = 0; place < ring->chunks; place++) {
@@ -65,8 +65,8 @@ static void finish_noted(struct shard *shard, bool linked, uint64_t *repaired) {
     }
 }
 
-/* After a power loss: a window whose finer chunk would still be held, had it reached the disk.
- * `newest` is the newest finer chunk that did. */
+/* After a power loss: drops windows whose finer chunk never reached the disk, though it is so new
+ * that it would still be held. `newest` is the newest finer chunk that did reach it. */
 static void drop_orphans(struct shard *shard, enum resolution r, struct chunk *chunk,
                          uint64_t newest, uint64_t *repaired) {
     const struct ring *finer = &shard->ring[r - 1];
@@ -95,7 +95,7 @@ static void claim_coarser(struct shard *shard, enum resolution r, int64_t number
     }
 }
 
-/* A chunk in a place that its epoch does not belong to is nobody's. */
+/* Empties places that hold a chunk which does not belong there. */
 static void empty_misplaced(struct shard *shard, enum resolution r, uint64_t *repaired) {
     const struct ring *ring = &shard->ring[r];
     for (int64_t place = 0; place < ring->chunks; place++) {
@@ -108,8 +108,8 @@ static void empty_misplaced(struct shard *shard, enum resolution r, uint64_t *re
     }
 }
 
-/* After a power loss: the finer ring is the truth wherever it is still held. What is misplaced goes
- * first, in all rings: a finer chunk is then given its coarser window's place. */
+/* After a power loss: the finer ring is the truth wherever it is still held. Misplaced chunks go
+ * first, in all rings, since a finer chunk may be given the place of a coarser one. */
 static void settle_torn(struct shard *shard, bool linked, uint64_t *repaired) {
     for (int r = 0; r < RESOLUTIONS; r++) {
         empty_misplaced(shard, (enum resolution)r, repaired);
@@ -170,6 +170,6 @@ void shard_repair(struct shard *shard, unsigned index, enum recovery recovery, u
         }
         set_relaxed(&page->received, sum, repaired);
     }
-    /* Odd would mean to readers that a change is under way for ever. */
+    /* To readers an odd number would mean a change that never ends. */
     atomic_store_explicit(&page->sequence, 0, memory_order_relaxed);
 }
