@@ -31,9 +31,9 @@ struct counters_config {
     const char *dir; /* state directory: made when missing (its parent must exist) */
     /* 1..63 of [A-Za-z0-9._-]; NULL keeps the file's, or makes one up for a new file */
     const char *node_id;
-    unsigned workers;   /* shards for worker threads, 1..COUNTERS_WORKERS_MAX */
-    int64_t horizon_us; /* how far back an event time is accepted: 1 s .. 24 h, whole seconds */
-    int64_t future_us;  /* how far ahead: 0 .. 1 h, whole seconds */
+    unsigned workers; /* shards for worker threads, 1..COUNTERS_WORKERS_MAX */
+    /* how far back and ahead an event time is accepted: whole seconds, bounds in time/horizon.h */
+    int64_t horizon_us, future_us;
     /* how long windows are kept; at least the horizon; 0 means 1 h, 24 h, 30 d */
     int64_t keep_us[RESOLUTIONS];
 };

@@ -11,7 +11,7 @@ static int64_t max_i64(int64_t a, int64_t b) {
 }
 
 /* The first window that starts at t_us or later. */
-static int64_t window_from(enum resolution r, int64_t t_us) {
+static int64_t find_window_from(enum resolution r, int64_t t_us) {
     const int64_t width_us = resolution_table[r].width_us;
     return t_us <= 0 ? 0 : (t_us - 1) / width_us + 1;
 }
@@ -62,11 +62,11 @@ static enum query_outcome find_first(const struct query_reader *reader, enum res
 enum query_outcome query_find(const struct query *query, const struct query_reader *reader,
                               int64_t now_us, int64_t *first, int64_t *n) {
     const enum resolution r = query->resolution;
-    const int64_t from = window_from(r, query->from_us);
+    const int64_t from = find_window_from(r, query->from_us);
     const int64_t low = max_i64(reader->oldest, from);
     int64_t end = min_i64(reader->newest, INT64_MAX - 1) + 1;
     if (query->to_us != QUERY_TO_NONE)
-        end = min_i64(end, window_from(r, query->to_us));
+        end = min_i64(end, find_window_from(r, query->to_us));
     if (!query->partial)
         end = min_i64(end, window_at(r, now_us));
     int64_t last_window;

@@ -46,13 +46,19 @@ const char *window_state_name(enum window_state state);
 
 #define ROWS_CSV_HEADER_UTC "start (UTC),count,state"
 
-/* Each writes at most ROWS_ROW_MAX bytes to buf and returns how many (no NUL is added).
- * begin: what stands before the first row. row: one window; `first` is true for the first row
- * written. end: what stands after the last row. text: "2016-05-28 11:11:11.120, 122\n". csv: a
- * header line "start (UTC),count,state", then "2016-05-28T11:11:11.120Z,122,closed". json:
- * {"resolution":"10ms","zone":"UTC","windows":[
- * {"start":"2016-05-28T11:11:11.120Z","count":122,"state":"closed"},...]} with one window a line.
- * In another zone than UTC each time ends with its offset: "2016-05-28 13:11:11.120+02:00, 122". */
+/* Each writes at most ROWS_ROW_MAX bytes to buf and returns how many (no NUL is added): what stands
+ * before the first row; one window (`first`: it is the first row written); what stands after the
+ * last.
+ *
+ *   text   2016-05-28 11:11:11.120, 122
+ *   csv    start (UTC),count,state
+ *          2016-05-28T11:11:11.120Z,122,closed
+ *   json   {"resolution":"10ms","zone":"UTC","windows":[
+ *          {"start":"2016-05-28T11:11:11.120Z","count":122,"state":"closed"},
+ *          ...
+ *          ]}
+ *
+ * In another zone than UTC each time ends with its offset: 2016-05-28 13:11:11.120+02:00, 122 */
 size_t rows_begin(const struct rows_form *form, char *buf);
 size_t rows_row(const struct rows_form *form, const struct row *row, bool first, char *buf);
 size_t rows_end(const struct rows_form *form, char *buf);

@@ -91,7 +91,7 @@ static bool take_escape(struct form *form, char byte) {
     return true;
 }
 
-static void take(struct form *form, char byte) {
+static void take_byte(struct form *form, char byte) {
     if (form->escape > 0 && take_escape(form, byte)) {
         form->at++;
         return;
@@ -118,10 +118,10 @@ static void take_line_end(struct form *form) {
     const unsigned char line_end = form->line_end;
     form->line_end = LINE_END_NONE;
     if (line_end & LINE_END_CR) {
-        take(form, '\r');
+        take_byte(form, '\r');
     }
     if (line_end & LINE_END_LF) {
-        take(form, '\n');
+        take_byte(form, '\n');
     }
 }
 
@@ -150,13 +150,13 @@ void form_feed(struct form *form, const char *data, size_t len) {
         } else if (byte == '\r') {
             form->line_end = LINE_END_CR;
         } else {
-            take(form, byte);
+            take_byte(form, byte);
         }
     }
 }
 
-static enum form_outcome explain(const struct form *form, const struct timestamp_error *error,
-                                 char *why) {
+static enum form_outcome explain_timestamp(const struct form *form,
+                                           const struct timestamp_error *error, char *why) {
     const bool plus =
         error->found == ' ' && error->at < TIMESTAMP_MAX && (form->pluses >> error->at & 1);
     if (plus && error->at >= OFFSET_AT) {
@@ -172,7 +172,7 @@ static enum form_outcome explain(const struct form *form, const struct timestamp
 }
 
 /* What is no form, by its first bytes: a sentence for whoever sent it, or NULL. */
-static const char *other_format(const struct form *form) {
+static const char *name_other_format(const struct form *form) {
     if (form->values > 0 || form->firsts == 0) {
         return NULL;
     }
@@ -187,7 +187,7 @@ static const char *other_format(const struct form *form) {
     return NULL;
 }
 
-static enum form_outcome missing(const struct form *form, char *why) {
+static enum form_outcome explain_missing(const struct form *form, char *why) {
     const bool digit = form->firsts > 0 && form->first[0] >= '0' && form->first[0] <= '9';
     snprintf(why, FORM_WHY_MAX, "value: missing, send value=<timestamp>%s",
              digit ? "; for a file of timestamps: curl --data-binary @FILE .../events" : "");
@@ -195,7 +195,7 @@ static enum form_outcome missing(const struct form *form, char *why) {
 }
 
 /* What is still open is ended as it stands. */
-static struct form ended(const struct form *form) {
+static struct form end_open_parts(const struct form *form) {
     struct form last = *form;
     if (last.line_end == LINE_END_CR) { /* alone it ends nothing */
         take_line_end(&last);
@@ -207,8 +207,8 @@ static struct form ended(const struct form *form) {
     return last;
 }
 
-static enum form_outcome end(const struct form *last, enum form_source source, int64_t *us,
-                             char *why) {
+static enum form_outcome conclude(const struct form *last, enum form_source source, int64_t *us,
+                                  char *why) {
     if (last->fault == FORM_FAULT_ESCAPE) {
         snprintf(why, FORM_WHY_MAX, "%s: %% at byte %llu is not followed by two hexadecimal digits",
                  source == FORM_BODY ? "body" : "query", (unsigned long long)last->fault_at);
@@ -222,28 +222,29 @@ static enum form_outcome end(const struct form *last, enum form_source source, i
         return FORM_EMPTY;
     }
     struct timestamp_error error;
-    return timestamp_parse(last->value, last->value_len, us, &error) ? FORM_EVENT
-                                                                     : explain(last, &error, why);
+    return timestamp_parse(last->value, last->value_len, us, &error)
+               ? FORM_EVENT
+               : explain_timestamp(last, &error, why);
 }
 
 enum form_outcome form_end_optional(const struct form *form, enum form_source source, int64_t *us,
                                     char *why) {
-    const struct form last = ended(form);
-    const char *other = source == FORM_BODY ? other_format(&last) : NULL;
+    const struct form last = end_open_parts(form);
+    const char *other = source == FORM_BODY ? name_other_format(&last) : NULL;
     if (other) {
         snprintf(why, FORM_WHY_MAX, "%s", other);
         return FORM_MALFORMED;
     }
-    return end(&last, source, us, why);
+    return conclude(&last, source, us, why);
 }
 
 enum form_outcome form_end(const struct form *form, int64_t *us, char *why) {
     const enum form_outcome outcome = form_end_optional(form, FORM_BODY, us, why);
-    return outcome == FORM_EMPTY && !form->empty ? missing(form, why) : outcome;
+    return outcome == FORM_EMPTY && !form->empty ? explain_missing(form, why) : outcome;
 }
 
 bool form_has_value(const struct form *form) {
-    return ended(form).values > 0;
+    return end_open_parts(form).values > 0;
 }
 
 /* value=<timestamp> as it stands: true when it is one. Of the bytes that mean something in a form,

@@ -1,4 +1,4 @@
-/* One body of application/x-www-form-urlencoded kind -> one event time. Pure and streaming: memory
+/* One body of application/x-www-form-urlencoded -> one event time. Pure and streaming: memory
  * does not grow with the body; any thread, one `struct form` per body.
  *
  * The field `value` carries the timestamp; other fields may stand before or after it; `+` and `%xx`
@@ -32,9 +32,8 @@ struct form {
     uint64_t pluses;         /* bit i: value[i] is a blank that was sent as '+' */
     unsigned char value_len; /* TIMESTAMP_MAX + 1 when it was longer than value[] */
     unsigned char phase;     /* in a name, in a value that is ours, in another's */
-    unsigned char
-        /* bytes of "value" the current name has matched; a sentinel when it cannot match */
-        name_match;
+    /* bytes of "value" that the current name has matched; a sentinel when it cannot match */
+    unsigned char name_match;
     unsigned char escape; /* bytes of a %xx still to come, 0..2 */
     unsigned char escape_high;
     unsigned char values; /* `value` fields seen, counted up to 2 */

@@ -53,16 +53,16 @@ static bool fail_here(struct reader *r, const char *expected) {
     return false;
 }
 
-static bool digit_here(const struct reader *r) {
+static bool is_digit_here(const struct reader *r) {
     return r->at < r->len && r->text[r->at] >= '0' && r->text[r->at] <= '9';
 }
 
-static bool byte_here(const struct reader *r, char byte) {
+static bool is_byte_here(const struct reader *r, char byte) {
     return r->at < r->len && r->text[r->at] == (unsigned char)byte;
 }
 
 static bool read_byte(struct reader *r, char byte, const char *expected) {
-    if (!byte_here(r, byte)) {
+    if (!is_byte_here(r, byte)) {
         return fail_here(r, expected);
     }
     r->at++;
@@ -73,7 +73,7 @@ static bool read_byte(struct reader *r, char byte, const char *expected) {
 static bool read_number(struct reader *r, int digits, int *out) {
     int number = 0;
     for (int i = 0; i < digits; i++) {
-        if (!digit_here(r)) {
+        if (!is_digit_here(r)) {
             return fail_here(r, "a digit");
         }
         number = number * 10 + (r->text[r->at++] - '0');
@@ -102,7 +102,7 @@ static bool read_fraction(struct reader *r, int64_t *us) {
     int64_t unit_us = US_PER_S / 10;
     const size_t first = r->at;
     *us = 0;
-    while (digit_here(r)) {
+    while (is_digit_here(r)) {
         if (r->at - first == FRACTION_DIGITS_MAX) {
             return fail(r, FAULT_FRACTION_DIGITS, r->at);
         }
@@ -117,10 +117,10 @@ static bool read_fraction(struct reader *r, int64_t *us) {
  * taken for a part of the time. */
 static bool read_decimals(struct reader *r, int64_t *us) {
     *us = 0;
-    if (!byte_here(r, '.') && !byte_here(r, ',')) {
+    if (!is_byte_here(r, '.') && !is_byte_here(r, ',')) {
         return true;
     }
-    const bool comma = byte_here(r, ',');
+    const bool comma = is_byte_here(r, ',');
     const size_t first = ++r->at;
     if (!read_fraction(r, us)) {
         return false;
@@ -164,12 +164,12 @@ static bool read_offset(struct reader *r, const char *expected, int64_t *ahead_s
     if (r->at == r->len) {
         return true;
     }
-    if (byte_here(r, 'Z') || byte_here(r, 'z')) {
+    if (is_byte_here(r, 'Z') || is_byte_here(r, 'z')) {
         r->at++;
         return true;
     }
-    const bool behind = byte_here(r, '-');
-    if (!behind && !byte_here(r, '+')) {
+    const bool behind = is_byte_here(r, '-');
+    if (!behind && !is_byte_here(r, '+')) {
         return fail_here(r, expected);
     }
     r->at++;
@@ -177,7 +177,7 @@ static bool read_offset(struct reader *r, const char *expected, int64_t *ahead_s
     if (!read_two(r, 0, 23, "offset hour", &hour)) {
         return false;
     }
-    if (!digit_here(r) && !read_byte(r, ':', "':' or a digit")) {
+    if (!is_digit_here(r) && !read_byte(r, ':', "':' or a digit")) {
         return false;
     }
     if (!read_two(r, 0, 59, "offset minute", &minute)) {
@@ -199,7 +199,7 @@ static bool read_calendar(struct reader *r, int64_t *us) {
     if (!read_date(r, &day)) {
         return false;
     }
-    if (!byte_here(r, ' ') && !byte_here(r, 'T') && !byte_here(r, 't')) {
+    if (!is_byte_here(r, ' ') && !is_byte_here(r, 'T') && !is_byte_here(r, 't')) {
         return fail_here(r, "a blank or 'T'");
     }
     r->at++;
@@ -221,7 +221,7 @@ static bool read_calendar(struct reader *r, int64_t *us) {
 
 static bool read_epoch(struct reader *r, int64_t *us) {
     uint64_t number = 0;
-    while (digit_here(r)) {
+    while (is_digit_here(r)) {
         if (r->at == EPOCH_DIGITS_MAX) {
             return fail(r, FAULT_EPOCH_DIGITS, r->at);
         }
@@ -229,7 +229,7 @@ static bool read_epoch(struct reader *r, int64_t *us) {
     }
     int64_t fraction_us = 0;
     const char *expected = "a digit, '.' or the end";
-    if (byte_here(r, '.')) {
+    if (is_byte_here(r, '.')) {
         if (number >= EPOCH_S_END) {
             return fail(r, FAULT_EPOCH_FRACTION, r->at);
         }
@@ -256,10 +256,10 @@ static bool read_epoch(struct reader *r, int64_t *us) {
  * than that, or a point or nothing after them, is meant to be a number. */
 static bool looks_like_epoch(const struct reader *r) {
     struct reader ahead = *r;
-    while (digit_here(&ahead)) {
+    while (is_digit_here(&ahead)) {
         ahead.at++;
     }
-    return ahead.at > 4 || (ahead.at > 0 && (ahead.at == ahead.len || byte_here(&ahead, '.')));
+    return ahead.at > 4 || (ahead.at > 0 && (ahead.at == ahead.len || is_byte_here(&ahead, '.')));
 }
 
 bool timestamp_parse_plain(const char *text, size_t len, int64_t *us,

@@ -1,18 +1,19 @@
 /* Bytes -> event time. Pure: no I/O, no allocation, no state shared between threads.
  *
  * Accepted, whole length (no blanks around it):
- *   YYYY-MM-DD HH:MM:SS[.1-9 digits]                          UTC
+ *   YYYY-MM-DD HH:MM:SS[.1-9 digits]                            UTC
  *   YYYY-MM-DD(T|t| )HH:MM:SS[.1-9 digits](Z|z|+hh:mm|-hh:mm)   RFC 3339
- *   YYYY-MM-DDTHH:MM:SS[.1-9 digits]                          UTC too
- *   in these, +hhmm and -hhmm for an offset, and a comma for the point before 3, 6 or 9
- *   digits (date -Ins, date +%z)
- *   Unix epoch, 1-19 digits, no sign, told apart by magnitude; seconds may carry [.1-9 digits]:
- *     s below 10^11 (the year 5138), ms below 10^14, us below 10^17, ns from there on
+ *   YYYY-MM-DDTHH:MM:SS[.1-9 digits]                            UTC, too
+ *     in these, +hhmm and -hhmm for an offset, and a comma for the point before 3, 6 or 9 digits
+ *     (date -Ins, date +%z)
+ *   1-19 digits without a sign                                  Unix epoch, by its magnitude:
+ *     s below 10^11 (the year 5138), ms below 10^14, us below 10^17, ns from there on;
+ *     seconds may have [.1-9 digits]
  *
- * Second 60 is taken as the next second, whatever the minute: where leap seconds fall is decided
- * by a table that grows, an offset moves them to other minutes, and a clock that shows :60 means
- * the second before the next minute's :01. 61 is out of range. Years 0000..9999, offsets up to
- * 23:59. Digits below a microsecond are cut off. */
+ * Second 60 is taken as the next second, whatever the minute: where leap seconds fall is decided by
+ * a table that grows, an offset moves them to other minutes, and a clock that shows :60 means the
+ * second before the next minute's :01. 61 is out of range. Years 0000..9999, offsets up to 23:59.
+ * Digits below a microsecond are cut off. */
 #ifndef AFORO_INGEST_TIMESTAMP_H
 #define AFORO_INGEST_TIMESTAMP_H
 

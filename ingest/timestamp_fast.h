@@ -1,15 +1,15 @@
-/* The one layout that comes by the million, YYYY-MM-DD HH:MM:SS.ffffff (26 bytes; a T may stand
- * for the blank), without a branch per digit: all bytes are checked and converted at once. Says
- * yes, or nothing: whoever gets false asks timestamp_parse_plain, which accepts all that this does
- * (and second 60) and knows the reason of a refusal.
+/* The one layout that comes by the million, YYYY-MM-DD HH:MM:SS.ffffff (26 bytes; a T may stand for
+ * the blank), without a branch per digit: all bytes are checked and converted at once. It answers
+ * yes or nothing: whoever gets false asks timestamp_parse_plain, which accepts all that this does
+ * (and second 60), and knows the reason of a refusal.
  *
  * The date is not converted but compared with one that was (struct timestamp_day, owned by the
  * caller): a stream of events seldom changes its day, in whatever order they come.
  *
  *      0         10              26
  *      YYYY-MM-DD HH:MM:SS.ffffff
- *      |---- head ----|           16 bytes: date and blank must equal the day's prefix
- *                |---- tail ----| 16 bytes: ?HH:MM:SS.ffffff
+ *      |---- head ----|             16 bytes: date and blank must be those of the day's prefix
+ *                |---- tail ----|   16 bytes: ?HH:MM:SS.ffffff
  *
  * Digits: b ^ '0' is 0..9 for a digit and more for any other byte; b ^ ':' is 0 for a colon alone.
  * So one xor with a pattern and one comparison with a limit per place checks a whole word. */
@@ -128,15 +128,15 @@ static inline bool timestamp_fast_sse2(const struct timestamp_day *day, const ch
     const __m128i beyond =
         _mm_or_si128(_mm_subs_epu8(head, head_limit), _mm_subs_epu8(tail, tail_limit));
 
-    /* Neighbours, each times what its place is worth:  ?H H: MM :S | S. ff ff ff  ->  minutes,
-     * minutes, minutes, 10 s and  s, and three numbers 0..99. A place of a colon is worth 0, and so
-     * is that of the blank. */
+    /* Neighbours are added, each times what its place is worth; a colon's place is worth 0, and so
+     * is the blank's:
+     *   ?H H: MM :S   ->  minutes, minutes, minutes, tens of seconds
+     *   S. ff ff ff   ->  seconds, three numbers 0..99 */
     const __m128i low =
         _mm_madd_epi16(_mm_unpacklo_epi8(tail, zero), _mm_setr_epi16(0, 600, 60, 0, 10, 1, 0, 10));
     const __m128i high =
         _mm_madd_epi16(_mm_unpackhi_epi8(tail, zero), _mm_setr_epi16(1, 0, 10, 1, 10, 1, 10, 1));
-    /* And their neighbours:  hours in s | minutes and tens of s in s | s and 1/100 s in 100 us | us
-     */
+    /* And their neighbours: hours in s; minutes and tens of s in s; s and 1/100 s in 100 us; us. */
     const __m128i sums = _mm_madd_epi16(_mm_packs_epi32(low, high),
                                         _mm_setr_epi16(60, 60, 60, 1, 10000, 100, 100, 1));
     const uint64_t s_pair = (uint64_t)_mm_cvtsi128_si64(sums);

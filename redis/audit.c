@@ -10,12 +10,14 @@
 
 /* Where the findings of one chunk go. */
 struct report {
-    const char *key;
+    char key[SCHEMA_KEY_MAX];
+    enum resolution r;
+    int64_t chunk;
     audit_finding *finding;
     void *cls;
 };
 
-__attribute__((format(printf, 2, 3))) static void find(const struct report *report,
+__attribute__((format(printf, 2, 3))) static void tell(const struct report *report,
                                                        const char *format, ...) {
     char sentence[AUDIT_SENTENCE_MAX];
     const int n = snprintf(sentence, sizeof sentence, "%.80s: ", report->key);
@@ -33,61 +35,59 @@ struct chunk_hash {
     bool final;
 };
 
-static bool is(const redisReply *field, const char *name) {
+static bool is_named(const redisReply *field, const char *name) {
     return strcmp(field->str, name) == 0;
 }
 
-static void take_field(const struct report *report, enum resolution r, const redisReply *field,
+static void take_field(const struct report *report, const redisReply *field,
                        const redisReply *value, struct chunk_hash *hash) {
     uint32_t slot = 0;
     struct part part;
-    if (schema_slot(r, field->str, (size_t)field->len, &slot)) {
+    if (schema_slot(report->r, field->str, (size_t)field->len, &slot)) {
         if (!schema_count(value->str, (size_t)value->len, &hash->total[slot])) {
-            find(report, "window %02u: '%.40s' is no count", slot, value->str);
+            tell(report, "window %02u: '%.40s' is no count", slot, value->str);
         }
     } else if (strncmp(field->str, "n:", 2) == 0) {
-        if (!part_read(value->str, (size_t)value->len, r, &part)) {
-            find(report, "the part of node %.64s is damaged", field->str + 2);
+        if (!part_read(value->str, (size_t)value->len, report->r, &part)) {
+            tell(report, "the part of node %.64s is damaged", field->str + 2);
             return;
         }
-        for (slot = 0; slot < resolution_table[r].slots; slot++) {
+        for (slot = 0; slot < resolution_table[report->r].slots; slot++) {
             hash->parts[slot] += part.count[slot];
         }
     } else if (strncmp(field->str, "o:", 2) == 0) {
-        if (!part_read(value->str, (size_t)value->len, r, &part)) {
-            find(report, "what an owner left is damaged: %.80s", field->str);
+        if (!part_read(value->str, (size_t)value->len, report->r, &part)) {
+            tell(report, "what an owner left is damaged: %.80s", field->str);
         }
-    } else if (is(field, "until")) {
+    } else if (is_named(field, "until")) {
         if (!schema_count(value->str, (size_t)value->len, &hash->until_s)) {
-            find(report, "until: '%.40s' is no time", value->str);
+            tell(report, "until: '%.40s' is no time", value->str);
         }
-    } else if (is(field, "final")) {
+    } else if (is_named(field, "final")) {
         hash->final = true;
     } else {
-        find(report, "field '%.40s' is none of aforo's; is another program using this key?",
+        tell(report, "field '%.40s' is none of aforo's; is another program using this key?",
              field->str);
     }
 }
 
-static void check_chunk(const struct report *report, enum resolution r, int64_t chunk,
-                        const struct chunk_hash *hash) {
-    for (uint32_t slot = 0; !hash->final && slot < resolution_table[r].slots; slot++) {
+static void check_chunk(const struct report *report, const struct chunk_hash *hash) {
+    const int64_t until_s = schema_until_s(report->r, report->chunk);
+    for (uint32_t slot = 0; !hash->final && slot < resolution_table[report->r].slots; slot++) {
         if (hash->total[slot] != hash->parts[slot]) {
-            find(report,
+            tell(report,
                  "window %02u: its total is %" PRIu64 ", and the nodes' parts sum to %" PRIu64,
                  slot, hash->total[slot], hash->parts[slot]);
         }
     }
-    if (hash->until_s != (uint64_t)schema_until_s(r, chunk)) {
-        find(report, "until is %" PRIu64 ", and should be %" PRId64, hash->until_s,
-             schema_until_s(r, chunk));
+    if (hash->until_s != (uint64_t)until_s) {
+        tell(report, "until is %" PRIu64 ", and should be %" PRId64, hash->until_s, until_s);
     }
 }
 
-/* One reply of HGETALL. *there: is there anything? False fills why. */
-static bool take_chunk(const redisReply *reply, const struct report *report, enum resolution r,
-                       int64_t chunk, struct chunk_hash *hash, char *why) {
-    memset(hash, 0, sizeof *hash);
+/* One reply of HGETALL. False fills why. */
+static bool take_chunk(const redisReply *reply, const struct report *report, char *why) {
+    struct chunk_hash hash = {0};
     if (reply->type != REDIS_REPLY_ARRAY || reply->elements % 2) {
         snprintf(why, LINK_WHY_MAX, "%.80s: %.150s", report->key,
                  reply->type == REDIS_REPLY_ERROR ? reply->str : "an answer that is no hash");
@@ -99,41 +99,40 @@ static bool take_chunk(const redisReply *reply, const struct report *report, enu
             snprintf(why, LINK_WHY_MAX, "%.80s: an answer that is no hash", report->key);
             return false;
         }
-        take_field(report, r, reply->element[i], reply->element[i + 1], hash);
+        take_field(report, reply->element[i], reply->element[i + 1], &hash);
     }
     if (reply->elements) {
-        check_chunk(report, r, chunk, hash);
+        check_chunk(report, &hash);
     }
     return true;
 }
 
-bool audit_chunks(struct link *link, enum resolution r, int64_t first, uint32_t n, uint64_t *counts,
-                  bool *there, audit_finding *finding, void *cls, char *why) {
-    const uint32_t slots = resolution_table[r].slots;
-    char key[SCHEMA_KEY_MAX], later[LINK_WHY_MAX];
+/* Names chunk number `i` of a range, where the groups follow one another. */
+static void name_chunk(struct report *report, struct chunk_range range, uint32_t i) {
+    report->r = range.resolution;
+    report->chunk = range.first + i % range.n;
+    schema_chunk_key(report->r, report->chunk, i / range.n, report->key);
+}
+
+bool audit_check_chunks(struct link *link, struct chunk_range range, audit_finding *finding,
+                        void *cls, char *why) {
+    struct report report = {.finding = finding, .cls = cls};
+    char later[LINK_WHY_MAX];
     bool ok = true;
-    memset(counts, 0, (size_t)n * slots * sizeof *counts);
-    memset(there, 0, n * sizeof *there);
-    for (uint32_t i = 0; i < n * link_groups(link) && ok;) {
+    for (uint32_t i = 0; i < range.n * link_groups(link) && ok;) {
         const uint32_t from = i;
-        for (; i < n * link_groups(link) && i - from < LINK_PIPELINE_MAX; i++) {
-            const size_t lens[] = {7, schema_chunk_key(r, first + i % n, i / n, key)};
-            const char *argv[] = {"HGETALL", key};
-            if (!link_append(link, 2, argv, lens, 1, why)) {
+        for (; i < range.n * link_groups(link) && i - from < LINK_PIPELINE_MAX; i++) {
+            name_chunk(&report, range, i);
+            const char *argv[] = {"HGETALL", report.key};
+            const size_t lens[] = {7, strlen(report.key)};
+            if (!link_append(link, &(struct redis_command){2, argv, lens, 1}, why)) {
                 return false;
             }
         }
         for (uint32_t j = from; link_pending(link); j++) {
-            struct chunk_hash hash;
-            const struct report report = {key, finding, cls};
-            schema_chunk_key(r, first + j % n, j / n, key);
+            name_chunk(&report, range, j);
             redisReply *reply = link_reply(link, ok ? why : later);
-            ok = reply && take_chunk(reply, &report, r, first + j % n, &hash, ok ? why : later) &&
-                 ok;
-            for (uint32_t slot = 0; ok && slot < slots; slot++) {
-                counts[(size_t)(j % n) * slots + slot] += hash.total[slot];
-            }
-            there[j % n] = there[j % n] || (ok && reply->elements);
+            ok = reply && take_chunk(reply, &report, ok ? why : later) && ok;
             if (reply) {
                 freeReplyObject(reply);
             }

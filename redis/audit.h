@@ -13,10 +13,9 @@
 /* A finding: a sentence that names the key. */
 typedef void audit_finding(void *cls, const char *sentence);
 
-/* Reads chunks [first, first + n) of a resolution in all groups: their totals into counts[n *
- * slots], 0 where there is nothing; whether there is anything into there[n]; and says what is wrong
- * with them, each thing once. False fills why (LINK_WHY_MAX) when they could not be read. */
-bool audit_chunks(struct link *link, enum resolution r, int64_t first, uint32_t n, uint64_t *counts,
-                  bool *there, audit_finding *finding, void *cls, char *why);
+/* Reads a range of chunks in all groups, and says what is wrong with them, each thing once. False
+ * fills why (LINK_WHY_MAX) when they could not be read. */
+bool audit_check_chunks(struct link *link, struct chunk_range range, audit_finding *finding,
+                        void *cls, char *why);
 
 #endif

@@ -8,6 +8,7 @@
 #ifndef AFORO_REDIS_CLUSTER_H
 #define AFORO_REDIS_CLUSTER_H
 
+#include "redis/command.h"
 #include "redis/wire.h"
 
 #define CLUSTER_SLOTS 16384
@@ -27,16 +28,16 @@ void cluster_free(struct cluster *cluster);
 bool cluster_connect(struct cluster *cluster, char *why);
 void cluster_close(struct cluster *cluster);
 
-/* False when not connected, and since a connection was lost or a master has come up that was none
- * at connect: what the lost one acknowledged last may be missing. Commands still work then. */
-bool cluster_whole(const struct cluster *cluster);
+/* Whether the link is connected and nothing was lost since. False also when a
+ * connection was lost, or a master has come up that was none at connect: what the lost one
+ * acknowledged last may be missing. Commands still work then. */
+bool cluster_is_whole(const struct cluster *cluster);
 
 /* As link_server. */
 unsigned cluster_server(const struct cluster *cluster, const char *key, size_t len);
 
 /* As link_append, link_reply and link_pending. */
-bool cluster_append(struct cluster *cluster, int argc, const char **argv, const size_t *lens,
-                    int key_at, char *why);
+bool cluster_append(struct cluster *cluster, const struct redis_command *command, char *why);
 redisReply *cluster_reply(struct cluster *cluster, char *why);
 bool cluster_pending(const struct cluster *cluster);
 

@@ -3,14 +3,11 @@
 #include "redis/cluster.h"
 #include "redis/schema.h"
 #include "redis/sentinel.h"
-#include "redis/wire.h"
 
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define ARGUMENTS_MAX 8
 
 struct link {
     struct redis_url url;
@@ -37,9 +34,8 @@ struct link *link_new(const struct redis_url *url, long timeout_ms) {
     return link;
 }
 
-void link_set_check(struct link *link, link_check *check, void *cls) {
+void link_set_check(struct link *link, wire_check *check) {
     link->config.check = check;
-    link->config.check_cls = cls;
 }
 
 void link_set_until(struct link *link, const _Atomic int64_t *until_ms) {
@@ -72,7 +68,7 @@ void link_free(struct link *link) {
 }
 
 bool link_connected(const struct link *link) {
-    return link->cluster ? cluster_whole(link->cluster) : link->wire != NULL;
+    return link->cluster ? cluster_is_whole(link->cluster) : link->wire != NULL;
 }
 
 bool link_pending(const struct link *link) {
@@ -108,17 +104,16 @@ bool link_connect(struct link *link, char *why) {
 }
 
 /* Writes why from what hiredis says, closes, and returns false. */
-static bool lose(struct link *link, char *why) {
+static bool drop_connection(struct link *link, char *why) {
     wire_explain(link->wire, link->url.address, why);
     link_close(link);
     return false;
 }
 
-bool link_append(struct link *link, int argc, const char **argv, const size_t *lens, int key_at,
-                 char *why) {
+bool link_append(struct link *link, const struct redis_command *command, char *why) {
     assert(link->pending < LINK_PIPELINE_MAX);
     if (link->cluster) {
-        return cluster_append(link->cluster, argc, argv, lens, key_at, why);
+        return cluster_append(link->cluster, command, why);
     }
     if (!link->wire) {
         snprintf(why, LINK_WHY_MAX, "%.120s: not connected", link->url.address);
@@ -129,8 +124,9 @@ bool link_append(struct link *link, int argc, const char **argv, const size_t *l
         link_close(link);
         return false;
     }
-    if (redisAppendCommandArgv(link->wire, argc, argv, lens) != REDIS_OK) {
-        return lose(link, why);
+    if (redisAppendCommandArgv(link->wire, command->argc, command->argv, command->lens) !=
+        REDIS_OK) {
+        return drop_connection(link, why);
     }
     link->pending++;
     return true;
@@ -147,18 +143,9 @@ redisReply *link_reply(struct link *link, char *why) {
     assert(link->pending > 0);
     redisReply *reply = wire_reply(&link->config, link->wire);
     if (!reply) {
-        lose(link, why);
+        drop_connection(link, why);
         return NULL;
     }
     link->pending--;
     return reply;
-}
-
-redisReply *link_command(struct link *link, int argc, const char **argv, int key_at, char *why) {
-    size_t lens[ARGUMENTS_MAX];
-    assert(argc <= ARGUMENTS_MAX);
-    for (int i = 0; i < argc; i++) {
-        lens[i] = strlen(argv[i]);
-    }
-    return link_append(link, argc, argv, lens, key_at, why) ? link_reply(link, why) : NULL;
 }

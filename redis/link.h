@@ -8,31 +8,25 @@
 #ifndef AFORO_REDIS_LINK_H
 #define AFORO_REDIS_LINK_H
 
-#include "redis/url.h"
+#include "redis/command.h"
+#include "redis/wire.h"
 
 #include <hiredis/hiredis.h>
 #include <stdatomic.h>
 #include <stdint.h>
 
-#define LINK_WHY_MAX 256
-#define LINK_PIPELINE_MAX 256 /* commands queued whose replies are not fetched yet */
+#define LINK_WHY_MAX WIRE_WHY_MAX
+#define LINK_PIPELINE_MAX REDIS_PIPELINE_MAX
 
 struct link;
-
-struct wire_config;
-
-/* Asked of every server that a link connects to, before anything else is sent there; false (why
- * filled) refuses it. config is for wire_call. */
-typedef bool link_check(void *cls, const struct wire_config *config, redisContext *server,
-                        const char *address, char *why);
 
 /* A link that is not connected; url is copied. timeout_ms (> 0) bounds connecting and the wait for
  * each reply, as a whole. NULL when out of memory. Freed by link_free (NULL is allowed). */
 struct link *link_new(const struct redis_url *url, long timeout_ms);
 void link_free(struct link *link);
 
-/* Before connecting. */
-void link_set_check(struct link *link, link_check *check, void *cls);
+/* Has every server checked that the link connects to. Before connecting. */
+void link_set_check(struct link *link, wire_check *check);
 
 /* No wait goes past *until_ms (wire_now_ms: a steady clock), which any thread may change at any
  * time; what is under way then fails within a tenth of a second. Before connecting; until_ms must
@@ -48,26 +42,21 @@ bool link_connect(struct link *link, char *why);
 bool link_connected(const struct link *link);
 void link_close(struct link *link);
 
-/* Queues a command; argv[key_at] is its key, which says to which node of a cluster it goes. False
- * fills why, and the link is closed. Commands must bear repetition: a cluster that moves slots or
- * fails over may get one twice. */
-bool link_append(struct link *link, int argc, const char **argv, const size_t *lens, int key_at,
-                 char *why);
+/* Queues a command. False fills why, and the link is closed. Commands must bear repetition: a
+ * cluster that moves slots or fails over may get one twice. */
+bool link_append(struct link *link, const struct redis_command *command, char *why);
 
 /* The reply to the oldest queued command; the caller frees it (freeReplyObject). A reply of type
- * REDIS_REPLY_ERROR is a reply: the link stays. NULL fills why: none came. Unless the link is to a
- * cluster it is then closed, and what was queued is forgotten; in a cluster, go on: other nodes
- * have the other replies. */
+ * REDIS_REPLY_ERROR is a reply: the link stays. NULL fills why: no reply came. A link to one server
+ * is then closed, and what was queued is forgotten. In a cluster, go on: the other nodes have the
+ * other replies. */
 redisReply *link_reply(struct link *link, char *why);
 
 /* True while replies are to be fetched. */
 bool link_pending(const struct link *link);
 
-/* Append and reply of one command of NUL-terminated words. */
-redisReply *link_command(struct link *link, int argc, const char **argv, int key_at, char *why);
-
-/* Which of its servers has a key: 0 unless the link is to a cluster; there a small number, the same
- * as long as the connection lasts and slots do not move. */
+/* Which of its servers has a key. In a cluster a small number, which stays the same as long as the
+ * connection lasts and slots do not move; else 0. */
 unsigned link_server(const struct link *link, const char *key, size_t len);
 
 /* Over how many groups its nodes are spread (schema.h): SCHEMA_GROUPS_MAX in a cluster, else 1. */

@@ -1,5 +1,7 @@
 #include "redis/part.h"
 
+#include "redis/fnv.h"
+
 #include <string.h>
 
 #define HEAD 12 /* W, owner, sum */
@@ -49,9 +51,5 @@ size_t part_windows(const uint8_t *slot, const uint64_t *count, uint32_t n, char
 }
 
 uint32_t part_owner(const char *owner) {
-    uint32_t hash = 2166136261U;
-    for (; *owner; owner++) {
-        hash = (hash ^ (unsigned char)*owner) * 16777619U;
-    }
-    return hash;
+    return fnv1a32(owner);
 }

@@ -30,7 +30,7 @@ bool part_read(const char *bytes, size_t len, enum resolution r, struct part *pa
  * many bytes they are. */
 size_t part_windows(const uint8_t *slot, const uint64_t *count, uint32_t n, char *buf);
 
-/* The number of an owner: FNV-1a (Fowler, Noll, Vo), 32 bits. */
+/* The number of an owner. */
 uint32_t part_owner(const char *owner);
 
 #endif

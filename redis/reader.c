@@ -24,40 +24,41 @@ static bool take_counts(const redisReply *reply, enum resolution r, uint64_t *co
 }
 
 /* Takes the reply about one chunk's key of one group. False fills why. */
-typedef bool take(void *cls, const redisReply *reply, uint32_t i, const char *key, char *why);
+typedef bool reply_taker(void *cls, const redisReply *reply, uint32_t i, const char *key,
+                         char *why);
 
 /* What is asked of each key. */
 struct question {
     const char *command;
     uint32_t fields; /* the first so many slots of each; 0: none, the key alone */
-    enum resolution r;
     unsigned group;
     const bool *wanted; /* [n] which chunks are asked of; NULL: all */
-    take *each;
+    reply_taker *take;
     void *cls;
 };
 
-static bool append_question(struct link *link, const struct question *question, int64_t chunk,
-                            char *why) {
+static bool append_question(struct link *link, const struct question *question, enum resolution r,
+                            int64_t chunk, char *why) {
     char key[SCHEMA_KEY_MAX], field[SLOTS_MAX][3];
     const char *argv[2 + SLOTS_MAX] = {question->command, key};
     size_t lens[2 + SLOTS_MAX] = {strlen(question->command),
-                                  schema_chunk_key(question->r, chunk, question->group, key)};
+                                  schema_chunk_key(r, chunk, question->group, key)};
     for (uint32_t slot = 0; slot < question->fields; slot++) {
         schema_field(slot, field[slot]);
         argv[2 + slot] = field[slot];
         lens[2 + slot] = 2;
     }
-    return link_append(link, 2 + (int)question->fields, argv, lens, 1, why);
+    return link_append(link, &(struct redis_command){2 + (int)question->fields, argv, lens, 1},
+                       why);
 }
 
-/* Asks of chunks [first, first + n), n <= LINK_PIPELINE_MAX, and has the replies taken. */
-static bool ask(struct link *link, const struct question *question, int64_t first, uint32_t n,
-                char *why) {
+/* Asks of a range of at most LINK_PIPELINE_MAX chunks, and has the replies taken. */
+static bool ask_chunks(struct link *link, const struct question *question, struct chunk_range range,
+                       char *why) {
     char later[LINK_WHY_MAX] = ""; /* the first failure is the one to tell */
-    for (uint32_t i = 0; i < n; i++) {
+    for (uint32_t i = 0; i < range.n; i++) {
         if ((!question->wanted || question->wanted[i]) &&
-            !append_question(link, question, first + i, why)) {
+            !append_question(link, question, range.resolution, range.first + i, why)) {
             return false;
         }
     }
@@ -73,13 +74,13 @@ static bool ask(struct link *link, const struct question *question, int64_t firs
             continue;
         }
         char key[SCHEMA_KEY_MAX];
-        schema_chunk_key(question->r, first + i, question->group, key);
+        schema_chunk_key(range.resolution, range.first + i, question->group, key);
         if (reply->type == REDIS_REPLY_ERROR) {
             snprintf(ok ? why : later, LINK_WHY_MAX, "%.80s: %.60s: %.110s", link_address(link),
                      key, reply->str);
             ok = false;
         } else {
-            ok = question->each(question->cls, reply, i, key, ok ? why : later) && ok;
+            ok = question->take(question->cls, reply, i, key, ok ? why : later) && ok;
         }
         freeReplyObject(reply);
     }
@@ -121,41 +122,47 @@ static bool note_existence(void *cls, const redisReply *reply, uint32_t i, const
     return true;
 }
 
-bool reader_chunk_totals(struct link *link, enum resolution r, int64_t first, uint32_t n,
-                         uint64_t *counts, char *why) {
+/* As much of a range as one pipeline asks of, from its chunk number `done` on. */
+static struct chunk_range cut_range(struct chunk_range range, uint32_t done) {
+    const uint32_t left = range.n - done;
+    return (struct chunk_range){range.resolution, range.first + done,
+                                left < LINK_PIPELINE_MAX ? left : LINK_PIPELINE_MAX};
+}
+
+bool reader_read_totals(struct link *link, struct chunk_range range, uint64_t *counts, char *why) {
+    const enum resolution r = range.resolution;
     const uint32_t slots = resolution_table[r].slots;
-    memset(counts, 0, (size_t)n * slots * sizeof *counts);
-    for (uint32_t done = 0; done < n;) {
-        const uint32_t here = n - done < LINK_PIPELINE_MAX ? n - done : LINK_PIPELINE_MAX;
+    memset(counts, 0, (size_t)range.n * slots * sizeof *counts);
+    for (uint32_t done = 0; done < range.n;) {
+        const struct chunk_range here = cut_range(range, done);
         struct totals totals = {link, r, counts + (size_t)done * slots};
         for (unsigned group = 0; group < link_groups(link); group++) {
             /* Most chunks of a long span may not be there, and a hundred empty answers cost more
              * than one question. */
             bool there[LINK_PIPELINE_MAX] = {false};
-            const struct question existence = {"EXISTS", 0, r, group, NULL, note_existence, there};
-            const struct question question = {"HMGET", slots, r, group, there, add_total, &totals};
-            if (!ask(link, &existence, first + done, here, why) ||
-                !ask(link, &question, first + done, here, why)) {
+            const struct question existence = {"EXISTS", 0, group, NULL, note_existence, there};
+            const struct question question = {"HMGET", slots, group, there, add_total, &totals};
+            if (!ask_chunks(link, &existence, here, why) ||
+                !ask_chunks(link, &question, here, why)) {
                 return false;
             }
         }
-        done += here;
+        done += here.n;
     }
     return true;
 }
 
-bool reader_exists(struct link *link, enum resolution r, int64_t first, uint32_t n, bool *exists,
-                   char *why) {
-    memset(exists, 0, n * sizeof *exists);
-    for (uint32_t done = 0; done < n;) {
-        const uint32_t here = n - done < LINK_PIPELINE_MAX ? n - done : LINK_PIPELINE_MAX;
-        struct question question = {"EXISTS", 0, r, 0, NULL, note_existence, exists + done};
+bool reader_find_totals(struct link *link, struct chunk_range range, bool *there, char *why) {
+    memset(there, 0, range.n * sizeof *there);
+    for (uint32_t done = 0; done < range.n;) {
+        const struct chunk_range here = cut_range(range, done);
+        struct question question = {"EXISTS", 0, 0, NULL, note_existence, there + done};
         for (; question.group < link_groups(link); question.group++) {
-            if (!ask(link, &question, first + done, here, why)) {
+            if (!ask_chunks(link, &question, here, why)) {
                 return false;
             }
         }
-        done += here;
+        done += here.n;
     }
     return true;
 }

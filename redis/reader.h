@@ -7,13 +7,11 @@
 
 #include <stdint.h>
 
-/* Totals of chunks [first, first + n) into counts[n * slots], 0 where there is nothing. False fills
+/* The totals of a range of chunks into counts[n * slots], 0 where there is nothing. False fills
  * why (LINK_WHY_MAX); a value that is no count is an error that names its key. */
-bool reader_chunk_totals(struct link *link, enum resolution r, int64_t first, uint32_t n,
-                         uint64_t *counts, char *why);
+bool reader_read_totals(struct link *link, struct chunk_range range, uint64_t *counts, char *why);
 
-/* Whether there is a total of each of the chunks [first, first + n). False fills why. */
-bool reader_exists(struct link *link, enum resolution r, int64_t first, uint32_t n, bool *exists,
-                   char *why);
+/* Whether there is a total of each chunk of a range, into there[n]. False fills why. */
+bool reader_find_totals(struct link *link, struct chunk_range range, bool *there, char *why);
 
 #endif

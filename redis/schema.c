@@ -1,19 +1,17 @@
 #include "redis/schema.h"
 
 #include "counters/time/civil.h"
+#include "counters/time/horizon.h"
+#include "redis/fnv.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 
 #define COUNT_MAX (UINT64_C(1) << 53) /* beyond it the script's doubles are not exact */
 
-/* FNV-1a (Fowler, Noll, Vo), 32 bits, its halves folded: node ids may differ in their last
- * character only. */
 unsigned schema_group(const char *node, unsigned groups) {
-    uint32_t hash = 2166136261U;
-    for (; *node; node++) {
-        hash = (hash ^ (unsigned char)*node) * 16777619U;
-    }
+    const uint32_t hash = fnv1a32(node);
+    /* both halves: node ids may differ in their last character only */
     return (hash ^ hash >> 16) % groups;
 }
 
@@ -45,7 +43,8 @@ size_t schema_left_field(const char *node, uint32_t owner, char *buf) {
 }
 
 #define HOUR_S 3600
-#define OPEN_S (26 * HOUR_S)
+/* the longest horizon there is, and a margin */
+#define OPEN_S (HORIZON_MAX_US / US_PER_S + 2 * HOUR_S)
 
 int64_t schema_until_s(enum resolution r, int64_t chunk) {
     return (chunk_start_us(r, chunk) / US_PER_S / HOUR_S + 1) * HOUR_S + OPEN_S;

@@ -1,20 +1,21 @@
 /* What the keys are called: nobody else knows. Pure, any thread.
  *
- *   aforo:2:{1s:2026-11-20T11:11}   a chunk, a hash:
- *         "07" -> 122                  the total of that window, for anybody to read
- *         "n:<node>" -> part           what that node has reported, see part.h
- *         "o:<owner>:<node>" -> part   what it had when another owner went on with it
- *         "until" -> seconds           since 1970: from then on it may be closed
- *         "final" -> 1                 closed: no parts, nothing changes any more
+ *   aforo:2:{1s:2026-11-20T11:11}   a chunk, a hash of:
+ *       "07" -> 122                 the total of that window, for anybody to read
+ *       "n:<node>" -> part          what that node has reported, see part.h
+ *       "o:<owner>:<node>" -> part  what it had reported when another owner went on with it
+ *       "until" -> seconds          since 1970; from then on it may be closed
+ *       "final" -> 1                closed: no parts, and nothing changes any more
  *   aforo:2:{node:<node>}           the lease of a node's name, see lease.lua
- *   aforo:2:{lost}                  changes when this Redis has lost something, see lost.lua
- *   aforo:2:{final}                 chunks of this hour (since 1970) and later are not closed yet
+ *   aforo:2:{lost}                  a number that changes when this Redis has lost something
+ *                                   (lost.lua)
+ *   aforo:2:{final}                 an hour (since 1970): its chunks and later ones are not closed
  *
  * A total and the parts it is made of are one key: they live, expire, move, fail over, are evicted
- * and deleted together. All nodes write to the chunk of the present second, and in a cluster a key
- * is on one master: it would be no faster than that one. So in a cluster the nodes are spread over
- * groups, each with chunks of its own, which readers add up; "#5" is the group, and group 0 has no
- * mark:
+ * and deleted together. All nodes write to the chunk of the present second. In a cluster that key
+ * is on one master, and the cluster would be no faster than that master. So the nodes of a cluster
+ * are spread over groups, each with chunks of its own, which readers add up. "#5" is the group;
+ * group 0 has no mark:
  *
  *   aforo:2:{1s:2026-11-20T11:11#5} a chunk of the nodes of group 5 */
 #ifndef AFORO_REDIS_SCHEMA_H

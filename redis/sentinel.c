@@ -16,23 +16,23 @@ struct sentinel_watch {
 /* ---- notice of another master ---- */
 
 /* Takes the connection over: it is freed with the watch, or now when it cannot be subscribed. */
-static struct sentinel_watch *watch_new(const struct wire_config *config, redisContext *wire,
-                                        const struct redis_host *host, const char *address) {
-    char ignored[LINK_WHY_MAX];
+static struct sentinel_watch *watch_new(const struct wire_peer *sentinel,
+                                        const struct redis_host *master) {
+    char ignored[WIRE_WHY_MAX];
     const char *subscribe[] = {"SUBSCRIBE", "+switch-master"};
-    redisReply *reply = wire_call(config, wire, address, 2, subscribe, ignored);
+    redisReply *reply = wire_call(sentinel, 2, subscribe, ignored);
     const bool subscribed = reply && reply->type == REDIS_REPLY_ARRAY;
     struct sentinel_watch *watch = subscribed ? calloc(1, sizeof *watch) : NULL;
     if (reply) {
         freeReplyObject(reply);
     }
     if (!watch) {
-        redisFree(wire);
+        redisFree(sentinel->wire);
         return NULL;
     }
-    watch->wire = wire;
-    watch->name = config->url->master;
-    watch->host = *host;
+    watch->wire = sentinel->wire;
+    watch->name = sentinel->config->url->master;
+    watch->host = *master;
     return watch;
 }
 
@@ -88,17 +88,14 @@ bool sentinel_watch_switched(struct sentinel_watch *watch) {
 
 /* ---- which one is it now ---- */
 
-static redisReply *ask_master(const struct wire_config *config, redisContext *wire,
-                              const char *address, char *why) {
-    const struct redis_url *url = config->url;
+static redisReply *ask_master(const struct wire_peer *sentinel, char *why) {
+    const struct redis_url *url = sentinel->config->url;
     const char *ask[] = {"SENTINEL", "get-master-addr-by-name", url->master};
-    redisReply *reply = wire_call(config, wire, address, 3, ask, why);
+    redisReply *reply = wire_call(sentinel, 3, ask, why);
     /* a sentinel behind the same password */
     if (reply && wire_is_error(reply, "NOAUTH") && *url->password) {
         freeReplyObject(reply);
-        reply = wire_login(config, wire, address, why)
-                    ? wire_call(config, wire, address, 3, ask, why)
-                    : NULL;
+        reply = wire_login(sentinel, why) ? wire_call(sentinel, 3, ask, why) : NULL;
     }
     return reply;
 }
@@ -113,9 +110,9 @@ static bool take_master(const redisReply *reply, const char *address, const char
         return true;
     }
     if (reply->type == REDIS_REPLY_ERROR) {
-        snprintf(why, LINK_WHY_MAX, "sentinel %.80s: %.140s", address, reply->str);
+        snprintf(why, WIRE_WHY_MAX, "sentinel %.80s: %.140s", address, reply->str);
     } else {
-        snprintf(why, LINK_WHY_MAX, "sentinel %.80s: knows no master called %.80s", address, name);
+        snprintf(why, WIRE_WHY_MAX, "sentinel %.80s: knows no master called %.80s", address, name);
     }
     return false;
 }
@@ -127,7 +124,7 @@ static bool is_master(const struct wire_config *config, redisContext *wire,
     char address[REDIS_ADDRESS_MAX];
     redis_host_render(host, address);
     const char *role[] = {"ROLE"};
-    redisReply *reply = wire_call(config, wire, address, 1, role, why);
+    redisReply *reply = wire_call(&(struct wire_peer){config, wire, address}, 1, role, why);
     if (!reply) {
         return false;
     }
@@ -135,7 +132,7 @@ static bool is_master(const struct wire_config *config, redisContext *wire,
                          reply->element[0]->type == REDIS_REPLY_STRING &&
                          strcmp(reply->element[0]->str, "master") != 0;
     if (replica) {
-        snprintf(why, LINK_WHY_MAX,
+        snprintf(why, WIRE_WHY_MAX,
                  "%.120s: Sentinel names it, but it is a replica: a failover is under way",
                  address);
     }
@@ -149,25 +146,26 @@ redisContext *sentinel_open_master(const struct wire_config *config, struct sent
     for (unsigned i = 0; i < config->url->hosts; i++) {
         char address[REDIS_ADDRESS_MAX];
         redis_host_render(&config->url->host[i], address);
-        redisContext *sentinel = wire_open_bare(config, &config->url->host[i], why);
-        if (!sentinel) {
+        redisContext *wire = wire_open_bare(config, &config->url->host[i], why);
+        if (!wire) {
             continue;
         }
+        const struct wire_peer sentinel = {config, wire, address};
         struct redis_host host;
-        redisReply *reply = ask_master(config, sentinel, address, why);
+        redisReply *reply = ask_master(&sentinel, why);
         const bool named = reply && take_master(reply, address, config->url->master, &host, why);
         if (reply) {
             freeReplyObject(reply);
         }
         redisContext *master = named ? wire_open(config, &host, NULL, why) : NULL;
         if (master && is_master(config, master, &host, why)) {
-            *watch = watch_new(config, sentinel, &host, address);
+            *watch = watch_new(&sentinel, &host);
             return master;
         }
         if (master) {
             redisFree(master);
         }
-        redisFree(sentinel);
+        redisFree(wire);
     }
     return NULL;
 }

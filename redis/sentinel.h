@@ -13,9 +13,9 @@ struct sentinel_watch;
 redisContext *sentinel_open_master(const struct wire_config *config, struct sentinel_watch **watch,
                                    char *why);
 
-/* Has the sentinel told of another master than the one we were led to? Does not block. A sentinel
- * that went away says nothing more: then a demotion shows by a lost connection or a READONLY. NULL
- * is allowed: false. */
+/* Whether the sentinel has told of another master than the one that it led us to. Does not block. A
+ * sentinel that went away tells nothing more: a demotion then shows by a lost connection or a
+ * READONLY. NULL is allowed: false. */
 bool sentinel_watch_switched(struct sentinel_watch *watch);
 
 void sentinel_watch_free(struct sentinel_watch *watch);

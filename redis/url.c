@@ -19,7 +19,7 @@ static bool refuse(char *why, const char *sentence) {
     return false;
 }
 
-static int hex(char c) {
+static int read_hex_digit(char c) {
     return c >= '0' && c <= '9'   ? c - '0'
            : c >= 'a' && c <= 'f' ? c - 'a' + 10
            : c >= 'A' && c <= 'F' ? c - 'A' + 10
@@ -27,15 +27,16 @@ static int hex(char c) {
 }
 
 /* Percent-decodes text[0..len) into out; false when it is broken or too long. */
-static bool decode(const char *text, size_t len, char out[REDIS_URL_PART_MAX]) {
+static bool decode_percent(const char *text, size_t len, char out[REDIS_URL_PART_MAX]) {
     size_t n = 0;
     for (size_t i = 0; i < len; i++) {
         char c = text[i];
         if (c == '%') {
-            if (i + 2 >= len || hex(text[i + 1]) < 0 || hex(text[i + 2]) < 0) {
+            if (i + 2 >= len || read_hex_digit(text[i + 1]) < 0 ||
+                read_hex_digit(text[i + 2]) < 0) {
                 return false;
             }
-            c = (char)(hex(text[i + 1]) * 16 + hex(text[i + 2]));
+            c = (char)(read_hex_digit(text[i + 1]) * 16 + read_hex_digit(text[i + 2]));
             i += 2;
         }
         if (c == '\0' || n + 1 >= REDIS_URL_PART_MAX) {
@@ -47,7 +48,7 @@ static bool decode(const char *text, size_t len, char out[REDIS_URL_PART_MAX]) {
     return true;
 }
 
-static bool number(const char *text, int max, int *out) {
+static bool read_number(const char *text, int max, int *out) {
     char *end;
     errno = 0;
     const long n = strtol(text, &end, 10);
@@ -138,7 +139,7 @@ static bool parse_host(char *text, int port_default, struct redis_host *host, ch
     if (!*name) {
         return refuse(why, "the URL lacks a host");
     }
-    if (port && (!number(port, 65535, &host->port) || host->port == 0)) {
+    if (port && (!read_number(port, 65535, &host->port) || host->port == 0)) {
         return refuse(why, "a port of the URL is not a number from 1 to 65535 (write an IPv6 "
                            "address as [::1]:6379, and "
                            ": / ? # @ % within a password as %3A %2F %3F %23 %40 %25)");
@@ -180,8 +181,8 @@ static bool parse_login(char **rest, struct redis_url *url, char *why) {
     }
     char *colon = memchr(*rest, ':', (size_t)(at - *rest));
     const char *user_end = colon ? colon : at;
-    if (!decode(*rest, (size_t)(user_end - *rest), url->user) ||
-        (colon && !decode(colon + 1, (size_t)(at - colon - 1), url->password))) {
+    if (!decode_percent(*rest, (size_t)(user_end - *rest), url->user) ||
+        (colon && !decode_percent(colon + 1, (size_t)(at - colon - 1), url->password))) {
         return refuse(why, "user or password of the URL is too long, or a % in it is not followed "
                            "by two hex digits");
     }
@@ -195,7 +196,7 @@ static bool parse_place(char *place, struct redis_url *url, char *why) {
     if (url->kind == REDIS_URL_SENTINEL) {
         db = strchr(place, '/');
         const size_t len = db ? (size_t)(db++ - place) : strlen(place);
-        if (len == 0 || !decode(place, len, url->master)) {
+        if (len == 0 || !decode_percent(place, len, url->master)) {
             return refuse(why, "the URL lacks the master's name after the sentinels: "
                                "redis+sentinel://host:port/master");
         }
@@ -207,7 +208,8 @@ static bool parse_place(char *place, struct redis_url *url, char *why) {
         return refuse(why, "a cluster has no database numbers: nothing may stand after the hosts "
                            "of redis+cluster://");
     }
-    return number(db, DB_MAX, &url->db) || refuse(why, "the database of the URL is not a number");
+    return read_number(db, DB_MAX, &url->db) ||
+           refuse(why, "the database of the URL is not a number");
 }
 
 static bool parse_unix(char *rest, struct redis_url *url, char *why) {
@@ -217,7 +219,7 @@ static bool parse_unix(char *rest, struct redis_url *url, char *why) {
     char *query = strchr(rest, '?');
     if (query) {
         *query++ = '\0';
-        if (strncmp(query, "db=", 3) != 0 || !number(query + 3, DB_MAX, &url->db)) {
+        if (strncmp(query, "db=", 3) != 0 || !read_number(query + 3, DB_MAX, &url->db)) {
             return refuse(why, "after the path of unix:// only ?db=NUMBER is known");
         }
     }
@@ -234,7 +236,7 @@ void redis_host_render(const struct redis_host *host, char address[REDIS_ADDRESS
              host->port);
 }
 
-static void render(struct redis_url *url) {
+static void render_address(struct redis_url *url) {
     static const char *const kind[] = {[REDIS_URL_SERVER] = "",
                                        [REDIS_URL_SENTINEL] = "sentinel ",
                                        [REDIS_URL_CLUSTER] = "cluster "};
@@ -256,7 +258,7 @@ static const struct scheme {
                {"redis+sentinel://", REDIS_URL_SENTINEL, false},
                {"redis+cluster://", REDIS_URL_CLUSTER, false}};
 
-static const struct scheme *scheme_of(const char *text) {
+static const struct scheme *find_scheme(const char *text) {
     for (size_t i = 0; i < sizeof schemes / sizeof schemes[0]; i++) {
         if (strncmp(text, schemes[i].prefix, strlen(schemes[i].prefix)) == 0) {
             return &schemes[i];
@@ -267,7 +269,7 @@ static const struct scheme *scheme_of(const char *text) {
 
 bool redis_url_parse(const char *text, struct redis_url *url, char *why) {
     *url = (struct redis_url){0};
-    const struct scheme *scheme = scheme_of(text);
+    const struct scheme *scheme = find_scheme(text);
     if (!scheme) {
         return refuse(
             why,
@@ -292,6 +294,6 @@ bool redis_url_parse(const char *text, struct redis_url *url, char *why) {
         !parse_place(place ? place : nothing, url, why) || !take_password(url, why)) {
         return false;
     }
-    render(url);
+    render_address(url);
     return true;
 }

@@ -1,11 +1,10 @@
 /* Where Redis is: a URL -> its parts. Pure but for the password's sources; before the threads
  * start.
  *
- *   redis://[user:pass@]host[:port][/db]                           one server
- *   unix:///path[?db=N]                                            one server on this machine
- *   redis+sentinel://[user:pass@]host[:port],.../master[/db]       the master that Sentinel names
- *   redis+cluster://[user:pass@]host[:port],...                    some nodes of a cluster: it
- *                                                                  names the others
+ *   redis://[user:pass@]host[:port][/db]                       one server
+ *   unix:///path[?db=N]                                        one server on this machine
+ *   redis+sentinel://[user:pass@]host[:port],.../master[/db]   the master that Sentinel names
+ *   redis+cluster://[user:pass@]host[:port],...                a cluster, by some of its nodes
  *
  * IPv6 addresses stand in brackets. User and password may be percent-encoded, and have to be where
  * they hold one of : / ? # @ %. */

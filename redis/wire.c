@@ -1,5 +1,6 @@
 #include "redis/wire.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
@@ -32,12 +33,12 @@ void wire_explain(const redisContext *wire, const char *address, char *why) {
     const char *reason = !wire                  ? "out of memory"
                          : wire_timed_out(wire) ? "no answer in time"
                                                 : wire->errstr;
-    snprintf(why, LINK_WHY_MAX, "%.120s: %.120s", address, reason);
+    snprintf(why, WIRE_WHY_MAX, "%.120s: %.120s", address, reason);
 }
 
 #define SLICE_MS 100 /* how soon a wait hears that another thread has shortened it */
 
-static int64_t end_of_wait(const struct wire_config *config, int64_t end_ms) {
+static int64_t find_end_of_wait(const struct wire_config *config, int64_t end_ms) {
     const int64_t until_ms = config->until_ms
                                  ? atomic_load_explicit(config->until_ms, memory_order_relaxed)
                                  : WIRE_NO_END;
@@ -50,7 +51,7 @@ static bool wait_for(const struct wire_config *config, redisContext *wire, short
                      int64_t end_ms) {
     struct pollfd poll_for = {.fd = wire->fd, .events = events};
     for (;;) {
-        const int64_t left_ms = end_of_wait(config, end_ms) - wire_now_ms();
+        const int64_t left_ms = find_end_of_wait(config, end_ms) - wire_now_ms();
         const int ready = poll(&poll_for, 1,
                                left_ms <= 0         ? 0
                                : left_ms < SLICE_MS ? (int)left_ms
@@ -95,50 +96,66 @@ redisReply *wire_reply(const struct wire_config *config, redisContext *wire) {
     return reply;
 }
 
-redisReply *wire_call(const struct wire_config *config, redisContext *wire, const char *address,
-                      int argc, const char **argv, char *why) {
+redisReply *wire_call(const struct wire_peer *peer, int argc, const char **argv, char *why) {
     size_t lens[ARGUMENTS_MAX];
+    assert(argc <= ARGUMENTS_MAX);
     for (int i = 0; i < argc; i++) {
         lens[i] = strlen(argv[i]);
     }
-    redisReply *reply = redisAppendCommandArgv(wire, argc, argv, lens) == REDIS_OK
-                            ? wire_reply(config, wire)
+    redisReply *reply = redisAppendCommandArgv(peer->wire, argc, argv, lens) == REDIS_OK
+                            ? wire_reply(peer->config, peer->wire)
                             : NULL;
     if (!reply) {
-        wire_explain(wire, address, why);
+        wire_explain(peer->wire, peer->address, why);
     }
     return reply;
 }
 
 /* A command whose answer must be no error. *refused: it was one. */
-static bool must(const struct wire_config *config, redisContext *wire, const char *address,
-                 int argc, const char **argv, bool *refused, char *why) {
-    redisReply *reply = wire_call(config, wire, address, argc, argv, why);
+static bool call_and_demand(const struct wire_peer *peer, int argc, const char **argv,
+                            bool *refused, char *why) {
+    redisReply *reply = wire_call(peer, argc, argv, why);
     if (!reply) {
         return false;
     }
     *refused = reply->type == REDIS_REPLY_ERROR;
     if (*refused) {
-        snprintf(why, LINK_WHY_MAX, "%.80s: %.10s: %.150s", address, argv[0], reply->str);
+        snprintf(why, WIRE_WHY_MAX, "%.80s: %.10s: %.150s", peer->address, argv[0], reply->str);
     }
     freeReplyObject(reply);
     return !*refused;
 }
 
-static bool login(const struct wire_config *config, redisContext *wire, const char *address,
-                  bool *refused, char *why) {
-    const struct redis_url *url = config->url;
+static bool log_in(const struct wire_peer *peer, bool *refused, char *why) {
+    const struct redis_url *url = peer->config->url;
     if (!*url->password) {
         return true;
     }
     const char *auth[] = {"AUTH", *url->user ? url->user : url->password, url->password};
-    return must(config, wire, address, *url->user ? 3 : 2, auth, refused, why);
+    return call_and_demand(peer, *url->user ? 3 : 2, auth, refused, why);
 }
 
-bool wire_login(const struct wire_config *config, redisContext *wire, const char *address,
-                char *why) {
+bool wire_login(const struct wire_peer *peer, char *why) {
     bool refused;
-    return login(config, wire, address, &refused, why);
+    return log_in(peer, &refused, why);
+}
+
+static bool select_database(const struct wire_peer *peer, bool *refused, char *why) {
+    char db[16];
+    if (!peer->config->url->db) {
+        return true;
+    }
+    snprintf(db, sizeof db, "%d", peer->config->url->db);
+    const char *select[] = {"SELECT", db};
+    return call_and_demand(peer, 2, select, refused, why);
+}
+
+static bool check_peer(const struct wire_peer *peer, bool *refused, char *why) {
+    if (!peer->config->check || peer->config->check(peer, why)) {
+        return true;
+    }
+    *refused = !peer->wire->err;
+    return false;
 }
 
 /* hiredis makes room for as many elements as an array says it has, before it has seen one: a line
@@ -170,10 +187,10 @@ static void bound_arrays(redisContext *wire) {
 }
 #endif
 
-static redisContext *reach(const struct wire_config *config, const struct redis_host *host,
-                           const char *address, char *why) {
+static redisContext *connect_host(const struct wire_config *config, const struct redis_host *host,
+                                  const char *address, char *why) {
     const int64_t now_ms = wire_now_ms(),
-                  left_ms = end_of_wait(config, now_ms + config->timeout_ms) - now_ms;
+                  left_ms = find_end_of_wait(config, now_ms + config->timeout_ms) - now_ms;
     const int64_t most_ms = left_ms > 0 ? left_ms : 1;
     const struct timeval timeout = {.tv_sec = most_ms / 1000, .tv_usec = most_ms % 1000 * 1000};
     redisContext *wire = host ? redisConnectWithTimeout(host->name, host->port, timeout)
@@ -196,39 +213,27 @@ redisContext *wire_open_bare(const struct wire_config *config, const struct redi
                              char *why) {
     char address[REDIS_ADDRESS_MAX];
     redis_host_render(host, address);
-    return reach(config, host, address, why);
+    return connect_host(config, host, address, why);
 }
 
 redisContext *wire_open(const struct wire_config *config, const struct redis_host *host,
                         bool *refused, char *why) {
     char address[sizeof config->url->address];
-    bool no = false, ignored;
-    refused = refused ? refused : &ignored;
-    *refused = false;
+    bool no = false;
     if (host) {
         redis_host_render(host, address);
     } else {
         snprintf(address, sizeof address, "%s", config->url->path);
     }
-    redisContext *wire = reach(config, host, address, why);
-    if (!wire) {
-        return NULL;
-    }
-    bool ok = login(config, wire, address, &no, why);
-    if (ok && config->url->db) {
-        char db[16];
-        snprintf(db, sizeof db, "%d", config->url->db);
-        const char *select[] = {"SELECT", db};
-        ok = must(config, wire, address, 2, select, &no, why);
-    }
-    if (ok && config->check && !config->check(config->check_cls, config, wire, address, why)) {
-        ok = false;
-        no = !wire->err;
-    }
-    if (!ok) {
-        *refused = no;
+    redisContext *wire = connect_host(config, host, address, why);
+    const struct wire_peer peer = {config, wire, address};
+    if (wire && (!log_in(&peer, &no, why) || !select_database(&peer, &no, why) ||
+                 !check_peer(&peer, &no, why))) {
         redisFree(wire);
-        return NULL;
+        wire = NULL;
+    }
+    if (refused) {
+        *refused = no;
     }
     return wire;
 }

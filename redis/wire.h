@@ -1,12 +1,32 @@
 /* One connection to one Redis process, by hiredis: what server, Sentinel and cluster links are made
- * of. One thread. */
+ * of. By the link's thread. */
 #ifndef AFORO_REDIS_WIRE_H
 #define AFORO_REDIS_WIRE_H
 
-#include "redis/link.h"
+#include "redis/url.h"
 
+#include <hiredis/hiredis.h>
 #include <stdatomic.h>
 #include <stdint.h>
+
+#define WIRE_WHY_MAX REDIS_URL_WHY_MAX
+#define WIRE_NO_END INT64_MAX
+#define WIRE_NOAUTH_REMEDY                                                                         \
+    "it wants a password; set AFORO_REDIS_PASSWORD or AFORO_REDIS_PASSWORD_FILE, or put it into "  \
+    "the URL: redis://:PASSWORD@HOST"
+
+struct wire_config;
+
+/* A server that is connected to, and what is needed to talk to it; for the length of a call. */
+struct wire_peer {
+    const struct wire_config *config;
+    redisContext *wire;
+    const char *address; /* for messages */
+};
+
+/* Asked of every server that is connected to, before anything else is sent there; false (why
+ * filled, WIRE_WHY_MAX) refuses it. */
+typedef bool wire_check(const struct wire_peer *peer, char *why);
 
 /* How to connect, and how long to wait: the login and the database are the URL's. Times are those
  * of wire_now_ms. */
@@ -16,17 +36,11 @@ struct wire_config {
     /* no wait of what is under way goes past it; the link's own thread sets it */
     int64_t end_ms;
     const _Atomic int64_t *until_ms; /* the same, set by any thread at any time; NULL: none */
-    link_check *check;               /* NULL: none */
-    void *check_cls;
+    wire_check *check;               /* NULL: none */
 };
 
-#define WIRE_NO_END INT64_MAX
-#define WIRE_NOAUTH_REMEDY                                                                         \
-    "it wants a password; set AFORO_REDIS_PASSWORD or AFORO_REDIS_PASSWORD_FILE, or put it into "  \
-    "the URL: redis://:PASSWORD@HOST"
-
 /* Connects to host (NULL: to the URL's Unix socket), authenticates, selects, checks. NULL fills why
- * (LINK_WHY_MAX). *refused, when not NULL: it answered, and said or showed that it will not do;
+ * (WIRE_WHY_MAX). *refused, when not NULL: it answered, and said or showed that it will not do;
  * trying again soon is no use. The caller frees the result with redisFree. */
 redisContext *wire_open(const struct wire_config *config, const struct redis_host *host,
                         bool *refused, char *why);
@@ -35,10 +49,9 @@ redisContext *wire_open(const struct wire_config *config, const struct redis_hos
 redisContext *wire_open_bare(const struct wire_config *config, const struct redis_host *host,
                              char *why);
 
-/* One command of NUL-terminated words and its reply, which may be of type REDIS_REPLY_ERROR; NULL
- * fills why: the connection is then of no use. */
-redisReply *wire_call(const struct wire_config *config, redisContext *wire, const char *address,
-                      int argc, const char **argv, char *why);
+/* One command of NUL-terminated words and its reply, which may be of type REDIS_REPLY_ERROR and
+ * which the caller frees; NULL fills why: the connection is then of no use. */
+redisReply *wire_call(const struct wire_peer *peer, int argc, const char **argv, char *why);
 
 /* Sends what is queued. False: the connection failed, or the time was up (wire_explain tells). */
 bool wire_write(const struct wire_config *config, redisContext *wire);
@@ -49,8 +62,7 @@ bool wire_write(const struct wire_config *config, redisContext *wire);
 redisReply *wire_reply(const struct wire_config *config, redisContext *wire);
 
 /* AUTH with the URL's password, when it has one; false fills why. */
-bool wire_login(const struct wire_config *config, redisContext *wire, const char *address,
-                char *why);
+bool wire_login(const struct wire_peer *peer, char *why);
 
 /* The sentence of a connection that failed; wire may be NULL (out of memory). */
 void wire_explain(const redisContext *wire, const char *address, char *why);

@@ -2,6 +2,7 @@
 #include "server/options.h"
 
 #include "common/usage.h"
+#include "counters/time/horizon.h"
 #include "counters/time/units.h"
 
 #include <ctype.h>

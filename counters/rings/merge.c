@@ -1,20 +1,20 @@
 /* Shards -> totals: what any thread may read while the owners write. */
 #include "counters/rings/shard.h"
-#include "counters/state_file.h"
+#include "counters/state/state_file.h"
 
 #include <sched.h>
 #include <string.h>
 
 #define TALLY_TURNS_MAX 1000000
 
-static unsigned shards_of(const struct counters *counters) {
+static unsigned load_shards(const struct counters *counters) {
     return atomic_load_explicit(&counters->shards, memory_order_acquire);
 }
 
 /* The newest chunk of any shard, 0 when there is none. */
-static int64_t newest_of_all(const struct counters *counters, enum resolution r) {
+static int64_t find_newest(const struct counters *counters, enum resolution r) {
     uint64_t newest = 0;
-    for (unsigned i = 0; i < shards_of(counters); i++) {
+    for (unsigned i = 0; i < load_shards(counters); i++) {
         const uint64_t n =
             atomic_load_explicit(&counters->shard[i].page->newest[r], memory_order_acquire);
         newest = n > newest ? n : newest;
@@ -30,8 +30,9 @@ void counters_set_now(struct counters *counters, int64_t now_us) {
     atomic_store(&counters->present_us, now_us + counters->header.future_us);
 }
 
-/* The end of what any worker accepts now: a clock is set back when all of them have seen it. */
-static int64_t present(const struct counters *counters) {
+/* The newest time that any worker accepts now; INT64_MAX when nobody has said what the time is. The
+ * largest of all: after a clock was set back, it goes back when the last worker has seen that. */
+static int64_t find_present_end(const struct counters *counters) {
     int64_t present_us = 0;
     for (unsigned i = 0; i < counters->workers; i++) {
         const int64_t us =
@@ -44,29 +45,30 @@ static int64_t present(const struct counters *counters) {
     return present_us ? present_us : INT64_MAX;
 }
 
-/* The same of what is not ahead: while something is, any chunk up to the end of the present may
- * hold counts. */
-static int64_t newest_present(const struct counters *counters, enum resolution r) {
-    const int64_t newest = newest_of_all(counters, r);
-    const int64_t present_us = present(counters);
+/* The newest chunk of any shard that is not ahead of the present. Chunks ahead hide how far the
+ * present has come, so while there are any, this is the end of the present, whether it holds counts
+ * or not. */
+static int64_t find_newest_present(const struct counters *counters, enum resolution r) {
+    const int64_t newest = find_newest(counters, r);
+    const int64_t present_us = find_present_end(counters);
     const int64_t last =
         present_us == INT64_MAX ? newest : (present_us + PRESENT_SLACK_US) / chunk_width_us(r);
     return newest < last ? newest : last;
 }
 
-/* Older than this, some shard may have recycled what another still has: a sum would be a part only.
- */
-static int64_t oldest_held(const struct counters *counters, enum resolution r) {
+/* The oldest chunk that every shard still has. Of an older one, a shard may have recycled its part
+ * while another still has its own: the sum would be a part only. */
+static int64_t find_oldest_held(const struct counters *counters, enum resolution r) {
     const int64_t oldest =
-        newest_present(counters, r) - counters->shard[0].ring[r].chunks + RING_MARGIN;
+        find_newest_present(counters, r) - counters->shard[0].ring[r].chunks + RING_MARGIN;
     return oldest > 0 ? oldest : 0;
 }
 
 bool counters_span(const struct counters *counters, enum resolution r, int64_t *oldest_chunk,
                    int64_t *newest_chunk) {
-    const int64_t newest = newest_present(counters, r);
+    const int64_t newest = find_newest_present(counters, r);
     uint64_t oldest = UINT64_MAX;
-    for (unsigned i = 0; i < shards_of(counters); i++) {
+    for (unsigned i = 0; i < load_shards(counters); i++) {
         const uint64_t n =
             atomic_load_explicit(&counters->shard[i].page->oldest[r], memory_order_acquire);
         oldest = n != 0 && n < oldest ? n : oldest;
@@ -74,7 +76,7 @@ bool counters_span(const struct counters *counters, enum resolution r, int64_t *
     if (newest == 0 || oldest == UINT64_MAX) {
         return false;
     }
-    const int64_t held = oldest_held(counters, r);
+    const int64_t held = find_oldest_held(counters, r);
     *oldest_chunk = held > (int64_t)oldest ? held : (int64_t)oldest;
     *newest_chunk = newest;
     return true;
@@ -85,7 +87,7 @@ bool counters_span_ahead(const struct counters *counters, enum resolution r, int
     if (!counters_span(counters, r, oldest_chunk, newest_chunk)) {
         return false;
     }
-    const int64_t newest = newest_of_all(counters, r);
+    const int64_t newest = find_newest(counters, r);
     const int64_t day = AHEAD_SHOWN_US / chunk_width_us(r),
                   chunks = counters->shard[0].ring[r].chunks;
     const int64_t most = *newest_chunk + (day > chunks ? day : chunks);
@@ -95,30 +97,30 @@ bool counters_span_ahead(const struct counters *counters, enum resolution r, int
 
 int64_t counters_ahead_us(const struct counters *counters) {
     const int64_t newest_us =
-        chunk_start_us(RESOLUTION_10MS, newest_of_all(counters, RESOLUTION_10MS));
-    const int64_t present_us = present(counters);
+        chunk_start_us(RESOLUTION_10MS, find_newest(counters, RESOLUTION_10MS));
+    const int64_t present_us = find_present_end(counters);
     return newest_us > present_us ? newest_us - present_us : 0;
 }
 
 int64_t counters_oldest_kept(const struct counters *counters, enum resolution r) {
-    return oldest_held(counters, r);
+    return find_oldest_held(counters, r);
 }
 
 static bool shard_is_empty(const struct shard *shard, enum resolution r) {
     return atomic_load_explicit(&shard->page->newest[r], memory_order_acquire) == 0;
 }
 
-/* A reader that was put off its core may have summed what a shard had left of a chunk that another
- * had recycled by then. Whoever recycles announces the newer chunk first: so what is still held
- * when looked at again was whole. */
+/* Whether a shard may have begun to recycle the chunk while it was being summed. Who recycles a
+ * place announces the newer chunk first: so a chunk that is still held when looked at again was
+ * whole. */
 static bool was_taken(const struct counters *counters, enum resolution r, int64_t chunk) {
     atomic_thread_fence(memory_order_acquire); /* partner: the release in ring_claim_owner */
-    return chunk < oldest_held(counters, r);
+    return chunk < find_oldest_held(counters, r);
 }
 
-/* Whether a shard has lost its part of a chunk to one of a clock that was ahead: it still knows the
- * sum. The read-back shard's resolutions stand each for itself, and it is never ahead of the
- * present it was made in. */
+/* Whether a shard has lost its part of a chunk to a chunk of a clock that was ahead: its coarser
+ * window still has the sum. In the read-back shard each resolution stands for itself, and none is
+ * ever ahead of the present it was made in. */
 static bool has_lost(const struct counters *counters, unsigned index, enum resolution r,
                      int64_t chunk) {
     const struct shard *shard = &counters->shard[index];
@@ -145,54 +147,77 @@ static bool is_whole(const struct counters *counters, unsigned shards, enum reso
     return !was_taken(counters, r, chunk);
 }
 
-/* Sums chunks [oldest, newest] of shards [0, shards) of the file; with `whole`, only what no shard
- * has begun to lose. */
-static void read_shards(const struct counters *counters, unsigned shards, enum resolution r,
-                        int64_t oldest, int64_t newest, bool whole, int64_t first, uint32_t n,
-                        uint64_t *out) {
+/* What a sum is made of: chunks [oldest, newest] of one resolution in shards [0, shards) of the
+ * file; with `whole`, only what no shard has begun to lose. */
+struct scope {
+    unsigned shards;
+    enum resolution r;
+    int64_t oldest, newest;
+    bool whole;
+};
+
+/* Sums n windows that all lie in one chunk, from `window` on, into out[0..n), which is 0. */
+static void read_chunk(const struct counters *counters, const struct scope *scope, int64_t window,
+                       uint32_t n, uint64_t *out) {
+    const int64_t chunk = window_chunk(scope->r, window);
+    if (chunk < scope->oldest || chunk > scope->newest) {
+        return;
+    }
+    for (unsigned i = 0; i < scope->shards; i++) {
+        if (!shard_is_empty(&counters->shard[i], scope->r)) {
+            ring_read(&counters->shard[i].ring[scope->r], chunk, window_slot(scope->r, window), n,
+                      out);
+        }
+    }
+    if (scope->whole && !is_whole(counters, scope->shards, scope->r, chunk)) {
+        memset(out, 0, n * sizeof *out);
+    }
+}
+
+/* Sums windows [first, first + n) into out[0..n). */
+static void read_windows(const struct counters *counters, const struct scope *scope, int64_t first,
+                         uint32_t n, uint64_t *out) {
+    const uint32_t slots = resolution_table[scope->r].slots;
     memset(out, 0, n * sizeof *out);
     for (uint32_t done = 0; done < n;) {
-        const int64_t window = first + done;
-        const int64_t chunk = window_chunk(r, window);
-        const uint32_t from = window_slot(r, window);
-        uint32_t here = resolution_table[r].slots - from;
-        here = here < n - done ? here : n - done;
-        const bool held = chunk >= oldest && chunk <= newest;
-        for (unsigned i = 0; held && i < shards; i++) {
-            if (!shard_is_empty(&counters->shard[i], r)) {
-                ring_read(&counters->shard[i].ring[r], chunk, from, here, out + done);
-            }
-        }
-        if (held && whole && !is_whole(counters, shards, r, chunk)) {
-            memset(out + done, 0, here * sizeof *out);
-        }
+        const uint32_t in_chunk = slots - window_slot(scope->r, first + done);
+        const uint32_t here = in_chunk < n - done ? in_chunk : n - done;
+        read_chunk(counters, scope, first + done, here, out + done);
         done += here;
     }
 }
 
 void counters_read(const struct counters *counters, enum resolution r, int64_t first, uint32_t n,
                    uint64_t *out) {
-    read_shards(counters, shards_of(counters), r, oldest_held(counters, r),
-                newest_of_all(counters, r), true, first, n, out);
+    const struct scope scope = {.shards = load_shards(counters),
+                                .r = r,
+                                .oldest = find_oldest_held(counters, r),
+                                .newest = find_newest(counters, r),
+                                .whole = true};
+    read_windows(counters, &scope, first, n, out);
 }
 
 void counters_read_rest(const struct counters *counters, enum resolution r, int64_t first,
                         uint32_t n, uint64_t *out) {
-    read_shards(counters, shards_of(counters), r, 0, newest_of_all(counters, r), false, first, n,
-                out);
+    const struct scope scope = {
+        .shards = load_shards(counters), .r = r, .newest = find_newest(counters, r)};
+    read_windows(counters, &scope, first, n, out);
 }
 
 void counters_read_back_shard(const struct counters *counters, enum resolution r, int64_t first,
                               uint32_t n, uint64_t *out) {
-    /* Shard 0 is the read-back shard. */
-    read_shards(counters, 1, r, oldest_held(counters, r), newest_of_all(counters, r), true, first,
-                n, out);
+    const struct scope scope = {.shards = 1, /* shard 0 is the read-back shard */
+                                .r = r,
+                                .oldest = find_oldest_held(counters, r),
+                                .newest = find_newest(counters, r),
+                                .whole = true};
+    read_windows(counters, &scope, first, n, out);
 }
 
 uint64_t counters_chunk_total_rest(const struct counters *counters, enum resolution r,
                                    int64_t chunk) {
     uint64_t total = 0;
-    for (unsigned i = 0; i < shards_of(counters); i++) {
+    for (unsigned i = 0; i < load_shards(counters); i++) {
         if (!shard_is_empty(&counters->shard[i], r)) {
             total += ring_total(&counters->shard[i].ring[r], chunk);
         }
@@ -202,13 +227,12 @@ uint64_t counters_chunk_total_rest(const struct counters *counters, enum resolut
 
 uint64_t counters_chunk_total(const struct counters *counters, enum resolution r, int64_t chunk) {
     const uint64_t total = counters_chunk_total_rest(counters, r, chunk);
-    return is_whole(counters, shards_of(counters), r, chunk) ? total : 0;
+    return is_whole(counters, load_shards(counters), r, chunk) ? total : 0;
 }
 
-/* One shard's statistics as they stood between two changes. The owner is inside a change for a few
- * nanoseconds, so this ends after a few turns; they are bounded all the same (a shard whose owner
- * died in the middle was repaired when the file was opened; a reader of a live file takes what is
- * there). */
+/* One shard's statistics as they stood between two changes. The owner needs a few nanoseconds for a
+ * change, so this ends after a few turns. They are bounded all the same: the file of a server that
+ * was killed in a change, opened to be read, is taken as it is. */
 void counters_tally_shard(const struct counters *counters, unsigned index,
                           struct shard_tally *out) {
     const struct shard_page *page = counters->shard[index].page;
@@ -232,7 +256,7 @@ void counters_tally_shard(const struct counters *counters, unsigned index,
 
 void counters_tally(const struct counters *counters, struct shard_tally *out) {
     *out = (struct shard_tally){0};
-    for (unsigned i = 0; i < shards_of(counters); i++) {
+    for (unsigned i = 0; i < load_shards(counters); i++) {
         struct shard_tally one;
         counters_tally_shard(counters, i, &one);
         out->received += one.received;
@@ -241,10 +265,6 @@ void counters_tally(const struct counters *counters, struct shard_tally *out) {
             out->refused[j] += one.refused[j];
         }
     }
-}
-
-const char *counters_node_id(const struct counters *counters) {
-    return atomic_load_explicit(&counters->node, memory_order_acquire); /* partner: use_name */
 }
 
 int64_t counters_horizon_us(const struct counters *counters) {
@@ -256,5 +276,5 @@ int64_t counters_future_us(const struct counters *counters) {
 }
 
 unsigned counters_shards(const struct counters *counters) {
-    return shards_of(counters);
+    return load_shards(counters);
 }

@@ -4,22 +4,24 @@
  * same place. While time only passes, the older one is past the horizon by then. When the clock is
  * set it may not be:
  *
- *   set back      what was counted ahead holds places that the present needs
- *   step ahead    what is counted now takes places that the present needs when it is set back
+ *   set back      what was counted ahead has the places that the present needs
+ *   step ahead    what is counted now takes the places of what was the present; when the clock is
+ *                 set back, that is the present again
  *
  * In both cases nothing is taken away: the worker goes on in another shard, as if it were another
- * worker, and all are summed. It goes back to one that has room for the present; so a clock that
- * is ahead for a while costs one shard more. */
-#include "counters/state_file.h"
+ * worker, and all are summed. It goes back to a shard that has room for the present; so a clock
+ * that is ahead for a while costs one shard more. */
+#include "counters/state/map.h"
+#include "counters/state/state_file.h"
 
 #include <errno.h>
 
 #define AHEAD_US (60 * US_PER_S) /* so long at least what is protected keeps its places */
 
-/* Whether a window of this coarser chunk, from lo_us on, has lost its parts: events there would
- * make the sums disagree. */
-static bool has_lost(const struct shard *shard, enum resolution r, const struct chunk *chunk,
-                     int64_t lo_us) {
+/* Whether a window of this coarser chunk, from lo_us on, has counts but no longer the chunk of its
+ * parts: with events there, the sums would no longer agree. */
+static bool has_lost_parts(const struct shard *shard, enum resolution r, const struct chunk *chunk,
+                           int64_t lo_us) {
     const enum resolution finer = (enum resolution)(r - 1);
     const int64_t first =
         chunk_first_window(r, (int64_t)atomic_load_explicit(&chunk->epoch, memory_order_relaxed));
@@ -46,7 +48,7 @@ bool shard_has_room(const struct shard *shard, int64_t lo_us) {
             const int64_t epoch =
                 (int64_t)atomic_load_explicit(&chunk->epoch, memory_order_relaxed);
             if (epoch != EPOCH_NONE && chunk_start_us((enum resolution)r, epoch + 1) > lo_us &&
-                has_lost(shard, (enum resolution)r, chunk, lo_us)) {
+                has_lost_parts(shard, (enum resolution)r, chunk, lo_us)) {
                 return false;
             }
         }
@@ -54,9 +56,9 @@ bool shard_has_room(const struct shard *shard, int64_t lo_us) {
     return true;
 }
 
-/* Whether a chunk that the holder's clock stepped away from loses its place in this shard when time
- * goes on. */
-static bool would_lose(const struct shard *shard, const struct shard *holder) {
+/* Whether this shard, when time goes on in it, would recycle a chunk of the time that the clock
+ * stepped away from. */
+static bool would_lose_protected(const struct shard *shard, const struct shard *holder) {
     for (int r = 0; r < RESOLUTIONS; r++) {
         const struct ring *ring = &shard->ring[r];
         const int64_t width_us = chunk_width_us((enum resolution)r);
@@ -75,9 +77,9 @@ static bool would_lose(const struct shard *shard, const struct shard *holder) {
     return false;
 }
 
-/* Of the shards that nobody holds, or that it holds itself, the one with the newest counts: where
- * it was before. */
-static struct shard *find(const struct shard *holder) {
+/* The shard to go on in: of those that nobody else holds and that have room, the one with the
+ * newest counts, which is where the worker was before. NULL: there is none. */
+static struct shard *find_free_shard(const struct shard *holder) {
     struct counters *counters = holder->counters;
     const int64_t lo_us =
         holder->hi_us - counters_future_us(counters) - counters_horizon_us(counters);
@@ -90,7 +92,8 @@ static struct shard *find(const struct shard *holder) {
         const uint64_t newest =
             atomic_load_explicit(&shard->page->newest[RESOLUTION_10MS], memory_order_relaxed);
         if ((!counters->held[i] || shard == holder->home) && shard_has_room(shard, lo_us) &&
-            !(is_protecting && would_lose(shard, holder)) && (!best || newest > newest_best)) {
+            !(is_protecting && would_lose_protected(shard, holder)) &&
+            (!best || newest > newest_best)) {
             best = shard;
             newest_best = newest;
         }
@@ -104,8 +107,8 @@ bool shard_move_owner(struct shard *holder) {
         return false;
     }
     pthread_mutex_lock(&counters->mutex);
-    struct shard *to = find(holder);
-    to = to ? to : counters_grow(counters);
+    struct shard *to = find_free_shard(holder);
+    to = to ? to : state_add_shard(counters);
     const int error = errno;
     if (to) {
         counters->held[holder->home - counters->shard] = false;

@@ -27,7 +27,7 @@ struct chunk *ring_claim_owner(const struct ring *ring, int64_t number, bool *re
         return NULL;
     }
     /* Release: who finds the place empty also finds the newest chunk that was announced before
-     * (shard.c, claim). */
+     * (shard.c, claim_chunk). */
     atomic_store_explicit(&chunk->epoch, EPOCH_NONE, memory_order_release);
     /* Partner: the acquire fence in ring_read. A reader that saw one of the zeroes below sees
      * EPOCH_NONE or the new epoch when it looks again, and throws what it read away. */
@@ -69,4 +69,24 @@ uint64_t ring_total(const struct ring *ring, int64_t number) {
     atomic_thread_fence(memory_order_acquire);
     return atomic_load_explicit(&chunk->epoch, memory_order_relaxed) == (uint64_t)number ? total
                                                                                          : 0;
+}
+
+uint64_t ring_sum_counts(const struct ring *ring, const struct chunk *chunk) {
+    uint64_t sum = 0;
+    for (uint32_t i = 0; i < ring->slots; i++) {
+        sum += atomic_load_explicit(&chunk->count[i], memory_order_relaxed);
+    }
+    return sum;
+}
+
+struct ring_span ring_find_span(const struct ring *ring) {
+    struct ring_span span = {0, 0};
+    for (int64_t place = 0; place < ring->chunks; place++) {
+        const uint64_t epoch =
+            atomic_load_explicit(&ring_place(ring, place)->epoch, memory_order_relaxed);
+        span.newest = epoch > span.newest ? epoch : span.newest;
+        span.oldest =
+            epoch != EPOCH_NONE && (span.oldest == 0 || epoch < span.oldest) ? epoch : span.oldest;
+    }
+    return span;
 }

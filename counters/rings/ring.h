@@ -62,6 +62,17 @@ void ring_read(const struct ring *ring, int64_t chunk, uint32_t from, uint32_t n
  * it counts. */
 uint64_t ring_total(const struct ring *ring, int64_t chunk);
 
+/* ---- when nobody writes to the ring: opening, closing, checking ---- */
+
+/* The sum of a chunk's counts, whatever its total says. */
+uint64_t ring_sum_counts(const struct ring *ring, const struct chunk *chunk);
+
+/* Which chunks a ring holds. */
+struct ring_span {
+    uint64_t oldest, newest; /* chunks, 0 for none */
+};
+struct ring_span ring_find_span(const struct ring *ring);
+
 /* ---- the owner ---- */
 
 /* A counter has one writer, so a plain load and store do: no lock prefix, no lost update (as

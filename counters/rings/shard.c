@@ -1,7 +1,7 @@
 /* The hot way: an event time in, three counters up. */
 #include "counters/rings/shard.h"
 
-#include "counters/state_file.h"
+#include "counters/state/state_file.h"
 
 #include <assert.h>
 #include <string.h>
@@ -17,7 +17,6 @@ size_t shard_bytes(const int64_t chunks[RESOLUTIONS]) {
 }
 
 static void forget_places(struct shard *shard) {
-    shard->hot.width_us = 0; /* points into one of them */
     for (int i = 0; i < SECOND_PLACES; i++) {
         shard->place[i].second = -1;
     }
@@ -56,10 +55,19 @@ int64_t shard_floor_us(const struct shard *shard) {
     return floor_us;
 }
 
+struct chunk *shard_find_sum(const struct shard *shard, enum resolution r, int64_t number,
+                             counter **count) {
+    const enum resolution next = (enum resolution)(r + 1);
+    struct chunk *chunk = ring_place(&shard->ring[next], window_chunk(next, number));
+    *count = &chunk->count[window_slot(next, number)];
+    const uint64_t epoch = atomic_load_explicit(&chunk->epoch, memory_order_relaxed);
+    return epoch == (uint64_t)window_chunk(next, number) ? chunk : NULL;
+}
+
 /* Moving is tried again no sooner than this after it failed. */
 #define STUCK_US US_PER_S
 
-static enum shard_move move(struct shard *shard, int64_t now_us) {
+static enum shard_move try_move(struct shard *shard, int64_t now_us) {
     if (shard->stuck_us && now_us >= shard->stuck_us && now_us < shard->stuck_us + STUCK_US) {
         return SHARD_STUCK;
     }
@@ -69,14 +77,13 @@ static enum shard_move move(struct shard *shard, int64_t now_us) {
     return !fits ? SHARD_STUCK : shard->home == before ? SHARD_STAYED : SHARD_MOVED;
 }
 
-/* The accepted span, and whether this shard has places for all of it: it has not when it holds
- * chunks of a time so far ahead that they live in the same places, which only a clock that was set
- * back makes. */
+/* Sets the accepted span. False when this shard has no places for all of it: it holds chunks of a
+ * time so far ahead that they live in the same places. Only a clock that was set back leads to
+ * that. */
 static bool set_span(struct shard *shard, int64_t now_us) {
     const int64_t lo_us = now_us - counters_horizon_us(shard->counters);
     const int64_t first_us = chunk_start_us(RESOLUTION_1MIN, EPOCH_NONE + 1);
     const int64_t floor_us = shard_floor_us(shard);
-    shard->hot.width_us = 0;
     shard->lo_us = lo_us > floor_us ? lo_us : floor_us;
     shard->hi_us = now_us + counters_future_us(shard->counters);
     /* before anything is counted there */
@@ -93,7 +100,7 @@ enum shard_move shard_set_now_owner(struct shard *shard, int64_t now_us) {
     if (__builtin_expect(fits, 1)) {
         return SHARD_STAYED;
     }
-    const enum shard_move moved = move(shard, now_us);
+    const enum shard_move moved = try_move(shard, now_us);
     if (moved == SHARD_MOVED) {
         set_span(shard, now_us);
     }
@@ -110,15 +117,16 @@ enum shard_move shard_step_ahead_owner(struct shard *shard, int64_t from_us, int
     shard->protect_to_us = first || to_us > shard->protect_to_us ? to_us : shard->protect_to_us;
     shard->protect_until_us = now_us + horizon_us;
     set_span(shard, now_us);
-    const enum shard_move moved = move(shard, now_us);
+    const enum shard_move moved = try_move(shard, now_us);
     set_span(shard, now_us);
     return moved;
 }
 
-/* The newest chunk is announced before its place is taken from an older one: readers look at it
- * again after they have read, and so never believe a sum of which one shard's part was being taken
- * away (merge.c, was_taken). */
-static struct chunk *claim(struct shard *shard, enum resolution r, int64_t number, bool *recycled) {
+/* Announces the newest chunk before its place is taken from an older one. Readers look at the
+ * announcement again after they have read, and so never believe a sum while one shard's part of it
+ * was being taken away (merge.c, was_taken). */
+static struct chunk *claim_chunk(struct shard *shard, enum resolution r, int64_t number,
+                                 bool *recycled) {
     counter *newest = &shard->page->newest[r];
     if ((uint64_t)number > atomic_load_explicit(newest, memory_order_relaxed)) {
         atomic_store_explicit(newest, (uint64_t)number, memory_order_release);
@@ -144,8 +152,8 @@ static bool part_is_gone(const struct shard *shard, enum resolution r, int64_t n
            atomic_load_explicit(&sums->count[window_slot(next, number)], memory_order_relaxed) != 0;
 }
 
-/* Fills `place` for a second; false when one of the rings has moved past it or has lost its parts
- * (nothing is changed then). */
+/* Fills `place` for a second. False, and nothing is changed, when one of the rings has moved past
+ * it or has lost its parts. */
 static bool find_second(struct shard *shard, int64_t second, struct second_place *place) {
     const int64_t t_us = second * US_PER_S;
     const int64_t number[RESOLUTIONS] = {
@@ -163,12 +171,11 @@ static bool find_second(struct shard *shard, int64_t second, struct second_place
     bool recycled = false;
     struct chunk *chunk[RESOLUTIONS];
     for (int r = 0; r < RESOLUTIONS; r++) {
-        chunk[r] = claim(shard, (enum resolution)r, number[r], &recycled);
+        chunk[r] = claim_chunk(shard, (enum resolution)r, number[r], &recycled);
     }
     if (recycled) {
         forget_places(shard); /* one of them may point into the chunk that was taken */
     }
-    shard->hot.width_us = 0; /* it may stand on this place */
     *place = (struct second_place){
         .second = second,
         .ten_ms = chunk[RESOLUTION_10MS],
@@ -180,10 +187,17 @@ static bool find_second(struct shard *shard, int64_t second, struct second_place
     return true;
 }
 
-/* Three counts up, finest to coarsest, in each chunk the count before the total. A processor
+/* Counts `by` events of one 10 ms window: the note of what is being added, which recovery relies
+ * on, then three counts, finest to coarsest, in each chunk the count before the total. A processor
  * retires stores in program order, so a killed thread has done a prefix of these; the signal fences
  * keep the compiler to the order and cost nothing. */
-static inline void add_noted(const struct second_place *place, counter *count, uint64_t by) {
+static inline void add_events(struct shard *shard, const struct second_place *place, int64_t t_us,
+                              uint64_t by) {
+    counter *count =
+        &place->ten_ms->count[(uint32_t)(t_us - place->second * US_PER_S) / SLOT_10MS_US];
+    atomic_signal_fence(memory_order_seq_cst); /* the last event is whole before the note changes */
+    atomic_store_explicit(&shard->page->adding_us, (uint64_t)t_us, memory_order_relaxed);
+    atomic_store_explicit(&shard->page->adding_by, by, memory_order_relaxed);
     atomic_signal_fence(memory_order_seq_cst);
     chunk_add_owner(place->ten_ms, count, by);
     atomic_signal_fence(memory_order_seq_cst);
@@ -192,24 +206,10 @@ static inline void add_noted(const struct second_place *place, counter *count, u
     chunk_add_owner(place->min, place->min_count, by);
 }
 
-/* Counts `by` events of one 10 ms window. The note of what is being added comes first: recovery
- * relies on it. */
-static inline counter *add_at(struct shard *shard, const struct second_place *place, int64_t t_us,
-                              uint64_t by) {
-    counter *count =
-        &place->ten_ms->count[(uint32_t)(t_us - place->second * US_PER_S) / SLOT_10MS_US];
-    shard->hot.width_us = 0;
-    atomic_signal_fence(memory_order_seq_cst); /* the last event is whole before the note changes */
-    atomic_store_explicit(&shard->page->adding_us, (uint64_t)t_us, memory_order_relaxed);
-    atomic_store_explicit(&shard->page->adding_by, by, memory_order_relaxed);
-    add_noted(place, count, by);
-    return count;
-}
-
-/* Where the 10 ms window of an event inside the span begins and ends (both inclusive), as far as it
- * is in the span. */
-static inline void window_bounds(const struct shard *shard, const struct second_place *place,
-                                 int64_t t_us, int64_t *from_us, int64_t *to_us) {
+/* The first and the last time (both inclusive) of the 10 ms window that an event lies in, as far as
+ * the window lies in the accepted span. */
+static inline void find_window_bounds(const struct shard *shard, const struct second_place *place,
+                                      int64_t t_us, int64_t *from_us, int64_t *to_us) {
     const int64_t second_us = place->second * US_PER_S;
     const int64_t window_us =
         second_us + (uint32_t)(t_us - second_us) / SLOT_10MS_US * SLOT_10MS_US;
@@ -219,8 +219,8 @@ static inline void window_bounds(const struct shard *shard, const struct second_
 }
 
 /* Where an event inside the span is counted; NULL when it is outside, and *verdict says why. */
-static inline struct second_place *place_of(struct shard *shard, int64_t t_us,
-                                            enum shard_verdict *verdict) {
+static inline struct second_place *find_place(struct shard *shard, int64_t t_us,
+                                              enum shard_verdict *verdict) {
     *verdict = t_us < shard->lo_us ? SHARD_TOO_LATE : SHARD_TOO_FAR_AHEAD;
     if (t_us < shard->lo_us || t_us > shard->hi_us) {
         return NULL;
@@ -236,32 +236,23 @@ static inline struct second_place *place_of(struct shard *shard, int64_t t_us,
 }
 
 enum shard_verdict shard_add_owner(struct shard *shard, int64_t event_us) {
-    struct hot_window *hot = &shard->hot;
-    if ((uint64_t)event_us - (uint64_t)hot->from_us < hot->width_us) {
-        add_noted(hot->place, hot->count, 1);
-        return SHARD_COUNTED;
-    }
     enum shard_verdict verdict;
-    struct second_place *place = place_of(shard, event_us, &verdict);
+    const struct second_place *place = find_place(shard, event_us, &verdict);
     if (place) {
-        int64_t to_us;
-        hot->count = add_at(shard, place, event_us, 1);
-        hot->place = place;
-        window_bounds(shard, place, event_us, &hot->from_us, &to_us);
-        hot->width_us = (uint64_t)(to_us - hot->from_us) + 1;
+        add_events(shard, place, event_us, 1);
     }
     return verdict;
 }
 
-/* How many of us[0..n) from the first on lie in the first's 10 ms window, inside the span (at least
- * 1). */
-static inline size_t run_length(const struct shard *shard, const struct second_place *place,
-                                const int64_t *us, size_t n) {
+/* How many of us[0..n), from the first on, lie in the 10 ms window of the first and inside the
+ * span; at least 1. */
+static inline size_t count_run(const struct shard *shard, const struct second_place *place,
+                               const int64_t *us, size_t n) {
     if (n == 1 || (uint64_t)us[1] - (uint64_t)us[0] + SLOT_10MS_US > 2 * SLOT_10MS_US) {
         return 1; /* too far apart: scattered events cost no more than this look */
     }
     int64_t from_us, to_us;
-    window_bounds(shard, place, us[0], &from_us, &to_us);
+    find_window_bounds(shard, place, us[0], &from_us, &to_us);
     const uint64_t width_us = (uint64_t)(to_us - from_us);
     size_t run = 1;
     /* one comparison for both ends */
@@ -275,12 +266,12 @@ size_t shard_add_batch_owner(struct shard *shard, const int64_t *us, size_t n,
                              enum shard_verdict *verdict) {
     *verdict = SHARD_COUNTED;
     for (size_t i = 0; i < n;) {
-        struct second_place *place = place_of(shard, us[i], verdict);
+        struct second_place *place = find_place(shard, us[i], verdict);
         if (!place) {
             return i;
         }
-        const size_t run = run_length(shard, place, us + i, n - i);
-        add_at(shard, place, us[i], run);
+        const size_t run = count_run(shard, place, us + i, n - i);
+        add_events(shard, place, us[i], run);
         i += run;
     }
     return n;
@@ -295,8 +286,8 @@ void shard_add_arrival_owner(struct shard *shard, int64_t arrival_us) {
     int64_t second = t_us / US_PER_S;
     struct second_place *place = &shard->place[second & (SECOND_PLACES - 1)];
     bool found = place->second == second || find_second(shard, second, place);
-    /* The floor is above everything that was recycled: only what a recovery left without its parts
-     * is stepped over. */
+    /* Everything that was recycled lies below the floor. What may still have no place is what a
+     * recovery left without its parts: that is stepped over. */
     const int64_t turns_max = (shard->ring[RESOLUTION_1S].chunks + RING_MARGIN) *
                               chunk_width_us(RESOLUTION_1S) / US_PER_S;
     for (int64_t turns = 0; !found && turns < turns_max; turns++) {
@@ -305,7 +296,7 @@ void shard_add_arrival_owner(struct shard *shard, int64_t arrival_us) {
         found = place->second == second || find_second(shard, second, place);
     }
     assert(found && "the ring cannot be without any second");
-    add_at(shard, place, t_us, 1);
+    add_events(shard, place, t_us, 1);
 }
 
 void shard_raise_owner(struct shard *shard, enum resolution r, int64_t window, uint64_t by) {
@@ -313,14 +304,13 @@ void shard_raise_owner(struct shard *shard, enum resolution r, int64_t window, u
         return; /* a chunk that has an epoch holds events */
     }
     bool recycled = false;
-    struct chunk *chunk = claim(shard, r, window_chunk(r, window), &recycled);
+    struct chunk *chunk = claim_chunk(shard, r, window_chunk(r, window), &recycled);
     if (recycled) {
         forget_places(shard);
     }
     if (!chunk) {
         return;
     }
-    shard->hot.width_us = 0; /* the note names something else now */
     atomic_store_explicit(&shard->page->adding_us, (uint64_t)window_start_us(r, window),
                           memory_order_relaxed);
     atomic_store_explicit(&shard->page->adding_by, by, memory_order_relaxed);

@@ -31,16 +31,6 @@ struct second_place {
     counter *min_count;
 };
 
-/* The 10 ms window that the last single event was counted in, as far as it lies in the accepted
- * span: the file's note already names it, so another event there is counted at once. width_us 0:
- * none. */
-struct hot_window {
-    int64_t from_us;
-    uint64_t width_us;
-    const struct second_place *place;
-    counter *count;
-};
-
 /* a power of two: events scattered over a minute find their second in one look */
 #define SECOND_PLACES 64
 
@@ -58,16 +48,20 @@ struct shard {
     int64_t protect_until_us; /* and until when it keeps its places */
     bool looked;              /* whether the shard it began with has room */
     int64_t stuck_us;         /* when there was last no shard to move to; 0: never */
-    struct hot_window hot;
     struct second_place place[SECOND_PLACES];
 };
 
 /* The oldest time that has a place in all three rings, given the newest chunks they hold. */
 int64_t shard_floor_us(const struct shard *shard);
 
-/* Whether the span from lo_us on has places that nothing newer holds, and that have not lost their
- * parts: the 10 ms windows of a second that is still counted. Slow: it looks at all of the shard.
- */
+/* Finds the window of the next resolution that chunk `number` of resolution r sums up to (r <
+ * RESOLUTIONS - 1): its count into *count. Returns the chunk that the window lives in, or NULL when
+ * that is not held any more. */
+struct chunk *shard_find_sum(const struct shard *shard, enum resolution r, int64_t number,
+                             counter **count);
+
+/* Whether the span from lo_us on has its places in this shard: no newer chunk is in them, and no
+ * second that is still counted has lost its 10 ms windows. Slow: it looks at all of the shard. */
 bool shard_has_room(const struct shard *shard, int64_t lo_us);
 
 /* Binds a worker's hold to a shard of the file; the span it accepts stays. */

@@ -5,6 +5,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* The end of the year 9999, microseconds since the epoch: no timestamp can name that time or a
+ * later one. */
+#define CIVIL_END_US INT64_C(253402300800000000)
+
 struct civil {
     int year;  /* 0..9999 */
     int month; /* 1..12 */

@@ -19,7 +19,7 @@ struct unit {
 };
 
 /* The units end with a NULL name. */
-static bool number_with_unit(const char *text, const struct unit *units, int64_t *out) {
+static bool read_number(const char *text, const struct unit *units, int64_t *out) {
     if (!isdigit((unsigned char)*text)) {
         return false;
     }
@@ -50,7 +50,7 @@ bool units_duration(const char *text, int64_t *us) {
                                         {"h", INT64_C(3600000000)},
                                         {"d", INT64_C(86400000000)},
                                         {NULL, 0}};
-    return number_with_unit(text, units, us);
+    return read_number(text, units, us);
 }
 
 bool units_size(const char *text, int64_t *bytes) {
@@ -71,22 +71,23 @@ bool units_size(const char *text, int64_t *bytes) {
                                         {"TiB", 1024 * GIB},
                                         {"TB", INT64_C(1000000000000)},
                                         {NULL, 0}};
-    return number_with_unit(text, units, bytes);
+    return read_number(text, units, bytes);
 }
 
 bool units_rate(const char *text, int64_t *per_s) {
     static const struct unit units[] = {{"/s", 1}, {NULL, 0}};
-    return number_with_unit(text, units, per_s);
+    return read_number(text, units, per_s);
 }
 
 bool units_none(const char *text, int64_t *number) {
     static const struct unit units[] = {{"", 1}, {NULL, 0}};
-    return number_with_unit(text, units, number);
+    return read_number(text, units, number);
 }
 
 /* The units, largest first, end with the one whose factor is 1. The second part is left out when it
  * is nothing. */
-static const char *say(int64_t number, const struct unit *units, int parts, char *buf, size_t cap) {
+static const char *write_amount(int64_t number, const struct unit *units, int parts, char *buf,
+                                size_t cap) {
     while (number < units->factor && units->factor > 1) {
         units++;
     }
@@ -110,7 +111,7 @@ const char *units_say_duration(int64_t us, char *buf, size_t cap) {
         snprintf(buf, cap, "0 s");
         return buf;
     }
-    return say(us, us < DAYS_FROM_US ? &units[1] : units, 2, buf, cap);
+    return write_amount(us, us < DAYS_FROM_US ? &units[1] : units, 2, buf, cap);
 }
 
 const char *units_say_size(int64_t bytes, char *buf, size_t cap) {
@@ -120,5 +121,5 @@ const char *units_say_size(int64_t bytes, char *buf, size_t cap) {
     while (bytes % unit->factor) { /* at the latest 1 divides it */
         unit++;
     }
-    return say(bytes, bytes ? unit : &units[4], 1, buf, cap);
+    return write_amount(bytes, bytes ? unit : &units[4], 1, buf, cap);
 }

@@ -23,6 +23,13 @@ struct resolution_info {
 
 extern const struct resolution_info resolution_table[RESOLUTIONS];
 
+/* Chunks [first, first + n) of a resolution. */
+struct chunk_range {
+    enum resolution resolution;
+    int64_t first;
+    uint32_t n;
+};
+
 #define SLOTS_MAX 100 /* the most slots that any resolution's chunk has */
 
 /* The resolution called `name` (NUL-terminated) into *out; false when there is none of that name.

@@ -6,7 +6,7 @@
  *
  * Before anything is sent, what the store has under this name is read back: the file may be older
  * than that. */
-#include "counters/reference.h"
+#include "counters/state/reference.h"
 #include "server/flush/internal.h"
 #include "server/process/clock.h"
 #include "server/process/log.h"
@@ -49,21 +49,22 @@ static void note_left(void *cls, const struct store_part *part) {
 /* What of that which we sent the other one goes on with: calls that were under way when the name
  * passed on have arrived, or not. False: the store did not say. */
 static bool find_left(struct flush *flush) {
+    struct store *store = flush->config.store;
     char why[STORE_WHY_MAX] = "";
     for (int r = 0; r < RESOLUTIONS; r++) {
         const struct known_ring *ring = &flush->known.ring[r];
         int64_t chunk = 0;
         for (int64_t i = 0, n = 0; i < ring->places; i += n) {
             n = known_run(&flush->known, (enum resolution)r, i, &chunk);
-            if (chunk &&
-                !flush->config.store->ops->read_back(flush->config.store, (enum resolution)r, chunk,
-                                                     n, note_left, flush, why)) {
+            if (chunk && !store->ops->read_back(
+                             store, (struct chunk_range){(enum resolution)r, chunk, (uint32_t)n},
+                             &(struct store_taker){note_left, flush}, why)) {
                 flush_error(flush, "cannot read back what the store has", why);
                 return false;
             }
         }
     }
-    known_settle_left(&flush->known, flush->config.store->ops->was_read_back(flush->config.store));
+    known_settle_left(&flush->known, store->ops->was_read_back(store));
     return true;
 }
 
@@ -273,7 +274,8 @@ static bool read_back_doubted(struct flush *flush, enum resolution r, char *why)
             continue;
         }
         known->there = 0; /* unless there is something */
-        if (!store->ops->read_back(store, r, known->chunk, 1, raise_to, flush, why)) {
+        if (!store->ops->read_back(store, (struct chunk_range){r, known->chunk, 1},
+                                   &(struct store_taker){raise_to, flush}, why)) {
             return false;
         }
         known->doubted = false;
@@ -299,8 +301,9 @@ bool identity_read_back(struct flush *flush) {
         return false;
     }
     for (int r = 0; r < RESOLUTIONS; r++) {
-        if (!store->ops->read_back(store, (enum resolution)r, first[r], n[r], raise_to, flush,
-                                   why) ||
+        if (!store->ops->read_back(
+                store, (struct chunk_range){(enum resolution)r, first[r], (uint32_t)n[r]},
+                &(struct store_taker){raise_to, flush}, why) ||
             !read_back_doubted(flush, (enum resolution)r, why)) {
             flush_error(flush, "cannot read back what the store has", why);
             return false;

@@ -1,6 +1,6 @@
 #include "server/flush/known.h"
 
-#include "counters/reference.h"
+#include "counters/state/reference.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -161,10 +161,10 @@ void known_settle(struct known *known, const struct counters *counters, enum res
 bool known_remember(struct known *known, const struct counters *counters, char *why) {
     struct loader loader = {known, counters, false};
     enum reference_kin kin = REFERENCE_NEW;
-    if (!counters_reference(counters, REFERENCE_OPENED, NULL, NULL, &kin, why) ||
-        !counters_reference(counters, REFERENCE_OTHERS, load_others, &loader, NULL, why) ||
+    if (!counters_find_reference(counters, REFERENCE_OPENED, &kin, why) ||
+        !counters_read_reference(counters, REFERENCE_OTHERS, load_others, &loader, why) ||
         (kin == REFERENCE_AGREED &&
-         !counters_reference(counters, REFERENCE_OPENED, load_opened, &loader, NULL, why))) {
+         !counters_read_reference(counters, REFERENCE_OPENED, load_opened, &loader, why))) {
         return false;
     }
     if (loader.failed) {
@@ -215,9 +215,9 @@ bool known_remember_range(struct known *known, const struct counters *counters,
                           char *why) {
     struct range range = {known, first, n};
     enum reference_kin kin = REFERENCE_NEW;
-    return counters_reference(counters, REFERENCE_OPENED, NULL, NULL, &kin, why) &&
+    return counters_find_reference(counters, REFERENCE_OPENED, &kin, why) &&
            (kin != REFERENCE_AGREED ||
-            counters_reference(counters, REFERENCE_OPENED, load_range, &range, NULL, why));
+            counters_read_reference(counters, REFERENCE_OPENED, load_range, &range, why));
 }
 
 /* ---- a copy ---- */
@@ -325,7 +325,7 @@ bool known_become_copy(struct known *known, struct counters *counters, const cha
                        char *why) {
     struct opened opened = {known, counters};
     bool failed = false;
-    if (!counters_reference(counters, REFERENCE_OPENED, mark_opened, &opened, NULL, why)) {
+    if (!counters_read_reference(counters, REFERENCE_OPENED, mark_opened, &opened, why)) {
         return false;
     }
     for (int r = 0; r < RESOLUTIONS; r++) {

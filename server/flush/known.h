@@ -46,7 +46,7 @@ struct known_ring {
 };
 
 /* What another server reports of the same events: this node's file is a copy. See
- * counters/reference.h. */
+ * counters/state/reference.h. */
 struct known_others {
     unsigned char *base; /* as known_ring; NULL: nothing */
     size_t stride;

@@ -68,6 +68,24 @@ struct store_claim {
     const char *dead;
 };
 
+/* Who takes the parts that are read back; called once for each. */
+struct store_taker {
+    void (*each)(void *cls, const struct store_part *part);
+    void *cls;
+};
+
+/* What is asked for, and where the answers go. */
+struct store_sums {
+    const struct store_place *places; /* [n] */
+    size_t n;                         /* 0 to STORE_SEND_MAX */
+    /* [n] of this node's parts; 0 where there is none, STORE_SUM_UNKNOWN where it could not be read
+     */
+    uint64_t *sums;
+    /* the number that changes when this store has lost something; as it was when it could not be
+     * read; NULL: not asked for */
+    uint64_t *losses;
+};
+
 enum store_lease {
     STORE_LEASE_FAILED, /* the store did not say */
     STORE_LEASE_KEPT,   /* it was ours, and is */
@@ -87,18 +105,13 @@ struct store_ops {
      * filled) when any of them failed; the connection may then be gone: `connected` tells. */
     bool (*send)(struct store *store, const struct store_chunk *chunks, size_t n,
                  struct store_ack *ack, char why[STORE_WHY_MAX]);
-    /* Reads this node's parts of chunks [first, first + n) of a resolution and calls `each` once a
-     * part that is there. False (why filled) when not all could be read. */
-    bool (*read_back)(struct store *store, enum resolution resolution, int64_t first, int64_t n,
-                      void (*each)(void *cls, const struct store_part *part), void *cls,
-                      char why[STORE_WHY_MAX]);
-    /* The sums of this node's parts of places[0..n), n <= STORE_SEND_MAX; 0 where there is none,
-     * STORE_SUM_UNKNOWN where it could not be read. In the same pipeline, into *losses, the number
-     * that changes when this store has lost something; it stays as it is when it could not be read
-     * (losses NULL: not asked for). Cheap: the flush asks once a second. False, why filled, when
-     * anything could not be read. */
-    bool (*sums)(struct store *store, const struct store_place *places, size_t n, uint64_t *sums,
-                 uint64_t *losses, char why[STORE_WHY_MAX]);
+    /* Reads this node's parts of a range of chunks, and gives each that is there to the taker.
+     * False (why filled) when not all could be read. */
+    bool (*read_back)(struct store *store, struct chunk_range range,
+                      const struct store_taker *taker, char why[STORE_WHY_MAX]);
+    /* Asks for the sums of this node's parts, and for the number of losses, in one pipeline. Cheap:
+     * the flush asks once a second. False, why filled, when anything could not be read. */
+    bool (*sums)(struct store *store, const struct store_sums *sums, char why[STORE_WHY_MAX]);
     /* Which of its servers keeps this chunk: a small number, 0 where there is only one. */
     unsigned (*server)(const struct store *store, const struct store_place *place);
     /* Takes, or renews, the lease of this node's name for STORE_LEASE_MS. STORE_LEASE_HELD fills

@@ -27,11 +27,9 @@ struct store_redis *store_redis_of(const struct store *store) {
 /* A Redis that evicts can lose what it was told, like one that restarts empty: it is noticed, and
  * sent again. It is worth a warning, since what was evicted past the horizon is gone. Asked of
  * every server the link connects to. */
-static bool check_server(void *cls, const struct wire_config *config, redisContext *server,
-                         const char *address, char *why) {
-    (void)cls;
+static bool check_server(const struct wire_peer *server, char *why) {
     const char *argv[] = {"INFO", "memory"};
-    redisReply *reply = wire_call(config, server, address, 2, argv, why);
+    redisReply *reply = wire_call(server, 2, argv, why);
     if (!reply) {
         return false;
     }
@@ -40,13 +38,14 @@ static bool check_server(void *cls, const struct wire_config *config, redisConte
     const char *policy = reply->type == REDIS_REPLY_STRING ? strstr(reply->str, name) : NULL;
     const int len = policy ? (int)strcspn(policy + sizeof name - 1, "\r\n") : 0;
     if (wire_is_error(reply, "NOAUTH")) {
-        snprintf(why, STORE_WHY_MAX, "%.60s: NOAUTH: " WIRE_NOAUTH_REMEDY, address);
+        snprintf(why, STORE_WHY_MAX, "%.60s: NOAUTH: " WIRE_NOAUTH_REMEDY, server->address);
         ok = false;
     } else if (policy && (len != 10 || strncmp(policy + sizeof name - 1, "noeviction", 10) != 0)) {
         log_line(LOG_WARN,
                  "this Redis may evict keys: what it evicts is sent again while it is within the "
                  "horizon, and lost after; maxmemory-policy noeviction prevents it",
-                 "store=%s policy=%.*s", address, len > 30 ? 30 : len, policy + sizeof name - 1);
+                 "store=%s policy=%.*s", server->address, len > 30 ? 30 : len,
+                 policy + sizeof name - 1);
     }
     freeReplyObject(reply);
     return ok;
@@ -68,7 +67,12 @@ void call_add_text(struct call *call, const char *word) {
     call_add(call, word, strlen(word));
 }
 
-struct call call_of_script(const struct script *script, bool by_sha, const char *key) {
+bool call_append(struct store_redis *s, struct call *call, char *why) {
+    return link_append(s->link,
+                       &(struct redis_command){call->n, call->argv, call->lens, CALL_KEY_AT}, why);
+}
+
+struct call call_begin_script(const struct script *script, bool by_sha, const char *key) {
     struct call call = {0};
     call_add_text(&call, by_sha ? "EVALSHA" : "EVAL");
     call_add_text(&call, by_sha ? script->sha : script->text);
@@ -83,7 +87,7 @@ static bool append_chunk(struct store_redis *s, const struct store_chunk *chunk,
         windows[PART_WINDOWS_MAX];
     const enum resolution r = chunk->place.resolution;
     schema_chunk_key(r, chunk->place.chunk, s->group, key);
-    struct call call = call_of_script(&script_merge, by_sha, key);
+    struct call call = call_begin_script(&script_merge, by_sha, key);
     call_add_text(&call, s->field);
     call_add_text(&call, s->owner);
     call_add(&call, there, (size_t)snprintf(there, sizeof there, "%" PRIu64, chunk->there));
@@ -92,11 +96,11 @@ static bool append_chunk(struct store_redis *s, const struct store_chunk *chunk,
         &call, until,
         (size_t)snprintf(until, sizeof until, "%" PRId64, schema_until_s(r, chunk->place.chunk)));
     call_add(&call, ttl, (size_t)snprintf(ttl, sizeof ttl, "%" PRId64, s->ttl_s[r]));
-    return link_append(s->link, call.n, call.argv, call.lens, CALL_KEY_AT, why);
+    return call_append(s, &call, why);
 }
 
 /* STORE_FAILED fills why. */
-static struct store_ack ack_of(const struct store_redis *s, const redisReply *reply, char *why) {
+static struct store_ack read_ack(const struct store_redis *s, const redisReply *reply, char *why) {
     if (reply->type == REDIS_REPLY_INTEGER && reply->integer >= -2) {
         return reply->integer >= 0    ? (struct store_ack){STORE_STORED, (uint64_t)reply->integer}
                : reply->integer == -1 ? (struct store_ack){STORE_CLOSED, 0}
@@ -107,7 +111,13 @@ static struct store_ack ack_of(const struct store_redis *s, const redisReply *re
     return (struct store_ack){STORE_FAILED, 0};
 }
 
-/* Which chunks a pipeline brings: chunks[which[0..n)]. */
+/* What is sent, and where its acknowledgements go; both are arrays of the same length. */
+struct sending {
+    const struct store_chunk *chunks;
+    struct store_ack *ack;
+};
+
+/* Which of them a pipeline brings: those numbered which[0..n). */
 struct selection {
     size_t n;
     size_t which[STORE_SEND_MAX];
@@ -115,14 +125,13 @@ struct selection {
 
 /* One pipeline. Every reply is taken, whatever it says, so that the connection stays usable. False
  * when a chunk failed; why is that of the first. Those whose server does not know the script are
- * added to `unknown`. */
-static bool send_pipeline(struct store_redis *s, const struct store_chunk *chunks,
-                          const struct selection *selection, struct store_ack *ack,
-                          struct selection *unknown, char *why) {
+ * added to `unknown`; NULL: the script's text is sent along. */
+static bool send_pipeline(struct store_redis *s, const struct sending *sending,
+                          const struct selection *selection, struct selection *unknown, char *why) {
     char later[STORE_WHY_MAX] = "";
     bool ok = true, demoted = false;
     for (size_t i = 0; i < selection->n; i++) {
-        if (!append_chunk(s, &chunks[selection->which[i]], unknown != NULL, why)) {
+        if (!append_chunk(s, &sending->chunks[selection->which[i]], unknown != NULL, why)) {
             return false;
         }
     }
@@ -136,8 +145,9 @@ static bool send_pipeline(struct store_redis *s, const struct store_chunk *chunk
         if (unknown && wire_is_error(reply, "NOSCRIPT")) {
             unknown->which[unknown->n++] = selection->which[i];
         } else {
-            ack[selection->which[i]] = ack_of(s, reply, ok ? why : later);
-            ok = ok && ack[selection->which[i]].outcome != STORE_FAILED;
+            struct store_ack *ack = &sending->ack[selection->which[i]];
+            *ack = read_ack(s, reply, ok ? why : later);
+            ok = ok && ack->outcome != STORE_FAILED;
             demoted = demoted || wire_is_error(reply, "READONLY");
         }
         freeReplyObject(reply);
@@ -161,15 +171,16 @@ static bool store_send(struct store *store, const struct store_chunk *chunks, si
                        struct store_ack *ack, char why[STORE_WHY_MAX]) {
     struct store_redis *s = store_redis_of(store);
     char later[STORE_WHY_MAX];
+    const struct sending sending = {chunks, ack};
     struct selection all = {.n = n}, unknown = {0};
     for (size_t i = 0; i < n; i++) {
         ack[i] = (struct store_ack){STORE_FAILED, 0};
         all.which[i] = i;
     }
     store_redis_begin_pipeline(s);
-    bool ok = send_pipeline(s, chunks, &all, ack, &unknown, why);
+    bool ok = send_pipeline(s, &sending, &all, &unknown, why);
     if (unknown.n) {
-        ok = send_pipeline(s, chunks, &unknown, ack, NULL, ok ? why : later) && ok;
+        ok = send_pipeline(s, &sending, &unknown, NULL, ok ? why : later) && ok;
     }
     store_redis_end_pipeline(s);
     return ok;
@@ -182,7 +193,7 @@ static bool append_part(struct store_redis *s, const struct store_place *place, 
     schema_chunk_key(place->resolution, place->chunk, s->group, key);
     const char *argv[] = {"HMGET", key, s->field, s->left};
     const size_t lens[] = {5, strlen(key), strlen(s->field), strlen(s->left)};
-    return link_append(s->link, 4, argv, lens, 1, why);
+    return link_append(s->link, &(struct redis_command){4, argv, lens, 1}, why);
 }
 
 /* What a chunk has of this node. */
@@ -191,9 +202,7 @@ struct parts {
     struct part part, left;
 };
 
-static bool read_field(const redisReply *reply, size_t field, enum resolution r, bool *there,
-                       struct part *part) {
-    const redisReply *value = reply->element[field];
+static bool read_field(const redisReply *value, enum resolution r, bool *there, struct part *part) {
     *there = value->type == REDIS_REPLY_STRING;
     return value->type == REDIS_REPLY_NIL ||
            (*there && part_read(value->str, (size_t)value->len, r, part));
@@ -202,9 +211,10 @@ static bool read_field(const redisReply *reply, size_t field, enum resolution r,
 /* False fills why. */
 static bool take_parts(const struct store_redis *s, const redisReply *reply,
                        const struct store_place *place, struct parts *parts, char *why) {
+    const enum resolution r = place->resolution;
     if (reply->type == REDIS_REPLY_ARRAY && reply->elements == 2 &&
-        read_field(reply, 0, place->resolution, &parts->there, &parts->part) &&
-        read_field(reply, 1, place->resolution, &parts->left_there, &parts->left)) {
+        read_field(reply->element[0], r, &parts->there, &parts->part) &&
+        read_field(reply->element[1], r, &parts->left_there, &parts->left)) {
         return true;
     }
     char key[SCHEMA_KEY_MAX];
@@ -214,98 +224,103 @@ static bool take_parts(const struct store_redis *s, const redisReply *reply,
                  ? reply->str
                  : "holds something that is not a node's part; delete the key, and what is within "
                    "the horizon is sent again");
-    return false;
+    return PART_UNREADABLE;
 }
 
 static bool append_losses(struct store_redis *s, char *why) {
     const char *argv[] = {"GET", SCHEMA_LOST_KEY};
     const size_t lens[] = {3, sizeof SCHEMA_LOST_KEY - 1};
-    return link_append(s->link, 2, argv, lens, 1, why);
+    return link_append(s->link, &(struct redis_command){2, argv, lens, 1}, why);
 }
 
 static bool take_losses(struct store_redis *s, uint64_t *losses, char *why) {
     int64_t now = 0;
     const bool taken =
-        store_redis_take_number(s, link_reply(s->link, why), SCHEMA_LOST_KEY, 0, &now, why);
+        store_redis_take_number(s, link_reply(s->link, why), SCHEMA_LOST_KEY, &now, why);
     *losses = taken ? (uint64_t)now : *losses;
     return taken;
 }
 
-/* Where the parts of a pipeline go. */
-struct part_taker {
+/* What a pipeline reads: the number of losses, unless `losses` is NULL, and this node's parts of
+ * places[0..n), each to `each`. */
+struct reading {
+    const struct store_place *places;
+    size_t n;
+    uint64_t *losses;
     void (*each)(void *cls, size_t i, const struct parts *parts);
     void *cls;
 };
 
-/* One pipeline: the number of losses, unless `losses` is NULL, and the parts of places[0..n), each
- * to the taker. False when anything could not be read; in a cluster the others can be, still. */
-static bool read_parts(struct store_redis *s, const struct store_place *places, size_t n,
-                       uint64_t *losses, const struct part_taker *taker, char *why) {
+static bool append_reading(struct store_redis *s, const struct reading *reading, char *why) {
+    bool ok = !reading->losses || append_losses(s, why);
+    for (size_t i = 0; i < reading->n && ok; i++) {
+        ok = append_part(s, &reading->places[i], why);
+    }
+    return ok;
+}
+
+/* Takes all replies, whatever they say. False when anything could not be read; in a cluster the
+ * others can be, still. */
+static bool take_reading(struct store_redis *s, const struct reading *reading, char *why) {
     char later[STORE_WHY_MAX];
-    store_redis_begin_pipeline(s);
-    if (losses && !append_losses(s, why)) {
-        store_redis_end_pipeline(s);
-        return false;
-    }
-    for (size_t i = 0; i < n; i++) {
-        if (!append_part(s, &places[i], why)) {
-            store_redis_end_pipeline(s);
-            return false;
-        }
-    }
-    bool ok = !losses || take_losses(s, losses, why);
+    bool ok = !reading->losses || take_losses(s, reading->losses, why);
     for (size_t i = 0; link_pending(s->link); i++) {
         struct parts parts;
         redisReply *reply = link_reply(s->link, ok ? why : later);
-        const bool taken = reply && take_parts(s, reply, &places[i], &parts, ok ? why : later);
+        const bool taken =
+            reply && take_parts(s, reply, &reading->places[i], &parts, ok ? why : later);
         ok = ok && taken;
         if (taken) {
-            taker->each(taker->cls, i, &parts);
+            reading->each(reading->cls, i, &parts);
         }
         if (reply) {
             freeReplyObject(reply);
         }
     }
+    return ok;
+}
+
+static bool read_parts(struct store_redis *s, const struct reading *reading, char *why) {
+    store_redis_begin_pipeline(s);
+    const bool ok = append_reading(s, reading, why) && take_reading(s, reading, why);
     store_redis_end_pipeline(s);
     return ok;
 }
 
-/* Where those of read_back go on to. */
-struct taker {
+/* Where the parts of read_back go on to. */
+struct handover {
     struct store_redis *store;
     const struct store_place *places;
-    void (*each)(void *cls, const struct store_part *part);
-    void *cls;
+    const struct store_taker *taker;
 };
 
 static void give_part(void *cls, size_t i, const struct parts *parts) {
-    const struct taker *taker = cls;
+    const struct handover *handover = cls;
     if (!parts->there) {
         return;
     }
-    store_redis_note_read_back(taker->store, parts->part.owner);
-    const bool ours_only = parts->part.owner == taker->store->owner_number;
-    struct store_part given = {.place = taker->places[i],
+    store_redis_note_read_back(handover->store, parts->part.owner);
+    const bool ours_only = parts->part.owner == handover->store->owner_number;
+    struct store_part given = {.place = handover->places[i],
                                .sum = parts->part.sum,
                                .ours_known = ours_only || parts->left_there,
                                .ours_only = ours_only};
     memcpy(given.count, parts->part.count, sizeof given.count);
     memcpy(given.ours, ours_only ? parts->part.count : parts->left.count, sizeof given.ours);
-    taker->each(taker->cls, &given);
+    handover->taker->each(handover->taker->cls, &given);
 }
 
-static bool store_read_back(struct store *store, enum resolution r, int64_t first, int64_t n,
-                            void (*each)(void *cls, const struct store_part *part), void *cls,
-                            char why[STORE_WHY_MAX]) {
-    for (int64_t done = 0; done < n;) {
+static bool store_read_back(struct store *store, struct chunk_range range,
+                            const struct store_taker *taker, char why[STORE_WHY_MAX]) {
+    for (uint32_t done = 0; done < range.n;) {
         struct store_place places[STORE_SEND_MAX];
-        struct taker taker = {store_redis_of(store), places, each, cls};
+        struct handover handover = {store_redis_of(store), places, taker};
         size_t here = 0;
-        for (; here < STORE_SEND_MAX && done < n; here++, done++) {
-            places[here] = (struct store_place){r, first + done};
+        for (; here < STORE_SEND_MAX && done < range.n; here++, done++) {
+            places[here] = (struct store_place){range.resolution, range.first + done};
         }
-        const struct part_taker each_part = {give_part, &taker};
-        if (!read_parts(store_redis_of(store), places, here, NULL, &each_part, why)) {
+        const struct reading reading = {places, here, NULL, give_part, &handover};
+        if (!read_parts(store_redis_of(store), &reading, why)) {
             return false;
         }
     }
@@ -317,13 +332,13 @@ static void give_sum(void *cls, size_t i, const struct parts *parts) {
     sums[i] = parts->there ? parts->part.sum : 0;
 }
 
-static bool store_sums(struct store *store, const struct store_place *places, size_t n,
-                       uint64_t *sums, uint64_t *losses, char why[STORE_WHY_MAX]) {
-    const struct part_taker each_sum = {give_sum, sums};
-    for (size_t i = 0; i < n; i++) {
-        sums[i] = STORE_SUM_UNKNOWN;
+static bool store_sums(struct store *store, const struct store_sums *asked,
+                       char why[STORE_WHY_MAX]) {
+    const struct reading reading = {asked->places, asked->n, asked->losses, give_sum, asked->sums};
+    for (size_t i = 0; i < asked->n; i++) {
+        asked->sums[i] = STORE_SUM_UNKNOWN;
     }
-    return read_parts(store_redis_of(store), places, n, losses, &each_sum, why);
+    return read_parts(store_redis_of(store), &reading, why);
 }
 
 static unsigned store_server(const struct store *store, const struct store_place *place) {
@@ -397,7 +412,7 @@ struct store *store_redis_new(const struct store_redis_config *config, char why[
     s->timeout_ms = config->timeout_ms;
     atomic_init(&s->until_ms, WIRE_NO_END);
     link_set_until(link, &s->until_ms);
-    link_set_check(link, check_server, NULL);
+    link_set_check(link, check_server);
     s->owner_number = part_owner(config->owner);
     snprintf(s->owner, sizeof s->owner, "%" PRIu32, s->owner_number);
     store_rename(&s->store, config->node_id);

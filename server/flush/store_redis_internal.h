@@ -38,13 +38,16 @@ struct call {
     size_t lens[CALL_ARGUMENTS_MAX];
 };
 
-#define CALL_KEY_AT 3 /* of script_call */
+#define CALL_KEY_AT 3 /* as call_begin_script has it */
 
 void call_add(struct call *call, const char *word, size_t len);
 void call_add_text(struct call *call, const char *word);
 
 /* A script by its SHA1, or with its text, which teaches the server the SHA1; with one key. */
-struct call call_of_script(const struct script *script, bool by_sha, const char *key);
+struct call call_begin_script(const struct script *script, bool by_sha, const char *key);
+
+/* Queues it. False fills why. */
+bool call_append(struct store_redis *s, struct call *call, char *why);
 
 /* What follows is one pipeline, until its end is said: however many answers it has, and however
  * slowly each comes, it ends. */
@@ -62,10 +65,10 @@ bool store_redis_was_read_back(const struct store *store);
 void store_redis_note_read_back(struct store_redis *s, uint32_t owner);
 bool store_redis_tell_loss(struct store *store, uint64_t *losses, char why[STORE_WHY_MAX]);
 
-/* The number that a reply says, as an integer or as digits; `nothing` for nil. Frees the reply.
+/* The number that a reply says, as an integer or as digits; 0 for nil. Frees the reply.
  * False fills why, unless reply is NULL: then whoever has not got it has filled it. */
 bool store_redis_take_number(const struct store_redis *s, redisReply *reply, const char *key,
-                             int64_t nothing, int64_t *number, char *why);
+                             int64_t *number, char *why);
 bool store_redis_close_old(struct store *store, int64_t now_us, int64_t *ahead_us,
                            char why[STORE_WHY_MAX]);
 

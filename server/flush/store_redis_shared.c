@@ -14,13 +14,11 @@ static redisReply *call_script(struct store_redis *s, const struct script *scrip
                                const char *const *words, char *why) {
     redisReply *reply = NULL;
     for (int by_sha = 1; by_sha >= 0; by_sha--) {
-        struct call call = call_of_script(script, by_sha, key);
+        struct call call = call_begin_script(script, by_sha, key);
         for (const char *const *word = words; *word; word++) {
             call_add_text(&call, *word);
         }
-        reply = link_append(s->link, call.n, call.argv, call.lens, CALL_KEY_AT, why)
-                    ? link_reply(s->link, why)
-                    : NULL;
+        reply = call_append(s, &call, why) ? link_reply(s->link, why) : NULL;
         if (!reply || !by_sha || !wire_is_error(reply, "NOSCRIPT")) {
             break;
         }
@@ -103,14 +101,14 @@ void store_redis_release(struct store *store, const char *owner) {
 }
 
 bool store_redis_take_number(const struct store_redis *s, redisReply *reply, const char *key,
-                             int64_t nothing, int64_t *number, char *why) {
+                             int64_t *number, char *why) {
     if (!reply) {
         return false;
     }
     uint64_t digits = 0;
     bool ok = true;
     if (reply->type == REDIS_REPLY_NIL) {
-        *number = nothing;
+        *number = 0;
     } else if (reply->type == REDIS_REPLY_INTEGER) {
         *number = reply->integer;
     } else if (reply->type == REDIS_REPLY_STRING &&
@@ -135,7 +133,7 @@ bool store_redis_tell_loss(struct store *store, uint64_t *losses, char why[STORE
     if (!store_redis_take_number(
             s,
             call_script(s, &script_lost, SCHEMA_LOST_KEY, (const char *const[]){seen, NULL}, why),
-            SCHEMA_LOST_KEY, 0, &now, why)) {
+            SCHEMA_LOST_KEY, &now, why)) {
         return false;
     }
     *losses = (uint64_t)now;
@@ -146,65 +144,73 @@ bool store_redis_tell_loss(struct store *store, uint64_t *losses, char why[STORE
 #define NOTE_AHEAD 3  /* hours that clocks within the margin may differ in */
 #define HOURS_BACK 24 /* that are closed when nobody has noted yet how far that is done */
 
-/* One reply of close.lua. False fills why. *all: none was left open. */
-static bool take_closed(struct store_redis *s, const char *key, bool *all, char *why) {
+/* A closing under way: of which group, at what time, and whether none was left open so far. */
+struct closing {
+    unsigned group;
+    char now[NUMBER_MAX]; /* seconds since 1970 */
+    bool all;
+};
+
+/* One reply of close.lua. False fills why. */
+static bool take_closed(struct store_redis *s, struct closing *closing, const char *key,
+                        char *why) {
     int64_t closed = 0;
-    if (!store_redis_take_number(s, link_reply(s->link, why), key, 0, &closed, why)) {
+    if (!store_redis_take_number(s, link_reply(s->link, why), key, &closed, why)) {
         return false;
     }
-    *all = *all && closed;
+    closing->all = closing->all && closed;
     return true;
 }
 
-/* One pipeline: chunks [first, first + n), n <= STORE_SEND_MAX. */
-static bool close_some(struct store_redis *s, struct store_place first, int64_t n, unsigned group,
-                       const char *now, bool *all, char *why) {
+/* One pipeline: a range of at most STORE_SEND_MAX chunks. */
+static bool close_some(struct store_redis *s, struct closing *closing, struct chunk_range range,
+                       char *why) {
     char key[SCHEMA_KEY_MAX], later[STORE_WHY_MAX];
-    for (int64_t i = 0; i < n; i++) {
-        schema_chunk_key(first.resolution, first.chunk + i, group, key);
+    for (uint32_t i = 0; i < range.n; i++) {
+        schema_chunk_key(range.resolution, range.first + i, closing->group, key);
         /* in a cluster, not all servers know it */
-        struct call call = call_of_script(&script_close, false, key);
-        call_add_text(&call, now);
-        if (!link_append(s->link, call.n, call.argv, call.lens, CALL_KEY_AT, why)) {
+        struct call call = call_begin_script(&script_close, false, key);
+        call_add_text(&call, closing->now);
+        if (!call_append(s, &call, why)) {
             return false;
         }
     }
     bool ok = true;
-    for (int64_t i = 0; link_pending(s->link); i++) {
-        schema_chunk_key(first.resolution, first.chunk + i, group, key);
-        ok = take_closed(s, key, all, ok ? why : later) && ok;
+    for (uint32_t i = 0; link_pending(s->link); i++) {
+        schema_chunk_key(range.resolution, range.first + i, closing->group, key);
+        ok = take_closed(s, closing, key, ok ? why : later) && ok;
     }
     return ok;
 }
 
-/* Closes the chunks of one resolution, group and hour. */
-static bool close_chunks(struct store_redis *s, struct store_place first, unsigned group,
-                         const char *now, bool *all, char *why) {
-    const int64_t n = HOUR_S * US_PER_S / chunk_width_us(first.resolution);
+/* Closes a range of one group, a pipeline after the other. */
+static bool close_range(struct store_redis *s, struct closing *closing, struct chunk_range range,
+                        char *why) {
     bool ok = true;
-    for (int64_t done = 0; done < n && ok; done += STORE_SEND_MAX) {
-        const int64_t here = n - done < STORE_SEND_MAX ? n - done : STORE_SEND_MAX;
+    for (uint32_t done = 0; done < range.n && ok; done += STORE_SEND_MAX) {
+        const uint32_t here = range.n - done < STORE_SEND_MAX ? range.n - done : STORE_SEND_MAX;
         store_redis_begin_pipeline(s);
-        ok = close_some(s, (struct store_place){first.resolution, first.chunk + done}, here, group,
-                        now, all, why);
+        ok = close_some(s, closing,
+                        (struct chunk_range){range.resolution, range.first + done, here}, why);
         store_redis_end_pipeline(s);
     }
     return ok;
 }
 
+/* *all: none was left open. */
 static bool close_hour(struct store_redis *s, int64_t hour, int64_t now_us, bool *all, char *why) {
-    char now[NUMBER_MAX];
-    snprintf(now, sizeof now, "%" PRId64, now_us / US_PER_S);
-    *all = true;
+    struct closing closing = {.all = true};
+    snprintf(closing.now, sizeof closing.now, "%" PRId64, now_us / US_PER_S);
     for (int r = 0; r < RESOLUTIONS; r++) {
-        const struct store_place first = {
-            (enum resolution)r, hour * (HOUR_S * US_PER_S / chunk_width_us((enum resolution)r))};
-        for (unsigned group = 0; group < link_groups(s->link); group++) {
-            if (!close_chunks(s, first, group, now, all, why)) {
+        const int64_t an_hour = HOUR_S * US_PER_S / chunk_width_us((enum resolution)r);
+        const struct chunk_range range = {(enum resolution)r, hour * an_hour, (uint32_t)an_hour};
+        for (closing.group = 0; closing.group < link_groups(s->link); closing.group++) {
+            if (!close_range(s, &closing, range, why)) {
                 return false;
             }
         }
     }
+    *all = closing.all;
     return true;
 }
 
@@ -213,8 +219,8 @@ static bool close_hour(struct store_redis *s, int64_t hour, int64_t now_us, bool
 
 /* Notes `hour` when it is not empty. *noted: the note, -1 when there is none; *clock_us: the
  * store's. */
-static bool note_of_closing(struct store_redis *s, const char *hour, int64_t *noted,
-                            int64_t *clock_us, char *why) {
+static bool exchange_note(struct store_redis *s, const char *hour, int64_t *noted,
+                          int64_t *clock_us, char *why) {
     redisReply *reply =
         call_script(s, &script_final, SCHEMA_FINAL_KEY, (const char *const[]){hour, NULL}, why);
     uint64_t number[3] = {0};
@@ -243,7 +249,7 @@ bool store_redis_close_old(struct store *store, int64_t now_us, int64_t *ahead_u
                            char why[STORE_WHY_MAX]) {
     struct store_redis *s = store_redis_of(store);
     int64_t hour = -1, clock_us = 0;
-    if (!note_of_closing(s, "", &hour, &clock_us, why)) {
+    if (!exchange_note(s, "", &hour, &clock_us, why)) {
         return false;
     }
     *ahead_us = now_us - clock_us;
@@ -257,5 +263,5 @@ bool store_redis_close_old(struct store *store, int64_t now_us, int64_t *ahead_u
     char next[NUMBER_MAX];
     snprintf(next, sizeof next, "%" PRId64, hour + 1);
     return close_hour(s, hour, now_us, &all, why) &&
-           (!all || note_of_closing(s, next, &hour, &clock_us, why));
+           (!all || exchange_note(s, next, &hour, &clock_us, why));
 }

@@ -49,7 +49,8 @@ void watch_begin(struct flush *flush) {
     watch->due_us = 0;
     memset(watch->last, 0, sizeof watch->last);
     watch->end_count = 0;
-    if (!flush->config.store->ops->sums(flush->config.store, NULL, 0, NULL, &watch->number, why)) {
+    if (!flush->config.store->ops->sums(flush->config.store,
+                                        &(struct store_sums){NULL, 0, NULL, &watch->number}, why)) {
         flush_error(flush, "cannot ask the store for losses", why);
     }
 }
@@ -143,7 +144,8 @@ bool watch_compare(struct flush *flush) {
     /* One of a cluster's servers may be away for long: what the others have is compared all the
      * same. */
     uint64_t number = flush->watch.number;
-    bool same = flush->config.store->ops->sums(flush->config.store, places, n, sums, &number, why);
+    bool same = flush->config.store->ops->sums(flush->config.store,
+                                               &(struct store_sums){places, n, sums, &number}, why);
     if (same) {
         forget_ends(&flush->watch);
     } else {

@@ -10,7 +10,7 @@ import subprocess
 from faults import BIN, TIMEOUT_S, WIDTH_US, Failure, Skipped, difference, row, state_counts, wait_until
 
 FILE = "counters.aforo"
-HEADER = struct.Struct("<8sIIqq3q64s40sQQQ")  # struct state_header of counters/state_file.h
+HEADER = struct.Struct("<8sIIqq3q64s40sQQQ")  # struct state_header of counters/state/state_file.h
 SMALL = ("--horizon", "30s", "--future", "2s")
 
 

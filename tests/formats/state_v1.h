@@ -1,7 +1,7 @@
 /* What state_v1.aforo holds: a state file of format version 1, closed in order, of the smallest
  * geometry there is (horizon 1 s, no future, every ring kept for 1 s: 7 places each), one worker,
  * node "fixture". Made by make_state. A file of every format that was ever released is kept here,
- * and opened by tests/unit/counters/test_state_file.c. */
+ * and opened by tests/unit/counters/state/test_state_file.c. */
 #ifndef AFORO_TESTS_FORMATS_STATE_V1_H
 #define AFORO_TESTS_FORMATS_STATE_V1_H
 

@@ -22,7 +22,7 @@ static int peer[PEERS_MAX];
 static int peers;
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-int no_sleep(const struct timespec *time, struct timespec *left);
+int __wrap_nanosleep(const struct timespec *time, struct timespec *left);
 
 static void check_at(bool holds, int line) {
     if (!holds) {
@@ -34,8 +34,8 @@ static void check_at(bool holds, int line) {
 
 /* ---- in place of the network ---- */
 
-/* nanosleep of the files under test: see CMakeLists.txt. */
-int no_sleep(const struct timespec *time, struct timespec *left) {
+/* In place of nanosleep: see CMakeLists.txt. */
+int __wrap_nanosleep(const struct timespec *time, struct timespec *left) {
     (void)time;
     (void)left;
     return 0;
@@ -106,7 +106,8 @@ static void use_parts(struct store *store, char *why) {
         memcpy(chunks[i].count, count, sizeof count);
     }
     *why = '\0';
-    if (!store->ops->read_back(store, RESOLUTION_10MS, chunk, 2, note_part, &chunk, why)) {
+    if (!store->ops->read_back(store, (struct chunk_range){RESOLUTION_10MS, chunk, 2},
+                               &(struct store_taker){note_part, &chunk}, why)) {
         check_why(why);
     }
     *why = '\0';
@@ -116,7 +117,7 @@ static void use_parts(struct store *store, char *why) {
         check(ack[i].outcome == STORE_STORED || ack[i].had == 0);
     }
     *why = '\0';
-    if (!store->ops->sums(store, places, 3, sums, NULL, why)) {
+    if (!store->ops->sums(store, &(struct store_sums){places, 3, sums, NULL}, why)) {
         check_why(why);
     }
     check(store->ops->server(store, places) < 1000);
@@ -136,7 +137,7 @@ static void use_notes(struct store *store, char *why) {
     for (int tell = 0; tell < 2; tell++) {
         *why = '\0';
         if (tell ? !store->ops->tell_loss(store, &number, why)
-                 : !store->ops->sums(store, NULL, 0, NULL, &number, why)) {
+                 : !store->ops->sums(store, &(struct store_sums){NULL, 0, NULL, &number}, why)) {
             check_why(why);
         }
     }
@@ -176,8 +177,9 @@ static void use_reader(const char *text) {
     struct link *link = link_new(&url, 50);
     check(link);
     if (!link_connect(link, why) ||
-        !reader_exists(link, RESOLUTION_1S, CHUNK / 60, 3, exists, why) ||
-        !reader_chunk_totals(link, RESOLUTION_10MS, CHUNK, 3, counts, why)) {
+        !reader_find_totals(link, (struct chunk_range){RESOLUTION_1S, CHUNK / 60, 3}, exists,
+                            why) ||
+        !reader_read_totals(link, (struct chunk_range){RESOLUTION_10MS, CHUNK, 3}, counts, why)) {
         check_why(why);
     }
     link_free(link);

@@ -2,7 +2,14 @@
  * never sums that disagree. The input is a list of edits to a good file (place, value), and what to
  * do with it: see below. Some edits would only meet the header's checksum; so it is made right
  * again when asked. */
-#include "counters/state_file.c"
+#include "counters/state/header.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #define EDIT_BYTES 5
 #define FUZZ_NOW_US INT64_C(1464433871000000)
@@ -181,10 +188,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         if (how & 4) {
             memset(header->boot, 'x', BOOT_ID_MAX - 1);
         }
-        header->checksum = header_checksum(header);
+        header->checksum = state_checksum_header(header);
         edit(file, data + 2, size - 2);
         if (how & 1) {
-            header->checksum = header_checksum(header);
+            header->checksum = state_checksum_header(header);
         }
         killed = !header->clean;
         write_file(file, how & 16 ? good_bytes * data[1] / 256 : good_bytes);

@@ -160,7 +160,8 @@ static void check_sums(struct driver *driver) {
         for (; n < STORE_SEND_MAX && i + n < DRIVER_CHUNKS; n++) {
             places[n] = driver->chunk[i + n].place;
         }
-        ck_assert_msg(driver->store->ops->sums(driver->store, places, n, sums, NULL, driver->why),
+        ck_assert_msg(driver->store->ops->sums(
+                          driver->store, &(struct store_sums){places, n, sums, NULL}, driver->why),
                       "%s", driver->why);
         for (size_t at = 0; at < n; at++) {
             ck_assert_uint_eq(sums[at],
@@ -186,13 +187,15 @@ void driver_check(struct driver *driver, const char *url) {
         const int64_t first = FIRST_US / chunk_width_us(res);
         const uint32_t n = DRIVER_CHUNKS / RESOLUTIONS, slots = resolution_table[r].slots;
         uint64_t counts[DRIVER_CHUNKS / RESOLUTIONS * SLOTS_MAX];
-        ck_assert_msg(reader_chunk_totals(link, res, first, n, counts, why), "%s", why);
+        ck_assert_msg(reader_read_totals(link, (struct chunk_range){res, first, n}, counts, why),
+                      "%s", why);
         for (uint32_t i = 0; i < n * slots; i++) {
             ck_assert_uint_eq(counts[i], counted(driver, res, chunk_first_window(res, first) + i));
         }
-        ck_assert_msg(driver->store->ops->read_back(driver->store, res, first, n, compare_part,
-                                                    &compared, why),
-                      "%s", why);
+        ck_assert_msg(
+            driver->store->ops->read_back(driver->store, (struct chunk_range){res, first, n},
+                                          &(struct store_taker){compare_part, &compared}, why),
+            "%s", why);
     }
     ck_assert_uint_eq(compared.windows, windows);
     check_sums(driver);

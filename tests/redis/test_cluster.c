@@ -176,10 +176,14 @@ START_TEST(nodes_of_other_groups_add_up) {
     uint64_t counts[100];
     bool exists;
     ck_assert_msg(link_connect(link, why), "%s", why);
-    ck_assert_msg(reader_chunk_totals(link, RESOLUTION_10MS, chunk.place.chunk, 1, counts, why),
+    ck_assert_msg(reader_read_totals(link,
+                                     (struct chunk_range){RESOLUTION_10MS, chunk.place.chunk, 1},
+                                     counts, why),
                   "%s", why);
-    ck_assert_msg(reader_exists(link, RESOLUTION_10MS, chunk.place.chunk, 1, &exists, why), "%s",
-                  why);
+    ck_assert_msg(reader_find_totals(link,
+                                     (struct chunk_range){RESOLUTION_10MS, chunk.place.chunk, 1},
+                                     &exists, why),
+                  "%s", why);
     link_free(link);
     ck_assert_uint_eq(counts[0], 10);
     ck_assert_uint_eq(counts[7], 22);
@@ -213,7 +217,9 @@ START_TEST(what_nodes_share_is_found_wherever_it_is) {
             STORE_LEASE_TAKEN);
     }
     ck_assert_msg(ops->tell_loss(store, &number, why), "%s", why);
-    ck_assert_msg(driver.store->ops->sums(driver.store, NULL, 0, NULL, &seen, why), "%s", why);
+    ck_assert_msg(
+        driver.store->ops->sums(driver.store, &(struct store_sums){NULL, 0, NULL, &seen}, why),
+        "%s", why);
     ck_assert(seen == number && number != 0);
     ck_assert(ops->connected(store));
     ops->close(store);
@@ -316,7 +322,8 @@ START_TEST(a_replica_that_lags_behind_is_promoted) {
     const struct store_chunk *chunk = &driver.chunk[chunk_on(2)];
     /* Nothing to send, so nothing would be noticed: the flush looks. */
     uint64_t sum;
-    ck_assert(!driver.store->ops->sums(driver.store, &chunk->place, 1, &sum, NULL, why));
+    ck_assert(!driver.store->ops->sums(driver.store,
+                                       &(struct store_sums){&chunk->place, 1, &sum, NULL}, why));
     ck_assert(!driver.store->ops->connected(driver.store));
     driver_settle(&driver, SETTLE_MS);
     const int64_t end = lab_now_ms() + SETTLE_MS;
@@ -368,7 +375,8 @@ START_TEST(a_master_that_hangs_hides_no_other) {
                                          driver.chunk[chunk_on(0)].place};
     uint64_t sums[2];
     lab_signal(&node[1], SIGSTOP);
-    ck_assert(!driver.store->ops->sums(driver.store, places, 2, sums, NULL, why));
+    ck_assert(
+        !driver.store->ops->sums(driver.store, &(struct store_sums){places, 2, sums, NULL}, why));
     lab_signal(&node[1], SIGCONT);
     ck_assert_msg(strstr(why, "no answer in time"), "%s", why);
     ck_assert_uint_eq(sums[0], STORE_SUM_UNKNOWN);

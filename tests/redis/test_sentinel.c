@@ -98,7 +98,8 @@ START_TEST(a_replica_that_lags_behind_is_promoted) {
     driver_settle(&driver, SETTLE_MS); /* connected still: nothing to send, nothing to notice */
     uint64_t sum;
     /* but the flush looks */
-    ck_assert(!driver.store->ops->sums(driver.store, &driver.chunk[2].place, 1, &sum, NULL, why));
+    ck_assert(!driver.store->ops->sums(
+        driver.store, &(struct store_sums){&driver.chunk[2].place, 1, &sum, NULL}, why));
     driver_settle(&driver, SETTLE_MS);
     driver_check(&driver, url);
 }

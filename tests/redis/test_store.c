@@ -93,7 +93,8 @@ static uint64_t had(struct store *store, uint64_t count) {
 static uint64_t sum_of(struct store *store, int64_t chunk) {
     const struct store_place place = {RESOLUTION_10MS, chunk};
     uint64_t sum = 4711;
-    ck_assert_msg(store->ops->sums(store, &place, 1, &sum, NULL, why), "%s", why);
+    ck_assert_msg(store->ops->sums(store, &(struct store_sums){&place, 1, &sum, NULL}, why), "%s",
+                  why);
     return sum;
 }
 
@@ -154,16 +155,18 @@ static void compare_with_model(void *cls, const struct store_part *part) {
 static void check_model(struct model *model, struct store *const *store, struct link *link) {
     for (int r = 0; r < RESOLUTIONS; r++) {
         uint64_t counts[SLOTS_MAX];
-        ck_assert_msg(reader_chunk_totals(link, (enum resolution)r, 400000, 1, counts, why), "%s",
-                      why);
+        ck_assert_msg(reader_read_totals(link, (struct chunk_range){(enum resolution)r, 400000, 1},
+                                         counts, why),
+                      "%s", why);
         for (uint32_t slot = 0; slot < resolution_table[r].slots; slot++) {
             ck_assert_uint_eq(counts[slot], model->part[0][r][slot] + model->part[1][r][slot]);
         }
         for (model->node = 0; model->node < 2; model->node++) {
             struct store *of = store[model->node];
             model->parts = 0;
-            ck_assert_msg(of->ops->read_back(of, (enum resolution)r, 399999, 3, compare_with_model,
-                                             model, why),
+            ck_assert_msg(of->ops->read_back(of,
+                                             (struct chunk_range){(enum resolution)r, 399999, 3},
+                                             &(struct store_taker){compare_with_model, model}, why),
                           "%s", why);
             ck_assert_uint_le(model->parts, 1);
         }
@@ -312,11 +315,12 @@ START_TEST(a_part_that_is_garbage_is_an_error_with_its_key) {
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         lab_do(&server, "DEL " KEY);
         lab_do(&server, "HSET " KEY " n:n1 %b until 1795100000 07 3", bad[i].bytes, bad[i].len);
-        ck_assert(!store->ops->read_back(store, RESOLUTION_10MS, CHUNK - 2, 5, never, NULL, why));
+        ck_assert(!store->ops->read_back(store, (struct chunk_range){RESOLUTION_10MS, CHUNK - 2, 5},
+                                         &(struct store_taker){never, NULL}, why));
         ck_assert_msg(strstr(why, KEY) && strstr(why, "not a node's part"), "%s", why);
         const struct store_place place = {RESOLUTION_10MS, CHUNK};
         uint64_t sum;
-        ck_assert(!store->ops->sums(store, &place, 1, &sum, NULL, why));
+        ck_assert(!store->ops->sums(store, &(struct store_sums){&place, 1, &sum, NULL}, why));
         ck_assert_msg(strstr(why, KEY), "%s", why);
         ck_assert(store->ops->connected(store));
         if (!bad[i].merges) {
@@ -327,7 +331,8 @@ START_TEST(a_part_that_is_garbage_is_an_error_with_its_key) {
         }
     }
     lab_do(&server, "SET " KEY " 1");
-    ck_assert(!store->ops->read_back(store, RESOLUTION_10MS, CHUNK, 1, never, NULL, why));
+    ck_assert(!store->ops->read_back(store, (struct chunk_range){RESOLUTION_10MS, CHUNK, 1},
+                                     &(struct store_taker){never, NULL}, why));
     ck_assert_msg(strstr(why, KEY) && strstr(why, "WRONGTYPE"), "%s", why);
     store->ops->close(store);
 }
@@ -500,7 +505,8 @@ static void keep_part(void *cls, const struct store_part *part) {
 
 static struct store_part part_of_chunk(struct store *store) {
     struct store_part part = {0};
-    ck_assert_msg(store->ops->read_back(store, RESOLUTION_10MS, CHUNK, 1, keep_part, &part, why),
+    ck_assert_msg(store->ops->read_back(store, (struct chunk_range){RESOLUTION_10MS, CHUNK, 1},
+                                        &(struct store_taker){keep_part, &part}, why),
                   "%s", why);
     return part;
 }
@@ -595,7 +601,7 @@ END_TEST
 
 static bool lost(struct store *store, bool tell, uint64_t *number) {
     return tell ? store->ops->tell_loss(store, number, why)
-                : store->ops->sums(store, NULL, 0, NULL, number, why);
+                : store->ops->sums(store, &(struct store_sums){NULL, 0, NULL, number}, why);
 }
 
 /* Told once, however many notice it. */
@@ -719,7 +725,9 @@ START_TEST(chunks_whose_time_is_over_are_closed) {
     struct link *link = link_new(&parsed, TIMEOUT_MS);
     ck_assert(link_connect(link, why));
     /* as ever */
-    ck_assert_msg(reader_chunk_totals(link, RESOLUTION_1MIN, hour, 1, counts, why), "%s", why);
+    ck_assert_msg(
+        reader_read_totals(link, (struct chunk_range){RESOLUTION_1MIN, hour, 1}, counts, why), "%s",
+        why);
     ck_assert(counts[7] == 35 && counts[59] == 2);
     link_free(link);
     one->ops->close(one);
@@ -1139,22 +1147,25 @@ static bool do_everything(const char *at) {
     bool ok = store->ops->connect(store, why) &&
               store->ops->lease(store, &(const struct store_claim){.owner = "me", .dead = ""},
                                 holder, why) == STORE_LEASE_TAKEN &&
-              store->ops->read_back(store, RESOLUTION_10MS, CHUNK, 1, never, &part, why) &&
+              store->ops->read_back(store, (struct chunk_range){RESOLUTION_10MS, CHUNK, 1},
+                                    &(struct store_taker){never, &part}, why) &&
               store->ops->send(store, &chunk, 1, &ack, why) &&
               store->ops->send(store, &over, 1, &ack, why);
     if (ok) { /* sent again by one who wants it to live longer, as after a change of the options */
         lab_do(&server, "EXPIRE " KEY " 100");
     }
     ok = ok && store->ops->send(store, &grown, 1, &ack, why) &&
-         store->ops->sums(store, &grown.place, 1, &sum, NULL, why) &&
-         store->ops->sums(store, NULL, 0, NULL, &number, why) &&
+         store->ops->sums(store, &(struct store_sums){&grown.place, 1, &sum, NULL}, why) &&
+         store->ops->sums(store, &(struct store_sums){NULL, 0, NULL, &number}, why) &&
          store->ops->tell_loss(store, &number, why) &&
          store->ops->close_old(store, wall_us(), &ahead_us, why);
     store->ops->release(store, "me");
     ok = ok && lab_number(&server, "STRLEN aforo:2:{node:n1}") == sizeof "released" - 1 &&
          link_connect(link, why) &&
-         reader_chunk_totals(link, RESOLUTION_10MS, CHUNK, 1, counts, why) && counts[7] == 6 &&
-         reader_exists(link, RESOLUTION_10MS, CHUNK, 1, &exists, why) && exists;
+         reader_read_totals(link, (struct chunk_range){RESOLUTION_10MS, CHUNK, 1}, counts, why) &&
+         counts[7] == 6 &&
+         reader_find_totals(link, (struct chunk_range){RESOLUTION_10MS, CHUNK, 1}, &exists, why) &&
+         exists;
     link_free(link);
     store->ops->close(store);
     return ok;
@@ -1203,10 +1214,12 @@ START_TEST(the_least_rights_of_a_user) {
     bool exists;
     ck_assert(redis_url_parse(at, &parsed, why));
     struct link *link = link_new(&parsed, TIMEOUT_MS);
-    ck_assert_msg(link_connect(link, why) &&
-                      reader_chunk_totals(link, RESOLUTION_10MS, CHUNK, 1, counts, why) &&
-                      reader_exists(link, RESOLUTION_10MS, CHUNK, 1, &exists, why),
-                  "%s", why);
+    ck_assert_msg(
+        link_connect(link, why) &&
+            reader_read_totals(link, (struct chunk_range){RESOLUTION_10MS, CHUNK, 1}, counts,
+                               why) &&
+            reader_find_totals(link, (struct chunk_range){RESOLUTION_10MS, CHUNK, 1}, &exists, why),
+        "%s", why);
     link_free(link);
 }
 END_TEST
@@ -1243,11 +1256,14 @@ START_TEST(a_reader_sees_totals_and_which_chunks_there_are) {
     ck_assert(redis_url_parse(url, &parsed, why));
     struct link *link = link_new(&parsed, TIMEOUT_MS);
     /* not connected */
-    ck_assert(!reader_chunk_totals(link, RESOLUTION_10MS, CHUNK, N, counts, why));
+    ck_assert(
+        !reader_read_totals(link, (struct chunk_range){RESOLUTION_10MS, CHUNK, N}, counts, why));
     ck_assert(link_connect(link, why));
     memset(counts, 0xff, sizeof counts);
-    ck_assert(reader_chunk_totals(link, RESOLUTION_10MS, CHUNK, N, counts, why));
-    ck_assert(reader_exists(link, RESOLUTION_10MS, CHUNK, N, exists, why));
+    ck_assert(
+        reader_read_totals(link, (struct chunk_range){RESOLUTION_10MS, CHUNK, N}, counts, why));
+    ck_assert(
+        reader_find_totals(link, (struct chunk_range){RESOLUTION_10MS, CHUNK, N}, exists, why));
     for (int i = 0; i < N * 100; i++) {
         ck_assert_uint_eq(counts[i], i == 7 ? 3 : i == 599 * 100 + 7 ? 4 : 0);
     }
@@ -1255,9 +1271,11 @@ START_TEST(a_reader_sees_totals_and_which_chunks_there_are) {
         ck_assert(exists[i] == (i == 0 || i == 599));
     }
     lab_do(&server, "HSET " KEY " 08 many");
-    ck_assert(!reader_chunk_totals(link, RESOLUTION_10MS, CHUNK - 1, 3, counts, why));
+    ck_assert(!reader_read_totals(link, (struct chunk_range){RESOLUTION_10MS, CHUNK - 1, 3}, counts,
+                                  why));
     ck_assert_msg(strstr(why, KEY), "%s", why);
-    ck_assert(reader_exists(link, RESOLUTION_10MS, CHUNK, 1, exists, why)); /* still in step */
+    ck_assert(reader_find_totals(link, (struct chunk_range){RESOLUTION_10MS, CHUNK, 1}, exists,
+                                 why)); /* still in step */
     link_free(link);
 }
 END_TEST

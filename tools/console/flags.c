@@ -2,6 +2,7 @@
 #include "tools/console/flags.h"
 
 #include "common/usage.h"
+#include "counters/time/horizon.h"
 #include "counters/time/units.h"
 #include "tools/console/times.h"
 
@@ -13,11 +14,9 @@
 _Static_assert(FLAGS_WHY_MAX >= USAGE_WHY_MAX, "room for the sentences of both");
 
 #define LAST_MAX INT64_C(1000000000)
-#define HORIZON_DEFAULT_US (INT64_C(3600) * US_PER_S)
 #define TIMEOUT_DEFAULT_US (INT64_C(2) * US_PER_S)
 #define TIMEOUT_MIN_US US_PER_MS
 #define TIMEOUT_MAX_US (INT64_C(3600) * US_PER_S)
-#define HORIZON_MAX_US (INT64_C(24) * 3600 * US_PER_S)
 
 const char flags_help[] =
     "Usage: aforo 10ms|1s|1min [flags]   counted events, one window a line (UTC):\n"
@@ -227,7 +226,7 @@ static bool read_flag(int flag, struct flags *flags, struct given *given, char *
         return read_span("--timeout", optarg, TIMEOUT_MIN_US, TIMEOUT_MAX_US, "1ms to 1h",
                          &flags->timeout_us, why);
     case FLAG_HORIZON:
-        return read_span("--horizon", optarg, US_PER_S, HORIZON_MAX_US, "1s to 24h",
+        return read_span("--horizon", optarg, HORIZON_MIN_US, HORIZON_MAX_US, "1s to 24h",
                          &flags->horizon_us, why);
     case FLAG_PARTIAL:
         flags->query.partial = true;

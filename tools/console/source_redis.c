@@ -1,4 +1,5 @@
 /* Rows from Redis: the totals that all nodes together have reported. */
+#include "counters/time/horizon.h"
 #include "redis/audit.h"
 #include "redis/link.h"
 #include "redis/reader.h"
@@ -11,13 +12,11 @@
 
 #define US_PER_HOUR (INT64_C(3600) * US_PER_S)
 #define US_PER_DAY (24 * US_PER_HOUR)
-#define FUTURE_MAX_US US_PER_HOUR /* no node accepts events further ahead */
-/* nor older ones: a key lives so much longer than its time to live */
-#define HORIZON_MAX_US US_PER_DAY
 #define CHUNKS_MAX 1000000          /* how far back --from may make us look */
 #define SETTLE_US (250 * US_PER_MS) /* a flush interval and what the flush takes */
 
-/* The default times to live of the totals. Where they are longer, --from reaches what is older. */
+/* The default times to live of the totals; a key lives longer by the horizon at the most. Where
+ * they are longer, --from reaches what is older. */
 static const int64_t kept_us[RESOLUTIONS] = {[RESOLUTION_10MS] = 2 * US_PER_HOUR,
                                              [RESOLUTION_1S] = 7 * US_PER_DAY,
                                              [RESOLUTION_1MIN] = 400 * US_PER_DAY};
@@ -81,7 +80,8 @@ static bool ready(struct source *base, char why[SOURCE_WHY_MAX]) {
     char sentence[LINK_WHY_MAX];
     bool ignored;
     return connected(source, why) && /* may we read at all? */
-           (reader_exists(source->link, RESOLUTION_1MIN, PROBE_CHUNK, 1, &ignored, sentence) ||
+           (reader_find_totals(source->link, (struct chunk_range){RESOLUTION_1MIN, PROBE_CHUNK, 1},
+                               &ignored, sentence) ||
             fail(source, without_probe(sentence), why));
 }
 
@@ -102,13 +102,12 @@ static void pass_on(void *cls, const char *sentence) {
 
 static bool audit_resolution(const struct audit *audit, enum resolution r, int64_t first,
                              int64_t end) {
-    uint64_t counts[AUDIT_CHUNKS * SLOTS_MAX];
-    bool there[AUDIT_CHUNKS];
     char sentence[LINK_WHY_MAX];
     for (int64_t chunk = first; chunk < end; chunk += AUDIT_CHUNKS) {
         const int64_t here = end - chunk < AUDIT_CHUNKS ? end - chunk : AUDIT_CHUNKS;
-        if (!audit_chunks(audit->source->link, r, chunk, (uint32_t)here, counts, there, pass_on,
-                          (void *)(uintptr_t)audit, sentence)) {
+        const struct chunk_range range = {r, chunk, (uint32_t)here};
+        if (!audit_check_chunks(audit->source->link, range, pass_on, (void *)(uintptr_t)audit,
+                                sentence)) {
             return fail(audit->source, sentence, audit->why);
         }
     }
@@ -136,7 +135,8 @@ static bool read_windows(void *cls, enum resolution r, int64_t first, uint32_t n
     uint64_t counts[QUERY_BLOCK + 2 * SLOTS_MAX]; /* a block may begin and end within a chunk */
     const int64_t low = window_chunk(r, first), high = window_chunk(r, first + n - 1);
     char sentence[LINK_WHY_MAX];
-    if (!reader_chunk_totals(source->link, r, low, (uint32_t)(high - low + 1), counts, sentence)) {
+    const struct chunk_range range = {r, low, (uint32_t)(high - low + 1)};
+    if (!reader_read_totals(source->link, range, counts, sentence)) {
         return fail(source, sentence, source->why);
     }
     memcpy(out, counts + window_slot(r, first), n * sizeof *out);

@@ -3,7 +3,7 @@
  * taken. A reader must find of each second either nothing, when it is no longer held, or all that
  * was acknowledged before it looked and nothing that was begun after. Under the thread sanitizer
  * this also shows that no plain access races with another. */
-#include "counters/state_file.h"
+#include "counters/state/state_file.h"
 #include "tests/unit/check_main.h"
 #include "tests/unit/state_dir.h"
 
@@ -29,6 +29,7 @@ struct side {
     uint64_t looks, held, gone;
     int64_t second;
     uint64_t least, got, most;
+    uint64_t total, window_most;
     pthread_t thread;
 };
 
@@ -66,14 +67,19 @@ static void *own(void *cls) {
     return NULL;
 }
 
-/* Looks at one second in one of four ways; what it got, and whether that is the whole second. */
-static uint64_t look(const struct counters *counters, unsigned way, int64_t second) {
+/* Looks at one second in one of three ways; what it got. By its windows: with the total that was
+ * read before them, and with the most that any of them had. */
+static uint64_t look(const struct counters *counters, unsigned way, int64_t second,
+                     struct side *side) {
     uint64_t count[100], sum = 0;
+    side->total = side->window_most = 0;
     switch (way) {
     case 0:
+        side->total = counters_chunk_total(counters, RESOLUTION_10MS, second);
         counters_read(counters, RESOLUTION_10MS, second * 100, 100, count);
         for (int i = 0; i < 100; i++) {
             sum += count[i];
+            side->window_most = count[i] > side->window_most ? count[i] : side->window_most;
         }
         return sum;
     case 1:
@@ -110,7 +116,7 @@ static void *watch(void *cls) {
             atomic_load(&race->newest) - (int64_t)(next_random(&random) % (uint64_t)(places + 1));
         second = second < 0 ? 0 : second;
         side->least = atomic_load(&race->acknowledged[second]);
-        side->got = look(race->counters, way, base + second);
+        side->got = look(race->counters, way, base + second, side);
         side->most = atomic_load(&race->begun[second]);
         side->second = second;
         side->looks++;
@@ -123,6 +129,14 @@ static void *watch(void *cls) {
             continue;
         }
         side->held++;
+        if (side->window_most > OWNERS) { /* one event of each owner comes into a window */
+            side->broken = "a window with more than was ever put into it";
+            return NULL;
+        }
+        if (side->got < side->total) {
+            side->broken = "windows that sum to less than the total read before them";
+            return NULL;
+        }
         if (side->got < side->least || side->got > side->most) {
             side->broken = "a count out of bounds";
             return NULL;

@@ -1,24 +1,24 @@
 /* What a state file held at one moment, kept in a file beside it. Private to the library and the
  * flush.
  *
- * Two such files there may be in a state directory:
+ * A state directory may have two such files.
  *
- *   opened.aforo   what the file held when this copy of it was first opened since it last agreed
- *                  with the store. The store may have more from this node (an older copy of the
- *                  file was put back): what it has beyond this comes on top of what is counted
- *                  since. So it is written, and on the disk, before the first event, stays as it
- *                  is over any number of restarts, and goes when the store was read back.
- *   others-<node>.aforo
- *                  what the file holds that another server reports, under the name that this one
- *                  had: this one is a copy, which has taken a name of its own. It reports what
- *                  comes on top of this.
+ * opened.aforo has what the state file held when it was first opened since it last agreed with the
+ * store. The store may have more from this node: an older copy of the state file may have been put
+ * back. What the store has beyond this comes on top of what is counted since. So the file is on the
+ * disk before the first event, stays as it is over any number of restarts, and goes when the store
+ * was read back.
+ *
+ * others-<node>.aforo has what the state file holds that another server reports, under the name
+ * that this one had: this one is a copy, which has taken a name of its own. It reports what comes
+ * on top of this.
  *
  * What was read back from the store is in neither of them: the read-back shard has it.
  *
- * A file that was copied is another one: it is told by its inode and its time of birth, and, where
- * an older copy was written over it, by holding less. */
-#ifndef AFORO_COUNTERS_REFERENCE_H
-#define AFORO_COUNTERS_REFERENCE_H
+ * A file that was copied is told by its inode and its time of birth; where an older copy was
+ * written over it, by holding less. */
+#ifndef AFORO_COUNTERS_STATE_REFERENCE_H
+#define AFORO_COUNTERS_STATE_REFERENCE_H
 
 #include "counters/counters.h"
 
@@ -37,12 +37,22 @@ enum reference_kin {
 /* A chunk of it: count[slots of that resolution]. */
 typedef void reference_each(void *cls, enum resolution r, int64_t chunk, const uint64_t *count);
 
-/* Calls `each`, when not NULL, for every chunk of it that holds counts; *kin, when not NULL, says
- * what it was. True, and nothing is called, when there is no such file; false fills why
- * (COUNTERS_WHY_MAX) when it cannot be read or is damaged. Before the threads start, and by the
- * owner of the read-back shard. */
-bool counters_reference(const struct counters *counters, enum reference which, reference_each *each,
-                        void *cls, enum reference_kin *kin, char *why);
+/* Who takes them. */
+struct reference_taker {
+    reference_each *each;
+    void *cls;
+};
+
+/* Which kind of reference there is, into *kin; REFERENCE_NEW when there is none. False fills why
+ * (COUNTERS_WHY_MAX): it cannot be read, or is damaged. Before the threads start, and by the owner
+ * of the read-back shard. */
+bool counters_find_reference(const struct counters *counters, enum reference which,
+                             enum reference_kin *kin, char *why);
+
+/* Calls `each` for every chunk of a reference that holds counts; for none when there is no such
+ * file. False, why and thread as above. */
+bool counters_read_reference(const struct counters *counters, enum reference which,
+                             reference_each *each, void *cls, char *why);
 
 /* What a reference is written from: puts the next chunk that holds counts into the arguments, and
  * count[SLOTS_MAX]; false when there is none left. */

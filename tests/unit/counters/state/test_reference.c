@@ -1,103 +1,6 @@
 /* What is noted beside the state file: written before the first event, kept until the store was
  * read back, each copy's own. */
-#include "counters/reference.h"
-
-#include "counters/state_file.h"
-#include "tests/unit/check_main.h"
-#include "tests/unit/state_dir.h"
-
-#include <fcntl.h>
-#include <string.h>
-#include <sys/stat.h>
-
-#define OPENED "opened.aforo"
-#define BYTES_MAX (64 * 1024)
-
-static const char *others_of(const char *node) {
-    static char name[COUNTERS_NODE_MAX + 24];
-    snprintf(name, sizeof name, "others-%s.aforo", node);
-    return name;
-}
-
-static bool there(const char *name) {
-    char path[PATH_MAX_TEST];
-    state_path(name, path);
-    return access(path, F_OK) == 0;
-}
-
-static void shell(const char *format, const char *a, const char *b) {
-    char command[4 * PATH_MAX_TEST];
-    snprintf(command, sizeof command, format, a, b);
-    ck_assert_int_eq(system(command), 0);
-}
-
-static size_t load(const char *name, unsigned char *bytes) {
-    char path[PATH_MAX_TEST];
-    state_path(name, path);
-    FILE *file = fopen(path, "r");
-    ck_assert_ptr_nonnull(file);
-    const size_t n = fread(bytes, 1, BYTES_MAX, file);
-    fclose(file);
-    ck_assert_uint_gt(n, 0);
-    return n;
-}
-
-static void store(const char *name, const unsigned char *bytes, size_t n) {
-    char path[PATH_MAX_TEST];
-    state_path(name, path);
-    FILE *file = fopen(path, "w");
-    ck_assert_ptr_nonnull(file);
-    ck_assert_uint_eq(fwrite(bytes, 1, n, file), n);
-    ck_assert_int_eq(fclose(file), 0);
-}
-
-static void count(struct counters *counters, int64_t us, unsigned times) {
-    struct shard *shard = counters_worker_shard(counters, 0);
-    shard_set_now_owner(shard, us);
-    for (unsigned i = 0; i < times; i++) {
-        ck_assert_int_eq(shard_add_owner(shard, us), SHARD_COUNTED);
-    }
-}
-
-static struct counters *open_tiny(void) {
-    const struct counters_config config = tiny_config(1);
-    return open_or_fail(&config);
-}
-
-/* What a reference says of the window of a moment, and in all. */
-struct asked {
-    int64_t us;
-    uint64_t at[RESOLUTIONS], all[RESOLUTIONS];
-    unsigned chunks;
-};
-
-static void look(void *cls, enum resolution r, int64_t chunk, const uint64_t *of) {
-    struct asked *asked = cls;
-    asked->chunks++;
-    for (uint32_t slot = 0; slot < resolution_table[r].slots; slot++) {
-        asked->all[r] += of[slot];
-        if (chunk_first_window(r, chunk) + slot == window_at(r, asked->us)) {
-            asked->at[r] = of[slot];
-        }
-    }
-}
-
-static struct asked ask(const struct counters *counters, enum reference which, int64_t us,
-                        enum reference_kin *kin) {
-    struct asked asked = {.us = us};
-    char why[COUNTERS_WHY_MAX] = "";
-    ck_assert_msg(counters_reference(counters, which, look, &asked, kin, why), "%s", why);
-    return asked;
-}
-
-static void must_hold(const struct counters *counters, uint64_t expected) {
-    const struct asked asked = ask(counters, REFERENCE_OPENED, T0, NULL);
-    for (int r = 0; r < RESOLUTIONS; r++) {
-        ck_assert_uint_eq(asked.at[r], expected);
-        ck_assert_uint_eq(asked.all[r], expected);
-    }
-    ck_assert_uint_eq(asked.chunks, expected ? RESOLUTIONS : 0);
-}
+#include "tests/unit/counters/state/reference_fixture.h"
 
 /* ---- opened.aforo ---- */
 
@@ -211,84 +114,6 @@ START_TEST(a_copied_file_gets_its_own) {
 }
 END_TEST
 
-START_TEST(it_holds_all_resolutions_and_large_counts) {
-    struct counters *counters = open_tiny();
-    const uint64_t many = (UINT64_C(1) << 53) - 1;
-    struct shard *shard = counters_worker_shard(counters, 0);
-    shard_set_now_owner(shard, T0);
-    for (int r = 0; r < RESOLUTIONS; r++) { /* the worker's own: only the test may raise it */
-        shard_raise_owner(shard, (enum resolution)r, window_at((enum resolution)r, T0), many);
-    }
-    ck_assert(counters_set_read_back_owner(counters));
-    counters_close(counters);
-    counters = open_tiny();
-    must_hold(counters, many);
-    counters_close(counters);
-}
-END_TEST
-
-/* ---- damage ---- */
-
-static void must_refuse(const char *name, const char *word) {
-    const struct counters_config config = tiny_config(1);
-    char why[COUNTERS_WHY_MAX] = "", path[PATH_MAX_TEST];
-    state_path(name, path);
-    struct counters *counters = counters_open(&config, NULL, why);
-    DEMAND(counters == NULL, "it was taken");
-    DEMAND(strstr(why, path) && strstr(why, word) && !strchr(why, '\n'),
-           "\"%s\" does not say %s and %s", why, path, word);
-}
-
-START_TEST(a_damaged_one_is_refused_and_may_be_moved_away) {
-    static unsigned char whole[BYTES_MAX];
-    struct counters *counters = open_tiny();
-    count(counters, T0, 300);
-    ck_assert(counters_set_read_back_owner(counters));
-    counters_close(counters);
-    counters_close(open_tiny());
-    const size_t n = load(OPENED, whole);
-    for (size_t bit = 0; bit < 8 * n; bit += bit < 200 ? 1 : 7) {
-        whole[bit / 8] ^= (unsigned char)(1 << bit % 8);
-        store(OPENED, whole, n);
-        must_refuse(OPENED, "move it away");
-        whole[bit / 8] ^= (unsigned char)(1 << bit % 8);
-    }
-    for (size_t cut = 0; cut < n; cut += cut < 150 ? 1 : 7) {
-        store(OPENED, whole, cut);
-        must_refuse(OPENED, "move it away");
-    }
-    memset(whole + n, 0, 8);
-    store(OPENED, whole, n + 8);
-    must_refuse(OPENED, "move it away");
-    char path[PATH_MAX_TEST];
-    state_path(OPENED, path);
-    ck_assert_int_eq(unlink(path), 0);
-    counters = open_tiny();
-    must_hold(counters, 300);
-    counters_close(counters);
-}
-END_TEST
-
-START_TEST(something_else_of_that_name_is_refused) {
-    char path[PATH_MAX_TEST];
-    counters_close(open_tiny());
-    state_path(OPENED, path);
-    ck_assert_int_eq(unlink(path), 0);
-    ck_assert_int_eq(mkdir(path, 0700), 0);
-    must_refuse(OPENED, "cannot be read");
-    ck_assert_int_eq(rmdir(path), 0);
-    ck_assert_int_eq(mkfifo(path, 0600), 0); /* nobody writes: opening it must not wait */
-    must_refuse(OPENED, "cannot be read");
-    ck_assert_int_eq(unlink(path), 0);
-    state_path(OPENED ".new", path);
-    ck_assert_int_eq(mkdir(path, 0700), 0);
-    must_refuse(OPENED, "cannot write");
-    ck_assert_int_eq(rmdir(path), 0);
-    counters_close(open_tiny());
-    ck_assert(there(OPENED));
-}
-END_TEST
-
 /* ---- a copy ---- */
 
 static uint64_t random_state;
@@ -343,9 +168,8 @@ static void become(struct counters *counters, const char *node, struct records *
 static void must_hold_records(const struct counters *counters, struct records *records) {
     char why[COUNTERS_WHY_MAX] = "";
     records->found = 0;
-    ck_assert_msg(
-        counters_reference(counters, REFERENCE_OTHERS, compare_record, records, NULL, why), "%s",
-        why);
+    ck_assert_msg(counters_read_reference(counters, REFERENCE_OTHERS, compare_record, records, why),
+                  "%s", why);
     ck_assert_uint_eq(records->found, records->n);
 }
 
@@ -474,7 +298,7 @@ START_TEST(damaged_others_are_told) {
     whole[n / 2] ^= 1;
     store(others_of("n1.0123abcd"), whole, n);
     struct asked asked = {0};
-    ck_assert(!counters_reference(counters, REFERENCE_OTHERS, look, &asked, NULL, why));
+    ck_assert(!counters_read_reference(counters, REFERENCE_OTHERS, look, &asked, why));
     ck_assert_msg(strstr(why, state_dir) && strstr(why, others_of("n1.0123abcd")) &&
                       strstr(why, "damaged"),
                   "%s", why);
@@ -494,9 +318,6 @@ int main(void) {
     tcase_add_test(tcase, a_reader_writes_none);
     tcase_add_test(tcase, a_copied_directory_gets_its_own);
     tcase_add_test(tcase, a_copied_file_gets_its_own);
-    tcase_add_test(tcase, it_holds_all_resolutions_and_large_counts);
-    tcase_add_test(tcase, a_damaged_one_is_refused_and_may_be_moved_away);
-    tcase_add_test(tcase, something_else_of_that_name_is_refused);
     tcase_add_test(tcase, a_copy_has_its_name_and_what_others_report_for_good);
     tcase_add_test(tcase, names_change_a_few_times);
     tcase_add_test(tcase, others_of_another_name_are_not_ours);

@@ -2,7 +2,7 @@
  * of events apart, and after every single instruction of a few chosen additions. Both must find:
  * what was acknowledged is counted, nothing is counted that was not begun, and every sum of the
  * file holds. */
-#include "counters/state_file.h"
+#include "counters/state/state_file.h"
 #include "tests/unit/check_main.h"
 #include "tests/unit/state_dir.h"
 

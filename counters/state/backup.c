@@ -4,8 +4,17 @@
  * damaged. Here each chunk is read by the ring's protocol; then the copy is settled as after a
  * power loss: the finest windows are the truth wherever they are held. What was acknowledged before
  * the copy began is in it. */
-#include "counters/reference.h"
-#include "counters/state_file.h"
+#include "counters/state/header.h"
+#include "counters/state/map.h"
+#include "counters/state/reference.h"
+#include "counters/state/state_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #define READ_TURNS_MAX 1000
 
@@ -59,13 +68,54 @@ static bool copy_all(const struct counters *counters, struct counters *copy, cha
     return true;
 }
 
+/* Makes the directory, which must hold no state file, and in it an empty file of the copy's
+ * geometry under another name. */
+static bool make_file(struct counters *copy, const char *dir, char *why) {
+    struct stat there;
+    if (!state_lock_dir(copy, dir, why)) {
+        return false;
+    }
+    if (fstatat(copy->dir_fd, STATE_FILE_NAME, &there, AT_SYMLINK_NOFOLLOW) == 0) {
+        return state_refuse(why, "%s: is there already; choose another directory for the copy",
+                            copy->path);
+    }
+    copy->fd = openat(copy->dir_fd, STATE_FILE_TEMPORARY,
+                      O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0640);
+    if (copy->fd < 0) {
+        return state_refuse(why, "%s.new: cannot create: %s", copy->path, strerror(errno));
+    }
+    return state_reserve(copy, state_count_bytes(&copy->header), why) && state_map_file(copy, why);
+}
+
+/* Gives the copy its name, now that it is whole. */
+static bool finish_file(struct counters *copy, char *why) {
+    copy->header.clean = 1;
+    if (!counters_sync(copy) || !state_write_header(copy, why) || fsync(copy->fd) ||
+        renameat(copy->dir_fd, STATE_FILE_TEMPORARY, copy->dir_fd, STATE_FILE_NAME) ||
+        fsync(copy->dir_fd)) {
+        return state_refuse(why, "%s: cannot write: %s", copy->path, strerror(errno));
+    }
+    return true;
+}
+
+static bool write_copy(const struct counters *counters, const char *dir, char *why) {
+    struct counters *copy = state_new(dir, true, why);
+    if (!copy) {
+        return false;
+    }
+    copy->header = counters->header;
+    const bool ok = make_file(copy, dir, why) && copy_all(counters, copy, why) &&
+                    reference_copy(counters, copy, why) && finish_file(copy, why);
+    if (!ok && copy->fd >= 0) {
+        unlinkat(copy->dir_fd, STATE_FILE_TEMPORARY, 0);
+    }
+    state_free(copy);
+    return ok;
+}
+
 bool counters_backup(const char *from, const char *to, char *why) {
     struct counters *counters = counters_open_readonly(from, why);
-    struct counters *copy = counters ? counters_copy_new(counters, to, why) : NULL;
-    const bool ok =
-        copy &&
-        counters_copy_end(
-            copy, copy_all(counters, copy, why) && reference_copy(counters, copy, why), why);
+    const bool ok = counters && write_copy(counters, to, why);
     counters_close(counters);
     return ok;
 }

@@ -1,14 +1,14 @@
-/* The file behind the rings: layout, lock, versions. Private to the library.
+/* The file behind the rings, and what the library keeps of it. Private to the library.
  *
  *   page 0        struct state_header
- *   then          shard 0 (read back from the store), shard 1 .. n (worker threads)
+ *   then          shard 0 (read back from the store), shard 1 .. n (worker threads),
  *                 each: one shard_page, three rings
  *
  * A later run with more threads appends shards; one with fewer leaves the rest as they are, and
- * they are summed. So does a clock that is set: a shard holds one stretch of time, and who counts
- * in another one takes another shard (move.c). */
-#ifndef AFORO_COUNTERS_STATE_FILE_H
-#define AFORO_COUNTERS_STATE_FILE_H
+ * they are summed. A clock that is set appends shards, too: a shard holds one stretch of time, and
+ * a worker whose clock shows another one takes another shard (rings/move.c). */
+#ifndef AFORO_COUNTERS_STATE_STATE_FILE_H
+#define AFORO_COUNTERS_STATE_STATE_FILE_H
 
 #include "counters/counters.h"
 #include "counters/rings/shard.h"
@@ -16,6 +16,7 @@
 #include <pthread.h>
 
 #define STATE_FILE_NAME "counters.aforo"
+#define STATE_FILE_TEMPORARY STATE_FILE_NAME ".new" /* until it is whole */
 #define STATE_VERSION 1
 #define BOOT_ID_MAX 40
 #define COUNTERS_NAMES_MAX 4
@@ -65,24 +66,20 @@ __attribute__((format(printf, 2, 3))) bool state_refuse(char *why, const char *f
 /* Whether counters_set_read_back_owner was ever called on this file. */
 bool counters_was_read_back(const struct counters *counters);
 
-/* Has it room for another name? To be asked before anything is written for one. False fills why. */
-bool state_file_may_rename(const struct counters *counters, char *why);
+/* ---- parts of opening and closing; before the threads start and after they ended ---- */
 
-/* Gives the node another name, for good. By the owner of the read-back shard. False fills why. */
-bool state_file_rename(struct counters *counters, const char *node, char *why);
+/* A struct counters without a file, for the directory `dir`; NULL fills why. state_free closes and
+ * frees what it has by then. */
+struct counters *state_new(const char *dir, bool writable, char *why);
+void state_free(struct counters *counters);
 
-/* An empty, writable file of the same node and geometry in the directory `dir`, which is made when
- * missing and must hold no state file; under another name until counters_copy_end, which gives it
- * its own when `ok`, or removes it, and frees. */
-struct counters *counters_copy_new(const struct counters *counters, const char *dir, char *why);
-bool counters_copy_end(struct counters *copy, bool ok, char *why);
+/* Makes the directory when it is missing, and locks it. False fills why. */
+bool state_lock_dir(struct counters *counters, const char *dir, char *why);
+
+/* ---- the shards ---- */
 
 /* The statistics of one shard, consistent. Any thread. */
 void counters_tally_shard(const struct counters *counters, unsigned index, struct shard_tally *out);
-
-/* Appends an empty shard to the file and publishes it; NULL, errno set, when that cannot be. With
- * the mutex. */
-struct shard *counters_grow(struct counters *counters);
 
 /* How far a crash may have torn the file. */
 enum recovery {

@@ -1,0 +1,82 @@
+/* Whether what the rings of a file hold can be believed, and what a crash left half done. */
+#include "counters/state/recover.h"
+
+#include "counters/state/header.h"
+#include "counters/time/civil.h"
+
+#include <sys/mman.h>
+
+/* No chunk is of a year that no timestamp can name: computing with its number would overflow. */
+bool state_check_spans(const struct counters *counters, char *why) {
+    for (unsigned i = 0; i < counters->shards; i++) {
+        const struct shard_page *page = counters->shard[i].page;
+        for (int r = 0; r < RESOLUTIONS; r++) {
+            const uint64_t most = (uint64_t)(CIVIL_END_US / chunk_width_us((enum resolution)r));
+            if (atomic_load(&page->newest[r]) > most || atomic_load(&page->oldest[r]) > most) {
+                return state_refuse(
+                    why,
+                    "%s: is damaged: shard %u holds windows of a time beyond the year 9999; move "
+                    "the file away (what was flushed is still in Redis)",
+                    counters->path, i);
+            }
+        }
+    }
+    return true;
+}
+
+/* Checks the same of every place of the rings, before anything is computed from them. */
+static bool check_epochs(const struct counters *counters, const struct shard *shard, char *why) {
+    for (int r = 0; r < RESOLUTIONS; r++) {
+        const uint64_t most = (uint64_t)(CIVIL_END_US / chunk_width_us((enum resolution)r));
+        for (int64_t place = 0; place < shard->ring[r].chunks; place++) {
+            if (atomic_load_explicit(&ring_place(&shard->ring[r], place)->epoch,
+                                     memory_order_relaxed) > most) {
+                return state_refuse(why,
+                                    "%s: is damaged: it holds windows of a time beyond the year "
+                                    "9999; move the file away "
+                                    "(what was flushed is still in Redis)",
+                                    counters->path);
+            }
+        }
+    }
+    return true;
+}
+
+bool state_recover(struct counters *counters, enum recovery recovery, uint64_t *repaired,
+                   char *why) {
+    for (unsigned i = 0; i < counters->shards; i++) {
+        char what[COUNTERS_WHY_MAX];
+        if (!check_epochs(counters, &counters->shard[i], why)) {
+            return false;
+        }
+        shard_repair(&counters->shard[i], i, recovery, repaired);
+        if (!shard_verify(&counters->shard[i], i, what)) {
+            return state_refuse(
+                why,
+                "%s: is damaged: %.250s; move the file away (what was flushed is still in Redis); "
+                "of a running server 'aforo backup' makes a copy that is whole",
+                counters->path, what);
+        }
+        /* Checked pages need not stay in our memory; the file keeps what they hold. */
+        madvise(counters->shard[i].page, shard_bytes(counters->header.chunks), MADV_DONTNEED);
+    }
+    return state_check_spans(counters, why);
+}
+
+/* Checks every invariant of a file that was closed in order. A file that a server has open, or that
+ * a killed one left behind, may be in the middle of an event: it is taken as it is. */
+bool state_check_closed(struct counters *counters, char *why) {
+    char what[COUNTERS_WHY_MAX];
+    for (unsigned i = 0; counters->header.clean && i < counters->shards; i++) {
+        if (!shard_verify_closed(&counters->shard[i], i, what)) {
+            /* Unless a server has opened it in the meantime, and counts. */
+            return state_read_header(counters, why) &&
+                   (!counters->header.clean ||
+                    state_refuse(why,
+                                 "%s: is damaged: %.300s; move the file away (what was flushed is "
+                                 "still in Redis)",
+                                 counters->path, what));
+        }
+    }
+    return true;
+}
