@@ -14,6 +14,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -93,8 +94,28 @@ START_TEST(no_other_sockets_and_no_code_of_its_own) {
 }
 END_TEST
 
+static void try_kinds_of_calls(void) {
+    const int type = SOCK_SEQPACKET | SOCK_CLOEXEC;
+    REFUSED(socket(AF_UNIX, type, 0)); /* no kind that nothing here asks for */
+    REFUSED(syscall(SYS_seccomp, 1, 0, NULL));
+    REFUSED(prctl(PR_SET_SECCOMP, 2, NULL));
+    REFUSED(setpriority(PRIO_PROCESS, (id_t)getppid(), 19));
+    REFUSED(setpriority(PRIO_PGRP, 0, 19));
+    REFUSED(setpriority(PRIO_USER, 0, 19));
+    ck_assert_int_eq(setpriority(PRIO_PROCESS, 0, 19), 0);
+    ck_assert(mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) !=
+              MAP_FAILED);
+}
+
+START_TEST(calls_are_told_apart_by_their_arguments) {
+    ck_assert_int_eq(inside(try_kinds_of_calls), 0);
+}
+END_TEST
+
 static void try_unknown_calls(void) {
     ck_assert(syscall(4000) == -1 && errno == ENOSYS);
+    ck_assert(syscall(450) == -1 && errno == ENOSYS); /* the first that is not known */
+    ck_assert(syscall(449) == -1 && errno == EPERM);
     ck_assert(syscall(SYS_clone3, NULL, 0) == -1 && errno == ENOSYS);
 }
 
@@ -148,4 +169,5 @@ START_TEST(what_counting_needs) {
 END_TEST
 
 CHECK_MAIN("sandbox", no_program_and_no_process, no_other_sockets_and_no_code_of_its_own,
-           unknown_calls_are_not_there, a_failed_assertion_ends_it_as_ever, what_counting_needs)
+           calls_are_told_apart_by_their_arguments, unknown_calls_are_not_there,
+           a_failed_assertion_ends_it_as_ever, what_counting_needs)
