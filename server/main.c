@@ -307,7 +307,13 @@ static int run(struct server *server, const sigset_t *signals) {
                      server->listen_is_shared ? "inherited" : "own", admin ? " admin_address=" : "",
                      admin_address);
             notify_send("READY=1");
-            banner_print(server->options, address, admin_address);
+            const struct options *options = server->options;
+            const struct banner banner = {.address = address,
+                                          .admin_address = admin_address,
+                                          .tls = *options->tls_cert,
+                                          .asks_writers = *options->ingest_token_file,
+                                          .asks_readers = *options->read_token_file};
+            banner_print((enum banner_when)options->banner, &banner);
             stop(server, wait_for_signal(server, signals, INT64_MAX), signals);
         } else {
             workers_stop(server, 0);
@@ -330,22 +336,10 @@ __attribute__((format(printf, 2, 3))) static bool wrong(const char *flag, const 
 
 /* What options.def cannot say of a value; what is wrong is named in one line, before anything is
  * opened or made. */
-static bool options_make_sense(const struct options *options, enum log_level *level) {
+static bool options_make_sense(const struct options *options) {
     char why[LISTEN_WHY_MAX];
     _Static_assert(LISTEN_WHY_MAX >= REDIS_URL_WHY_MAX, "room for the sentences of both");
     struct redis_url url;
-    if (!log_level_by_name(options->log_level, level)) {
-        return wrong("log-level", "'%s' is not error, warn, info or debug", options->log_level);
-    }
-    if (strcmp(options->clock, "arrival") != 0 && strcmp(options->clock, "event") != 0) {
-        return wrong("clock", "'%s' is neither event nor arrival", options->clock);
-    }
-    if (strcmp(options->sandbox, "on") != 0 && strcmp(options->sandbox, "off") != 0) {
-        return wrong("sandbox", "'%s' is neither on nor off", options->sandbox);
-    }
-    if (!banner_is_valid(options->banner)) {
-        return wrong("banner", "'%s' is none of auto, on, off", options->banner);
-    }
     if (options->horizon % US_PER_S || options->future % US_PER_S) {
         return wrong(options->horizon % US_PER_S ? "horizon" : "future", "must be whole seconds");
     }
@@ -372,23 +366,18 @@ int main(int argc, char **argv) {
         return EXIT_FAILURE;
     }
     struct options options;
-    switch (options_read(argc, argv, &options)) {
-    case OPTIONS_DONE:
-        return EXIT_SUCCESS;
-    case OPTIONS_WRONG:
-        return 2;
-    default:
-        break;
+    struct options_said said;
+    const enum options_outcome outcome = options_read(argc, argv, &options, &said);
+    if (outcome != OPTIONS_RUN) {
+        return options_answer(outcome, &said);
     }
-    enum log_level level;
-    if (!options_make_sense(&options, &level)) {
+    if (!options_make_sense(&options)) {
         return 2;
     }
-    const bool arrival = strcmp(options.clock, "arrival") == 0;
-    log_set_level(level);
-    if (options.passed_over) {
+    log_set_level((enum log_level)options.log_level);
+    if (said.passed_over) {
         log_line(LOG_INFO, "passed over what Kubernetes sets for a service of this name",
-                 "variables=%zu", options.passed_over);
+                 "variables=%zu", said.passed_over);
     }
     sigset_t signals;
     sigemptyset(&signals);
@@ -401,14 +390,14 @@ int main(int argc, char **argv) {
     /* a file that may not grow is an error of the call, which says so */
     sigaction(SIGXFSZ, &ignore, NULL);
     raise_file_limit(&options);
-    const int sandbox_error = strcmp(options.sandbox, "on") == 0 && !sandbox_enter() ? errno : 0;
+    const int sandbox_error = options.sandbox == SANDBOX_ON && !sandbox_enter() ? errno : 0;
 
     const long cores = sysconf(_SC_NPROCESSORS_ONLN);
     const unsigned workers = options.threads ? (unsigned)options.threads
                              : cores > 0     ? (unsigned)cores
                                              : 1;
     struct server server = {.options = &options,
-                            .clock_is_arrival = arrival,
+                            .clock_is_arrival = options.clock == CLOCK_ARRIVAL,
                             .workers = workers,
                             .started_us = clock_steady_us(),
                             .sign_of_life_ms = sign_of_life_ms(notify_watchdog_us()),

@@ -1,7 +1,6 @@
 /* aforo: prints counted events, one window a line. Reads the flags, finds a source, prints. */
-#define _GNU_SOURCE /* environ */
+#include "common/options.h"
 #include "common/standard_files.h"
-#include "common/usage.h"
 #include "tools/console/backup.h"
 #include "tools/console/check.h"
 #include "tools/console/empty.h"
@@ -73,21 +72,15 @@ static bool standard_descriptors_are_open(void) {
     return closed >= 0 && !(closed & 1 << STDOUT_FILENO);
 }
 
-static const char *environment(const char *name) {
-    const char *value = getenv(name);
-    return value != NULL && value[0] != '\0' ? value : NULL;
-}
-
 /* What to read from: as the flags say, else as the environment does. What was named is never
  * silently passed over for another source. SOURCE_BY_DEFAULT: nothing was. */
 static enum source_kind choose_source(const struct flags *flags, struct source_config *config) {
     config->place = flags->place[0];
     if (flags->source != SOURCE_BY_DEFAULT)
         return flags->source;
-    if (flags->command != COMMAND_STATUS && (config->place = environment("AFORO_REDIS")) != NULL)
+    if (flags->command != COMMAND_STATUS && (config->place = options_variable("redis")) != NULL)
         return SOURCE_REDIS;
-    return (config->place = environment("AFORO_SERVER")) != NULL ? SOURCE_SERVER
-                                                                 : SOURCE_BY_DEFAULT;
+    return (config->place = options_variable("server")) != NULL ? SOURCE_SERVER : SOURCE_BY_DEFAULT;
 }
 
 static bool place_is_valid(enum source_kind kind, const char *place, char why[SOURCE_WHY_MAX]) {
@@ -125,7 +118,7 @@ static struct source *open_default(struct source_config *config, char why[SOURCE
         return source;
     char server_why[SOURCE_WHY_MAX / 2];
     snprintf(server_why, sizeof server_why, "%.*s", (int)sizeof server_why - 1, why);
-    const char *state = environment("AFORO_STATE");
+    const char *state = options_variable("state");
     config->place = state != NULL ? state : STATE_DEFAULT;
     source = source_state_open(config, why);
     if (source != NULL)
@@ -312,9 +305,7 @@ static int run(const struct flags *flags) {
                                    .token_file = flags->token_file,
                                    .ca_file = flags->ca_file};
     if (config.token_file == NULL)
-        config.token_file = environment("AFORO_READ_TOKEN_FILE");
-    if (config.token_file == NULL)
-        config.token = environment("AFORO_READ_TOKEN");
+        config.token = options_variable("read-token");
     char why[SOURCE_WHY_MAX];
     const enum source_kind kind = choose_source(flags, &config);
     if (!places_are_valid(flags, kind, config.place))
@@ -339,11 +330,6 @@ static int run(const struct flags *flags) {
     return end_output(&writer, status);
 }
 
-static int print_text(const char *text, const char *more) {
-    return fputs(text, stdout) < 0 || fputs(more, stdout) < 0 || fflush(stdout) != 0 ? EXIT_FAILURE
-                                                                                     : EXIT_SUCCESS;
-}
-
 int main(int argc, char **argv) {
     if (!standard_descriptors_are_open())
         return EXIT_FAILURE;
@@ -352,24 +338,13 @@ int main(int argc, char **argv) {
         return backup_main(argc - 1, argv + 1);
     struct flags flags;
     char why[FLAGS_WHY_MAX];
-    switch (flags_read(argc, argv, now_us(NULL), &flags, why)) {
-    case FLAGS_WRONG:
-        terminal_complain("%s", why);
-        return EXIT_USAGE;
-    case FLAGS_HELP:
-        return print_text(flags_help, "");
-    case FLAGS_HELP_ALL:
-        return print_text(flags_help, flags_help_all);
-    case FLAGS_VERSION:
-        return printf("aforo %s\n", AFORO_VERSION) < 0 || fflush(stdout) != 0 ? EXIT_FAILURE
-                                                                              : EXIT_SUCCESS;
-    case FLAGS_RUN:
-        break;
-    }
-    size_t passed_over; /* there is no log to say it in */
-    if (!usage_environment(environ, &passed_over, why)) {
+    const enum options_outcome outcome = flags_read(argc, argv, now_us(NULL), &flags, why);
+    if (outcome == OPTIONS_WRONG) {
         terminal_complain("%s", why);
         return EXIT_USAGE;
     }
-    return run(&flags);
+    if (outcome == OPTIONS_RUN)
+        return run(&flags);
+    const struct writer writer = {.error = flags_print(outcome, stdout) ? 0 : errno};
+    return end_output(&writer, EXIT_SUCCESS);
 }
