@@ -1,5 +1,6 @@
 /* aforod: an inventory. Everything is made here in order, and unmade in reverse. */
 #include "common/standard_files.h"
+#include "common/version.h"
 #include "redis/url.h"
 #include "server/access/access.h"
 #include "server/flush/store_redis.h"
@@ -301,11 +302,12 @@ static int run(struct server *server, const sigset_t *signals) {
         }
         if (ok) {
             char quoted[512]; /* a path may hold anything */
-            log_line(LOG_INFO, "listening", "address=%s threads=%u node=%s state=%s socket=%s%s%s",
-                     address, server->workers, counters_node_id(server->counters),
+            log_line(LOG_INFO, "listening",
+                     "address=%s threads=%u node=%s state=%s socket=%s version=%s%s%s", address,
+                     server->workers, counters_node_id(server->counters),
                      log_quote(server->options->state, quoted, sizeof quoted),
-                     server->listen_is_shared ? "inherited" : "own", admin ? " admin_address=" : "",
-                     admin_address);
+                     server->listen_is_shared ? "inherited" : "own", version_text(),
+                     admin ? " admin_address=" : "", admin_address);
             notify_send("READY=1");
             const struct options *options = server->options;
             const struct banner banner = {.address = address,
