@@ -15,7 +15,7 @@ ROOMS = {
     "ingest": Room("aforo-ingest", ("counters/time",)),
     "redis": Room("aforo-redis", ("counters/time",)),
     "common": Room("aforo-common", ("counters/time",)),
-    "server/process": Room("aforo-process", ("counters/time",)),
+    "server/process": Room("aforo-process", ("counters/time", "counters")),
     "server/lists": Room("aforo-lists", ("counters/time", "counters", "common")),
     "server/net": Room("aforo-net", ("counters/time", "server/process", "server/lists")),
     "server/access": Room("aforo-access", ("common", "server/process", "server/lists", "server/net")),

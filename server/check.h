@@ -1,0 +1,11 @@
+/* What the list of options cannot say of a setting. */
+#ifndef AFORO_SERVER_CHECK_H
+#define AFORO_SERVER_CHECK_H
+
+#include "server/options.h"
+
+/* Whether the settings can be used, each by itself; one line on standard error names the flag that
+ * cannot. Nothing is opened or made. Before the threads start. */
+bool check_options(const struct options *options);
+
+#endif
