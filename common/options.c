@@ -23,12 +23,18 @@ _Static_assert(OPTIONS_WHY_MAX >= USAGE_WHY_MAX, "room for the sentences of both
 
 /* ---- one value ---- */
 
-static const char *const expected[] = {
-    [OPTION_COUNT] = "a whole number",
-    [OPTION_SIZE] = "a size such as 65536, 64k, 64KiB, 64M, 64MiB, 64MB",
-    [OPTION_DURATION] = "a duration such as 100ms, 10s, 5m, 1h, 7d",
-    [OPTION_RATE] = "a rate such as 100/s",
-};
+static const char *describe_type(enum option_type type) {
+    switch (type) {
+    case OPTION_DURATION:
+        return "a duration such as 100ms, 10s, 5m, 1h, 7d";
+    case OPTION_SIZE:
+        return "a size such as 65536, 64k, 64KiB, 64M, 64MiB, 64MB";
+    case OPTION_RATE:
+        return "a rate such as 100/s";
+    default:
+        return "a whole number";
+    }
+}
 
 static bool read_number(enum option_type type, const char *text, int64_t *number) {
     switch (type) {
@@ -61,7 +67,8 @@ static bool set_number(const struct option_row *row, const char *name, const cha
                        int64_t *field, char *why) {
     int64_t number;
     if (!read_number(row->type, text, &number)) {
-        snprintf(why, OPTIONS_WHY_MAX, "%s: '%.80s' is not %s", name, text, expected[row->type]);
+        snprintf(why, OPTIONS_WHY_MAX, "%s: '%.80s' is not %s", name, text,
+                 describe_type(row->type));
         return false;
     }
     if (number < row->min || number > row->max) {
@@ -78,8 +85,9 @@ static bool set_number(const struct option_row *row, const char *name, const cha
 /* "event|arrival" -> its words, in buf; returns how many. */
 static size_t split_words(const char *argument, char buf[WORDS_BYTES], const char **words) {
     size_t n = 0;
-    assert(strlen(argument) < WORDS_BYTES);
-    strcpy(buf, argument);
+    const size_t len = strlen(argument);
+    assert(len < WORDS_BYTES);
+    memcpy(buf, argument, len + 1);
     for (char *next = buf, *word; (word = strsep(&next, "|")) != NULL;) {
         assert(n < WORDS_MAX);
         words[n++] = word;

@@ -14,30 +14,35 @@
 /* Missing where a sanitizer brings its own allocator. */
 extern __typeof__(mallctl) mallctl __attribute__((weak));
 
-/* How much room each part needs at the most: all names, with what stands around them, and the
- * widest values. */
-#define ROOM(name) +JSON_NUMBER_MAX(sizeof name)
-enum {
-    NODE_BYTES = 128 /* brackets, and the names of objects */
-#define NODE_METRIC(kind, object, name, sentence) ROOM(#name)
+/* How much room each part needs at the most, as arrays of the list's names with the widest values.
+ */
+struct node_room {
+    char brackets[128]; /* with the names of objects */
+#define NODE_METRIC(kind, object, name, sentence) char name[JSON_NUMBER_MAX(sizeof #name)];
 #include "server/metrics.def"
-#define REFUSAL(symbol, name, status, sentence) ROOM(name)
+#define REFUSAL(symbol, name, status, sentence) char symbol[JSON_NUMBER_MAX(sizeof(name))];
 #include "server/refusals.def"
 #undef REFUSAL
-    ,
-    STORE_BYTES = 256 /* brackets, names of words, and the words of a list */
-                  + JSON_TEXT_MAX(0, STORE_WHY_MAX) + JSON_TEXT_MAX(0, STORE_HOLDER_MAX) +
-                  JSON_TEXT_MAX(0, COUNTERS_NODE_MAX)
-#define STORE_METRIC(kind, name, sentence) ROOM(#name)
-#include "server/metrics.def"
-        ,
-    WORKER_BYTES = 32 ROOM("connections")
-#define WORKER_METRIC(kind, name, sentence) ROOM(#name)
-#include "server/metrics.def"
-        ,
-    HEALTH_BYTES = 256 + JSON_TEXT_MAX(0, COUNTERS_NODE_MAX) + STORE_BYTES,
-    STATS_BYTES = HEALTH_BYTES + NODE_BYTES
 };
+
+struct store_room {
+    char brackets[256]; /* with the words, their names, and those of the state */
+    char last_error[JSON_TEXT_MAX(0, STORE_WHY_MAX)];
+    char holder[JSON_TEXT_MAX(0, STORE_HOLDER_MAX)];
+    char copy_of[JSON_TEXT_MAX(0, COUNTERS_NODE_MAX)];
+#define STORE_METRIC(kind, name, sentence) char name[JSON_NUMBER_MAX(sizeof #name)];
+#include "server/metrics.def"
+};
+
+struct worker_room {
+    char brackets[32];
+    char connections[JSON_NUMBER_MAX(sizeof "connections")];
+#define WORKER_METRIC(kind, name, sentence) char name[JSON_NUMBER_MAX(sizeof #name)];
+#include "server/metrics.def"
+};
+
+#define HEALTH_BYTES (256 + JSON_TEXT_MAX(0, COUNTERS_NODE_MAX) + sizeof(struct store_room))
+#define STATS_BYTES (HEALTH_BYTES + sizeof(struct node_room))
 
 /* Adds the metrics [first, end) of a table, each in its object. */
 static void add_metrics(struct json *json, const struct metric_info *table, const int64_t *value,
@@ -203,7 +208,7 @@ static void add_stats(struct json *json, const struct server *server) {
 }
 
 void status_page_make_stats(const struct worker *worker, struct page *page) {
-    const size_t cap = STATS_BYTES + (size_t)(worker->server->workers + 1) * WORKER_BYTES;
+    const size_t cap = STATS_BYTES + (worker->server->workers + 1) * sizeof(struct worker_room);
     char *text = malloc(cap);
     page->status = MHD_HTTP_OK;
     page->type = "application/json";

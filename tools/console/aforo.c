@@ -55,7 +55,7 @@ static bool wait_until(void *cls, int64_t t_us) {
     return !asked_to_end;
 }
 
-static void complain_once(void *cls, const char *why) {
+static void complain_of_source(void *cls, const char *why) {
     (void)cls;
     terminal_complain("%s; trying again", why);
 }
@@ -170,7 +170,7 @@ static int print_follow(struct source *source, const struct flags *flags, struct
     const struct sigaction end = {.sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND};
     sigaction(SIGINT, &end, NULL);
     sigaction(SIGTERM, &end, NULL);
-    const struct follow_world world = {now_us, wait_until, complain_once, say_waiting, NULL};
+    const struct follow_world world = {now_us, wait_until, complain_of_source, say_waiting, NULL};
     return follow_run(source, &flags->query, writer, &world) && writer_end(writer) ? EXIT_SUCCESS
                                                                                    : EXIT_FAILURE;
 }
@@ -178,9 +178,9 @@ static int print_follow(struct source *source, const struct flags *flags, struct
 static int print_once(struct source *source, const struct flags *flags, struct writer *writer) {
     char why[SOURCE_WHY_MAX];
     struct output output = {.writer = writer, .sum_only = flags->total};
+    const struct row_taker taker = {take_row, &output};
     const int64_t now = now_us(NULL);
-    const enum source_outcome outcome =
-        source->ops->rows(source, &flags->query, now, take_row, &output, why);
+    const enum source_outcome outcome = source->ops->rows(source, &flags->query, now, &taker, why);
     if (outcome == SOURCE_AWAY) {
         writer_flush(writer);
         terminal_complain("%s", why);
@@ -201,7 +201,7 @@ static int print_total(struct source *source, const struct flags *flags, struct 
     struct query query = flags->query;
     const int64_t now = now_us(NULL);
     uint64_t total;
-    if (total_span(source, query.from_us, query.to_us, now, &total, why) != SOURCE_DONE) {
+    if (total_span(source, &query, now, &total, why) != SOURCE_DONE) {
         terminal_complain("%s", why);
         return EXIT_FAILURE;
     }
@@ -216,7 +216,7 @@ static int print_total(struct source *source, const struct flags *flags, struct 
     return EXIT_SUCCESS;
 }
 
-static int print(struct source *source, const struct flags *flags, struct writer *writer) {
+static int print_answer(struct source *source, const struct flags *flags, struct writer *writer) {
     if (flags->command == COMMAND_TOTAL)
         return print_total(source, flags, writer);
     return (flags->follow ? print_follow : print_once)(source, flags, writer);
@@ -234,10 +234,10 @@ static int end_output(const struct writer *writer, int status) {
 
 static int print_status(const struct flags *flags, const struct source_config *config) {
     struct writer writer = {.out = stdout};
-    const char *one[] = {config->place != NULL ? config->place : SERVER_DEFAULT};
+    const char *only[] = {config->place != NULL ? config->place : SERVER_DEFAULT};
     const bool many = flags->places > 0;
     const bool well =
-        status_print(config, many ? flags->place : one, many ? flags->places : 1, stdout);
+        status_print(config, many ? flags->place : only, many ? flags->places : 1, stdout);
     errno = 0;
     if (ferror(stdout) != 0)
         writer.error = EIO;
@@ -276,8 +276,8 @@ static unsigned open_all(const struct flags *flags, enum source_kind kind,
     return n;
 }
 
-static int check(const struct flags *flags, enum source_kind kind,
-                 const struct source_config *config) {
+static int print_check(const struct flags *flags, enum source_kind kind,
+                       const struct source_config *config) {
     struct check_source sources[FLAGS_PLACES_MAX];
     const unsigned wanted = flags->places > 0 ? flags->places : 1,
                    n = open_all(flags, kind, config, sources);
@@ -286,8 +286,9 @@ static int check(const struct flags *flags, enum source_kind kind,
     char why[SOURCE_WHY_MAX];
     bool well = n == wanted;
     if (well) {
-        well = check_sources(sources, n, flags->query.from_us, flags->query.to_us, &world, stdout,
-                             why);
+        const struct check_request request = {
+            .source = sources, .sources = n, .query = flags->query};
+        well = check_sources(&request, &world, stdout, why);
         writer_flush(&writer);
         if (!well)
             terminal_complain("%s", why);
@@ -299,7 +300,7 @@ static int check(const struct flags *flags, enum source_kind kind,
     return well ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
-static int run(const struct flags *flags) {
+static int run_command(const struct flags *flags) {
     struct source_config config = {.timeout_us = flags->timeout_us,
                                    .horizon_us = flags->horizon_us,
                                    .token_file = flags->token_file,
@@ -313,7 +314,7 @@ static int run(const struct flags *flags) {
     if (flags->command == COMMAND_STATUS)
         return print_status(flags, &config);
     if (flags->command == COMMAND_CHECK)
-        return check(flags, kind, &config);
+        return print_check(flags, kind, &config);
     struct source *source = open_source(kind, &config, why);
     if (source == NULL) {
         terminal_complain("%s", why);
@@ -325,7 +326,7 @@ static int run(const struct flags *flags) {
         times_zone(&zone);
         writer.form.zone = &zone;
     }
-    const int status = print(source, flags, &writer);
+    const int status = print_answer(source, flags, &writer);
     source->ops->close(source);
     return end_output(&writer, status);
 }
@@ -344,7 +345,7 @@ int main(int argc, char **argv) {
         return EXIT_USAGE;
     }
     if (outcome == OPTIONS_RUN)
-        return run(&flags);
+        return run_command(&flags);
     const struct writer writer = {.error = flags_print(outcome, stdout) ? 0 : errno};
     return end_output(&writer, EXIT_SUCCESS);
 }
