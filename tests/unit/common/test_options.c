@@ -233,6 +233,19 @@ START_TEST(help_that_is_too_long_names_the_rest) {
 }
 END_TEST
 
+/* Of the lines of names each is as full as 80 columns permit. */
+START_TEST(names_fill_their_lines) {
+    struct options_program longer = program;
+    longer.usage = "1\n2\n3\n4\n5\n6\n7\n8\n9\n10\n11\n12\n13\n14\n15\n16\n17\n18\n19\n20\n";
+    ck_assert_ptr_nonnull(
+        strstr(printed(&longer, OPTIONS_HELP),
+               "20\n"
+               "More: --state DIR [./here]  --threads N [2]  --max-body SIZE [1KiB]\n"
+               "      --horizon DUR [1h]  --limit N/s [0]  --clock event|arrival|none [event]\n"
+               "      --partial  --redis URL  --server URL  --last N\nThat is all.\n"));
+}
+END_TEST
+
 START_TEST(what_cannot_be_printed_is_told) {
     FILE *full = fopen("/dev/full", "w");
     ck_assert_ptr_nonnull(full);
@@ -243,5 +256,5 @@ END_TEST
 
 CHECK_MAIN("options", defaults, each_type_is_read, lists_keep_their_order_and_their_flags,
            flags_beat_variables_and_those_the_defaults, what_is_wrong_is_named, a_long_value_is_cut,
-           help_comes_from_the_list, help_that_is_too_long_names_the_rest,
+           help_comes_from_the_list, help_that_is_too_long_names_the_rest, names_fill_their_lines,
            what_cannot_be_printed_is_told)

@@ -18,7 +18,8 @@ struct made_up {
     uint64_t count[WINDOWS];             /* of 10 ms */
     uint64_t more[RESOLUTIONS][SECONDS]; /* what a window of that number holds beyond their sum */
     unsigned fails_at, reads;
-    int changes; /* reads after which what is too much is gone */
+    int changes;    /* reads after which what is too much is gone */
+    int64_t from_s; /* what is before, from BASE_S on, is not kept */
     const char *finding;
 };
 
@@ -42,7 +43,7 @@ static enum source_outcome read_rows(struct source *source, const struct query *
                                      char why[SOURCE_WHY_MAX]) {
     struct made_up *from = (struct made_up *)source;
     const enum resolution r = query->resolution;
-    const int64_t first = window_at(r, BASE_S * US_PER_S);
+    const int64_t first = window_at(r, (BASE_S + from->from_s) * US_PER_S);
     if (++from->reads == from->fails_at) {
         strcpy(why, "away");
         return SOURCE_AWAY;
@@ -139,6 +140,13 @@ START_TEST(servers_and_redis_that_differ_by_one) {
 }
 END_TEST
 
+START_TEST(what_one_of_them_no_longer_keeps_is_not_compared) {
+    sources[2].from_s = 60;
+    sources[2].count[0] = 99;
+    ck_assert_msg(check(3), "%s\n%s", why, printed);
+}
+END_TEST
+
 START_TEST(what_is_settled_by_another_look_agrees) {
     sources[0].more[RESOLUTION_1S][70] = 1;
     sources[0].changes = 6; /* the two readings of three resolutions */
@@ -181,6 +189,7 @@ int main(void) {
     tcase_add_test(tcase, what_agrees);
     tcase_add_test(tcase, a_second_that_is_not_the_sum_of_its_windows);
     tcase_add_test(tcase, servers_and_redis_that_differ_by_one);
+    tcase_add_test(tcase, what_one_of_them_no_longer_keeps_is_not_compared);
     tcase_add_test(tcase, what_is_settled_by_another_look_agrees);
     tcase_add_test(tcase, a_source_that_fails_ends_it);
     tcase_add_test(tcase, what_lies_wrong_is_told_and_made_safe);
