@@ -106,8 +106,9 @@ static const struct rule rules[] = {
     IF(prctl, 0, WORD, PR_SET_NAME),
     /* a thread's own priority: that of --admin-listen comes after the workers */
     {CALL(setpriority), 2, {MASKED(0, WORD, PRIO_PROCESS), MASKED(1, WORD, 0)}},
-    /* the filter of unknown calls comes second, and refuses any other */
+    /* the filter of known calls comes second, by either call, and refuses any other */
     IF(seccomp, 0, WORD, SECCOMP_SET_MODE_FILTER),
+    IF(prctl, 0, WORD, PR_SET_SECCOMP),
 };
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
@@ -115,11 +116,16 @@ static const struct rule rules[] = {
 /* A filter that does `otherwise` with what no rule names; NULL when out of memory. */
 static scmp_filter_ctx make_filter(uint32_t otherwise) {
     scmp_filter_ctx filter = seccomp_init(otherwise);
-    /* The numbers of another architecture are none of aforod's: x32's, and those of 32-bit code. */
-    if (filter && (seccomp_attr_set(filter, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS) ||
-                   seccomp_attr_set(filter, SCMP_FLTATR_CTL_NNP, 0) || /* is set already */
-                   seccomp_attr_set(filter, SCMP_FLTATR_API_SYSRAWRC, 1) ||
-                   seccomp_attr_set(filter, SCMP_FLTATR_CTL_OPTIMIZE, BINARY_TREE))) {
+    if (!filter) {
+        return NULL;
+    }
+    /* The numbers of another architecture are none of aforod's: x32's, and those of 32-bit code.
+     * They end the process, or the thread where a filter around this one does not let the library
+     * find out that the kernel can do that. */
+    seccomp_attr_set(filter, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
+    if (seccomp_attr_set(filter, SCMP_FLTATR_CTL_NNP, 0) || /* is set already */
+        seccomp_attr_set(filter, SCMP_FLTATR_API_SYSRAWRC, 1) ||
+        seccomp_attr_set(filter, SCMP_FLTATR_CTL_OPTIMIZE, BINARY_TREE)) {
         seccomp_release(filter);
         return NULL;
     }
@@ -146,9 +152,14 @@ static int add_permitted(scmp_filter_ctx filter) {
 }
 
 static int add_known(scmp_filter_ctx filter) {
+    const struct scmp_arg_cmp more = MASKED(0, WORD, PR_SET_SECCOMP);
+    const struct scmp_arg_cmp other = {0, SCMP_CMP_NE, PR_SET_SECCOMP, 0};
     int error = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), CALL(seccomp), 0);
+    error = error ? error
+                  : seccomp_rule_add_array(filter, SCMP_ACT_ERRNO(EPERM), CALL(prctl), 1, &more);
+    error = error ? error : seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, CALL(prctl), 1, &other);
     for (int call = 0; call < KNOWN_LAST && !error; call++) {
-        if (call != CALL(seccomp)) {
+        if (call != CALL(seccomp) && call != CALL(prctl)) {
             error = seccomp_rule_add(filter, SCMP_ACT_ALLOW, call, 0);
         }
     }
