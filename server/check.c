@@ -4,38 +4,45 @@
 #include "redis/url.h"
 #include "server/net/listen.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 
-__attribute__((format(printf, 2, 3))) static bool refuse_value(const char *flag, const char *format,
-                                                               ...) {
-    va_list args;
-    va_start(args, format);
-    fprintf(stderr, "aforod: --%s: ", flag);
-    vfprintf(stderr, format, args);
-    fputc('\n', stderr);
-    va_end(args);
+_Static_assert(LISTEN_WHY_MAX >= REDIS_URL_WHY_MAX, "room for the sentences of both");
+_Static_assert(CHECK_WHY_MAX >= LISTEN_WHY_MAX + sizeof "--admin-listen: ", "and their flag");
+
+static bool refuse_value(const char *flag, const char *sentence, char *why) {
+    snprintf(why, CHECK_WHY_MAX, "--%s: %s", flag, sentence);
     return false;
 }
 
-bool check_options(const struct options *options) {
-    char why[LISTEN_WHY_MAX];
-    _Static_assert(LISTEN_WHY_MAX >= REDIS_URL_WHY_MAX, "room for the sentences of both");
+static bool check_seconds(const char *flag, int64_t us, char *why) {
+    return us % US_PER_S == 0 || refuse_value(flag, "must be whole seconds", why);
+}
+
+static bool check_node_id(const char *id, char *why) {
+    char sentence[128];
+    if (!*id || counters_node_id_is_valid(id)) {
+        return true;
+    }
+    snprintf(sentence, sizeof sentence, "'%.80s' is not 1 to %d of A-Z a-z 0-9 . _ -", id,
+             COUNTERS_NODE_MAX - 1);
+    return refuse_value("node-id", sentence, why);
+}
+
+static bool check_place(const char *flag, const char *place, char *why) {
+    char sentence[LISTEN_WHY_MAX];
+    return listen_is_valid(place, sentence) || refuse_value(flag, sentence, why);
+}
+
+static bool check_redis(const char *text, char *why) {
     struct redis_url url;
-    if (options->horizon % US_PER_S || options->future % US_PER_S) {
-        return refuse_value(options->horizon % US_PER_S ? "horizon" : "future",
-                            "must be whole seconds");
-    }
-    if (*options->node_id && !counters_node_id_is_valid(options->node_id)) {
-        return refuse_value("node-id", "'%.80s' is not 1 to %d of A-Z a-z 0-9 . _ -",
-                            options->node_id, COUNTERS_NODE_MAX - 1);
-    }
-    if (!listen_is_valid(options->listen, why)) {
-        return refuse_value("listen", "%s", why);
-    }
-    if (*options->admin_listen && !listen_is_valid(options->admin_listen, why)) {
-        return refuse_value("admin-listen", "%s", why);
-    }
-    return !*options->redis || redis_url_parse(options->redis, &url, why) ||
-           refuse_value("redis", "%s", why);
+    char sentence[REDIS_URL_WHY_MAX];
+    return redis_url_parse(text, &url, sentence) || refuse_value("redis", sentence, why);
+}
+
+bool check_options(const struct options *options, char why[CHECK_WHY_MAX]) {
+    return check_seconds("horizon", options->horizon, why) &&
+           check_seconds("future", options->future, why) && check_node_id(options->node_id, why) &&
+           check_place("listen", options->listen, why) &&
+           (!*options->admin_listen || check_place("admin-listen", options->admin_listen, why)) &&
+           (!*options->redis || check_redis(options->redis, why));
 }

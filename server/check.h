@@ -4,8 +4,10 @@
 
 #include "server/options.h"
 
-/* Whether the settings can be used, each by itself; one line on standard error names the flag that
- * cannot. Nothing is opened or made. Before the threads start. */
-bool check_options(const struct options *options);
+#define CHECK_WHY_MAX 320
+
+/* Whether the settings can be used, each by itself; `why` names the flag that cannot. Nothing is
+ * opened or made. Before the threads start. */
+bool check_options(const struct options *options, char why[CHECK_WHY_MAX]);
 
 #endif

@@ -320,7 +320,9 @@ int main(int argc, char **argv) {
     if (outcome != OPTIONS_RUN) {
         return options_answer(outcome, &said);
     }
-    if (!check_options(&options)) {
+    char why[CHECK_WHY_MAX];
+    if (!check_options(&options, why)) {
+        fprintf(stderr, "aforod: %s\n", why);
         return 2;
     }
     log_set_level((enum log_level)options.log_level);
