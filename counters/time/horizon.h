@@ -7,6 +7,7 @@
 
 #define HORIZON_MIN_US US_PER_S
 #define HORIZON_MAX_US (24 * 3600 * US_PER_S)
+#define HORIZON_DEFAULT_US (3600 * US_PER_S)
 #define FUTURE_MAX_US (3600 * US_PER_S) /* it may be 0 */
 
 #endif
