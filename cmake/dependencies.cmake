@@ -11,6 +11,7 @@ endfunction()
 
 aforo_need(MICROHTTPD libmicrohttpd libmicrohttpd-dev)
 aforo_need(GNUTLS gnutls libgnutls28-dev)
+aforo_need(SECCOMP libseccomp libseccomp-dev)
 aforo_need(HIREDIS hiredis libhiredis-dev)
 aforo_need(CURL libcurl libcurl4-openssl-dev)
 aforo_need(JEMALLOC jemalloc libjemalloc-dev)

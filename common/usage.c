@@ -8,16 +8,26 @@
 
 #define PREFIX "AFORO_"
 #define PREFIX_LEN (sizeof PREFIX - 1)
-#define WORD_MAX 48  /* letters compared; no known word is longer */
+#define WORD_MAX 48 /* letters compared; no known word is longer */
+_Static_assert(USAGE_VARIABLE_MAX > PREFIX_LEN + WORD_MAX, "room for any known word");
 #define TABLE_MAX 64 /* flags of one program */
 
-/* Variables by the flag that they stand for; those of aforo that are no flags of aforod come last.
- */
+/* Of both programs, as their lists write them; the last two are read with any URL of Redis. Flags
+ * of aforo that have no variable leave an empty name, which no variable has. */
 static const char *const variables[] = {
 #define OPTION(type, field, flag, argument, default_text, min, max, sentence) flag,
 #include "server/options.def"
 #undef OPTION
-    "redis-password", "redis-password-file", "server", "read-token"};
+#define HEADING(sentence)
+#define FLAG(type, field, flag, variable, argument, default_text, min, max, sentence) variable,
+#define ROWS_FLAG FLAG
+#define VARIABLE(variable) variable,
+#include "tools/console/flags.def"
+#undef HEADING
+#undef FLAG
+#undef ROWS_FLAG
+#undef VARIABLE
+    "redis-password", "redis-password-file"};
 #define VARIABLES (sizeof variables / sizeof *variables)
 
 static size_t least(size_t a, size_t b) {
@@ -96,11 +106,10 @@ void usage_flag(int answer, char *const *argv, const struct option *table, char 
     }
 }
 
-/* "max-body" -> "AFORO_MAX_BODY" */
-static void variable_name(const char *flag, char *buf, size_t cap) {
-    const int len = snprintf(buf, cap, PREFIX "%s", flag);
-    for (int i = 0; i < len; i++) {
-        buf[i] = buf[i] == '-' ? '_' : (char)toupper((unsigned char)buf[i]);
+void usage_variable_name(const char *variable, char name[USAGE_VARIABLE_MAX]) {
+    snprintf(name, USAGE_VARIABLE_MAX, PREFIX "%s", variable);
+    for (char *c = name; *c; c++) {
+        *c = *c == '-' ? '_' : (char)toupper((unsigned char)*c);
     }
 }
 
@@ -125,9 +134,9 @@ static bool names_a_service(const char *name, size_t len, const char *value) {
 
 static bool is_known(const char *name, size_t len) {
     for (size_t i = 0; i < VARIABLES; i++) {
-        char variable[WORD_MAX + PREFIX_LEN + 1];
-        variable_name(variables[i], variable, sizeof variable);
-        if (strlen(variable) == len && memcmp(variable, name, len) == 0) {
+        char variable[USAGE_VARIABLE_MAX];
+        usage_variable_name(variables[i], variable);
+        if (*variables[i] && strlen(variable) == len && memcmp(variable, name, len) == 0) {
             return true;
         }
     }
@@ -152,9 +161,9 @@ bool usage_environment(char *const *environment, size_t *passed_over, char *why)
             *c = *c == '_' ? '-' : *c;
         }
         const char *nearest = usage_nearest(word, variables, VARIABLES);
-        char meant[WORD_MAX + PREFIX_LEN + 1] = "";
+        char meant[USAGE_VARIABLE_MAX] = "";
         if (nearest) {
-            variable_name(nearest, meant, sizeof meant);
+            usage_variable_name(nearest, meant);
         }
         snprintf(why, USAGE_WHY_MAX, "%.*s: no such variable; %s%s%s", (int)(len < 80 ? len : 80),
                  name, nearest ? "did you mean " : "see --help", meant, nearest ? "?" : "");

@@ -9,6 +9,10 @@
 #include <stddef.h>
 
 #define USAGE_WHY_MAX 256
+#define USAGE_VARIABLE_MAX 64 /* bytes of a variable's name */
+
+/* "max-body" -> "AFORO_MAX_BODY" */
+void usage_variable_name(const char *variable, char name[USAGE_VARIABLE_MAX]);
 
 /* The one of words[0..n) that `word` is probably a slip of: one that begins with it, else the one
  * that takes the fewest letters more, less, other or swapped, if these are few for its length. NULL

@@ -1,22 +1,46 @@
-/* A worker's own statistics: one writer, any reader. The list is metrics.def. */
+/* Every number that aforod tells, from their one list, metrics.def; and how a worker keeps its own:
+ * one writer, any reader. */
 #ifndef AFORO_SERVER_METRICS_H
 #define AFORO_SERVER_METRICS_H
 
 #include <stdatomic.h>
 #include <stdint.h>
 
-enum metric {
-#define METRIC(field, sentence) METRIC_##field,
+enum node_metric {
+#define NODE_METRIC(kind, object, name, sentence) NODE_METRIC_##name,
 #include "server/metrics.def"
-#undef METRIC
+    NODE_METRICS
+};
+
+enum store_metric {
+#define STORE_METRIC(kind, name, sentence) STORE_METRIC_##name,
+#include "server/metrics.def"
+    STORE_METRICS
+};
+
+/* Of a worker. */
+enum metric {
+#define WORKER_METRIC(kind, name, sentence) METRIC_##name,
+#include "server/metrics.def"
     METRICS
 };
+
+enum metric_kind { METRIC_COUNTER, METRIC_GAUGE };
+
+struct metric_info {
+    const char *name;
+    enum metric_kind kind;
+    const char *object; /* of /stats that it is in; "": in none */
+    const char *sentence;
+};
+
+extern const struct metric_info node_metric_table[NODE_METRICS];
+extern const struct metric_info store_metric_table[STORE_METRICS];
+extern const struct metric_info worker_metric_table[METRICS];
 
 struct metrics {
     _Alignas(64) _Atomic uint64_t value[METRICS];
 };
-
-extern const char *const metric_names[METRICS];
 
 /* By the worker that owns them. */
 static inline void metric_add_owner(struct metrics *metrics, enum metric metric, uint64_t by) {

@@ -3,33 +3,26 @@
 #ifndef AFORO_SERVER_OPTIONS_H
 #define AFORO_SERVER_OPTIONS_H
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "common/options.h"
 
-typedef const char *option_TEXT;
-typedef int64_t option_COUNT;
-typedef int64_t option_SIZE;     /* bytes */
-typedef int64_t option_DURATION; /* microseconds */
-typedef int64_t option_RATE;     /* a second */
+/* The words of each CHOICE, in the order in which options.def has them; --log-level is an enum
+ * log_level, --banner an enum banner_when. */
+enum options_clock { CLOCK_EVENT, CLOCK_ARRIVAL };
+enum options_sandbox { SANDBOX_ON, SANDBOX_OFF };
 
 struct options {
 #define OPTION(type, field, flag, argument, default_text, min, max, sentence) option_##type field;
 #include "server/options.def"
 #undef OPTION
-    /* variables AFORO_... that Kubernetes has set for a service of our name, and that set nothing
-     */
-    size_t passed_over;
 };
 
-enum options_outcome {
-    OPTIONS_RUN,  /* *options is filled */
-    OPTIONS_DONE, /* --help or --version was printed: exit 0 */
-    OPTIONS_WRONG /* one line on stderr named the flag: exit 2 */
-};
+/* options_parse of common/options.h with the list of aforod, into *options; a word that is no flag
+ * is wrong. Before the threads start. */
+enum options_outcome options_read(int argc, char **argv, struct options *options,
+                                  struct options_said *said);
 
-/* Environment first, then flags, which win; --help and --version answer whatever else there is.
- * Strings point into argv and the environment. Before the threads start. */
-enum options_outcome options_read(int argc, char **argv, struct options *options);
+/* Prints what options_read answered, other than OPTIONS_RUN: help or version on standard output,
+ * why it is wrong on standard error. Returns the exit status. */
+int options_answer(enum options_outcome outcome, const struct options_said *said);
 
 #endif

@@ -224,7 +224,7 @@ static bool take_parts(const struct store_redis *s, const redisReply *reply,
                  ? reply->str
                  : "holds something that is not a node's part; delete the key, and what is within "
                    "the horizon is sent again");
-    return PART_UNREADABLE;
+    return false;
 }
 
 static bool append_losses(struct store_redis *s, char *why) {

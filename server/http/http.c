@@ -4,9 +4,9 @@
  * that is too large to be read to its end, by a farewell. */
 #include "server/http/http.h"
 
+#include "common/json.h"
 #include "ingest/form.h"
 #include "ingest/span.h"
-#include "server/http/json.h"
 #include "server/http/pages.h"
 #include "server/net/deadlines.h"
 #include "server/net/door.h"
@@ -491,22 +491,25 @@ static void note_batch(struct worker *worker, struct MHD_Connection *mhd,
 static void report_batch(const struct request *request, char *text) {
     const struct batch *batch = &request->batch;
     struct json json = json_begin(text, REPORT_BYTES);
-    json_format(&json, "{\"accepted\":%llu,\"rejected\":%llu,\"errors\":[",
-                (unsigned long long)batch->accepted, (unsigned long long)batch->rejected);
+    json_object(&json, NULL);
+    json_count(&json, "accepted", batch->accepted);
+    json_count(&json, "rejected", batch->rejected);
+    json_array(&json, "errors");
     for (uint64_t i = 0; batch->refused && i < batch->rejected && i < REPORT_MAX; i++) {
-        json_format(&json, "%s{\"line\":%llu,\"reason\":", i ? "," : "",
-                    (unsigned long long)batch->refused[i].line);
-        json_string(&json, batch->refused[i].reason);
-        json_format(&json, "}");
+        json_object(&json, NULL);
+        json_count(&json, "line", batch->refused[i].line);
+        json_text(&json, "reason", batch->refused[i].reason);
+        json_object_end(&json);
     }
-    json_format(&json, "]");
+    json_array_end(&json);
     if (request->too_large) {
-        json_format(
-            &json,
-            ",\"truncated\":{\"from_line\":%llu,\"reason\":\"the body is larger than --max-body\"}",
-            (unsigned long long)batch->lines.line);
+        json_object(&json, "truncated");
+        json_count(&json, "from_line", batch->lines.line);
+        json_text(&json, "reason", "the body is larger than --max-body");
+        json_object_end(&json);
     }
-    json_format(&json, "}\n");
+    json_object_end(&json);
+    json_end(&json);
 }
 
 /* At the end of the body, or before it when it is too large to be read to its end. */

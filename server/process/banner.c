@@ -6,12 +6,8 @@
 
 #define URL_MAX 160
 
-bool banner_is_valid(const char *when) {
-    return strcmp(when, "auto") == 0 || strcmp(when, "on") == 0 || strcmp(when, "off") == 0;
-}
-
 /* The URL that a client on this machine asks. */
-static void local_url(const char *address, bool tls, char url[URL_MAX]) {
+static void write_local_url(const char *address, bool tls, char url[URL_MAX]) {
     const char *port = strrchr(address, ':');
     const bool any_4 = strncmp(address, "0.0.0.0:", strlen("0.0.0.0:")) == 0;
     const bool any_6 = strncmp(address, "[::]:", strlen("[::]:")) == 0;
@@ -22,22 +18,22 @@ static void local_url(const char *address, bool tls, char url[URL_MAX]) {
              port && (any_4 || any_6) ? port : address);
 }
 
-void banner_print(const struct options *options, const char *address, const char *admin_address) {
+void banner_print(enum banner_when when, const struct banner *banner) {
     const bool out = isatty(STDOUT_FILENO), err = isatty(STDERR_FILENO);
-    if (strcmp(options->banner, "off") == 0 ||
-        (strcmp(options->banner, "auto") == 0 && !out && !err)) {
+    if (when == BANNER_OFF || (when == BANNER_AUTO && !out && !err)) {
         return;
     }
     FILE *stream = err && !out ? stderr : stdout;
     static const char token[] = " -H \"Authorization: Bearer TOKEN\"";
+    const char *read_at = *banner->admin_address ? banner->admin_address : banner->address;
     char url[URL_MAX], read_url[URL_MAX];
-    local_url(address, *options->tls_cert, url);
-    local_url(*admin_address ? admin_address : address, *options->tls_cert, read_url);
+    write_local_url(banner->address, banner->tls, url);
+    write_local_url(read_at, banner->tls, read_url);
     fprintf(stream,
             "\naforod on %s (stop: Ctrl-C)\n\n"
             "  send an event:    curl -X POST%s %s/ --data \"value=$(date -u '+%%F %%T.%%6N')\"\n"
             "  see the counts:   curl%s \"%s/counts/1s?partial=1\"\n\n",
-            url, *options->ingest_token_file ? token : "", url,
-            *options->read_token_file ? token : "", read_url);
+            url, banner->asks_writers ? token : "", url, banner->asks_readers ? token : "",
+            read_url);
     fflush(stream);
 }

@@ -3,15 +3,19 @@
 #ifndef AFORO_SERVER_PROCESS_BANNER_H
 #define AFORO_SERVER_PROCESS_BANNER_H
 
-#include "server/options.h"
+#include <stdbool.h>
 
-/* Whether --banner is one of its three words. */
-bool banner_is_valid(const char *when);
+enum banner_when { BANNER_AUTO, BANNER_ON, BANNER_OFF }; /* auto: when a terminal is there */
 
-/* Prints it as --banner asks: `on`, or when a terminal is there to read it; on standard output, or
- * on standard error if only that is a terminal. address: where it listens, as ADDR:PORT;
- * admin_address: where it is read, empty when there is no
- * --admin-listen. Main's thread, once all is ready. */
-void banner_print(const struct options *options, const char *address, const char *admin_address);
+struct banner {
+    const char *address;       /* where it listens, as ADDR:PORT */
+    const char *admin_address; /* where it is read; "": at the same place */
+    bool tls;
+    bool asks_writers, asks_readers; /* for a token */
+};
+
+/* Prints it on standard output, or on standard error if only that is a terminal. Main's thread,
+ * once all is ready. */
+void banner_print(enum banner_when when, const struct banner *banner);
 
 #endif

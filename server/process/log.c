@@ -19,16 +19,6 @@ void log_set_level(enum log_level level) {
     level_max = level;
 }
 
-bool log_level_by_name(const char *name, enum log_level *out) {
-    for (size_t i = 0; i < sizeof level_names / sizeof *level_names; i++) {
-        if (strcmp(name, level_names[i]) == 0) {
-            *out = (enum log_level)i;
-            return true;
-        }
-    }
-    return false;
-}
-
 bool log_is_on(enum log_level level) {
     return level <= level_max;
 }

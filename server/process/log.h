@@ -13,7 +13,6 @@ enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
 
 /* Lines above this level are not written. Before the threads start. */
 void log_set_level(enum log_level level);
-bool log_level_by_name(const char *name, enum log_level *out);
 
 /* Whether lines of that level are written: for who would have to look something up only to tell it.
  */

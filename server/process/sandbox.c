@@ -3,30 +3,10 @@
 #define _GNU_SOURCE
 #include "server/process/sandbox.h"
 
-#include <asm/ioctls.h>
 #include <errno.h>
-#include <linux/audit.h>
-#include <linux/filter.h>
-#include <linux/sched.h>
-#include <linux/seccomp.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
-#if defined(__x86_64__)
-#define ARCHITECTURE AUDIT_ARCH_X86_64
-#elif defined(__aarch64__)
-#define ARCHITECTURE AUDIT_ARCH_AARCH64
-#endif
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#undef ARCHITECTURE
-#endif
-
-#ifndef ARCHITECTURE
 
 bool sandbox_enter(void) {
     prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
@@ -36,88 +16,173 @@ bool sandbox_enter(void) {
 
 #else
 
+#include <asm/ioctls.h>
+#include <linux/sched.h>
+#include <linux/seccomp.h>
+#include <seccomp.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
 /* What a later kernel has and we do not know: "not there", so that a later C library falls back to
  * what we know. */
 #define KNOWN_LAST 450
 
+#define WORD 0xffffffff /* the numbers that we ask about are small: the low word holds them */
 #define SOCKET_TYPE 0xf /* the rest are flags such as SOCK_CLOEXEC */
+#define BINARY_TREE 2   /* of libseccomp's ways to order the calls, the one for many of them */
 
-#define LOAD(field) BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, field))
-#define KEEP(bits) BPF_STMT(BPF_ALU | BPF_AND | BPF_K, (bits))
-#define IF_IS(value, yes, no) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (value), (yes), (no))
-#define IF_ANY_OF(bits, yes, no) BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, (bits), (yes), (no))
-#define RETURN(what) BPF_STMT(BPF_RET | BPF_K, (what))
-#define REFUSE RETURN(SECCOMP_RET_ERRNO | EPERM)
+/* Calls that an architecture does not have are left out for it by the library. */
+#define CALL(name) SCMP_SYS(name)
+static const int permitted[] = {
+    /* an event's way */
+    CALL(recvfrom), CALL(sendmsg), CALL(sendto), CALL(epoll_ctl), CALL(accept4), CALL(close),
+    CALL(futex), CALL(read), CALL(write), CALL(recvmsg), CALL(readv), CALL(writev), CALL(shutdown),
+    CALL(clock_gettime), CALL(clock_nanosleep), CALL(setsockopt), CALL(getsockopt), CALL(ppoll),
+    CALL(epoll_pwait), CALL(sendmmsg), CALL(restart_syscall), CALL(nanosleep), CALL(gettimeofday),
+    CALL(pselect6), CALL(connect), CALL(bind), CALL(listen), CALL(getsockname), CALL(getpeername),
+    CALL(epoll_create1), CALL(eventfd2),
+    /* the state file, tokens, certificates, what the resolver reads */
+    CALL(openat), CALL(fstat), CALL(newfstatat), CALL(statx), CALL(lseek), CALL(pread64),
+    CALL(pwrite64), CALL(fcntl), CALL(flock), CALL(fsync), CALL(fdatasync), CALL(msync),
+    CALL(ftruncate), CALL(fallocate), CALL(renameat), CALL(renameat2), CALL(unlinkat),
+    CALL(mkdirat), CALL(faccessat), CALL(readlinkat), CALL(getdents64), CALL(fadvise64),
+    CALL(uname), CALL(sysinfo), CALL(getrandom), CALL(getrusage), CALL(prlimit64), CALL(dup),
+    CALL(dup3), CALL(umask),
+    /* memory and threads */
+    CALL(munmap), CALL(mremap), CALL(madvise), CALL(brk), CALL(exit), CALL(exit_group),
+    CALL(set_robust_list), CALL(get_robust_list), CALL(rseq), CALL(membarrier), CALL(sched_yield),
+    CALL(sched_getaffinity), CALL(getcpu), CALL(gettid), CALL(getpid), CALL(getppid), CALL(getuid),
+    CALL(geteuid), CALL(getgid), CALL(getegid), CALL(rt_sigaction), CALL(rt_sigprocmask),
+    CALL(rt_sigreturn), CALL(rt_sigtimedwait), CALL(sigaltstack), CALL(set_tid_address),
+    /* x86-64: what other architectures have under a newer number only */
+    CALL(poll), CALL(epoll_wait), CALL(open), CALL(stat), CALL(lstat), CALL(access), CALL(readlink),
+    CALL(mkdir), CALL(rename), CALL(unlink), CALL(select), CALL(time), CALL(epoll_create),
+    CALL(eventfd), CALL(getdents), CALL(dup2), CALL(arch_prctl)};
 
-/* Always permitted. */
-#define CALL(name) IF_IS(SYS_##name, 0, 1), RETURN(SECCOMP_RET_ALLOW)
-/* Permitted when the low word of an argument (the numbers we ask about are small) is this, or one
- * of these. */
-#define CALL_IF(name, argument, a)                                                                 \
-    IF_IS(SYS_##name, 0, 4), LOAD(args[argument]), IF_IS((a), 0, 1), RETURN(SECCOMP_RET_ALLOW),    \
-        REFUSE
-#define CALL_IF_3(name, argument, a, b, c)                                                         \
-    IF_IS(SYS_##name, 0, 6), LOAD(args[argument]), IF_IS((a), 2, 0), IF_IS((b), 1, 0),             \
-        IF_IS((c), 0, 1), RETURN(SECCOMP_RET_ALLOW), REFUSE
-/* Permitted without these bits in an argument, or only with them. */
-#define CALL_WITHOUT(name, argument, bits)                                                         \
-    IF_IS(SYS_##name, 0, 4), LOAD(args[argument]), IF_ANY_OF((bits), 1, 0),                        \
-        RETURN(SECCOMP_RET_ALLOW), REFUSE
-#define CALL_WITH(name, argument, bits)                                                            \
-    IF_IS(SYS_##name, 0, 4), LOAD(args[argument]), IF_ANY_OF((bits), 0, 1),                        \
-        RETURN(SECCOMP_RET_ALLOW), REFUSE
+/* A call that is permitted when its arguments fit, of which up to two are looked at. */
+struct rule {
+    int call;
+    unsigned arguments;
+    struct scmp_arg_cmp argument[2];
+};
 
+#define MASKED(index, mask, value)                                                                 \
+    { index, SCMP_CMP_MASKED_EQ, mask, value }
+#define IF(name, index, mask, value)                                                               \
+    {                                                                                              \
+        CALL(name), 1, {                                                                           \
+            MASKED(index, mask, value)                                                             \
+        }                                                                                          \
+    }
+#define SOCKET(family, type)                                                                       \
+    {                                                                                              \
+        CALL(socket), 2, {                                                                         \
+            MASKED(0, WORD, family), MASKED(1, SOCKET_TYPE, type)                                  \
+        }                                                                                          \
+    }
+
+static const struct rule rules[] = {
+    /* sockets: not raw ones, not packets; netlink is how getaddrinfo learns of interfaces */
+    SOCKET(AF_INET, SOCK_STREAM),
+    SOCKET(AF_INET, SOCK_DGRAM),
+    SOCKET(AF_INET6, SOCK_STREAM),
+    SOCKET(AF_INET6, SOCK_DGRAM),
+    SOCKET(AF_UNIX, SOCK_STREAM),
+    SOCKET(AF_UNIX, SOCK_DGRAM),
+    IF(socket, 0, WORD, AF_NETLINK),
+    IF(ioctl, 1, WORD, FIONREAD),
+    IF(ioctl, 1, WORD, FIONBIO),
+    IF(ioctl, 1, WORD, TCGETS),
+    /* memory: none that is written and executed, and none that was written and then is */
+    IF(mprotect, 2, PROT_EXEC, 0),
+    IF(mmap, 2, PROT_EXEC, 0),
+    IF(mmap, 2, PROT_EXEC | PROT_WRITE, PROT_EXEC),
+    /* threads, but no processes */
+    IF(clone, 0, CLONE_THREAD, CLONE_THREAD),
+    IF(prctl, 0, WORD, PR_SET_NAME),
+    /* a thread's own priority: that of --admin-listen comes after the workers */
+    {CALL(setpriority), 2, {MASKED(0, WORD, PRIO_PROCESS), MASKED(1, WORD, 0)}},
+    /* the filter of known calls comes second, by either call, and refuses any other */
+    IF(seccomp, 0, WORD, SECCOMP_SET_MODE_FILTER),
+    IF(prctl, 0, WORD, PR_SET_SECCOMP),
+};
+
+#define COUNT(array) (sizeof(array) / sizeof *(array))
+
+/* A filter that does `otherwise` with what no rule names; NULL when out of memory. */
+static scmp_filter_ctx make_filter(uint32_t otherwise) {
+    scmp_filter_ctx filter = seccomp_init(otherwise);
+    if (!filter) {
+        return NULL;
+    }
+    /* The numbers of another architecture are none of aforod's: x32's, and those of 32-bit code.
+     * They end the process, or the thread where a filter around this one does not let the library
+     * find out that the kernel can do that. */
+    seccomp_attr_set(filter, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
+    if (seccomp_attr_set(filter, SCMP_FLTATR_CTL_NNP, 0) || /* is set already */
+        seccomp_attr_set(filter, SCMP_FLTATR_API_SYSRAWRC, 1) ||
+        seccomp_attr_set(filter, SCMP_FLTATR_CTL_OPTIMIZE, BINARY_TREE)) {
+        seccomp_release(filter);
+        return NULL;
+    }
+    return filter;
+}
+
+/* Each of these returns 0, or an error as a negative errno. */
+static int add_permitted(scmp_filter_ctx filter) {
+    int error = 0;
+    for (size_t i = 0; i < COUNT(permitted) && !error; i++) {
+        error = seccomp_rule_add(filter, SCMP_ACT_ALLOW, permitted[i], 0);
+    }
+    for (size_t i = 0; i < COUNT(rules) && !error; i++) {
+        error = seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, rules[i].call, rules[i].arguments,
+                                       rules[i].argument);
+    }
+    /* signals to itself, which is how abort ends it */
+    const struct scmp_arg_cmp own_pid = MASKED(0, WORD, (scmp_datum_t)getpid());
+    if (!error) {
+        error = seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, CALL(tgkill), 1, &own_pid);
+    }
+    /* Its flags are in memory, where a filter cannot look: the C library falls back to clone. */
+    return error ? error : seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), CALL(clone3), 0);
+}
+
+static int add_known(scmp_filter_ctx filter) {
+    const struct scmp_arg_cmp more = MASKED(0, WORD, PR_SET_SECCOMP);
+    const struct scmp_arg_cmp other = {0, SCMP_CMP_NE, PR_SET_SECCOMP, 0};
+    int error = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), CALL(seccomp), 0);
+    error = error ? error
+                  : seccomp_rule_add_array(filter, SCMP_ACT_ERRNO(EPERM), CALL(prctl), 1, &more);
+    error = error ? error : seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, CALL(prctl), 1, &other);
+    for (int call = 0; call < KNOWN_LAST && !error; call++) {
+        if (call != CALL(seccomp) && call != CALL(prctl)) {
+            error = seccomp_rule_add(filter, SCMP_ACT_ALLOW, call, 0);
+        }
+    }
+    return error;
+}
+
+/* Two filters, of which the kernel takes the stricter answer, and of two errors that of the later
+ * one: what is not permitted is refused, what is not known is not there. */
 bool sandbox_enter(void) {
-    const uint32_t own_pid = (uint32_t)getpid();
-    struct sock_filter filter[] = {
-        LOAD(arch), IF_IS(ARCHITECTURE, 1, 0),
-        RETURN(SECCOMP_RET_KILL_PROCESS), /* another architecture's numbers: nobody of ours */
-        /* on x86-64 also the x32 calls */
-        LOAD(nr), BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, KNOWN_LAST, 0, 1),
-        RETURN(SECCOMP_RET_ERRNO | ENOSYS),
-
-        /* an event's way */
-        CALL(recvfrom), CALL(sendmsg), CALL(sendto), CALL(epoll_ctl), CALL(accept4), CALL(close),
-        CALL(futex), CALL(read), CALL(write), CALL(recvmsg), CALL(readv), CALL(writev),
-        CALL(shutdown), CALL(clock_gettime), CALL(clock_nanosleep), CALL(setsockopt),
-        CALL(getsockopt), CALL(ppoll), CALL(epoll_pwait), CALL(sendmmsg), CALL(restart_syscall),
-        CALL(nanosleep), CALL(gettimeofday),
-        /* sockets: not raw ones, not packets; netlink is how getaddrinfo learns of interfaces */
-        IF_IS(SYS_socket, 0, 10), LOAD(args[0]), IF_IS(AF_NETLINK, 6, 0), IF_IS(AF_INET, 2, 0),
-        IF_IS(AF_INET6, 1, 0), IF_IS(AF_UNIX, 0, 4), LOAD(args[1]), KEEP(SOCKET_TYPE),
-        IF_IS(SOCK_RAW, 1, 0), RETURN(SECCOMP_RET_ALLOW), REFUSE, CALL(connect), CALL(bind),
-        CALL(listen), CALL(getsockname), CALL(getpeername), CALL(epoll_create1), CALL(eventfd2),
-        /* the state file, tokens, certificates, what the resolver reads */
-        CALL(openat), CALL(fstat), CALL(newfstatat), CALL(statx), CALL(lseek), CALL(pread64),
-        CALL(pwrite64), CALL(fcntl), CALL(flock), CALL(fsync), CALL(fdatasync), CALL(msync),
-        CALL(ftruncate), CALL(fallocate), CALL(renameat), CALL(renameat2), CALL(unlinkat),
-        CALL(mkdirat), CALL(faccessat), CALL(readlinkat), CALL(getdents64), CALL(fadvise64),
-        CALL(uname), CALL(sysinfo), CALL(getrandom), CALL(getrusage), CALL(prlimit64), CALL(dup),
-        CALL(dup3), CALL(umask), CALL_IF_3(ioctl, 1, FIONREAD, FIONBIO, TCGETS),
-        /* memory: none that is written and executed, and none that was written and then is */
-        CALL(munmap), CALL(mremap), CALL(madvise), CALL(brk), CALL_WITHOUT(mprotect, 2, PROT_EXEC),
-        IF_IS(SYS_mmap, 0, 5), LOAD(args[2]), IF_ANY_OF(PROT_EXEC, 0, 2),
-        IF_ANY_OF(PROT_WRITE, 0, 1), REFUSE, RETURN(SECCOMP_RET_ALLOW),
-        /* threads, but no processes. The flags of clone3 cannot be seen from here: the C library
-           falls back to clone. */
-        CALL_WITH(clone, 0, CLONE_THREAD), IF_IS(SYS_clone3, 0, 1),
-        RETURN(SECCOMP_RET_ERRNO | ENOSYS), CALL(exit), CALL(exit_group), CALL(set_robust_list),
-        CALL(get_robust_list), CALL(rseq), CALL(membarrier), CALL(sched_yield),
-        CALL(sched_getaffinity), CALL(getcpu), CALL(gettid), CALL(getpid), CALL(getppid),
-        CALL(getuid), CALL(geteuid), CALL(getgid), CALL(getegid), CALL(rt_sigaction),
-        CALL(rt_sigprocmask), CALL(rt_sigreturn), CALL(rt_sigtimedwait), CALL(sigaltstack),
-        CALL(set_tid_address), CALL_IF(prctl, 0, PR_SET_NAME),
-        /* signals to itself, which is how abort ends it */
-        CALL_IF(tgkill, 0, own_pid),
-#ifdef __x86_64__ /* what other architectures have under a newer number only */
-        CALL(poll), CALL(epoll_wait), CALL(open), CALL(stat), CALL(lstat), CALL(access),
-        CALL(readlink), CALL(mkdir), CALL(rename), CALL(unlink), CALL(select), CALL(time),
-        CALL(epoll_create), CALL(eventfd), CALL(getdents), CALL(dup2), CALL(arch_prctl),
-#endif
-        CALL(pselect6), REFUSE};
-    const struct sock_fprog program = {.len = sizeof filter / sizeof *filter, .filter = filter};
-    return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
-           prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program, 0, 0) == 0;
+    scmp_filter_ctx strict = make_filter(SCMP_ACT_ERRNO(EPERM));
+    scmp_filter_ctx known = make_filter(SCMP_ACT_ERRNO(ENOSYS));
+    int error = strict && known ? 0 : -ENOMEM;
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)) {
+        error = -errno;
+    }
+    error = error ? error : add_permitted(strict);
+    error = error ? error : add_known(known);
+    error = error ? error : seccomp_load(strict);
+    error = error ? error : seccomp_load(known);
+    seccomp_release(strict);
+    seccomp_release(known);
+    errno = -error;
+    return !error;
 }
 
 #endif

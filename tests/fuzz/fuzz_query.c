@@ -1,7 +1,7 @@
 /* Any query string of /counts, over any few counts: what the pages make of it is what a look at
  * every single window says. The first bytes are counts of windows (0 to 255), up to a 0xff; the
  * rest is the query string. */
-#include "server/http/pages.c"
+#include "server/http/counts_page.c"
 
 #include <stdint.h>
 

@@ -2,10 +2,12 @@
 
 import re
 import signal
+import subprocess
 import unittest
 
-from harness import MEMORY_IS_OURS, Case, environment, now_us, text_time, wait_until
+from harness import BIN, MEMORY_IS_OURS, ROOT, Case, environment, now_us, text_time, wait_until
 
+METRICS = ROOT / "server" / "metrics.def"
 EVENT = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n"
 
 
@@ -73,6 +75,43 @@ class Routes(Case):
         for number in ("last_flush_age_ms", "lag_ms", "errors"):
             self.assertIsInstance(health["store"][number], int)
         self.assertIsInstance(health["store"]["last_error"], str)
+
+    def test_one_version(self):
+        version = self.aforod.health()["version"]
+        self.assertRegex(version, r"\A\d+\.\d+\.\d+\Z")
+        for program in ("aforod", "aforo"):
+            said = subprocess.run([BIN / program, "--version"], capture_output=True, text=True, timeout=30, check=True).stdout
+            self.assertEqual(said, f"{program} {version}\n")
+        self.assertRegex(self.aforod.log().partition("\n")[0], rf'level=info msg="listening" .* version={re.escape(version)}\b')
+
+    def test_stats_and_healthz_hold_what_the_list_says_in_its_order(self):
+        """Of each object: its own numbers in the order of metrics.def, and nothing that the list does not know but words."""
+        rows = re.findall(r'^(NODE|STORE|WORKER)_METRIC\((\w+), (?:"(\w*)", )?(\w+), "', METRICS.read_text(), re.M)
+        self.assertGreater(len(rows), 30)
+        self.aforod.post("")
+        stats = self.aforod.stats()
+        for group, holder in (("STORE", stats["store"]), ("STORE", self.aforod.health()["store"]), ("WORKER", stats["workers"][0])):
+            numbers = [name for name, value in holder.items() if type(value) is int]
+            self.assertEqual(numbers, (["connections"] if group == "WORKER" else []) +
+                             [name for of, _, _, name in rows if of == group])
+        for inside in ("", "clock", "memory", "cpu_us"):
+            holder = stats[inside] if inside else stats
+            self.assertEqual([name for name, value in holder.items() if type(value) is int],
+                             [name for of, _, at, name in rows if of == "NODE" and at == inside])
+        self.assertEqual(list(stats), ["node", "uptime_ms", "clock", "received", "counted", "refused", "store", "memory", "cpu_us",
+                                       "workers", "connections"])
+
+    def test_counters_only_grow(self):
+        rows = re.findall(r'^(NODE|STORE|WORKER)_METRIC\(COUNTER, (?:"(\w*)", )?(\w+), "', METRICS.read_text(), re.M)
+        before = self.aforod.stats()
+        for body in ("", "value=x", f"value={text_time(now_us())}"):
+            self.aforod.post(body)
+        after = self.aforod.stats()
+        for group, inside, name in rows:
+            was, now = ((stats["workers"][0] if group == "WORKER" else stats["store"] if group == "STORE" else
+                         stats[inside] if inside else stats)[name] for stats in (before, after))
+            self.assertGreaterEqual(now, was, name)
+        self.assertEqual((after["received"] - before["received"], after["counted"] - before["counted"]), (3, 2))
 
     def test_stats(self):
         stats = self.aforod.stats()

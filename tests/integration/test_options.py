@@ -86,6 +86,32 @@ class Wrong(unittest.TestCase):
                 status, _, err = aforod(f"--{flag}={value}")
                 self.assertEqual((status, err), (2, f"aforod: --{flag}: {value} is out of range ({bounds})\n"))
 
+    def test_the_words_of_a_choice_are_named_and_the_nearest_one(self):
+        for word, said in {"--clock=arival": "--clock: 'arival' is neither event nor arrival; did you mean arrival?",
+                           "--banner=loud": "--banner: 'loud' is none of auto, on, off",
+                           "--sandbox=": "--sandbox: '' is neither on nor off",
+                           "--log-level=dbug": "--log-level: 'dbug' is none of error, warn, info, debug; "
+                                               "did you mean debug?"}.items():
+            with self.subTest(word=word):
+                self.assertEqual(aforod(word), (2, "", f"aforod: {said}\n"))
+
+    def test_nothing_is_no_value_of_a_flag(self):
+        for flag, argument in {"redis": "URL", "state": "DIR", "node-id": "ID", "admin-listen": "ADDR:PORT",
+                               "tls-cert": "PATH"}.items():
+            with self.subTest(flag=flag):
+                said = f"aforod: --{flag}: is empty: say which {argument}, or leave it out\n"
+                self.assertEqual(aforod(f"--{flag}="), (2, "", said))
+                self.assertEqual(aforod(f"--{flag}", ""), (2, "", said))
+
+    def test_help_that_cannot_be_written_is_an_error(self):
+        for program in ("aforod", "aforo"):
+            for word in ("--help", "--version"):
+                with open("/dev/full", "w", encoding="utf-8") as full:
+                    done = subprocess.run([BIN / program, word], stdout=full, stderr=subprocess.PIPE, text=True,
+                                          timeout=TIMEOUT_S, check=False, env=environment())
+                self.assertEqual((done.returncode, done.stderr),
+                                 (1, f"{program}: standard output: No space left on device\n"))
+
     def test_sizes_as_people_write_them(self):
         for text, taken in (("64M", True), ("64MB", True), ("1k", True), ("1KiB", True), ("64m", False), ("64mb", False)):
             with self.subTest(text=text):
@@ -159,6 +185,11 @@ class Taken(Case):
                 with server.connect() as link:  # --idle-timeout
                     link.settimeout(15)
                     self.assertEqual(link.recv(1), b"")
+
+    def test_a_variable_that_is_set_to_nothing_sets_nothing(self):
+        """docker-compose.yml passes every setting on, also those that nobody has set."""
+        server = self.start(["--node-id", "flag"], {variable(flag): "" for flag in [*GOOD, *ELSEWHERE] if flag != "state"})
+        self.assertEqual(server.health()["node"], "flag")
 
     def test_a_flag_beats_the_environment(self):
         server = self.start(["--node-id", "flag"], {"AFORO_NODE_ID": "environment"})

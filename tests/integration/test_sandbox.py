@@ -7,13 +7,21 @@ import re
 import subprocess
 import unittest
 
-from harness import BIN, Case
+from harness import BIN, Case, wait_until
+
+ADMIN_NICE = 10
 
 
 def seccomp_modes(server):
     """Of each thread: 0 none, 2 a filter."""
     return {int(re.search(r"^Seccomp:\s+(\d)", (task / "status").read_text(), re.M).group(1))
             for task in pathlib.Path(f"/proc/{server.process.pid}/task").iterdir()}
+
+
+def nice_values(server):
+    """Of each thread, the smallest first."""
+    return sorted(int((task / "stat").read_text().rpartition(")")[2].split()[16])
+                  for task in pathlib.Path(f"/proc/{server.process.pid}/task").iterdir())
 
 
 class Sandbox(Case):
@@ -27,6 +35,16 @@ class Sandbox(Case):
         for server in (on, off):
             self.assertEqual(server.post("").status, 204)
             self.assertEqual(server.stop(), 0)
+
+    def test_the_thread_of_admin_listen_comes_after_the_workers(self):
+        server = self.server("--threads", "2", "--admin-listen", "127.0.0.1:0")
+        self.assertEqual(server.post("").status, 204)  # all threads are there
+        own = os.getpriority(os.PRIO_PROCESS, 0)
+        if own < ADMIN_NICE:
+            wait_until(lambda: nice_values(server)[-1] != own, "it is lowered")
+        nice = nice_values(server)
+        self.assertEqual(nice, [own] * (len(nice) - 1) + [max(own, ADMIN_NICE)])
+        self.assertEqual(server.stop(), 0)
 
     def test_neither_on_nor_off(self):
         done = subprocess.run([BIN / "aforod", "--sandbox", "maybe"], capture_output=True, text=True, timeout=30,

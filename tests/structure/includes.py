@@ -35,7 +35,7 @@ def wrong(path, included):
         return None  # said once for the file
     if there is None:
         return f'"{included}" is in no room: name a file of the programs by its path from the root'
-    if there == here or there in rooms.ROOMS[here].may or (path, included) in rooms.KNOWN:
+    if there == here or there in rooms.ROOMS[here].may or rooms.DATA.get(included) == here or (path, included) in rooms.KNOWN:
         return None
     return f'{here} may not include {there} ("{included}"): it may include {", ".join(rooms.ROOMS[here].may) or "nothing"}'
 

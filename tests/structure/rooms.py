@@ -14,8 +14,8 @@ ROOMS = {
     "counters": Room("aforo-counters", ("counters/time",)),
     "ingest": Room("aforo-ingest", ("counters/time",)),
     "redis": Room("aforo-redis", ("counters/time",)),
-    "common": Room("aforo-common", ()),
-    "server/process": Room("aforo-process", ("counters/time",)),
+    "common": Room("aforo-common", ("counters/time",)),
+    "server/process": Room("aforo-process", ("counters/time", "counters")),
     "server/lists": Room("aforo-lists", ("counters/time", "counters", "common")),
     "server/net": Room("aforo-net", ("counters/time", "server/process", "server/lists")),
     "server/access": Room("aforo-access", ("common", "server/process", "server/lists", "server/net")),
@@ -38,9 +38,10 @@ KNOWN = {
     ("server/net/door.h", "server/server.h"): SERVER_H,
     ("server/http/http.h", "server/server.h"): SERVER_H,
     ("server/http/pages.h", "server/server.h"): SERVER_H,
-    ("server/process/banner.h", "server/options.h"): "prints four of the options; gone when main gives it these",
-    ("common/usage.c", "server/options.def"): "either program knows all variables; gone when both programs' are in one list",
 }
+
+# Lists without code, and the room that may read them beside the one they are of: either program knows the variables of both.
+DATA = {"server/options.def": "common", "tools/console/flags.def": "common"}
 
 # Made by CMake, for the room that makes them.
 MADE = {"scripts.h": "redis"}

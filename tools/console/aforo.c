@@ -1,7 +1,6 @@
 /* aforo: prints counted events, one window a line. Reads the flags, finds a source, prints. */
-#define _GNU_SOURCE /* environ */
+#include "common/options.h"
 #include "common/standard_files.h"
-#include "common/usage.h"
 #include "tools/console/backup.h"
 #include "tools/console/check.h"
 #include "tools/console/empty.h"
@@ -56,7 +55,7 @@ static bool wait_until(void *cls, int64_t t_us) {
     return !asked_to_end;
 }
 
-static void complain_once(void *cls, const char *why) {
+static void complain_of_source(void *cls, const char *why) {
     (void)cls;
     terminal_complain("%s; trying again", why);
 }
@@ -73,21 +72,15 @@ static bool standard_descriptors_are_open(void) {
     return closed >= 0 && !(closed & 1 << STDOUT_FILENO);
 }
 
-static const char *environment(const char *name) {
-    const char *value = getenv(name);
-    return value != NULL && value[0] != '\0' ? value : NULL;
-}
-
 /* What to read from: as the flags say, else as the environment does. What was named is never
  * silently passed over for another source. SOURCE_BY_DEFAULT: nothing was. */
 static enum source_kind choose_source(const struct flags *flags, struct source_config *config) {
     config->place = flags->place[0];
     if (flags->source != SOURCE_BY_DEFAULT)
         return flags->source;
-    if (flags->command != COMMAND_STATUS && (config->place = environment("AFORO_REDIS")) != NULL)
+    if (flags->command != COMMAND_STATUS && (config->place = options_variable("redis")) != NULL)
         return SOURCE_REDIS;
-    return (config->place = environment("AFORO_SERVER")) != NULL ? SOURCE_SERVER
-                                                                 : SOURCE_BY_DEFAULT;
+    return (config->place = options_variable("server")) != NULL ? SOURCE_SERVER : SOURCE_BY_DEFAULT;
 }
 
 static bool place_is_valid(enum source_kind kind, const char *place, char why[SOURCE_WHY_MAX]) {
@@ -125,7 +118,7 @@ static struct source *open_default(struct source_config *config, char why[SOURCE
         return source;
     char server_why[SOURCE_WHY_MAX / 2];
     snprintf(server_why, sizeof server_why, "%.*s", (int)sizeof server_why - 1, why);
-    const char *state = environment("AFORO_STATE");
+    const char *state = options_variable("state");
     config->place = state != NULL ? state : STATE_DEFAULT;
     source = source_state_open(config, why);
     if (source != NULL)
@@ -177,7 +170,7 @@ static int print_follow(struct source *source, const struct flags *flags, struct
     const struct sigaction end = {.sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND};
     sigaction(SIGINT, &end, NULL);
     sigaction(SIGTERM, &end, NULL);
-    const struct follow_world world = {now_us, wait_until, complain_once, say_waiting, NULL};
+    const struct follow_world world = {now_us, wait_until, complain_of_source, say_waiting, NULL};
     return follow_run(source, &flags->query, writer, &world) && writer_end(writer) ? EXIT_SUCCESS
                                                                                    : EXIT_FAILURE;
 }
@@ -185,9 +178,9 @@ static int print_follow(struct source *source, const struct flags *flags, struct
 static int print_once(struct source *source, const struct flags *flags, struct writer *writer) {
     char why[SOURCE_WHY_MAX];
     struct output output = {.writer = writer, .sum_only = flags->total};
+    const struct row_taker taker = {take_row, &output};
     const int64_t now = now_us(NULL);
-    const enum source_outcome outcome =
-        source->ops->rows(source, &flags->query, now, take_row, &output, why);
+    const enum source_outcome outcome = source->ops->rows(source, &flags->query, now, &taker, why);
     if (outcome == SOURCE_AWAY) {
         writer_flush(writer);
         terminal_complain("%s", why);
@@ -208,7 +201,7 @@ static int print_total(struct source *source, const struct flags *flags, struct 
     struct query query = flags->query;
     const int64_t now = now_us(NULL);
     uint64_t total;
-    if (total_span(source, query.from_us, query.to_us, now, &total, why) != SOURCE_DONE) {
+    if (total_span(source, &query, now, &total, why) != SOURCE_DONE) {
         terminal_complain("%s", why);
         return EXIT_FAILURE;
     }
@@ -223,7 +216,7 @@ static int print_total(struct source *source, const struct flags *flags, struct 
     return EXIT_SUCCESS;
 }
 
-static int print(struct source *source, const struct flags *flags, struct writer *writer) {
+static int print_answer(struct source *source, const struct flags *flags, struct writer *writer) {
     if (flags->command == COMMAND_TOTAL)
         return print_total(source, flags, writer);
     return (flags->follow ? print_follow : print_once)(source, flags, writer);
@@ -241,10 +234,10 @@ static int end_output(const struct writer *writer, int status) {
 
 static int print_status(const struct flags *flags, const struct source_config *config) {
     struct writer writer = {.out = stdout};
-    const char *one[] = {config->place != NULL ? config->place : SERVER_DEFAULT};
+    const char *only[] = {config->place != NULL ? config->place : SERVER_DEFAULT};
     const bool many = flags->places > 0;
     const bool well =
-        status_print(config, many ? flags->place : one, many ? flags->places : 1, stdout);
+        status_print(config, many ? flags->place : only, many ? flags->places : 1, stdout);
     errno = 0;
     if (ferror(stdout) != 0)
         writer.error = EIO;
@@ -283,8 +276,8 @@ static unsigned open_all(const struct flags *flags, enum source_kind kind,
     return n;
 }
 
-static int check(const struct flags *flags, enum source_kind kind,
-                 const struct source_config *config) {
+static int print_check(const struct flags *flags, enum source_kind kind,
+                       const struct source_config *config) {
     struct check_source sources[FLAGS_PLACES_MAX];
     const unsigned wanted = flags->places > 0 ? flags->places : 1,
                    n = open_all(flags, kind, config, sources);
@@ -293,8 +286,9 @@ static int check(const struct flags *flags, enum source_kind kind,
     char why[SOURCE_WHY_MAX];
     bool well = n == wanted;
     if (well) {
-        well = check_sources(sources, n, flags->query.from_us, flags->query.to_us, &world, stdout,
-                             why);
+        const struct check_request request = {
+            .source = sources, .sources = n, .query = flags->query};
+        well = check_sources(&request, &world, stdout, why);
         writer_flush(&writer);
         if (!well)
             terminal_complain("%s", why);
@@ -306,15 +300,13 @@ static int check(const struct flags *flags, enum source_kind kind,
     return well ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
-static int run(const struct flags *flags) {
+static int run_command(const struct flags *flags) {
     struct source_config config = {.timeout_us = flags->timeout_us,
                                    .horizon_us = flags->horizon_us,
                                    .token_file = flags->token_file,
                                    .ca_file = flags->ca_file};
     if (config.token_file == NULL)
-        config.token_file = environment("AFORO_READ_TOKEN_FILE");
-    if (config.token_file == NULL)
-        config.token = environment("AFORO_READ_TOKEN");
+        config.token = options_variable("read-token");
     char why[SOURCE_WHY_MAX];
     const enum source_kind kind = choose_source(flags, &config);
     if (!places_are_valid(flags, kind, config.place))
@@ -322,7 +314,7 @@ static int run(const struct flags *flags) {
     if (flags->command == COMMAND_STATUS)
         return print_status(flags, &config);
     if (flags->command == COMMAND_CHECK)
-        return check(flags, kind, &config);
+        return print_check(flags, kind, &config);
     struct source *source = open_source(kind, &config, why);
     if (source == NULL) {
         terminal_complain("%s", why);
@@ -334,14 +326,9 @@ static int run(const struct flags *flags) {
         times_zone(&zone);
         writer.form.zone = &zone;
     }
-    const int status = print(source, flags, &writer);
+    const int status = print_answer(source, flags, &writer);
     source->ops->close(source);
     return end_output(&writer, status);
-}
-
-static int print_text(const char *text, const char *more) {
-    return fputs(text, stdout) < 0 || fputs(more, stdout) < 0 || fflush(stdout) != 0 ? EXIT_FAILURE
-                                                                                     : EXIT_SUCCESS;
 }
 
 int main(int argc, char **argv) {
@@ -352,24 +339,13 @@ int main(int argc, char **argv) {
         return backup_main(argc - 1, argv + 1);
     struct flags flags;
     char why[FLAGS_WHY_MAX];
-    switch (flags_read(argc, argv, now_us(NULL), &flags, why)) {
-    case FLAGS_WRONG:
-        terminal_complain("%s", why);
-        return EXIT_USAGE;
-    case FLAGS_HELP:
-        return print_text(flags_help, "");
-    case FLAGS_HELP_ALL:
-        return print_text(flags_help, flags_help_all);
-    case FLAGS_VERSION:
-        return printf("aforo %s\n", AFORO_VERSION) < 0 || fflush(stdout) != 0 ? EXIT_FAILURE
-                                                                              : EXIT_SUCCESS;
-    case FLAGS_RUN:
-        break;
-    }
-    size_t passed_over; /* there is no log to say it in */
-    if (!usage_environment(environ, &passed_over, why)) {
+    const enum options_outcome outcome = flags_read(argc, argv, now_us(NULL), &flags, why);
+    if (outcome == OPTIONS_WRONG) {
         terminal_complain("%s", why);
         return EXIT_USAGE;
     }
-    return run(&flags);
+    if (outcome == OPTIONS_RUN)
+        return run_command(&flags);
+    const struct writer writer = {.error = flags_print(outcome, stdout) ? 0 : errno};
+    return end_output(&writer, EXIT_SUCCESS);
 }

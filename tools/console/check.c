@@ -3,10 +3,11 @@
  *
  *      one, first <= other, second      and      other, first <= one, second
  *
- * and two that are not fail one of these once nothing changes. What fails is a doubt, since a
- * flush may take longer than the pause: it is looked at again a few times, by itself. */
+ * and two that are not fail one of these once nothing changes. What fails is a doubt, since a flush
+ * may take longer than the pause: check_doubts.c looks at it again. */
 #include "tools/console/check.h"
 
+#include "tools/console/check_internal.h"
 #include "tools/console/terminal.h"
 
 #include <inttypes.h>
@@ -14,42 +15,9 @@
 #include <string.h>
 
 #define LAST_ALL INT64_C(1000000000)
-#define DOUBTS_MAX 256
-#define REPORTS_MAX 20
 #define AGE_MIN_US (2 * US_PER_S) /* younger windows may be on their way to Redis */
-#define LOOKS_MAX 6
-#define PAUSE_US (500 * US_PER_MS)
 /* a store may be slow: each time that too much changed, it gets twice as long */
-#define PAUSE_MAX_US (8 * PAUSE_US)
-
-/* Counts of windows [first, first + n) of one source; later ones are 0, earlier ones unknown. */
-struct span {
-    int64_t first, n;
-    uint64_t *count;
-    size_t cap;
-};
-
-struct doubt {
-    bool within;
-    unsigned source;             /* within: which one */
-    enum check_group one, other; /* across: which groups */
-    enum resolution r;
-    int64_t window;
-    /* as looked at last: what it is compared with, it, and the former again */
-    uint64_t before, value, after;
-    bool settled;
-};
-
-struct check {
-    const struct check_source *source;
-    unsigned sources;
-    int64_t from_us, to_us, now_us;
-    /* as read first, and after the pause */
-    struct span (*span)[RESOLUTIONS], (*later)[RESOLUTIONS];
-    struct doubt doubt[DOUBTS_MAX];
-    uint64_t doubts, compared; /* doubts: all, those beyond DOUBTS_MAX too */
-    char *why;
-};
+#define PAUSE_MAX_US (8 * CHECK_PAUSE_US)
 
 static int64_t max_i64(int64_t a, int64_t b) {
     return a > b ? a : b;
@@ -80,8 +48,9 @@ static bool keep_row(void *cls, const struct row *row) {
 static bool read_all(struct check *check, unsigned i, enum resolution r, struct span *span) {
     const struct query query = {r, check->from_us, check->to_us, LAST_ALL, true};
     struct source *source = check->source[i].source;
+    const struct row_taker taker = {keep_row, span};
     const enum source_outcome outcome =
-        source->ops->rows(source, &query, check->now_us, keep_row, span, check->why);
+        source->ops->rows(source, &query, check->now_us, &taker, check->why);
     if (outcome == SOURCE_STOPPED)
         snprintf(check->why, SOURCE_WHY_MAX, "out of memory");
     return outcome == SOURCE_DONE;
@@ -97,19 +66,6 @@ static void place_empty(const struct check *check, unsigned i, enum resolution r
         span->first = window_at(r, kept_us != 0 ? max_i64(0, check->now_us - kept_us) : newest_us);
 }
 
-static bool add(void *cls, const struct row *row) {
-    *(uint64_t *)cls += row->count;
-    return true;
-}
-
-/* The sum of windows of `r` from start_us on, for width_us, of one source, now. */
-static bool look(struct check *check, unsigned i, enum resolution r, int64_t start_us,
-                 int64_t width_us, uint64_t *sum) {
-    const struct query query = {r, start_us, start_us + width_us, 0, true};
-    struct source *source = check->source[i].source;
-    return source->ops->rows(source, &query, check->now_us, add, sum, check->why) == SOURCE_DONE;
-}
-
 /* ---- comparing what was read ---- */
 
 static uint64_t count_at(const struct span *span, int64_t window) {
@@ -118,8 +74,8 @@ static uint64_t count_at(const struct span *span, int64_t window) {
                : 0;
 }
 
-static void doubt(struct check *check, const struct doubt *doubt) {
-    if (check->doubts < DOUBTS_MAX)
+static void add_doubt(struct check *check, const struct doubt *doubt) {
+    if (check->doubts < CHECK_DOUBTS_MAX)
         check->doubt[check->doubts] = *doubt;
     check->doubts++;
 }
@@ -155,8 +111,8 @@ static void compare_within(struct check *check, unsigned i, enum resolution r) {
         check->compared++;
         if (sum_of(fine, r, window) > count_at(coarse_later, window) ||
             count_at(coarse, window) > sum_of(fine_later, r, window))
-            doubt(check,
-                  &(struct doubt){.within = true, .source = i, .r = r + 1, .window = window});
+            add_doubt(check,
+                      &(struct doubt){.within = true, .source = i, .r = r + 1, .window = window});
     }
 }
 
@@ -211,110 +167,12 @@ static uint64_t compare_across(struct check *check, enum check_group one, enum c
         for (int64_t window = common_first(check, r); window < end; window++) {
             common++;
             if (differs(check, one, other, r, window))
-                doubt(check, &(struct doubt){.one = one, .other = other, .r = r, .window = window});
+                add_doubt(check,
+                          &(struct doubt){.one = one, .other = other, .r = r, .window = window});
         }
     }
     check->compared += common;
     return common;
-}
-
-/* ---- looking again ---- */
-
-static bool look_at_group(struct check *check, const struct doubt *doubt, enum check_group group,
-                          uint64_t *sum) {
-    const int64_t width_us = resolution_table[doubt->r].width_us;
-    *sum = 0;
-    for (unsigned i = 0; i < check->sources; i++) {
-        if (check->source[i].group == group &&
-            !look(check, i, doubt->r, window_start_us(doubt->r, doubt->window), width_us, sum))
-            return false;
-    }
-    return true;
-}
-
-static bool look_at_reference(struct check *check, const struct doubt *doubt, uint64_t *sum) {
-    if (!doubt->within)
-        return look_at_group(check, doubt, doubt->one, sum);
-    *sum = 0;
-    return look(check, doubt->source, doubt->r, window_start_us(doubt->r, doubt->window),
-                resolution_table[doubt->r].width_us, sum);
-}
-
-static bool look_at_value(struct check *check, const struct doubt *doubt, uint64_t *sum) {
-    if (!doubt->within)
-        return look_at_group(check, doubt, doubt->other, sum);
-    *sum = 0;
-    return look(check, doubt->source, doubt->r - 1, window_start_us(doubt->r, doubt->window),
-                resolution_table[doubt->r].width_us, sum);
-}
-
-/* One more look at the doubts that are left; false: a source failed. */
-static bool look_again(struct check *check, uint64_t n, const struct check_world *world,
-                       uint64_t *left) {
-    *left = 0;
-    for (uint64_t i = 0; i < n; i++) {
-        if (!check->doubt[i].settled &&
-            !look_at_reference(check, &check->doubt[i], &check->doubt[i].before))
-            return false;
-    }
-    world->pause(world->cls, PAUSE_US);
-    for (uint64_t i = 0; i < n; i++) {
-        struct doubt *doubt = &check->doubt[i];
-        if (doubt->settled)
-            continue;
-        if (!look_at_value(check, doubt, &doubt->value) ||
-            !look_at_reference(check, doubt, &doubt->after))
-            return false;
-        doubt->settled = doubt->before <= doubt->value && doubt->value <= doubt->after;
-        *left += !doubt->settled;
-    }
-    return true;
-}
-
-static void report(const struct check *check, const struct doubt *doubt, FILE *out) {
-    static const char *const groups[CHECK_GROUPS] = {"the servers", "the state directories",
-                                                     "Redis"};
-    const struct rows_form form = {.resolution = doubt->r};
-    char start[ROWS_TIME_MAX], place[256];
-    rows_time(&form, window_start_us(doubt->r, doubt->window), start);
-    if (doubt->within)
-        fprintf(out, "%s: the %s window %s is %" PRIu64 ", its %s windows sum to %" PRIu64 "\n",
-                terminal_safe(check->source[doubt->source].place, place, sizeof place),
-                resolution_table[doubt->r].name, start, doubt->after,
-                resolution_table[doubt->r - 1].name, doubt->value);
-    else
-        fprintf(out, "the %s window %s: %s hold %" PRIu64 ", %s %s %" PRIu64 "\n",
-                resolution_table[doubt->r].name, start, groups[doubt->one], doubt->after,
-                groups[doubt->other], doubt->other == CHECK_REDIS ? "holds" : "hold", doubt->value);
-}
-
-/* Settles what can be settled and prints the rest. False: some are left, or a source failed.
- * *again: those that were looked at again are well, but there were more. */
-static bool settle(struct check *check, const struct check_world *world, FILE *out, bool *again) {
-    const uint64_t n = check->doubts < DOUBTS_MAX ? check->doubts : DOUBTS_MAX;
-    uint64_t left = n;
-    for (int i = 0; i < LOOKS_MAX && left > 0; i++) {
-        if (!look_again(check, n, world, &left))
-            return false;
-    }
-    for (uint64_t i = 0, reports = 0; i < n && reports < REPORTS_MAX; i++) {
-        if (check->doubt[i].settled)
-            continue;
-        report(check, &check->doubt[i], out);
-        reports++;
-    }
-    *again = false;
-    if (left == 0 && check->doubts == n)
-        return true;
-    *again = left == 0;
-    if (*again)
-        snprintf(check->why, SOURCE_WHY_MAX,
-                 "%" PRIu64 " windows changed while they were read: check again", check->doubts);
-    else
-        snprintf(check->why, SOURCE_WHY_MAX, "%" PRIu64 "%s %s", left,
-                 check->doubts > n ? " and perhaps more" : "",
-                 left == 1 ? "window disagrees" : "windows disagree");
-    return false;
 }
 
 /* ---- all of it ---- */
@@ -397,10 +255,10 @@ struct findings {
     uint64_t n;
 };
 
-static void find(void *cls, const char *sentence) {
+static void print_finding(void *cls, const char *sentence) {
     struct findings *findings = cls;
     char place[256], safe[512];
-    if (findings->n++ < REPORTS_MAX)
+    if (findings->n++ < CHECK_REPORTS_MAX)
         fprintf(findings->out, "%s: %s\n", terminal_safe(findings->place, place, sizeof place),
                 terminal_safe(sentence, safe, sizeof safe));
 }
@@ -413,40 +271,46 @@ static bool audit_sources(struct check *check, const struct check_world *world, 
     for (unsigned i = 0; i < check->sources; i++) {
         const struct query query = {.from_us = check->from_us, .to_us = check->to_us};
         struct findings findings = {check->source[i].place, out, 0};
+        const struct finding_taker taker = {print_finding, &findings};
         struct source *source = check->source[i].source;
         if (source->ops->audit != NULL &&
-            !source->ops->audit(source, &query, world->now_us(world->cls), find, &findings,
-                                check->why))
+            !source->ops->audit(source, &query, world->now_us(world->cls), &taker, check->why))
             return false;
         *n += findings.n;
     }
     return true;
 }
 
-bool check_sources(const struct check_source *sources, unsigned n, int64_t from_us, int64_t to_us,
-                   const struct check_world *world, FILE *out, char why[SOURCE_WHY_MAX]) {
+/* All of it, with the room that is there. */
+static bool run_check(struct check *check, const struct check_world *world, FILE *out) {
+    uint64_t wrong = 0;
+    bool well = audit_sources(check, world, out, &wrong), again = well;
+    for (int64_t pause_us = CHECK_PAUSE_US; again && pause_us <= PAUSE_MAX_US; pause_us *= 2) {
+        again = false;
+        well = read_twice(check, world, pause_us) && compare_sources(check) &&
+               check_settle(check, world, out, &again);
+    }
+    if (well && wrong == 0)
+        fprintf(out, "%" PRIu64 " windows compared, all agree\n", check->compared);
+    else if (well)
+        snprintf(check->why, SOURCE_WHY_MAX, "%" PRIu64 " %s wrong where it lies", wrong,
+                 wrong == 1 ? "thing is" : "things are");
+    return well && wrong == 0;
+}
+
+bool check_sources(const struct check_request *request, const struct check_world *world, FILE *out,
+                   char why[SOURCE_WHY_MAX]) {
+    const unsigned n = request->sources;
     struct check *check = calloc(1, sizeof *check);
     bool well = check != NULL && (check->span = calloc(n, sizeof *check->span)) != NULL &&
                 (check->later = calloc(n, sizeof *check->later)) != NULL;
     if (well) {
-        check->source = sources;
+        check->source = request->source;
         check->sources = n;
-        check->from_us = from_us;
-        check->to_us = to_us;
+        check->from_us = request->query.from_us;
+        check->to_us = request->query.to_us;
         check->why = why;
-        uint64_t wrong = 0;
-        bool again = well = audit_sources(check, world, out, &wrong);
-        for (int64_t pause_us = PAUSE_US; again && pause_us <= PAUSE_MAX_US; pause_us *= 2) {
-            again = false;
-            well = read_twice(check, world, pause_us) && compare_sources(check) &&
-                   settle(check, world, out, &again);
-        }
-        if (well && wrong == 0)
-            fprintf(out, "%" PRIu64 " windows compared, all agree\n", check->compared);
-        else if (well)
-            snprintf(why, SOURCE_WHY_MAX, "%" PRIu64 " %s wrong where it lies", wrong,
-                     wrong == 1 ? "thing is" : "things are");
-        well = well && wrong == 0;
+        well = run_check(check, world, out);
     } else {
         snprintf(why, SOURCE_WHY_MAX, "out of memory");
     }

@@ -11,7 +11,7 @@ struct newest {
     bool any;
 };
 
-static bool note(void *cls, const struct row *row) {
+static bool note_row(void *cls, const struct row *row) {
     struct newest *newest = cls;
     if (row->count != 0) /* a count that has gone since is no event */
         *newest = (struct newest){*row, true};
@@ -25,7 +25,8 @@ static bool find_newest(struct source *source, const struct query *query, int64_
     last.last = 1;
     last.partial = true;
     *newest = (struct newest){.any = false};
-    return source->ops->rows(source, &last, now_us, note, newest, why) == SOURCE_DONE;
+    const struct row_taker taker = {note_row, newest};
+    return source->ops->rows(source, &last, now_us, &taker, why) == SOURCE_DONE;
 }
 
 /* "from 2016-05-28 11:11:00.000 to 2016-05-28 11:12:00.000" of what was asked. */

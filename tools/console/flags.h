@@ -3,18 +3,20 @@
 #ifndef AFORO_TOOLS_CONSOLE_FLAGS_H
 #define AFORO_TOOLS_CONSOLE_FLAGS_H
 
+#include "common/options.h"
 #include "counters/query.h"
 #include "counters/rows.h"
 
 #define FLAGS_WHY_MAX 256
 
-#define FLAGS_PLACES_MAX 64
+#define FLAGS_PLACES_MAX OPTIONS_LIST_MAX
 
 enum command {
     COMMAND_ROWS,   /* 10ms, 1s, 1min: a row a window */
     COMMAND_TOTAL,  /* total: how many events there were in a span */
     COMMAND_STATUS, /* status: how servers are */
     COMMAND_CHECK,  /* check: whether what must hold of counts does */
+    COMMAND_BACKUP, /* backup: not given by flags_read; main looks for it first */
 };
 
 enum source_kind { SOURCE_BY_DEFAULT, SOURCE_REDIS, SOURCE_SERVER, SOURCE_STATE };
@@ -39,14 +41,14 @@ struct flags {
     int64_t timeout_us;
 };
 
-enum flags_verdict { FLAGS_RUN, FLAGS_HELP, FLAGS_HELP_ALL, FLAGS_VERSION, FLAGS_WRONG };
+/* Reads argv (its words may be reordered) and the environment into *flags; now_us is what times
+ * like -1h count from. OPTIONS_WRONG: `why` is a sentence that names the flag, the variable or the
+ * word.
+ */
+enum options_outcome flags_read(int argc, char **argv, int64_t now_us, struct flags *flags,
+                                char why[FLAGS_WHY_MAX]);
 
-/* Reads argv (its words may be reordered) into *flags; now_us is what times like -1h count from.
- * FLAGS_WRONG: `why` is a sentence that names the flag. */
-enum flags_verdict flags_read(int argc, char **argv, int64_t now_us, struct flags *flags,
-                              char why[FLAGS_WHY_MAX]);
-
-extern const char flags_help[];     /* one screen */
-extern const char flags_help_all[]; /* what follows it when all is asked for */
+/* Prints what flags_read was asked for: help or version; false, errno set, when that fails. */
+bool flags_print(enum options_outcome outcome, FILE *out);
 
 #endif

@@ -53,11 +53,11 @@ static enum source_outcome print_new(struct follow *follow, const struct query *
         rest.from_us = window_start_us(follow->resolution, follow->next);
         rest.last = 0;
     }
-    /* Before --from there is nothing to ask for. */
-    const enum source_outcome outcome =
-        rest.from_us > rest.to_us ? SOURCE_DONE
-                                  : follow->source->ops->rows(follow->source, &rest, follow->now_us,
-                                                              print_row, follow, why);
+    enum source_outcome outcome = SOURCE_DONE;
+    if (rest.from_us <= rest.to_us) { /* before --from there is nothing to ask for */
+        const struct row_taker taker = {print_row, follow};
+        outcome = follow->source->ops->rows(follow->source, &rest, follow->now_us, &taker, why);
+    }
     if (outcome == SOURCE_DONE && follow->next >= 0 && !print_zeros_up_to(follow, end))
         return SOURCE_STOPPED;
     if (outcome != SOURCE_STOPPED &&

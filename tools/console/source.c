@@ -4,7 +4,7 @@
 enum source_outcome source_rows_from_reader(const struct source *source,
                                             const struct query_reader *reader,
                                             const struct query *query, int64_t now_us,
-                                            source_row each, void *cls) {
+                                            const struct row_taker *taker) {
     const enum resolution r = query->resolution;
     int64_t first, n;
     const enum query_outcome found = query_find(query, reader, now_us, &first, &n);
@@ -19,7 +19,7 @@ enum source_outcome source_rows_from_reader(const struct source *source,
             const int64_t window = first + done + i;
             const struct row row = {window, count[i],
                                     window_state_at(r, window, now_us, source->horizon_us)};
-            if (!each(cls, &row))
+            if (!taker->take(taker->cls, &row))
                 return SOURCE_STOPPED;
         }
         done += block;

@@ -9,15 +9,21 @@
 #define SOURCE_WHY_MAX 512
 #define SOURCE_ANSWER_TIMEOUTS 30 /* a long answer may take so many time-outs, as a whole */
 
-/* Takes one row; false: stop, no more rows are wanted. */
-typedef bool (*source_row)(void *cls, const struct row *row);
+/* Who is given rows, one by one; false: no more are wanted. */
+struct row_taker {
+    bool (*take)(void *cls, const struct row *row);
+    void *cls;
+};
 
-/* Takes a sentence that says what is wrong. */
-typedef void source_finding(void *cls, const char *sentence);
+/* Who is given sentences that say what is wrong. */
+struct finding_taker {
+    void (*take)(void *cls, const char *sentence);
+    void *cls;
+};
 
 enum source_outcome {
     SOURCE_DONE,    /* all rows of the query were given */
-    SOURCE_STOPPED, /* source_row said so */
+    SOURCE_STOPPED, /* the taker of rows wanted no more */
     SOURCE_AWAY /* failed, perhaps after some rows; `why` is one sentence. Ask `ready` before the
                  * next query
                  */
@@ -39,11 +45,11 @@ struct source_ops {
     bool (*ready)(struct source *source, char why[SOURCE_WHY_MAX]);
     /* The rows of `query` at time now_us, oldest first, without a gap. */
     enum source_outcome (*rows)(struct source *source, const struct query *query, int64_t now_us,
-                                source_row each, void *cls, char why[SOURCE_WHY_MAX]);
+                                const struct row_taker *taker, char why[SOURCE_WHY_MAX]);
     /* Whether what it keeps beside the counts fits them, in the span of `query`; NULL: there is
      * nothing beside them. False: it could not be looked at. */
     bool (*audit)(struct source *source, const struct query *query, int64_t now_us,
-                  source_finding *finding, void *cls, char why[SOURCE_WHY_MAX]);
+                  const struct finding_taker *taker, char why[SOURCE_WHY_MAX]);
     void (*close)(struct source *source); /* frees it */
 };
 
@@ -71,15 +77,22 @@ bool source_server_place_is_valid(const char *place, char why[SOURCE_WHY_MAX]);
 /* A server that need not be well: as source_server_open, but nobody is asked yet. */
 struct source *source_server_new(const struct source_config *config, char why[SOURCE_WHY_MAX]);
 
-/* One page of such a server into page (NUL-terminated), with its HTTP status; false with a sentence
- * in `why` when no answer came, or one that does not fit. */
-bool source_server_page(struct source *server, const char *path, char *page, size_t cap,
-                        long *status, char why[SOURCE_WHY_MAX]);
+/* A page of a server, as it answers. */
+struct source_page {
+    char *text; /* [cap], of the caller's; NUL-terminated */
+    size_t cap;
+    long status; /* HTTP; 0: no answer came */
+};
+
+/* Asks such a server for the page at `path` into *page; false with a sentence in `why` when no
+ * answer came, or one that does not fit. */
+bool source_server_page(struct source *server, const char *path, struct source_page *page,
+                        char why[SOURCE_WHY_MAX]);
 
 /* For sources that can read any window: finds what `query` means and gives its rows, in blocks. */
 enum source_outcome source_rows_from_reader(const struct source *source,
                                             const struct query_reader *reader,
                                             const struct query *query, int64_t now_us,
-                                            source_row each, void *cls);
+                                            const struct row_taker *taker);
 
 #endif

@@ -31,7 +31,7 @@ _Static_assert(SOURCE_WHY_MAX >= LINK_WHY_MAX && SOURCE_WHY_MAX >= REDIS_URL_WHY
                "their sentences fit");
 
 /* What to do about what Redis refused; "" where its own words must do. */
-static const char *remedy(const char *sentence) {
+static const char *find_remedy(const char *sentence) {
     if (strstr(sentence, "NOAUTH") != NULL)
         return " (it wants a password: set AFORO_REDIS_PASSWORD or AFORO_REDIS_PASSWORD_FILE)";
     if (strstr(sentence, "NOPERM") != NULL)
@@ -41,8 +41,8 @@ static const char *remedy(const char *sentence) {
 
 /* Says first which source a sentence of redis/ speaks of: it begins with the address. Returns
  * false. */
-static bool fail(const struct source_redis *source, const char *sentence,
-                 char why[SOURCE_WHY_MAX]) {
+static bool explain_failure(const struct source_redis *source, const char *sentence,
+                            char why[SOURCE_WHY_MAX]) {
     static const char none_wanted[] = "called without any password configured";
     const char *address = link_address(source->link);
     if (strstr(sentence, none_wanted) != NULL) { /* three lines of Redis' own */
@@ -51,7 +51,7 @@ static bool fail(const struct source_redis *source, const char *sentence,
                  "(of the URL, AFORO_REDIS_PASSWORD, AFORO_REDIS_PASSWORD_FILE)",
                  address);
     } else {
-        snprintf(why, SOURCE_WHY_MAX, "redis %.250s%s", sentence, remedy(sentence));
+        snprintf(why, SOURCE_WHY_MAX, "redis %.250s%s", sentence, find_remedy(sentence));
     }
     return false;
 }
@@ -59,7 +59,7 @@ static bool fail(const struct source_redis *source, const char *sentence,
 /* The chunk that is asked for to see whether we may read at all is nobody's, and not worth naming.
  */
 #define PROBE_CHUNK 1
-static const char *without_probe(char sentence[LINK_WHY_MAX]) {
+static const char *cut_probe(char sentence[LINK_WHY_MAX]) {
     char key[SCHEMA_KEY_MAX + 2];
     size_t len = schema_chunk_key(RESOLUTION_1MIN, PROBE_CHUNK, 0, key);
     memcpy(key + len, ": ", 3);
@@ -69,33 +69,32 @@ static const char *without_probe(char sentence[LINK_WHY_MAX]) {
     return sentence;
 }
 
-static bool connected(struct source_redis *source, char why[SOURCE_WHY_MAX]) {
+static bool make_connected(struct source_redis *source, char why[SOURCE_WHY_MAX]) {
     char sentence[LINK_WHY_MAX];
     return link_connected(source->link) || link_connect(source->link, sentence) ||
-           fail(source, sentence, why);
+           explain_failure(source, sentence, why);
 }
 
-static bool ready(struct source *base, char why[SOURCE_WHY_MAX]) {
+static bool make_ready(struct source *base, char why[SOURCE_WHY_MAX]) {
     struct source_redis *source = (struct source_redis *)base;
     char sentence[LINK_WHY_MAX];
     bool ignored;
-    return connected(source, why) && /* may we read at all? */
+    return make_connected(source, why) && /* may we read at all? */
            (reader_find_totals(source->link, (struct chunk_range){RESOLUTION_1MIN, PROBE_CHUNK, 1},
                                &ignored, sentence) ||
-            fail(source, without_probe(sentence), why));
+            explain_failure(source, cut_probe(sentence), why));
 }
 
 /* What a part of the audit's findings and of the chunks it looks at go to. */
 struct audit {
     struct source_redis *source;
-    source_finding *finding;
-    void *cls;
+    const struct finding_taker *taker;
     char *why;
 };
 
 static void pass_on(void *cls, const char *sentence) {
     const struct audit *audit = cls;
-    audit->finding(audit->cls, sentence);
+    audit->taker->take(audit->taker->cls, sentence);
 }
 
 #define AUDIT_CHUNKS 64
@@ -108,16 +107,16 @@ static bool audit_resolution(const struct audit *audit, enum resolution r, int64
         const struct chunk_range range = {r, chunk, (uint32_t)here};
         if (!audit_check_chunks(audit->source->link, range, pass_on, (void *)(uintptr_t)audit,
                                 sentence)) {
-            return fail(audit->source, sentence, audit->why);
+            return explain_failure(audit->source, sentence, audit->why);
         }
     }
     return true;
 }
 
-static bool audit(struct source *base, const struct query *query, int64_t now_us,
-                  source_finding *finding, void *cls, char why[SOURCE_WHY_MAX]) {
-    const struct audit audit = {(struct source_redis *)base, finding, cls, why};
-    bool ok = connected(audit.source, why);
+static bool audit_all(struct source *base, const struct query *query, int64_t now_us,
+                      const struct finding_taker *taker, char why[SOURCE_WHY_MAX]) {
+    const struct audit audit = {(struct source_redis *)base, taker, why};
+    bool ok = make_connected(audit.source, why);
     for (int r = 0; r < RESOLUTIONS && ok; r++) {
         const int64_t width_us = chunk_width_us((enum resolution)r);
         const int64_t oldest_us = now_us - kept_us[r] - HORIZON_MAX_US,
@@ -137,17 +136,17 @@ static bool read_windows(void *cls, enum resolution r, int64_t first, uint32_t n
     char sentence[LINK_WHY_MAX];
     const struct chunk_range range = {r, low, (uint32_t)(high - low + 1)};
     if (!reader_read_totals(source->link, range, counts, sentence)) {
-        return fail(source, sentence, source->why);
+        return explain_failure(source, sentence, source->why);
     }
     memcpy(out, counts + window_slot(r, first), n * sizeof *out);
     return true;
 }
 
-static enum source_outcome rows(struct source *base, const struct query *query, int64_t now_us,
-                                source_row each, void *cls, char why[SOURCE_WHY_MAX]) {
+static enum source_outcome read_rows(struct source *base, const struct query *query, int64_t now_us,
+                                     const struct row_taker *taker, char why[SOURCE_WHY_MAX]) {
     struct source_redis *source = (struct source_redis *)base;
     const enum resolution r = query->resolution;
-    if (!connected(source, why)) {
+    if (!make_connected(source, why)) {
         return SOURCE_AWAY;
     }
     source->why = why;
@@ -160,7 +159,7 @@ static enum source_outcome rows(struct source *base, const struct query *query, 
     }
     reader.oldest = window_at(r, oldest_us > 0 ? oldest_us : 0);
     reader.kept = window_at(r, now_us > kept_us[r] ? now_us - kept_us[r] : 0);
-    return source_rows_from_reader(base, &reader, query, now_us, each, cls);
+    return source_rows_from_reader(base, &reader, query, now_us, taker);
 }
 
 static void close_redis(struct source *base) {
@@ -169,7 +168,7 @@ static void close_redis(struct source *base) {
 }
 
 static const struct source_ops redis_ops = {
-    .ready = ready, .rows = rows, .audit = audit, .close = close_redis};
+    .ready = make_ready, .rows = read_rows, .audit = audit_all, .close = close_redis};
 
 bool source_redis_place_is_valid(const char *place, char why[SOURCE_WHY_MAX]) {
     struct redis_url url;
@@ -205,7 +204,7 @@ struct source *source_redis_open(const struct source_config *config, char why[SO
              "redis %.200s%s holds no counts of aforo; is it the right Redis, and the right "
              "database of it?",
              url.address, db);
-    if (ready(&source->base, why)) {
+    if (make_ready(&source->base, why)) {
         return &source->base;
     }
     close_redis(&source->base);

@@ -35,8 +35,7 @@ struct source_server {
 struct answer {
     struct source_server *server;
     enum resolution resolution;
-    source_row each; /* NULL: no rows are expected */
-    void *cls;
+    const struct row_taker *taker; /* NULL: no rows are expected */
     /* of rows: they start before it, and each after the one before; next < 0: any first one */
     int64_t to_us, next;
     char *page; /* NULL: the body does not matter */
@@ -96,7 +95,7 @@ static bool take_line(struct answer *answer) {
         return false;
     }
     answer->next = row.window + 1;
-    answer->stopped = !answer->each(answer->cls, &row);
+    answer->stopped = !answer->taker->take(answer->taker->cls, &row);
     return !answer->stopped;
 }
 
@@ -113,7 +112,7 @@ static size_t on_body(char *data, size_t size, size_t n, void *cls) {
     struct answer *answer = cls;
     long status = 0;
     curl_easy_getinfo(answer->server->curl, CURLINFO_RESPONSE_CODE, &status);
-    const bool rows = status == 200 && answer->each != NULL;
+    const bool rows = status == 200 && answer->taker != NULL;
     if (answer->page != NULL)
         return take_page(answer, data, size * n);
     for (size_t i = 0; i < size * n; i++) {
@@ -131,8 +130,8 @@ static size_t on_body(char *data, size_t size, size_t n, void *cls) {
 }
 
 /* What went wrong, as one line. */
-static void explain(const struct source_server *server, struct answer *answer, CURLcode code,
-                    long status, char why[SOURCE_WHY_MAX]) {
+static void explain_failure(const struct source_server *server, struct answer *answer,
+                            CURLcode code, long status, char why[SOURCE_WHY_MAX]) {
     if (code != CURLE_OK && !answer->not_rows) {
         snprintf(why, SOURCE_WHY_MAX, "server %s: %s", server->place,
                  server->curl_error[0] != '\0' ? server->curl_error : curl_easy_strerror(code));
@@ -148,8 +147,8 @@ static void explain(const struct source_server *server, struct answer *answer, C
                  server->place);
 }
 
-static enum source_outcome get(struct source_server *server, const char *path,
-                               struct answer *answer, char why[SOURCE_WHY_MAX]) {
+static enum source_outcome get_page(struct source_server *server, const char *path,
+                                    struct answer *answer, char why[SOURCE_WHY_MAX]) {
     char url[URL_MAX];
     const size_t len = strlen(server->place);
     const int slash = len > 0 && server->place[len - 1] == '/';
@@ -160,7 +159,7 @@ static enum source_outcome get(struct source_server *server, const char *path,
     }
     server->curl_error[0] = '\0';
     const int64_t patience_us =
-        server->timeout_us * (answer->each != NULL ? SOURCE_ANSWER_TIMEOUTS : 1);
+        server->timeout_us * (answer->taker != NULL ? SOURCE_ANSWER_TIMEOUTS : 1);
     curl_easy_setopt(server->curl, CURLOPT_TIMEOUT_MS, (long)(patience_us / US_PER_MS));
     curl_easy_setopt(server->curl, CURLOPT_URL, url);
     curl_easy_setopt(server->curl, CURLOPT_WRITEDATA, answer);
@@ -169,10 +168,10 @@ static enum source_outcome get(struct source_server *server, const char *path,
         return SOURCE_STOPPED;
     long status = 0;
     curl_easy_getinfo(server->curl, CURLINFO_RESPONSE_CODE, &status);
-    const bool cut = answer->each != NULL && (answer->lines == 0 || answer->len > 0);
+    const bool cut = answer->taker != NULL && (answer->lines == 0 || answer->len > 0);
     if (code == CURLE_OK && status == 200 && !cut && !answer->not_rows)
         return SOURCE_DONE;
-    explain(server, answer, code, status, why);
+    explain_failure(server, answer, code, status, why);
     return SOURCE_AWAY;
 }
 
@@ -184,8 +183,9 @@ static void format_time(int64_t t_us, char out[TIME_MAX]) {
              c.minute, c.second, c.us);
 }
 
-static enum source_outcome rows(struct source *source, const struct query *query, int64_t now_us,
-                                source_row each, void *cls, char why[SOURCE_WHY_MAX]) {
+static enum source_outcome read_rows(struct source *source, const struct query *query,
+                                     int64_t now_us, const struct row_taker *taker,
+                                     char why[SOURCE_WHY_MAX]) {
     (void)now_us; /* the server's clock says what is over */
     char path[URL_MAX / 2], time[TIME_MAX];
     size_t used = (size_t)snprintf(path, sizeof path, "/counts/%s?format=csv",
@@ -206,16 +206,15 @@ static enum source_outcome rows(struct source *source, const struct query *query
         snprintf(path + used, sizeof path - used, "&partial=1");
     struct answer answer = {.server = (struct source_server *)source,
                             .resolution = query->resolution,
-                            .each = each,
-                            .cls = cls};
-    answer.to_us = query->to_us;
-    answer.next = -1;
-    return get(answer.server, path, &answer, why);
+                            .taker = taker,
+                            .to_us = query->to_us,
+                            .next = -1};
+    return get_page(answer.server, path, &answer, why);
 }
 
-static bool ready(struct source *source, char why[SOURCE_WHY_MAX]) {
+static bool make_ready(struct source *source, char why[SOURCE_WHY_MAX]) {
     struct answer answer = {.server = (struct source_server *)source};
-    return get(answer.server, "/healthz", &answer, why) == SOURCE_DONE;
+    return get_page(answer.server, "/healthz", &answer, why) == SOURCE_DONE;
 }
 
 static void close_server(struct source *source) {
@@ -226,9 +225,10 @@ static void close_server(struct source *source) {
     curl_global_cleanup();
 }
 
-static const struct source_ops server_ops = {.ready = ready, .rows = rows, .close = close_server};
+static const struct source_ops server_ops = {
+    .ready = make_ready, .rows = read_rows, .close = close_server};
 
-static bool prepare(struct source_server *server, const struct source_config *config) {
+static bool prepare_curl(struct source_server *server, const struct source_config *config) {
     CURL *curl = server->curl = curl_easy_init();
     if (curl == NULL)
         return false;
@@ -321,7 +321,7 @@ struct source *source_server_new(const struct source_config *config, char why[SO
     server->place = config->place;
     server->timeout_us = config->timeout_us;
     snprintf(server->base.nothing, SOURCE_WHY_MAX, "server %.200s holds no events", config->place);
-    if (!prepare(server, config)) {
+    if (!prepare_curl(server, config)) {
         snprintf(why, SOURCE_WHY_MAX, "server %s: the HTTP library could not be set up",
                  config->place);
     } else if (find_token(server, config, why)) {
@@ -333,20 +333,20 @@ struct source *source_server_new(const struct source_config *config, char why[SO
 
 struct source *source_server_open(const struct source_config *config, char why[SOURCE_WHY_MAX]) {
     struct source *source = source_server_new(config, why);
-    if (source != NULL && !ready(source, why)) {
+    if (source != NULL && !make_ready(source, why)) {
         close_server(source);
         return NULL;
     }
     return source;
 }
 
-bool source_server_page(struct source *source, const char *path, char *page, size_t cap,
-                        long *status, char why[SOURCE_WHY_MAX]) {
+bool source_server_page(struct source *source, const char *path, struct source_page *page,
+                        char why[SOURCE_WHY_MAX]) {
     struct source_server *server = (struct source_server *)source;
-    struct answer answer = {.server = server, .page = page, .cap = cap};
-    page[0] = '\0';
-    *status = 0;
-    const enum source_outcome outcome = get(server, path, &answer, why);
-    curl_easy_getinfo(server->curl, CURLINFO_RESPONSE_CODE, status);
-    return outcome == SOURCE_DONE || (*status != 0 && *status != 200 && answer.len > 0);
+    struct answer answer = {.server = server, .page = page->text, .cap = page->cap};
+    page->text[0] = '\0';
+    page->status = 0;
+    const enum source_outcome outcome = get_page(server, path, &answer, why);
+    curl_easy_getinfo(server->curl, CURLINFO_RESPONSE_CODE, &page->status);
+    return outcome == SOURCE_DONE || (page->status != 0 && page->status != 200 && answer.len > 0);
 }

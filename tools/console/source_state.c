@@ -22,8 +22,9 @@ static bool read_windows(void *cls, enum resolution r, int64_t first, uint32_t n
 
 /* Opens the file anew for each query: a server that was started on a fresh directory has another
  * file of that name. */
-static enum source_outcome rows(struct source *source, const struct query *query, int64_t now_us,
-                                source_row each, void *cls, char why[SOURCE_WHY_MAX]) {
+static enum source_outcome read_rows(struct source *source, const struct query *query,
+                                     int64_t now_us, const struct row_taker *taker,
+                                     char why[SOURCE_WHY_MAX]) {
     struct source_state *state = (struct source_state *)source;
     struct counters *counters = counters_open_readonly(state->dir, why);
     if (counters == NULL)
@@ -39,12 +40,12 @@ static enum source_outcome rows(struct source *source, const struct query *query
         reader.newest = chunk_first_window(query->resolution, newest_chunk + 1) - 1;
     }
     const enum source_outcome outcome =
-        source_rows_from_reader(source, &reader, query, now_us, each, cls);
+        source_rows_from_reader(source, &reader, query, now_us, taker);
     counters_close(counters);
     return outcome;
 }
 
-static bool ready(struct source *source, char why[SOURCE_WHY_MAX]) {
+static bool make_ready(struct source *source, char why[SOURCE_WHY_MAX]) {
     struct counters *counters = counters_open_readonly(((struct source_state *)source)->dir, why);
     counters_close(counters);
     return counters != NULL;
@@ -54,7 +55,8 @@ static void close_state(struct source *source) {
     free(source);
 }
 
-static const struct source_ops state_ops = {.ready = ready, .rows = rows, .close = close_state};
+static const struct source_ops state_ops = {
+    .ready = make_ready, .rows = read_rows, .close = close_state};
 
 struct source *source_state_open(const struct source_config *config, char why[SOURCE_WHY_MAX]) {
     struct source_state *state = calloc(1, sizeof *state);
@@ -66,7 +68,7 @@ struct source *source_state_open(const struct source_config *config, char why[SO
         .ops = &state_ops, .horizon_us = config->horizon_us, .settle_us = SETTLE_US};
     state->dir = config->place;
     snprintf(state->base.nothing, SOURCE_WHY_MAX, "state %.200s holds no events", config->place);
-    if (!ready(&state->base, why)) {
+    if (!make_ready(&state->base, why)) {
         free(state);
         return NULL;
     }

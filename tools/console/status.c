@@ -24,7 +24,7 @@ struct line {
 
 /* Sums over the servers that said how much. */
 struct sums {
-    uint64_t of[COLUMNS];
+    uint64_t column[COLUMNS];
 };
 
 static bool read_number(const char *page, const char *path, int64_t *number) {
@@ -46,7 +46,7 @@ static void put_up(int64_t ms, char *cell) {
 }
 
 /* What /healthz says; false: its store is away. */
-static bool take_health(const char *page, struct line *line) {
+static bool put_health(const char *page, struct line *line) {
     char word[CELL_MAX];
     int64_t lag_ms = 0;
     json_value(page, "node", line->cell[NODE], CELL_MAX);
@@ -67,7 +67,7 @@ static bool take_health(const char *page, struct line *line) {
 }
 
 /* What /stats says; refused is what was received and not counted. */
-static bool take_stats(const char *page, struct line *line, struct sums *sums) {
+static bool put_stats(const char *page, struct line *line, struct sums *sums) {
     int64_t up_ms, received, counted, connections;
     if (!read_number(page, "uptime_ms", &up_ms) || !read_number(page, "received", &received) ||
         !read_number(page, "counted", &counted) || !read_number(page, "connections", &connections))
@@ -79,16 +79,15 @@ static bool take_stats(const char *page, struct line *line, struct sums *sums) {
     put_up(up_ms, line->cell[UP]);
     for (int c = RECEIVED; c <= CONNECTIONS; c++) {
         snprintf(line->cell[c], CELL_MAX, "%" PRId64, number[c]);
-        sums->of[c] += (uint64_t)number[c];
+        sums->column[c] += (uint64_t)number[c];
     }
     return true;
 }
 
 /* Asks one server; false: something is not well, and was said. */
-static bool ask(const struct source_config *config, char *page, struct line *line,
-                struct sums *sums) {
+static bool ask_server(const struct source_config *config, struct source_page *page,
+                       struct line *line, struct sums *sums) {
     char why[SOURCE_WHY_MAX];
-    long status;
     for (int c = 0; c < COLUMNS; c++)
         snprintf(line->cell[c], CELL_MAX, "-");
     snprintf(line->cell[SERVER], CELL_MAX, "%s", config->place);
@@ -98,18 +97,17 @@ static bool ask(const struct source_config *config, char *page, struct line *lin
         terminal_complain("%s", why);
         return false;
     }
-    bool well = source_server_page(source, "/healthz", page, PAGE_MAX_BYTES, &status, why);
-    if (well && !json_value(page, "status", line->cell[STATUS], CELL_MAX)) {
+    bool well = source_server_page(source, "/healthz", page, why);
+    if (well && !json_value(page->text, "status", line->cell[STATUS], CELL_MAX)) {
         snprintf(line->cell[STATUS], CELL_MAX, "unknown");
         snprintf(why, sizeof why, "server %.200s: what answers there is not an aforod",
                  config->place);
         well = false;
     }
-    const bool store_is_well = !well || take_health(page, line);
+    const bool store_is_well = !well || put_health(page->text, line);
     if (well) {
-        well = source_server_page(source, "/stats", page, PAGE_MAX_BYTES, &status, why) &&
-               status == 200;
-        if (well && !take_stats(page, line, sums)) {
+        well = source_server_page(source, "/stats", page, why) && page->status == 200;
+        if (well && !put_stats(page->text, line, sums)) {
             snprintf(why, sizeof why, "server %.200s: its /stats cannot be read", config->place);
             well = false;
         }
@@ -120,7 +118,7 @@ static bool ask(const struct source_config *config, char *page, struct line *lin
     return well && store_is_well;
 }
 
-static void print(const struct line *line, unsigned n, FILE *out) {
+static void print_table(const struct line *line, unsigned n, FILE *out) {
     size_t width[COLUMNS];
     for (int c = 0; c < COLUMNS; c++) {
         width[c] = strlen(titles[c]);
@@ -141,29 +139,30 @@ static void print(const struct line *line, unsigned n, FILE *out) {
 
 bool status_print(const struct source_config *config, const char *const *place, unsigned n,
                   FILE *out) {
-    char *page = malloc(PAGE_MAX_BYTES);
+    struct source_page page = {.text = malloc(PAGE_MAX_BYTES), .cap = PAGE_MAX_BYTES};
     struct line *line = calloc(n + 1, sizeof *line);
     struct sums sums = {{0}};
-    bool well = page != NULL && line != NULL;
+    const bool room = page.text != NULL && line != NULL;
+    bool well = room;
     if (!well)
         terminal_complain("out of memory");
-    for (unsigned i = 0; i < n && page != NULL && line != NULL; i++) {
+    for (unsigned i = 0; i < n && room; i++) {
         struct source_config one = *config;
         one.place = place[i];
-        well = ask(&one, page, &line[i], &sums) && well;
+        well = ask_server(&one, &page, &line[i], &sums) && well;
         for (int c = 0; c < COLUMNS; c++) {
             char safe[CELL_MAX];
             snprintf(line[i].cell[c], CELL_MAX, "%s",
                      terminal_safe(line[i].cell[c], safe, sizeof safe));
         }
     }
-    if (page != NULL && line != NULL) {
+    if (room) {
         snprintf(line[n].cell[SERVER], CELL_MAX, "%u servers", n);
         for (int c = RECEIVED; c <= CONNECTIONS; c++)
-            snprintf(line[n].cell[c], CELL_MAX, "%" PRIu64, sums.of[c]);
-        print(line, n > 1 ? n + 1 : n, out);
+            snprintf(line[n].cell[c], CELL_MAX, "%" PRIu64, sums.column[c]);
+        print_table(line, n > 1 ? n + 1 : n, out);
     }
     free(line);
-    free(page);
+    free(page.text);
     return well;
 }

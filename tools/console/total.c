@@ -19,7 +19,7 @@ struct sum {
     uint64_t count;
 };
 
-static bool add(void *cls, const struct row *row) {
+static bool add_row(void *cls, const struct row *row) {
     ((struct sum *)cls)->count += row->count;
     return true;
 }
@@ -36,8 +36,9 @@ static enum source_outcome read_sum(const struct span *span, enum resolution r, 
     const struct query query = {
         .resolution = r, .from_us = from_us, .to_us = to_us, .partial = true};
     struct sum sum = {0};
+    const struct row_taker taker = {add_row, &sum};
     const enum source_outcome outcome =
-        span->source->ops->rows(span->source, &query, span->now_us, add, &sum, span->why);
+        span->source->ops->rows(span->source, &query, span->now_us, &taker, span->why);
     *count = sum.count;
     return outcome;
 }
@@ -52,7 +53,7 @@ static int64_t round_up(int64_t t_us, enum resolution r) {
 
 /* A bound between 1970 and where times end, on the finest windows; QUERY_TO_NONE stays what it is.
  */
-static int64_t bound(int64_t t_us) {
+static int64_t round_bound(int64_t t_us) {
     if (t_us > INT64_MAX - 2 * resolution_table[RESOLUTION_1MIN].width_us)
         return QUERY_TO_NONE;
     return t_us > 0 ? round_up(t_us, RESOLUTION_10MS) : 0;
@@ -123,11 +124,10 @@ static enum source_outcome add_span(const struct span *span, enum resolution r, 
     return outcome;
 }
 
-enum source_outcome total_span(struct source *source, int64_t from_us, int64_t to_us,
-                               int64_t now_us, uint64_t *total, char why[SOURCE_WHY_MAX]) {
+enum source_outcome total_span(struct source *source, const struct query *query, int64_t now_us,
+                               uint64_t *total, char why[SOURCE_WHY_MAX]) {
     const struct span span = {source, now_us, why};
+    const int64_t from_us = round_bound(query->from_us), to_us = round_bound(query->to_us);
     *total = 0;
-    from_us = bound(from_us);
-    to_us = bound(to_us);
     return from_us < to_us ? add_span(&span, RESOLUTION_1MIN, from_us, to_us, total) : SOURCE_DONE;
 }

@@ -5,15 +5,19 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <netdb.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -93,8 +97,54 @@ START_TEST(no_other_sockets_and_no_code_of_its_own) {
 }
 END_TEST
 
+static void try_kinds_of_calls(void) {
+    const int type = SOCK_SEQPACKET | SOCK_CLOEXEC;
+    REFUSED(socket(AF_UNIX, type, 0)); /* no kind that nothing here asks for */
+    REFUSED(syscall(SYS_seccomp, 1, 0, NULL));
+    REFUSED(prctl(PR_SET_SECCOMP, 2, NULL));
+    REFUSED(setpriority(PRIO_PROCESS, (id_t)getppid(), 19));
+    REFUSED(setpriority(PRIO_PGRP, 0, 19));
+    REFUSED(setpriority(PRIO_USER, 0, 19));
+    ck_assert_int_eq(setpriority(PRIO_PROCESS, 0, 19), 0);
+    ck_assert(mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) !=
+              MAP_FAILED);
+}
+
+START_TEST(calls_are_told_apart_by_their_arguments) {
+    ck_assert_int_eq(inside(try_kinds_of_calls), 0);
+}
+END_TEST
+
+/* As a service manager's filter may: libseccomp then uses prctl. */
+static void refuse_seccomp_call(void) {
+    struct sock_filter filter[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_seccomp, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)};
+    const struct sock_fprog program = {.len = 4, .filter = filter};
+    ck_assert_int_eq(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
+    ck_assert_int_eq(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program, 0, 0), 0);
+}
+
+START_TEST(within_a_filter_that_refuses_the_call_for_more) {
+    const pid_t child = fork();
+    int status;
+    ck_assert_int_ge(child, 0);
+    if (child == 0) {
+        refuse_seccomp_call();
+        const bool entered = sandbox_enter();
+        _exit(entered ? syscall(4000) != -1 || errno != ENOSYS || fork() != -1 : errno != ENOSYS);
+    }
+    ck_assert_int_eq(waitpid(child, &status, 0), child);
+    ck_assert_int_eq(status, 0);
+}
+END_TEST
+
 static void try_unknown_calls(void) {
     ck_assert(syscall(4000) == -1 && errno == ENOSYS);
+    ck_assert(syscall(450) == -1 && errno == ENOSYS); /* the first that is not known */
+    ck_assert(syscall(449) == -1 && errno == EPERM);
     ck_assert(syscall(SYS_clone3, NULL, 0) == -1 && errno == ENOSYS);
 }
 
@@ -148,4 +198,5 @@ START_TEST(what_counting_needs) {
 END_TEST
 
 CHECK_MAIN("sandbox", no_program_and_no_process, no_other_sockets_and_no_code_of_its_own,
+           calls_are_told_apart_by_their_arguments, within_a_filter_that_refuses_the_call_for_more,
            unknown_calls_are_not_there, a_failed_assertion_ends_it_as_ever, what_counting_needs)

@@ -2,6 +2,7 @@
 
 #include "tests/unit/check_main.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,7 +10,7 @@
 #define NOW_US INT64_C(1464433871123456) /* 2016-05-28 11:11:11.123456 */
 
 /* Splits a command line at blanks ('_' stands for a blank inside a word) and reads it. */
-static enum flags_verdict read_line(const char *line, struct flags *flags, char *why) {
+static enum options_outcome read_line(const char *line, struct flags *flags, char *why) {
     static char copy[512]; /* flags->place points into it */
     char *words[WORDS_MAX + 1];
     int n = 0;
@@ -28,7 +29,7 @@ static enum flags_verdict read_line(const char *line, struct flags *flags, char 
 static struct flags good(const char *line) {
     struct flags flags;
     char why[FLAGS_WHY_MAX] = "";
-    ck_assert_msg(read_line(line, &flags, why) == FLAGS_RUN, "%s: %s", line, why);
+    ck_assert_msg(read_line(line, &flags, why) == OPTIONS_RUN, "%s: %s", line, why);
     return flags;
 }
 
@@ -85,6 +86,11 @@ static const struct {
     {"aforo 1s --total --follow", "--total and --follow"},
     {"aforo 1s --total --format csv", "--total and --format"},
     {"aforo totals", "'totals'"},
+    {"aforo totl", "; did you mean total?"},
+    {"aforo bakcup a b", "; did you mean backup?"},
+    {"aforo --last 3 backup", "backup:"},
+    {"aforo 1s --format jsn", "; did you mean json?"},
+    {"aforo 1s --redis=", "--redis: is empty"},
     {"aforo total --last 3", "total:"},
     {"aforo total --follow", "total:"},
     {"aforo total --partial", "total:"},
@@ -126,7 +132,7 @@ static const struct {
 START_TEST(what_is_wrong_is_named) {
     struct flags flags;
     char why[FLAGS_WHY_MAX] = "";
-    ck_assert_msg(read_line(wrong[_i].line, &flags, why) == FLAGS_WRONG, "%s was taken",
+    ck_assert_msg(read_line(wrong[_i].line, &flags, why) == OPTIONS_WRONG, "%s was taken",
                   wrong[_i].line);
     ck_assert_msg(strstr(why, wrong[_i].named) != NULL, "%s: \"%s\" does not name it",
                   wrong[_i].line, why);
@@ -200,26 +206,41 @@ END_TEST
 START_TEST(help_and_version_come_first) {
     struct flags flags;
     char why[FLAGS_WHY_MAX];
-    ck_assert_int_eq(read_line("aforo --help", &flags, why), FLAGS_HELP);
-    ck_assert_int_eq(read_line("aforo -h", &flags, why), FLAGS_HELP);
-    ck_assert_int_eq(read_line("aforo --help-all", &flags, why), FLAGS_HELP_ALL);
-    ck_assert_int_eq(read_line("aforo --version", &flags, why), FLAGS_VERSION);
+    ck_assert_int_eq(read_line("aforo --help", &flags, why), OPTIONS_HELP);
+    ck_assert_int_eq(read_line("aforo -h", &flags, why), OPTIONS_HELP);
+    ck_assert_int_eq(read_line("aforo --help-all", &flags, why), OPTIONS_HELP_ALL);
+    ck_assert_int_eq(read_line("aforo --version", &flags, why), OPTIONS_VERSION);
 }
 END_TEST
 
-START_TEST(help_fits_a_screen) {
+/* What it prints, which the caller frees. */
+static char *printed(enum options_outcome outcome) {
+    char *text = NULL;
+    size_t len;
+    FILE *out = open_memstream(&text, &len);
+    ck_assert(out != NULL && flags_print(outcome, out));
+    fclose(out);
+    return text;
+}
+
+/* How many lines; none is longer than `most`. */
+static int count_lines(const char *text, int most) {
     int lines = 0, column = 0;
-    for (const char *c = flags_help; *c != '\0'; c++) {
-        column = *c == '\n' ? 0 : column + 1;
-        lines += *c == '\n';
-        ck_assert_int_le(column, 80);
+    for (; *text != '\0'; text++) {
+        column = *text == '\n' ? 0 : column + 1;
+        lines += *text == '\n';
+        ck_assert_int_le(column, most);
     }
-    ck_assert_int_lt(lines, 24);
-    column = 0;
-    for (const char *c = flags_help_all; *c != '\0'; c++) {
-        column = *c == '\n' ? 0 : column + 1;
-        ck_assert_int_le(column, 90);
-    }
+    return lines;
+}
+
+START_TEST(help_fits_a_screen) {
+    char *help = printed(OPTIONS_HELP), *all = printed(OPTIONS_HELP_ALL);
+    ck_assert_int_lt(count_lines(help, 80), 24);
+    ck_assert_int_gt(count_lines(all, 90), 24);
+    ck_assert_int_eq(strncmp(all, help, strlen(help)), 0);
+    free(help);
+    free(all);
 }
 END_TEST
 

@@ -45,34 +45,35 @@ static bool ready(struct source *source, char why[SOURCE_WHY_MAX]) {
 }
 
 struct first_row_only {
-    source_row each;
-    void *cls;
+    const struct row_taker *taker;
     bool one;
 };
 
 static bool first_row(void *cls, const struct row *row) {
     struct first_row_only *only = cls;
-    return !only->one && (only->one = only->each(only->cls, row));
+    return !only->one && (only->one = only->taker->take(only->taker->cls, row));
 }
 
-static enum source_outcome add_wild_row(enum source_outcome outcome, source_row each, void *cls) {
+static enum source_outcome add_wild_row(enum source_outcome outcome,
+                                        const struct row_taker *taker) {
     static const struct row year_9999 = {INT64_C(253402300799), 7, WINDOW_OPEN};
-    return outcome == SOURCE_DONE && world.wild && !each(cls, &year_9999) ? SOURCE_STOPPED
-                                                                          : outcome;
+    return outcome == SOURCE_DONE && world.wild && !taker->take(taker->cls, &year_9999)
+               ? SOURCE_STOPPED
+               : outcome;
 }
 
 static enum source_outcome rows(struct source *source, const struct query *query, int64_t now_us,
-                                source_row each, void *cls, char why[SOURCE_WHY_MAX]) {
+                                const struct row_taker *taker, char why[SOURCE_WHY_MAX]) {
     ck_assert_int_le(query->from_us, query->to_us); /* a server refuses it */
     if (!ready(source, why))
         return SOURCE_AWAY;
     const struct query_reader reader = {read_windows, NULL, BASE, BASE + WINDOWS - 1, BASE};
     if (!world.half)
-        return add_wild_row(source_rows_from_reader(source, &reader, query, now_us, each, cls),
-                            each, cls);
-    struct first_row_only only = {each, cls, false};
+        return add_wild_row(source_rows_from_reader(source, &reader, query, now_us, taker), taker);
+    struct first_row_only only = {taker, false};
+    const struct row_taker first = {first_row, &only};
     const enum source_outcome outcome =
-        source_rows_from_reader(source, &reader, query, now_us, first_row, &only);
+        source_rows_from_reader(source, &reader, query, now_us, &first);
     return outcome == SOURCE_STOPPED ? SOURCE_AWAY : outcome;
 }
 

@@ -30,7 +30,7 @@ static bool read_windows(void *cls, enum resolution r, int64_t first, uint32_t n
 }
 
 static enum source_outcome rows(struct source *source, const struct query *query, int64_t now_us,
-                                source_row each, void *cls, char why[SOURCE_WHY_MAX]) {
+                                const struct row_taker *taker, char why[SOURCE_WHY_MAX]) {
     ck_assert(query->partial);
     if (++world.reads == world.fail_at) {
         strcpy(why, "away");
@@ -40,7 +40,7 @@ static enum source_outcome rows(struct source *source, const struct query *query
     const struct query_reader reader = {
         read_windows, NULL, first, window_at(query->resolution, (BASE_S + SECONDS) * US_PER_S) - 1,
         first};
-    return source_rows_from_reader(source, &reader, query, now_us, each, cls);
+    return source_rows_from_reader(source, &reader, query, now_us, taker);
 }
 
 static const struct source_ops ops = {.rows = rows};
@@ -62,11 +62,15 @@ static void setup(void) {
         world.count[rand() % WINDOWS] += (uint64_t)(rand() % 5);
 }
 
+static enum source_outcome try_total(int64_t from_us, int64_t to_us, uint64_t *sum, char *why) {
+    const struct query query = {.from_us = from_us, .to_us = to_us};
+    return total_span(&world.source, &query, BASE_S * US_PER_S, sum, why);
+}
+
 static uint64_t total(int64_t from_us, int64_t to_us) {
     char why[SOURCE_WHY_MAX];
     uint64_t sum;
-    ck_assert_int_eq(total_span(&world.source, from_us, to_us, BASE_S * US_PER_S, &sum, why),
-                     SOURCE_DONE);
+    ck_assert_int_eq(try_total(from_us, to_us, &sum, why), SOURCE_DONE);
     return sum;
 }
 
@@ -94,17 +98,14 @@ START_TEST(a_part_is_never_given_for_the_whole) {
     const int64_t begin_us = BASE_S * US_PER_S;
     world.count[100] = 1; /* in second 1 */
     world.kept_us[RESOLUTION_10MS] = begin_us + 120 * US_PER_S;
-    ck_assert_int_eq(
-        total_span(&world.source, begin_us + 1500000, QUERY_TO_NONE, begin_us, &sum, why),
-        SOURCE_AWAY);
+    ck_assert_int_eq(try_total(begin_us + 1500000, QUERY_TO_NONE, &sum, why), SOURCE_AWAY);
     ck_assert_msg(strstr(why, "10ms windows of 1970-01-01 16:40:01.000") != NULL, "%s", why);
     ck_assert_uint_eq(total(begin_us + 2 * US_PER_S, QUERY_TO_NONE),
                       plain(begin_us + 2 * US_PER_S, INT64_MAX));
     ck_assert_uint_eq(total(begin_us + 130500000, QUERY_TO_NONE),
                       plain(begin_us + 130500000, INT64_MAX));
     world.kept_us[RESOLUTION_1S] = begin_us + 120 * US_PER_S;
-    ck_assert_int_eq(total_span(&world.source, 0, begin_us + 2 * US_PER_S, begin_us, &sum, why),
-                     SOURCE_AWAY);
+    ck_assert_int_eq(try_total(0, begin_us + 2 * US_PER_S, &sum, why), SOURCE_AWAY);
     ck_assert_msg(strstr(why, "cut that minute") != NULL, "%s", why);
     ck_assert_uint_eq(total(begin_us, begin_us + 60 * US_PER_S),
                       plain(begin_us, begin_us + 60 * US_PER_S));
@@ -121,8 +122,7 @@ START_TEST(a_source_that_fails_is_said) {
     for (unsigned at = 1; at < 100; at++) {
         world.reads = 0;
         world.fail_at = at;
-        if (total_span(&world.source, begin_us + 1005000, begin_us + 200005000, begin_us, &sum,
-                       why) == SOURCE_DONE)
+        if (try_total(begin_us + 1005000, begin_us + 200005000, &sum, why) == SOURCE_DONE)
             break;
         ck_assert_str_eq(why, "away");
         failures++;

@@ -1,0 +1,5 @@
+#include "common/version.h"
+
+const char *version_text(void) {
+    return AFORO_VERSION;
+}

@@ -1,0 +1,48 @@
+#include "server/check.h"
+
+#include "counters/counters.h"
+#include "redis/url.h"
+#include "server/net/listen.h"
+
+#include <stdio.h>
+
+_Static_assert(LISTEN_WHY_MAX >= REDIS_URL_WHY_MAX, "room for the sentences of both");
+_Static_assert(CHECK_WHY_MAX >= LISTEN_WHY_MAX + sizeof "--admin-listen: ", "and their flag");
+
+static bool refuse_value(const char *flag, const char *sentence, char *why) {
+    snprintf(why, CHECK_WHY_MAX, "--%s: %s", flag, sentence);
+    return false;
+}
+
+static bool check_seconds(const char *flag, int64_t us, char *why) {
+    return us % US_PER_S == 0 || refuse_value(flag, "must be whole seconds", why);
+}
+
+static bool check_node_id(const char *id, char *why) {
+    char sentence[128];
+    if (!*id || counters_node_id_is_valid(id)) {
+        return true;
+    }
+    snprintf(sentence, sizeof sentence, "'%.80s' is not 1 to %d of A-Z a-z 0-9 . _ -", id,
+             COUNTERS_NODE_MAX - 1);
+    return refuse_value("node-id", sentence, why);
+}
+
+static bool check_place(const char *flag, const char *place, char *why) {
+    char sentence[LISTEN_WHY_MAX];
+    return listen_is_valid(place, sentence) || refuse_value(flag, sentence, why);
+}
+
+static bool check_redis(const char *text, char *why) {
+    struct redis_url url;
+    char sentence[REDIS_URL_WHY_MAX];
+    return redis_url_parse(text, &url, sentence) || refuse_value("redis", sentence, why);
+}
+
+bool check_options(const struct options *options, char why[CHECK_WHY_MAX]) {
+    return check_seconds("horizon", options->horizon, why) &&
+           check_seconds("future", options->future, why) && check_node_id(options->node_id, why) &&
+           check_place("listen", options->listen, why) &&
+           (!*options->admin_listen || check_place("admin-listen", options->admin_listen, why)) &&
+           (!*options->redis || check_redis(options->redis, why));
+}
