@@ -1,9 +1,15 @@
 /* aforod: an inventory. Everything is made here in order, and unmade in reverse. */
 #include "common/standard_files.h"
+#include "counters/counters.h"
 #include "redis/url.h"
 #include "server/access/access.h"
+#include "server/access/throttle.h"
+#include "server/flush/flush.h"
 #include "server/flush/store_redis.h"
+#include "server/http/context.h"
+#include "server/net/address_limit.h"
 #include "server/net/listen.h"
+#include "server/options.h"
 #include "server/process/banner.h"
 #include "server/process/clock.h"
 #include "server/process/log.h"
@@ -14,6 +20,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -190,7 +197,7 @@ static int wait_for_signal(struct server *server, const sigset_t *signals, int64
                                       .tv_nsec = wait_us % US_PER_S * 1000};
         const int signal = sigtimedwait(signals, NULL, &wait);
         if (signal == SIGHUP) {
-            access_reload(server);
+            access_reload(&server->access, server->options);
         } else if (signal > 0) {
             return signal;
         }
@@ -287,9 +294,9 @@ static int run(struct server *server, const sigset_t *signals) {
         log_line(LOG_WARN, "runs without a filter of system calls", "error=\"%s\"",
                  strerror(server->sandbox_error));
     }
-    access_warn(server, listen_fd, "listen", true, !admin);
+    access_warn(&server->access, listen_fd, "listen", true, !admin);
     if (admin) {
-        access_warn(server, admin_fd, "admin-listen", false, true);
+        access_warn(&server->access, admin_fd, "admin-listen", false, true);
     }
     struct syncer syncer;
     bool ok = syncer_start(&syncer, server);
@@ -413,7 +420,7 @@ int main(int argc, char **argv) {
                             .started_us = clock_steady_us(),
                             .sign_of_life_ms = sign_of_life_ms(notify_watchdog_us()),
                             .sandbox_error = sandbox_error};
-    if (!access_open(&server)) {
+    if (!access_open(&server.access, &options)) {
         return 2;
     }
     if (options.limit_per_client && !(server.throttle = throttle_new(options.limit_per_client))) {
@@ -421,8 +428,8 @@ int main(int argc, char **argv) {
         return EXIT_FAILURE;
     }
     if (options.max_connections_per_address) {
-        server.address_places = address_places_new((uint32_t)options.max_connections_per_address);
-        if (!server.address_places) {
+        server.address_limit = address_limit_new((uint32_t)options.max_connections_per_address);
+        if (!server.address_limit) {
             fprintf(stderr, "aforod: out of memory\n");
             return EXIT_FAILURE;
         }
@@ -440,8 +447,8 @@ int main(int argc, char **argv) {
     }
     log_tally(&server);
     counters_close(server.counters);
-    address_places_free(server.address_places);
+    address_limit_free(server.address_limit);
     throttle_free(server.throttle);
-    access_close(&server);
+    access_close(&server.access);
     return status;
 }

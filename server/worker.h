@@ -4,7 +4,10 @@
 #ifndef AFORO_SERVER_WORKER_H
 #define AFORO_SERVER_WORKER_H
 
-#include "server/server.h"
+#include "server/http/context.h"
+
+#include <stdbool.h>
+#include <stdint.h>
 
 /* Starts server->workers threads that accept on listen_fd, and with admin_fd >= 0 one more that
  * accepts there, reads and counts nothing: a long answer holds up no event. Each accepts on a

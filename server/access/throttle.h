@@ -33,16 +33,11 @@ struct throttle;
 struct throttle *throttle_new(int64_t rate_per_s);
 void throttle_free(struct throttle *throttle); /* NULL is allowed */
 
-/* The client behind an address, for throttle_admit: IPv4 by the whole address (also when mapped
- * into IPv6), IPv6 by its first 64 bits, which one household or machine has; anything else is one
- * client. Any thread. */
-uint64_t throttle_client(const struct throttle *throttle, const struct sockaddr *address);
+/* The client behind an address (server/net/address.h), for throttle_admit. Any thread. */
+uint64_t throttle_find_client(const struct throttle *throttle, const struct sockaddr *address);
 
 /* Whether a client may make one more request now (any steady microseconds). No is for at most a
  * second. Any thread. */
 bool throttle_admit(struct throttle *throttle, uint64_t client, int64_t now_us);
-
-/* SipHash-2-4 of eight bytes. Pure; here for its test. */
-uint64_t throttle_hash(const uint64_t key[2], uint64_t bytes);
 
 #endif

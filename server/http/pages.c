@@ -1,9 +1,12 @@
 #include "server/http/pages.h"
 
+#include "counters/counters.h"
 #include "counters/query.h"
 #include "counters/rows.h"
 #include "ingest/timestamp.h"
+#include "server/flush/flush.h"
 #include "server/http/json.h"
+#include "server/metrics.h"
 #include "server/process/clock.h"
 #include "server/refusals.h"
 

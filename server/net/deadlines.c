@@ -58,7 +58,7 @@ void deadline_cut(const struct deadline *deadline, int fd) {
     shutdown(fd, SHUT_RDWR);
 }
 
-void deadlines_of_socket(int listen_fd, const struct options *options) {
+void deadlines_set_socket(int listen_fd, const struct options *options) {
     const int bytes = SEND_BUFFER_BYTES;
     const unsigned ms = (unsigned)(options->body_timeout / US_PER_MS);
     setsockopt(listen_fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes);

@@ -34,6 +34,6 @@ void deadline_cut(const struct deadline *deadline, int fd);
 
 /* Bounds what a connection that reads nothing costs the kernel. On the listening socket, whose
  * connections inherit it. */
-void deadlines_of_socket(int listen_fd, const struct options *options);
+void deadlines_set_socket(int listen_fd, const struct options *options);
 
 #endif

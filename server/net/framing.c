@@ -38,7 +38,7 @@ bool framing_sees_lines(void) {
     return strcmp(MHD_get_version(), KNOWN_LIBRARY) == 0;
 }
 
-struct framing_target framing_target_of(const char *uri) {
+struct framing_target framing_check_target(const char *uri) {
     const char *at = uri, *query = NULL;
     for (; *at; at++) {
         const bool visible = *at > ' ' && *at < 0x7f && *at != '#';
@@ -50,7 +50,7 @@ struct framing_target framing_target_of(const char *uri) {
     return (struct framing_target){at, query};
 }
 
-const char *framing_path(const char *url) {
+const char *framing_find_path(const char *url) {
     if (*url == '/') {
         return url;
     }
@@ -228,8 +228,8 @@ static const char *after_request_line(struct framing_target target, const char *
     return follow ? version + version_size + 2 : NULL;
 }
 
-struct framing framing_of(struct MHD_Connection *connection, struct framing_target target,
-                          const char *method, const char *url, const char *version) {
+struct framing framing_check(struct MHD_Connection *connection, struct framing_target target,
+                             const char *method, const char *url, const char *version) {
     struct look look = {0};
     struct framing *framing = &look.framing;
     const bool sees_lines = framing_sees_lines(), is_1_0 = strcmp(version, "HTTP/1.0") == 0;

@@ -31,16 +31,16 @@ struct framing_target {
 };
 
 /* Of the target as it came: visible ASCII only, no '#', no %00. */
-struct framing_target framing_target_of(const char *uri);
+struct framing_target framing_check_target(const char *uri);
 
 /* Looks at the request whose headers have come. `method`, `url` and `version` as the library hands
  * them over, whose place in its buffer is looked at, too. */
-struct framing framing_of(struct MHD_Connection *connection, struct framing_target target,
-                          const char *method, const char *url, const char *version);
+struct framing framing_check(struct MHD_Connection *connection, struct framing_target target,
+                             const char *method, const char *url, const char *version);
 
 /* The path that is asked for: "http://host/path" is "/path". Points into url, or to a constant.
  * Pure. */
-const char *framing_path(const char *url);
+const char *framing_find_path(const char *url);
 
 /* Whether this is the library whose line ends we know how to see; of another one, only what it
  * parsed is checked. */
