@@ -12,9 +12,9 @@ Room = collections.namedtuple("Room", "library may")
 ROOMS = {
     "counters/time": Room("aforo-time", ()),
     "counters": Room("aforo-counters", ("counters/time",)),
-    "ingest": Room("aforo-ingest", ("counters/time",)),
-    "redis": Room("aforo-redis", ("counters/time",)),
     "common": Room("aforo-common", ()),
+    "ingest": Room("aforo-ingest", ("counters/time", "common")),
+    "redis": Room("aforo-redis", ("counters/time", "common")),
     "server/process": Room("aforo-process", ("counters/time",)),
     "server/lists": Room("aforo-lists", ("counters/time", "counters", "common")),
     "server/net": Room("aforo-net", ("counters/time", "server/process", "server/lists")),
