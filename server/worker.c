@@ -147,9 +147,8 @@ static void run_turn(struct worker_thread *thread, int wait_ms) {
     }
 }
 
-/* Until nothing has been going on for a while, or the deadline. A connection that is merely open
- * has no request in flight, and is closed; but a new one is given the time to make its first
- * request. */
+/* Runs on until there has been no request for QUIET_US, or until the deadline. Connections that are
+ * merely open are not waited for; but a new one is given the time to make its first request. */
 static void finish_requests(struct worker_thread *thread) {
     const struct worker *worker = thread->worker;
     const int64_t deadline_us = atomic_load(&worker->server->stop_deadline_us);

@@ -9,10 +9,10 @@
 #define TIME_MASK ((UINT64_C(1) << TIME_BITS) - 1)
 #define UNITS_PER_US 16
 #define UNITS_PER_S (UINT64_C(1000000) * UNITS_PER_US)
-#define AHEAD_MAX (4 * UNITS_PER_S) /* the workers' ideas of now differ by less */
-/* Of the compare-and-swap. Each failure is another request that got through, which fills this
- * bucket by one: it is full, and we refuse, before a client's own requests can use up more tries
- * than the greatest limit has. */
+#define AHEAD_MAX (4 * UNITS_PER_S) /* the workers' clocks differ by less */
+/* Of the compare-and-swap. Each one that fails was beaten by another request that was admitted to
+ * this bucket: the client is over its limit, and refused, before it can use up as many tries as the
+ * greatest limit. */
 #define TRIES (1 << 20)
 
 struct throttle {
@@ -26,15 +26,15 @@ uint64_t throttle_find_client(const struct throttle *throttle, const struct sock
 
 /* ---- buckets ---- */
 
-/* Units until a bucket is full; 0: it is. Times are of 44 bits and come round after 12.7 days: what
- * would be full only far ahead has been full for long. */
+/* How many units it is until a bucket is full; 0: it is full. Times have 44 bits and wrap around
+ * after 12.7 days: one that seems to be far ahead is long past. */
 static uint64_t measure_debt(uint64_t word, uint64_t now) {
     const uint64_t ahead = (word - now) & TIME_MASK;
     return ahead <= AHEAD_MAX ? ahead : 0;
 }
 
-/* This client's bucket, else the one of its set that is nearest to being full, which loses least
- * when it is forgotten. */
+/* The client's bucket, else the one of its set that is nearest to being full: its client loses
+ * least when it is forgotten. */
 static address_word *find_bucket(address_word *set, uint64_t tag, uint64_t now, uint64_t *word) {
     address_word *best = NULL;
     uint64_t best_word = 0;

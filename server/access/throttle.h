@@ -36,8 +36,8 @@ void throttle_free(struct throttle *throttle); /* NULL is allowed */
 /* The client behind an address (server/net/address.h), for throttle_admit. Any thread. */
 uint64_t throttle_find_client(const struct throttle *throttle, const struct sockaddr *address);
 
-/* Whether a client may make one more request now (any steady microseconds). No is for at most a
- * second. Any thread. */
+/* Whether a client may make one more request now; true counts it. now_us: microseconds of any
+ * steady clock. After false it is true again within a second. Any thread. */
 bool throttle_admit(struct throttle *throttle, uint64_t client, int64_t now_us);
 
 #endif
