@@ -340,7 +340,9 @@ bool acceptor_expects_first(const struct acceptor *acceptor, int64_t since_us) {
 
 void acceptor_close(struct acceptor *acceptor) {
     acceptor_stop(acceptor);
-    while (!LIST_EMPTY(&acceptor->pending)) {
-        close_pending(acceptor, LIST_FIRST(&acceptor->pending), "the server stops");
+    struct pending *next;
+    for (struct pending *pending = LIST_FIRST(&acceptor->pending); pending; pending = next) {
+        next = LIST_NEXT(pending, entry);
+        close_pending(acceptor, pending, "the server stops");
     }
 }

@@ -47,8 +47,8 @@ struct acceptor;
 void listener_init(struct listener *listener, const struct options *options, bool admin,
                    struct address_limit *client);
 
-/* An acceptor on a duplicate of listen_fd; acceptor_free frees it. NULL with errno set when it
- * cannot be made. */
+/* An acceptor on a duplicate of listen_fd, which does not block; acceptor_free frees it. NULL with
+ * errno set when it cannot be made. */
 struct acceptor *acceptor_new(const struct acceptor_worker *worker, struct listener *listener,
                               int listen_fd);
 void acceptor_free(struct acceptor *acceptor); /* NULL is allowed */
