@@ -11,6 +11,7 @@
 #include "server/process/clock.h"
 #include "server/process/log.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <microhttpd.h>
 #include <poll.h>
@@ -233,6 +234,7 @@ static bool make_acceptor(struct worker_thread *thread, int listen_fd) {
 static bool make_worker(struct worker_thread *thread, struct server *server, unsigned index,
                         int listen_fd) {
     struct worker *worker = thread->worker;
+    assert(worker);
     worker->server = server;
     worker->index = index;
     worker->shard = worker_is_admin(worker) ? NULL : counters_worker_shard(server->counters, index);

@@ -25,13 +25,15 @@ struct access_view {
     SLIST_ENTRY(access_view) entry;
 };
 
+SLIST_HEAD(access_views, access_view);
+
 /* What is in force: changed by main, read by the workers. */
 struct access {
     _Atomic(struct tokens *) ingest;         /* NULL: no token is needed */
     _Atomic(struct tokens *) read;           /* the same */
     _Atomic(struct tls_identity *) identity; /* NULL: no TLS */
     _Atomic uint64_t generation;             /* raised after each change of the three */
-    SLIST_HEAD(, access_view) views;         /* of all workers; main's own */
+    struct access_views views;               /* of all workers; main's own */
 };
 
 /* Before the threads start: reads the files that the options name into *access, which is all zeros.

@@ -51,8 +51,10 @@ struct tls_handshake {
     int64_t since_us; /* steady clock */
 };
 
+TAILQ_HEAD(tls_handshake_list, tls_handshake);
+
 struct tls_handshakes {
-    TAILQ_HEAD(, tls_handshake) list; /* the oldest first */
+    struct tls_handshake_list list; /* the oldest first */
     unsigned n;
 };
 
