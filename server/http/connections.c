@@ -107,7 +107,7 @@ bool connections_expect_first(const struct worker *worker, int64_t since_us) {
 
 /* ---- slow clients ---- */
 
-static void cut(struct connection *connection) {
+static void cut_connection(struct connection *connection) {
     static const char *const why[] = {
         [PHASE_IDLE] = "its headers took longer than --header-timeout",
         [PHASE_HEADERS] = "its headers took longer than --header-timeout",
@@ -139,7 +139,7 @@ static void close_if_late(struct connection *connection, int64_t now_us) {
     note_progress(connection, now_us);
     const int64_t age_us = now_us - deadline->since_us;
     if (age_us > deadline_limit_us(deadline, connection->worker->server->options)) {
-        cut(connection);
+        cut_connection(connection);
         deadline->since_us = now_us; /* not again in the next second */
     } else if (deadline->phase != PHASE_ANSWER && age_us < END_LOOK_US && has_ended(connection)) {
         connection->closing = connection->closing ? connection->closing : "the client left";

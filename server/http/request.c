@@ -1,7 +1,7 @@
-/* libmicrohttpd calls request_handle three times for a request: with the headers (begin), with each
- * piece of the body (read_body), and at its end (finish), where it is answered. An answer on the
- * first call closes the connection; so only broken framing and too large headers are answered
- * there. A body that is too large to be read to its end is answered by a farewell
+/* libmicrohttpd calls request_handle three times for a request: with the headers (begin_request),
+ * with each piece of the body (read_body), and at its end (finish_request), where it is answered.
+ * An answer on the first call closes the connection; so only broken framing and too large headers
+ * are answered there. A body that is too large to be read to its end is answered by a farewell
  * (server/net/farewell.h). */
 #include "server/http/request.h"
 
@@ -42,7 +42,7 @@ void *request_read_target(void *cls, const char *uri, struct MHD_Connection *mhd
     return NULL; /* request_handle sees by it that the request is new */
 }
 
-static void start_request(struct connection *connection, const struct request_line *line,
+static void reset_request(struct connection *connection, const struct request_line *line,
                           const struct framing *framing) {
     struct worker *worker = connection->worker;
     struct request *request = &connection->request;
@@ -58,8 +58,8 @@ static void start_request(struct connection *connection, const struct request_li
     request->last = framing->chunked;
 }
 
-/* What is wrong with the headers as a whole is answered at once, and closes the connection.
- * ANSWER_NONE: nothing is. */
+/* Checks the headers as a whole. What is wrong with them is answered at once, and closes the
+ * connection; ANSWER_NONE: nothing is wrong. */
 static enum answer check_headers(struct connection *connection, const struct framing *framing) {
     struct worker *worker = connection->worker;
     if (framing->broken) {
@@ -83,7 +83,7 @@ static enum MHD_Result refuse_too_long(struct connection *connection) {
     return answers_send_before_body(connection, ANSWER_TOO_LARGE);
 }
 
-static enum MHD_Result begin(struct connection *connection, const struct framing *framing) {
+static enum MHD_Result begin_request(struct connection *connection, const struct framing *framing) {
     struct request *request = &connection->request;
     const enum answer unclear = check_headers(connection, framing);
     if (unclear != ANSWER_NONE) {
@@ -177,7 +177,7 @@ static enum MHD_Result finish_page(struct connection *connection, const char *ur
                        : answers_queue_response(connection, page.status, page.response, page.type);
 }
 
-static enum MHD_Result finish(struct connection *connection, const char *url) {
+static enum MHD_Result finish_request(struct connection *connection, const char *url) {
     struct request *request = &connection->request;
     if (request->farewell) {
         return MHD_NO; /* it has its answer, and all of it was read */
@@ -210,8 +210,8 @@ static enum MHD_Result handle_headers(struct connection *connection,
     worker->answers_last = false;
     const struct framing framing =
         framing_check(connection->mhd, connection->target, line->method, line->url, line->version);
-    start_request(connection, line, &framing);
-    return begin(connection, &framing);
+    reset_request(connection, line, &framing);
+    return begin_request(connection, &framing);
 }
 
 static enum MHD_Result handle_end(struct connection *connection, const char *url) {
@@ -222,7 +222,7 @@ static enum MHD_Result handle_end(struct connection *connection, const char *url
         connection->closing =
             worker->draining ? "the server stops" : "a request in chunks is the last one";
     }
-    return finish(connection, url);
+    return finish_request(connection, url);
 }
 
 enum MHD_Result request_handle(void *cls, struct MHD_Connection *mhd, const char *url,
