@@ -9,9 +9,9 @@
  * same limit whichever worker its connections are handed to.
  *
  * What is approximate:
- * - 65,536 clients are remembered. A set without a free word forgets the one whose bucket is nearest
- *   to being full; that client begins with a full bucket again. With more clients at once than that,
- *   one may get more than the limit, never less.
+ * - 65,536 clients are remembered. A set without a free word forgets the one whose bucket is
+ *   nearest to being full; that client begins with a full bucket again. With more clients at once
+ *   than that, one may get more than the limit, never less.
  * - Two addresses with equal 33 bits of hash share a bucket: one pair in 8.6 thousand million.
  * - A client that comes back 12.7 days later, to within 4 s, may be refused, for 4 s at most.
  * - The time of a request is that of its worker's wake-up.
