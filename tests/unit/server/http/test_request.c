@@ -272,6 +272,7 @@ START_TEST(single_events) {
         {"/?value=" IN_QUERY, "a=b", 204, -1},
         {"/?value=" IN_QUERY, "value=" TIME, 400, REFUSAL_MALFORMED},
         {"/?value=x", "", 400, REFUSAL_MALFORMED},
+        {"/?value=" IN_QUERY, "a=%zz", 400, REFUSAL_MALFORMED},
         {"/", "value=x", 400, REFUSAL_MALFORMED},
         {"/", "other=" TIME, 400, REFUSAL_MALFORMED},
         {"/", "value=" LATE, 422, REFUSAL_TOO_LATE},
@@ -294,7 +295,7 @@ START_TEST(single_events) {
     ck_assert_uint_eq(metric_read(&worker.metrics, METRIC_requests),
                       2 * sizeof rows / sizeof *rows);
     ck_assert_uint_eq(metric_read(&worker.metrics, METRIC_responses_2xx), 10);
-    ck_assert_uint_eq(metric_read(&worker.metrics, METRIC_responses_4xx), 12);
+    ck_assert_uint_eq(metric_read(&worker.metrics, METRIC_responses_4xx), 14);
     /* those with a time, of which each is 500 us old */
     ck_assert_uint_eq(metric_read(&worker.metrics, METRIC_lag_events), 8);
     ck_assert_uint_eq(metric_read(&worker.metrics, METRIC_lag_us_max), 500);
@@ -346,6 +347,13 @@ START_TEST(a_batch_in_chunks_beyond_the_limit) {
     set_headers((const char *const[]){"Transfer-Encoding: chunked"}, 1);
     ck_assert_uint_eq(request("POST", "/", body, 7), 413);
     ck_assert_uint_eq(tally().refused[REFUSAL_TOO_LARGE], 2);
+    /* the LF of the tenth line is byte 201, and in the first piece: it is not read */
+    memmove(body + 1, body, sizeof body - 1);
+    body[0] = '\n';
+    body[sizeof body - 1] = '\0';
+    ck_assert_uint_eq(request("POST", "/events", body, 201), 200);
+    ck_assert_ptr_nonnull(strstr(client.body, "{\"accepted\":9,\"rejected\":0,\"errors\":[],"));
+    ck_assert_ptr_nonnull(strstr(client.body, "\"from_line\":11,"));
 }
 END_TEST
 
@@ -396,6 +404,11 @@ START_TEST(headers_that_are_refused) {
         ck_assert_msg(post(rows[i].target, "", 1, rows[i].header) == rows[i].status, "%zu: %u", i,
                       client.status);
     }
+    set_headers((const char *const[]){"Content-Length: 0", "Authorization: a", "Authorization: a"},
+                3);
+    ck_assert_uint_eq(request("POST", "/", "", 1), 400);
+    ck_assert_str_eq(client.body, "Authorization: given more than once, send one\n");
+    ck_assert_uint_eq(request("GET", "/", "", 1), 400);
     set_headers(NULL, 0);
     ck_assert_uint_eq(request("POST", "/events", "", 1), 411);
     ck_assert_uint_eq(request("GET", "/?value=" IN_QUERY, "", 1), 405);
@@ -407,8 +420,8 @@ START_TEST(headers_that_are_refused) {
     options.max_header = 3072;
     const struct shard_tally sum = tally();
     ck_assert_uint_eq(sum.counted, 2);
-    ck_assert_uint_eq(sum.refused[REFUSAL_MALFORMED], 5);
-    ck_assert_uint_eq(sum.received, 7);
+    ck_assert_uint_eq(sum.refused[REFUSAL_MALFORMED], 6);
+    ck_assert_uint_eq(sum.received, 8);
 }
 END_TEST
 

@@ -162,6 +162,7 @@ START_TEST(broken_requests) {
         LINE HOST "A: \x7f and more than sixteen bytes\r\n\r\n",
         LINE HOST "A: \x1f and more than sixteen bytes\r\n\r\n",
         "POST  / HTTP/1.1\r\n" HOST "\r\n", /* two blanks */
+        "POST / HTTP/1.\x01\r\n" HOST "\r\n",
         "PO(ST / HTTP/1.1\r\n" HOST "\r\n",
         "POST /#a HTTP/1.1\r\n" HOST "\r\n",
         "POST /%00 HTTP/1.1\r\n" HOST "\r\n",
@@ -222,6 +223,18 @@ START_TEST(names_of_token_characters_only) {
 }
 END_TEST
 
+/* Of three headers the library passes on the first and the last one. */
+START_TEST(a_gap_between_headers) {
+    parse(LINE HOST "A: b\r\nC: d\r\n\r\n");
+    ck_assert(
+        !framing_check(NULL, request.target, request.method, request.url, request.version).broken);
+    request.header[1] = request.header[2];
+    request.headers = 2;
+    ck_assert(
+        framing_check(NULL, request.target, request.method, request.url, request.version).broken);
+}
+END_TEST
+
 START_TEST(another_library_is_checked_by_what_it_parsed) {
     library = "0.9.77";
     ck_assert(!framing_sees_lines());
@@ -266,5 +279,5 @@ START_TEST(paths) {
 END_TEST
 
 CHECK_MAIN("framing", clean_requests, broken_requests, control_characters_at_every_place,
-           names_of_token_characters_only, another_library_is_checked_by_what_it_parsed, targets,
-           paths)
+           names_of_token_characters_only, a_gap_between_headers,
+           another_library_is_checked_by_what_it_parsed, targets, paths)
