@@ -2,27 +2,22 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #define FILE_BYTES_MAX (64 * 1024)
 
-/* Every token is padded with zeros to one size, whole words: all comparisons then are of that size.
- */
-struct padded {
-    char bytes[TOKENS_BYTES_MAX];
-    uint64_t len;
+struct token {
+    char bytes[TOKENS_BYTES_MAX]; /* zeros behind the token */
+    size_t len;
 };
-#define PADDED_WORDS (sizeof(struct padded) / sizeof(uint64_t))
 
 struct tokens {
     size_t n;
-    struct padded token[TOKENS_MAX];
+    struct token token[TOKENS_MAX];
 };
 
 static bool is_blank(char c) {
@@ -45,8 +40,8 @@ static bool is_token(const char *bytes, size_t len) {
 }
 
 /* One line without its end; false with `why` when it is neither a token nor to be skipped. */
-static bool take_line(struct tokens *tokens, const char *line, size_t len, unsigned number,
-                      char *why) {
+static bool read_token_line(struct tokens *tokens, const char *line, size_t len, unsigned number,
+                            char *why) {
     while (len && is_blank(line[len - 1])) {
         len--;
     }
@@ -83,7 +78,7 @@ struct tokens *tokens_parse(const char *text, size_t len, char *why) {
     for (unsigned number = 1; len; number++) {
         const char *end = memchr(text, '\n', len);
         const size_t size = end ? (size_t)(end - text) : len;
-        if (!take_line(tokens, text, size, number, why)) {
+        if (!read_token_line(tokens, text, size, number, why)) {
             tokens_free(tokens);
             return NULL;
         }
@@ -158,44 +153,4 @@ size_t tokens_count(const struct tokens *tokens) {
 const char *tokens_text(const struct tokens *tokens, size_t i, size_t *len) {
     *len = tokens->token[i].len;
     return tokens->token[i].bytes;
-}
-
-static uint64_t difference(const struct padded *a, const struct padded *b) {
-    uint64_t x[PADDED_WORDS], y[PADDED_WORDS], differs = 0;
-    memcpy(x, a, sizeof x);
-    memcpy(y, b, sizeof y);
-    for (size_t i = 0; i < PADDED_WORDS; i++) {
-        differs |= x[i] ^ y[i];
-    }
-    __asm__("" : "+r"(differs)); /* the compiler must not see that a first difference settles it */
-    return differs;
-}
-
-bool tokens_have(const struct tokens *tokens, const char *bytes, size_t len) {
-    if (len > TOKENS_BYTES_MAX) {
-        return false; /* which tells the sender nothing but what it sent */
-    }
-    struct padded asked = {.len = len};
-    memcpy(asked.bytes, bytes, len);
-    unsigned found = 0;
-    for (size_t i = 0; i < tokens->n; i++) {
-        found |= difference(&asked, &tokens->token[i]) == 0;
-    }
-    return found != 0;
-}
-
-bool tokens_of_header(const char *value, const char **bytes, size_t *len) {
-    static const char scheme[] = "Bearer";
-    const size_t n = sizeof scheme - 1;
-    if (strncasecmp(value, scheme, n) != 0 || value[n] != ' ') {
-        return false;
-    }
-    value += n;
-    value += strspn(value, " ");
-    *bytes = value;
-    *len = strlen(value);
-    while (*len && is_blank(value[*len - 1])) {
-        (*len)--;
-    }
-    return *len > 0;
 }

@@ -1,5 +1,5 @@
 /* Bearer tokens (RFC 6750) from a file: who may write, who may read. The set is immutable once
- * read, so any number of threads may look at it; who may free it, and when, is access.h's matter.
+ * read, so any number of threads may read it; server/access/access.h says when aforod frees one.
  * No sentence here repeats a part of a file or of a request: either may be the secret. */
 #ifndef AFORO_COMMON_TOKENS_H
 #define AFORO_COMMON_TOKENS_H
@@ -29,15 +29,8 @@ void tokens_free(struct tokens *tokens); /* NULL is allowed */
 
 size_t tokens_count(const struct tokens *tokens);
 
-/* The i-th token of the file and its length, for who sends one; no zero byte ends it. */
+/* The i-th token of the file and its length. TOKENS_BYTES_MAX bytes may be read: behind the token
+ * they are zeros. */
 const char *tokens_text(const struct tokens *tokens, size_t i, size_t *len);
-
-/* Whether one of the tokens is these bytes. The time it takes depends on how many tokens there are,
- * and on nothing of their content. Any thread. */
-bool tokens_have(const struct tokens *tokens, const char *bytes, size_t len);
-
-/* "Bearer X" (the value of an Authorization header; the scheme in any case) -> where X is; false
- * when it is something else. Pure. */
-bool tokens_of_header(const char *value, const char **bytes, size_t *len);
 
 #endif

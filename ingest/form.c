@@ -26,7 +26,7 @@ static void note_fault(struct form *form, enum form_fault fault) {
     if (form->fault == FORM_FAULT_NONE) {
         form->fault = (unsigned char)fault;
         /* the byte last taken, or the '%' before it */
-        form->fault_at = form->at - (form->escape == 1);
+        form->fault_at = form->at - (form->escape.left == 1);
     }
 }
 
@@ -66,39 +66,30 @@ static void end_field(struct form *form) {
     form->name_match = 0;
 }
 
-static int hex_digit(char byte) {
-    if (byte >= '0' && byte <= '9') {
-        return byte - '0';
-    }
-    const char lower = (char)(byte | 0x20);
-    return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
-}
-
 /* A byte after '%'. False when it cannot belong to the escape, and so is to be taken as any other.
  */
 static bool take_escape(struct form *form, char byte) {
-    const int digit = hex_digit(byte);
-    if (digit < 0) {
+    char decoded;
+    const enum percent_outcome outcome = percent_read(&form->escape, byte, &decoded);
+    if (outcome == PERCENT_BROKEN) {
         note_fault(form, FORM_FAULT_ESCAPE);
-        form->escape = 0;
+        form->escape.left = 0;
         return false;
     }
-    if (--form->escape == 1) {
-        form->escape_high = (unsigned char)digit;
-    } else {
-        take_decoded(form, (char)(form->escape_high << 4 | digit));
+    if (outcome == PERCENT_DECODED) {
+        take_decoded(form, decoded);
     }
     return true;
 }
 
 static void take_byte(struct form *form, char byte) {
-    if (form->escape > 0 && take_escape(form, byte)) {
+    if (form->escape.left > 0 && take_escape(form, byte)) {
         form->at++;
         return;
     }
     form->at++;
     if (byte == '%') {
-        form->escape = 2;
+        percent_begin(&form->escape);
     } else if (byte == '&') {
         end_field(form);
     } else if (byte == '=' && form->phase == PHASE_NAME) {
@@ -200,7 +191,7 @@ static struct form end_open_parts(const struct form *form) {
     if (last.line_end == LINE_END_CR) { /* alone it ends nothing */
         take_line_end(&last);
     }
-    if (last.escape > 0) {
+    if (last.escape.left > 0) {
         note_fault(&last, FORM_FAULT_ESCAPE);
     }
     end_field(&last);

@@ -13,6 +13,7 @@
 #ifndef AFORO_INGEST_FORM_H
 #define AFORO_INGEST_FORM_H
 
+#include "common/percent.h"
 #include "ingest/timestamp.h"
 
 #define FORM_WHY_MAX 192
@@ -34,9 +35,8 @@ struct form {
     unsigned char phase;     /* in a name, in a value that is ours, in another's */
     /* bytes of "value" that the current name has matched; a sentinel when it cannot match */
     unsigned char name_match;
-    unsigned char escape; /* bytes of a %xx still to come, 0..2 */
-    unsigned char escape_high;
-    unsigned char values; /* `value` fields seen, counted up to 2 */
+    struct percent escape; /* a %xx under way */
+    unsigned char values;  /* `value` fields seen, counted up to 2 */
     unsigned char fault;
     /* bytes of an LF or CRLF that may be the end of the body: not decoded yet */
     unsigned char line_end;

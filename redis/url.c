@@ -1,5 +1,7 @@
 #include "redis/url.h"
 
+#include "common/percent.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -19,33 +21,9 @@ static bool refuse(char *why, const char *sentence) {
     return false;
 }
 
-static int read_hex_digit(char c) {
-    return c >= '0' && c <= '9'   ? c - '0'
-           : c >= 'a' && c <= 'f' ? c - 'a' + 10
-           : c >= 'A' && c <= 'F' ? c - 'A' + 10
-                                  : -1;
-}
-
 /* Percent-decodes text[0..len) into out; false when it is broken or too long. */
 static bool decode_percent(const char *text, size_t len, char out[REDIS_URL_PART_MAX]) {
-    size_t n = 0;
-    for (size_t i = 0; i < len; i++) {
-        char c = text[i];
-        if (c == '%') {
-            if (i + 2 >= len || read_hex_digit(text[i + 1]) < 0 ||
-                read_hex_digit(text[i + 2]) < 0) {
-                return false;
-            }
-            c = (char)(read_hex_digit(text[i + 1]) * 16 + read_hex_digit(text[i + 2]));
-            i += 2;
-        }
-        if (c == '\0' || n + 1 >= REDIS_URL_PART_MAX) {
-            return false;
-        }
-        out[n++] = c;
-    }
-    out[n] = '\0';
-    return true;
+    return percent_decode(text, len, out, REDIS_URL_PART_MAX);
 }
 
 static bool read_number(const char *text, int max, int *out) {

@@ -3,6 +3,7 @@
 #include "counters/counters.h"
 #include "redis/url.h"
 #include "server/net/listen.h"
+#include "server/process/log.h"
 
 #include <stdio.h>
 

@@ -1,10 +1,16 @@
 /* aforod: an inventory. Everything is made here in order, and unmade in reverse. */
 #include "common/standard_files.h"
 #include "common/version.h"
+#include "counters/counters.h"
 #include "server/access/access.h"
+#include "server/access/throttle.h"
 #include "server/check.h"
+#include "server/flush/flush.h"
 #include "server/flush/store_redis.h"
+#include "server/http/context.h"
+#include "server/net/address_limit.h"
 #include "server/net/listen.h"
+#include "server/options.h"
 #include "server/process/banner.h"
 #include "server/process/clock.h"
 #include "server/process/log.h"
@@ -59,8 +65,8 @@ static bool make_limits(struct server *server) {
         return false;
     }
     if (options->max_connections_per_address) {
-        server->address_places = address_places_new((uint32_t)options->max_connections_per_address);
-        if (!server->address_places) {
+        server->address_limit = address_limit_new((uint32_t)options->max_connections_per_address);
+        if (!server->address_limit) {
             fprintf(stderr, "aforod: out of memory\n");
             return false;
         }
@@ -179,9 +185,9 @@ static void warn_of_risks(const struct server *server, const struct listeners *l
         log_line(LOG_WARN, "runs without a filter of system calls", "error=\"%s\"",
                  strerror(server->sandbox_error));
     }
-    access_warn(server, listeners->fd, "listen", true, !admin);
+    access_warn(&server->access, listeners->fd, "listen", true, !admin);
     if (admin) {
-        access_warn(server, listeners->admin_fd, "admin-listen", false, true);
+        access_warn(&server->access, listeners->admin_fd, "admin-listen", false, true);
     }
 }
 
@@ -204,7 +210,8 @@ static void announce(const struct server *server, const struct listeners *listen
 }
 
 static void reload_access(void *cls) {
-    access_reload(cls);
+    struct server *server = cls;
+    access_reload(&server->access, server->options);
 }
 
 static int64_t find_alive_us(void *cls) {
@@ -282,7 +289,7 @@ static void log_tally(const struct server *server) {
 /* Setup, and the same in reverse. Returns the exit status. */
 static int run(struct server *server) {
     int status = EXIT_FAILURE;
-    if (!access_open(server)) {
+    if (!access_open(&server->access, server->options)) {
         return 2;
     }
     if (make_limits(server) && open_counters(server) && start_flush(server)) {
@@ -295,9 +302,9 @@ static int run(struct server *server) {
         log_tally(server);
         counters_close(server->counters);
     }
-    address_places_free(server->address_places);
+    address_limit_free(server->address_limit);
     throttle_free(server->throttle);
-    access_close(server);
+    access_close(&server->access);
     return status;
 }
 

@@ -15,8 +15,9 @@ _Static_assert(REFUSALS <= COUNTERS_REASONS, "the state file keeps that many rea
 
 struct refusal_info {
     const char *name;
-    unsigned status;
+    unsigned status; /* of HTTP */
     const char *sentence;
+    const char *line; /* the sentence as the body of an answer, with its line end */
 };
 
 extern const struct refusal_info refusal_table[REFUSALS];

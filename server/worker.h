@@ -1,15 +1,17 @@
-/* The worker threads: each drives libmicrohttpd daemons of its own and never blocks inside the
- * library (with exactly 128 connections ready its epoll loop would wait before it has handled one).
- */
+/* The worker threads. Each drives libmicrohttpd daemons of its own and never blocks inside the
+ * library, whose epoll loop would wait with exactly 128 connections ready, before handling one. */
 #ifndef AFORO_SERVER_WORKER_H
 #define AFORO_SERVER_WORKER_H
 
-#include "server/server.h"
+#include "server/http/context.h"
+
+#include <stdbool.h>
+#include <stdint.h>
 
 /* Starts server->workers threads that accept on listen_fd, and with admin_fd >= 0 one more that
- * accepts there, reads and counts nothing: a long answer holds up no event. Each accepts on a
- * duplicate; the caller keeps its own. False when one could not be started: one line was logged,
- * and those that run are to be stopped with workers_stop. */
+ * accepts there, answers readers and counts nothing, so that a long answer holds up no event. Each
+ * accepts on a duplicate; the caller keeps its own descriptors. False when one could not be
+ * started: one line was logged, and those that run are to be stopped with workers_stop. */
 bool workers_start(struct server *server, int listen_fd, int admin_fd);
 
 /* From now on /healthz says that we are about to stop, and every answer closes its connection, so
@@ -20,8 +22,7 @@ void workers_drain(struct server *server);
  * threads. By main. */
 void workers_stop(struct server *server, int64_t deadline_us);
 
-/* The steady clock time at which the worker that is longest without a sign of life gave its last
- * one. Any thread. */
+/* When the worker that has not woken up for longest did so last (steady clock). Any thread. */
 int64_t workers_alive_us(const struct server *server);
 
 #endif

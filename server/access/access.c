@@ -1,18 +1,17 @@
 #include "server/access/access.h"
 
-#include "common/tokens.h"
-#include "server/net/tls.h"
+#include "counters/time/window.h"
+#include "server/net/address.h"
 #include "server/process/clock.h"
 #include "server/process/log.h"
 
-#include <netinet/in.h>
 #include <stdio.h>
 #include <sys/socket.h>
 #include <time.h>
 
 #define WHY_MAX (TLS_WHY_MAX > TOKENS_WHY_MAX ? TLS_WHY_MAX : TOKENS_WHY_MAX)
-#define PASS_WAIT_US (10 * US_PER_S)
-#define PASS_POLL_NS 1000000
+#define SEEN_WAIT_US (10 * US_PER_S)
+#define SEEN_POLL_NS 1000000
 
 /* ---- reading ---- */
 
@@ -51,94 +50,97 @@ static struct tls_identity *read_identity(const struct options *options, char *w
     return identity;
 }
 
-static bool complain(const char *flag, const char *why) {
+static bool print_wrong(const char *flag, const char *why) {
     fprintf(stderr, "aforod: --%s: %s\n", flag, why);
     return false;
 }
 
-bool access_open(struct server *server) {
-    const struct options *options = server->options;
-    struct access *access = &server->access;
+bool access_open(struct access *access, const struct options *options) {
     char why[WHY_MAX];
     if (!*options->tls_cert != !*options->tls_key) {
-        return *options->tls_cert ? complain("tls-key", "is missing: --tls-cert needs both")
-                                  : complain("tls-cert", "is missing: --tls-key needs both");
+        return *options->tls_cert ? print_wrong("tls-key", "is missing: --tls-cert needs both")
+                                  : print_wrong("tls-cert", "is missing: --tls-key needs both");
     }
     if (*options->ingest_token_file) {
         access->ingest = read_tokens("ingest-token-file", options->ingest_token_file, why);
         if (!access->ingest) {
-            return complain("ingest-token-file", why);
+            return print_wrong("ingest-token-file", why);
         }
     }
     if (*options->read_token_file) {
         access->read = read_tokens("read-token-file", options->read_token_file, why);
         if (!access->read) {
-            return complain("read-token-file", why);
+            return print_wrong("read-token-file", why);
         }
     }
     if (*options->tls_cert) {
         access->identity = read_identity(options, why);
         if (!access->identity) {
-            return complain("tls-cert", why);
+            return print_wrong("tls-cert", why);
         }
     }
     access->generation = 1; /* no worker has seen it yet */
     return true;
 }
 
-void access_close(struct server *server) {
-    tokens_free(server->access.ingest);
-    tokens_free(server->access.read);
-    tls_identity_free(server->access.identity);
-    server->access = (struct access){0};
+void access_close(struct access *access) {
+    tokens_free(access->ingest);
+    tokens_free(access->read);
+    tls_identity_free(access->identity);
+    *access = (struct access){0};
+}
+
+void access_join(struct access *access, struct access_view *view) {
+    SLIST_INSERT_HEAD(&access->views, view, entry);
 }
 
 /* ---- reading again ---- */
 
-void access_take_owner(struct worker *worker, uint64_t generation) {
-    const struct access *access = &worker->server->access;
-    worker->ingest_tokens = atomic_load_explicit(&access->ingest, memory_order_acquire);
-    worker->read_tokens = atomic_load_explicit(&access->read, memory_order_acquire);
+void access_adopt_owner(const struct access *access, struct access_view *view,
+                        uint64_t generation) {
+    view->ingest = atomic_load_explicit(&access->ingest, memory_order_acquire);
+    view->read = atomic_load_explicit(&access->read, memory_order_acquire);
     tls_use(atomic_load_explicit(&access->identity, memory_order_acquire));
-    /* Release, with the acquire in all_passed: what was looked at before is done with. */
-    atomic_store_explicit(&worker->access_seen, generation, memory_order_release);
+    /* Release, with the acquire in all_have_seen: the worker has ended all use of what was in force
+     * before. */
+    atomic_store_explicit(&view->seen, generation, memory_order_release);
 }
 
-static bool all_passed(const struct server *server, uint64_t generation) {
-    bool passed = true;
-    for (unsigned i = 0; i < server->workers; i++) {
-        passed = passed && atomic_load_explicit(&server->worker[i].access_seen,
-                                                memory_order_acquire) >= generation;
-    }
-    return passed && (!server->admin || atomic_load_explicit(&server->admin->access_seen,
-                                                             memory_order_acquire) >= generation);
-}
-
-/* An idle worker wakes up every half second. False when one seems to be stuck. */
-static bool wait_until_passed(const struct server *server, uint64_t generation) {
-    const int64_t deadline_us = clock_steady_us() + PASS_WAIT_US;
-    while (!all_passed(server, generation)) {
-        if (clock_steady_us() > deadline_us) {
+static bool all_have_seen(const struct access *access, uint64_t generation) {
+    const struct access_view *view;
+    SLIST_FOREACH(view, &access->views, entry) {
+        if (atomic_load_explicit(&view->seen, memory_order_acquire) < generation) {
             return false;
         }
-        nanosleep(&(struct timespec){.tv_nsec = PASS_POLL_NS}, NULL);
     }
     return true;
 }
 
-static void keep(const char *flag, const char *why) {
+/* An idle worker wakes up every half second. False when one seems to be stuck. */
+static bool wait_until_seen(const struct access *access, uint64_t generation) {
+    const int64_t deadline_us = clock_steady_us() + SEEN_WAIT_US;
+    while (!all_have_seen(access, generation)) {
+        if (clock_steady_us() > deadline_us) {
+            return false;
+        }
+        nanosleep(&(struct timespec){.tv_nsec = SEEN_POLL_NS}, NULL);
+    }
+    return true;
+}
+
+static void log_kept(const char *flag, const char *why) {
     char quoted[WHY_MAX + 32];
     log_line(LOG_ERROR, "not read again: what was read before stays in force", "flag=--%s error=%s",
              flag, log_quote(why, quoted, sizeof quoted));
 }
 
-/* The set that was in force, for who frees it; NULL when it still is. */
+/* Returns the set that was in force, which is the caller's then; NULL when it still is in force. */
 static struct tokens *replace_tokens(const char *flag, const char *path,
                                      _Atomic(struct tokens *) *in_force) {
     char why[WHY_MAX];
     struct tokens *tokens = read_tokens(flag, path, why);
     if (!tokens) {
-        keep(flag, why);
+        log_kept(flag, why);
         return NULL;
     }
     return atomic_exchange(in_force, tokens);
@@ -149,15 +151,13 @@ static struct tls_identity *replace_identity(const struct options *options,
     char why[WHY_MAX];
     struct tls_identity *identity = read_identity(options, why);
     if (!identity) {
-        keep("tls-cert", why);
+        log_kept("tls-cert", why);
         return NULL;
     }
     return atomic_exchange(in_force, identity);
 }
 
-void access_reload(struct server *server) {
-    const struct options *options = server->options;
-    struct access *access = &server->access;
+void access_reload(struct access *access, const struct options *options) {
     struct tokens *old_ingest = NULL, *old_read = NULL;
     struct tls_identity *old_identity = NULL;
     if (access->ingest) {
@@ -170,15 +170,15 @@ void access_reload(struct server *server) {
     if (access->identity) {
         old_identity = replace_identity(options, &access->identity);
     }
-    /* Release, with the acquire in access_look_owner. */
+    /* Release, with the acquire in access_refresh_owner. */
     const uint64_t generation = access->generation + 1;
     atomic_store_explicit(&access->generation, generation, memory_order_release);
-    if (wait_until_passed(server, generation)) {
+    if (wait_until_seen(access, generation)) {
         tokens_free(old_ingest);
         tokens_free(old_read);
         tls_identity_free(old_identity);
         log_line(LOG_INFO, "reloaded", "generation=%llu", (unsigned long long)generation);
-    } else { /* it may still look at them: a few kilobytes are not given back */
+    } else { /* that worker may still use them: a few kilobytes are not given back */
         log_line(LOG_WARN, "reloaded, but a worker has not taken it yet", "generation=%llu",
                  (unsigned long long)generation);
     }
@@ -186,27 +186,17 @@ void access_reload(struct server *server) {
 
 /* ---- what is open ---- */
 
-static bool is_of_this_machine(int listen_fd) {
+/* Whether only this machine reaches the socket. */
+static bool is_local(int listen_fd) {
     struct sockaddr_storage at;
     socklen_t len = sizeof at;
-    if (getsockname(listen_fd, (struct sockaddr *)&at, &len)) {
-        return false;
-    }
-    if (at.ss_family == AF_INET) {
-        return ntohl(((struct sockaddr_in *)&at)->sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
-    }
-    if (at.ss_family == AF_INET6) {
-        const struct in6_addr *in6 = &((struct sockaddr_in6 *)&at)->sin6_addr;
-        return IN6_IS_ADDR_LOOPBACK(in6) ||
-               (IN6_IS_ADDR_V4MAPPED(in6) && in6->s6_addr[12] == IN_LOOPBACKNET);
-    }
-    return true; /* a local socket: its file's mode says who may connect */
+    return getsockname(listen_fd, (struct sockaddr *)&at, &len) == 0 &&
+           address_is_local((const struct sockaddr *)&at);
 }
 
-void access_warn(const struct server *server, int listen_fd, const char *flag, bool ingest,
+void access_warn(const struct access *access, int listen_fd, const char *flag, bool ingest,
                  bool read) {
-    const struct access *access = &server->access;
-    if (is_of_this_machine(listen_fd)) {
+    if (is_local(listen_fd)) {
         return;
     }
     if (ingest && !access->ingest) {

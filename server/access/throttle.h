@@ -1,24 +1,22 @@
-/* How many requests a client may make in a second (--limit-per-client): a token bucket per
- * address, in a table whose size does not depend on how many addresses there are, spoofed or not.
+/* How many requests a client may make in a second (--limit-per-client): a token bucket per address,
+ * in a table whose size does not depend on how many addresses there are, spoofed or not.
  *
- *     set of 8 words, one cache line: [tag 20 bits | time 44 bits] ...
+ *     a set of server/net/address_table.h: [tag 20 bits | time 44 bits] x 8
  *
- * A bucket is one word: the time at which it will be full again (the "theoretical arrival time" of
- * the generic cell rate algorithm, ITU-T I.371), and some bits of the hash of its address. The
- * hash is keyed with random bytes: nobody outside can choose addresses that meet in one set.
- * Buckets are shared by all threads and changed by compare-and-swap, so a client has the same
- * limit whichever worker its connections fell to.
+ * A bucket is one word of that table: the time at which it will be full again (the "theoretical
+ * arrival time" of the generic cell rate algorithm, ITU-T I.371), and 20 bits of the hash of its
+ * address. Buckets are shared by all threads and changed by compare-and-swap, so a client has the
+ * same limit whichever worker its connections are handed to.
  *
  * What is approximate:
- * - 65,536 addresses are remembered. A set that is full forgets the one nearest to being full
- * again: that client gets a full bucket anew. With more clients at once than that, a client may
- * get more than the limit, never less.
+ * - 65,536 clients are remembered. A set without a free word forgets the one whose bucket is
+ *   nearest to being full; that client begins with a full bucket again. With more clients at once
+ *   than that, one may get more than the limit, never less.
  * - Two addresses with equal 33 bits of hash share a bucket: one pair in 8.6 thousand million.
- * - A client that comes back 12.7 days later, to within 4 s, may be refused once more, for 4 s at
- * most.
+ * - A client that comes back 12.7 days later, to within 4 s, may be refused, for 4 s at most.
  * - The time of a request is that of its worker's wake-up.
  * - Rates are rounded to a whole number of 1/16 us between requests: by 3 % at a million a second,
- * 0.03 % at 10,000. */
+ *   by 0.03 % at 10,000. */
 #ifndef AFORO_SERVER_ACCESS_THROTTLE_H
 #define AFORO_SERVER_ACCESS_THROTTLE_H
 
@@ -33,16 +31,11 @@ struct throttle;
 struct throttle *throttle_new(int64_t rate_per_s);
 void throttle_free(struct throttle *throttle); /* NULL is allowed */
 
-/* The client behind an address, for throttle_admit: IPv4 by the whole address (also when mapped
- * into IPv6), IPv6 by its first 64 bits, which one household or machine has; anything else is one
- * client. Any thread. */
-uint64_t throttle_client(const struct throttle *throttle, const struct sockaddr *address);
+/* The client behind an address (server/net/address.h), for throttle_admit. Any thread. */
+uint64_t throttle_find_client(const struct throttle *throttle, const struct sockaddr *address);
 
-/* Whether a client may make one more request now (any steady microseconds). No is for at most a
- * second. Any thread. */
+/* Whether a client may make one more request now; true counts it. now_us: microseconds of any
+ * steady clock. After false it is true again within a second. Any thread. */
 bool throttle_admit(struct throttle *throttle, uint64_t client, int64_t now_us);
-
-/* SipHash-2-4 of eight bytes. Pure; here for its test. */
-uint64_t throttle_hash(const uint64_t key[2], uint64_t bytes);
 
 #endif

@@ -1,8 +1,10 @@
 #include "server/http/counts_page.h"
 
+#include "counters/counters.h"
 #include "counters/query.h"
 #include "counters/rows.h"
 #include "ingest/timestamp.h"
+#include "server/process/clock.h"
 
 #include <stdio.h>
 #include <stdlib.h>

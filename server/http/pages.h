@@ -3,7 +3,9 @@
 #ifndef AFORO_SERVER_HTTP_PAGES_H
 #define AFORO_SERVER_HTTP_PAGES_H
 
-#include "server/server.h"
+#include "server/http/context.h"
+
+#include <microhttpd.h>
 
 #define PAGES_ROOT                                                                                 \
     "aforo counts HTTP events in 10 ms, 1 s and 1 min windows.\n"                                  \

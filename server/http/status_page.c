@@ -2,6 +2,8 @@
 
 #include "common/json.h"
 #include "common/version.h"
+#include "counters/counters.h"
+#include "server/flush/flush.h"
 #include "server/metrics.h"
 #include "server/process/clock.h"
 #include "server/refusals.h"

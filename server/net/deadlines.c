@@ -11,8 +11,8 @@
 /* the library counts idle time in whole seconds, and we look once a second */
 #define LIBRARY_US (2 * US_PER_S)
 
-/* Half of what the kernel then takes. By itself it lets an answer that nobody reads grow to 4 MiB a
- * connection: 5,000 of them are more than it has for all TCP of the machine. */
+/* The kernel takes twice as much. By itself it lets an answer that is not read grow to 4 MiB a
+ * connection: 5,000 of these are more than it has for all TCP of the machine. */
 #define SEND_BUFFER_BYTES (64 * 1024)
 
 void deadline_enter(struct deadline *deadline, enum phase phase, int64_t now_us) {
@@ -24,7 +24,7 @@ void deadline_enter(struct deadline *deadline, enum phase phase, int64_t now_us)
 
 int64_t deadline_limit_us(const struct deadline *deadline, const struct options *options) {
     switch (deadline->phase) {
-    case PHASE_IDLE: /* silence the library ends; this is for a request line that comes in drops */
+    case PHASE_IDLE: /* the library closes a silent one; this is for a request line sent in drops */
         return options->header_timeout +
                (deadline->served ? options->idle_timeout + LIBRARY_US : 0);
     case PHASE_HEADERS:
@@ -43,7 +43,7 @@ void deadline_note_taken(struct deadline *deadline, int fd, int64_t now_us) {
         const uint64_t acked = info.tcpi_bytes_acked + 1; /* 0 means: not looked at yet */
         if (!deadline->acked_before) {
             deadline->acked_before = acked;
-            /* what it took before is not known, and so not asked for */
+            /* What the client took before is not known: its time runs from now. */
             deadline->since_us = now_us;
         }
         deadline->bytes = acked - deadline->acked_before;
@@ -58,7 +58,7 @@ void deadline_cut(const struct deadline *deadline, int fd) {
     shutdown(fd, SHUT_RDWR);
 }
 
-void deadlines_of_socket(int listen_fd, const struct options *options) {
+void deadlines_set_socket(int listen_fd, const struct options *options) {
     const int bytes = SEND_BUFFER_BYTES;
     const unsigned ms = (unsigned)(options->body_timeout / US_PER_MS);
     setsockopt(listen_fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes);

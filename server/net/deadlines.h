@@ -1,22 +1,27 @@
-/* How long a connection may keep us waiting: a client that sends, or takes, a byte now and then is
- * never silent, and would hold its place for ever. By the worker's thread. */
+/* How long each phase of a connection may last. A client that sends or takes a byte now and then is
+ * never silent, and would otherwise keep its connection for ever. By the worker's thread. */
 #ifndef AFORO_SERVER_NET_DEADLINES_H
 #define AFORO_SERVER_NET_DEADLINES_H
 
 #include "server/options.h"
 
-/* What the other side owes us: a request; the rest of its headers; its body; to take our answer; to
- * see an answer that came before the end of its body (farewell.h). */
-enum phase { PHASE_IDLE, PHASE_HEADERS, PHASE_BODY, PHASE_ANSWER, PHASE_FAREWELL };
+/* What the client has to do next. */
+enum phase {
+    PHASE_IDLE,    /* begin a request */
+    PHASE_HEADERS, /* send the rest of the headers */
+    PHASE_BODY,    /* send the body */
+    PHASE_ANSWER,  /* take the answer */
+    PHASE_FAREWELL /* see the answer that was sent before the end of the body (farewell.h) */
+};
 
 struct deadline {
     enum phase phase;
     int64_t since_us; /* steady clock: when the phase began */
-    /* of the body, or of the answer, so far: a body that moves has more time */
+    /* of the body, or of the answer, so far: each KiB of them adds time */
     uint64_t bytes;
     /* TCP's count of what the other side had taken, when the answer was first looked at */
     uint64_t acked_before;
-    bool served; /* had an answer before: may be idle */
+    bool served; /* it has had an answer before, and may be idle */
 };
 
 /* The phase begins at now_us (steady clock). */
@@ -28,12 +33,12 @@ int64_t deadline_limit_us(const struct deadline *deadline, const struct options 
 /* Asks TCP how much of the answer was taken; the time runs from the first look. */
 void deadline_note_taken(struct deadline *deadline, int fd, int64_t now_us);
 
-/* Ends the connection, so that the library sees its end. What was not taken is thrown away, not
- * kept for a client that reads nothing. */
+/* Ends the connection, so that the library sees its end. An answer that the client has not taken is
+ * discarded, not kept for a client that reads nothing. */
 void deadline_cut(const struct deadline *deadline, int fd);
 
-/* Bounds what a connection that reads nothing costs the kernel. On the listening socket, whose
+/* Bounds what a client that reads nothing costs the kernel. Set on the listening socket, whose
  * connections inherit it. */
-void deadlines_of_socket(int listen_fd, const struct options *options);
+void deadlines_set_socket(int listen_fd, const struct options *options);
 
 #endif

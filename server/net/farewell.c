@@ -7,10 +7,11 @@
 
 #define HEAD_MAX 512
 
-/* What fits the socket's empty buffer is sent at once or not at all. */
-static bool send_all(int fd, gnutls_session_t session, const char *bytes, size_t len) {
+/* What fits the socket's empty buffer is sent at once or not at all. flags: MSG_MORE when more
+ * follows at once, so that head and text leave in one segment. */
+static bool send_all(int fd, gnutls_session_t session, const char *bytes, size_t len, int flags) {
     const ssize_t sent = session ? gnutls_record_send(session, bytes, len)
-                                 : send(fd, bytes, len, MSG_DONTWAIT | MSG_NOSIGNAL);
+                                 : send(fd, bytes, len, flags | MSG_DONTWAIT | MSG_NOSIGNAL);
     return sent == (ssize_t)len;
 }
 
@@ -29,8 +30,8 @@ bool farewell_send(struct MHD_Connection *connection, const struct farewell *far
                  farewell->status, MHD_get_reason_phrase_for(farewell->status), farewell->type,
                  farewell->header ? farewell->header : "", farewell->header ? ": " : "",
                  farewell->header ? farewell->value : "", farewell->header ? "\r\n" : "", size);
-    if (len >= HEAD_MAX || !send_all(fd, session, head, (size_t)len) ||
-        !send_all(fd, session, farewell->text, size)) {
+    if (len >= HEAD_MAX || !send_all(fd, session, head, (size_t)len, MSG_MORE) ||
+        !send_all(fd, session, farewell->text, size, 0)) {
         return false;
     }
     if (session) {

@@ -1,16 +1,18 @@
-/* An answer to a request whose body is still coming. libmicrohttpd answers before a body or after
- * it, and closes in between without a word; and when a connection is closed while bytes of it lie
- * unread, TCP's reset takes the answer from the client, too. So we say it ourselves, end our side,
- * read on for a bounded while, and only then close (RFC 9112, 9.6). By the worker's thread. */
+/* A farewell is an answer to a request whose body is still coming, and the end of its connection.
+ * libmicrohttpd answers before a body or after it; in between it can only close. When a connection
+ * is closed while bytes of it lie unread, TCP resets it, and the reset takes an answer from the
+ * client, too. So a farewell is sent without the library, then the server ends its side of the
+ * connection, reads on for a bounded time, and only then closes (the lingering close of RFC 9112,
+ * 9.6). By the worker's thread. */
 #ifndef AFORO_SERVER_NET_FAREWELL_H
 #define AFORO_SERVER_NET_FAREWELL_H
 
 #include <microhttpd.h>
 #include <stdbool.h>
 
-/* the client has so long to see the answer and to stop */
+/* how long the client has to see the answer and to stop */
 #define FAREWELL_US 2000000
-/* and no more is read: who may not write cannot make us read for ever */
+/* how much is read meanwhile: a client that may not write cannot make the server read for ever */
 #define FAREWELL_BYTES (8 * 1024 * 1024)
 
 struct farewell {
@@ -20,10 +22,10 @@ struct farewell {
     const char *header, *value; /* one more, or NULL */
 };
 
-/* Sends the whole answer, which says that the connection ends, and ends our side of it. Only when
- * the library has nothing to send itself: with a piece of the body at hand, or with the headers
- * when they ask for no 100 Continue. False when it could not be sent; the connection is then to be
- * closed. */
+/* Sends the whole answer, with "Connection: close", and ends this side of the connection. May only
+ * be called when the library has nothing to send itself: with a piece of the body at hand, or with
+ * the headers when they do not ask for 100 Continue. False when it could not be sent; the caller
+ * then closes the connection. */
 bool farewell_send(struct MHD_Connection *connection, const struct farewell *farewell);
 
 #endif

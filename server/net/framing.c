@@ -1,15 +1,16 @@
-/* What the library tells of a request has lost its line ends, so a bare LF, a folded header or a
- * NUL cannot be told from clean lines by looking at names and values. But all of them still lie in
- * the buffer they were read into, with zeros for the line ends (libmicrohttpd 0.9.75,
- * connection.c, get_next_header_line):
+/* The names and values that the library passes on have lost their line ends: a bare LF, a folded
+ * header or a NUL look like clean lines in them. But they still lie in the buffer they were read
+ * into, with zeros in place of the line ends (libmicrohttpd 0.9.75, connection.c,
+ * get_next_header_line):
  *
  *     POST 0 / 0 HTTP/1.1 0 0 Host 0 ' ' x 0 0 Content-Length 0 ' ' 5 0 0 0 0 body
  *     ^method  ^url  ^version  ^name      ^value                          ^method + header size
  *
- * So each part must begin where the one before it says: after one zero, a blank or two; two zeros
- * for CR LF. A bare LF leaves one zero. A NUL ends a value early. A folded line is copied
- * elsewhere, or leaves a gap. What cannot be told from CR LF is NUL LF, which no proxy lets pass.
- * Later libraries keep their buffer otherwise, and have a strict parser. */
+ * So each part must begin right behind the one before it: behind one zero and any blanks after a
+ * name, behind two zeros, which were CR LF, after a value. A bare LF leaves only one zero. A NUL
+ * ends a value early. A folded line is copied elsewhere, or leaves a gap. Only NUL LF looks like
+ * CR LF; no proxy lets a NUL pass. Later versions of the library keep their buffer differently, and
+ * have a strict parser. */
 #include "server/net/framing.h"
 
 #ifdef __SSE2__
@@ -23,8 +24,9 @@
 struct look {
     struct framing framing;
     unsigned lengths, encodings, hosts;
-    const char *next; /* where the next header has to begin; NULL when that is not looked at */
-    const char *end;  /* of the headers in the library's buffer; with `next` only, else NULL */
+    /* where the next header has to begin, and where all headers end, in the library's buffer; NULL
+     * when that is not checked */
+    const char *next, *end;
 };
 
 static const bool is_token[256] = {
@@ -38,7 +40,7 @@ bool framing_sees_lines(void) {
     return strcmp(MHD_get_version(), KNOWN_LIBRARY) == 0;
 }
 
-struct framing_target framing_target_of(const char *uri) {
+struct framing_target framing_check_target(const char *uri) {
     const char *at = uri, *query = NULL;
     for (; *at; at++) {
         const bool visible = *at > ' ' && *at < 0x7f && *at != '#';
@@ -50,7 +52,7 @@ struct framing_target framing_target_of(const char *uri) {
     return (struct framing_target){at, query};
 }
 
-const char *framing_path(const char *url) {
+const char *framing_find_path(const char *url) {
     if (*url == '/') {
         return url;
     }
@@ -64,28 +66,28 @@ const char *framing_path(const char *url) {
     return path ? path : "/";
 }
 
-/* In small letters: exact for letters. For '-' a CR would do as well, and is refused as a control
- * character. */
-static uint64_t lower(const char *at) {
+/* Eight bytes in small letters. Exact for letters; a CR becomes a '-', too, but has_controls
+ * refuses it anyway. */
+static uint64_t read_lower(const char *at) {
     uint64_t word;
     memcpy(&word, at, sizeof word);
     return word | UINT64_C(0x2020202020202020);
 }
 
-/* Whether name is `wanted` (small letters, 8 characters and more) in any case: by words that
- * overlap, some 15 instructions where strncasecmp takes 150. */
-static bool is(const char *name, size_t size, const char *wanted, size_t wanted_size) {
+/* Whether name is `wanted` (in small letters, at least 8 of them) in any case. Compares words that
+ * may overlap: some 15 instructions, where strncasecmp takes 150. */
+static bool name_equals(const char *name, size_t size, const char *wanted, size_t wanted_size) {
     if (size != wanted_size) {
         return false;
     }
-    uint64_t differ = lower(name + size - 8) ^ lower(wanted + size - 8);
+    uint64_t differ = read_lower(name + size - 8) ^ read_lower(wanted + size - 8);
     for (size_t i = 0; i + 8 < size; i += 8) {
-        differ |= lower(name + i) ^ lower(wanted + i);
+        differ |= read_lower(name + i) ^ read_lower(wanted + i);
     }
     return differ == 0;
 }
 
-/* No field name but of token characters. */
+/* Whether this is a field name: of token characters (RFC 9110, 5.6.2), and not empty. */
 static bool is_name_plain(const char *name, size_t size) {
     for (size_t i = 0; i < size; i++) {
         if (!is_token[(unsigned char)name[i]]) {
@@ -95,8 +97,9 @@ static bool is_name_plain(const char *name, size_t size) {
     return size > 0;
 }
 
-/* A CR alone, or another control character, is a line end to some. The block's own line ends are
- * zeros by now (`zeros`), which stand where they may only (follows). */
+/* Whether there are control characters: some programs take a CR alone, or another one, for a line
+ * end. `zeros`: a zero is none; the line ends are zeros by now, and check_place sees to it that
+ * they stand nowhere else. */
 static bool has_controls_plain(const char *bytes, size_t size, bool zeros) {
     bool found = false;
     for (size_t i = 0; i < size; i++) {
@@ -107,37 +110,40 @@ static bool has_controls_plain(const char *bytes, size_t size, bool zeros) {
 }
 
 #ifdef __SSE2__
-/* The same two, 16 bytes a step: a fifth of the instructions. */
+/* The same two, 16 bytes a step. They save 1,420 of 10,790 instructions that a request takes in
+ * user space (bench/budget instructions, with four headers). */
 
-static __m128i load(const char *at) {
+static __m128i load_16(const char *at) {
     return _mm_loadu_si128((const __m128i *)(const void *)at);
 }
 
-/* Of 16 bytes, which are from `first` on, at most `span` more. */
-static __m128i within(__m128i bytes, char first, char span) {
+/* Marks those of 16 bytes that lie between `first` and `last`: with all bits set, the others with
+ * none. */
+static __m128i mark_range(__m128i bytes, char first, char last) {
     const __m128i above = _mm_sub_epi8(bytes, _mm_set1_epi8(first));
-    return _mm_cmpeq_epi8(_mm_min_epu8(above, _mm_set1_epi8(span)), above);
+    const __m128i span = _mm_set1_epi8((char)(last - first));
+    return _mm_cmpeq_epi8(_mm_min_epu8(above, span), above);
 }
 
-/* Letters, digits and '-' make up nearly all names; `end` is that of the block, beyond which
- * nothing is read. */
+/* is_name_plain, faster for names of at most 16 letters, digits and '-', which nearly all are.
+ * Nothing is read from `end` on, the end of the headers in the buffer. */
 static bool is_name(const char *name, size_t size, const char *end) {
     if (size == 0 || size > 16 || !end || name > end || end - name < 16) {
         return is_name_plain(name, size);
     }
-    const __m128i bytes = load(name);
-    const __m128i letters = within(_mm_or_si128(bytes, _mm_set1_epi8(0x20)), 'a', 'z' - 'a');
+    const __m128i bytes = load_16(name);
+    const __m128i letters = mark_range(_mm_or_si128(bytes, _mm_set1_epi8(0x20)), 'a', 'z');
     const __m128i others =
-        _mm_or_si128(within(bytes, '0', 9), _mm_cmpeq_epi8(bytes, _mm_set1_epi8('-')));
+        _mm_or_si128(mark_range(bytes, '0', '9'), _mm_cmpeq_epi8(bytes, _mm_set1_epi8('-')));
     const unsigned usual = (unsigned)_mm_movemask_epi8(_mm_or_si128(letters, others));
     const unsigned all = (1U << size) - 1;
     return (usual & all) == all || is_name_plain(name, size);
 }
 
-static __m128i controls(__m128i bytes) {
+static __m128i mark_controls(__m128i bytes) {
     const __m128i allowed = _mm_or_si128(_mm_cmpeq_epi8(bytes, _mm_setzero_si128()),
                                          _mm_cmpeq_epi8(bytes, _mm_set1_epi8('\t')));
-    return _mm_or_si128(_mm_andnot_si128(allowed, within(bytes, 0, ' ' - 1)),
+    return _mm_or_si128(_mm_andnot_si128(allowed, mark_range(bytes, 0, ' ' - 1)),
                         _mm_cmpeq_epi8(bytes, _mm_set1_epi8(0x7f)));
 }
 
@@ -145,9 +151,10 @@ static bool has_controls(const char *bytes, size_t size) {
     if (size < 16) {
         return has_controls_plain(bytes, size, true);
     }
-    __m128i found = controls(load(bytes + size - 16)); /* the last ones may be looked at twice */
+    __m128i found = mark_controls(
+        load_16(bytes + size - 16)); /* the last 16, of which some are looked at twice */
     for (size_t i = 0; i + 16 < size; i += 16) {
-        found = _mm_or_si128(found, controls(load(bytes + i)));
+        found = _mm_or_si128(found, mark_controls(load_16(bytes + i)));
     }
     return _mm_movemask_epi8(found) != 0;
 }
@@ -162,10 +169,10 @@ static bool has_controls(const char *bytes, size_t size) {
 }
 #endif
 
-/* Whether name, colon, blanks, value, CR LF lie one after the other where they have to; then moves
- * on. */
-static bool follows(struct look *look, const char *name, size_t name_size, const char *value,
-                    size_t value_size) {
+/* Whether name, colon, blanks, value, CR LF lie one behind the other, where the header before them
+ * ended. Moves look->next behind them. */
+static bool check_place(struct look *look, const char *name, size_t name_size, const char *value,
+                        size_t value_size) {
     const char *at = name + name_size + 1;
     if (name != look->next || value < at) {
         return false;
@@ -195,22 +202,22 @@ static enum MHD_Result look_at_header(void *cls, enum MHD_ValueKind kind, const 
     struct look *look = cls;
     struct framing *framing = &look->framing;
     if (!is_name(name, name_size, look->end) ||
-        (look->next ? !follows(look, name, name_size, value, value_size)
+        (look->next ? !check_place(look, name, name_size, value, value_size)
                     : has_controls_plain(value, value_size, false))) {
         framing->broken = true;
-        return MHD_NO; /* nothing more is to be known */
+        return MHD_NO; /* the rest does not matter */
     }
-    if (is(name, name_size, "content-length", 14)) {
+    if (name_equals(name, name_size, "content-length", 14)) {
         look->lengths++;
         framing->broken = framing->broken || !read_length(value, value_size, &framing->length);
-    } else if (is(name, name_size, "transfer-encoding", 17)) {
+    } else if (name_equals(name, name_size, "transfer-encoding", 17)) {
         look->encodings++;
         framing->broken =
             framing->broken || value_size != 7 || strncasecmp(value, "chunked", 7) != 0;
-    } else if (is(name, name_size, "content-encoding", 16)) {
+    } else if (name_equals(name, name_size, "content-encoding", 16)) {
         framing->encoded =
             framing->encoded || value_size != 8 || strncasecmp(value, "identity", 8) != 0;
-    } else if (is(name, name_size, "authorization", 13)) {
+    } else if (name_equals(name, name_size, "authorization", 13)) {
         framing->authorizations++;
     } else if (name_size == 4 && (name[0] | 0x20) == 'h' && strncasecmp(name, "Host", 4) == 0) {
         look->hosts++;
@@ -218,18 +225,18 @@ static enum MHD_Result look_at_header(void *cls, enum MHD_ValueKind kind, const 
     return MHD_YES;
 }
 
-/* Where the first header has to begin: NULL when the request line is not METHOD SP target SP
+/* Where the first header has to begin; NULL when the request line is not METHOD SP target SP
  * version CR LF. */
-static const char *after_request_line(struct framing_target target, const char *method,
-                                      const char *url, const char *version) {
+static const char *find_first_header(struct framing_target target, const char *method,
+                                     const char *url, const char *version) {
     const size_t version_size = strlen(version);
     const bool follow = method + strlen(method) + 1 == url && target.end + 1 == version &&
                         !version[version_size + 1];
     return follow ? version + version_size + 2 : NULL;
 }
 
-struct framing framing_of(struct MHD_Connection *connection, struct framing_target target,
-                          const char *method, const char *url, const char *version) {
+struct framing framing_check(struct MHD_Connection *connection, struct framing_target target,
+                             const char *method, const char *url, const char *version) {
     struct look look = {0};
     struct framing *framing = &look.framing;
     const bool sees_lines = framing_sees_lines(), is_1_0 = strcmp(version, "HTTP/1.0") == 0;
@@ -241,7 +248,7 @@ struct framing framing_of(struct MHD_Connection *connection, struct framing_targ
         MHD_get_connection_info(connection, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
     framing->header_bytes = info ? info->header_size : 0;
     if (sees_lines) {
-        look.next = after_request_line(target, method, url, version);
+        look.next = find_first_header(target, method, url, version);
         look.end = method + framing->header_bytes;
         framing->broken = !look.next || look.next > look.end;
     }

@@ -1,7 +1,7 @@
-/* Where a request begins and ends: a proxy in front of us has to agree with us byte by byte, or
- * what it passes on as a part of one request we may take for another (request smuggling).
- * libmicrohttpd is lax here, so we look ourselves, at what it parsed and at the bytes it parsed
- * from. By the worker's thread. */
+/* Where a request begins and ends. A proxy in front of aforod has to see it in the same way, byte
+ * by byte; otherwise aforod may take a part of one request for another request (request smuggling).
+ * libmicrohttpd is lax here, so this checks what the library parsed, and the bytes that it parsed
+ * it from. By the worker's thread. */
 #ifndef AFORO_SERVER_NET_FRAMING_H
 #define AFORO_SERVER_NET_FRAMING_H
 
@@ -12,9 +12,10 @@
 struct framing {
     /* refuse it and close: everything that follows on the connection is in doubt */
     bool broken;
-    /* answer it and close: the library takes chunks laxly, and shows us no bytes of them */
+    /* answer it and close: the library is lax with chunks, too, and their bytes cannot be checked
+     */
     bool chunked;
-    /* a Content-Encoding other than identity: its body is not what it looks like */
+    /* it has a Content-Encoding other than identity */
     bool encoded;
     unsigned authorizations; /* headers of that name */
     bool has_length;         /* it says how long its body is: Content-Length, or chunked */
@@ -22,28 +23,27 @@ struct framing {
     size_t header_bytes;     /* request line, headers, empty line */
 };
 
-/* What has to be kept of the request line until the headers are there: the library changes the
- * target in place. */
+/* What is kept of the target until the headers have come: the library changes it in place. */
 struct framing_target {
-    const char *end; /* NULL: it holds what no target may */
-    /* what follows the first '?'; NULL without one. As it came: only until the library goes on */
+    const char *end; /* NULL: it is not valid */
+    /* what follows the first '?', not decoded; NULL without one. Valid until the library goes on */
     const char *query;
 };
 
-/* Of the target as it came: visible ASCII only, no '#', no %00. */
-struct framing_target framing_target_of(const char *uri);
+/* Checks the target as it came: valid is visible ASCII without '#' and %00. */
+struct framing_target framing_check_target(const char *uri);
 
-/* Looks at the request whose headers have come. `method`, `url` and `version` as the library hands
- * them over, whose place in its buffer is looked at, too. */
-struct framing framing_of(struct MHD_Connection *connection, struct framing_target target,
-                          const char *method, const char *url, const char *version);
+/* Checks a request whose headers have come. `method`, `url` and `version` are the library's own
+ * pointers: where they lie in its buffer is checked, too. */
+struct framing framing_check(struct MHD_Connection *connection, struct framing_target target,
+                             const char *method, const char *url, const char *version);
 
-/* The path that is asked for: "http://host/path" is "/path". Points into url, or to a constant.
+/* The path of a target: of "http://host/path" it is "/path". Points into url, or to a constant.
  * Pure. */
-const char *framing_path(const char *url);
+const char *framing_find_path(const char *url);
 
-/* Whether this is the library whose line ends we know how to see; of another one, only what it
- * parsed is checked. */
+/* Whether this is the version of the library whose buffer framing.c knows; with another one, only
+ * what it parsed is checked. */
 bool framing_sees_lines(void);
 
 #endif

@@ -15,7 +15,7 @@
 #define INHERITED_FD 3 /* the first one, by the protocol */
 
 /* "[::1]:80" -> "::1", "80"; false when it is not of that form. */
-static bool split(const char *text, char *host, size_t cap, const char **port) {
+static bool split_address(const char *text, char *host, size_t cap, const char **port) {
     const char *colon = strrchr(text, ':');
     size_t n = colon ? (size_t)(colon - text) : 0;
     if (!colon || !colon[1] || n >= cap) {
@@ -36,7 +36,7 @@ static bool split(const char *text, char *host, size_t cap, const char **port) {
 bool listen_is_valid(const char *text, char *why) {
     char host[64];
     const char *port;
-    const bool valid = split(text, host, sizeof host, &port) &&
+    const bool valid = split_address(text, host, sizeof host, &port) &&
                        strspn(port, "0123456789") == strlen(port) && strlen(port) <= 5 &&
                        atoi(port) <= UINT16_MAX;
     if (!valid) {
@@ -46,23 +46,35 @@ bool listen_is_valid(const char *text, char *why) {
     return valid;
 }
 
-static int open_at(const struct addrinfo *at) {
-    const int on = 1;
-    const int fd =
-        socket(at->ai_family, at->ai_socktype | SOCK_NONBLOCK | SOCK_CLOEXEC, at->ai_protocol);
-    if (fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0 &&
-        bind(fd, at->ai_addr, at->ai_addrlen) == 0 && listen(fd, BACKLOG) == 0) {
-        return fd;
-    }
+/* Leaves errno as it is. Returns -1. */
+static int close_failed(int fd) {
     const int error = errno;
-    if (fd >= 0) {
-        close(fd);
-    }
+    close(fd);
     errno = error;
     return -1;
 }
 
-static void name_of(int fd, char *address) {
+/* -1 with errno set when it cannot be opened. */
+static int open_socket(const struct addrinfo *at) {
+    const int on = 1;
+    const int fd =
+        socket(at->ai_family, at->ai_socktype | SOCK_NONBLOCK | SOCK_CLOEXEC, at->ai_protocol);
+    if (fd < 0) {
+        return -1;
+    }
+    if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on)) {
+        return close_failed(fd);
+    }
+    if (bind(fd, at->ai_addr, at->ai_addrlen)) {
+        return close_failed(fd);
+    }
+    if (listen(fd, BACKLOG)) {
+        return close_failed(fd);
+    }
+    return fd;
+}
+
+static void write_address(int fd, char *address) {
     struct sockaddr_storage at;
     socklen_t len = sizeof at;
     char host[64] = "?", port[16] = "?";
@@ -76,7 +88,7 @@ static void name_of(int fd, char *address) {
 int listen_open(const char *text, char *address, char *why) {
     char host[64];
     const char *port;
-    if (!listen_is_valid(text, why) || !split(text, host, sizeof host, &port)) {
+    if (!listen_is_valid(text, why) || !split_address(text, host, sizeof host, &port)) {
         return -1;
     }
     const struct addrinfo hints = {.ai_flags = AI_PASSIVE | AI_NUMERICSERV,
@@ -87,34 +99,48 @@ int listen_open(const char *text, char *address, char *why) {
         snprintf(why, LISTEN_WHY_MAX, "'%.100s': %s", text, gai_strerror(error));
         return -1;
     }
-    const int fd = open_at(found);
+    const int fd = open_socket(found);
     if (fd < 0) {
         snprintf(why, LISTEN_WHY_MAX, "cannot listen on %.100s: %s%s", text, strerror(errno),
                  errno == EADDRINUSE ? "; another program has this port, choose another" : "");
     } else {
-        name_of(fd, address);
+        write_address(fd, address);
     }
     freeaddrinfo(found);
     return fd;
 }
 
-static int socket_option(int fd, int name) {
+/* -1 when there is no such option, as of a file that is no socket. */
+static int read_option(int fd, int name) {
     int value = 0;
     socklen_t len = sizeof value;
     return getsockopt(fd, SOL_SOCKET, name, &value, &len) ? -1 : value;
 }
 
-/* What is wrong with an inherited socket, NULL when nothing is. */
-static const char *fault_of(int fd) {
-    const int family = socket_option(fd, SO_DOMAIN);
+/* Makes an inherited file what a listening socket of our own is. Returns what is wrong with it,
+ * NULL when nothing is. */
+static const char *adopt_socket(int fd) {
     const int flags = fcntl(fd, F_GETFL);
-    return flags < 0                                   ? "is not open"
-           : family != AF_INET && family != AF_INET6   ? "is not an IPv4 or IPv6 socket"
-           : socket_option(fd, SO_TYPE) != SOCK_STREAM ? "is not a stream socket"
-           : socket_option(fd, SO_ACCEPTCONN) != 1     ? "does not listen"
-           : fcntl(fd, F_SETFD, FD_CLOEXEC) < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0
-               ? "cannot be made non-blocking"
-               : NULL;
+    if (flags < 0) {
+        return "is not open";
+    }
+    const int family = read_option(fd, SO_DOMAIN);
+    if (family != AF_INET && family != AF_INET6) {
+        return "is not an IPv4 or IPv6 socket";
+    }
+    if (read_option(fd, SO_TYPE) != SOCK_STREAM) {
+        return "is not a stream socket";
+    }
+    if (read_option(fd, SO_ACCEPTCONN) != 1) {
+        return "does not listen";
+    }
+    if (fcntl(fd, F_SETFD, FD_CLOEXEC) < 0) {
+        return "cannot be closed on exec";
+    }
+    if (fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0) {
+        return "cannot be made non-blocking";
+    }
+    return NULL;
 }
 
 enum listen_inherited listen_inherit(int *fd, char *address, char *why) {
@@ -131,13 +157,13 @@ enum listen_inherited listen_inherit(int *fd, char *address, char *why) {
     if (!one) {
         return ours ? LISTEN_UNUSABLE : LISTEN_NOT_INHERITED;
     }
-    const char *fault = fault_of(INHERITED_FD);
+    const char *fault = adopt_socket(INHERITED_FD);
     if (fault) {
         snprintf(why, LISTEN_WHY_MAX, "LISTEN_FDS: file %d %s; give a TCP socket that listens",
                  INHERITED_FD, fault);
         return LISTEN_UNUSABLE;
     }
-    name_of(INHERITED_FD, address);
+    write_address(INHERITED_FD, address);
     *fd = INHERITED_FD;
     return LISTEN_INHERITED;
 }

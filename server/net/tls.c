@@ -45,8 +45,8 @@ static void certificates_free(gnutls_pcert_st *certs, unsigned n) {
     gnutls_free(certs);
 }
 
-/* Copies, which gnutls frees: the handshake may go on after `in_use` was replaced. A few
- * microseconds of its hundreds. */
+/* Hands out copies, which gnutls frees, since the handshake may go on after `in_use` was replaced.
+ * They take a few microseconds of the hundreds of a handshake. */
 static int retrieve(gnutls_session_t session, const struct gnutls_cert_retr_st *info,
                     gnutls_pcert_st **certs, unsigned *certs_n, gnutls_ocsp_data_st **ocsp,
                     unsigned *ocsp_n, gnutls_privkey_t *key, unsigned *flags) {
@@ -87,27 +87,31 @@ struct MHD_OptionItem tls_options[] = {
 
 /* ---- handshakes under way ---- */
 
-void tls_handshake_end(struct tls_handshakes *all, struct tls_handshake *handshake) {
+void tls_handshakes_init(struct tls_handshakes *all) {
+    TAILQ_INIT(&all->list);
+    all->n = 0;
+}
+
+void tls_handshakes_remove(struct tls_handshakes *all, struct tls_handshake *handshake) {
     if (handshake->session) {
-        *(handshake->older ? &handshake->older->newer : &all->oldest) = handshake->newer;
-        *(handshake->newer ? &handshake->newer->older : &all->newest) = handshake->older;
+        TAILQ_REMOVE(&all->list, handshake, entry);
         *handshake = (struct tls_handshake){0};
         all->n--;
     }
 }
 
-/* Shut down, the library sees the end of the connection, and closes it. */
+/* The library sees the end of a connection that is shut down, and closes it. */
 static void give_up(struct tls_handshakes *all, struct tls_handshake *handshake) {
     shutdown(handshake->fd, SHUT_RDWR);
-    tls_handshake_end(all, handshake);
+    tls_handshakes_remove(all, handshake);
 }
 
-void tls_handshakes_look(struct tls_handshakes *all, int64_t now_us) {
-    struct tls_handshake *newer;
-    for (struct tls_handshake *handshake = all->oldest; handshake; handshake = newer) {
-        newer = handshake->newer;
-        if (handshake->through) {
-            tls_handshake_end(all, handshake);
+void tls_handshakes_check(struct tls_handshakes *all, int64_t now_us) {
+    struct tls_handshake *next;
+    for (struct tls_handshake *handshake = TAILQ_FIRST(&all->list); handshake; handshake = next) {
+        next = TAILQ_NEXT(handshake, entry);
+        if (handshake->done) {
+            tls_handshakes_remove(all, handshake);
         } else if (now_us - handshake->since_us > TLS_HANDSHAKE_US) {
             give_up(all, handshake);
         }
@@ -120,34 +124,32 @@ static int note_finished(gnutls_session_t session, unsigned type, unsigned when,
     (void)when;
     (void)message;
     struct tls_handshake *handshake = gnutls_db_get_ptr(session);
-    handshake->through = handshake->through || incoming;
+    handshake->done = handshake->done || incoming;
     return 0;
 }
 
-void tls_handshake_begin(struct tls_handshakes *all, struct tls_handshake *handshake,
-                         struct MHD_Connection *connection, int64_t now_us) {
+void tls_handshakes_add(struct tls_handshakes *all, struct tls_handshake *handshake,
+                        struct MHD_Connection *connection, int64_t now_us) {
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(connection, MHD_CONNECTION_INFO_GNUTLS_SESSION);
     if (!info || !info->tls_session) {
         return;
     }
     *handshake = (struct tls_handshake){
-        .older = all->newest,
         .session = info->tls_session,
         .fd = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd,
         .since_us = now_us,
     };
-    *(all->newest ? &all->newest->newer : &all->oldest) = handshake;
-    all->newest = handshake;
-    /* of no other use: sessions are not resumed */
+    TAILQ_INSERT_TAIL(&all->list, handshake, entry);
+    /* This pointer is free for us: sessions are not resumed. */
     gnutls_db_set_ptr(handshake->session, handshake);
     gnutls_handshake_set_hook_function(handshake->session, GNUTLS_HANDSHAKE_FINISHED,
                                        GNUTLS_HOOK_POST, note_finished);
     if (++all->n > TLS_HANDSHAKES_MAX) {
-        tls_handshakes_look(all, now_us);
+        tls_handshakes_check(all, now_us);
     }
     if (all->n > TLS_HANDSHAKES_MAX) {
-        give_up(all, all->oldest);
+        give_up(all, TAILQ_FIRST(&all->list));
     }
 }
 
@@ -167,7 +169,7 @@ static bool read_file(const char *path, gnutls_datum_t *text, char *why) {
     return false;
 }
 
-static bool take_chain(struct tls_identity *identity, const char *path, const gnutls_datum_t *text,
+static bool read_chain(struct tls_identity *identity, const char *path, const gnutls_datum_t *text,
                        gnutls_datum_t *id, char *why) {
     gnutls_x509_crt_t *chain = NULL;
     unsigned n = 0;
@@ -197,7 +199,7 @@ static bool take_chain(struct tls_identity *identity, const char *path, const gn
     return error >= 0;
 }
 
-static bool take_key(struct tls_identity *identity, const char *path, const gnutls_datum_t *text,
+static bool read_key(struct tls_identity *identity, const char *path, const gnutls_datum_t *text,
                      gnutls_datum_t *id, char *why) {
     int error = gnutls_x509_privkey_init(&identity->key);
     if (error >= 0) {
@@ -227,8 +229,8 @@ struct tls_identity *tls_identity_read(const char *cert_path, const char *key_pa
         snprintf(why, TLS_WHY_MAX, "out of memory");
     }
     ok = ok && read_file(cert_path, &cert, why) && read_file(key_path, &key, why) &&
-         take_chain(identity, cert_path, &cert, &cert_id, why) &&
-         take_key(identity, key_path, &key, &key_id, why);
+         read_chain(identity, cert_path, &cert, &cert_id, why) &&
+         read_key(identity, key_path, &key, &key_id, why);
     if (ok && (cert_id.size != key_id.size || memcmp(cert_bytes, key_bytes, key_id.size) != 0)) {
         snprintf(why, TLS_WHY_MAX, "%.160s is not the key of the first certificate in %.160s",
                  key_path, cert_path);

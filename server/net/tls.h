@@ -6,6 +6,7 @@
 #include <microhttpd.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/queue.h>
 
 #define TLS_WHY_MAX 512
 
@@ -25,43 +26,50 @@ int64_t tls_identity_expires_s(const struct tls_identity *identity);
 /* The options of a daemon that does TLS, for MHD_OPTION_ARRAY; it needs MHD_USE_TLS, too. */
 extern struct MHD_OptionItem tls_options[];
 
-/* What handshakes of the calling thread use from now on. A handshake copies what it needs: when
- * this has returned, nobody looks at what was used before. The library's callback has no argument
- * of ours, hence a thread's own variable. */
+/* What handshakes of the calling thread use from now on; NULL: none can be made. A handshake copies
+ * what it needs: when this has returned, what was used before may be freed. The library's callback
+ * has no argument for it, hence a variable of the thread. */
 void tls_use(const struct tls_identity *identity);
 
 /* ---- handshakes under way, of one worker; all by that worker ----
  *
  * While a handshake waits for its client, the library takes its connection for ready in every turn:
- * it asks to be run again at once, and asks the client's socket again, for ever. One half of a
- * first message would cost a core. So handshakes are watched: they have a deadline, there are at
- * most so many, and while there are any, the worker takes its time. */
+ * it asks to be run again at once, and reads from the client's socket again. One client that sends
+ * half of its first message would keep a core busy. So handshakes are watched: they have a
+ * deadline, there are at most TLS_HANDSHAKES_MAX of them, and while there are any, each turn of the
+ * worker waits at least TLS_TURN_MS. */
 
 #define TLS_HANDSHAKES_MAX 64 /* a worker; one more closes the oldest */
 #define TLS_HANDSHAKE_US (5 * INT64_C(1000000))
 #define TLS_TURN_MS 1 /* the least a turn waits for sockets while there are handshakes */
 
 struct tls_handshake {
-    struct tls_handshake *older, *newer;
+    TAILQ_ENTRY(tls_handshake) entry;
     void *session; /* gnutls_session_t; NULL: not under way, or no TLS */
-    bool through;  /* the client's last message has come */
+    bool done;     /* the client's last message has come */
     int fd;
     int64_t since_us; /* steady clock */
 };
 
+TAILQ_HEAD(tls_handshake_list, tls_handshake);
+
 struct tls_handshakes {
-    struct tls_handshake *oldest, *newest;
+    struct tls_handshake_list list; /* the oldest first */
     unsigned n;
 };
 
-/* A connection was opened; without TLS nothing is done. */
-void tls_handshake_begin(struct tls_handshakes *all, struct tls_handshake *handshake,
-                         struct MHD_Connection *connection, int64_t now_us);
+/* None yet. */
+void tls_handshakes_init(struct tls_handshakes *all);
 
-/* It is closed, or known to be through. May be called again. */
-void tls_handshake_end(struct tls_handshakes *all, struct tls_handshake *handshake);
+/* A connection was opened; without TLS nothing is done. now_us: steady clock. */
+void tls_handshakes_add(struct tls_handshakes *all, struct tls_handshake *handshake,
+                        struct MHD_Connection *connection, int64_t now_us);
 
-/* Lets go of those that are through, shuts down those that are late. Every turn. */
-void tls_handshakes_look(struct tls_handshakes *all, int64_t now_us);
+/* The connection is closed, or its handshake is known to be done. May be called again. */
+void tls_handshakes_remove(struct tls_handshakes *all, struct tls_handshake *handshake);
+
+/* Removes those that are done, and shuts down the connections of those that are late. Every turn.
+ */
+void tls_handshakes_check(struct tls_handshakes *all, int64_t now_us);
 
 #endif

@@ -133,7 +133,7 @@ def closed(links):
     return True
 
 
-@row("too-many-connections", "more connections than allowed: refused at the door and counted, the allowed ones work")
+@row("too-many-connections", "more connections than allowed: closed at once and counted, the allowed ones work")
 def too_many_connections(run):
     server = run.server("--max-connections", "50", threads=1).start()
     links = [server.connect() for _ in range(50)]

@@ -1,4 +1,4 @@
-"""The door: silent connections, batches beside single events, more connections than descriptors."""
+"""The acceptor: silent connections, batches beside single events, more connections than descriptors."""
 
 import os
 import resource
@@ -33,7 +33,7 @@ def summed(stats, name):
     return sum(worker[name] for worker in stats["workers"])
 
 
-class Door(Case):
+class Acceptor(Case):
     def link(self, server):
         link = server.connect()
         self.addCleanup(link.close)

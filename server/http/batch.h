@@ -1,0 +1,22 @@
+/* Many events a request: POST /events, one timestamp a line. By the worker's thread. */
+#ifndef AFORO_SERVER_HTTP_BATCH_H
+#define AFORO_SERVER_HTTP_BATCH_H
+
+#include "server/http/connection.h"
+
+#include <microhttpd.h>
+#include <stddef.h>
+
+void batch_begin(struct batch *batch);
+
+/* Counts the events of a piece of the body. */
+void batch_read_body(struct connection *connection, const char *data, size_t len);
+
+/* Counts what is left and answers with a report; at_end: at the end of the body, else before it,
+ * since it is too large to be read to its end. */
+enum MHD_Result batch_finish(struct connection *connection, bool at_end);
+
+/* Frees what the batch has allocated. May be called again. */
+void batch_release(struct batch *batch);
+
+#endif

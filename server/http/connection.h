@@ -1,0 +1,88 @@
+/* What is kept of a connection and of the request under way on it; one request at a time. Only the
+ * sources of this folder look into it. By the worker's thread. */
+#ifndef AFORO_SERVER_HTTP_CONNECTION_H
+#define AFORO_SERVER_HTTP_CONNECTION_H
+
+#include "ingest/form.h"
+#include "ingest/lines.h"
+#include "server/http/answers.h"
+#include "server/http/context.h"
+#include "server/http/routes.h"
+#include "server/net/deadlines.h"
+#include "server/net/framing.h"
+#include "server/net/tls.h"
+
+#include <microhttpd.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+/* a body of which nothing is wanted is read up to this size, to keep the connection; a larger one
+ * is answered at once, with a farewell */
+#define CONNECTION_DRAIN_MAX 65536
+
+struct refused_line; /* batch.c */
+
+struct batch {
+    struct lines lines;
+    uint64_t accepted;
+    uint64_t rejected;
+    struct refused_line *refused; /* the first of them; made with the first refusal */
+};
+
+struct request {
+    enum route route;
+    enum method method;
+    enum answer answer;
+    bool brings_events; /* by route, method and listener */
+    bool parsed;        /* the body came whole in one piece, and `outcome` and `event_us` are set */
+    bool too_large;     /* the body is larger than --max-body */
+    bool last;          /* no more requests are read from this connection */
+    bool farewell;      /* answered before the end of its body: the rest of it is discarded */
+    enum form_outcome outcome;
+    int64_t event_us;
+    uint64_t length;      /* Content-Length; 0 without one */
+    uint64_t body_bytes;  /* seen so far */
+    uint64_t farewell_at; /* body_bytes when it was answered */
+    struct form form;
+    struct batch batch;
+};
+
+/* The query of a target, read before the library changes it. */
+struct request_query {
+    bool given;     /* there is a '?' */
+    bool has_value; /* one of its fields is `value` */
+    /* FORM_EMPTY without a `value`; malformed: the connection's `why` says it */
+    enum form_outcome outcome;
+    int64_t event_us;
+};
+
+struct connection {
+    LIST_ENTRY(connection) entry; /* in worker->opened */
+    struct worker *worker;
+    struct MHD_Connection *mhd;
+    int fd;
+    const char *closing; /* why it ends, once that is known */
+    struct deadline deadline;
+    struct tls_handshake handshake;
+    uint64_t client; /* for throttle_admit; 0 without --limit-per-client */
+    struct framing_target target;
+    struct request_query query;
+    struct request request;
+    char why[FORM_WHY_MAX];
+};
+
+/* The next phase begins, for its deadline, when the worker woke up for what began it: up to one
+ * turn early, which deadlines of seconds do not notice, and without reading the clock. */
+static inline void connection_begin_phase_at_wakeup(struct connection *connection,
+                                                    enum phase phase) {
+    deadline_enter(&connection->deadline, phase, worker_woke_us(connection->worker));
+}
+
+/* What the listener of the worker is for. */
+static inline struct routes_listener worker_routes(const struct worker *worker) {
+    const bool admin = worker_is_admin(worker);
+    return (struct routes_listener){.counts = !admin, .reads = admin || !worker->server->admin};
+}
+
+#endif

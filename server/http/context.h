@@ -1,0 +1,92 @@
+/* What a request is answered with: what all workers share (struct server) and what each has of its
+ * own (struct worker). Main makes the first before the threads start; from then on it is constant,
+ * except for what is atomic. The second belongs to its worker's thread, except for what says
+ * otherwise. */
+#ifndef AFORO_SERVER_HTTP_CONTEXT_H
+#define AFORO_SERVER_HTTP_CONTEXT_H
+
+#include "counters/counters.h"
+#include "ingest/lines.h"
+#include "server/access/access.h"
+#include "server/access/throttle.h"
+#include "server/flush/flush.h"
+#include "server/http/answers.h"
+#include "server/metrics.h"
+#include "server/net/acceptor.h"
+#include "server/net/address_limit.h"
+#include "server/net/tls.h"
+#include "server/options.h"
+#include "server/process/log.h"
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+LIST_HEAD(connection_list, connection);
+
+struct server;
+
+/* One worker is one thread and one shard; the worker of --admin-listen has no shard. */
+struct worker {
+    struct server *server;
+    unsigned index;
+    struct shard *shard;          /* NULL: the worker of --admin-listen, which counts nothing */
+    struct metrics metrics;       /* read by any thread */
+    _Atomic uint64_t connections; /* open now; read by any thread, written by all acceptors */
+    _Atomic int64_t woke_us;      /* steady clock of the last wake-up; read by any thread */
+    int64_t now_us;               /* wall clock of the last wake-up */
+    uint64_t in_flight;           /* requests begun and not completed */
+    struct connection_list opened;
+    struct acceptor *acceptor;
+    bool draining; /* every answer closes its connection */
+    /* the answer being made closes its connection */
+    bool answers_last;
+    struct access_view access;
+    struct tls_handshakes handshakes;
+    struct answers answers;
+    struct lines_batch batch;  /* what was read last of the batch request being handled */
+    struct log_limit refusals; /* lines of --log-level debug */
+};
+
+struct server {
+    const struct options *options;
+    struct counters *counters;
+    struct flush *flush; /* NULL without --redis */
+    bool clock_is_arrival;
+    int64_t started_us;  /* steady clock */
+    int sign_of_life_ms; /* a worker wakes up at least so often, whether anything happens or not */
+    /* another process holds the listening socket, too, and accepts what this one does not */
+    bool listen_is_shared;
+    /* the server is about to stop: /healthz says so, and answers close their connections */
+    _Atomic bool draining;
+    /* the state file was deleted or moved: /healthz says so; written by the syncer */
+    _Atomic bool state_is_lost;
+    _Atomic bool stopping;               /* no new connections; set after draining */
+    _Atomic int64_t stop_deadline_us;    /* steady clock; set before stopping */
+    struct log_gate batches_refused;     /* batches of which no line was counted */
+    struct address_limit *address_limit; /* NULL without --max-connections-per-address */
+    struct listener listener;            /* of --listen */
+    struct listener admin_listener;      /* of --admin-listen */
+    unsigned workers;
+    struct worker *worker;        /* [workers] */
+    struct worker *admin;         /* of --admin-listen, else NULL */
+    struct worker_thread *thread; /* of these workers: worker.c's own */
+    struct access access;
+    struct throttle *throttle; /* NULL without --limit-per-client */
+    /* errno: why there is no filter of system calls, though --sandbox is on; else 0 */
+    int sandbox_error;
+};
+
+/* When the worker last woke up (steady clock). The clock is read once a wake-up, not once a
+ * request: what happens within a turn happens at this time. By the worker. */
+static inline int64_t worker_woke_us(const struct worker *worker) {
+    return atomic_load_explicit(&worker->woke_us, memory_order_relaxed);
+}
+
+/* Whether this is the worker of --admin-listen, which answers readers and counts nothing. */
+static inline bool worker_is_admin(const struct worker *worker) {
+    return worker == worker->server->admin;
+}
+
+#endif

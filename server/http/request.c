@@ -1,0 +1,280 @@
+/* libmicrohttpd calls request_handle three times for a request: with the headers (begin_request),
+ * with each piece of the body (read_body), and at its end (finish_request), where it is answered.
+ * An answer on the first call closes the connection; so only broken framing and too large headers
+ * are answered there. A body that is too large to be read to its end is answered by a farewell
+ * (server/net/farewell.h). */
+#include "server/http/request.h"
+
+#include "server/http/admission.h"
+#include "server/http/answers.h"
+#include "server/http/batch.h"
+#include "server/http/connection.h"
+#include "server/http/event.h"
+#include "server/http/pages.h"
+#include "server/http/tally.h"
+#include "server/net/farewell.h"
+#include "server/net/framing.h"
+#include "server/net/tls.h"
+
+/* What the library hands over with the headers; url and version lie in its buffer. */
+struct request_line {
+    const char *method, *url, *version;
+};
+
+/* NULL when memory was out when it was opened. */
+static struct connection *connection_of(struct MHD_Connection *mhd) {
+    return MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
+}
+
+/* ---- begin: the headers ---- */
+
+void *request_read_target(void *cls, const char *uri, struct MHD_Connection *mhd) {
+    (void)cls;
+    struct connection *connection = connection_of(mhd);
+    if (connection) {
+        connection_begin_phase_at_wakeup(connection, PHASE_HEADERS);
+        connection->target = framing_check_target(uri);
+        connection->query = (struct request_query){.outcome = FORM_EMPTY};
+        if (connection->target.query) {
+            event_read_query(connection);
+        }
+    }
+    return NULL; /* request_handle sees by it that the request is new */
+}
+
+static void reset_request(struct connection *connection, const struct request_line *line,
+                          const struct framing *framing) {
+    struct worker *worker = connection->worker;
+    struct request *request = &connection->request;
+    worker->in_flight++;
+    request->route = routes_find(framing_find_path(line->url));
+    request->method = routes_find_method(line->method);
+    const struct routes_listener listener = worker_routes(worker);
+    request->answer = routes_decide(request->route, request->method, listener);
+    request->brings_events = routes_bring_events(request->route, request->method, listener);
+    request->parsed = request->too_large = request->farewell = false;
+    request->body_bytes = 0;
+    request->length = framing->length;
+    request->last = framing->chunked;
+}
+
+/* Checks the headers as a whole. What is wrong with them is answered at once, and closes the
+ * connection; ANSWER_NONE: nothing is wrong. */
+static enum answer check_headers(struct connection *connection, const struct framing *framing) {
+    struct worker *worker = connection->worker;
+    if (framing->broken) {
+        if (connection->request.brings_events) {
+            tally_add_refusal(worker, answers_reason(ANSWER_BAD_FRAMING));
+        }
+        connection->closing = "it was not clear where a request ends";
+        return ANSWER_BAD_FRAMING;
+    }
+    if (framing->header_bytes > (size_t)worker->server->options->max_header) {
+        connection->closing = "headers beyond --max-header";
+        return ANSWER_HEADERS_TOO_LARGE;
+    }
+    return ANSWER_NONE;
+}
+
+static enum MHD_Result refuse_too_long(struct connection *connection) {
+    if (connection->request.brings_events) {
+        tally_add_refusal(connection->worker, answers_reason(ANSWER_TOO_LARGE));
+    }
+    return answers_send_before_body(connection, ANSWER_TOO_LARGE);
+}
+
+static enum MHD_Result begin_request(struct connection *connection, const struct framing *framing) {
+    struct request *request = &connection->request;
+    const enum answer unclear = check_headers(connection, framing);
+    if (unclear != ANSWER_NONE) {
+        return answers_queue(connection, unclear);
+    }
+    const enum answer refused = admission_check(connection, framing);
+    if (refused != ANSWER_NONE) {
+        request->answer = refused;
+        return framing->length > CONNECTION_DRAIN_MAX
+                   ? answers_send_before_body(connection, refused)
+                   : MHD_YES;
+    }
+    const int64_t most = request->brings_events ? connection->worker->server->options->max_body
+                                                : CONNECTION_DRAIN_MAX;
+    if (framing->length > (uint64_t)most) {
+        return refuse_too_long(connection);
+    }
+    if (request->route == ROUTE_ROOT) {
+        event_begin(request);
+    } else if (request->route == ROUTE_EVENTS) {
+        batch_begin(&request->batch);
+    }
+    return MHD_YES;
+}
+
+/* ---- the body ---- */
+
+/* A piece of a body of which nothing is wanted. */
+static enum MHD_Result discard_body(struct connection *connection) {
+    struct request *request = &connection->request;
+    if (request->farewell) {
+        return request->body_bytes - request->farewell_at <= FAREWELL_BYTES ? MHD_YES : MHD_NO;
+    }
+    return request->body_bytes <= CONNECTION_DRAIN_MAX
+               ? MHD_YES
+               : answers_send_prepared_farewell(connection, request->answer);
+}
+
+/* A piece of a body in chunks, whose length was not announced, beyond --max-body. */
+static enum MHD_Result discard_beyond_limit(struct connection *connection) {
+    struct worker *worker = connection->worker;
+    struct request *request = &connection->request;
+    request->too_large = true;
+    if (request->body_bytes <= (uint64_t)worker->server->options->max_body + CONNECTION_DRAIN_MAX) {
+        return MHD_YES;
+    }
+    if (request->route == ROUTE_EVENTS) {
+        return batch_finish(connection, false);
+    }
+    tally_add_refusal(worker, answers_reason(ANSWER_TOO_LARGE));
+    return answers_send_prepared_farewell(connection, ANSWER_TOO_LARGE);
+}
+
+static enum MHD_Result read_body(struct connection *connection, const char *data, size_t len) {
+    struct request *request = &connection->request;
+    const uint64_t max = (uint64_t)connection->worker->server->options->max_body;
+    const uint64_t before = request->body_bytes;
+    const bool unwanted = request->answer != ANSWER_NONE || request->farewell;
+    request->body_bytes += len;
+    if (unwanted) {
+        return discard_body(connection);
+    }
+    if (request->route == ROUTE_EVENTS && before < max) {
+        batch_read_body(connection, data, len < max - before ? len : (size_t)(max - before));
+    }
+    if (request->body_bytes > max) {
+        return discard_beyond_limit(connection);
+    }
+    if (request->route != ROUTE_EVENTS) {
+        event_read_body(connection, data, len, before == 0 && len == request->length);
+    }
+    return MHD_YES;
+}
+
+/* ---- finish: the answer ---- */
+
+/* A page takes the arguments that it knows, and no others: a mistyped one would be answered with
+ * something else than was meant. */
+static enum MHD_Result finish_page(struct connection *connection, const char *url) {
+    const char *path = framing_find_path(url);
+    struct page page;
+    char why[PAGES_WHY_MAX];
+    if (connection->query.given && !pages_arguments_fit(connection->mhd, path, why)) {
+        return answers_queue_sentence(connection, MHD_HTTP_BAD_REQUEST, why);
+    }
+    if (connection->request.answer == ANSWER_ROOT_PAGE) {
+        return answers_queue(connection, ANSWER_ROOT_PAGE);
+    }
+    pages_make(connection->worker, connection->mhd, path, &page);
+    return page.why[0] ? answers_queue_sentence(connection, page.status, page.why)
+                       : answers_queue_response(connection, page.status, page.response, page.type);
+}
+
+static enum MHD_Result finish_request(struct connection *connection, const char *url) {
+    struct request *request = &connection->request;
+    if (request->farewell) {
+        return MHD_NO; /* it has its answer, and all of it was read */
+    }
+    if (request->answer != ANSWER_NONE && request->answer != ANSWER_ROOT_PAGE) {
+        return answers_queue(connection, request->answer);
+    }
+    if (request->route == ROUTE_EVENTS) {
+        return batch_finish(connection, true);
+    }
+    if (request->route != ROUTE_ROOT || request->answer == ANSWER_ROOT_PAGE) {
+        return finish_page(connection, url);
+    }
+    if (request->too_large) {
+        tally_add_refusal(connection->worker, answers_reason(ANSWER_TOO_LARGE));
+        return answers_queue(connection, ANSWER_TOO_LARGE);
+    }
+    return event_finish(connection);
+}
+
+/* ---- the library's calls ---- */
+
+static enum MHD_Result handle_headers(struct connection *connection,
+                                      const struct request_line *line) {
+    struct worker *worker = connection->worker;
+    if (connection->handshake.session) { /* a client that sends a request has ended its handshake */
+        tls_handshakes_remove(&worker->handshakes, &connection->handshake);
+    }
+    connection_begin_phase_at_wakeup(connection, PHASE_BODY);
+    worker->answers_last = false;
+    const struct framing framing =
+        framing_check(connection->mhd, connection->target, line->method, line->url, line->version);
+    reset_request(connection, line, &framing);
+    return begin_request(connection, &framing);
+}
+
+static enum MHD_Result handle_end(struct connection *connection, const char *url) {
+    struct worker *worker = connection->worker;
+    connection_begin_phase_at_wakeup(connection, PHASE_ANSWER);
+    worker->answers_last = connection->request.last;
+    if ((worker->draining || worker->answers_last) && !connection->closing) {
+        connection->closing =
+            worker->draining ? "the server stops" : "a request in chunks is the last one";
+    }
+    return finish_request(connection, url);
+}
+
+enum MHD_Result request_handle(void *cls, struct MHD_Connection *mhd, const char *url,
+                               const char *method, const char *version, const char *upload_data,
+                               size_t *upload_data_size, void **con_cls) {
+    (void)cls;
+    struct connection *connection = *con_cls;
+    if (!connection) {
+        connection = connection_of(mhd);
+        if (!connection) {
+            return MHD_NO;
+        }
+        *con_cls = connection;
+        return handle_headers(connection, &(struct request_line){method, url, version});
+    }
+    if (*upload_data_size) {
+        const size_t len = *upload_data_size;
+        *upload_data_size = 0;
+        return read_body(connection, upload_data, len);
+    }
+    return handle_end(connection, url);
+}
+
+/* Why a connection ends that ends with this request; NULL when nothing is known of it. */
+static const char *explain_end(enum MHD_RequestTerminationCode code) {
+    switch (code) {
+    case MHD_REQUEST_TERMINATED_TIMEOUT_REACHED:
+        return "silent for --idle-timeout within a request";
+    case MHD_REQUEST_TERMINATED_DAEMON_SHUTDOWN:
+        return "the server stops";
+    case MHD_REQUEST_TERMINATED_WITH_ERROR:
+        return "not to be understood as HTTP, or out of memory";
+    case MHD_REQUEST_TERMINATED_READ_ERROR:
+    case MHD_REQUEST_TERMINATED_CLIENT_ABORT:
+        return "the client left within a request";
+    default:
+        return NULL;
+    }
+}
+
+void request_complete(void *cls, struct MHD_Connection *mhd, void **con_cls,
+                      enum MHD_RequestTerminationCode code) {
+    (void)mhd;
+    struct worker *worker = cls;
+    struct connection *connection = *con_cls;
+    if (connection) {
+        worker->in_flight--;
+        connection->closing = connection->closing ? connection->closing : explain_end(code);
+        connection_begin_phase_at_wakeup(connection, PHASE_IDLE);
+        if (connection->request.batch.refused) {
+            batch_release(&connection->request.batch);
+        }
+        *con_cls = NULL;
+    }
+}

@@ -1,0 +1,28 @@
+/* Which request asks for what. Pure. */
+#ifndef AFORO_SERVER_HTTP_ROUTES_H
+#define AFORO_SERVER_HTTP_ROUTES_H
+
+#include "server/http/answers.h"
+
+#include <stdbool.h>
+
+enum route { ROUTE_ROOT, ROUTE_EVENTS, ROUTE_PAGE, ROUTE_HEALTH, ROUTE_NONE };
+enum method { METHOD_POST, METHOD_GET, METHOD_HEAD, METHOD_OTHER };
+
+/* What a listener is for. With --admin-listen that one only reads and the other one only counts;
+ * without it, one does both. All tell their health. */
+struct routes_listener {
+    bool counts;
+    bool reads;
+};
+
+enum route routes_find(const char *path);
+enum method routes_find_method(const char *method);
+
+/* The answer that route and method alone decide; ANSWER_NONE: the request is to be handled. */
+enum answer routes_decide(enum route route, enum method method, struct routes_listener listener);
+
+/* Whether the request brings events. */
+bool routes_bring_events(enum route route, enum method method, struct routes_listener listener);
+
+#endif

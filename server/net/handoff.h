@@ -1,0 +1,43 @@
+/* The hand-off of pending connections between the workers of one listening address: every worker
+ * has an inbox, and the one that accepts a connection puts it into the inbox of the worker that has
+ * the fewest. */
+#ifndef AFORO_SERVER_NET_HANDOFF_H
+#define AFORO_SERVER_NET_HANDOFF_H
+
+#include "server/net/pending.h"
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+struct handoff {
+    STAILQ_ENTRY(handoff) entry;
+    _Atomic uint64_t *connections; /* of the worker: open now; written by any */
+    _Atomic(struct pending *) inbox;
+    int event_fd; /* readable when somebody has put something into the inbox */
+};
+
+STAILQ_HEAD(handoff_group, handoff);
+
+/* Before the threads start: an empty inbox. False with errno set when there is no descriptor. */
+bool handoff_open(struct handoff *handoff, _Atomic uint64_t *connections);
+
+/* After the threads have ended. */
+void handoff_close(struct handoff *handoff);
+
+/* The member of the group that is to have the next connection: the worker's own, unless another one
+ * has clearly fewer open. Any thread. */
+struct handoff *handoff_choose(struct handoff *own, const struct handoff_group *group);
+
+/* Puts a connection into the inbox, counts it for that worker and wakes it up. False, and nothing
+ * is done, when that worker takes no more. Any thread. */
+bool handoff_put(struct handoff *to, struct pending *pending);
+
+/* What was put into the inbox, linked by next_handed; NULL when it is empty. By its own worker. */
+struct pending *handoff_take(struct handoff *handoff);
+
+/* The same for the last time: from now on handoff_put is false. */
+struct pending *handoff_shut(struct handoff *handoff);
+
+#endif
