@@ -1,4 +1,5 @@
-"""Every example of docs/http-api.md is run, and prints what the page says; the page names every route, refusal and option.
+"""Every example of docs/http-api.md is run, and prints what the page says; the page names every route, refusal
+and field of /stats.
 
 A block is run line by line in one directory, with a server that has counted nothing. A line `$ aforod FLAGS &` starts that server
 with these flags, `http://127.0.0.1:8080` is where it listens. In what the page shows, `...` stands for anything, and a date and
@@ -78,16 +79,19 @@ class Page(unittest.TestCase):
                     printed = example.run(command)
                     self.assertTrue(fits(shown, printed), f"{PAGE.name}:{line}: $ {command}\nshows\n{shown}\nbut prints\n{printed}")
 
-    def test_every_route_refusal_and_option_is_there(self):
+    def test_every_route_refusal_field_and_option_is_there(self):
         with Place() as place:
             server = place.server().start()
             routes = re.findall(r"^(?:GET|POST) +(/\S*)", server.request("GET", "/").text, re.MULTILINE)
-            refused = server.stats()["refused"]
+            stats = server.stats()
+            refused = stats["refused"]
         self.assertGreater(len(routes), 4)
         for route in routes:
             self.assertRegex(self.text, rf"`(GET|POST) {re.escape(route)}`|`GET {re.escape(route)}`?,", route)
         for name in refused:
             self.assertIn(f"| `{name}` |", self.text)
+        for field in (*stats, *stats["store"]):
+            self.assertIn(f"`{field}`", self.text, "a field of /stats")
         options = subprocess.run([BIN / "aforod", "--help-all"], capture_output=True, text=True, timeout=TIMEOUT_S, check=True).stdout
         for option in set(re.findall(r"`(--[a-z][a-z0-9-]*)", self.text)):
             self.assertRegex(options, rf"(?m)^ *{option}\b", f"{option} is no option")
