@@ -1,5 +1,5 @@
 """Every example of docs/http-api.md is run, and prints what the page says; the page names every route, refusal
-and field of /stats.
+and field of /stats; and every option and variable that a page for users names exists.
 
 A block is run line by line in one directory, with a server that has counted nothing. A line `$ aforod FLAGS &` starts that server
 with these flags, `http://127.0.0.1:8080` is where it listens. In what the page shows, `...` stands for anything, and a date and
@@ -15,6 +15,8 @@ PAGE = ROOT / "docs" / "http-api.md"
 BLOCK = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 MOMENT = re.compile(r"\d{4}-\d{2}-\d{2}[ T]\d{2}:\d{2}:\d{2}")
 URL = "http://127.0.0.1:8080"
+PAGES = ("README.md", "SECURITY.md", "docs/http-api.md", "docs/reading.md", "docs/operate.md", "docs/redis.md", "docs/deploy.md")
+KUBERNETES = {"AFORO_PORT", "AFORO_SERVICE_HOST"}  # set by it, and passed over
 
 
 def blocks(text):
@@ -92,9 +94,21 @@ class Page(unittest.TestCase):
             self.assertIn(f"| `{name}` |", self.text)
         for field in (*stats, *stats["store"]):
             self.assertIn(f"`{field}`", self.text, "a field of /stats")
-        options = subprocess.run([BIN / "aforod", "--help-all"], capture_output=True, text=True, timeout=TIMEOUT_S, check=True).stdout
-        for option in set(re.findall(r"`(--[a-z][a-z0-9-]*)", self.text)):
-            self.assertRegex(options, rf"(?m)^ *{option}\b", f"{option} is no option")
+
+    def test_every_option_and_variable_of_the_pages_exists(self):
+        options = set()
+        for program in ("aforod", "aforo"):
+            done = subprocess.run([BIN / program, "--help-all"], capture_output=True, text=True, timeout=TIMEOUT_S, check=True)
+            options |= set(re.findall(r"(?<![\w-])--[a-z][a-z0-9-]*", done.stdout))
+        variables = {"AFORO_" + option[2:].upper().replace("-", "_") for option in options}
+        variables |= {"AFORO_REDIS_PASSWORD", "AFORO_REDIS_PASSWORD_FILE", "AFORO_READ_TOKEN"}
+        self.assertGreater(len(options), 30)
+        for name in PAGES:
+            text = (ROOT / name).read_text(encoding="utf-8")
+            for option in set(re.findall(r"`(--[a-z][a-z0-9-]*)", text)) - {"--scale"}:  # of docker compose
+                self.assertIn(option, options, name)
+            for variable in set(re.findall(r"(?<!DEV_)AFORO_[A-Z0-9_]*[A-Z0-9]", text)) - KUBERNETES:
+                self.assertIn(variable, variables, name)
 
     def test_every_refusal_is_shown_with_its_name(self):
         """Each of the names of refused events is a part of its own, with an example, under "Refusals"."""
