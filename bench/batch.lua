@@ -1,13 +1,24 @@
--- What wrk sends to POST /events: bodies of LINES lines of 27 bytes, made before the load starts.
---   arguments: seconds of load, lines, "order" (one after the other within a second) or "scattered" (over a minute)
+-- What wrk sends to POST /events: bodies of LINES lines, made before the load starts.
+--   arguments: seconds of load, lines, "order" (one after the other within a second), "scattered" (over a minute), or a layout
+--   of lines in order: "none", "three", "nine" (digits after the second), "offset", "epoch" (microseconds)
 local BODIES = 4
 local requests, sent = {}, 0
 
 local function line(kind, newest, n, lines)
-  local us
+  local us = math.floor(n * 1e6 / lines)
+  local blank, t = os.date("!%Y-%m-%d %H:%M:%S", newest), os.date("!%Y-%m-%dT%H:%M:%S", newest)
   if kind == "order" then
-    us = math.floor(n * 1e6 / lines)
-    return os.date("!%Y-%m-%d %H:%M:%S", newest) .. string.format(".%06d\n", us)
+    return blank .. string.format(".%06d\n", us)
+  elseif kind == "none" then
+    return blank .. "\n"
+  elseif kind == "three" then
+    return blank .. string.format(".%03d\n", math.floor(us / 1000))
+  elseif kind == "nine" then
+    return blank .. string.format(".%06d000\n", us)
+  elseif kind == "offset" then
+    return t .. string.format(".%06d+00:00\n", us)
+  elseif kind == "epoch" then
+    return string.format("%d%06d\n", newest, us)
   end
   us = (n * 2654435761) % 60000000
   return os.date("!%Y-%m-%d %H:%M:%S", newest - math.floor(us / 1000000)) .. string.format(".%06d\n", us % 1000000)

@@ -1171,7 +1171,7 @@ static bool do_everything(const char *at) {
     return ok;
 }
 
-/* The rights as docs/deploy.md names them, in that order. */
+/* The rights as docs/redis.md names them, in that order. */
 static void must_be_documented(const char *const *least, size_t n) {
     static char page[1 << 16];
     char rights[512] = "+eval +evalsha \\\n        ", *end = rights + strlen(rights);
@@ -1179,11 +1179,11 @@ static void must_be_documented(const char *const *least, size_t n) {
         end += snprintf(end, sizeof rights - (size_t)(end - rights), "%s+%s", i == 2 ? "" : " ",
                         least[i]);
     }
-    FILE *file = fopen(AFORO_DOCS "/deploy.md", "r");
+    FILE *file = fopen(AFORO_DOCS "/redis.md", "r");
     ck_assert_ptr_nonnull(file);
     page[fread(page, 1, sizeof page - 1, file)] = '\0';
     fclose(file);
-    ck_assert_msg(strstr(page, rights), "not in docs/deploy.md: %s", rights);
+    ck_assert_msg(strstr(page, rights), "not in docs/redis.md: %s", rights);
 }
 
 /* Enough, and each of them needed. */
