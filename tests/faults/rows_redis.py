@@ -7,7 +7,7 @@ import signal
 import time
 
 import proxy
-from faults import MEMORY_IS_OURS, TIMEOUT_S, Failure, RedisError, row, wait_until
+from faults import MEMORY_IS_OURS, TIMEOUT_S, Failure, RedisError, Sentinel, row, wait_until
 
 TIMEOUT_FLAGS = ("--redis-timeout", "200ms")
 
@@ -311,23 +311,12 @@ def replica_promoted(run):
     run.verify([server], master)
 
 
-def sentinel_of(run, master):
-    sentinel = run.redis(name="sentinel")
-    config = sentinel.directory / "sentinel.conf"
-    config.write_text(f"port {sentinel.port}\nbind 127.0.0.1\ndir {sentinel.directory}\nlogfile ''\n"
-                      f"sentinel monitor counts 127.0.0.1 {master.port} 1\n"
-                      "sentinel down-after-milliseconds counts 500\nsentinel failover-timeout counts 2000\n")
-    sentinel.command = ["redis-sentinel", config]
-    sentinel.spawn = super(type(sentinel), sentinel).spawn
-    return sentinel.start()
-
-
 @row("sentinel-failover", "the master is killed, redis-sentinel promotes a replica that missed writes: healed by sending again")
 def sentinel_failover(run):
     shutil.which("redis-sentinel") or no_sentinel()
     nodes = [run.redis(name="redis0").start()]
     nodes.append(replica_of(run, nodes[0], "redis1"))
-    sentinel = sentinel_of(run, nodes[0])
+    sentinel = Sentinel(run.place, nodes[0]).start()
     wait_until(lambda: "num-other-sentinels" in str(sentinel.do("SENTINEL", "MASTER", "counts")), "sentinel knows")
     wait_until(lambda: len(sentinel.do("SENTINEL", "REPLICAS", "counts")) == 1, "sentinel knows the replica")
     server = run.server(*TIMEOUT_FLAGS, redis=f"redis+sentinel://127.0.0.1:{sentinel.port}/counts").start()

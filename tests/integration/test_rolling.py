@@ -1,18 +1,13 @@
 """Restarts that nobody notices: behind a load balancer by --drain, and alone by a listening socket that outlives aforod."""
 
-import pathlib
 import re
 import signal
 import socket
 import subprocess
-import sys
 import time
 import unittest
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "faults"))
-
-from faults import Load, compare  # noqa: E402
-from harness import BIN, TIMEOUT_S, WIDTH_US, Case, Program, Server, flushed, wait_until  # noqa: E402
+from support import BIN, TIMEOUT_S, WIDTH_US, Case, Haproxy, Load, Program, Server, compare, flushed, wait_until
 
 EVENT = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n"
 DRAIN_S = 1
@@ -41,14 +36,12 @@ backend servers
 """
 
 
-class Haproxy(Program):
+class Balancer(Haproxy):
     def __init__(self, place, servers):
-        self.port = place.port()
+        port = place.port()
         self.control = place.dir / "haproxy.sock"
-        config = place.dir / "haproxy.cfg"
         lines = "\n".join(f"    server {server.name} 127.0.0.1:{server.port}" for server in servers)
-        config.write_text(HAPROXY.format(control=self.control, port=self.port, servers=lines))
-        super().__init__(place, "haproxy", ["haproxy", "-db", "-f", config])
+        super().__init__(place, port, HAPROXY.format(control=self.control, port=port, servers=lines))
 
     def status(self):
         """{server: "UP" or "DOWN ..."}."""
@@ -94,8 +87,7 @@ class Rolling(Case):
         return [self.server("--drain", f"{DRAIN_S}s", name=f"node{i}", redis=store) for i in range(3)]
 
     def balancer(self, servers):
-        balancer = Haproxy(self.place, servers)
-        balancer.spawn()
+        balancer = Balancer(self.place, servers).start()
         for server in servers:
             balancer.wait_for(server, "UP")
         return balancer

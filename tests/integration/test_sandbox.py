@@ -7,7 +7,7 @@ import re
 import subprocess
 import unittest
 
-from harness import BIN, Case
+from support import BIN, Case
 
 
 def seccomp_modes(server):

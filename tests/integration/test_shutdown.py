@@ -5,7 +5,7 @@ import signal
 import time
 import unittest
 
-from harness import Case, flushed, now_us, state_counts, text_time, wait_until
+from support import Case, flushed, now_us, state_counts, text_time, wait_until
 
 EVENT = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n"
 
@@ -44,6 +44,7 @@ class Shutdown(Case):
         begin = time.monotonic()
         self.assertEqual(server.stop(), 0)
         self.assertLess(time.monotonic() - begin, 2)
+        self.assertIn("received=50 counted=50 ", self.last_line(server))
         for link in links:
             self.assertEqual(link.recv(1), b"")
 
@@ -84,14 +85,17 @@ class Shutdown(Case):
             self.assertTrue(0.5 < time.monotonic() - begin < 2.5)
 
     def test_everything_is_in_redis_afterwards(self):
-        store = self.redis()
-        server = self.server("--flush-interval", "1h", redis=store)
-        wait_until(lambda: server.health()["store"]["connected"], "connected")
-        now = now_us()
-        events = {now - i * 333_000: 2 for i in range(300)}
-        server.post_lines([text_time(us) for us in events for _ in range(2)])
-        self.assertEqual(server.stop(), 0)
-        self.assert_counts(store, events)
+        for waits in (True, False):  # it may end before it has spoken to Redis for the first time
+            with self.subTest(waits=waits):
+                store = self.redis(name=f"redis-{waits}")
+                server = self.server("--flush-interval", "1h", redis=store, name=f"waits-{waits}")
+                if waits:
+                    wait_until(lambda one=server: one.health()["store"]["connected"], "connected")
+                now = now_us()
+                events = {now - i * 333_000: 2 for i in range(300)}
+                server.post_lines([text_time(us) for us in events for _ in range(2)])
+                self.assertEqual(server.stop(), 0)
+                self.assert_counts(store, events)
 
     def test_redis_away_is_said_and_made_up_for(self):
         store = self.redis()

@@ -6,11 +6,10 @@ import re
 import resource
 import socket
 import statistics
-import subprocess
 import time
 import unittest
 
-from harness import BIN, Case, Failure, environment, wait_until
+from support import Case, Failure, Load, wait_until
 
 MANY = 5000
 RATE = 5000
@@ -27,40 +26,17 @@ REQUEST = b"POST / HTTP/1.1\r\nHost: x\r\n"
 EVENT = REQUEST + b"Content-Length: 0\r\n\r\n"
 
 
-class Load:
-    """tests/faults/load.c: keep-alive connections at a fixed rate."""
-
-    def __init__(self, place, port, rate=RATE):
-        self.process = subprocess.Popen([BIN / "fault_load", str(port), place.dir / "ledger", "connections=16", "arrival=1",
-                                         f"rate={rate}"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-                                        env=environment())
-        place.at_close(self.end)
-
-    def ask(self, command):
-        self.process.stdin.write(command + "\n")
-        self.process.stdin.flush()
-        line = self.process.stdout.readline()
-        return {k: float(v) for k, v in re.findall(r"(\w+)=([\d.]+)", line)}
-
-    def phases(self, meanwhile=lambda: None):
-        """Medians over some phases: what other programs of this machine do for a moment is not held against the server."""
-        found = []
-        self.ask("phase")
-        for _ in range(PHASES):
-            end = time.monotonic() + PHASE_S
-            while (left := end - time.monotonic()) > 0:
-                meanwhile()
-                time.sleep(min(0.01, max(0, left)))
-            found.append(self.ask("phase"))
-        return {name: statistics.median(phase[name] for phase in found) for name in ("rate", "p50_us", "p99_us", "max_us")}
-
-    def stop(self):
-        return self.ask("stop")
-
-    def end(self):
-        self.process.stdin.close()
-        self.process.stdout.close()
-        self.process.wait(20)
+def phases(load, meanwhile=lambda: None):
+    """Medians over some phases: what other programs of this machine do for a moment is not held against the server."""
+    found = []
+    load.phase()
+    for _ in range(PHASES):
+        end = time.monotonic() + PHASE_S
+        while (left := end - time.monotonic()) > 0:
+            meanwhile()
+            time.sleep(min(0.01, max(0, left)))
+        found.append(load.phase())
+    return {name: statistics.median(phase[name] for phase in found) for name in ("rate", "p50_us", "p99_us", "max_us")}
 
 
 class Crowd:
@@ -128,19 +104,19 @@ class Slow(Case):
         """Runs the load alone, then beside the crowd; the crowd, the server and its statistics."""
         aforod = self.server(*flags)
         elsewhere = self.server(*flags, name="elsewhere") if STRICT else None
-        load = Load(self.place, aforod.port)
+        load = Load(self.place, aforod, "load", 1, connections=16, arrival=1, rate=RATE)
         self.step_back()
-        load.phases()
-        alone = load.phases()
+        phases(load)
+        alone = phases(load)
         if elsewhere:
             crowd = self.crowd(elsewhere, first, load, settle, **settings)
-            beside = load.phases(lambda: disturb(crowd))
+            beside = phases(load, lambda: disturb(crowd))
             crowd.close()
             print(f"{what}: the same crowd at another server: p99 {beside['p99_us']:.0f} us, "
                   f"{beside['p99_us'] / alone['p99_us']:.2f} times", flush=True)
             elsewhere.stop()
         crowd = self.crowd(aforod, first, load, settle, **settings)
-        beside = load.phases(lambda: disturb(crowd))
+        beside = phases(load, lambda: disturb(crowd))
         tally = load.stop()
         print(f"{what}: alone {alone['rate']:.0f}/s p50 {alone['p50_us']:.0f} us p99 {alone['p99_us']:.0f} us max {alone['max_us']:.0f} us; "
               f"beside {len(crowd.links)}: {beside['rate']:.0f}/s p50 {beside['p50_us']:.0f} us p99 {beside['p99_us']:.0f} us "
@@ -233,9 +209,9 @@ class Slow(Case):
 
     @staticmethod
     def quiet(load):
-        load.ask("phase")
+        load.phase()
         time.sleep(0.5)
-        return load.ask("phase")["rate"] > 0.99 * RATE
+        return load.phase()["rate"] > 0.99 * RATE
 
     def test_more_than_may_come(self):
         def again(crowd):  # called some 100 times a second

@@ -6,7 +6,7 @@ import threading
 import time
 import unittest
 
-from harness import Case, now_us, text_time, wait_until
+from support import Case, now_us, text_time, wait_until
 
 POST = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n"
 

@@ -12,7 +12,7 @@ import threading
 import time
 import unittest
 
-from harness import BIN, TIMEOUT_S, Answer, Case, environment, now_us, text_time, wait_until
+from support import BIN, TIMEOUT_S, Answer, Case, environment, now_us, text_time, wait_until
 
 KINDS = {"ec": ("ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"), "rsa": ("rsa:2048",)}
 

@@ -5,7 +5,7 @@ import pathlib
 import re
 import socket
 
-from harness import now_us, text_time
+from programs import now_us, text_time
 
 DIRECTORY = pathlib.Path(__file__).resolve().parents[1] / "corpus"
 GOOD = "POST / HTTP/1.1\\r\\nHost: x\\r\\nContent-Length: 0\\r\\n\\r\\n"
