@@ -42,6 +42,9 @@ START_TEST(what_is_outside_says_by_how_much) {
         ck_assert_uint_eq(span_explain(&span, outside[i].event_us, why, sizeof why),
                           strlen(outside[i].why));
         ck_assert_str_eq(why, outside[i].why);
+        const size_t len = strlen(outside[i].why); /* no room for its end: cut by one */
+        ck_assert_uint_eq(span_explain(&span, outside[i].event_us, why, len), len - 1);
+        ck_assert_uint_eq(strlen(why), len - 1);
     }
 }
 END_TEST
