@@ -121,7 +121,7 @@ class Slow(Case):
               f"beside {len(crowd.links)}: {beside['rate']:.0f}/s p50 {beside['p50_us']:.0f} us p99 {beside['p99_us']:.0f} us "
               f"max {beside['max_us']:.0f} us, {beside['p99_us'] / alone['p99_us']:.2f} times; {crowd.cut} cut off and back", flush=True)
         self.assertEqual((tally["lost"], tally["other"], tally["acked"]), (0, 0, tally["sent"]), tally)
-        self.assertGreater(beside["rate"], RATE_SHARE * RATE)
+        self.assertGreater(beside["rate"], RATE_SHARE * alone["rate"])  # RATE, on a machine that has time for it
         self.assertLessEqual(beside["p99_us"], max(FACTOR * alone["p99_us"], STALL_US))
         return crowd, aforod, tally
 
