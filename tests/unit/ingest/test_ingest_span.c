@@ -49,6 +49,28 @@ START_TEST(what_is_outside_says_by_how_much) {
 }
 END_TEST
 
+/* Two minutes either way of whole and half hours, from half an hour to 14 hours. */
+START_TEST(what_may_be_a_local_time) {
+    static const struct {
+        int64_t off_us;
+        bool local;
+    } rows[] = {{28 * MIN_US - 1, false},
+                {28 * MIN_US, true},
+                {32 * MIN_US, true},
+                {32 * MIN_US + 1, false},
+                {58 * MIN_US - 1, false},
+                {58 * MIN_US, true},
+                {14 * HOUR_US + 2 * MIN_US, true},
+                {14 * HOUR_US + 2 * MIN_US + 1, false},
+                {14 * HOUR_US + 30 * MIN_US, false}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char why[SPAN_WHY_MAX];
+        span_explain(&span, NOW + rows[i].off_us, why, sizeof why);
+        ck_assert_msg((strstr(why, LOCAL) != NULL) == rows[i].local, "row %zu: %s", i, why);
+    }
+}
+END_TEST
+
 START_TEST(a_sentence_is_never_longer_than_its_buffer) {
     /* the years 0 and 9999 */
     static const int64_t times[] = {-INT64_C(62167219200000000), INT64_C(253402387139999999)};
@@ -63,5 +85,5 @@ START_TEST(a_sentence_is_never_longer_than_its_buffer) {
 }
 END_TEST
 
-CHECK_MAIN("ingest_span", what_is_outside_says_by_how_much,
+CHECK_MAIN("ingest_span", what_is_outside_says_by_how_much, what_may_be_a_local_time,
            a_sentence_is_never_longer_than_its_buffer)
