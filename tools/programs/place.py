@@ -38,7 +38,7 @@ class Place:
 
     def close(self):
         for program in reversed(self.programs):
-            program.kill()
+            program.end()
         for call, args in reversed(self.closers):
             call(*args)
         for port in self.held:

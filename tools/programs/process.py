@@ -5,6 +5,7 @@ import os
 import pathlib
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BIN = pathlib.Path(os.environ.get("DEV_AFORO_BIN", ROOT / "build" / "release" / "bin"))
 TIMEOUT_S = 30
+TELLS_AT_ITS_END = bool(os.environ.get("DEV_AFORO_SANITIZE"))  # which sanitizer, or coverage
 EPOCH = datetime.datetime(1970, 1, 1)
 
 
@@ -110,6 +112,16 @@ class Program:
             self.process.kill()
         if self.process is not None:
             self.process.wait(TIMEOUT_S)
+
+    def end(self):
+        """In order, for what a build tells only at its end (leaks, coverage); killed when that takes long."""
+        if self.running() and TELLS_AT_ITS_END:
+            self.signal(signal.SIGTERM)
+            try:
+                self.process.wait(5)
+            except subprocess.TimeoutExpired:
+                pass
+        self.kill()
 
     def log(self):
         return self.log_path.read_text(errors="replace") if self.log_path.exists() else ""
