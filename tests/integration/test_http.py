@@ -1,23 +1,12 @@
 """The HTTP face of aforod: routes, methods, lengths, connections, and the pages about itself."""
 
-import re
 import signal
 import unittest
 
 from support import MEMORY_IS_OURS, Case, environment, now_us, text_time, wait_until
+from support.corpus import answers
 
 EVENT = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n"
-
-
-def answers(link, n):
-    """n answers without a body, from a connection that stays open."""
-    received = b""
-    while received.count(b"\r\n\r\n") < n:
-        part = link.recv(65536)
-        if not part:
-            break
-        received += part
-    return [int(code) for code in re.findall(rb"HTTP/1\.1 (\d{3}) ", received)]
 
 
 def until_closed(link):
