@@ -10,13 +10,14 @@ import sys
 import time
 
 HERE = pathlib.Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent / "tests" / "integration"))
+sys.path.insert(0, str(HERE.parent / "tools"))
 
-from harness import BIN, Failure, Place, Program, Redis, Server, needs, now_us, text_time, wait_until  # noqa: E402
+from programs import (BIN, Failure, Place, Program, Redis, Server, haproxy_command, needs, now_us, text_time,  # noqa: E402
+                      wait_until)
 
 __all__ = ["BIN", "CLIENT_CORE", "HERE", "SERVER_CORE", "Failure", "Machine", "Place", "Program", "Redis", "Server",
-           "Usage", "client", "load", "median", "memory_kib", "needs", "now_us", "on_core", "ratio", "text_time", "usage",
-           "wait_until", "waited_s", "written_bytes", "wrk"]
+           "Usage", "client", "haproxy_command", "load", "median", "memory_kib", "needs", "now_us", "on_core", "ratio", "text_time",
+           "usage", "wait_until", "waited_s", "written_bytes", "wrk"]
 
 CORES = sorted(os.sched_getaffinity(0))
 SERVER_CORE, CLIENT_CORE = CORES[0], CORES[-1]

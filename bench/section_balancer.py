@@ -1,7 +1,7 @@
 """What a load balancer in front costs, beside what it balances: docs/scaling.md counts in these figures."""
 
 import peers
-from measure import SERVER_CORE, median, ratio, usage, wrk
+from measure import SERVER_CORE, haproxy_command, median, ratio, usage, wrk
 from report import number, table
 from sections import section
 
@@ -24,9 +24,8 @@ listen events
 def haproxy(place, mode, to):
     version, = peers.debian("haproxy")
     name, port = f"haproxy-{mode}", place.port()
-    config = place.dir / f"{name}.cfg"
-    config.write_text(CONFIG.format(mode=mode, port=port, to=to))
-    peer = peers.Peer(place, name, ["haproxy", "-db", "-f", config], row=f"through haproxy {version}, mode {mode}")
+    command = haproxy_command(place, name, CONFIG.format(mode=mode, port=port, to=to))
+    peer = peers.Peer(place, name, command, row=f"through haproxy {version}, mode {mode}")
     peer.port = port
     return peer
 

@@ -20,8 +20,8 @@ import urllib.request
 import zlib
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "tests" / "integration"))
-from harness import Port  # noqa: E402
+sys.path.insert(0, str(ROOT / "tools"))
+from programs import Failure, Port, wait_until  # noqa: E402
 
 SKIP = 77
 COMMAND_S = 120  # any one command, but:
@@ -34,22 +34,15 @@ REDIS = ("--redis", "redis://redis:6379")
 ITSELF = ("--server", "http://127.0.0.1:8080")
 
 
-class Failure(Exception):
-    """Something did not hold."""
-
-
 def check(holds, sentence):
     print(f"{'ok    ' if holds else 'FAILED'} {sentence}", flush=True)
     if not holds:
         raise Failure(sentence)
 
 
-def wait_until(holds, what, timeout_s=SETTLE_S, every_s=0.3):
-    deadline = time.monotonic() + timeout_s
-    while not holds():
-        if time.monotonic() > deadline:
-            raise Failure(f"still not so after {timeout_s} s: {what() if callable(what) else what}")
-        time.sleep(every_s)
+def settles(holds, what, timeout_s=SETTLE_S):
+    """Each look at a container takes a program of Docker's."""
+    wait_until(holds, what, timeout_s, 0.3)
 
 
 def call(*command, timeout_s=COMMAND_S, env=None, may_fail=False):
@@ -150,7 +143,7 @@ def in_redis(project, since):
         own = {script: sum(share[script] for share in shares) for script in SCRIPTS}
         total = printed(project.replicas()[0], REDIS, since)
         return total == own
-    wait_until(equal, lambda: f"Redis ({total}) has the sum of the counters ({own})")
+    settles(equal, lambda: f"Redis ({total}) has the sum of the counters ({own})")
     return total
 
 
@@ -221,7 +214,7 @@ def with_one_killed(project, loads, since, before):
     victim = project.replicas()[1]
     node = node_of(victim)
     loads.append(Load(project, 300, 10, 20))
-    wait_until(loads[-1].is_under_way, "events are counted", LOAD_S)
+    settles(loads[-1].is_under_way, "events are counted", LOAD_S)
     call("docker", "kill", "-s", "KILL", victim)
     print(f"       killed {victim[:12]}, node {node}", flush=True)
     time.sleep(3)
@@ -250,7 +243,7 @@ def crash(containers):
             return False
     for pid in pids.values():
         os.kill(pid, signal.SIGKILL)
-    wait_until(lambda: all(c["RestartCount"] == 1 and c["State"]["Running"]
+    settles(lambda: all(c["RestartCount"] == 1 and c["State"]["Running"]
                            for c in json.loads(call("docker", "inspect", *containers))), "the engine has restarted all")
     return True
 
@@ -260,22 +253,22 @@ def restarts_and_scaling(project, since, total):
     nodes = [node_of(container) for container in project.replicas()]
     check(len(set(nodes)) == REPLICAS, f"as many nodes as counters: {nodes}")
     if crash(project.replicas()):
-        wait_until(project.healthy, "all are healthy")
+        settles(project.healthy, "all are healthy")
         check([node_of(container) for container in project.replicas()] == nodes,
               "all crashed at once: restarted, each with its own node id")
     project.do("restart", "-t", "20", "aforo")
     check([node_of(container) for container in project.replicas()] == nodes, "after a restart each has its own node id")
-    wait_until(project.healthy, "all are healthy")
+    settles(project.healthy, "all are healthy")
     check(in_redis(project, since) == expected, "and its counts")
     project.up(2)
     check(len(project.replicas()) == 2 and printed(project.replicas()[0], REDIS, since) == expected,
           "one removed: Redis has what it had")
     project.up(REPLICAS)
-    wait_until(project.healthy, "all are healthy")
+    settles(project.healthy, "all are healthy")
     check(sorted(node_of(container) for container in project.replicas()) == sorted(nodes),
           "one added: it takes over what the removed one left in the volume")
     project.do("up", "-d", "--force-recreate", "-t", "20", "--scale", f"aforo={REPLICAS}")
-    wait_until(project.healthy, "all are healthy")
+    settles(project.healthy, "all are healthy")
     check(sorted(node_of(container) for container in project.replicas()) == sorted(nodes),
           "all made anew: the same nodes")
     check(in_redis(project, since) == expected, "with the same counts")
@@ -299,7 +292,7 @@ def run(project, loads):
     print(f"       both images built in {time.monotonic() - started:.0f} s", flush=True)
     since = moment()
     project.up(REPLICAS)
-    wait_until(lambda: project.healthy() and project.answers(), "all containers are healthy", 60)
+    settles(lambda: project.healthy() and project.answers(), "all containers are healthy", 60)
     check(len(project.replicas()) == REPLICAS, f"{REPLICAS} counters are up")
     total = without_a_fault(project, loads, since)
     total = with_one_killed(project, loads, since, total)

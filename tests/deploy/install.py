@@ -2,23 +2,19 @@
 
 import os
 import pathlib
-import re
-import select
 import shutil
-import signal
 import subprocess
+import sys
 import tempfile
 import unittest
 import urllib.request
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "tools"))
+from programs import Place, environment  # noqa: E402
+
 BUILD = pathlib.Path(os.environ["DEV_AFORO_BUILD"])
 TIMEOUT_S = 30
 SCRIPTS = ("print_reqs_per_10ms.sh", "print_reqs_per_sec.sh", "print_reqs_per_min.sh")
-
-
-def clean_environment(**extra):
-    kept = {k: v for k, v in os.environ.items() if not k.startswith("AFORO_")}
-    return {**kept, **extra}
 
 
 class Install(unittest.TestCase):
@@ -37,24 +33,14 @@ class Install(unittest.TestCase):
         self.assertLessEqual({"bin/aforod", "bin/aforo", *(f"bin/{name}" for name in SCRIPTS),
                               "lib/systemd/system/aforod.service", "lib/systemd/system/aforod.socket"}, files)
 
-    def start(self):
-        """The installed aforod on a port of its own; returns its process and its URL."""
-        server = subprocess.Popen([self.bin / "aforod", "--listen", "127.0.0.1:0", "--state", self.root / "state"],
-                                  stderr=subprocess.PIPE, text=True, env=clean_environment())
-        self.addCleanup(server.stderr.close)
-        self.addCleanup(server.wait, TIMEOUT_S)
-        self.addCleanup(server.kill)
-        self.assertTrue(select.select([server.stderr], [], [], TIMEOUT_S)[0], "aforod says nothing")
-        line = server.stderr.readline()
-        found = re.search(r"address=(\S+)", line)
-        self.assertIsNotNone(found, line)
-        return server, f"http://{found.group(1)}"
-
     def test_the_programs_run_there(self):
-        server, url = self.start()
+        place = Place()
+        self.addCleanup(place.close)
+        server = place.server(program=self.bin / "aforod").start()
+        url = f"http://127.0.0.1:{server.port}"
         for _ in range(3):
             urllib.request.urlopen(f"{url}/", data=b"", timeout=TIMEOUT_S).close()
-        with_server = clean_environment(AFORO_SERVER=url, PATH="/usr/bin:/bin")
+        with_server = environment(AFORO_SERVER=url, PATH="/usr/bin:/bin")
         elsewhere = self.root / "elsewhere"  # as a user has it who links one into a directory of his own
         elsewhere.mkdir()
         for script in SCRIPTS:
@@ -64,8 +50,7 @@ class Install(unittest.TestCase):
                                       timeout=TIMEOUT_S, check=False)
                 self.assertEqual((done.returncode, done.stderr), (0, ""))
                 self.assertEqual(sum(int(row.rsplit(", ", 1)[1]) for row in done.stdout.splitlines()), 3, done.stdout)
-        server.send_signal(signal.SIGTERM)
-        self.assertEqual(server.wait(TIMEOUT_S), 0)
+        self.assertEqual(server.stop(), 0)
 
     def test_the_unit_is_sound(self):
         analyze = shutil.which("systemd-analyze")

@@ -11,7 +11,7 @@ import unittest
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 TIMEOUT_S = 30
 REMEDY = "tools/setup release test installs"
-PYTHON = ("tests/faults/run", "tests/soak/run", "bench/run", "bench/fleet", "bench/budget")
+PYTHON = ("tests/faults/run", "tests/soak/run", "bench/run", "bench/fleet", "bench/budget", "tools/coverage", "tools/mutants")
 
 
 def run(*words, cwd=ROOT, **env):

@@ -50,20 +50,27 @@ def kill_while_recycling(run):
     run.verify([server], redis, local=("1s", "1min"))
 
 
-@row("kill-while-starting", "killed at any moment of its start: the next start takes over as if nothing had been")
-def kill_while_starting(run):
+def killed_under_load(run, times, kill):
+    """`kill` ends the server in its own way, so often, and each time it starts again under load."""
     redis = run.redis().start()
-    server = run.server(redis=redis).start()
+    server = run.server(redis=redis, threads=2).start()
     load = run.load(server, connections=16)
-    for _ in range(run.many(8, 100)):
+    for _ in range(times):
         load.progress()
+        kill(server)
         run.kill9(server)
-        for _ in range(4):
-            server.spawn()
-            run.pause_s(0, 0.03)
-            run.kill9(server)
         restarted(server)
     run.verify([server], redis)
+
+
+@row("kill-while-starting", "killed at any moment of its start: the next start takes over as if nothing had been")
+def kill_while_starting(run):
+    def kill(server):
+        for _ in range(4):
+            run.kill9(server)
+            server.spawn()
+            run.pause_s(0, 0.03)
+    killed_under_load(run, run.many(8, 100), kill)
 
 
 @row("kill-while-making", "killed while it makes its state file: the next start makes it")
@@ -82,29 +89,16 @@ def kill_while_making(run):
 
 @row("kill-while-stopping", "killed between SIGTERM and the end: nothing acknowledged is missing")
 def kill_while_stopping(run):
-    redis = run.redis().start()
-    server = run.server(redis=redis).start()
-    load = run.load(server, connections=16)
-    for _ in range(run.many(20, 300)):
-        load.progress()
+    def kill(server):
         server.signal(signal.SIGTERM)
         run.pause_s(0, 0.15)
-        run.kill9(server)
-        restarted(server)
-    run.verify([server], redis)
+    killed_under_load(run, run.many(20, 300), kill)
 
 
 @row("threads-changed", "another number of threads at each start: shards of earlier runs stay and are summed")
 def threads_changed(run):
-    redis = run.redis().start()
-    server = run.server(redis=redis, threads=2).start()
-    load = run.load(server, connections=16)
-    for _ in range(run.many(12, 100)):
-        load.progress()
+    def kill(server):
         if run.random.random() < 0.5:
-            server.signal(signal.SIGTERM)
-            server.wait()
-        run.kill9(server)
+            server.stop()
         server.threads = run.random.choice([1, 2, 3, 5, 8])
-        restarted(server)
-    run.verify([server], redis)
+    killed_under_load(run, run.many(12, 100), kill)

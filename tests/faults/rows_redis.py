@@ -7,7 +7,7 @@ import signal
 import time
 
 import proxy
-from faults import MEMORY_IS_OURS, TIMEOUT_S, Failure, RedisError, row, wait_until
+from faults import MEMORY_IS_OURS, TIMEOUT_S, Failure, RedisError, Sentinel, row, wait_until
 
 TIMEOUT_FLAGS = ("--redis-timeout", "200ms")
 
@@ -31,26 +31,24 @@ def connected(server):
     return server.health()["store"]["connected"]
 
 
-@row("redis-killed", "Redis is killed and comes back with its data")
-def redis_killed(run):
-    redis, server, _ = begin(run, "--appendonly", "yes", "--appendfsync", "no")
+def killed_often(run, *redis_options):
+    redis, server, _ = begin(run, *redis_options)
 
     def harm():
         redis.kill()
         run.pause_s(0, 0.5)
         redis.start()
     repeat(run, redis, server, run.many(6, 60), harm)
+
+
+@row("redis-killed", "Redis is killed and comes back with its data")
+def redis_killed(run):
+    killed_often(run, "--appendonly", "yes", "--appendfsync", "no")
 
 
 @row("redis-back-empty", "Redis is killed and comes back empty")
 def redis_back_empty(run):
-    redis, server, _ = begin(run)
-
-    def harm():
-        redis.kill()
-        run.pause_s(0, 0.5)
-        redis.start()
-    repeat(run, redis, server, run.many(6, 60), harm)
+    killed_often(run)
 
 
 @row("redis-flushall", "FLUSHALL under load: sent again in full")
@@ -246,24 +244,12 @@ def through_proxy(run, mode, times):
     run.verify([server], redis)
 
 
-@row("reply-cut", "the connection ends in the middle of a reply: sent again, counted once")
-def reply_cut(run):
-    through_proxy(run, proxy.CUT, run.many(15, 200))
-
-
-@row("request-cut", "the connection ends in the middle of what is sent")
-def request_cut(run):
-    through_proxy(run, proxy.CUT_REQUEST, run.many(15, 200))
-
-
-@row("reply-half", "half of a reply comes, and then nothing")
-def reply_half(run):
-    through_proxy(run, proxy.HALF, run.many(8, 100))
-
-
-@row("reply-late", "the reply comes after the time-out")
-def reply_late(run):
-    through_proxy(run, proxy.DELAY, run.many(8, 100))
+for name, mode, bounded, long, promise in (
+        ("reply-cut", proxy.CUT, 15, 200, "the connection ends in the middle of a reply: sent again, counted once"),
+        ("request-cut", proxy.CUT_REQUEST, 15, 200, "the connection ends in the middle of what is sent"),
+        ("reply-half", proxy.HALF, 8, 100, "half of a reply comes, and then nothing"),
+        ("reply-late", proxy.DELAY, 8, 100, "the reply comes after the time-out")):
+    row(name, promise)(lambda run, how=mode, few=bounded, many=long: through_proxy(run, how, run.many(few, many)))
 
 
 @row("redis-refuses", "connections are accepted and closed at once")
@@ -311,23 +297,12 @@ def replica_promoted(run):
     run.verify([server], master)
 
 
-def sentinel_of(run, master):
-    sentinel = run.redis(name="sentinel")
-    config = sentinel.directory / "sentinel.conf"
-    config.write_text(f"port {sentinel.port}\nbind 127.0.0.1\ndir {sentinel.directory}\nlogfile ''\n"
-                      f"sentinel monitor counts 127.0.0.1 {master.port} 1\n"
-                      "sentinel down-after-milliseconds counts 500\nsentinel failover-timeout counts 2000\n")
-    sentinel.command = ["redis-sentinel", config]
-    sentinel.spawn = super(type(sentinel), sentinel).spawn
-    return sentinel.start()
-
-
 @row("sentinel-failover", "the master is killed, redis-sentinel promotes a replica that missed writes: healed by sending again")
 def sentinel_failover(run):
     shutil.which("redis-sentinel") or no_sentinel()
     nodes = [run.redis(name="redis0").start()]
     nodes.append(replica_of(run, nodes[0], "redis1"))
-    sentinel = sentinel_of(run, nodes[0])
+    sentinel = Sentinel(run.place, nodes[0]).start()
     wait_until(lambda: "num-other-sentinels" in str(sentinel.do("SENTINEL", "MASTER", "counts")), "sentinel knows")
     wait_until(lambda: len(sentinel.do("SENTINEL", "REPLICAS", "counts")) == 1, "sentinel knows the replica")
     server = run.server(*TIMEOUT_FLAGS, redis=f"redis+sentinel://127.0.0.1:{sentinel.port}/counts").start()

@@ -27,6 +27,15 @@ def refused(run, server, *words):
     return lines[0]
 
 
+def refused_as_it_is(run, server, data, *words):
+    """With these bytes as its file the server does not start, and does not write to it."""
+    path = server.state / FILE
+    path.write_bytes(data)
+    refused(run, server, str(path), *words)
+    if path.read_bytes() != data:
+        raise Failure(f"a file that was refused was written to: {words or len(data)}")
+
+
 def filled(run, *flags, name="aforod", orderly=True, requests=2000):
     """A server with counts, ended; (server, counts by resolution)."""
     server = run.server(*flags, name=name).start()
@@ -85,10 +94,7 @@ def state_versions(run):
     server, counts = filled(run, *SMALL)
     path = server.state / FILE
     good = path.read_bytes()
-    path.write_bytes(with_header(good, version=7))
-    refused(run, server, "version 7", "version 1", str(path))
-    if path.read_bytes() != with_header(good, version=7):
-        raise Failure("a file of another version was written to")
+    refused_as_it_is(run, server, with_header(good, version=7), "version 7", "version 1")
     path.write_bytes(good)
     server.flags = ["--horizon", "40s", "--future", "2s"]
     refused(run, server, "30s", "40s", str(path))
@@ -109,10 +115,7 @@ def state_truncated(run):
     path = server.state / FILE
     good = path.read_bytes()
     for size in [0, 1, 7, 8, 100, HEADER.size, 4096] + [run.random.randrange(len(good)) for _ in range(run.many(20, 200))]:
-        path.write_bytes(good[:size])
-        refused(run, server, str(path))
-        if path.read_bytes() != good[:size]:
-            raise Failure("a truncated file was written to")
+        refused_as_it_is(run, server, good[:size])
     path.write_bytes(good + bytes(5000))  # longer is what a cut-short growth leaves
     server.start()
     exact(server, counts, "a file that is too long")
@@ -124,10 +127,7 @@ def state_foreign(run):
     path = server.state / FILE
     good = path.read_bytes()
     for data in (b"hello\n", run.random.randbytes(len(good)), bytes(len(good)), b"\x7fELF" + good[4:], good[8:], good[::-1]):
-        path.write_bytes(data)
-        refused(run, server, str(path), "move")
-        if path.read_bytes() != data:
-            raise Failure("a foreign file was written to")
+        refused_as_it_is(run, server, data, "move")
     path.unlink()
     path.mkdir()
     refused(run, server, str(path))

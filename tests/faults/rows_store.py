@@ -435,32 +435,28 @@ def stops_in_time(run, server, grace_s):
         raise Failure(f"--grace was {grace_s} s, and it took {took:.1f} s")
 
 
-@row("redis-slow", "Redis takes half a second a command: an orderly stop keeps to --grace, and later all arrives")
-def redis_slow(run):
+def slow_answers(run, mode, begun):
+    """Answers come as `mode` says until the server has ended; when `begun` holds it is told to. Later all arrives."""
     redis = run.redis().start()
     between = proxy.Proxy(run.place, redis.port, run.random, 0.5)
-    between.mode = proxy.SLOW
+    between.mode = mode
     server = filled(run, between.url, "--grace", "2s")
-    time.sleep(3)
+    wait_until(lambda: begun(server, between), lambda: str(server.health()), 15)
     stops_in_time(run, server, 2)
     between.mode = proxy.PASS
     run.faults = between.harm
     server.start()
     expect(run, redis, run.acked, "at full speed again", 40)
+
+
+@row("redis-slow", "Redis takes half a second a command: an orderly stop keeps to --grace, and later all arrives")
+def redis_slow(run):
+    slow_answers(run, proxy.SLOW, lambda server, between: between.harm >= 3)
 
 
 @row("redis-drips", "each answer of Redis comes a byte each half second: that is no answer; --grace is kept")
 def redis_drips(run):
-    redis = run.redis().start()
-    between = proxy.Proxy(run.place, redis.port, run.random, 0.5)
-    between.mode = proxy.DRIP
-    server = filled(run, between.url, "--grace", "2s")
-    wait_until(lambda: "no answer in time" in server.health()["store"]["last_error"], lambda: str(server.health()), 15)
-    stops_in_time(run, server, 2)
-    between.mode = proxy.PASS
-    run.faults = between.harm
-    server.start()
-    expect(run, redis, run.acked, "at full speed again", 40)
+    slow_answers(run, proxy.DRIP, lambda server, between: "no answer in time" in server.health()["store"]["last_error"])
 
 
 @row("redis-evicting", "a Redis that evicts is warned of; what it evicts within the horizon comes back, never twice")

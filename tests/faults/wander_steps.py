@@ -10,7 +10,7 @@ import time
 
 import proxy
 from faults import Failure, RedisError, wait_until
-from harness import CHUNK_US
+from support import CHUNK_US
 from wander_world import HOUR, SECOND, Node, chunk_key
 
 __all__ = ["describe", "of_node", "one", "run_step", "step", "steps"]

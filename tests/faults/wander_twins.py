@@ -10,7 +10,7 @@ import time
 
 import proxy
 from faults import BIN, TIMEOUT_S, Failure, environment, wait_until
-from harness import STATE_FILE
+from support import STATE_FILE
 from wander_steps import of_node, one, step, steps
 from wander_world import Node
 

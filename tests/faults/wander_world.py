@@ -18,7 +18,7 @@ import time
 
 import proxy
 from faults import WIDTH_US, Failure, Place, RedisError, Steering, difference, now_us, text_time, wait_until
-from harness import CHUNK_TIME, CHUNK_US, EPOCH, Program, Server
+from support import CHUNK_TIME, CHUNK_US, EPOCH, Program, Server
 
 __all__ = ["HEALED_S", "HOUR", "IMPATIENT_S", "MINUTE", "SECOND", "TTL_S", "Node", "World", "chunk_key"]
 

@@ -1,6 +1,7 @@
 # The fuzz targets as tests of any build, where there is a clang with libFuzzer: tests/fuzz/run builds them apart, in
-# build/fuzz, and each runs for DEV_AFORO_FUZZ_SECONDS of the environment in which CMake is configured (20).
-set(AFORO_FUZZ_SECONDS 20)
+# build/fuzz, and each runs for DEV_AFORO_FUZZ_SECONDS of the environment in which CMake is configured (10); fuzz/long, of the
+# label long, runs all for ten minutes each.
+set(AFORO_FUZZ_SECONDS 10)
 if(DEFINED ENV{DEV_AFORO_FUZZ_SECONDS})
     set(AFORO_FUZZ_SECONDS $ENV{DEV_AFORO_FUZZ_SECONDS})
 endif()
@@ -18,12 +19,14 @@ if(NOT fuzzer_works EQUAL 0)
     return()
 endif()
 add_test(NAME fuzz/build COMMAND ${CMAKE_CURRENT_LIST_DIR}/run 0)
-set_tests_properties(fuzz/build PROPERTIES FIXTURES_SETUP fuzz TIMEOUT 900)
+set_tests_properties(fuzz/build PROPERTIES FIXTURES_SETUP fuzz TIMEOUT 900 COST 500 PROCESSORS 4)
 math(EXPR timeout "${AFORO_FUZZ_SECONDS} + 180")
 file(GLOB targets CONFIGURE_DEPENDS ${CMAKE_CURRENT_LIST_DIR}/fuzz_*.c)
 foreach(target ${targets})
     string(REGEX REPLACE ".*/fuzz_(.*)\\.c$" "\\1" target ${target})
     add_test(NAME fuzz/${target} COMMAND ${CMAKE_CURRENT_LIST_DIR}/run ${AFORO_FUZZ_SECONDS} ${target})
-    set_tests_properties(fuzz/${target} PROPERTIES FIXTURES_REQUIRED fuzz TIMEOUT ${timeout}
+    set_tests_properties(fuzz/${target} PROPERTIES FIXTURES_REQUIRED fuzz TIMEOUT ${timeout} PROCESSORS 2
                          ENVIRONMENT "DEV_AFORO_FUZZ_BUILT=1")
 endforeach()
+add_test(NAME fuzz/long COMMAND ${CMAKE_CURRENT_LIST_DIR}/run 600)
+set_tests_properties(fuzz/long PROPERTIES LABELS long TIMEOUT 10000)

@@ -6,7 +6,7 @@ import socket
 import time
 import unittest
 
-from harness import Case, now_us, text_time, wait_until
+from support import Case, now_us, text_time, wait_until
 
 
 def batch(lines):

@@ -10,7 +10,7 @@ import threading
 import time
 import unittest
 
-from harness import BIN, TIMEOUT_S, Case, Server, environment, now_us, text_time, wait_until
+from support import BIN, TIMEOUT_S, Case, Server, environment, now_us, text_time, wait_until
 
 INGEST, INGEST_2, READ = "ingest-0123456789abcdef", "second-ingest-0123456789", "read-0123456789abcdef+/=="
 READS = ("/", "/stats", "/counts/10ms", "/counts/1s?last=3", "/counts/1min?format=json")
@@ -235,19 +235,13 @@ class AtTheStart(AccessCase):
                       if subprocess.run([*words, "true"], capture_output=True, check=False).returncode == 0), None)
         if alone is None:
             self.skipTest("no network namespace can be made here")
-        server = subprocess.Popen(["setpriv", "--pdeathsig", "KILL", *alone, str(BIN / "aforod"), "--state",
-                                   str(self.place.dir / "alone"), *map(str, flags)], stdin=subprocess.DEVNULL,
-                                  stderr=subprocess.PIPE, text=True, env=environment())
-        try:
-            said = ""
-            while 'msg="listening"' not in said:
-                line = server.stderr.readline()
-                self.assertTrue(line, said)
-                said += line
-        finally:
-            server.kill()
-            server.wait(TIMEOUT_S)
-            server.stderr.close()
+        server = self.place.server(*flags, name=f"alone{len(self.place.programs)}")
+        server.wrap = alone
+        server.spawn()
+        wait_until(lambda: 'msg="listening"' in server.log() or not server.running(), "it listens")
+        server.kill()
+        said = server.log()
+        self.assertIn('msg="listening"', said)
         return [(text.split(":")[0], flag)
                 for text, flag in re.findall(r'level=warn msg="([^"]*)" flag=(--[a-z-]*)', said)]
 

@@ -6,9 +6,8 @@ import threading
 import time
 import unittest
 
-from console_support import Redis as FilledRedis
-from console_support import aforo, part_of
-from harness import EPOCH, Case, flushed, now_us, text_time
+from support import Case, flushed, now_us, text_time
+from support.console import FilledRedis, aforo, chunk_key, part_of
 
 SECOND, MINUTE, HOUR = 1_000_000, 60_000_000, 3_600_000_000
 
@@ -38,54 +37,48 @@ class Redis(CheckCase):
 
     def setUp(self):
         super().setUp()
-        self.redis = FilledRedis(str(self.place.dir))
-        self.addCleanup(self.redis.held.close)
-        self.addCleanup(self.redis.stop)
+        self.redis = FilledRedis(self.place).start()
         self.us = now_us() - 30 * MINUTE
         self.events = {self.us: 5, self.us + 31_000: 1, self.us + 70 * SECOND: 3, now_us() - 10 * SECOND: 4}
-
-    def key(self, resolution, us, chunk, form):
-        start = EPOCH.__class__.fromisoformat(text_time(us // chunk * chunk)).strftime(form)
-        return f"aforo:2:{{{resolution}:{start}}}"
 
     def test_each_sum_that_is_broken_is_named(self):
         self.redis.fill(self.events)
         self.well("--redis", self.redis.url)
-        second = self.key("1s", self.us, MINUTE, "%Y-%m-%dT%H:%M")
+        second = chunk_key("1s", self.us)
         field = f"{self.us // SECOND % 60:02d}"
-        self.redis.do(("HINCRBY", second, field, 1))
+        self.redis.do("HINCRBY", second, field, 1)
         in_second = 6 if (self.us + 31_000) // SECOND == self.us // SECOND else 5
         self.wrong("--redis", self.redis.url, why="2 windows disagree", named=(
             f"{second}: window {field}: its total is {in_second + 1}, and the nodes' parts sum to {in_second}",
             f"the 1s window {start_of(self.us, SECOND)} is {in_second + 1}, its 10ms windows sum to {in_second}",
             f"the 1min window {start_of(self.us, MINUTE)} is"))
-        self.redis.do(("HINCRBY", second, field, -1))
+        self.redis.do("HINCRBY", second, field, -1)
         self.well("--redis", self.redis.url)
 
     def test_what_lies_beside_the_counts_is_looked_at_too(self):
         self.redis.fill(self.events)
-        minute = self.key("1min", self.us, HOUR, "%Y-%m-%dT%H")
+        minute = chunk_key("1min", self.us)
         for harm, mend, sentence in (
                 (("HSET", minute, "n:node-2", part_of({1: 5})), ("HDEL", minute, "n:node-2"), "window 01: its total is"),
                 (("HSET", minute, "n:node-2", b"\x01cut"), ("HDEL", minute, "n:node-2"), "the part of node node-2 is damaged"),
                 (("HSET", minute, "why", "not"), ("HDEL", minute, "why"), "field 'why' is none of aforo's"),
                 (("HINCRBY", minute, "until", 3600), ("HINCRBY", minute, "until", -3600), "until is")):
-            self.redis.do(harm)
+            self.redis.do(*harm)
             self.wrong("--redis", self.redis.url, why="wrong where it lies", named=(f"{minute}: {sentence}",))
-            self.redis.do(mend)
+            self.redis.do(*mend)
             self.well("--redis", self.redis.url)
 
     def test_a_resolution_that_is_gone_is_missed(self):
         self.redis.fill(self.events)
         for us in self.events:
-            self.redis.do(("DEL", self.key("10ms", us, SECOND, "%Y-%m-%dT%H:%M:%S")))
+            self.redis.do("DEL", chunk_key("10ms", us))
         self.wrong("--redis", self.redis.url, named=("its 10ms windows sum to 0",))
 
     def test_what_is_no_longer_kept_is_not_missed(self):
         old_us = now_us() - 9 * 24 * HOUR
         self.redis.fill({**self.events, old_us: 7})
-        for resolution, chunk, form in (("10ms", SECOND, "%Y-%m-%dT%H:%M:%S"), ("1s", MINUTE, "%Y-%m-%dT%H:%M")):
-            self.redis.do(("DEL", self.key(resolution, old_us, chunk, form)))
+        for resolution in ("10ms", "1s"):
+            self.redis.do("DEL", chunk_key(resolution, old_us))
         self.well("--redis", self.redis.url)
 
     def test_nothing_is_never_well(self):
@@ -157,9 +150,7 @@ class Far(http.server.BaseHTTPRequestHandler):
 
 class Apart(CheckCase):
     def test_sources_without_a_common_window_are_never_well(self):
-        redis = FilledRedis(str(self.place.dir))
-        self.addCleanup(redis.held.close)
-        self.addCleanup(redis.stop)
+        redis = FilledRedis(self.place).start()
         redis.fill({now_us() - MINUTE * 5: 2})
         with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Far) as far:
             thread = threading.Thread(target=far.serve_forever, kwargs={"poll_interval": 0.02})

@@ -12,8 +12,8 @@ import threading
 import time
 import unittest
 
-from console_support import BIN, TIMEOUT_S, aforo, environment
-from harness import Case, now_us, text_time
+from support import BIN, TIMEOUT_S, Case, environment, now_us, text_time
+from support.console import aforo
 
 ROWS = "start (UTC),count,state\n2016-05-28T11:11:11.120Z,122,final\n2016-05-28T11:11:11.130Z,0,closed\n"
 

@@ -9,7 +9,8 @@ import tempfile
 import time
 import unittest
 
-from console_support import BIN, TIMEOUT_S, aforo, environment, expected_text, installed, text_time
+from support import BIN, TIMEOUT_S, environment, now_us
+from support.console import aforo, expected_text, installed, shown_time
 
 T = 1_464_433_871_120_000  # 2016-05-28 11:11:11.120
 EVENTS = {T: 122, T + 9_999: 1, T + 30_000: 7, T + 1_000_000: 5, T + 59_000_000: 2, T + 180_000_000: 9}
@@ -21,7 +22,7 @@ class Filler:
     def __init__(self, directory):
         self.process = subprocess.Popen([str(BIN / "fill_state"), str(directory)], stdin=subprocess.PIPE,
                                         stdout=subprocess.PIPE, text=True)
-        self.add(time.time_ns() // 1000, 0)  # it answers when the file is there
+        self.add(now_us(), 0)  # it answers when the file is there
 
     def add(self, us, n=1):
         self.process.stdin.write(f"{us} {n}\n")
@@ -178,11 +179,11 @@ class Rows(StateCase):
 
 class OpenWindow(StateCase):
     def test_only_with_partial(self):
-        now_us = time.time_ns() // 1000
-        self.filler.add(now_us - 60_000_000, 3)
-        self.filler.add(now_us + 5_000_000, 4)  # in a window that is not over for four seconds at least
+        now = now_us()
+        self.filler.add(now - 60_000_000, 3)
+        self.filler.add(now + 5_000_000, 4)  # in a window that is not over for four seconds at least
         out = aforo("1s", "--state", self.state, "--last", 1)[1]
-        self.assertEqual(out, f"{text_time((now_us - 60_000_000) // 1_000_000 * 1_000_000)}, 3\n")
+        self.assertEqual(out, f"{shown_time((now - 60_000_000) // 1_000_000 * 1_000_000)}, 3\n")
         lines = aforo("1s", "--state", self.state, "--from", 0, "--partial", "--format", "csv")[1].splitlines()
         self.assertTrue(lines[1].endswith(",3,closed"), lines[1])
         self.assertTrue(lines[-1].endswith(",4,open"), lines[-1])
@@ -192,7 +193,7 @@ class OpenWindow(StateCase):
     def test_that_it_is_open_is_said(self):
         self.assertEqual(aforo("1min", "--state", self.state),
                          (0, "", f"aforo: state {self.state} holds no events\n"))
-        self.filler.add(time.time_ns() // 1000 + 120_000_000, 3)
+        self.filler.add(now_us() + 120_000_000, 3)
         status, out, err = aforo("1min", "--state", self.state)
         self.assertEqual((status, out), (0, ""))
         self.assertRegex(err, r"\Aaforo: nothing to show yet: the window with events, [-0-9]+ [:0-9]+\.000, is over in "
@@ -211,14 +212,14 @@ class Follow(StateCase):
         self.assertEqual(process.returncode, 0)
 
     def test_each_window_once_with_zeros_until_interrupted(self):
-        start_us = time.time_ns() // 1000
+        start_us = now_us()
         self.filler.add(start_us - 2_000_000, 1)
         process = subprocess.Popen([BIN / "aforo", "10ms", "--follow", "--last", "1", "--state", self.state],
                                    stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment())
         self.addCleanup(process.kill)
         events = {start_us - 2_000_000: 1}
         for _ in range(10):
-            us = time.time_ns() // 1000
+            us = now_us()
             events[us] = events.get(us, 0) + 3
             self.filler.add(us, 3)
             time.sleep(0.05)
@@ -232,7 +233,7 @@ class Follow(StateCase):
         self.assertTrue(rest and all(line.endswith(", 0") for line in rest))
 
     def test_json_is_whole_when_ended(self):
-        self.filler.add(time.time_ns() // 1000 - 3_000_000, 2)
+        self.filler.add(now_us() - 3_000_000, 2)
         process = subprocess.Popen([BIN / "aforo", "1s", "--follow", "--last", "1", "--format", "json", "--state",
                                     self.state],
                                    stdout=subprocess.PIPE, text=True, env=environment())

@@ -6,8 +6,8 @@ import select
 import time
 import unittest
 
-from corpus_support import acknowledged, connect, read_corpus, receive, send, statuses
-from harness import Case, Failure, wait_until
+from support import Case, Failure, wait_until
+from support.corpus import acknowledged, connect, read_corpus, receive, send, statuses
 
 FLAGS = ("--max-body", "64KiB")
 PROBE = b"GET /healthz HTTP/1.1\r\nHost: probe\r\nConnection: close\r\n\r\n"

@@ -4,7 +4,7 @@ import json
 import random
 import unittest
 
-from harness import WIDTH_US, Case, now_us, sums, text_time, us_of, wait_until
+from support import WIDTH_US, Case, now_us, sums, text_time, us_of, wait_until
 
 SECOND, MINUTE, HOUR = 1_000_000, 60_000_000, 3_600_000_000
 
@@ -147,7 +147,7 @@ class Rows(Case):
                                                                        "windows": []})
 
     def test_wrong_arguments_are_named(self):
-        for query, name in (("from=x", "from"), ("to=2016-13-01T00:00:00Z", "to"), ("last=0", "last"), ("last=-1",
+        for query, name in (("from=x", "from"), ("from=never", "from"), ("last=x", "last"), ("to=2016-13-01T00:00:00Z", "to"), ("last=0", "last"), ("last=-1",
                                                                                                         "last"),
                             ("last=1e3", "last"), ("last=", "last"), ("format=xml", "format"), ("from=20&to=10", "to")):
             with self.subTest(query=query):

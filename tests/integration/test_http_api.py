@@ -9,7 +9,7 @@ import re
 import subprocess
 import unittest
 
-from harness import BIN, ROOT, TIMEOUT_S, Place, environment, needs
+from support import BIN, ROOT, TIMEOUT_S, Place, environment, needs
 
 PAGE = ROOT / "docs" / "http-api.md"
 BLOCK = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)

@@ -1,9 +1,10 @@
 """What goes in: one event a request, many events a request; which times are taken, what is said of those that are not."""
 
+import collections
 import re
 import unittest
 
-from harness import MEMORY_IS_OURS, Case, now_us, text_time
+from support import MEMORY_IS_OURS, Case, now_us, text_time
 
 SECOND, HOUR = 1_000_000, 3_600_000_000
 
@@ -59,7 +60,7 @@ class Single(Case):
     def test_malformed_is_400_with_one_line_that_says_what_and_where(self):
         sentences = {"value=2016-13-28 11:11:11": "value: month 13 is out of range",
                      "value=2016-00-28 11:11:11": "value: month 0 is out of range",
-                     "value=2015-02-29 11:11:11": "value: day 29 is out of range",
+                     "value=2015-02-29 11:11:11": "value: day 29 is out of range for 2015-02",
                      "value=2016-02-30 11:11:11": "value: day 30 is out of range",
                      "value=2016-05-28 24:11:11": "value: hour 24 is out of range",
                      "value=2016-05-28 11:60:11": "value: minute 60 is out of range",
@@ -80,7 +81,7 @@ class Single(Case):
         self.assert_counts(self.aforod, {})
 
     def test_leap_days_and_leap_seconds_are_times(self):
-        for value in ("2016-02-29 11:11:11", "2000-02-29 00:00:00", "2016-12-31 23:59:60", "1970-01-01 00:00:00", "0"):
+        for value in ("2016-02-29 11:11:11", "2000-02-29 00:00:00", "2016-12-31 23:59:60", "1970-01-01 00:00:00", "1969-12-31 23:59:59", "0"):
             with self.subTest(value=value):
                 self.assertEqual(self.aforod.post("value=" + value).status, 422)  # well formed, and long ago
         self.assertEqual(self.aforod.post("value=1900-02-29 00:00:00").status, 400)
@@ -157,6 +158,20 @@ class Batch(Case):
                     received += link.recv(65536)
                 self.assertIn(b'"accepted":3,"rejected":1', received, f"cut at {cut}")
         self.assert_counts(self.aforod, {self.now: 2 * (len(body) - 1), self.now + SECOND: len(body) - 1})
+
+    def test_a_large_batch_in_pieces_of_any_size(self):
+        events = [self.now - i * 7_919 for i in range(50_000)]
+        body = "".join(text_time(us) + "\n" for us in events).encode()
+
+        def pieces():
+            at, i = 0, 0
+            while at < len(body):
+                size = 1 + i * 37 % 4999
+                yield body[at:at + size]
+                at, i = at + size, i + 1
+        answer = self.aforod.request("POST", "/events", pieces(), {"Transfer-Encoding": "chunked"}, encode_chunked=True)
+        self.assertEqual((answer.json["accepted"], answer.json["rejected"]), (len(events), 0))
+        self.assert_counts(self.aforod, collections.Counter(events))
 
     def test_memory_does_not_grow_with_the_body(self):
         line = (text_time(self.now) + "\n").encode()

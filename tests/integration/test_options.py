@@ -7,7 +7,7 @@ import re
 import subprocess
 import unittest
 
-from harness import BIN, TIMEOUT_S, Case, environment, wait_until
+from support import BIN, TIMEOUT_S, Case, environment, wait_until
 
 GOOD = {"listen": "127.0.0.1:0", "threads": "3", "state": "/tmp/x", "node-id": "a.B_c-9", "horizon": "2h", "future": "1m",
         "clock": "arrival", "redis": "redis://127.0.0.1:1", "flush-interval": "10ms", "redis-timeout": "100ms",
@@ -135,6 +135,8 @@ class Wrong(unittest.TestCase):
                 else:
                     self.assert_refused(aforod(word), word)
 
+    def test_what_cannot_start_says_why(self):
+        self.assert_refused(aforod("--listen", "127.0.0.1:0", "--state", "/nonexistent/a/b"), "/nonexistent/a/b", (1,))
 
     def test_the_nearest_flag_is_named(self):
         for word, said in {"--horizn": "--horizn: no such flag; did you mean --horizon?",

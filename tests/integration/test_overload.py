@@ -6,16 +6,12 @@ requests are due at their rate whatever the server does, and whose latencies cou
 
 import json
 import os
-import pathlib
 import subprocess
 import sys
 import time
 import unittest
 
-from harness import BIN, TIMEOUT_S, Case, Program, wait_until
-
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "faults"))
-from faults import Load  # noqa: E402
+from support import BIN, TIMEOUT_S, Case, Load, Program, wait_until
 
 BURNERS = 3
 CONNECTIONS_MAX = 64

@@ -9,8 +9,8 @@ import subprocess
 import time
 import unittest
 
-from corpus_support import receive, statuses
-from harness import TIMEOUT_S, Case, now_us, text_time, wait_until
+from support import TIMEOUT_S, Case, now_us, text_time, wait_until
+from support.corpus import receive, statuses
 
 SECOND, HOUR = 1_000_000, 3_600_000_000
 TOKEN = "ingest-0123456789abcdef"

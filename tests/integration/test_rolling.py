@@ -1,21 +1,16 @@
 """Restarts that nobody notices: behind a load balancer by --drain, and alone by a listening socket that outlives aforod."""
 
-import pathlib
 import re
 import signal
 import socket
 import subprocess
-import sys
 import time
 import unittest
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "faults"))
-
-from faults import Load, compare  # noqa: E402
-from harness import BIN, TIMEOUT_S, WIDTH_US, Case, Program, Server, flushed, wait_until  # noqa: E402
+from support import BIN, TIMEOUT_S, WIDTH_US, Case, Haproxy, Load, Program, Server, compare, flushed, wait_until
 
 EVENT = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n"
-DRAIN_S = 1
+DRAIN_S = 4  # haproxy asks ten times a second; so it notices on a machine that is busy, too
 
 # No second try of any kind: what a server refuses, or leaves without an answer, fails. Connections to the servers are
 # kept and shared by all clients, the hardest case for a server that goes away.
@@ -41,14 +36,12 @@ backend servers
 """
 
 
-class Haproxy(Program):
+class Balancer(Haproxy):
     def __init__(self, place, servers):
-        self.port = place.port()
+        port = place.port()
         self.control = place.dir / "haproxy.sock"
-        config = place.dir / "haproxy.cfg"
         lines = "\n".join(f"    server {server.name} 127.0.0.1:{server.port}" for server in servers)
-        config.write_text(HAPROXY.format(control=self.control, port=self.port, servers=lines))
-        super().__init__(place, "haproxy", ["haproxy", "-db", "-f", config])
+        super().__init__(place, port, HAPROXY.format(control=self.control, port=port, servers=lines))
 
     def status(self):
         """{server: "UP" or "DOWN ..."}."""
@@ -94,8 +87,7 @@ class Rolling(Case):
         return [self.server("--drain", f"{DRAIN_S}s", name=f"node{i}", redis=store) for i in range(3)]
 
     def balancer(self, servers):
-        balancer = Haproxy(self.place, servers)
-        balancer.spawn()
+        balancer = Balancer(self.place, servers).start()
         for server in servers:
             balancer.wait_for(server, "UP")
         return balancer
@@ -133,12 +125,13 @@ class Rolling(Case):
         servers = self.servers(store)
         balancer = self.balancer(servers)
         script = self.place.dir / "post.lua"
-        script.write_text('wrk.method = "POST"\n')
-        wrk = Program(self.place, "wrk", ["wrk", "-t1", "-c32", "-d10s", "-s", script, f"http://127.0.0.1:{balancer.port}/"])
+        script.write_text('wrk.method = "POST"\nfunction delay() return 5 end\n')  # ms: the balancer must keep up
+        wrk = Program(self.place, "wrk", ["wrk", "-t1", "-c32", "-d600s", "-s", script, f"http://127.0.0.1:{balancer.port}/"])
         wrk.spawn()
         wait_until(lambda: sum(s.stats()["counted"] for s in servers) > 1000, "the load is there")
         self.restart_in_turn(balancer, servers)
         self.assertTrue(wrk.running(), "the load lasted longer than the restarts")
+        wrk.signal(signal.SIGINT)  # then it prints what it saw
         self.assertEqual(wrk.wait(), 0)
         said = wrk.log()
         self.assertNotIn("Socket errors", said)
@@ -151,13 +144,13 @@ class Rolling(Case):
 
 class Draining(Case):
     def test_healthz_says_503_at_once_while_requests_are_answered(self):
-        server = self.server("--drain", "2s")
+        server = self.server("--drain", "5s")
         with server.connect() as old:
             old.sendall(EVENT)
             self.assertNotIn(b"close", old.recv(4096))
             begin = time.monotonic()
             server.signal(signal.SIGTERM)
-            answer = wait_until(lambda: (a := server.request("GET", "/healthz")).status == 503 and a, "503", 1)
+            answer = wait_until(lambda: (a := server.request("GET", "/healthz")).status == 503 and a, "503")
             self.assertEqual(answer.json["status"], "draining")
             self.assertEqual(answer.headers["Connection"], "close")
             posted = 0
@@ -172,9 +165,9 @@ class Draining(Case):
             received = b"".join(iter(lambda: old.recv(4096), b""))
             self.assertTrue(received.startswith(b"HTTP/1.1 204"), received)
             self.assertIn(b"\r\nConnection: close\r\n", received)
-            self.assertLess(time.monotonic() - begin, 2)
+            self.assertTrue(server.running(), "all of this while it drained")
         self.assertEqual(server.wait(), 0)
-        self.assertTrue(2 <= time.monotonic() - begin < 4)
+        self.assertGreaterEqual(time.monotonic() - begin, 5)
         self.assertIn(f"counted={posted + 2} ", server.log().splitlines()[-1])
 
     def test_a_second_signal_ends_it_at_once(self):
@@ -184,7 +177,7 @@ class Draining(Case):
         wait_until(lambda: 'msg="draining"' in server.log(), "it drains")
         self.assertTrue(server.running())
         server.signal(signal.SIGTERM)
-        self.assertEqual(server.wait(2), -signal.SIGTERM)
+        self.assertEqual(server.wait(), -signal.SIGTERM)
 
     def test_the_service_manager_is_told_how_long_it_takes(self):
         path = self.place.dir / "notify"

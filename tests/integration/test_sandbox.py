@@ -7,7 +7,7 @@ import re
 import subprocess
 import unittest
 
-from harness import BIN, Case, wait_until
+from support import BIN, Case, wait_until
 
 ADMIN_NICE = 10
 

@@ -6,13 +6,12 @@ In front stand a real haproxy, as it is and as lax as it can be made, and proxie
 mistakes: they pass on bytes as they came, and find the end of a request in their own way."""
 
 import re
-import shutil
 import socket
 import threading
 import unittest
 
-from corpus_support import receive, send, statuses
-from harness import Case, Program, now_us, text_time, wait_until
+from support import Case, Haproxy, now_us, text_time, wait_until
+from support.corpus import receive, send, statuses
 
 SECOND_US = 1_000_000
 HAPROXY = """
@@ -231,14 +230,11 @@ class Smuggling(Case):
         self.assertEqual(self.aforod.counts("1s"), {self.moment: 1})
 
     def haproxy(self, option):
-        self.assertTrue(shutil.which("haproxy", path="/usr/sbin:/usr/bin"), "haproxy is missing: apt-get install haproxy")
         port = self.place.port()
-        config = self.place.dir / "haproxy.cfg"
         lax = "option accept-invalid-http-request" if option else ""
-        config.write_text(HAPROXY.format(frontends=FRONTEND.format(name="door", port=port, option=lax), port=self.aforod.port,
-                                         lax_backend="option accept-invalid-http-response" if option else ""))
-        proxy = Program(self.place, "haproxy", ["/usr/sbin/haproxy", "-db", "-f", config])
-        proxy.spawn()
+        proxy = Haproxy(self.place, port, HAPROXY.format(
+            frontends=FRONTEND.format(name="door", port=port, option=lax), port=self.aforod.port,
+            lax_backend="option accept-invalid-http-response" if option else "")).start()
 
         def answers():
             self.assertTrue(proxy.running(), proxy.log())

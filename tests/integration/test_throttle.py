@@ -6,7 +6,8 @@ import threading
 import time
 import unittest
 
-from harness import Case, now_us, text_time, wait_until
+from support import Case, now_us, text_time, wait_until
+from support.corpus import answers
 
 POST = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n"
 
@@ -14,13 +15,7 @@ POST = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n"
 def statuses(link, n, source=POST):
     """Sends n requests at once on one connection; the statuses of their answers."""
     link.sendall(source * n)
-    got = b""
-    while got.count(b"HTTP/1.1 ") < n:
-        part = link.recv(65536)
-        if not part:
-            raise AssertionError(f"closed after {got.count(b'HTTP/1.1 ')} answers")
-        got += part
-    return [int(part[:3]) for part in got.split(b"HTTP/1.1 ")[1:]]
+    return answers(link, n)
 
 
 class Throttle(Case):

@@ -137,6 +137,15 @@ START_TEST(files_and_their_modes) {
         tokens_free(tokens);
         unlink(path);
     }
+    write_file(path, A "\n", 0600);
+    ck_assert_int_eq(truncate(path, 1 << 24), 0);
+    ck_assert_ptr_null(tokens_read(path, &world_readable, why));
+    ck_assert_ptr_nonnull(strstr(why, "is larger than"));
+    unlink(path);
+    write_file(path, "x", 0600); /* one byte is read, and is a token too short */
+    ck_assert_ptr_null(tokens_read(path, &world_readable, why));
+    ck_assert_ptr_nonnull(strstr(why, "line 1"));
+    unlink(path);
     ck_assert_int_eq(mkfifo(path, 0600), 0);
     /* and does not wait for a writer */
     ck_assert_ptr_null(tokens_read(path, &world_readable, why));

@@ -222,17 +222,7 @@ START_TEST(agrees_with_a_naive_search) {
 }
 END_TEST
 
-int main(void) {
-    Suite *suite = suite_create("query");
-    TCase *tcase = tcase_create("query");
-    tcase_add_test(tcase, nothing_counted_is_no_rows);
-    tcase_add_test(tcase, rows_run_from_first_to_last_with_events);
-    tcase_add_test(tcase, last_counts_back_from_the_newest_with_events);
-    tcase_add_test(tcase, last_reaches_back_to_what_is_kept);
-    tcase_add_test(tcase, windows_not_over_yet_only_with_partial);
-    tcase_add_test(tcase, spans_are_by_start_and_exclude_their_end);
-    tcase_add_test(tcase, a_failing_source_is_said_whichever_read_fails);
-    tcase_add_test(tcase, agrees_with_a_naive_search);
-    suite_add_tcase(suite, tcase);
-    return check_run(suite);
-}
+CHECK_MAIN("query", nothing_counted_is_no_rows, rows_run_from_first_to_last_with_events,
+           last_counts_back_from_the_newest_with_events, last_reaches_back_to_what_is_kept,
+           windows_not_over_yet_only_with_partial, spans_are_by_start_and_exclude_their_end,
+           a_failing_source_is_said_whichever_read_fails, agrees_with_a_naive_search)

@@ -42,6 +42,31 @@ START_TEST(what_is_outside_says_by_how_much) {
         ck_assert_uint_eq(span_explain(&span, outside[i].event_us, why, sizeof why),
                           strlen(outside[i].why));
         ck_assert_str_eq(why, outside[i].why);
+        const size_t len = strlen(outside[i].why); /* no room for its end: cut by one */
+        ck_assert_uint_eq(span_explain(&span, outside[i].event_us, why, len), len - 1);
+        ck_assert_uint_eq(strlen(why), len - 1);
+    }
+}
+END_TEST
+
+/* Two minutes either way of whole and half hours, from half an hour to 14 hours. */
+START_TEST(what_may_be_a_local_time) {
+    static const struct {
+        int64_t off_us;
+        bool local;
+    } rows[] = {{28 * MIN_US - 1, false},
+                {28 * MIN_US, true},
+                {32 * MIN_US, true},
+                {32 * MIN_US + 1, false},
+                {58 * MIN_US - 1, false},
+                {58 * MIN_US, true},
+                {14 * HOUR_US + 2 * MIN_US, true},
+                {14 * HOUR_US + 2 * MIN_US + 1, false},
+                {14 * HOUR_US + 30 * MIN_US, false}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char why[SPAN_WHY_MAX];
+        span_explain(&span, NOW + rows[i].off_us, why, sizeof why);
+        ck_assert_msg((strstr(why, LOCAL) != NULL) == rows[i].local, "row %zu: %s", i, why);
     }
 }
 END_TEST
@@ -60,5 +85,5 @@ START_TEST(a_sentence_is_never_longer_than_its_buffer) {
 }
 END_TEST
 
-CHECK_MAIN("ingest_span", what_is_outside_says_by_how_much,
+CHECK_MAIN("ingest_span", what_is_outside_says_by_how_much, what_may_be_a_local_time,
            a_sentence_is_never_longer_than_its_buffer)

@@ -189,18 +189,7 @@ START_TEST(owners_have_numbers_for_ever) {
 }
 END_TEST
 
-int main(void) {
-    Suite *suite = suite_create("redis_part");
-    TCase *tcase = tcase_create("redis_part");
-    tcase_add_test(tcase, every_width_and_length_is_read);
-    tcase_add_test(tcase, the_largest_count_is_read);
-    tcase_add_test(tcase, every_cut_is_refused);
-    tcase_add_test(tcase, every_odd_width_is_refused);
-    tcase_add_test(tcase, more_values_than_slots_are_refused);
-    tcase_add_test(tcase, a_flipped_bit_of_sum_or_value_is_refused);
-    tcase_add_test(tcase, windows_say_what_they_were_made_of);
-    tcase_add_test(tcase, the_most_and_the_largest_windows_fit);
-    tcase_add_test(tcase, owners_have_numbers_for_ever);
-    suite_add_tcase(suite, tcase);
-    return check_run(suite);
-}
+CHECK_MAIN("redis_part", every_width_and_length_is_read, the_largest_count_is_read,
+           every_cut_is_refused, every_odd_width_is_refused, more_values_than_slots_are_refused,
+           a_flipped_bit_of_sum_or_value_is_refused, windows_say_what_they_were_made_of,
+           the_most_and_the_largest_windows_fit, owners_have_numbers_for_ever)

@@ -158,19 +158,7 @@ START_TEST(counts) {
 }
 END_TEST
 
-int main(void) {
-    Suite *suite = suite_create("redis_schema");
-    TCase *tcase = tcase_create("redis_schema");
-    tcase_add_test(tcase, keys_say_as_much_of_the_time_as_a_chunk_is_wide);
-    tcase_add_test(tcase, a_node_has_a_lease_and_a_field);
-    tcase_add_test(tcase, the_longest_node_id_fits);
-    tcase_add_test(tcase, groups_have_keys_of_their_own);
-    tcase_add_test(tcase, all_chunks_of_an_hour_end_together);
-    tcase_add_test(tcase, an_hour_is_closable_when_all_of_it_is_over);
-    tcase_add_test(tcase, a_node_has_its_group_for_ever);
-    tcase_add_test(tcase, fields_round_trip);
-    tcase_add_test(tcase, what_is_no_field);
-    tcase_add_test(tcase, counts);
-    suite_add_tcase(suite, tcase);
-    return check_run(suite);
-}
+CHECK_MAIN("redis_schema", keys_say_as_much_of_the_time_as_a_chunk_is_wide,
+           a_node_has_a_lease_and_a_field, the_longest_node_id_fits, groups_have_keys_of_their_own,
+           all_chunks_of_an_hour_end_together, an_hour_is_closable_when_all_of_it_is_over,
+           a_node_has_its_group_for_ever, fields_round_trip, what_is_no_field, counts)

@@ -34,10 +34,4 @@ START_TEST(slots_of_keys) {
 }
 END_TEST
 
-int main(void) {
-    Suite *suite = suite_create("redis_slot");
-    TCase *tcase = tcase_create("redis_slot");
-    tcase_add_test(tcase, slots_of_keys);
-    suite_add_tcase(suite, tcase);
-    return check_run(suite);
-}
+CHECK_MAIN("redis_slot", slots_of_keys)

@@ -32,12 +32,5 @@ START_TEST(edges_belong_to_the_later_window) {
 }
 END_TEST
 
-int main(void) {
-    Suite *suite = suite_create("window");
-    TCase *tcase = tcase_create("window");
-    tcase_add_test(tcase, names_round_trip);
-    tcase_add_test(tcase, a_chunk_is_one_window_of_the_next_resolution);
-    tcase_add_test(tcase, edges_belong_to_the_later_window);
-    suite_add_tcase(suite, tcase);
-    return check_run(suite);
-}
+CHECK_MAIN("window", names_round_trip, a_chunk_is_one_window_of_the_next_resolution,
+           edges_belong_to_the_later_window)

@@ -1,11 +1,11 @@
-"""Reads tests/corpus; its README says what the lines mean."""
+"""Reads tests/corpus, whose README says what the lines mean; and what tests of raw connections share."""
 
 import collections
 import pathlib
 import re
 import socket
 
-from harness import now_us, text_time
+from programs import now_us, text_time
 
 DIRECTORY = pathlib.Path(__file__).resolve().parents[1] / "corpus"
 GOOD = "POST / HTTP/1.1\\r\\nHost: x\\r\\nContent-Length: 0\\r\\n\\r\\n"
@@ -81,6 +81,11 @@ def receive(link, enough=lambda received: False):
             return received, True
         received += part
     return received, False
+
+
+def answers(link, n):
+    """The statuses of n answers of a connection that stays open; of fewer, when it is closed or silent before."""
+    return statuses(receive(link, lambda received: received.count(b"\r\n\r\n") >= n)[0])
 
 
 def send(link, data):

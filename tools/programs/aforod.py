@@ -1,0 +1,123 @@
+"""aforod, and what it answers."""
+
+import datetime
+import http.client
+import json
+import pathlib
+import signal
+import socket
+
+from .process import BIN, EPOCH, TIMEOUT_S, Failure, Program, environment, wait_until
+
+SOME_DAY = "2001-09-09 01:46:40"  # before everything that is counted here
+
+
+def us_of(text):
+    """Microseconds of 2016-05-28T11:11:11.120Z."""
+    moment = datetime.datetime.fromisoformat(text.rstrip("Z").replace(" ", "T"))
+    return (moment - EPOCH) // datetime.timedelta(microseconds=1)
+
+
+class Answer:
+    def __init__(self, status, headers, body):
+        self.status, self.headers, self.body = status, headers, body
+
+    @property
+    def text(self):
+        return self.body.decode()
+
+    @property
+    def json(self):
+        return json.loads(self.body)
+
+
+class Server(Program):
+    """aforod."""
+
+    def __init__(self, place, *flags, name="aforod", state=None, redis=None, threads=2, env=None, as_user=None,
+                 program=BIN / "aforod"):
+        self.port = place.port()
+        self.state = pathlib.Path(state or place.dir / f"{name}-state")
+        self.redis = redis
+        self.threads, self.program = threads, program
+        self.flags = list(flags)
+        super().__init__(place, name, [], environment(**(env or {})), as_user)
+
+    def spawn(self):
+        url = [] if self.redis is None else ["--redis", getattr(self.redis, "url", self.redis)]
+        self.command = [str(word) for word in (
+            self.program, "--listen", f"127.0.0.1:{self.port}", "--state", self.state, "--threads", self.threads, *url,
+            *self.flags)]
+        super().spawn()
+
+    def start(self):
+        self.spawn()
+        self.ready()
+        return self
+
+    def ready(self):
+        def answers():
+            if not self.running():
+                raise Failure(f"{self.name} ended with {self.process.returncode}:\n{self.log()[-2000:]}")
+            try:
+                return self.request("GET", "/healthz").status == 200
+            except (OSError, http.client.HTTPException):
+                return False
+        wait_until(answers, lambda: f"{self.name} answers\n{self.log()[-2000:]}")
+
+    def refuses_to_start(self, timeout_s=TIMEOUT_S):
+        """Starts it, and returns (exit status, what it said) when it has ended, as it should."""
+        before = len(self.log())
+        self.spawn()
+        return self.wait(timeout_s), self.log()[before:]
+
+    def stop(self, timeout_s=TIMEOUT_S):
+        """SIGTERM; returns the exit status."""
+        self.signal(signal.SIGTERM)
+        return self.wait(timeout_s)
+
+    def connect(self):
+        return socket.create_connection(("127.0.0.1", self.port), TIMEOUT_S)
+
+    def request(self, method, path, body=None, headers=None, encode_chunked=False):
+        link = http.client.HTTPConnection("127.0.0.1", self.port, timeout=TIMEOUT_S)
+        try:
+            link.request(method, path, body, headers or {}, encode_chunked=encode_chunked)
+            answer = link.getresponse()
+            return Answer(answer.status, answer.headers, answer.read())
+        finally:
+            link.close()
+
+    def post(self, body, headers=None):
+        return self.request("POST", "/", body, headers)
+
+    def post_lines(self, lines):
+        body = lines if isinstance(lines, (bytes, str)) else "".join(f"{line}\n" for line in lines)
+        return self.request("POST", "/events", body)
+
+    def health(self):
+        return self.request("GET", "/healthz").json
+
+    def stats(self):
+        return self.request("GET", "/stats").json
+
+    def conserved(self):
+        """received = counted + refused; returns the statistics."""
+        stats = self.stats()
+        if stats["received"] != stats["counted"] + sum(stats["refused"].values()):
+            raise Failure(f"{self.name}: received is not counted + refused: {stats}")
+        return stats
+
+    def counts(self, resolution):
+        """{start in us: count} of all that the server holds, windows with events only."""
+        return rows_of(self.request(
+            "GET", f"/counts/{resolution}?from={SOME_DAY.replace(' ', 'T')}Z&partial=1&format=csv").text)
+
+
+def rows_of(csv):
+    counts = {}
+    for line in csv.splitlines()[1:]:
+        start, count, _ = line.split(",")
+        if count != "0":
+            counts[us_of(start)] = int(count)
+    return counts

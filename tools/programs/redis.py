@@ -1,0 +1,143 @@
+"""redis-server and its sentinel; and a client of them that stands apart from the programs under test."""
+
+import datetime
+import socket
+
+from .process import EPOCH, TIMEOUT_S, Failure, Program, text_time, wait_until
+
+WIDTH_US = {"10ms": 10_000, "1s": 1_000_000, "1min": 60_000_000}
+CHUNK_US = {"10ms": 1_000_000, "1s": 60_000_000, "1min": 3_600_000_000}
+CHUNK_TIME = {"10ms": "%Y-%m-%dT%H:%M:%S", "1s": "%Y-%m-%dT%H:%M", "1min": "%Y-%m-%dT%H"}
+
+
+class RedisError(Exception):
+    """An error reply."""
+
+
+def read_reply(wire, as_bytes=False):
+    """One reply of Redis' protocol."""
+    line = wire.readline()
+    if not line.endswith(b"\r\n"):
+        raise ConnectionError("Redis closed the connection")
+    kind, rest = line[:1], line[1:-2]
+    if kind == b"-":
+        raise RedisError(rest.decode())
+    if kind == b"+":
+        return rest.decode()
+    if kind == b":":
+        return int(rest)
+    if int(rest) < 0:
+        return None
+    if kind == b"$":
+        value = wire.read(int(rest) + 2)[:-2]
+        return value if as_bytes else value.decode()
+    return [read_reply(wire, as_bytes) for _ in range(int(rest))]
+
+
+def encoded(word):
+    return word if isinstance(word, bytes) else str(word).encode()
+
+
+class Redis(Program):
+    """redis-server, by default without any file; a client of it that stands apart from the programs under test."""
+
+    def __init__(self, place, *options, name="redis"):
+        self.port = place.port()
+        self.directory = place.dir / name
+        self.directory.mkdir()
+        self.options = list(options)
+        self.url = f"redis://127.0.0.1:{self.port}"
+        super().__init__(place, name, [])
+
+    def program_words(self):
+        return ["redis-server", "--port", self.port, "--bind", "127.0.0.1", "--dir", self.directory, "--save", "", *self.options]
+
+    def spawn(self):
+        self.command = [str(word) for word in self.program_words()]
+        super().spawn()
+
+    def start(self):
+        self.spawn()
+
+        def answers():
+            if not self.running():
+                raise Failure(f"{self.name} ended:\n{self.log()[-2000:]}")
+            try:
+                return self.do("PING") == "PONG"
+            except RedisError as error:  # "LOADING" while it reads its files
+                return "NOAUTH" in str(error)
+            except OSError:
+                return False
+        wait_until(answers, f"{self.name} answers")
+        return self
+
+    def pipeline(self, commands, as_bytes=False):
+        if not commands:
+            return []
+        wire = b"".join(b"*%d\r\n" % len(words) + b"".join(
+            b"$%d\r\n%s\r\n" % (len(word), word) for word in map(encoded, words)) for words in commands)
+        with socket.create_connection(("127.0.0.1", self.port), TIMEOUT_S) as link, link.makefile("rb") as replies:
+            link.sendall(wire)
+            return [read_reply(replies, as_bytes) for _ in commands]
+
+    def do(self, *words):
+        return self.pipeline([words])[0]
+
+    def chunks(self, resolution):
+        """{start of a chunk in us: its hash}, keys and values as bytes; groups of a cluster are not told apart."""
+        prefix = f"aforo:2:{{{resolution}:"
+        keys = [key for key in self.do("KEYS", prefix + "*") if key.endswith("}")]
+        chunks = {}
+        for key, reply in zip(keys, self.pipeline([("HGETALL", key) for key in keys], as_bytes=True)):
+            start = datetime.datetime.strptime(key[len(prefix):-1], CHUNK_TIME[resolution])
+            chunks[(start - EPOCH) // datetime.timedelta(microseconds=1)] = dict(zip(reply[::2], reply[1::2]))
+        return chunks
+
+    def counts(self, resolution, node=None):
+        """{start in us: count} of all that is there: the totals, or what one node has reported."""
+        counts = {}
+        for base, chunk in self.chunks(resolution).items():
+            if node is None:
+                found = {int(field): int(value) for field, value in chunk.items() if len(field) == 2}
+            else:
+                found = part(chunk.get(b"n:" + node.encode(), b""))
+            counts.update({base + slot * WIDTH_US[resolution]: count for slot, count in found.items()})
+        return counts
+
+    def audit(self):
+        """Every total is the sum of its parts, in every key; fails with the first that is not."""
+        for resolution in WIDTH_US:
+            for base, chunk in self.chunks(resolution).items():
+                sums = {}
+                for field, value in chunk.items():
+                    for slot, count in part(value).items() if field.startswith(b"n:") else ():
+                        sums[slot] = sums.get(slot, 0) + count
+                totals = {int(field): int(value) for field, value in chunk.items() if len(field) == 2}
+                if b"final" not in chunk and totals != sums:
+                    raise Failure(f"{resolution} {text_time(base, 3)}: totals {totals}, but the parts sum to {sums}")
+
+
+class Sentinel(Redis):
+    """redis-sentinel, which watches one master under the name `counts`."""
+
+    def __init__(self, place, master, name="sentinel", down_after_ms=500, failover_timeout_ms=2000):
+        super().__init__(place, name=name)
+        self.config = self.directory / "sentinel.conf"
+        self.config.write_text(f"port {self.port}\nbind 127.0.0.1\ndir {self.directory}\nlogfile ''\n"
+                               f"sentinel monitor counts 127.0.0.1 {master.port} 1\n"
+                               f"sentinel down-after-milliseconds counts {down_after_ms}\n"
+                               f"sentinel failover-timeout counts {failover_timeout_ms}\n")
+
+    def program_words(self):
+        return ["redis-sentinel", self.config]
+
+
+def part(value):
+    """A node's part of a chunk (redis/part.h) -> {slot: count}."""
+    if not value:
+        return {}
+    width, total = value[0], int.from_bytes(value[5:12], "little")
+    counts = [int.from_bytes(value[i:i + width], "little") for i in range(12, len(value), width)]
+    if sum(counts) != total:
+        raise Failure(f"a part says {total}, and sums to {sum(counts)}")
+    return {slot: count for slot, count in enumerate(counts) if count}
