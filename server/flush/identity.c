@@ -40,10 +40,10 @@ void identity_release(struct flush *flush) {
 /* ---- the lease ---- */
 
 static void note_left(void *cls, const struct store_part *part) {
-    static const uint64_t nothing[SLOTS_MAX];
     struct flush *flush = cls;
-    known_find_left(&flush->known, part->place.resolution, part->place.chunk,
-                    part->ours_known ? part->ours : nothing);
+    if (part->ours_known) {
+        known_find_left(&flush->known, part->place.resolution, part->place.chunk, part->ours);
+    }
 }
 
 /* What of that which we sent the other one goes on with: calls that were under way when the name

@@ -188,6 +188,7 @@ bool known_remember(struct known *known, const struct counters *counters, char *
                 struct known_chunk *place = known_at(known, (enum resolution)r, chunk);
                 known_settle(known, counters, (enum resolution)r, place);
                 place->total = counters_chunk_total(counters, (enum resolution)r, chunk);
+                place->inherited = true;
             }
         }
         known->ring[r].remembered_from = from;
@@ -296,7 +297,7 @@ void known_settle_left(struct known *known, bool was_read_back) {
         for (int64_t i = 0; i < ring->places; i++) {
             struct known_chunk *place =
                 (struct known_chunk *)(ring->base + (size_t)i * ring->stride);
-            if (!place->found && !(was_read_back && place->there)) {
+            if (!place->found && !place->inherited && !(was_read_back && place->there)) {
                 memset(place->sent, 0, resolution_table[r].slots * sizeof place->sent[0]);
             }
             place->found = false;

@@ -23,7 +23,8 @@ struct known_chunk {
     /* the store has other values than we thought: they are to be read back, however old the chunk
      * is */
     bool doubted;
-    bool found; /* see known_settle_left */
+    bool found;     /* see known_settle_left */
+    bool inherited; /* the file held counts of it when it was opened */
     /* what another owner added was read back, and we have not written since: `sent` is what is
      * there */
     bool adopted;
@@ -107,8 +108,9 @@ int64_t known_run(const struct known *known, enum resolution r, int64_t place, i
  * sent came with it. */
 void known_find_left(struct known *known, enum resolution r, int64_t chunk, const uint64_t *ours);
 
-/* When all were found: of which chunks nothing was, nothing came with the name, unless it was
- * acknowledged once and the other one has read back what the store lost only then. */
+/* When all were found: of which chunks nothing was, nothing came with the name, unless another has
+ * it all the same: a file that this one was copied from, or the other one, who read back what the
+ * store lost only then. */
 void known_settle_left(struct known *known, bool was_read_back);
 
 /* This file turned out to be a copy: what was sent, and what was there when it was opened, is
