@@ -116,9 +116,10 @@ static void hear_of_losses(struct flush *flush, uint64_t number) {
     if (number == watch->number) {
         return;
     }
+    /* They know, unless the number itself was lost: then who had not read it yet must hear anew. */
+    watch->tell = number < watch->number;
     watch->number = number;
     watch->lost = true;
-    watch->tell = false; /* they know */
     watch->told_generation = flush->known.generation;
     log_line(
         LOG_WARN,
