@@ -286,7 +286,9 @@ int64_t known_run(const struct known *known, enum resolution r, int64_t place, i
 void known_find_left(struct known *known, enum resolution r, int64_t chunk, const uint64_t *ours) {
     struct known_chunk *place = known_find(known, r, chunk);
     if (place) {
-        memcpy(place->sent, ours, resolution_table[r].slots * sizeof *ours);
+        for (uint32_t slot = 0; slot < resolution_table[r].slots; slot++) {
+            place->sent[slot] = ours[slot] < place->sent[slot] ? ours[slot] : place->sent[slot];
+        }
         place->found = true;
     }
 }

@@ -104,8 +104,7 @@ void known_settle(struct known *known, const struct counters *counters, enum res
 int64_t known_run(const struct known *known, enum resolution r, int64_t place, int64_t *chunk);
 
 /* The name has passed to another, who goes on with what the store had of this node. To be called
- * for each part of ours that the store has, or had when it passed on: exactly `ours` of what was
- * sent came with it. */
+ * for each part of that name: no more than `ours` of what was sent came with it. */
 void known_find_left(struct known *known, enum resolution r, int64_t chunk, const uint64_t *ours);
 
 /* When all were found: of which chunks nothing was, nothing came with the name, unless another has
