@@ -32,7 +32,7 @@ def settings(chance, names, horizons=("10min", "1h", "1h", "2h", "6h"), threads=
 
 # ---- two servers of one name ------------------------------------------------------------------------------------------------
 
-TWINS = {"send": 20, "wait": 5, "quiet": 2, "twin": 2, "hit": 8, "takeover": 12, "lapse": 3, "named": 4, "flushall": 8,
+TWINS = {"send": 20, "wait": 5, "quiet": 2, "twin": 2, "hit": 8, "takeover": 12, "lapse": 3, "named": 4,
          "start": 6, "pause": 2, "go-on": 6, "network": 4, "delete-note": 2, "delete": 2, "client-kill": 1}
 
 
@@ -48,14 +48,13 @@ def twins_opening(chance, nodes):
     return [drawn(chance, "send", 1), ["twin", 0, *steps["twin"].draw(chance, 1)[1:]]]
 
 
-LIMITS = {"kill": 2, "restart": 4, "stop": 2, "save": 3, "reload": 4, "redis-kill": 4, "redis-start": 3}  # weights, where both live
+LIMITS = {"flushall": 8, "kill": 2, "restart": 4, "stop": 2, "save": 3, "reload": 4, "redis-kill": 4, "redis-start": 3}  # weights, where both live
 
 
 def twins_arranged(chance, chosen):
-    """Without what docs/decisions.md calls a limit: nobody ends with counts that were not sent, and no older copy of Redis comes
-    back, which names the former owner."""
-    return [[*step[:5], "pause", *step[6:7], *(["flushall" if step[7] else ""] if len(step) > 7 else [])]
-            if step[0] in ("hit", "takeover") else step for step in chosen]
+    """Without what docs/decisions.md calls a limit: nobody ends with counts that were not sent, and Redis keeps what it has while
+    the name passes on."""
+    return [[*step[:5], "pause", *step[6:7], *[""] * len(step[7:])] if step[0] in ("hit", "takeover") else step for step in chosen]
 
 
 def beside_arranged(chance, chosen):
@@ -103,7 +102,7 @@ def disk_nodes(chance):
 
 moods = {
     "anything": Mood("every step, at its own weight", 40),
-    "twins": Mood("two servers of one name, a Redis that forgets", 30, TWINS, twins_nodes, twins_opening,
+    "twins": Mood("two servers of one name", 30, TWINS, twins_nodes, twins_opening,
                   twins_arranged, most=12, disk=0),
     "losses": Mood("a Redis that forgets chunks, servers with nothing new to tell it", 20, LOSSES, losses_nodes, losses_opening,
                    losses_arranged, most=10, disk=0),
