@@ -249,7 +249,7 @@ START_TEST(chunks_of_all_groups_are_closed) {
 }
 END_TEST
 
-/* Each master is asked; a warning names it (test_store). */
+/* Each master is asked; a warning names it (test_store_errors). */
 START_TEST(one_master_that_may_evict_is_used) {
     lab_do(&node[1], "CONFIG SET maxmemory-policy allkeys-lru");
     struct store *store = driver_store(url, "n2", TIMEOUT_MS);
