@@ -5,7 +5,7 @@ import shutil
 import time
 
 import proxy
-from faults import WIDTH_US, Failure, difference, environment, now_us, row, text_time, wait_until
+from faults import WIDTH_US, Failure, difference, now_us, row, text_time, wait_until
 from stored import HOUR, MINUTE, SECOND, clocked, expect, post, stays
 
 
