@@ -30,7 +30,8 @@ void watch_lost(struct flush *flush, struct known_chunk *chunk) {
         chunk->there = 0;
     }
     watch->lost = watch->lost || chunk;
-    if (watch->told_generation != flush->known.generation) {
+    /* a chunk that was acknowledged since all was sent again is another loss than that one */
+    if (chunk || watch->told_generation != flush->known.generation) {
         watch->told_generation = flush->known.generation;
         watch->tell = true;
         pthread_mutex_lock(&flush->mutex);
