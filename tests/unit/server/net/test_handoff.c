@@ -144,13 +144,18 @@ START_TEST(nothing_is_lost_between_threads) {
 END_TEST
 
 START_TEST(without_a_descriptor_there_is_no_inbox) {
-    const struct rlimit none = {0, 0};
+    struct rlimit before;
     _Atomic uint64_t connections = 0;
     struct handoff handoff;
     memset(&handoff, 0xff, sizeof handoff);
+    ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &before), 0);
+    const struct rlimit none = {0, before.rlim_max};
     ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &none), 0);
-    ck_assert(!handoff_open(&handoff, &connections));
-    ck_assert_int_eq(errno, EMFILE);
+    const bool opened = handoff_open(&handoff, &connections);
+    const int error = errno;
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &before), 0);
+    ck_assert(!opened);
+    ck_assert_int_eq(error, EMFILE);
     handoff_close(&handoff);
     ck_assert_int_eq(handoff.event_fd, -1);
 }
