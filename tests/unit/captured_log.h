@@ -29,8 +29,8 @@ static inline const char *log_end_capture(void) {
     return text;
 }
 
-/* How many times the log says this. */
-static inline unsigned log_count(const char *text, const char *what) {
+/* How many times a text says this. */
+static inline unsigned count_text(const char *text, const char *what) {
     unsigned n = 0;
     while ((text = strstr(text, what))) {
         text += strlen(what);

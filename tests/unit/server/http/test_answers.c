@@ -193,11 +193,11 @@ START_TEST(refusals_are_in_the_log_of_debug) {
     answers_send_prepared_farewell(&client.connection, ANSWER_TOO_LARGE);
     const char *log = log_end_capture();
     ck_assert_uint_eq(
-        log_count(log, " level=debug msg=\"refused\" worker=3 client=192.0.2.1:4711 "), 3);
+        count_text(log, " level=debug msg=\"refused\" worker=3 client=192.0.2.1:4711 "), 3);
     ck_assert_ptr_nonnull(strstr(log, " status=405 text=\"use POST\"\n"));
     ck_assert_ptr_nonnull(strstr(log, " status=400 text=\"say \\\"it\\\"\"\n"));
     ck_assert_ptr_nonnull(strstr(log, " status=413 text=\"the body is larger than "));
-    ck_assert_uint_eq(log_count(log, "\n"), 3);
+    ck_assert_uint_eq(count_text(log, "\n"), 3);
 }
 END_TEST
 
@@ -207,14 +207,14 @@ START_TEST(of_a_flood_twenty_a_second_are_logged) {
     for (int i = 0; i < 50; i++) {
         answers_queue(&client.connection, ANSWER_NOT_FOUND);
     }
-    ck_assert_uint_eq(log_count(log_end_capture(), "\n"), 20);
+    ck_assert_uint_eq(count_text(log_end_capture(), "\n"), 20);
     ck_assert_uint_eq(worker.refusals.left_out, 30);
     ck_assert_uint_eq(log_limit_left_out(&worker.refusals, worker.woke_us + US_PER_S, US_PER_S),
                       30);
     worker.woke_us += US_PER_S;
     log_begin_capture();
     answers_queue(&client.connection, ANSWER_NOT_FOUND);
-    ck_assert_uint_eq(log_count(log_end_capture(), "\n"), 1);
+    ck_assert_uint_eq(count_text(log_end_capture(), "\n"), 1);
 }
 END_TEST
 

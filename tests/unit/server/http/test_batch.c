@@ -65,7 +65,7 @@ START_TEST(a_report_names_ten_lines) {
     ck_assert_uint_eq(send_batch("a\nb\nc\nd\ne\nf\ng\nh\ni\nj\n" TIME "\nk\nl\n", 1000), 200);
     ck_assert_ptr_nonnull(strstr(client.body, "{\"accepted\":1,\"rejected\":12,"));
     ck_assert_ptr_nonnull(strstr(client.body, "{\"line\":10,"));
-    ck_assert_ptr_null(strstr(client.body, "{\"line\":12,"));
+    ck_assert_uint_eq(count_text(client.body, "{\"line\":"), 10);
     ck_assert_ptr_nonnull(strstr(client.body, "\"}]}\n"));
     ck_assert_uint_eq(tally().refused[REFUSAL_MALFORMED], 12);
     ck_assert_uint_eq(tally().received, 13);
@@ -189,9 +189,9 @@ START_TEST(what_a_report_says_is_in_the_log_of_debug) {
     const char *log = log_of(TIME "\n" TIME "\n", true);
     ck_assert_ptr_nonnull(strstr(log, " status=413 text=\"the body is larger than --max-body: not "
                                       "counted from line 3 on\"\n"));
-    ck_assert_uint_eq(log_count(log, "\n"), 1);
+    ck_assert_uint_eq(count_text(log, "\n"), 1);
     log = log_of("", true); /* its answer is a refusal, and logged as one */
-    ck_assert_uint_eq(log_count(log, "status=413"), 1);
+    ck_assert_uint_eq(count_text(log, "status=413"), 1);
     ck_assert_ptr_null(strstr(log, "not counted from line"));
 }
 END_TEST

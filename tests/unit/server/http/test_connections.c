@@ -176,6 +176,37 @@ START_TEST(what_came_of_a_body_gives_it_time) {
 }
 END_TEST
 
+/* Puts a TCP connection, of which something is known of what was taken, in the place of the
+ * client's socket. */
+static void connect_by_tcp(void) {
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof at;
+    const int listening = socket(AF_INET, SOCK_STREAM, 0);
+    ck_assert_int_eq(bind(listening, (struct sockaddr *)&at, sizeof at), 0);
+    ck_assert_int_eq(listen(listening, 1), 0);
+    ck_assert_int_eq(getsockname(listening, (struct sockaddr *)&at, &len), 0);
+    close(client.fd);
+    close(client.other_end);
+    client.other_end = socket(AF_INET, SOCK_STREAM, 0);
+    ck_assert_int_eq(connect(client.other_end, (struct sockaddr *)&at, sizeof at), 0);
+    client.fd = accept(listening, NULL, NULL);
+    ck_assert_int_ge(client.fd, 0);
+    close(listening);
+}
+
+START_TEST(the_time_of_an_answer_runs_from_the_first_look) {
+    connect_by_tcp();
+    struct connection *connection = open_one();
+    ck_assert(!is_cut(connection, PHASE_ANSWER, 40 * US_PER_S));
+    ck_assert_int_eq(connection->deadline.since_us, worker.woke_us + 40 * US_PER_S);
+    connections_close_slow(&worker, worker.woke_us + 70 * US_PER_S);
+    ck_assert_ptr_null(connection->closing);
+    connections_close_slow(&worker, worker.woke_us + 70 * US_PER_S + 1);
+    ck_assert_ptr_nonnull(connection->closing);
+    close_one();
+}
+END_TEST
+
 START_TEST(a_farewell_ends_without_being_called_slow) {
     struct connection *connection = open_one();
     char byte;
@@ -262,14 +293,15 @@ START_TEST(how_many_refusals_were_not_logged) {
     connections_close_slow(&worker, worker.woke_us + 2 * US_PER_S);
     const char *log = log_end_capture();
     ck_assert_ptr_nonnull(strstr(log, " level=debug msg=\"more was refused\" worker=2 n=7\n"));
-    ck_assert_uint_eq(log_count(log, "\n"), 1);
+    ck_assert_uint_eq(count_text(log, "\n"), 1);
 }
 END_TEST
 
 HTTP_LAB_MAIN("connections", what_is_kept_of_a_connection, with_a_throttle_the_client_is_known,
               with_tls_the_handshake_is_watched, whether_a_first_request_is_awaited,
               each_phase_has_its_limit, it_is_not_cut_again_in_the_next_second,
-              what_came_of_a_body_gives_it_time, a_farewell_ends_without_being_called_slow,
+              what_came_of_a_body_gives_it_time, the_time_of_an_answer_runs_from_the_first_look,
+              a_farewell_ends_without_being_called_slow,
               a_client_that_left_is_seen_while_its_phase_is_young,
               with_bytes_unread_it_has_not_ended, why_a_connection_was_closed,
               how_many_refusals_were_not_logged)
