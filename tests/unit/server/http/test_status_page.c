@@ -1,4 +1,4 @@
-/* What the flush and the allocator tell is ours here. */
+/* What the flush, the allocator and the kernel tell is ours here. */
 #include "server/http/status_page.h"
 
 #include "common/version.h"
@@ -8,6 +8,7 @@
 
 #include <stdarg.h>
 #include <string.h>
+#include <sys/resource.h>
 
 static struct flush_status flush_is;
 static struct page page;
@@ -39,6 +40,12 @@ int mallctl(const char *name, void *oldp, size_t *oldlenp, void *newp, size_t ne
     ck_assert_uint_eq(*oldlenp, sizeof figure);
     memcpy(oldp, &figure, sizeof figure);
     return figure == 333;
+}
+
+int getrusage(__rusage_who_t who, struct rusage *usage) {
+    ck_assert_int_eq(who, RUSAGE_SELF);
+    *usage = (struct rusage){.ru_utime = {1, 2}, .ru_stime = {3, 4}, .ru_maxrss = 5};
+    return 0;
 }
 
 /* The page's text; valid until the next call. */
@@ -167,12 +174,9 @@ START_TEST(each_number_of_the_statistics) {
                     counters_shards(server.counters));
         text = strchr(text, '}') + 1;
         text = pass(text, ",\"memory\":{\"allocated_bytes\":111,\"active_bytes\":222,"
-                          "\"resident_bytes\":0,");
+                          "\"resident_bytes\":0,\"process_peak_bytes\":5120},"
+                          "\"cpu_us\":{\"user\":1000002,\"system\":3000004}");
         ck_assert_uint_eq(epochs, 1U + (unsigned)with_admin); /* one a page */
-        ck_assert_int_gt(atoll(strstr(text, "\"process_peak_bytes\":") + 21), 1024 * 1024);
-        text = strchr(text, '}') + 1;
-        text = pass(text, ",\"cpu_us\":{\"user\":");
-        text = strchr(text, '}') + 1;
         text = pass(text, ",\"workers\":[");
         for (unsigned w = 0; w < 2; w++) {
             text = pass(text, "%s{\"connections\":%u", w ? "," : "", 3 + w);
