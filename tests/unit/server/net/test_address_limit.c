@@ -93,7 +93,7 @@ static void *come_and_go(void *cls) {
     return NULL;
 }
 
-START_TEST(of_many_threads_no_more_are_open, without_random_bytes_there_is_no_limit) {
+START_TEST(of_many_threads_no_more_are_open) {
     union address client = address_at("192.0.2.1", 1);
     pthread_t threads[THREADS];
     shared = address_limit_new(2);

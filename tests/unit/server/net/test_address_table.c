@@ -77,7 +77,7 @@ START_TEST(the_words_are_zero_and_the_key_is_new) {
 }
 END_TEST
 
-START_TEST(the_lowest_13_bits_choose_the_set, without_random_bytes_there_is_no_table) {
+START_TEST(the_lowest_13_bits_choose_the_set) {
     struct address_table *table = address_table_new();
     ck_assert_ptr_nonnull(table);
     address_word *first = address_table_set(table, 0);
@@ -90,6 +90,20 @@ START_TEST(the_lowest_13_bits_choose_the_set, without_random_bytes_there_is_no_t
 }
 END_TEST
 
+START_TEST(memory_that_was_used_before_is_zero_again) {
+    for (int turn = 0; turn < 5; turn++) {
+        struct address_table *table = address_table_new();
+        ck_assert_ptr_nonnull(table);
+        for (uint64_t hash = 0; hash < 65536; hash++) {
+            address_word *word = address_table_word(table, hash);
+            DEMAND(atomic_load(word) == 0, "turn %d: word %d", turn, (int)hash);
+            atomic_store(word, UINT64_MAX);
+        }
+        address_table_free(table);
+    }
+}
+END_TEST
+
 START_TEST(without_random_bytes_there_is_no_table) {
     no_random = true;
     ck_assert_ptr_null(address_table_new()); /* a sanitizer sees whether it is freed */
@@ -98,4 +112,5 @@ END_TEST
 
 CHECK_MAIN("address_table", the_hash_is_siphash, each_bit_of_key_and_message_counts,
            each_client_has_one_word_of_its_set, the_words_are_zero_and_the_key_is_new,
-           the_lowest_13_bits_choose_the_set, without_random_bytes_there_is_no_table)
+           the_lowest_13_bits_choose_the_set, without_random_bytes_there_is_no_table,
+           memory_that_was_used_before_is_zero_again)

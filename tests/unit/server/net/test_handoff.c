@@ -176,6 +176,21 @@ START_TEST(its_descriptor_is_no_one_elses) {
 }
 END_TEST
 
+START_TEST(descriptor_zero_is_one_like_others) {
+    _Atomic uint64_t connections = 0;
+    struct handoff handoff;
+    const int before = dup(STDIN_FILENO);
+    close(STDIN_FILENO);
+    ck_assert(handoff_open(&handoff, &connections));
+    ck_assert_int_eq(handoff.event_fd, 0);
+    handoff_close(&handoff);
+    ck_assert_int_eq(handoff.event_fd, -1);
+    ck_assert_int_eq(fcntl(0, F_GETFD), -1);
+    dup2(before, STDIN_FILENO);
+    close(before);
+}
+END_TEST
+
 START_TEST(what_was_put_before_it_shut_is_not_lost) {
     struct peers peers;
     open_peers(&peers);
@@ -192,4 +207,5 @@ END_TEST
 CHECK_MAIN("handoff", the_worker_with_clearly_fewest_connections_is_chosen,
            what_is_put_is_taken_once_and_counted, a_worker_that_has_shut_takes_no_more,
            nothing_is_lost_between_threads, without_a_descriptor_there_is_no_inbox,
-           its_descriptor_is_no_one_elses, what_was_put_before_it_shut_is_not_lost)
+           its_descriptor_is_no_one_elses, what_was_put_before_it_shut_is_not_lost,
+           descriptor_zero_is_one_like_others)

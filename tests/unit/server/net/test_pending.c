@@ -32,6 +32,23 @@ START_TEST(the_first_bytes_choose_the_pool) {
 }
 END_TEST
 
+/* What one look found is not taken for what the next one finds. */
+START_TEST(each_look_is_its_own) {
+    int whole[2], cut[2];
+    ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, whole), 0);
+    ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, cut), 0);
+    ck_assert_int_eq(write(whole[1], "POST /events", 12), 12);
+    ck_assert_int_eq(write(cut[1], "POST /event", 11), 11);
+    const enum pending_start first = pending_peek(whole[0]), second = pending_peek(cut[0]);
+    ck_assert_int_eq(first, PENDING_BATCH);
+    ck_assert_int_eq(second, PENDING_SINGLE);
+    for (int i = 0; i < 2; i++) {
+        close(whole[i]);
+        close(cut[i]);
+    }
+}
+END_TEST
+
 START_TEST(a_broken_connection_has_ended) {
     int pair[2];
     ck_assert_int_eq(pipe(pair), 0);
@@ -42,4 +59,5 @@ START_TEST(a_broken_connection_has_ended) {
 }
 END_TEST
 
-CHECK_MAIN("pending", the_first_bytes_choose_the_pool, a_broken_connection_has_ended)
+CHECK_MAIN("pending", the_first_bytes_choose_the_pool, each_look_is_its_own,
+           a_broken_connection_has_ended)
