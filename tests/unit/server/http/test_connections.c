@@ -243,7 +243,7 @@ END_TEST
 
 START_TEST(with_bytes_unread_it_has_not_ended) {
     struct connection *connection = open_one();
-    ck_assert_int_eq(send(client.other_end, "x", 1, 0), 1);
+    ck_assert_int_eq(send(client.other_end, "xy", 2, 0), 2);
     shutdown(client.other_end, SHUT_WR);
     ck_assert(!is_cut(connection, PHASE_HEADERS, 2 * US_PER_S));
     close_one();
