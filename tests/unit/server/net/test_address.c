@@ -1,6 +1,5 @@
 #include "server/net/address.h"
 
-#include "server/net/address_limit.h"
 #include "server/net/address_table.h"
 #include "tests/unit/check_main.h"
 
@@ -80,56 +79,4 @@ START_TEST(which_addresses_are_local) {
 }
 END_TEST
 
-/* The first bytes of the published vectors: key 00 01 .. 0f, message 00 01 .. 07. */
-START_TEST(the_hash_is_siphash) {
-    const uint64_t key[2] = {UINT64_C(0x0706050403020100), UINT64_C(0x0f0e0d0c0b0a0908)};
-    ck_assert_uint_eq(address_table_sip(key, UINT64_C(0x0706050403020100)),
-                      UINT64_C(0x93f5f5799a932462));
-}
-END_TEST
-
-START_TEST(each_client_has_one_word_of_its_set) {
-    struct address_table *table = address_table_new();
-    ck_assert_ptr_nonnull(table);
-    bool used[ADDRESS_TABLE_WAYS] = {false};
-    for (uint64_t hash = 0; hash < 65536; hash++) {
-        address_word *set = address_table_set(table, hash);
-        address_word *word = address_table_word(table, hash);
-        ck_assert_uint_eq((uintptr_t)set % 64, 0);
-        ck_assert(word >= set && word < set + ADDRESS_TABLE_WAYS);
-        ck_assert_ptr_eq(word, address_table_word(table, hash | UINT64_C(1) << 63));
-        used[word - set] = true;
-        atomic_fetch_add(word, 1);
-    }
-    for (uint64_t hash = 0; hash < 65536; hash++) { /* all 65,536 hashes have different words */
-        ck_assert_uint_eq(atomic_load(address_table_word(table, hash)), 1);
-    }
-    for (int i = 0; i < ADDRESS_TABLE_WAYS; i++) {
-        ck_assert(used[i]);
-    }
-    address_table_free(table);
-    address_table_free(NULL);
-}
-END_TEST
-
-START_TEST(no_client_has_more_connections_than_the_limit) {
-    struct address_limit *limit = address_limit_new(2);
-    ck_assert_ptr_nonnull(limit);
-    const union address one = address_at("192.0.2.1", 1),
-                        mapped = address_at("::ffff:192.0.2.1", 2);
-    ck_assert(address_limit_admit(limit, &one.any));
-    ck_assert(address_limit_admit(limit, &mapped.any));
-    ck_assert(!address_limit_admit(limit, &one.any));
-    ck_assert(!address_limit_admit(limit, &mapped.any));
-    address_limit_release(limit, &one.any);
-    ck_assert(address_limit_admit(limit, &mapped.any));
-    ck_assert(!address_limit_admit(limit, &one.any));
-    address_limit_free(limit);
-    ck_assert(address_limit_admit(NULL, &one.any));
-    address_limit_release(NULL, &one.any);
-    address_limit_free(NULL);
-}
-END_TEST
-
-CHECK_MAIN("address", one_network_is_one_client, which_addresses_are_local, the_hash_is_siphash,
-           each_client_has_one_word_of_its_set, no_client_has_more_connections_than_the_limit)
+CHECK_MAIN("address", one_network_is_one_client, which_addresses_are_local)

@@ -1,42 +1,14 @@
-#include "server/net/connection_limits.h"
 #include "server/net/handoff.h"
-#include "server/net/pending.h"
 
 #include "tests/unit/check_main.h"
 
-#include <netinet/in.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
 #include <string.h>
-#include <sys/socket.h>
+#include <sys/resource.h>
 #include <unistd.h>
-
-/* ---- connection limits ---- */
-
-START_TEST(limits_count_what_is_open) {
-    const struct sockaddr_in one = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(0xc0000201)};
-    const struct sockaddr_in two = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(0xc0000202)};
-    const struct sockaddr *a = (const struct sockaddr *)&one, *b = (const struct sockaddr *)&two;
-    struct address_limit *client = address_limit_new(2);
-    struct connection_limits limits = {0};
-    connection_limits_init(&limits, false, 3, client);
-    ck_assert_int_eq(connection_limits_admit(&limits, a), CONNECTION_ADMITTED);
-    ck_assert_int_eq(connection_limits_admit(&limits, a), CONNECTION_ADMITTED);
-    ck_assert_int_eq(connection_limits_admit(&limits, a), CONNECTION_TOO_MANY_OF_CLIENT);
-    ck_assert_uint_eq(limits.open, 2);
-    ck_assert_int_eq(connection_limits_admit(&limits, b), CONNECTION_ADMITTED);
-    ck_assert_int_eq(connection_limits_admit(&limits, b), CONNECTION_TOO_MANY);
-    ck_assert_uint_eq(limits.open, 3);
-    connection_limits_release(&limits, a);
-    ck_assert_int_eq(connection_limits_admit(&limits, b), CONNECTION_ADMITTED);
-    ck_assert_int_eq(connection_limits_admit(&limits, a), CONNECTION_TOO_MANY);
-    connection_limits_release(&limits, b);
-    ck_assert_int_eq(connection_limits_admit(&limits, a), CONNECTION_ADMITTED);
-    address_limit_free(client);
-}
-END_TEST
-
-/* ---- hand-off ---- */
 
 struct peers {
     struct handoff handoff[3];
@@ -171,35 +143,69 @@ START_TEST(nothing_is_lost_between_threads) {
 }
 END_TEST
 
-/* ---- the first bytes ---- */
-
-static enum pending_start start_of(const char *bytes, bool end) {
-    int pair[2];
-    ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
-    ck_assert_int_eq(write(pair[1], bytes, strlen(bytes)), (ssize_t)strlen(bytes));
-    if (end) {
-        shutdown(pair[1], SHUT_WR);
-    }
-    const enum pending_start start = pending_peek(pair[0]);
-    ck_assert_int_eq(pending_peek(pair[0]), start); /* they are still there */
-    close(pair[0]);
-    close(pair[1]);
-    return start;
-}
-
-START_TEST(the_first_bytes_choose_the_pool) {
-    ck_assert_int_eq(start_of("", false), PENDING_SILENT);
-    ck_assert_int_eq(start_of("", true), PENDING_ENDED);
-    ck_assert_int_eq(start_of("P", false), PENDING_SINGLE);
-    ck_assert_int_eq(start_of("POST /event", false), PENDING_SINGLE);
-    ck_assert_int_eq(start_of("POST /events", false), PENDING_BATCH);
-    ck_assert_int_eq(start_of("POST /events HTTP/1.1\r\n", true), PENDING_BATCH);
-    ck_assert_int_eq(start_of("POST / HTTP/1.1\r\nHost: x", false), PENDING_SINGLE);
-    ck_assert_int_eq(start_of("GET /events HTTP", false), PENDING_SINGLE);
+START_TEST(without_a_descriptor_there_is_no_inbox) {
+    struct rlimit before;
+    _Atomic uint64_t connections = 0;
+    struct handoff handoff;
+    memset(&handoff, 0xff, sizeof handoff);
+    ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &before), 0);
+    const struct rlimit none = {0, before.rlim_max};
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &none), 0);
+    const bool opened = handoff_open(&handoff, &connections);
+    const int error = errno;
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &before), 0);
+    ck_assert(!opened);
+    ck_assert_int_eq(error, EMFILE);
+    handoff_close(&handoff);
+    ck_assert_int_eq(handoff.event_fd, -1);
 }
 END_TEST
 
-CHECK_MAIN("acceptor_parts", limits_count_what_is_open,
-           the_worker_with_clearly_fewest_connections_is_chosen,
+START_TEST(its_descriptor_is_no_one_elses) {
+    _Atomic uint64_t connections = 0;
+    struct handoff handoff;
+    memset(&handoff, 0xff, sizeof handoff);
+    ck_assert(handoff_open(&handoff, &connections));
+    ck_assert_ptr_eq(handoff.connections, &connections);
+    ck_assert_int_eq(fcntl(handoff.event_fd, F_GETFD), FD_CLOEXEC);
+    ck_assert_ptr_null(handoff_take(&handoff)); /* it does not block */
+    const int fd = handoff.event_fd;
+    handoff_close(&handoff);
+    ck_assert_int_eq(fcntl(fd, F_GETFD), -1);
+    handoff_close(&handoff);
+}
+END_TEST
+
+START_TEST(descriptor_zero_is_one_like_others) {
+    _Atomic uint64_t connections = 0;
+    struct handoff handoff;
+    const int before = dup(STDIN_FILENO);
+    close(STDIN_FILENO);
+    ck_assert(handoff_open(&handoff, &connections));
+    ck_assert_int_eq(handoff.event_fd, 0);
+    handoff_close(&handoff);
+    ck_assert_int_eq(handoff.event_fd, -1);
+    ck_assert_int_eq(fcntl(0, F_GETFD), -1);
+    dup2(before, STDIN_FILENO);
+    close(before);
+}
+END_TEST
+
+START_TEST(what_was_put_before_it_shut_is_not_lost) {
+    struct peers peers;
+    open_peers(&peers);
+    struct handoff *to = &peers.handoff[0];
+    struct pending pending[2] = {{.fd = 10}, {.fd = 11}};
+    ck_assert(handoff_put(to, &pending[0]) && handoff_put(to, &pending[1]));
+    ck_assert_ptr_eq(handoff_shut(to), &pending[1]);
+    ck_assert_ptr_eq(pending[1].next_handed, &pending[0]);
+    ck_assert_ptr_null(pending[0].next_handed);
+    close_peers(&peers);
+}
+END_TEST
+
+CHECK_MAIN("handoff", the_worker_with_clearly_fewest_connections_is_chosen,
            what_is_put_is_taken_once_and_counted, a_worker_that_has_shut_takes_no_more,
-           nothing_is_lost_between_threads, the_first_bytes_choose_the_pool)
+           nothing_is_lost_between_threads, without_a_descriptor_there_is_no_inbox,
+           its_descriptor_is_no_one_elses, what_was_put_before_it_shut_is_not_lost,
+           descriptor_zero_is_one_like_others)
