@@ -77,8 +77,10 @@ static void begin(void) {
     why[0] = '\0';
 }
 
+static unsigned server; /* whom the hashes are asked of */
+
 static void add_server(void) {
-    const unsigned number = canned_add("a:1", "", true);
+    const unsigned number = server = canned_add("a:1", "", true);
     ck_assert_int_eq(write(canned[number].ours, answers.text, answers.len), (ssize_t)answers.len);
     shutdown(canned[number].ours, SHUT_WR);
 }
@@ -113,6 +115,7 @@ START_TEST(a_total_is_the_sum_of_the_parts) {
     say_field("01", "7");
     audit_minute();
     ck_assert_msg(findings.n == 0, "%s", findings.sentence[0]);
+    ck_assert_str_eq(canned_sent(server), "*2  $7  HGETALL  $29  aforo:2:{1s:2016-05-28T11:11}  ");
 }
 END_TEST
 
@@ -219,6 +222,9 @@ START_TEST(each_group_of_a_cluster_is_looked_at) {
     must_find(0, "aforo:2:{1s:2016-05-28T11:12}: ");
     must_find(1, "aforo:2:{1s:2016-05-28T11:11#5}: ");
     must_find(2, "aforo:2:{1s:2016-05-28T11:12#7}: ");
+    const char *sent = canned_sent(server);
+    ck_assert(strstr(sent, "T11:12}  ") && strstr(sent, "T11:11#1}  ") &&
+              strstr(sent, "T11:12#7}"));
 }
 END_TEST
 

@@ -123,6 +123,45 @@ START_TEST(a_node_that_is_lost_within_a_round) {
 }
 END_TEST
 
+/* Its end is noted in the round that meets it, though there is no time for another. */
+START_TEST(a_connection_that_ends_in_the_last_round) {
+    unsigned a, b;
+    connect_to("", "", &a, &b);
+    shutdown(canned[a].ours, SHUT_WR);
+    config.timeout_ms = 0;
+    append(KEY_OF_A);
+    ck_assert_ptr_null(cluster_reply(cluster, why));
+    ck_assert_str_eq(why, "a:1: Server closed the connection");
+    ck_assert(!cluster_is_whole(cluster) && cluster->stale);
+}
+END_TEST
+
+/* A new map does not end the rounds while something goes out. */
+START_TEST(rounds_after_a_new_map) {
+    unsigned a, b;
+    connect_to("-CLUSTERDOWN now\r\n" MAP "-TRYAGAIN x\r\n$1\r\n1\r\n", "", &a, &b);
+    append(KEY_OF_A);
+    must_answer("1");
+}
+END_TEST
+
+/* A slot that nobody has in a fresh map is not asked for again and again. */
+START_TEST(nothing_can_be_sent) {
+    static const char half[] = "*1\r\n*3\r\n:0\r\n:8191\r\n*2\r\n$1\r\na\r\n:1\r\n";
+    char maps[1024] = "";
+    for (int i = 0; i < ROUNDS; i++) {
+        strcat(maps, half);
+    }
+    canned_add("a:1", half, false);
+    const unsigned a = canned_add("a:1", maps, true);
+    ck_assert_msg(cluster_connect(cluster, why), "%s", why);
+    append(KEY_OF_B);
+    ck_assert_ptr_null(cluster_reply(cluster, why));
+    ck_assert_str_eq(why, "cluster a:1: no node serves slot 12182");
+    ck_assert_uint_eq(count_in(canned_sent(a), "SLOTS"), 1);
+}
+END_TEST
+
 /* The address of a redirection may hold colons itself; without one the map is asked. */
 START_TEST(redirections_to_odd_addresses) {
     unsigned a, b;
@@ -166,9 +205,15 @@ END_TEST
 
 int main(void) {
     const TTest *const tests[] = {
-        what_is_told_to_come_again_for_ever, no_round_follows_the_end,
-        what_is_done_is_not_sent_again,      a_node_that_is_lost_within_a_round,
-        redirections_to_odd_addresses,       a_redirection_to_nowhere,
+        what_is_told_to_come_again_for_ever,
+        no_round_follows_the_end,
+        what_is_done_is_not_sent_again,
+        a_node_that_is_lost_within_a_round,
+        redirections_to_odd_addresses,
+        a_connection_that_ends_in_the_last_round,
+        rounds_after_a_new_map,
+        nothing_can_be_sent,
+        a_redirection_to_nowhere,
         a_move_is_followed_by_a_new_map,
     };
     Suite *suite = suite_create("redis_cluster_round");
