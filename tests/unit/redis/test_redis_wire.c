@@ -47,7 +47,6 @@ START_TEST(a_sentinel_is_told_nothing) {
 }
 END_TEST
 
-/* Trying again soon is of use only where nobody answered. */
 START_TEST(nobody_is_there) {
     begin("redis://a:1");
     ck_assert_ptr_null(wire_open_bare(&config, &url.host[0], why));
@@ -56,6 +55,7 @@ START_TEST(nobody_is_there) {
 }
 END_TEST
 
+/* Trying again soon is of use only where nobody answered. */
 START_TEST(a_refusal_is_told_from_a_silence) {
     static const struct {
         const char *answers, *words;

@@ -83,6 +83,7 @@ START_TEST(refusals_say_what_to_do) {
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         canned_add("a:1", cases[i].answer, false);
+        why[0] = '\0';
         ck_assert_ptr_null(open_url(cases[i].url));
         ck_assert_msg(i == 5 ? strstr(why, cases[i].sentence) == why
                              : strcmp(why, cases[i].sentence) == 0,
