@@ -7,6 +7,7 @@
 #include "tests/unit/check_main.h"
 #include "tests/unit/state_dir.h"
 
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <stdatomic.h>
@@ -178,7 +179,17 @@ START_TEST(a_clock_set_back_behind_what_was_counted) {
 }
 END_TEST
 
+static unsigned count_files(void) {
+    unsigned n = 0;
+    for (int fd = 0; fd < 1024; fd++) {
+        n += fcntl(fd, F_GETFD) >= 0;
+    }
+    return n;
+}
+
+/* All that the workers opened is closed with them. */
 START_TEST(the_worker_that_reads_counts_no_steps) {
+    const unsigned files = count_files();
     ck_assert(workers_start(&server, listen_fd, listen_fd));
     wait_turns();
     set_clock(5 * US_PER_S);
@@ -187,7 +198,8 @@ START_TEST(the_worker_that_reads_counts_no_steps) {
     ck_assert_ptr_null(server.admin->shard);
     ck_assert_uint_eq(server.admin->index, 2);
     ck_assert_uint_eq(read_metric(2, METRIC_clock_steps_ahead), 0);
-    stop();
+    stop(); /* which closes the two ends of the log */
+    ck_assert_uint_eq(count_files(), files - 2);
     ck_assert_ptr_null(server.admin);
     ck_assert_ptr_null(server.thread);
 }

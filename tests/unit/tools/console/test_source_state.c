@@ -4,6 +4,7 @@
 #include "tests/unit/check_main.h"
 #include "tests/unit/state_dir.h"
 
+#include <fcntl.h>
 #include <string.h>
 
 static char why[SOURCE_WHY_MAX];
@@ -42,6 +43,13 @@ static struct counters *count(int64_t t_us, int n) {
     for (int i = 1; i <= n; i++)
         ck_assert_int_eq(shard_add_owner(shard, t_us - i * US_PER_S), SHARD_COUNTED);
     return counters;
+}
+
+static unsigned count_files(void) {
+    unsigned n = 0;
+    for (int fd = 0; fd < 1024; fd++)
+        n += fcntl(fd, F_GETFD) >= 0;
+    return n;
 }
 
 static void begin(void) {
@@ -103,8 +111,11 @@ START_TEST(a_file_without_events) {
     counters_close(count(T0, 0));
     struct source *source = open_source();
     ck_assert_msg(source != NULL, "%s", why);
+    const unsigned files = count_files();
     ck_assert_int_eq(ask(source, T0), SOURCE_DONE);
     ck_assert_uint_eq(taken, 0);
+    ck_assert(source->ops->ready(source, why));
+    ck_assert_uint_eq(count_files(), files); /* each look closes the file again */
     snprintf(nothing, sizeof nothing, "state %s holds no events", state_dir);
     ck_assert_str_eq(source->nothing, nothing);
     source->ops->close(source);
