@@ -189,6 +189,32 @@ START_TEST(a_redirection_to_nowhere) {
 }
 END_TEST
 
+/* After an ASK the command goes to its master again. */
+START_TEST(an_ask_is_for_one_round) {
+    unsigned a, b;
+    connect_to("-ASK 5061 b:2\r\n$1\r\n1\r\n", "+OK\r\n-TRYAGAIN x\r\n", &a, &b);
+    config.timeout_ms = 5000;
+    append(KEY_OF_A);
+    must_answer("1");
+    ck_assert_str_eq(canned_sent(b), "*1  $6  ASKING  " GET_A);
+}
+END_TEST
+
+/* A reason is that of this run, not of one before. */
+START_TEST(what_failed_before_is_forgotten) {
+    unsigned a, b;
+    connect_to("", "", &a, &b);
+    struct cluster_node *node = cluster->node[cluster->owner[5061]];
+    redisFree(node->wire);
+    node->wire = NULL;
+    node->rests_until_ms = INT64_MAX;
+    strcpy(cluster->why, "of before");
+    append(KEY_OF_A);
+    ck_assert_ptr_null(cluster_reply(cluster, why));
+    ck_assert_str_eq(why, "a:1: has not answered, is tried again within a second");
+}
+END_TEST
+
 /* A slot that moved asks for a new map, but not before the next queue. */
 START_TEST(a_move_is_followed_by_a_new_map) {
     unsigned a, b;
@@ -214,6 +240,8 @@ int main(void) {
         rounds_after_a_new_map,
         nothing_can_be_sent,
         a_redirection_to_nowhere,
+        an_ask_is_for_one_round,
+        what_failed_before_is_forgotten,
         a_move_is_followed_by_a_new_map,
     };
     Suite *suite = suite_create("redis_cluster_round");
