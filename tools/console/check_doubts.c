@@ -109,6 +109,6 @@ bool check_settle(struct check *check, const struct check_world *world, FILE *ou
     else
         snprintf(check->why, SOURCE_WHY_MAX, "%" PRIu64 "%s %s", left,
                  check->doubts > n ? " and perhaps more" : "",
-                 left == 1 ? "window disagrees" : "windows disagree");
+                 left == 1 && check->doubts == n ? "window disagrees" : "windows disagree");
     return false;
 }

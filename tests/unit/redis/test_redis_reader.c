@@ -1,4 +1,4 @@
-/* Reading totals and checking chunks, by what a server answers. */
+/* Reading totals (reader.c) and checking chunks (audit.c), by what a server answers. */
 #include "redis/reader.h"
 
 #include "redis/audit.h"

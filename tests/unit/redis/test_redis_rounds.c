@@ -1,5 +1,5 @@
 /* A cluster of two masters, a and b, by what they answer: the map, commands that are redirected or
- * told to come again, and connections that end. */
+ * told to come again, and connections that end. Of cluster.c, cluster_map.c and cluster_round.c. */
 #include "redis/cluster.h"
 
 #include "tests/unit/redis/canned_redis.h"

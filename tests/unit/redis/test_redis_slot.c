@@ -1,3 +1,4 @@
+/* The slot of a key: cluster_slot.c. */
 #include "redis/cluster.h"
 
 #include "tests/unit/check_main.h"

@@ -47,6 +47,14 @@ START_TEST(a_sentinel_is_told_nothing) {
 }
 END_TEST
 
+START_TEST(nobody_is_there) {
+    begin("redis://a:1");
+    ck_assert_ptr_null(wire_open_bare(&config, &url.host[0], why));
+    ck_assert_str_eq(why, "a:1: out of memory");
+    canned_end();
+}
+END_TEST
+
 /* Trying again soon is of use only where nobody answered. */
 START_TEST(a_refusal_is_told_from_a_silence) {
     static const struct {
@@ -159,7 +167,7 @@ START_TEST(an_error_is_known_by_its_first_word) {
 }
 END_TEST
 
-CHECK_MAIN("redis_wire", it_logs_in_and_selects, a_sentinel_is_told_nothing,
+CHECK_MAIN("redis_wire", it_logs_in_and_selects, a_sentinel_is_told_nothing, nobody_is_there,
            a_refusal_is_told_from_a_silence, the_check_may_refuse,
            an_answer_that_does_not_come_ends_the_wait, no_wait_goes_past_its_end,
            an_array_that_claims_to_be_huge_is_not_made_room_for,

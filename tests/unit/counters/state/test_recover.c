@@ -1,4 +1,5 @@
-/* What a crash or a power loss left half done is mended, and nothing else is. */
+/* What a crash or a power loss left half done is mended, and nothing else is: recover.c, repair.c
+ * and state_file.c. */
 #include "tests/unit/counters/state/state_fixture.h"
 
 #include <sys/wait.h>
