@@ -263,6 +263,12 @@ START_TEST(of_each_server_the_last_is_compared) {
         ck_assert_int_eq(fake.asked[3 + r].resolution, (enum resolution)r);
     }
     memset(flush->watch.last, 0, sizeof flush->watch.last);
+    const struct store_place end = {RESOLUTION_1S, window_chunk(RESOLUTION_1S, T0 / US_PER_S)};
+    watch_end(flush, &end);
+    ck_assert(watch_compare(flush));
+    ck_assert_uint_eq(fake.asked_n, 3 + 1); /* and what a pipeline has ended with */
+    ck_assert_int_eq(fake.asked[3].chunk, end.chunk);
+    flush->watch.end_count = 0;
     ck_assert(watch_compare(flush));
     ck_assert_uint_eq(fake.asked_n, 3);
 }
