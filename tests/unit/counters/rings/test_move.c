@@ -79,17 +79,23 @@ START_TEST(a_window_without_its_parts_is_no_room) {
 }
 END_TEST
 
-START_TEST(the_last_window_of_a_chunk_counts_for_room) {
-    const int64_t last_us = T0 / (60 * US_PER_S) * 60 * US_PER_S - US_PER_S; /* second 59 */
-    struct shard *holder = holder_at(last_us);
-    count(holder, last_us);
-    struct chunk *parts = ring_place(&holder->ring[RESOLUTION_10MS], last_us / US_PER_S);
-    const uint64_t epoch = atomic_load(&parts->epoch);
-    atomic_store(&parts->epoch, EPOCH_NONE);
-    ck_assert(!shard_has_room(holder, last_us));
-    ck_assert(!shard_has_room(holder, last_us + US_PER_S - 1));
-    ck_assert(shard_has_room(holder, last_us + US_PER_S));
-    atomic_store(&parts->epoch, epoch);
+/* The first window of a chunk in the first place of the ring, and the last of one in the last. */
+START_TEST(every_window_of_every_place_counts_for_room) {
+    const int64_t chunks = counters->shard[1].ring[RESOLUTION_1S].chunks;
+    const int64_t minute = (T0 / US_PER_S / 60 / chunks + 1) * chunks;
+    const int64_t seconds[] = {minute * 60, (minute + chunks) * 60 - 1};
+    for (size_t i = 0; i < sizeof seconds / sizeof *seconds; i++) {
+        const int64_t t_us = seconds[i] * US_PER_S;
+        struct shard *holder = holder_at(t_us);
+        count(holder, t_us);
+        struct chunk *parts = ring_place(&holder->ring[RESOLUTION_10MS], seconds[i]);
+        const uint64_t epoch = atomic_load(&parts->epoch);
+        atomic_store(&parts->epoch, EPOCH_NONE);
+        ck_assert(!shard_has_room(holder, t_us));
+        ck_assert(!shard_has_room(holder, t_us + US_PER_S - 1));
+        ck_assert(shard_has_room(holder, t_us + US_PER_S));
+        atomic_store(&parts->epoch, epoch);
+    }
 }
 END_TEST
 
@@ -250,7 +256,7 @@ int main(void) {
     tcase_set_timeout(tcase, 100);
     tcase_add_test(tcase, a_shard_has_room_from_its_floor_on);
     tcase_add_test(tcase, a_window_without_its_parts_is_no_room);
-    tcase_add_test(tcase, the_last_window_of_a_chunk_counts_for_room);
+    tcase_add_test(tcase, every_window_of_every_place_counts_for_room);
     tcase_add_test(tcase, the_read_back_shard_stays);
     tcase_add_test(tcase, one_that_has_room_is_gone_on_in);
     tcase_add_test(tcase, a_clock_set_back_and_forth_takes_two);
