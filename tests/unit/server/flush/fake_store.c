@@ -109,6 +109,7 @@ static bool fake_read_back(struct store *store, struct chunk_range range,
                            const struct store_taker *taker, char why[STORE_WHY_MAX]) {
     struct fake_store *fake = fake_of(store);
     fake->read_backs++;
+    fake->last_range = range;
     if (fake->read_back_fails) {
         return refuse(why);
     }

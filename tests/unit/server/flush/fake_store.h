@@ -35,6 +35,7 @@ struct fake_store {
     size_t most;                              /* chunks in the largest call */
     struct store_chunk last;                  /* the last chunk of the last call */
     struct chunk_range range[RESOLUTIONS];    /* the longest that was read back */
+    struct chunk_range last_range;            /* the last that was */
     struct store_place asked[STORE_SEND_MAX]; /* in the last call of sums */
     size_t asked_n;
     bool claim_waiting;

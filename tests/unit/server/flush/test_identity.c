@@ -363,6 +363,7 @@ END_TEST
 
 START_TEST(all_that_a_pass_looks_at_is_read_back) {
     begin_sending();
+    ck_assert_uint_eq(fake.read_backs, RESOLUTIONS);
     for (int r = 0; r < RESOLUTIONS; r++) {
         const int64_t width_us = chunk_width_us((enum resolution)r);
         const struct chunk_range *range = &fake.range[r];
@@ -392,6 +393,11 @@ START_TEST(what_is_doubted_is_read_back_however_old) {
     fake.parts = 0;
     ck_assert(identity_read_back(flush));
     ck_assert_uint_eq(known->there, 0);
+    const struct known_chunk *hour = known_of(RESOLUTION_1MIN, T0);
+    identity_doubt(flush, known_of(RESOLUTION_1MIN, T0));
+    ck_assert(identity_read_back(flush));
+    ck_assert_int_eq(fake.last_range.first, hour->chunk); /* this one, and no other */
+    ck_assert_uint_eq(fake.last_range.n, 1);
 }
 END_TEST
 
