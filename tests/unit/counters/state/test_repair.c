@@ -200,8 +200,8 @@ START_TEST(statistics_are_completed_where_they_were_changing) {
     static const struct {
         enum recovery recovery;
         uint64_t sequence, received;
-    } rows[] = {{RECOVERY_KILLED, 7, 10},
-                {RECOVERY_KILLED, 8, 4},
+    } rows[] = {{RECOVERY_KILLED, 9, 10},
+                {RECOVERY_KILLED, 10, 4},
                 {RECOVERY_TORN, 8, 10},
                 {RECOVERY_NONE, 7, 4}};
     atomic_store(&shard->page->counted, 7);
