@@ -177,6 +177,12 @@ START_TEST(the_newest_counts_are_gone_on_with) {
     shard_hold(holder, &counters->shard[1]); /* by another way: it was in the first */
     ck_assert(shard_move_owner(holder));
     ck_assert_int_eq(home_of(holder), 3);
+    counters->held[3] = false; /* and the other way round: the first is newer */
+    shard_hold(holder, &counters->shard[1]);
+    count(holder, T0 + 201 * US_PER_S);
+    shard_hold(holder, &counters->shard[3]);
+    ck_assert(shard_move_owner(holder));
+    ck_assert_int_eq(home_of(holder), 1);
     ck_assert_uint_eq(counters_shards(counters), 4);
 }
 END_TEST
@@ -200,19 +206,19 @@ static long move_with(int64_t hi_us, int64_t from_us, int64_t to_us, int64_t unt
 }
 
 START_TEST(what_is_protected_keeps_its_places) {
-    struct shard *holder = holder_at(T0);
-    count(holder, T0);
+    const int64_t chunks = counters->shard[1].ring[RESOLUTION_10MS].chunks;
+    const int64_t t_us = (T0 / US_PER_S / chunks + 1) * chunks * US_PER_S; /* the first place */
+    count(holder_at(t_us), t_us);
     counters->held[2] = true;
-    const int64_t chunks = holder->ring[RESOLUTION_10MS].chunks;
-    /* so far that the place of T0 is taken within a minute, and not yet */
-    const int64_t hi_us = T0 + (chunks - AHEAD_S) * US_PER_S, s = US_PER_S;
-    ck_assert_int_eq(move_with(hi_us, T0 - s, T0 + s, INT64_MAX), 3);
-    ck_assert_int_eq(move_with(hi_us - 1, T0 - s, T0 + s, INT64_MAX), 1);
-    ck_assert_int_eq(move_with(hi_us + 5 * s, T0, T0, INT64_MAX), 3);
-    ck_assert_int_eq(move_with(hi_us + 5 * s, T0 + s, T0 + 5 * s, INT64_MAX), 1);
-    ck_assert_int_eq(move_with(hi_us + 5 * s, T0 - 5 * s, T0 - 1, INT64_MAX), 1);
-    ck_assert_int_eq(move_with(hi_us, T0, T0, hi_us - FUTURE_S * s), 1); /* long enough */
-    ck_assert_int_eq(move_with(hi_us, T0, T0, hi_us - FUTURE_S * s + 1), 3);
+    /* so far that the place of t_us is taken within a minute, and not yet */
+    const int64_t hi_us = t_us + (chunks - AHEAD_S) * US_PER_S, s = US_PER_S;
+    ck_assert_int_eq(move_with(hi_us, t_us - s, t_us + s, INT64_MAX), 3);
+    ck_assert_int_eq(move_with(hi_us - 1, t_us - s, t_us + s, INT64_MAX), 1);
+    ck_assert_int_eq(move_with(hi_us + 5 * s, t_us, t_us, INT64_MAX), 3);
+    ck_assert_int_eq(move_with(hi_us + 5 * s, t_us + s, t_us + 5 * s, INT64_MAX), 1);
+    ck_assert_int_eq(move_with(hi_us + 5 * s, t_us - 5 * s, t_us - 1, INT64_MAX), 1);
+    ck_assert_int_eq(move_with(hi_us, t_us, t_us, hi_us - FUTURE_S * s), 1); /* long enough */
+    ck_assert_int_eq(move_with(hi_us, t_us, t_us, hi_us - FUTURE_S * s + 1), 3);
     ck_assert_uint_eq(counters_shards(counters), 4);
 }
 END_TEST

@@ -67,6 +67,9 @@ START_TEST(what_was_left_behind_is_joined) {
     known_leave_behind(&ring, -3, 20, 7);
     ck_assert_int_eq(ring.left_from, 0);
     ring.left_behind = 0;
+    known_leave_behind(&ring, 1, 20, 7);
+    ck_assert_int_eq(ring.left_from, 1);
+    ring.left_behind = 0;
     known_leave_behind(&ring, 10, 20, 8);
     ck_assert_int_eq(ring.left_from, 10);
     ck_assert_int_eq(ring.left_behind, 20);
@@ -299,6 +302,7 @@ START_TEST(a_copy_gives_away_what_it_sent_and_what_it_held) {
         if (restarts == 0) {
             for (int64_t i = 0; i < flush->known.ring[R].places; i++) {
                 ck_assert_uint_eq(known_at(&flush->known, R, chunk_of(R) + i)->total, 0);
+                ck_assert(known_at(&flush->known, R, chunk_of(R) + i)->whole); /* it begins anew */
             }
             restart_node();
         }

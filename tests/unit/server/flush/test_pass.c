@@ -387,17 +387,30 @@ START_TEST(what_is_ahead_when_the_clock_goes_back_is_sent) {
 }
 END_TEST
 
-CHECK_MAIN_OF_NODE("pass", what_changed_is_sent_as_it_stands,
-                   the_newest_comes_first_within_a_resolution, late_events_wait_for_a_full_pass,
-                   recent_ones_do_not_wait, what_a_double_cannot_hold_stays_here,
-                   all_of_it_again_is_what_was_sent_too, a_status_says_what_was_done,
-                   what_failed_is_tried_once_a_round_with_all_of_it,
-                   a_store_that_is_gone_ends_the_pass, what_is_closed_is_too_late_once,
-                   what_was_written_by_another_is_read_back_first, more_than_was_sent_is_read_back,
-                   as_much_as_was_sent_makes_the_memory_whole, less_than_was_there_is_a_loss,
-                   the_watch_hears_what_each_server_acknowledged_last,
-                   a_pass_sends_so_many_chunks_at_the_most, a_pass_lasts_a_second_at_the_most,
-                   a_slow_store_gets_few_at_a_time,
-                   what_was_the_present_is_looked_at_until_it_is_sent,
-                   a_step_of_what_is_looked_back_leaves_nothing_behind,
-                   what_is_ahead_when_the_clock_goes_back_is_sent)
+START_TEST(the_first_chunk_beyond_the_present_is_ahead) {
+    begin();
+    /* workers may be two seconds apart: what is later than that is not of the present */
+    const int64_t ahead_us = T0 + FUTURE_US + 3 * US_PER_S;
+    fake_wall_us = ahead_us;
+    count(ahead_us, 2);
+    fake_wall_us = T0;
+    count(T0, 1);
+    ck_assert(pass_run(flush, true));
+    ck_assert_uint_eq(flush->known.ring[RESOLUTION_10MS].ahead, 2);
+    ck_assert_int_eq(flush->known.ring[RESOLUTION_10MS].left_from, ahead_us / US_PER_S);
+    ck_assert_uint_eq(stored(RESOLUTION_10MS, ahead_us), 2);
+}
+END_TEST
+
+CHECK_MAIN_OF_NODE(
+    "pass", what_changed_is_sent_as_it_stands, the_newest_comes_first_within_a_resolution,
+    late_events_wait_for_a_full_pass, recent_ones_do_not_wait, what_a_double_cannot_hold_stays_here,
+    all_of_it_again_is_what_was_sent_too, a_status_says_what_was_done,
+    what_failed_is_tried_once_a_round_with_all_of_it, a_store_that_is_gone_ends_the_pass,
+    what_is_closed_is_too_late_once, what_was_written_by_another_is_read_back_first,
+    more_than_was_sent_is_read_back, as_much_as_was_sent_makes_the_memory_whole,
+    less_than_was_there_is_a_loss, the_watch_hears_what_each_server_acknowledged_last,
+    a_pass_sends_so_many_chunks_at_the_most, a_pass_lasts_a_second_at_the_most,
+    a_slow_store_gets_few_at_a_time, what_was_the_present_is_looked_at_until_it_is_sent,
+    a_step_of_what_is_looked_back_leaves_nothing_behind,
+    what_is_ahead_when_the_clock_goes_back_is_sent, the_first_chunk_beyond_the_present_is_ahead)
