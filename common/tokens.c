@@ -86,7 +86,8 @@ struct tokens *tokens_parse(const char *text, size_t len, char *why) {
         len -= size + (end != NULL);
     }
     if (!tokens->n) {
-        snprintf(why, TOKENS_WHY_MAX, "there is no token in it: nobody could be let in");
+        snprintf(why, TOKENS_WHY_MAX,
+                 "there is no token in it: every request that needs one would be refused");
         tokens_free(tokens);
         return NULL;
     }

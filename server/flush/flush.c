@@ -142,6 +142,7 @@ int64_t flush_turn(struct flush *flush) {
     const int64_t interval_us = flush->config.interval_us;
     struct pass *pass = &flush->pass;
     if (!get_ready(flush) || !watch_run(flush)) {
+        pass_note_clock(flush);
         return flush->identity.waiting_us ? LEASE_WAIT_US : back_off(flush);
     }
     const int64_t begin_us = clock_steady_us();

@@ -41,10 +41,14 @@ void identity_release(struct flush *flush) {
 
 static void note_left(void *cls, const struct store_part *part) {
     struct flush *flush = cls;
-    /* Another's part, and nothing says that it was ever ours: the store has lost that, and what the
-     * part holds may be of a copy of our file. */
-    known_find_left(&flush->known, part->place.resolution, part->place.chunk,
-                    part->ours_known ? part->ours : part->count);
+    const struct known_chunk *known =
+        known_find(&flush->known, part->place.resolution, part->place.chunk);
+    /* Another's part, and nothing says that it was ever ours. If the store had acknowledged ours it
+     * has lost that, and what the part holds may be of a copy of our file. */
+    if (part->ours_known || (known && (known->there || known->inherited))) {
+        known_find_left(&flush->known, part->place.resolution, part->place.chunk,
+                        part->ours_known ? part->ours : part->count);
+    }
 }
 
 /* What of that which we sent the other one goes on with: calls that were under way when the name

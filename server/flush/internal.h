@@ -19,12 +19,13 @@ struct pass {
     uint64_t total[FLUSH_BATCH];
     bool all[FLUSH_BATCH]; /* all windows of the chunk are in it */
     size_t batched;
-    size_t batch_most;  /* fewer than FLUSH_BATCH while the store is slow */
-    size_t sent;        /* chunks, in this pass */
-    int64_t end_us;     /* steady clock: a pass that takes longer goes on in the next */
-    int64_t full_us;    /* steady clock of the last full pass; 0: the next is one */
-    uint32_t round;     /* from 1: each chunk that is to be sent is tried once a round */
-    int64_t round_us;   /* steady clock: when the next round may begin */
+    size_t batch_most;          /* fewer than FLUSH_BATCH while the store is slow */
+    size_t sent;                /* chunks, in this pass */
+    int64_t end_us;             /* steady clock: a pass that takes longer goes on in the next */
+    int64_t full_us;            /* steady clock of the last full pass; 0: the next is one */
+    uint32_t round;             /* from 1: each chunk that is to be sent is tried once a round */
+    int64_t round_us;           /* steady clock: when the next round may begin */
+    int64_t wall_us, steady_us; /* the clocks when they were last compared; 0: never */
     bool failed;        /* in this pass: the store would not take something, or did not answer */
     bool left_out;      /* in this pass: what had failed in this round already */
     bool round_is_over; /* nothing is left that was not tried in it */
@@ -97,6 +98,11 @@ void flush_resend(struct flush *flush);
 
 /* Looks at what may have changed and sends it. True when nothing is left unsent. */
 bool pass_run(struct flush *flush, bool full);
+
+/* Has the wall clock been set since this was last called? Then what was the present until now, and
+ * may hold counts that were never looked at, is looked at until it is acknowledged. Before each
+ * pass, and while nothing can be sent. */
+void pass_note_clock(struct flush *flush);
 
 /* What failed is tried again: all of the horizon is looked at for it. */
 void pass_begin_round(struct flush *flush);

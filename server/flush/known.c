@@ -204,9 +204,12 @@ struct range {
 static void load_range(void *cls, enum resolution r, int64_t chunk, const uint64_t *count) {
     const struct range *range = cls;
     if (chunk >= range->first[r] && chunk < range->first[r] + range->n[r]) {
-        struct known_chunk *place = known_at(range->known, r, chunk);
-        if (!place->whole) {
+        const struct known_chunk *there = known_find(range->known, r, chunk);
+        if (!there || !there->whole) { /* else remembered at the start */
+            struct known_chunk *place = known_at(range->known, r, chunk);
             memcpy(place->sent, count, resolution_table[r].slots * sizeof *count);
+            place->inherited = true;
+            place->whole = false; /* what was read back earlier is still to be added */
         }
     }
 }

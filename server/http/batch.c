@@ -115,7 +115,7 @@ static void warn_of_refused_batch(struct connection *connection) {
     struct worker *worker = connection->worker;
     const struct batch *batch = &connection->request.batch;
     const uint64_t n =
-        log_gate_add(&worker->server->batches_refused, 1, worker_woke_us(worker), WARN_EVERY_US);
+        log_digest_add(&worker->server->batches_refused, 1, worker_woke_us(worker), WARN_EVERY_US);
     char client[LOG_ADDRESS_MAX], quoted[2 * REASON_MAX];
     if (n && batch->refused) {
         const struct sockaddr *address =

@@ -64,7 +64,7 @@ struct server {
     _Atomic bool state_is_lost;
     _Atomic bool stopping;               /* no new connections; set after draining */
     _Atomic int64_t stop_deadline_us;    /* steady clock; set before stopping */
-    struct log_gate batches_refused;     /* batches of which no line was counted */
+    struct log_digest batches_refused;   /* batches of which no line was counted */
     struct address_limit *address_limit; /* NULL without --max-connections-per-address */
     struct listener listener;            /* of --listen */
     struct listener admin_listener;      /* of --admin-listen */

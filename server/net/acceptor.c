@@ -153,7 +153,7 @@ static void give_to_daemon(struct acceptor *acceptor, struct pending *pending,
     if (MHD_add_connection(daemon, pending->fd, &pending->address.any, pending->address_len) !=
             MHD_YES &&
         acceptor->started == started) {
-        /* The library has closed it, and told nobody that it had started. */
+        /* The library has closed it without a word of its start. */
         acceptor_count_closed(acceptor, &pending->address.any);
     }
     free_pending(pending);
@@ -199,7 +199,7 @@ static void close_refused(struct acceptor *acceptor, int fd, enum metric metric)
     metric_add_owner(acceptor->worker.metrics, metric, 1);
 }
 
-/* No descriptor is left. A connection that nobody accepts keeps the listening socket readable: a
+/* No descriptor is left. A connection that no thread accepts keeps the listening socket readable: a
  * busy loop. So one is accepted with the spare descriptor and closed. When another thread was
  * faster, the socket is not watched until acceptor_check. */
 static void refuse_without_descriptor(struct acceptor *acceptor) {

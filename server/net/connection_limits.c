@@ -30,7 +30,7 @@ void connection_limits_release(struct connection_limits *limits, const struct so
 }
 
 void connection_limits_warn(struct connection_limits *limits, uint64_t n, int64_t now_us) {
-    const uint64_t refused = log_gate_add(&limits->too_many, n, now_us, WARN_EVERY_US);
+    const uint64_t refused = log_digest_add(&limits->too_many, n, now_us, WARN_EVERY_US);
     if (refused) {
         log_line(LOG_WARN,
                  limits->admin ? "--admin-listen has as many connections as it takes"

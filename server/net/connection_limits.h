@@ -23,7 +23,7 @@ struct connection_limits {
     bool admin;                   /* of --admin-listen */
     struct address_limit *client; /* NULL: any number of one client; not owned */
     _Atomic uint64_t open;
-    struct log_gate too_many;
+    struct log_digest too_many;
 };
 
 /* Before the threads start. `client` stays the caller's, and may be of several listeners. */

@@ -18,7 +18,7 @@ bool listen_is_valid(const char *text, char *why);
 int listen_open(const char *text, char *address, char *why);
 
 enum listen_inherited {
-    LISTEN_NOT_INHERITED, /* nobody has started us with a socket */
+    LISTEN_NOT_INHERITED, /* we were not started with a socket */
     LISTEN_INHERITED,     /* *fd and address are set */
     LISTEN_UNUSABLE       /* why says what is wrong with it */
 };

@@ -108,13 +108,13 @@ uint64_t log_limit_left_out(struct log_limit *limit, int64_t now_us, int64_t per
     return left_out;
 }
 
-uint64_t log_gate_add(struct log_gate *gate, uint64_t n, int64_t now_us, int64_t period_us) {
-    const uint64_t before = atomic_fetch_add_explicit(&gate->n, n, memory_order_relaxed);
-    int64_t next_us = atomic_load_explicit(&gate->next_us, memory_order_relaxed);
+uint64_t log_digest_add(struct log_digest *digest, uint64_t n, int64_t now_us, int64_t period_us) {
+    const uint64_t before = atomic_fetch_add_explicit(&digest->n, n, memory_order_relaxed);
+    int64_t next_us = atomic_load_explicit(&digest->next_us, memory_order_relaxed);
     if (before + n == 0 || now_us < next_us ||
-        !atomic_compare_exchange_strong_explicit(&gate->next_us, &next_us, now_us + period_us,
+        !atomic_compare_exchange_strong_explicit(&digest->next_us, &next_us, now_us + period_us,
                                                  memory_order_relaxed, memory_order_relaxed)) {
         return 0;
     }
-    return atomic_exchange_explicit(&gate->n, 0, memory_order_relaxed);
+    return atomic_exchange_explicit(&digest->n, 0, memory_order_relaxed);
 }

@@ -46,13 +46,13 @@ bool log_limit_admits(struct log_limit *limit, int64_t now_us, int64_t period_us
 uint64_t log_limit_left_out(struct log_limit *limit, int64_t now_us, int64_t period_us);
 
 /* One line a period for all threads, that says how often it happened; zeros to begin with. */
-struct log_gate {
+struct log_digest {
     _Atomic int64_t next_us;
     _Atomic uint64_t n;
 };
 
 /* It happened n times more (or 0: only look). When a line is due: how often it happened since the
  * last one; else 0. Steady clock. Any thread. */
-uint64_t log_gate_add(struct log_gate *gate, uint64_t n, int64_t now_us, int64_t period_us);
+uint64_t log_digest_add(struct log_digest *digest, uint64_t n, int64_t now_us, int64_t period_us);
 
 #endif

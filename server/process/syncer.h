@@ -1,5 +1,5 @@
 /* Writes the state file to the disk once a second, so that a power loss costs no more, and looks
- * whether it is still where it was. A thread of its own: a slow disk then holds up nobody. */
+ * whether it is still where it was. A thread of its own: a slow disk then holds up no worker. */
 #ifndef AFORO_SERVER_PROCESS_SYNCER_H
 #define AFORO_SERVER_PROCESS_SYNCER_H
 

@@ -1,5 +1,7 @@
 """The wall clock steps under load, and events right at the edges of what is accepted."""
 
+import signal
+
 from faults import Failure, difference, now_us, row, text_time, wait_until
 
 SECOND, MINUTE, HOUR, DAY = 1_000_000, 60_000_000, 3_600_000_000, 86_400_000_000
@@ -70,6 +72,35 @@ def clock_steps_event(run):
         run.faults += 1
     run.verify([server], redis)
     run.note(f"{load.totals['refused']} refused")
+
+
+@row("clock-set-right", "the clock was hours behind and is set right just after events were counted, and once more while Redis hangs: "
+     "all reach Redis")
+def clock_set_right(run):
+    redis = run.redis().start()
+    for again in range(run.many(4, 20)):
+        base = sum(redis.counts("1s").values())
+        environment, steering = run.clock()
+        steering.offset(-2 * HOUR)
+        server = run.server(name=f"server{again}", redis=redis, env=environment).start()
+        wait_until(lambda up=server: up.health()["store"]["connected"], "connected")
+        if again % 2:
+            redis.signal(signal.SIGSTOP)
+        for offset in (-2 * HOUR, 0):
+            steering.offset(offset)
+            for _ in range(100):
+                if server.request("POST", "/").status != 204:
+                    raise Failure("an event was refused")
+            run.sent += 100
+            run.acked += 100
+        run.faults += 1
+        if again % 2:
+            redis.signal(signal.SIGCONT)
+        for resolution in ("1min", "1s", "10ms"):
+            wait_until(lambda r=resolution, b=base: sum(redis.counts(r).values()) == b + 200,
+                       lambda r=resolution, b=base: f"Redis, {r}: {sum(redis.counts(r).values()) - b} of 200", 8)
+        server.stop()
+    run.counted = run.acked
 
 
 @row("clock-edges", "events at exactly the horizon's and the future's edge are counted, one microsecond beyond are not")

@@ -4,7 +4,11 @@ world. Everything at its own weight is a mood, too."""
 
 import random
 
-import wander_twins  # noqa: F401 - importing registers its steps
+# Importing registers steps; what a seed draws depends on their order.
+import wander_steps_events  # noqa: F401
+import wander_steps_state  # noqa: F401
+import wander_steps_redis  # noqa: F401
+import wander_twins  # noqa: F401
 from wander_steps import steps
 
 __all__ = ["draw", "moods"]

@@ -11,8 +11,8 @@ import time
 import proxy
 from faults import BIN, TIMEOUT_S, Failure, environment, wait_until
 from support import STATE_FILE
+from wander_node import Node
 from wander_steps import of_node, one, step, steps
-from wander_world import Node
 
 __all__ = ["HITS", "drawn_hit", "drawn_twin"]
 

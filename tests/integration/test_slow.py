@@ -59,7 +59,7 @@ class Crowd:
         except (BlockingIOError, ConnectionError):
             pass
         except TimeoutError:
-            raise Failure("a connection hangs: neither let in nor refused") from None
+            raise Failure("a connection hangs: neither accepted nor refused") from None
         return link
 
     def fill(self, n, **settings):

@@ -233,7 +233,7 @@ class Smuggling(Case):
         port = self.place.port()
         lax = "option accept-invalid-http-request" if option else ""
         proxy = Haproxy(self.place, port, HAPROXY.format(
-            frontends=FRONTEND.format(name="door", port=port, option=lax), port=self.aforod.port,
+            frontends=FRONTEND.format(name="front", port=port, option=lax), port=self.aforod.port,
             lax_backend="option accept-invalid-http-response" if option else "")).start()
 
         def answers():

@@ -110,7 +110,7 @@ static bool places_are_valid(const struct flags *flags, enum source_kind kind, c
     return true;
 }
 
-/* The server next door, else the state directory. */
+/* The server on this machine, else the state directory. */
 static struct source *open_default(struct source_config *config, char why[SOURCE_WHY_MAX]) {
     config->place = SERVER_DEFAULT;
     struct source *source = source_server_open(config, why);

@@ -234,7 +234,7 @@ static bool prepare_curl(struct source_server *server, const struct source_confi
         return false;
     const long timeout_ms = (long)(config->timeout_us / US_PER_MS);
     curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
-    /* http_proxy is not meant for the server next door */
+    /* http_proxy is for the way out, not for a server of one's own */
     curl_easy_setopt(curl, CURLOPT_PROXY, "");
     curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(curl, CURLOPT_USERAGENT, "aforo");

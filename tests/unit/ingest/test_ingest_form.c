@@ -132,21 +132,25 @@ static const struct {
 
 #define COUNT_OF(table) (sizeof(table) / sizeof(table)[0])
 
-/* In pieces of 1..n bytes, or cut once at `cut` when the piece is 0. From a copy, so that
- * sanitizers see its end. */
-static enum form_outcome feed(const char *body, size_t len, size_t piece, size_t cut, int64_t *us,
+/* How a body comes: in pieces of so many bytes, or cut once at `cut` when the piece is 0. */
+struct cutting {
+    size_t piece, cut;
+};
+
+/* From a copy, so that sanitizers see its end. */
+static enum form_outcome feed(const char *body, size_t len, struct cutting in, int64_t *us,
                               char *why) {
     char *copy = malloc(len > 0 ? len : 1);
     ck_assert_ptr_nonnull(copy);
     memcpy(copy, body, len);
     struct form form;
     form_begin(&form);
-    if (piece == 0) {
-        form_feed(&form, copy, cut);
-        form_feed(&form, copy + cut, len - cut);
+    if (in.piece == 0) {
+        form_feed(&form, copy, in.cut);
+        form_feed(&form, copy + in.cut, len - in.cut);
     } else {
-        for (size_t at = 0; at < len; at += piece) {
-            form_feed(&form, copy + at, len - at < piece ? len - at : piece);
+        for (size_t at = 0; at < len; at += in.piece) {
+            form_feed(&form, copy + at, len - at < in.piece ? len - at : in.piece);
         }
     }
     free(copy);
@@ -191,7 +195,7 @@ START_TEST(an_empty_body) {
     char why[FORM_WHY_MAX] = "";
     int64_t us = 4711;
     ck_assert_int_eq(form_parse("", 0, &us, why), FORM_EMPTY);
-    ck_assert_int_eq(feed("", 0, 0, 0, &us, why), FORM_EMPTY);
+    ck_assert_int_eq(feed("", 0, (struct cutting){0, 0}, &us, why), FORM_EMPTY);
     ck_assert_int_eq(us, 4711);
     ck_assert_str_eq(why, "");
 }
@@ -246,7 +250,7 @@ static void every_cut_is_like_whole(const char *body, size_t len) {
         char why[FORM_WHY_MAX] = "";
         int64_t us = 0;
         const size_t piece = cut <= len ? 0 : cut - len;
-        const enum form_outcome outcome = feed(body, len, piece, cut, &us, why);
+        const enum form_outcome outcome = feed(body, len, (struct cutting){piece, cut}, &us, why);
         DEMAND(outcome == whole && us == whole_us && strcmp(why, whole_why) == 0,
                "%s: \"%s\" when cut at %zu", body, why, cut);
     }

@@ -208,6 +208,16 @@ START_TEST(of_anothers_part_no_more_than_was_sent) {
 }
 END_TEST
 
+START_TEST(of_what_was_never_acknowledged_nothing) {
+    send_five();
+    for (int r = 0; r < RESOLUTIONS; r++) {
+        known_of((enum resolution)r, T0)->there = 0;
+    }
+    find_another_alive(); /* the five that are there are of another */
+    must_have_given_away(0);
+}
+END_TEST
+
 START_TEST(of_what_is_not_there_nothing) {
     send_five();
     fake.parts = 0;
@@ -401,20 +411,18 @@ START_TEST(what_is_doubted_is_read_back_however_old) {
 }
 END_TEST
 
-CHECK_MAIN_OF_NODE("identity", a_lease_that_is_ours_is_renewed,
-                   a_lease_that_was_free_in_between_is_a_reason_to_read_back,
-                   a_store_that_does_not_say_leaves_it_as_it_is, who_finds_it_held_waits,
-                   another_owner_and_an_older_lease_are_waited_for_anew, dead_by_our_own_clock,
-                   a_lease_that_was_lost_to_another_ends_sending, a_copy_takes_a_new_name,
-                   what_the_owner_left_goes_with_the_name, of_anothers_part_no_more_than_it_holds,
-                   of_anothers_part_no_more_than_was_sent, of_what_is_not_there_nothing,
-                   of_what_is_not_there_all_that_the_other_has_read_back,
-                   of_what_is_not_there_all_that_the_file_held,
-                   it_waits_until_the_store_says_what_is_there,
-                   what_the_store_has_more_is_raised_to_once,
-                   what_another_left_of_ours_is_made_use_of_once, all_of_it_ours_is_nobody_elses,
-                   an_earlier_run_that_was_raised_is_not_raised_again,
-                   an_earlier_run_that_was_not_raised_is,
-                   a_chunk_whose_memory_was_needed_counts_as_sent,
-                   coarser_windows_have_what_their_parts_have,
-                   all_that_a_pass_looks_at_is_read_back, what_is_doubted_is_read_back_however_old)
+CHECK_MAIN_OF_NODE(
+    "identity", a_lease_that_is_ours_is_renewed,
+    a_lease_that_was_free_in_between_is_a_reason_to_read_back,
+    a_store_that_does_not_say_leaves_it_as_it_is, who_finds_it_held_waits,
+    another_owner_and_an_older_lease_are_waited_for_anew, dead_by_our_own_clock,
+    a_lease_that_was_lost_to_another_ends_sending, a_copy_takes_a_new_name,
+    what_the_owner_left_goes_with_the_name, of_anothers_part_no_more_than_it_holds,
+    of_anothers_part_no_more_than_was_sent, of_what_was_never_acknowledged_nothing,
+    of_what_is_not_there_nothing, of_what_is_not_there_all_that_the_other_has_read_back,
+    of_what_is_not_there_all_that_the_file_held, it_waits_until_the_store_says_what_is_there,
+    what_the_store_has_more_is_raised_to_once, what_another_left_of_ours_is_made_use_of_once,
+    all_of_it_ours_is_nobody_elses, an_earlier_run_that_was_raised_is_not_raised_again,
+    an_earlier_run_that_was_not_raised_is, a_chunk_whose_memory_was_needed_counts_as_sent,
+    coarser_windows_have_what_their_parts_have, all_that_a_pass_looks_at_is_read_back,
+    what_is_doubted_is_read_back_however_old)

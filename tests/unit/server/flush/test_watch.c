@@ -80,11 +80,24 @@ START_TEST(what_is_missing_before_the_resend_is_complete_is_the_same_loss) {
     look();
     for (int i = 0; i < 5; i++) {
         lose_all();
-        watch_lost(flush, known_of(RESOLUTION_1S, T0));
         look();
     }
     ck_assert_uint_eq(flush->status.losses, 1);
     ck_assert_uint_eq(fake.tells, 1);
+}
+END_TEST
+
+START_TEST(what_was_acknowledged_since_all_was_sent_again_is_another_loss) {
+    begin();
+    lose_all();
+    fake.outcome[RESOLUTION_10MS] = STORE_FAILED; /* so that no pass is complete */
+    look();
+    ck_assert_uint_eq(flush->status.losses, 1);
+    ck_assert_uint_eq(stored(RESOLUTION_1S, T0), 3);
+    lose_all();
+    look();
+    ck_assert_uint_eq(flush->status.losses, 2); /* for two chunks, one */
+    ck_assert_uint_eq(fake.tells, 2);
 }
 END_TEST
 
@@ -395,6 +408,7 @@ END_TEST
 CHECK_MAIN_OF_NODE("watch", a_store_that_has_all_is_left_alone, a_loss_is_told_once_and_healed,
                    a_second_loss_after_a_complete_pass_is_told_again,
                    what_is_missing_before_the_resend_is_complete_is_the_same_loss,
+                   what_was_acknowledged_since_all_was_sent_again_is_another_loss,
                    a_loss_of_what_has_just_been_sent_again_needs_no_resend,
                    a_loss_that_could_not_be_told_is_told_later,
                    a_quiet_node_that_hears_of_a_loss_sends_again,

@@ -34,28 +34,28 @@ START_TEST(nothing_is_left_out_of_a_little_each_second) {
 END_TEST
 
 START_TEST(the_first_at_once_and_the_rest_once_a_period) {
-    struct log_gate gate = {0};
-    ck_assert_uint_eq(log_gate_add(&gate, 0, S, 60 * S), 0); /* only looked: nothing happened */
-    ck_assert_uint_eq(log_gate_add(&gate, 1, S, 60 * S), 1);
+    struct log_digest digest = {0};
+    ck_assert_uint_eq(log_digest_add(&digest, 0, S, 60 * S), 0); /* only looked: nothing happened */
+    ck_assert_uint_eq(log_digest_add(&digest, 1, S, 60 * S), 1);
     for (int i = 0; i < 10; i++) {
-        ck_assert_uint_eq(log_gate_add(&gate, 3, 2 * S + i, 60 * S), 0);
+        ck_assert_uint_eq(log_digest_add(&digest, 3, 2 * S + i, 60 * S), 0);
     }
-    ck_assert_uint_eq(log_gate_add(&gate, 0, 61 * S - 1, 60 * S), 0);
-    ck_assert_uint_eq(log_gate_add(&gate, 0, 61 * S, 60 * S), 30);
-    ck_assert_uint_eq(log_gate_add(&gate, 0, 200 * S, 60 * S), 0);
-    ck_assert_uint_eq(log_gate_add(&gate, 1, 200 * S, 60 * S), 1);
+    ck_assert_uint_eq(log_digest_add(&digest, 0, 61 * S - 1, 60 * S), 0);
+    ck_assert_uint_eq(log_digest_add(&digest, 0, 61 * S, 60 * S), 30);
+    ck_assert_uint_eq(log_digest_add(&digest, 0, 200 * S, 60 * S), 0);
+    ck_assert_uint_eq(log_digest_add(&digest, 1, 200 * S, 60 * S), 1);
 }
 END_TEST
 
 #define THREADS 4
 #define TURNS 20000
 
-static struct log_gate shared;
+static struct log_digest shared;
 
 static void *add_many(void *cls) {
     uint64_t *told = cls;
     for (int64_t i = 0; i < TURNS; i++) {
-        *told += log_gate_add(&shared, 1, i, 10);
+        *told += log_digest_add(&shared, 1, i, 10);
     }
     return NULL;
 }
@@ -70,7 +70,7 @@ START_TEST(of_many_threads_each_event_is_told_once) {
         pthread_join(thread[i], NULL);
         sum += told[i];
     }
-    ck_assert_uint_eq(sum + log_gate_add(&shared, 0, TURNS + 100, 10), THREADS * TURNS);
+    ck_assert_uint_eq(sum + log_digest_add(&shared, 0, TURNS + 100, 10), THREADS * TURNS);
 }
 END_TEST
 
