@@ -387,6 +387,38 @@ START_TEST(what_is_ahead_when_the_clock_goes_back_is_sent) {
 }
 END_TEST
 
+START_TEST(a_clock_that_is_set_is_noticed_while_nothing_can_be_sent) {
+    struct known_ring *ring = &flush->known.ring[RESOLUTION_10MS];
+    fake.away = true;
+    flush_turn(flush);
+    static const struct {
+        int64_t set_us;
+        bool noticed;
+    } rows[] = {{0, false},
+                {2 * US_PER_S, false},
+                {2 * US_PER_S + 1, true},
+                {-2 * US_PER_S, false},
+                {-2 * US_PER_S - 1, true}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        fake_clock_advance(5 * US_PER_S);
+        const int64_t before_us = fake_wall_us;
+        flush_turn(flush);
+        ck_assert_int_eq(ring->left_behind, 0);
+        fake_clock_advance(5 * US_PER_S);
+        fake_wall_us += rows[i].set_us;
+        flush_turn(flush);
+        ck_assert_int_eq(ring->left_behind != 0, rows[i].noticed);
+        if (rows[i].noticed) {
+            ck_assert_int_eq(ring->left_from, before_us / US_PER_S - ring->back);
+            ck_assert_int_eq(ring->left_behind,
+                             (before_us + 5 * US_PER_S + FUTURE_US) / US_PER_S + 1);
+            ck_assert_int_eq(ring->left_us, fake_steady_us);
+        }
+        ring->left_behind = 0;
+    }
+}
+END_TEST
+
 START_TEST(the_first_chunk_beyond_the_present_is_ahead) {
     begin();
     /* workers may be two seconds apart: what is later than that is not of the present */
@@ -413,4 +445,5 @@ CHECK_MAIN_OF_NODE(
     a_pass_sends_so_many_chunks_at_the_most, a_pass_lasts_a_second_at_the_most,
     a_slow_store_gets_few_at_a_time, what_was_the_present_is_looked_at_until_it_is_sent,
     a_step_of_what_is_looked_back_leaves_nothing_behind,
-    what_is_ahead_when_the_clock_goes_back_is_sent, the_first_chunk_beyond_the_present_is_ahead)
+    what_is_ahead_when_the_clock_goes_back_is_sent, the_first_chunk_beyond_the_present_is_ahead,
+    a_clock_that_is_set_is_noticed_while_nothing_can_be_sent)
