@@ -25,13 +25,15 @@
 
 void watch_lost(struct flush *flush, struct known_chunk *chunk) {
     struct watch *watch = &flush->watch;
+    /* One that was acknowledged since all was sent again is another loss than that one; until then
+     * all that is missing is the same. */
+    const bool another = chunk && !watch->lost;
     if (chunk) {
         chunk->generation = 0;
         chunk->there = 0;
     }
     watch->lost = watch->lost || chunk;
-    /* a chunk that was acknowledged since all was sent again is another loss than that one */
-    if (chunk || watch->told_generation != flush->known.generation) {
+    if (another || watch->told_generation != flush->known.generation) {
         watch->told_generation = flush->known.generation;
         watch->tell = true;
         pthread_mutex_lock(&flush->mutex);
