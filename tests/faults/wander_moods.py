@@ -105,12 +105,12 @@ def disk_nodes(chance):
 
 
 moods = {
-    "anything": Mood("every step, at its own weight", 40),
-    "twins": Mood("two servers of one name", 30, TWINS, twins_nodes, twins_opening,
+    "anything": Mood("every step, at its own weight", 50),
+    "twins": Mood("two servers of one name", 10, TWINS, twins_nodes, twins_opening,
                   twins_arranged, most=12, disk=0),
-    "losses": Mood("a Redis that forgets chunks, servers with nothing new to tell it", 20, LOSSES, losses_nodes, losses_opening,
+    "losses": Mood("a Redis that forgets chunks, servers with nothing new to tell it", 25, LOSSES, losses_nodes, losses_opening,
                    losses_arranged, most=10, disk=0),
-    "disk": Mood("a disk that is full, sparse copies of the state", 10, DISK, disk_nodes, most=10, disk=1),
+    "disk": Mood("a disk that is full, sparse copies of the state", 15, DISK, disk_nodes, most=10, disk=1),
     "beside": Mood("two of one name, and what docs/decisions.md calls a limit of that", 0, {**TWINS, **LIMITS},
                    twins_nodes, twins_opening, beside_arranged, most=12, disk=0),
 }
