@@ -274,7 +274,7 @@ static bool read_back_doubted(struct flush *flush, enum resolution r, char *why)
     struct store *store = flush->config.store;
     const struct known_ring *ring = &flush->known.ring[r];
     for (int64_t i = 0; i < ring->places; i++) {
-        struct known_chunk *known = (struct known_chunk *)(ring->base + (size_t)i * ring->stride);
+        struct known_chunk *known = known_place(ring, i);
         if (!known->doubted) {
             continue;
         }

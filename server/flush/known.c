@@ -36,8 +36,12 @@ void known_free(struct known *known) {
     }
 }
 
+struct known_chunk *known_place(const struct known_ring *ring, int64_t place) {
+    return (struct known_chunk *)(ring->base + (size_t)place * ring->stride);
+}
+
 static struct known_chunk *place_of(const struct known_ring *ring, int64_t chunk) {
-    return (struct known_chunk *)(ring->base + (size_t)(chunk % ring->places) * ring->stride);
+    return known_place(ring, chunk % ring->places);
 }
 
 struct known_chunk *known_at(struct known *known, enum resolution r, int64_t chunk) {
@@ -256,8 +260,7 @@ static bool next_others(void *cls, enum resolution *r, int64_t *chunk, uint64_t 
  * us. */
 static void give_away(struct known *known, enum resolution r, bool *failed) {
     for (int64_t i = 0; i < known->ring[r].places; i++) {
-        struct known_chunk *place =
-            (struct known_chunk *)(known->ring[r].base + (size_t)i * known->ring[r].stride);
+        struct known_chunk *place = known_place(&known->ring[r], i);
         uint64_t count[SLOTS_MAX], any = 0;
         const uint64_t *others = known_others(known, r, place->chunk);
         for (uint32_t slot = 0; place->chunk && slot < resolution_table[r].slots; slot++) {
@@ -276,8 +279,7 @@ int64_t known_run(const struct known *known, enum resolution r, int64_t place, i
     *chunk = 0;
     int64_t n = 0;
     for (; place + n < ring->places; n++) {
-        const struct known_chunk *next =
-            (const struct known_chunk *)(ring->base + (size_t)(place + n) * ring->stride);
+        const struct known_chunk *next = known_place(ring, place + n);
         if (known_sum(next, r) == 0 || (n > 0 && next->chunk != *chunk + n)) {
             break;
         }
@@ -300,8 +302,7 @@ void known_settle_left(struct known *known, bool was_read_back) {
     for (int r = 0; r < RESOLUTIONS; r++) {
         const struct known_ring *ring = &known->ring[r];
         for (int64_t i = 0; i < ring->places; i++) {
-            struct known_chunk *place =
-                (struct known_chunk *)(ring->base + (size_t)i * ring->stride);
+            struct known_chunk *place = known_place(ring, i);
             if (!place->found && !place->inherited && !(was_read_back && place->there)) {
                 memset(place->sent, 0, resolution_table[r].slots * sizeof place->sent[0]);
             }

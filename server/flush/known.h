@@ -63,6 +63,9 @@ struct known {
 bool known_make(struct known *known, const struct counters *counters);
 void known_free(struct known *known);
 
+/* What a place remembers, 0 to places - 1; its chunk is 0 when that is nothing. */
+struct known_chunk *known_place(const struct known_ring *ring, int64_t place);
+
 /* The memory of a chunk, emptied when its place remembered another. */
 struct known_chunk *known_at(struct known *known, enum resolution r, int64_t chunk);
 

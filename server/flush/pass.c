@@ -13,8 +13,8 @@
 #define FAST_US (50 * US_PER_MS)  /* one that takes less may be twice as long */
 /* a worker may not have seen yet that the clock was set, and count there */
 #define LEFT_US (3 * US_PER_S)
-#define SET_US                                                                                     \
-    (2 * US_PER_S) /* the wall clock differs by more from what it should be: it was set */
+/* the wall clock differs by more from what it should be: it was set */
+#define SET_US (2 * US_PER_S)
 #define COUNT_MAX (UINT64_C(1) << 53)
 
 /* ---- what the store says ---- */
@@ -228,21 +228,21 @@ static void note_ahead(struct flush *flush, enum resolution r, int64_t newest) {
 
 void pass_note_clock(struct flush *flush) {
     struct pass *pass = &flush->pass;
-    const int64_t wall_us = clock_wall_us(), steady_us = clock_steady_us();
-    const int64_t passed_us = steady_us - pass->steady_us;
-    const int64_t set_us = wall_us - pass->wall_us - passed_us;
-    for (int r = 0; pass->wall_us && r < RESOLUTIONS; r++) {
-        if (set_us > SET_US || set_us < -SET_US) {
-            struct known_ring *ring = &flush->known.ring[r];
-            const int64_t width_us = chunk_width_us((enum resolution)r);
-            const int64_t last_us =
-                pass->wall_us + passed_us + counters_future_us(flush->config.counters);
-            known_leave_behind(ring, pass->wall_us / width_us - ring->back, last_us / width_us + 1,
-                               steady_us);
-        }
+    const int64_t before_us = pass->wall_us;
+    const int64_t passed_us = clock_steady_us() - pass->steady_us;
+    pass->wall_us = clock_wall_us();
+    pass->steady_us += passed_us;
+    const int64_t set_us = pass->wall_us - (before_us + passed_us);
+    if (!before_us || (set_us <= SET_US && set_us >= -SET_US)) {
+        return;
     }
-    pass->wall_us = wall_us;
-    pass->steady_us = steady_us;
+    const int64_t last_us = before_us + passed_us + counters_future_us(flush->config.counters);
+    for (int r = 0; r < RESOLUTIONS; r++) {
+        struct known_ring *ring = &flush->known.ring[r];
+        const int64_t width_us = chunk_width_us((enum resolution)r);
+        known_leave_behind(ring, before_us / width_us - ring->back, last_us / width_us + 1,
+                           pass->steady_us);
+    }
 }
 
 /* One resolution. When the newest chunk has jumped ahead by more than we look back, or back (the

@@ -188,16 +188,18 @@ static bool store_send(struct store *store, const struct store_chunk *chunks, si
 
 /* ---- reading this node's parts ---- */
 
-static bool append_part(struct store_redis *s, const struct store_place *place, char *why) {
+static bool append_part(struct store_redis *s, const struct store_place *place, bool with_left,
+                        char *why) {
     char key[SCHEMA_KEY_MAX];
     schema_chunk_key(place->resolution, place->chunk, s->group, key);
     const char *argv[] = {"HMGET", key, s->field, s->left};
     const size_t lens[] = {5, strlen(key), strlen(s->field), strlen(s->left)};
-    return link_append(s->link, &(struct redis_command){4, argv, lens, 1}, why);
+    return link_append(s->link, &(struct redis_command){with_left ? 4 : 3, argv, lens, 1}, why);
 }
 
 /* What a chunk has of this node. */
 struct parts {
+    bool with_left; /* `left` was asked for */
     bool there, left_there;
     struct part part, left;
 };
@@ -212,9 +214,9 @@ static bool read_field(const redisReply *value, enum resolution r, bool *there, 
 static bool take_parts(const struct store_redis *s, const redisReply *reply,
                        const struct store_place *place, struct parts *parts, char *why) {
     const enum resolution r = place->resolution;
-    if (reply->type == REDIS_REPLY_ARRAY && reply->elements == 2 &&
+    if (reply->type == REDIS_REPLY_ARRAY && reply->elements == (parts->with_left ? 2 : 1) &&
         read_field(reply->element[0], r, &parts->there, &parts->part) &&
-        read_field(reply->element[1], r, &parts->left_there, &parts->left)) {
+        (!parts->with_left || read_field(reply->element[1], r, &parts->left_there, &parts->left))) {
         return true;
     }
     char key[SCHEMA_KEY_MAX];
@@ -247,6 +249,7 @@ struct reading {
     const struct store_place *places;
     size_t n;
     uint64_t *losses;
+    bool with_left; /* what another owner went on with, too */
     void (*each)(void *cls, size_t i, const struct parts *parts);
     void *cls;
 };
@@ -254,7 +257,7 @@ struct reading {
 static bool append_reading(struct store_redis *s, const struct reading *reading, char *why) {
     bool ok = !reading->losses || append_losses(s, why);
     for (size_t i = 0; i < reading->n && ok; i++) {
-        ok = append_part(s, &reading->places[i], why);
+        ok = append_part(s, &reading->places[i], reading->with_left, why);
     }
     return ok;
 }
@@ -265,7 +268,7 @@ static bool take_reading(struct store_redis *s, const struct reading *reading, c
     char later[STORE_WHY_MAX];
     bool ok = !reading->losses || take_losses(s, reading->losses, why);
     for (size_t i = 0; link_pending(s->link); i++) {
-        struct parts parts;
+        struct parts parts = {.with_left = reading->with_left};
         redisReply *reply = link_reply(s->link, ok ? why : later);
         const bool taken =
             reply && take_parts(s, reply, &reading->places[i], &parts, ok ? why : later);
@@ -319,7 +322,8 @@ static bool store_read_back(struct store *store, struct chunk_range range,
         for (; here < STORE_SEND_MAX && done < range.n; here++, done++) {
             places[here] = (struct store_place){range.resolution, range.first + done};
         }
-        const struct reading reading = {places, here, NULL, give_part, &handover};
+        const struct reading reading = {
+            .places = places, .n = here, .with_left = true, .each = give_part, .cls = &handover};
         if (!read_parts(store_redis_of(store), &reading, why)) {
             return false;
         }
@@ -334,7 +338,11 @@ static void give_sum(void *cls, size_t i, const struct parts *parts) {
 
 static bool store_sums(struct store *store, const struct store_sums *asked,
                        char why[STORE_WHY_MAX]) {
-    const struct reading reading = {asked->places, asked->n, asked->losses, give_sum, asked->sums};
+    const struct reading reading = {.places = asked->places,
+                                    .n = asked->n,
+                                    .losses = asked->losses,
+                                    .each = give_sum,
+                                    .cls = asked->sums};
     for (size_t i = 0; i < asked->n; i++) {
         asked->sums[i] = STORE_SUM_UNKNOWN;
     }

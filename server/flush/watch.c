@@ -103,8 +103,7 @@ static size_t take_turn(struct flush *flush, struct store_place *places) {
                 (struct store_place){(enum resolution)((turn->resolution + 1) % RESOLUTIONS), 0};
             continue;
         }
-        const struct known_chunk *known =
-            (const struct known_chunk *)(ring->base + (size_t)turn->chunk++ * ring->stride);
+        const struct known_chunk *known = known_place(ring, turn->chunk++);
         const struct store_place place = {turn->resolution, known->chunk};
         if (should_be_there(flush, &place)) {
             places[n++] = place;
