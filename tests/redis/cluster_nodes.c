@@ -2,7 +2,7 @@
 
 #include "redis/schema.h"
 
-#include <check.h>
+#include "tests/unit/check_main.h"
 #include <stdio.h>
 #include <string.h>
 
@@ -100,15 +100,8 @@ static void teardown(void) {
 }
 
 int cluster_nodes_run(const char *name, const TTest *const *tests, size_t n) {
-    Suite *suite = suite_create(name);
-    TCase *tcase = tcase_create(name);
-    tcase_add_checked_fixture(tcase, setup, teardown);
-    tcase_set_timeout(tcase, TEST_S);
-    for (size_t i = 0; i < n; i++) {
-        tcase_add_test(tcase, tests[i]);
-    }
-    suite_add_tcase(suite, tcase);
-    return lab_run(suite);
+    const struct check_fixture each = {TEST_S, setup, teardown};
+    return lab_run(check_suite(name, &each, tests, n));
 }
 
 uint16_t slot_of(const struct store_chunk *chunk) {

@@ -2,7 +2,7 @@
 
 #include "tests/redis/driver.h"
 
-#include <check.h>
+#include "tests/unit/check_main.h"
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -23,15 +23,8 @@ static void teardown(void) {
 }
 
 int one_server_run(const char *name, const TTest *const *tests, size_t n) {
-    Suite *suite = suite_create(name);
-    TCase *tcase = tcase_create(name);
-    tcase_add_checked_fixture(tcase, setup, teardown);
-    tcase_set_timeout(tcase, TEST_S);
-    for (size_t i = 0; i < n; i++) {
-        tcase_add_test(tcase, tests[i]);
-    }
-    suite_add_tcase(suite, tcase);
-    return lab_run(suite);
+    const struct check_fixture each = {TEST_S, setup, teardown};
+    return lab_run(check_suite(name, &each, tests, n));
 }
 
 static struct store *connected(struct store *store) {

@@ -14,15 +14,24 @@ static inline int check_run(Suite *suite) {
     return failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
-static inline int check_main(const char *name, const TTest *const *tests, size_t n) {
+/* What goes before and after each test of a suite. */
+struct check_fixture {
+    double timeout_s; /* of a test */
+    void (*set_up)(void);
+    void (*tear_down)(void);
+};
+
+static inline Suite *check_suite(const char *name, const struct check_fixture *fixture,
+                                 const TTest *const *tests, size_t n) {
     Suite *suite = suite_create(name);
     TCase *tcase = tcase_create(name);
-    tcase_set_timeout(tcase, 100);
+    tcase_set_timeout(tcase, fixture->timeout_s);
+    tcase_add_checked_fixture(tcase, fixture->set_up, fixture->tear_down);
     for (size_t i = 0; i < n; i++) {
         tcase_add_test(tcase, tests[i]);
     }
     suite_add_tcase(suite, tcase);
-    return check_run(suite);
+    return suite;
 }
 
 /* ck_assert_msg for loops of millions: check's own writes to a pipe even when all is well. */
@@ -36,7 +45,16 @@ static inline int check_main(const char *name, const TTest *const *tests, size_t
 #define CHECK_MAIN(name, ...)                                                                      \
     int main(void) {                                                                               \
         const TTest *const tests[] = {__VA_ARGS__};                                                \
-        return check_main(name, tests, sizeof tests / sizeof tests[0]);                            \
+        return check_run(check_suite(name, &(const struct check_fixture){.timeout_s = 100}, tests, \
+                                     sizeof tests / sizeof tests[0]));                             \
+    }
+
+/* The same with a fixture, a struct check_fixture. */
+#define CHECK_MAIN_WITH(fixture, name, ...)                                                        \
+    int main(void) {                                                                               \
+        const struct check_fixture each = fixture;                                                 \
+        const TTest *const tests[] = {__VA_ARGS__};                                                \
+        return check_run(check_suite(name, &each, tests, sizeof tests / sizeof tests[0]));         \
     }
 
 #endif

@@ -1,22 +1,12 @@
 #include "common/tokens.h"
 
-#include "tests/unit/check_main.h"
+#include "tests/unit/common/parsed_tokens.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#define A "aaaaaaaaaaaaaaaa" /* 16 */
-#define B "Bb0-._~+/Bb0-._~+/=="
-
-static struct tokens *parsed(const char *text) {
-    char why[TOKENS_WHY_MAX] = "";
-    struct tokens *tokens = tokens_parse(text, strlen(text), why);
-    ck_assert_msg(tokens != NULL, "%s: %s", text, why);
-    return tokens;
-}
 
 static void assert_refused(const char *text, size_t len, const char *sentence) {
     char why[TOKENS_WHY_MAX] = "";

@@ -254,26 +254,9 @@ START_TEST(answers_that_are_no_hash) {
 }
 END_TEST
 
-int main(void) {
-    const TTest *const tests[] = {
-        a_total_is_the_sum_of_the_parts,
-        a_total_that_is_not_is_told_once_a_window,
-        what_an_owner_left_is_no_finding,
-        what_an_owner_left_damaged_is_a_finding,
-        a_damaged_part_is_named_and_not_summed,
-        a_chunk_that_is_closed_has_no_parts,
-        a_long_range_is_asked_in_pipelines,
-        each_group_of_a_cluster_is_looked_at,
-        an_error_among_the_answers,
-        answers_that_are_no_hash,
-    };
-    Suite *suite = suite_create("redis_audit");
-    TCase *tcase = tcase_create("redis_audit");
-    tcase_set_timeout(tcase, 60);
-    tcase_add_checked_fixture(tcase, begin, canned_end);
-    for (size_t i = 0; i < sizeof tests / sizeof tests[0]; i++) {
-        tcase_add_test(tcase, tests[i]);
-    }
-    suite_add_tcase(suite, tcase);
-    return check_run(suite);
-}
+CHECK_MAIN_WITH(((struct check_fixture){60, begin, canned_end}), "redis_audit",
+                a_total_is_the_sum_of_the_parts, a_total_that_is_not_is_told_once_a_window,
+                what_an_owner_left_is_no_finding, what_an_owner_left_damaged_is_a_finding,
+                a_damaged_part_is_named_and_not_summed, a_chunk_that_is_closed_has_no_parts,
+                a_long_range_is_asked_in_pipelines, each_group_of_a_cluster_is_looked_at,
+                an_error_among_the_answers, answers_that_are_no_hash)

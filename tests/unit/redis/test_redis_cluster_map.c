@@ -2,29 +2,10 @@
  * commands. */
 #include "redis/cluster_internal.h"
 
-#include "tests/unit/redis/canned_redis.h"
-
-/* a has the lower half, b the upper one */
-#define RANGE_A "*3\r\n:0\r\n:8191\r\n*2\r\n$1\r\na\r\n:1\r\n"
-#define RANGE_B "*3\r\n:8192\r\n:16383\r\n*2\r\n$1\r\nb\r\n:2\r\n"
-#define MAP "*2\r\n" RANGE_A RANGE_B
-
-static struct redis_url url;
-static struct wire_config config;
-static char why[WIRE_WHY_MAX];
-static struct cluster *cluster;
+#include "tests/unit/redis/canned_cluster.h"
 
 static void begin(void) {
-    canned_begin();
-    ck_assert_msg(redis_url_parse("redis+cluster://a:1,b:2", &url, why), "%s", why);
-    config = (struct wire_config){.url = &url, .timeout_ms = 2000, .end_ms = WIRE_NO_END};
-    cluster = cluster_new(&config);
-    ck_assert_ptr_nonnull(cluster);
-}
-
-static void end(void) {
-    cluster_free(cluster);
-    canned_end();
+    begin_cluster("redis+cluster://a:1,b:2", 2000);
 }
 
 static struct redis_host host(const char *name, int port) {
@@ -238,27 +219,9 @@ START_TEST(refreshing_goes_on_to_the_next) {
 }
 END_TEST
 
-int main(void) {
-    const TTest *const tests[] = {
-        an_address_is_one_node,
-        a_node_that_did_not_answer_rests,
-        a_node_that_is_refused,
-        a_node_that_comes_up_later_is_a_change,
-        a_connection_that_is_lost,
-        the_map_says_who_has_which_slots,
-        a_new_map_takes_the_old_ones_place,
-        maps_that_are_not_understood,
-        the_next_node_of_the_url_is_asked,
-        a_node_that_is_connected_is_asked_first,
-        refreshing_goes_on_to_the_next,
-    };
-    Suite *suite = suite_create("redis_cluster_map");
-    TCase *tcase = tcase_create("redis_cluster_map");
-    tcase_set_timeout(tcase, 60);
-    tcase_add_checked_fixture(tcase, begin, end);
-    for (size_t i = 0; i < sizeof tests / sizeof tests[0]; i++) {
-        tcase_add_test(tcase, tests[i]);
-    }
-    suite_add_tcase(suite, tcase);
-    return check_run(suite);
-}
+CHECK_MAIN_WITH(((struct check_fixture){60, begin, end_cluster}), "redis_cluster_map",
+                an_address_is_one_node, a_node_that_did_not_answer_rests, a_node_that_is_refused,
+                a_node_that_comes_up_later_is_a_change, a_connection_that_is_lost,
+                the_map_says_who_has_which_slots, a_new_map_takes_the_old_ones_place,
+                maps_that_are_not_understood, the_next_node_of_the_url_is_asked,
+                a_node_that_is_connected_is_asked_first, refreshing_goes_on_to_the_next)

@@ -2,54 +2,21 @@
  * test_redis_rounds.c has what each kind of answer leads to. */
 #include "redis/cluster_internal.h"
 
-#include "tests/unit/redis/canned_redis.h"
+#include "tests/unit/redis/canned_cluster.h"
 
-#define MAP                                                                                        \
-    "*2\r\n*3\r\n:0\r\n:8191\r\n*2\r\n$1\r\na\r\n:1\r\n"                                           \
-    "*3\r\n:8192\r\n:16383\r\n*2\r\n$1\r\nb\r\n:2\r\n"
-#define KEY_OF_A "bar" /* slot 5061 */
-#define KEY_OF_B "foo" /* slot 12182 */
 #define GET_A "*2  $3  GET  $3  bar  "
 #define ROUNDS 16 /* of a queue that is told to come again each time */
 
-static struct redis_url url;
-static struct wire_config config;
-static char why[WIRE_WHY_MAX];
-static struct cluster *cluster;
-
 static void begin(void) {
-    canned_begin();
-    ck_assert_msg(redis_url_parse("redis+cluster://a:1", &url, why), "%s", why);
-    config = (struct wire_config){.url = &url, .timeout_ms = 60000, .end_ms = WIRE_NO_END};
-    cluster = cluster_new(&config);
-    ck_assert_ptr_nonnull(cluster);
-}
-
-static void end(void) {
-    cluster_free(cluster);
-    canned_end();
+    begin_cluster("redis+cluster://a:1", 60000);
 }
 
 /* Connected, with these answers to come from either; the connections stay. */
-static void connect_to(const char *answers_a, const char *answers_b, unsigned *a, unsigned *b) {
-    canned_add("a:1", MAP, false);
-    *a = canned_add("a:1", answers_a, true);
-    *b = canned_add("b:2", answers_b, true);
-    ck_assert_msg(cluster_connect(cluster, why), "%s", why);
-}
-
-static void append(const char *key) {
-    const char *argv[] = {"GET", key};
-    const size_t lens[] = {3, strlen(key)};
-    ck_assert_msg(cluster_append(cluster, &(struct redis_command){2, argv, lens, 1}, why), "%s",
-                  why);
-}
-
-static void must_answer(const char *text) {
-    redisReply *reply = cluster_reply(cluster, why);
-    ck_assert_msg(reply != NULL, "%s", why);
-    ck_assert_str_eq(reply->str, text);
-    freeReplyObject(reply);
+static void connect_both(const char *answers_a, const char *answers_b, unsigned *a, unsigned *b) {
+    unsigned at[2];
+    connect_to(answers_a, answers_b, true, at);
+    *a = at[0];
+    *b = at[1];
 }
 
 static unsigned count_in(const char *text, const char *words) {
@@ -68,7 +35,7 @@ START_TEST(what_is_told_to_come_again_for_ever) {
         snprintf(answers + strlen(answers), sizeof answers - strlen(answers), "-TRYAGAIN %d\r\n",
                  i + 1);
     }
-    connect_to(answers, "", &a, &b);
+    connect_both(answers, "", &a, &b);
     append(KEY_OF_A);
     must_answer("TRYAGAIN 16");
     ck_assert_uint_eq(count_in(canned_sent(a), GET_A), ROUNDS);
@@ -79,7 +46,7 @@ END_TEST
 /* When the time is up, no round follows. */
 START_TEST(no_round_follows_the_end) {
     unsigned a, b;
-    connect_to("-TRYAGAIN 1\r\n-TRYAGAIN 2\r\n", "", &a, &b);
+    connect_both("-TRYAGAIN 1\r\n-TRYAGAIN 2\r\n", "", &a, &b);
     config.timeout_ms = 0;
     append(KEY_OF_A);
     must_answer("TRYAGAIN 1");
@@ -90,7 +57,7 @@ END_TEST
 /* Only what has no last word yet goes out again, and each answer stays with its command. */
 START_TEST(what_is_done_is_not_sent_again) {
     unsigned a, b;
-    connect_to("$1\r\n1\r\n-TRYAGAIN x\r\n$1\r\n3\r\n$1\r\n2\r\n", "$1\r\n4\r\n", &a, &b);
+    connect_both("$1\r\n1\r\n-TRYAGAIN x\r\n$1\r\n3\r\n$1\r\n2\r\n", "$1\r\n4\r\n", &a, &b);
     append(KEY_OF_A);
     append(KEY_OF_A);
     append(KEY_OF_A);
@@ -107,7 +74,7 @@ END_TEST
 /* Nothing is to be read of a node that was lost in this round. */
 START_TEST(a_node_that_is_lost_within_a_round) {
     unsigned a, b;
-    connect_to("$1\r\n1\r\n", "$1\r\n4\r\n", &a, &b);
+    connect_both("$1\r\n1\r\n", "$1\r\n4\r\n", &a, &b);
     shutdown(canned[a].ours, SHUT_WR);
     canned_add("a:1", "$1\r\n2\r\n$1\r\n3\r\n", true);
     append(KEY_OF_A);
@@ -126,7 +93,7 @@ END_TEST
 /* Its end is noted in the round that meets it, though there is no time for another. */
 START_TEST(a_connection_that_ends_in_the_last_round) {
     unsigned a, b;
-    connect_to("", "", &a, &b);
+    connect_both("", "", &a, &b);
     shutdown(canned[a].ours, SHUT_WR);
     config.timeout_ms = 0;
     append(KEY_OF_A);
@@ -139,7 +106,7 @@ END_TEST
 /* A new map does not end the rounds while something goes out. */
 START_TEST(rounds_after_a_new_map) {
     unsigned a, b;
-    connect_to("-CLUSTERDOWN now\r\n" MAP "-TRYAGAIN x\r\n$1\r\n1\r\n", "", &a, &b);
+    connect_both("-CLUSTERDOWN now\r\n" MAP "-TRYAGAIN x\r\n$1\r\n1\r\n", "", &a, &b);
     append(KEY_OF_A);
     must_answer("1");
 }
@@ -166,7 +133,7 @@ END_TEST
 START_TEST(redirections_to_odd_addresses) {
     unsigned a, b;
     canned_add("::1:7", "$1\r\n1\r\n", true);
-    connect_to("-MOVED 5061 ::1:7\r\n", "", &a, &b);
+    connect_both("-MOVED 5061 ::1:7\r\n", "", &a, &b);
     append(KEY_OF_A);
     must_answer("1");
     ck_assert_str_eq(cluster->node[cluster->owner[5061]]->host.name, "::1");
@@ -180,7 +147,7 @@ START_TEST(a_redirection_to_nowhere) {
                                       "-MOVED 5:61 b\r\n$1\r\n1\r\n", "-ASK 5061\r\n$1\r\n1\r\n"};
     for (size_t i = 0; i < sizeof odd / sizeof *odd; i++) {
         unsigned a, b;
-        connect_to(odd[i], "", &a, &b);
+        connect_both(odd[i], "", &a, &b);
         append(KEY_OF_A);
         must_answer("1"); /* it is asked again */
         ck_assert_str_eq(cluster->node[cluster->owner[5061]]->host.name, "a");
@@ -192,7 +159,7 @@ END_TEST
 /* After an ASK the command goes to its master again. */
 START_TEST(an_ask_is_for_one_round) {
     unsigned a, b;
-    connect_to("-ASK 5061 b:2\r\n$1\r\n1\r\n", "+OK\r\n-TRYAGAIN x\r\n", &a, &b);
+    connect_both("-ASK 5061 b:2\r\n$1\r\n1\r\n", "+OK\r\n-TRYAGAIN x\r\n", &a, &b);
     config.timeout_ms = 5000;
     append(KEY_OF_A);
     must_answer("1");
@@ -203,7 +170,7 @@ END_TEST
 /* A reason is that of this run, not of one before. */
 START_TEST(what_failed_before_is_forgotten) {
     unsigned a, b;
-    connect_to("", "", &a, &b);
+    connect_both("", "", &a, &b);
     struct cluster_node *node = cluster->node[cluster->owner[5061]];
     redisFree(node->wire);
     node->wire = NULL;
@@ -218,7 +185,7 @@ END_TEST
 /* A slot that moved asks for a new map, but not before the next queue. */
 START_TEST(a_move_is_followed_by_a_new_map) {
     unsigned a, b;
-    connect_to("-MOVED 5061 b:2\r\n" MAP "$1\r\n3\r\n", "$1\r\n1\r\n", &a, &b);
+    connect_both("-MOVED 5061 b:2\r\n" MAP "$1\r\n3\r\n", "$1\r\n1\r\n", &a, &b);
     append(KEY_OF_A);
     must_answer("1");
     ck_assert_str_eq(canned_sent(a), GET_A);
@@ -229,28 +196,10 @@ START_TEST(a_move_is_followed_by_a_new_map) {
 }
 END_TEST
 
-int main(void) {
-    const TTest *const tests[] = {
-        what_is_told_to_come_again_for_ever,
-        no_round_follows_the_end,
-        what_is_done_is_not_sent_again,
-        a_node_that_is_lost_within_a_round,
-        redirections_to_odd_addresses,
-        a_connection_that_ends_in_the_last_round,
-        rounds_after_a_new_map,
-        nothing_can_be_sent,
-        a_redirection_to_nowhere,
-        an_ask_is_for_one_round,
-        what_failed_before_is_forgotten,
-        a_move_is_followed_by_a_new_map,
-    };
-    Suite *suite = suite_create("redis_cluster_round");
-    TCase *tcase = tcase_create("redis_cluster_round");
-    tcase_set_timeout(tcase, 60);
-    tcase_add_checked_fixture(tcase, begin, end);
-    for (size_t i = 0; i < sizeof tests / sizeof tests[0]; i++) {
-        tcase_add_test(tcase, tests[i]);
-    }
-    suite_add_tcase(suite, tcase);
-    return check_run(suite);
-}
+CHECK_MAIN_WITH(((struct check_fixture){60, begin, end_cluster}), "redis_cluster_round",
+                what_is_told_to_come_again_for_ever, no_round_follows_the_end,
+                what_is_done_is_not_sent_again, a_node_that_is_lost_within_a_round,
+                redirections_to_odd_addresses, a_connection_that_ends_in_the_last_round,
+                rounds_after_a_new_map, nothing_can_be_sent, a_redirection_to_nowhere,
+                an_ask_is_for_one_round, what_failed_before_is_forgotten,
+                a_move_is_followed_by_a_new_map)

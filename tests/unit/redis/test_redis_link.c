@@ -194,21 +194,7 @@ START_TEST(nothing_is_freed) {
 }
 END_TEST
 
-int main(void) {
-    const TTest *const tests[] = {
-        a_pipeline_of_one_server, what_is_not_connected_says_so,
-        a_connection_that_ends,   connecting_again_begins_anew,
-        a_server_is_checked,      no_wait_goes_past_its_end,
-        a_failover_ends_the_link, a_cluster_behind_the_same_calls,
-        nothing_is_freed,
-    };
-    Suite *suite = suite_create("redis_link");
-    TCase *tcase = tcase_create("redis_link");
-    tcase_set_timeout(tcase, 60);
-    tcase_add_checked_fixture(tcase, canned_begin, end);
-    for (size_t i = 0; i < sizeof tests / sizeof tests[0]; i++) {
-        tcase_add_test(tcase, tests[i]);
-    }
-    suite_add_tcase(suite, tcase);
-    return check_run(suite);
-}
+CHECK_MAIN_WITH(((struct check_fixture){60, canned_begin, end}), "redis_link",
+                a_pipeline_of_one_server, what_is_not_connected_says_so, a_connection_that_ends,
+                connecting_again_begins_anew, a_server_is_checked, no_wait_goes_past_its_end,
+                a_failover_ends_the_link, a_cluster_behind_the_same_calls, nothing_is_freed)

@@ -1,59 +1,23 @@
 /* A cluster of two masters, a and b, by what they answer: the map, commands that are redirected or
  * told to come again, and connections that end. Of cluster.c, cluster_map.c and cluster_round.c. */
-#include "redis/cluster.h"
-
-#include "tests/unit/redis/canned_redis.h"
-
-#define MAP                                                                                        \
-    "*2\r\n*3\r\n:0\r\n:8191\r\n*2\r\n$1\r\na\r\n:1\r\n"                                           \
-    "*3\r\n:8192\r\n:16383\r\n*2\r\n$1\r\nb\r\n:2\r\n"
-#define KEY_OF_A "bar" /* slot 5061 */
-#define KEY_OF_B "foo" /* slot 12182 */
-
-static struct redis_url url;
-static struct wire_config config;
-static char why[WIRE_WHY_MAX];
-static struct cluster *cluster;
+#include "tests/unit/redis/canned_cluster.h"
 
 static void begin(void) {
-    canned_begin();
-    ck_assert_msg(redis_url_parse("redis+cluster://a:1", &url, why), "%s", why);
-    config = (struct wire_config){.url = &url, .timeout_ms = 500, .end_ms = WIRE_NO_END};
-    cluster = cluster_new(&config);
-    ck_assert_ptr_nonnull(cluster);
-}
-
-static void end(void) {
-    cluster_free(cluster);
-    canned_end();
+    begin_cluster("redis+cluster://a:1", 500);
 }
 
 /* Connected, with these answers to come from either. */
-static void connect_to(const char *answers_a, const char *answers_b, unsigned *a, unsigned *b) {
-    canned_add("a:1", MAP, false); /* whom the map is asked of */
-    *a = canned_add("a:1", answers_a, false);
-    *b = canned_add("b:2", answers_b, false);
-    ck_assert_msg(cluster_connect(cluster, why), "%s", why);
+static void connect_both(const char *answers_a, const char *answers_b, unsigned *a, unsigned *b) {
+    unsigned at[2];
+    connect_to(answers_a, answers_b, false, at);
     ck_assert(cluster_is_whole(cluster));
-}
-
-static void append(const char *key) {
-    const char *argv[] = {"GET", key};
-    const size_t lens[] = {3, strlen(key)};
-    ck_assert_msg(cluster_append(cluster, &(struct redis_command){2, argv, lens, 1}, why), "%s",
-                  why);
-}
-
-static void must_answer(const char *text) {
-    redisReply *reply = cluster_reply(cluster, why);
-    ck_assert_msg(reply != NULL, "%s", why);
-    ck_assert_str_eq(reply->str, text);
-    freeReplyObject(reply);
+    *a = at[0];
+    *b = at[1];
 }
 
 START_TEST(each_command_goes_to_its_master_and_answers_keep_their_order) {
     unsigned a, b;
-    connect_to("$2\r\na1\r\n$2\r\na2\r\n", "$2\r\nb1\r\n", &a, &b);
+    connect_both("$2\r\na1\r\n$2\r\na2\r\n", "$2\r\nb1\r\n", &a, &b);
     ck_assert_uint_ne(cluster_server(cluster, KEY_OF_A, 3), cluster_server(cluster, KEY_OF_B, 3));
     append(KEY_OF_A);
     append(KEY_OF_B);
@@ -71,7 +35,7 @@ END_TEST
 /* MOVED is for good, ASK for this once. */
 START_TEST(a_redirected_command_is_sent_where_it_is_told) {
     unsigned a, b;
-    connect_to("-MOVED 5061 b:2\r\n", "$1\r\n7\r\n" MAP "$1\r\n8\r\n", &a, &b);
+    connect_both("-MOVED 5061 b:2\r\n", "$1\r\n7\r\n" MAP "$1\r\n8\r\n", &a, &b);
     append(KEY_OF_A);
     must_answer("7");
     ck_assert_uint_eq(cluster_server(cluster, KEY_OF_A, 3), cluster_server(cluster, KEY_OF_B, 3));
@@ -81,7 +45,7 @@ END_TEST
 
 START_TEST(an_asked_command_is_announced) {
     unsigned a, b;
-    connect_to("-ASK 5061 b:2\r\n", "+OK\r\n$1\r\n7\r\n", &a, &b);
+    connect_both("-ASK 5061 b:2\r\n", "+OK\r\n$1\r\n7\r\n", &a, &b);
     append(KEY_OF_A);
     must_answer("7");
     ck_assert_uint_ne(cluster_server(cluster, KEY_OF_A, 3), cluster_server(cluster, KEY_OF_B, 3));
@@ -93,7 +57,7 @@ END_TEST
 START_TEST(a_redirection_without_a_host) {
     unsigned a, b;
     canned_add("a:3", "$1\r\n7\r\n", false);
-    connect_to("-MOVED 5061 :3\r\n", "", &a, &b);
+    connect_both("-MOVED 5061 :3\r\n", "", &a, &b);
     append(KEY_OF_A);
     must_answer("7");
     ck_assert(!cluster_is_whole(cluster)); /* a master that was not there when we connected */
@@ -102,7 +66,8 @@ END_TEST
 
 START_TEST(a_command_that_is_told_to_come_again_does) {
     unsigned a, b;
-    connect_to("-TRYAGAIN moving\r\n$1\r\n7\r\n-CLUSTERDOWN now\r\n" MAP "$1\r\n8\r\n", "", &a, &b);
+    connect_both("-TRYAGAIN moving\r\n$1\r\n7\r\n-CLUSTERDOWN now\r\n" MAP "$1\r\n8\r\n", "", &a,
+                 &b);
     append(KEY_OF_A);
     must_answer("7");
     append(KEY_OF_A);
@@ -113,7 +78,7 @@ END_TEST
 /* Any other error is an answer. */
 START_TEST(an_error_is_the_last_word) {
     unsigned a, b;
-    connect_to("-NOSCRIPT none\r\n$1\r\n7\r\n", "", &a, &b);
+    connect_both("-NOSCRIPT none\r\n$1\r\n7\r\n", "", &a, &b);
     append(KEY_OF_A);
     must_answer("NOSCRIPT none");
     append(KEY_OF_A);
@@ -125,10 +90,10 @@ END_TEST
 START_TEST(a_master_that_went_away_is_followed_by_another) {
     unsigned a, b;
     canned_add("c:3", "$1\r\n9\r\n", false);
-    connect_to("",
-               "$1\r\n8\r\n*2\r\n*3\r\n:0\r\n:8191\r\n*2\r\n$1\r\nc\r\n:3\r\n"
-               "*3\r\n:8192\r\n:16383\r\n*2\r\n$1\r\nb\r\n:2\r\n",
-               &a, &b);
+    connect_both("",
+                 "$1\r\n8\r\n*2\r\n*3\r\n:0\r\n:8191\r\n*2\r\n$1\r\nc\r\n:3\r\n"
+                 "*3\r\n:8192\r\n:16383\r\n*2\r\n$1\r\nb\r\n:2\r\n",
+                 &a, &b);
     append(KEY_OF_A);
     append(KEY_OF_B);
     must_answer("9");
@@ -139,7 +104,7 @@ END_TEST
 
 START_TEST(a_master_that_is_gone_leaves_the_others_answers) {
     unsigned a, b;
-    connect_to("", "$1\r\n8\r\n" MAP MAP MAP, &a, &b);
+    connect_both("", "$1\r\n8\r\n" MAP MAP MAP, &a, &b);
     append(KEY_OF_A);
     append(KEY_OF_B);
     ck_assert_ptr_null(cluster_reply(cluster, why));
@@ -189,26 +154,10 @@ START_TEST(commands_that_cannot_go_anywhere) {
 }
 END_TEST
 
-int main(void) {
-    const TTest *const tests[] = {
-        each_command_goes_to_its_master_and_answers_keep_their_order,
-        a_redirected_command_is_sent_where_it_is_told,
-        an_asked_command_is_announced,
-        a_redirection_without_a_host,
-        a_command_that_is_told_to_come_again_does,
-        an_error_is_the_last_word,
-        a_master_that_went_away_is_followed_by_another,
-        a_master_that_is_gone_leaves_the_others_answers,
-        maps_that_will_not_do,
-        commands_that_cannot_go_anywhere,
-    };
-    Suite *suite = suite_create("redis_rounds");
-    TCase *tcase = tcase_create("redis_rounds");
-    tcase_set_timeout(tcase, 60);
-    tcase_add_checked_fixture(tcase, begin, end);
-    for (size_t i = 0; i < sizeof tests / sizeof tests[0]; i++) {
-        tcase_add_test(tcase, tests[i]);
-    }
-    suite_add_tcase(suite, tcase);
-    return check_run(suite);
-}
+CHECK_MAIN_WITH(((struct check_fixture){60, begin, end_cluster}), "redis_rounds",
+                each_command_goes_to_its_master_and_answers_keep_their_order,
+                a_redirected_command_is_sent_where_it_is_told, an_asked_command_is_announced,
+                a_redirection_without_a_host, a_command_that_is_told_to_come_again_does,
+                an_error_is_the_last_word, a_master_that_went_away_is_followed_by_another,
+                a_master_that_is_gone_leaves_the_others_answers, maps_that_will_not_do,
+                commands_that_cannot_go_anywhere)

@@ -167,19 +167,7 @@ START_TEST(a_sentinel_that_goes_away_tells_nothing_more) {
 }
 END_TEST
 
-int main(void) {
-    const TTest *const tests[] = {
-        the_master_that_is_named, the_next_sentinel_is_asked,
-        what_may_not_be_asked,    a_sentinel_with_a_password,
-        notice_of_another_master, a_sentinel_that_goes_away_tells_nothing_more,
-    };
-    Suite *suite = suite_create("redis_sentinels");
-    TCase *tcase = tcase_create("redis_sentinels");
-    tcase_set_timeout(tcase, 60);
-    tcase_add_checked_fixture(tcase, begin, end);
-    for (size_t i = 0; i < sizeof tests / sizeof tests[0]; i++) {
-        tcase_add_test(tcase, tests[i]);
-    }
-    suite_add_tcase(suite, tcase);
-    return check_run(suite);
-}
+CHECK_MAIN_WITH(((struct check_fixture){60, begin, end}), "redis_sentinels",
+                the_master_that_is_named, the_next_sentinel_is_asked, what_may_not_be_asked,
+                a_sentinel_with_a_password, notice_of_another_master,
+                a_sentinel_that_goes_away_tells_nothing_more)

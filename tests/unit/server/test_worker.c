@@ -240,23 +240,7 @@ START_TEST(workers_that_cannot_start) {
 }
 END_TEST
 
-int main(void) {
-    const TTest *const tests[] = {
-        time_that_passes_is_no_step,
-        steps_of_more_than_two_seconds,
-        a_clock_set_back_behind_what_was_counted,
-        the_worker_that_reads_counts_no_steps,
-        when_the_oldest_woke_up,
-        a_drain_reaches_all,
-        workers_that_cannot_start,
-    };
-    Suite *suite = suite_create("worker");
-    TCase *tcase = tcase_create("worker");
-    tcase_set_timeout(tcase, 60);
-    tcase_add_checked_fixture(tcase, begin, end);
-    for (size_t i = 0; i < sizeof tests / sizeof tests[0]; i++) {
-        tcase_add_test(tcase, tests[i]);
-    }
-    suite_add_tcase(suite, tcase);
-    return check_run(suite);
-}
+CHECK_MAIN_WITH(((struct check_fixture){60, begin, end}), "worker", time_that_passes_is_no_step,
+                steps_of_more_than_two_seconds, a_clock_set_back_behind_what_was_counted,
+                the_worker_that_reads_counts_no_steps, when_the_oldest_woke_up, a_drain_reaches_all,
+                workers_that_cannot_start)

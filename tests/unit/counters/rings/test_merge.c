@@ -251,21 +251,10 @@ START_TEST(what_is_ahead_is_shown_for_a_day) {
 }
 END_TEST
 
-int main(void) {
-    Suite *suite = suite_create("merge");
-    TCase *tcase = tcase_create("merge");
-    tcase_add_checked_fixture(tcase, open_tiny, close_tiny);
-    tcase_set_timeout(tcase, 100);
-    tcase_add_test(tcase, nothing_counted_is_nothing);
-    tcase_add_test(tcase, all_shards_are_summed_in_every_window);
-    tcase_add_test(tcase, windows_are_read_across_chunks);
-    tcase_add_test(tcase, statistics_are_summed);
-    tcase_add_test(tcase, what_a_ring_may_take_next_is_not_shown);
-    tcase_add_test(tcase, a_chunk_that_lost_a_part_is_not_shown);
-    tcase_add_test(tcase, in_the_read_back_shard_each_resolution_stands_for_itself);
-    tcase_add_test(tcase, who_only_reads_says_what_the_present_is);
-    tcase_add_test(tcase, the_present_is_the_newest_of_all_workers);
-    tcase_add_test(tcase, what_is_ahead_is_shown_for_a_day);
-    suite_add_tcase(suite, tcase);
-    return check_run(suite);
-}
+CHECK_MAIN_WITH(((struct check_fixture){100, open_tiny, close_tiny}), "merge",
+                nothing_counted_is_nothing, all_shards_are_summed_in_every_window,
+                windows_are_read_across_chunks, statistics_are_summed,
+                what_a_ring_may_take_next_is_not_shown, a_chunk_that_lost_a_part_is_not_shown,
+                in_the_read_back_shard_each_resolution_stands_for_itself,
+                who_only_reads_says_what_the_present_is, the_present_is_the_newest_of_all_workers,
+                what_is_ahead_is_shown_for_a_day)

@@ -255,23 +255,10 @@ START_TEST(a_file_that_is_only_read_adds_none) {
 }
 END_TEST
 
-int main(void) {
-    Suite *suite = suite_create("move");
-    TCase *tcase = tcase_create("move");
-    tcase_add_checked_fixture(tcase, open_some, close_some);
-    tcase_set_timeout(tcase, 100);
-    tcase_add_test(tcase, a_shard_has_room_from_its_floor_on);
-    tcase_add_test(tcase, a_window_without_its_parts_is_no_room);
-    tcase_add_test(tcase, every_window_of_every_place_counts_for_room);
-    tcase_add_test(tcase, the_read_back_shard_stays);
-    tcase_add_test(tcase, one_that_has_room_is_gone_on_in);
-    tcase_add_test(tcase, a_clock_set_back_and_forth_takes_two);
-    tcase_add_test(tcase, nobodys_shard_is_taken_by_two);
-    tcase_add_test(tcase, the_newest_counts_are_gone_on_with);
-    tcase_add_test(tcase, what_is_protected_keeps_its_places);
-    tcase_add_test(tcase, coarser_windows_are_protected_as_well);
-    tcase_add_test(tcase, nothing_is_protected_in_a_shard_that_is_empty);
-    tcase_add_test(tcase, a_file_that_is_only_read_adds_none);
-    suite_add_tcase(suite, tcase);
-    return check_run(suite);
-}
+CHECK_MAIN_WITH(((struct check_fixture){100, open_some, close_some}), "move",
+                a_shard_has_room_from_its_floor_on, a_window_without_its_parts_is_no_room,
+                every_window_of_every_place_counts_for_room, the_read_back_shard_stays,
+                one_that_has_room_is_gone_on_in, a_clock_set_back_and_forth_takes_two,
+                nobodys_shard_is_taken_by_two, the_newest_counts_are_gone_on_with,
+                what_is_protected_keeps_its_places, coarser_windows_are_protected_as_well,
+                nothing_is_protected_in_a_shard_that_is_empty, a_file_that_is_only_read_adds_none)

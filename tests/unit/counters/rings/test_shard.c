@@ -161,18 +161,8 @@ START_TEST(a_clock_set_back_loses_no_arrival) {
 }
 END_TEST
 
-int main(void) {
-    Suite *suite = suite_create("shard");
-    TCase *tcase = tcase_create("shard");
-    tcase_add_checked_fixture(tcase, state_dir_make, state_dir_remove);
-    tcase_set_timeout(tcase, 100);
-    tcase_add_test(tcase, an_event_is_in_all_three_rings);
-    tcase_add_test(tcase, the_edges_of_the_span_are_inside);
-    tcase_add_test(tcase, counts_survive_a_reopen_with_other_threads);
-    tcase_add_test(tcase, one_event_far_ahead_is_in_nobodys_way);
-    tcase_add_test(tcase, no_space_for_another_shard_is_said);
-    tcase_add_test(tcase, a_clock_that_was_never_set);
-    tcase_add_test(tcase, a_clock_set_back_loses_no_arrival);
-    suite_add_tcase(suite, tcase);
-    return check_run(suite);
-}
+CHECK_MAIN_WITH(((struct check_fixture){100, state_dir_make, state_dir_remove}), "shard",
+                an_event_is_in_all_three_rings, the_edges_of_the_span_are_inside,
+                counts_survive_a_reopen_with_other_threads, one_event_far_ahead_is_in_nobodys_way,
+                no_space_for_another_shard_is_said, a_clock_that_was_never_set,
+                a_clock_set_back_loses_no_arrival)

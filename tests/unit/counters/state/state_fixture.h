@@ -134,15 +134,8 @@ static inline void flip_and_look(size_t byte, int bit, uint64_t expected, uint64
 
 /* Runs the tests, each with the whole file in a directory of its own; gives main's exit status. */
 static inline int check_main_in_state_dir(const char *name, const TTest *const *tests, size_t n) {
-    Suite *suite = suite_create(name);
-    TCase *tcase = tcase_create(name);
-    tcase_set_timeout(tcase, 100);
-    tcase_add_checked_fixture(tcase, make_whole, state_dir_remove);
-    for (size_t i = 0; i < n; i++) {
-        tcase_add_test(tcase, tests[i]);
-    }
-    suite_add_tcase(suite, tcase);
-    return check_run(suite);
+    const struct check_fixture each = {100, make_whole, state_dir_remove};
+    return check_run(check_suite(name, &each, tests, n));
 }
 
 #endif

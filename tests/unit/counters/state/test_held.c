@@ -91,14 +91,6 @@ START_TEST(a_chunk_may_lack_what_a_ring_has_moved_past) {
 }
 END_TEST
 
-int main(void) {
-    Suite *suite = suite_create("held");
-    TCase *tcase = tcase_create("held");
-    tcase_add_checked_fixture(tcase, state_dir_make, state_dir_remove);
-    tcase_add_test(tcase, nothing_is_held_of_a_new_file);
-    tcase_add_test(tcase, each_chunk_comes_once_with_all_shards);
-    tcase_add_test(tcase, every_place_is_walked_through);
-    tcase_add_test(tcase, a_chunk_may_lack_what_a_ring_has_moved_past);
-    suite_add_tcase(suite, tcase);
-    return check_run(suite);
-}
+CHECK_MAIN_WITH(((struct check_fixture){4, state_dir_make, state_dir_remove}), "held",
+                nothing_is_held_of_a_new_file, each_chunk_comes_once_with_all_shards,
+                every_place_is_walked_through, a_chunk_may_lack_what_a_ring_has_moved_past)

@@ -307,23 +307,11 @@ START_TEST(damaged_others_are_told) {
 }
 END_TEST
 
-int main(void) {
-    Suite *suite = suite_create("reference");
-    TCase *tcase = tcase_create("reference");
-    tcase_add_checked_fixture(tcase, state_dir_make, state_dir_remove);
-    tcase_set_timeout(tcase, 100);
-    tcase_add_test(tcase, it_is_there_before_the_first_event);
-    tcase_add_test(tcase, it_stays_as_it_is_until_the_store_was_read_back);
-    tcase_add_test(tcase, what_was_read_back_is_not_in_it);
-    tcase_add_test(tcase, a_reader_writes_none);
-    tcase_add_test(tcase, a_copied_directory_gets_its_own);
-    tcase_add_test(tcase, a_copied_file_gets_its_own);
-    tcase_add_test(tcase, a_copy_has_its_name_and_what_others_report_for_good);
-    tcase_add_test(tcase, names_change_a_few_times);
-    tcase_add_test(tcase, others_of_another_name_are_not_ours);
-    tcase_add_test(tcase, a_crash_while_a_copy_takes_another_name_leaves_what_the_old_one_had);
-    tcase_add_test(tcase, an_older_copy_put_in_place_is_another_file);
-    tcase_add_test(tcase, damaged_others_are_told);
-    suite_add_tcase(suite, tcase);
-    return check_run(suite);
-}
+CHECK_MAIN_WITH(((struct check_fixture){100, state_dir_make, state_dir_remove}), "reference",
+                it_is_there_before_the_first_event, it_stays_as_it_is_until_the_store_was_read_back,
+                what_was_read_back_is_not_in_it, a_reader_writes_none,
+                a_copied_directory_gets_its_own, a_copied_file_gets_its_own,
+                a_copy_has_its_name_and_what_others_report_for_good, names_change_a_few_times,
+                others_of_another_name_are_not_ours,
+                a_crash_while_a_copy_takes_another_name_leaves_what_the_old_one_had,
+                an_older_copy_put_in_place_is_another_file, damaged_others_are_told)

@@ -77,14 +77,7 @@ START_TEST(something_else_of_that_name_is_refused) {
 }
 END_TEST
 
-int main(void) {
-    Suite *suite = suite_create("reference_file");
-    TCase *tcase = tcase_create("reference_file");
-    tcase_set_timeout(tcase, 100);
-    tcase_add_checked_fixture(tcase, state_dir_make, state_dir_remove);
-    tcase_add_test(tcase, it_holds_all_resolutions_and_large_counts);
-    tcase_add_test(tcase, a_damaged_one_is_refused_and_may_be_moved_away);
-    tcase_add_test(tcase, something_else_of_that_name_is_refused);
-    suite_add_tcase(suite, tcase);
-    return check_run(suite);
-}
+CHECK_MAIN_WITH(((struct check_fixture){100, state_dir_make, state_dir_remove}), "reference_file",
+                it_holds_all_resolutions_and_large_counts,
+                a_damaged_one_is_refused_and_may_be_moved_away,
+                something_else_of_that_name_is_refused)

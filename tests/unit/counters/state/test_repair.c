@@ -287,25 +287,14 @@ START_TEST(a_misplaced_chunk_is_emptied_in_every_place) {
 }
 END_TEST
 
-int main(void) {
-    Suite *suite = suite_create("repair");
-    TCase *tcase = tcase_create("repair");
-    tcase_add_checked_fixture(tcase, open_tiny, close_tiny);
-    tcase_set_timeout(tcase, 100);
-    tcase_add_test(tcase, what_is_whole_stays);
-    tcase_add_test(tcase, what_the_rings_hold_is_found_again);
-    tcase_add_test(tcase, a_file_closed_in_order_is_not_mended);
-    tcase_add_test(tcase, a_noted_event_is_whole_or_was_never_there);
-    tcase_add_test(tcase, the_first_event_of_a_chunk_leaves_nothing_behind);
-    tcase_add_test(tcase, only_the_note_is_believed);
-    tcase_add_test(tcase, a_place_that_was_being_recycled_is_emptied);
-    tcase_add_test(tcase, in_the_read_back_shard_only_totals_are_completed);
-    tcase_add_test(tcase, statistics_are_completed_where_they_were_changing);
-    tcase_add_test(tcase, the_finest_windows_are_the_truth);
-    tcase_add_test(tcase, a_coarser_chunk_that_never_reached_the_disk_is_made);
-    tcase_add_test(tcase, a_newer_chunk_is_not_given_up_for_it);
-    tcase_add_test(tcase, a_window_whose_parts_never_reached_the_disk_is_dropped);
-    tcase_add_test(tcase, a_misplaced_chunk_is_emptied_in_every_place);
-    suite_add_tcase(suite, tcase);
-    return check_run(suite);
-}
+CHECK_MAIN_WITH(((struct check_fixture){100, open_tiny, close_tiny}), "repair", what_is_whole_stays,
+                what_the_rings_hold_is_found_again, a_file_closed_in_order_is_not_mended,
+                a_noted_event_is_whole_or_was_never_there,
+                the_first_event_of_a_chunk_leaves_nothing_behind, only_the_note_is_believed,
+                a_place_that_was_being_recycled_is_emptied,
+                in_the_read_back_shard_only_totals_are_completed,
+                statistics_are_completed_where_they_were_changing, the_finest_windows_are_the_truth,
+                a_coarser_chunk_that_never_reached_the_disk_is_made,
+                a_newer_chunk_is_not_given_up_for_it,
+                a_window_whose_parts_never_reached_the_disk_is_dropped,
+                a_misplaced_chunk_is_emptied_in_every_place)

@@ -1,19 +1,9 @@
 #include "server/access/token_check.h"
 
-#include "tests/unit/check_main.h"
+#include "tests/unit/common/parsed_tokens.h"
 
 #include <stdio.h>
 #include <string.h>
-
-#define A "aaaaaaaaaaaaaaaa" /* 16 */
-#define B "Bb0-._~+/Bb0-._~+/=="
-
-static struct tokens *parsed(const char *text) {
-    char why[TOKENS_WHY_MAX] = "";
-    struct tokens *tokens = tokens_parse(text, strlen(text), why);
-    ck_assert_msg(tokens != NULL, "%s: %s", text, why);
-    return tokens;
-}
 
 START_TEST(all_tokens_are_known_and_no_other) {
     char text[TOKENS_MAX * 17 + 1];

@@ -106,15 +106,8 @@ static inline struct store_part *part_of(enum resolution r, int64_t us) {
 }
 
 static inline int check_main_of_node(const char *name, const TTest *const *tests, size_t n) {
-    Suite *suite = suite_create(name);
-    TCase *tcase = tcase_create(name);
-    tcase_set_timeout(tcase, 100);
-    tcase_add_checked_fixture(tcase, make_node, remove_node);
-    for (size_t i = 0; i < n; i++) {
-        tcase_add_test(tcase, tests[i]);
-    }
-    suite_add_tcase(suite, tcase);
-    return check_run(suite);
+    const struct check_fixture each = {100, make_node, remove_node};
+    return check_run(check_suite(name, &each, tests, n));
 }
 
 #define CHECK_MAIN_OF_NODE(name, ...)                                                              \

@@ -10,6 +10,7 @@
 #include <check.h>
 #include <netinet/in.h>
 
+#define HTTP_LAB_TEST_S 100
 #define NOW_US (T0 + 500)
 #define TIME "2016-05-28 11:11:11"     /* 500 us before the worker's clock */
 #define IN_QUERY "2016-05-28T11:11:11" /* a target has no blank */
@@ -30,6 +31,7 @@ extern struct client {
     int fd, other_end;            /* the server's, the test's */
     void *session;                /* of TLS; NULL: without */
     struct connection connection; /* with what connections.c would have set */
+    void *context;                /* of the socket, as connections.c has set it */
     struct {
         enum MHD_ValueKind kind;
         const char *name, *value;
@@ -48,6 +50,10 @@ extern unsigned lab_responses; /* made and not destroyed */
 extern struct options options;
 extern struct server server;
 extern struct worker worker;
+
+/* Before and after each test: a worker and its client. */
+void http_lab_set_up(void);
+void http_lab_tear_down(void);
 
 /* Runs the tests, each with a worker and a client of its own; main's exit status. */
 int http_lab_run(const char *name, const TTest *const *tests, size_t n);

@@ -117,7 +117,7 @@ START_TEST(a_large_body_is_answered_by_a_farewell) {
     ck_assert_ptr_nonnull(strstr(got, "HTTP/1.1 413 "));
     ck_assert_ptr_nonnull(
         strstr(got, "\r\n\r\nthe body is larger than --max-body; send less at once\n"));
-    ck_assert_int_eq(client.connection->deadline.phase, PHASE_FAREWELL);
+    ck_assert_int_eq(connected->deadline.phase, PHASE_FAREWELL);
     ck_assert_uint_eq(tally().refused[REFUSAL_TOO_LARGE], 1);
     static char piece[65536];
     enum MHD_Result result = MHD_YES;

@@ -86,7 +86,7 @@ END_TEST
 START_TEST(slow_clients_are_cut) {
     void *con_cls = NULL;
     size_t none = 0;
-    struct deadline *deadline = &client.connection->deadline;
+    struct deadline *deadline = &connected->deadline;
     const int64_t begun_us = worker.woke_us;
     ck_assert_int_eq(deadline->since_us, begun_us);
     ck_assert(connections_expect_first(&worker, begun_us - 1));
@@ -99,24 +99,24 @@ START_TEST(slow_clients_are_cut) {
     ck_assert_int_eq(deadline->phase, PHASE_BODY);
     ck_assert_int_eq(deadline->since_us, begun_us + 5); /* the wake-up that brought the headers */
     connections_close_slow(&worker, begun_us + 5 + options.body_timeout);
-    ck_assert_ptr_null(client.connection->closing);
+    ck_assert_ptr_null(connected->closing);
     connections_close_slow(&worker, begun_us + 6 + options.body_timeout);
-    ck_assert_str_eq(client.connection->closing, "its body took longer than --body-timeout");
+    ck_assert_str_eq(connected->closing, "its body took longer than --body-timeout");
     ck_assert_uint_eq(metric_read(&worker.metrics, METRIC_connections_too_slow), 1);
     char byte;
     ck_assert_int_eq(recv(client.other_end, &byte, 1, 0), 0);
     request_complete(&worker, NULL, &con_cls, MHD_REQUEST_TERMINATED_CLIENT_ABORT);
     ck_assert_int_eq(deadline->phase, PHASE_IDLE);
-    ck_assert_str_eq(client.connection->closing, "its body took longer than --body-timeout");
+    ck_assert_str_eq(connected->closing, "its body took longer than --body-timeout");
 }
 END_TEST
 
 START_TEST(a_client_that_left_is_seen) {
     ck_assert_int_eq(shutdown(client.other_end, SHUT_WR), 0);
     connections_close_slow(&worker, worker.woke_us + US_PER_S / 2);
-    ck_assert_ptr_null(client.connection->closing); /* the library may see it by itself */
+    ck_assert_ptr_null(connected->closing); /* the library may see it by itself */
     connections_close_slow(&worker, worker.woke_us + 2 * US_PER_S);
-    ck_assert_str_eq(client.connection->closing, "the client left");
+    ck_assert_str_eq(connected->closing, "the client left");
 }
 END_TEST
 

@@ -1,43 +1,14 @@
 #include "server/net/address_limit.h"
 
-#include "tests/unit/check_main.h"
+#include "tests/unit/server/net/addresses.h"
+#include "tests/unit/server/net/no_random.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>
-#include <sys/random.h>
-#include <sys/syscall.h>
 #include <unistd.h>
-
-static bool no_random;
-
-/* The kernel's, unless there are to be no random bytes. */
-ssize_t getrandom(void *buffer, size_t length, unsigned flags) {
-    return no_random ? (ssize_t)length - 1 : syscall(SYS_getrandom, buffer, length, flags);
-}
-
-union address {
-    struct sockaddr any;
-    struct sockaddr_in in;
-    struct sockaddr_in6 in6;
-};
-
-static union address address_at(const char *text, in_port_t port) {
-    union address address;
-    memset(&address, 0, sizeof address);
-    if (strchr(text, ':')) {
-        address.in6.sin6_family = AF_INET6;
-        address.in6.sin6_port = port;
-        ck_assert_int_eq(inet_pton(AF_INET6, text, &address.in6.sin6_addr), 1);
-    } else {
-        address.in.sin_family = AF_INET;
-        address.in.sin_port = port;
-        ck_assert_int_eq(inet_pton(AF_INET, text, &address.in.sin_addr), 1);
-    }
-    return address;
-}
 
 START_TEST(no_client_has_more_connections_than_the_limit) {
     struct address_limit *limit = address_limit_new(2);

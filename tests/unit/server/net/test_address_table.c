@@ -2,19 +2,11 @@
 
 #include "server/net/address.h"
 #include "tests/unit/check_main.h"
+#include "tests/unit/server/net/no_random.h"
 
 #include <netinet/in.h>
 #include <stdbool.h>
-#include <sys/random.h>
-#include <sys/syscall.h>
 #include <unistd.h>
-
-static bool no_random;
-
-/* The kernel's, unless there are to be no random bytes. */
-ssize_t getrandom(void *buffer, size_t length, unsigned flags) {
-    return no_random ? (ssize_t)length - 1 : syscall(SYS_getrandom, buffer, length, flags);
-}
 
 /* The first bytes of the published vectors: key 00 01 .. 0f, message 00 01 .. 07. */
 START_TEST(the_hash_is_siphash) {

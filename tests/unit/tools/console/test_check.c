@@ -181,19 +181,8 @@ START_TEST(nothing_to_compare_is_no_agreement) {
 }
 END_TEST
 
-int main(void) {
-    Suite *suite = suite_create("check");
-    TCase *tcase = tcase_create("check");
-    tcase_add_checked_fixture(tcase, setup, NULL);
-    tcase_set_timeout(tcase, 100);
-    tcase_add_test(tcase, what_agrees);
-    tcase_add_test(tcase, a_second_that_is_not_the_sum_of_its_windows);
-    tcase_add_test(tcase, servers_and_redis_that_differ_by_one);
-    tcase_add_test(tcase, what_one_of_them_no_longer_keeps_is_not_compared);
-    tcase_add_test(tcase, what_is_settled_by_another_look_agrees);
-    tcase_add_test(tcase, a_source_that_fails_ends_it);
-    tcase_add_test(tcase, what_lies_wrong_is_told_and_made_safe);
-    tcase_add_test(tcase, nothing_to_compare_is_no_agreement);
-    suite_add_tcase(suite, tcase);
-    return check_run(suite);
-}
+CHECK_MAIN_WITH(((struct check_fixture){100, setup, NULL}), "check", what_agrees,
+                a_second_that_is_not_the_sum_of_its_windows, servers_and_redis_that_differ_by_one,
+                what_one_of_them_no_longer_keeps_is_not_compared,
+                what_is_settled_by_another_look_agrees, a_source_that_fails_ends_it,
+                what_lies_wrong_is_told_and_made_safe, nothing_to_compare_is_no_agreement)

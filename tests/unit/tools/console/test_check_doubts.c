@@ -240,24 +240,8 @@ START_TEST(a_source_that_fails_ends_it) {
 }
 END_TEST
 
-int main(void) {
-    const TTest *const tests[] = {
-        without_doubts_nothing_is_read,
-        what_agrees_now_is_settled_by_one_look,
-        what_grows_meanwhile_agrees,
-        what_comes_later_is_waited_for,
-        what_goes_on_to_disagree_is_reported,
-        some_settle_and_some_do_not,
-        so_many_are_reported,
-        more_than_are_kept,
-        a_source_that_fails_ends_it,
-    };
-    Suite *suite = suite_create("check_doubts");
-    TCase *tcase = tcase_create("check_doubts");
-    tcase_set_timeout(tcase, 60);
-    tcase_add_checked_fixture(tcase, begin, NULL);
-    for (size_t i = 0; i < sizeof tests / sizeof tests[0]; i++)
-        tcase_add_test(tcase, tests[i]);
-    suite_add_tcase(suite, tcase);
-    return check_run(suite);
-}
+CHECK_MAIN_WITH(((struct check_fixture){60, begin, NULL}), "check_doubts",
+                without_doubts_nothing_is_read, what_agrees_now_is_settled_by_one_look,
+                what_grows_meanwhile_agrees, what_comes_later_is_waited_for,
+                what_goes_on_to_disagree_is_reported, some_settle_and_some_do_not,
+                so_many_are_reported, more_than_are_kept, a_source_that_fails_ends_it)

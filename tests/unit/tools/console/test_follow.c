@@ -244,20 +244,10 @@ START_TEST(a_full_disk_ends_it) {
 }
 END_TEST
 
-int main(void) {
-    Suite *suite = suite_create("follow");
-    TCase *tcase = tcase_create("follow");
-    tcase_add_checked_fixture(tcase, setup, teardown);
-    tcase_add_test(tcase, starts_with_what_was_and_goes_on_with_zeros);
-    tcase_add_test(tcase, last_begins_before_the_first_event);
-    tcase_add_test(tcase, waits_for_the_first_event);
-    tcase_add_test(tcase, nothing_before_it_has_settled);
-    tcase_add_test(tcase, a_late_event_is_not_printed_again);
-    tcase_add_test(tcase, away_is_said_once_and_made_up_for);
-    tcase_add_test(tcase, a_query_that_breaks_off_loses_and_repeats_nothing);
-    tcase_add_test(tcase, rows_from_the_future_are_not_counted_up_to);
-    tcase_add_test(tcase, a_beginning_that_is_to_come_is_waited_for);
-    tcase_add_test(tcase, a_full_disk_ends_it);
-    suite_add_tcase(suite, tcase);
-    return check_run(suite);
-}
+CHECK_MAIN_WITH(((struct check_fixture){4, setup, teardown}), "follow",
+                starts_with_what_was_and_goes_on_with_zeros, last_begins_before_the_first_event,
+                waits_for_the_first_event, nothing_before_it_has_settled,
+                a_late_event_is_not_printed_again, away_is_said_once_and_made_up_for,
+                a_query_that_breaks_off_loses_and_repeats_nothing,
+                rows_from_the_future_are_not_counted_up_to,
+                a_beginning_that_is_to_come_is_waited_for, a_full_disk_ends_it)

@@ -278,12 +278,6 @@ int main(void) {
     };
     unsetenv("AFORO_REDIS_PASSWORD");
     unsetenv("AFORO_REDIS_PASSWORD_FILE");
-    Suite *suite = suite_create("source_redis");
-    TCase *tcase = tcase_create("source_redis");
-    tcase_set_timeout(tcase, 60);
-    tcase_add_checked_fixture(tcase, begin, canned_end);
-    for (size_t i = 0; i < sizeof tests / sizeof tests[0]; i++)
-        tcase_add_test(tcase, tests[i]);
-    suite_add_tcase(suite, tcase);
-    return check_run(suite);
+    const struct check_fixture each = {60, begin, canned_end};
+    return check_run(check_suite("source_redis", &each, tests, sizeof tests / sizeof tests[0]));
 }

@@ -302,28 +302,9 @@ START_TEST(a_url_that_is_too_long) {
 }
 END_TEST
 
-int main(void) {
-    const TTest *const tests[] = {
-        rows_of_a_server,
-        a_taker_that_has_enough,
-        what_is_asked,
-        answers_that_are_not_rows,
-        lines_that_are_too_long,
-        rows_that_were_not_asked_for,
-        a_refusal_is_told_in_its_first_line,
-        a_server_is_asked_how_it_is,
-        a_server_that_is_silent,
-        a_page_is_given_as_it_is,
-        tokens_and_certificates,
-        urls_of_servers,
-        a_url_that_is_too_long,
-    };
-    Suite *suite = suite_create("source_server");
-    TCase *tcase = tcase_create("source_server");
-    tcase_set_timeout(tcase, 60);
-    tcase_add_checked_fixture(tcase, begin, canned_http_end);
-    for (size_t i = 0; i < sizeof tests / sizeof tests[0]; i++)
-        tcase_add_test(tcase, tests[i]);
-    suite_add_tcase(suite, tcase);
-    return check_run(suite);
-}
+CHECK_MAIN_WITH(((struct check_fixture){60, begin, canned_http_end}), "source_server",
+                rows_of_a_server, a_taker_that_has_enough, what_is_asked, answers_that_are_not_rows,
+                lines_that_are_too_long, rows_that_were_not_asked_for,
+                a_refusal_is_told_in_its_first_line, a_server_is_asked_how_it_is,
+                a_server_that_is_silent, a_page_is_given_as_it_is, tokens_and_certificates,
+                urls_of_servers, a_url_that_is_too_long)

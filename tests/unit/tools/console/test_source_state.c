@@ -140,19 +140,6 @@ START_TEST(a_directory_without_a_file) {
 }
 END_TEST
 
-int main(void) {
-    const TTest *const tests[] = {
-        rows_of_a_server_that_runs_and_has_ended,
-        windows_are_asked_back_to_what_is_kept,
-        a_file_without_events,
-        a_directory_without_a_file,
-    };
-    Suite *suite = suite_create("source_state");
-    TCase *tcase = tcase_create("source_state");
-    tcase_set_timeout(tcase, 60);
-    tcase_add_checked_fixture(tcase, begin, state_dir_remove);
-    for (size_t i = 0; i < sizeof tests / sizeof tests[0]; i++)
-        tcase_add_test(tcase, tests[i]);
-    suite_add_tcase(suite, tcase);
-    return check_run(suite);
-}
+CHECK_MAIN_WITH(((struct check_fixture){60, begin, state_dir_remove}), "source_state",
+                rows_of_a_server_that_runs_and_has_ended, windows_are_asked_back_to_what_is_kept,
+                a_file_without_events, a_directory_without_a_file)

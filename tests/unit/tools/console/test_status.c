@@ -176,22 +176,6 @@ START_TEST(numbers_that_are_none) {
 }
 END_TEST
 
-int main(void) {
-    const TTest *const tests[] = {
-        one_server,
-        two_servers_are_summed,
-        how_long_it_is_up,
-        its_store,
-        what_a_terminal_would_obey,
-        what_is_not_well_is_said,
-        numbers_that_are_none,
-    };
-    Suite *suite = suite_create("status");
-    TCase *tcase = tcase_create("status");
-    tcase_set_timeout(tcase, 60);
-    tcase_add_checked_fixture(tcase, canned_http_begin, canned_http_end);
-    for (size_t i = 0; i < sizeof tests / sizeof tests[0]; i++)
-        tcase_add_test(tcase, tests[i]);
-    suite_add_tcase(suite, tcase);
-    return check_run(suite);
-}
+CHECK_MAIN_WITH(((struct check_fixture){60, canned_http_begin, canned_http_end}), "status",
+                one_server, two_servers_are_summed, how_long_it_is_up, its_store,
+                what_a_terminal_would_obey, what_is_not_well_is_said, numbers_that_are_none)

@@ -131,14 +131,5 @@ START_TEST(a_source_that_fails_is_said) {
 }
 END_TEST
 
-int main(void) {
-    Suite *suite = suite_create("total");
-    TCase *tcase = tcase_create("total");
-    tcase_add_checked_fixture(tcase, setup, NULL);
-    tcase_set_timeout(tcase, 60);
-    tcase_add_test(tcase, any_span_is_exact);
-    tcase_add_test(tcase, a_part_is_never_given_for_the_whole);
-    tcase_add_test(tcase, a_source_that_fails_is_said);
-    suite_add_tcase(suite, tcase);
-    return check_run(suite);
-}
+CHECK_MAIN_WITH(((struct check_fixture){60, setup, NULL}), "total", any_span_is_exact,
+                a_part_is_never_given_for_the_whole, a_source_that_fails_is_said)
