@@ -46,6 +46,8 @@ class Symbols(unittest.TestCase):
     def test_rooms_call_only_those_whose_headers_they_may_include(self):
         libraries = {}
         for room, (name, _) in rooms.ROOMS.items():
+            if name is None:
+                continue  # headers alone
             built = list(BUILD.rglob(f"lib{name}.a"))
             self.assertTrue(built, f"{BUILD}: lib{name}.a, the library of {room}, is not there")
             # A build directory that was there before files moved has the library of the old place, too.

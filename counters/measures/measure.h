@@ -1,0 +1,121 @@
+/* The built-in measures: one file each, one line each in measures.c's list. A measure's state is a
+ * run of words in a row: flat, of fixed size, without pointers; all zeros is "nothing yet".
+ *
+ * Three classes say how a state is published (docs/reports.md):
+ *   sum      each node's absolute values, which the store adds up
+ *   join     the largest (or smallest) of all, told straight to the total: idempotent
+ *   newest   a node's state replaces its older one; whoever reads merges the nodes' */
+#ifndef AFORO_COUNTERS_MEASURES_MEASURE_H
+#define AFORO_COUNTERS_MEASURES_MEASURE_H
+
+#include "counters/rows/undo.h"
+#include "include/aforo/measure.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define MEASURE_TEXT_MAX 96     /* "sum(seconds)", with its NUL */
+#define MEASURE_ARGUMENTS_MAX 4 /* fields of one measure */
+#define MEASURE_NAME_MAX 32     /* of a measure or a field, with its NUL */
+
+/* What a measure's arguments are. */
+enum measure_wants {
+    MEASURE_WANTS_NOTHING, /* count, first, last: no field, or the event's time */
+    MEASURE_WANTS_NUMBER,  /* sum, min, max, quantiles: one field of a number type */
+    MEASURE_WANTS_VALUE,   /* distinct, top: one field of any type */
+    MEASURE_WANTS_ALL      /* digest: all declared fields, by name */
+};
+
+enum measure_class { MEASURE_SUM, MEASURE_JOIN, MEASURE_NEWEST };
+
+/* How two values of one component become one. */
+enum component_rule {
+    COMPONENT_ADD,  /* values of nodes add up; below 2^53 */
+    COMPONENT_WRAP, /* the same modulo 2^32; the newer of a node's is that of the larger count */
+    COMPONENT_MIN,  /* signed */
+    COMPONENT_MAX,
+    COMPONENT_HLL, /* bytes: HyperLogLog as Redis has it */
+    COMPONENT_BLOB /* bytes: the whole state, class newest */
+};
+
+/* One number (or string of bytes) of a state, as it is told to the store. `name` is what stands
+ * behind the key there: "count", "sum(seconds)", "sum(seconds)-", "quantiles(ms):1234". */
+struct component {
+    const char *name;
+    enum component_rule rule;
+    int64_t value;
+    const unsigned char *bytes; /* COMPONENT_HLL and COMPONENT_BLOB */
+    size_t len;
+};
+
+/* Who is given components; called once for each, in an order that is the same every time. */
+struct component_taker {
+    void (*take)(void *cls, const struct component *component);
+    void *cls;
+};
+
+/* What is added to a state, and how it is undone. */
+struct measure_target {
+    struct undo *undo;
+    const struct undo_file *file;
+    word *state; /* [measure->words] */
+};
+
+static inline uint64_t measure_word(const struct measure_target *target, size_t i) {
+    return atomic_load_explicit(&target->state[i], memory_order_relaxed);
+}
+
+static inline void measure_put(const struct measure_target *target, size_t i, uint64_t value) {
+    undo_put_owner(target->undo, target->file, &target->state[i], value);
+}
+
+struct measure;
+
+struct measure_kind {
+    const char *name;
+    enum measure_class class;
+    enum measure_wants wants;
+    /* Sets up `measure` (words, config) from its text and arguments. NULL, or why not. */
+    const char *(*open)(struct measure *measure);
+    /* Frees what open made; NULL: nothing. */
+    void (*close)(struct measure *measure);
+    /* Whether the event can be added: false when a sum would leave the range |sum| < 2^53. NULL:
+     * always. Nothing is changed. By the shard's owner, before `add`. */
+    bool (*fits)(const struct measure *measure, const struct measure_target *target,
+                 const struct aforo_event *event);
+    /* Adds one event. By the shard's owner, within a transaction. No allocation, no I/O. */
+    void (*add)(const struct measure *measure, const struct measure_target *target,
+                const struct aforo_event *event);
+    /* into := both. Commutative and associative; zeros are neutral. Any thread. */
+    void (*merge)(const struct measure *measure, uint64_t *into, const uint64_t *from);
+    /* Gives the state as components. Any thread. */
+    void (*emit)(const struct measure *measure, const uint64_t *state,
+                 const struct component_taker *taker);
+    /* Joins one component, as emit named it, to a state. False when it is none of this measure.
+     * Any thread. */
+    bool (*absorb)(const struct measure *measure, uint64_t *state,
+                   const struct component *component);
+    /* The most words that one add notes for undo. */
+    size_t (*puts)(const struct measure *measure);
+};
+
+/* One measure of one report. Made before the threads start or at a reload; then constant. */
+struct measure {
+    const struct measure_kind *kind;
+    char text[MEASURE_TEXT_MAX];          /* canonical: "count", "sum(seconds)", "quantiles(ms)" */
+    char argument_text[MEASURE_TEXT_MAX]; /* between the parentheses */
+    unsigned arguments;
+    uint8_t field[MEASURE_ARGUMENTS_MAX]; /* numbers of the declared fields */
+    size_t words;                         /* of its state */
+    size_t at;                            /* of its state within the row's */
+    void *config;
+};
+
+/* The kind called `name` (NUL-terminated), or NULL. */
+const struct measure_kind *measure_find(const char *name);
+
+/* The name most like a mistyped one, for "did you mean"; NULL when none is near. */
+const char *measure_suggest(const char *name);
+
+#endif

@@ -1,0 +1,51 @@
+/* The folder reports/ of a state directory: the undo records of all workers, and one file for each
+ * report and definition, of this run and of earlier ones. */
+#ifndef AFORO_COUNTERS_ROWS_TABLES_H
+#define AFORO_COUNTERS_ROWS_TABLES_H
+
+#include "counters/counters.h"
+#include "counters/rows/table.h"
+#include "counters/rows/undo.h"
+
+struct tables;
+
+/* ---- before the threads start, and after they ended ---- */
+
+/* Opens the folder for writing; makes it when it is missing and `make` is set. What an earlier run
+ * left open is put back, and what it had committed is completed in the dense rings. Called after
+ * counters_open, before any worker counts. NULL with `why` (COUNTERS_WHY_MAX) on failure; `none`,
+ * when not NULL, is set when there is no folder and none was to be made (the result is NULL then,
+ * too). `repaired` gets the number of transactions that were undone or completed added. */
+struct tables *tables_open(struct counters *counters, unsigned workers, bool make, bool *none,
+                           uint64_t *repaired, char *why);
+
+/* To read only, whether a server has it or not; NULL, *none set, when there is no folder. */
+struct tables *tables_open_readonly(const char *dir, bool *none, char *why);
+
+/* Writes back, unmaps, frees. NULL is allowed. */
+void tables_close(struct tables *tables);
+
+/* ---- main's thread, at start and at a reload; not while another such call is under way ---- */
+
+/* The table of a report, opened or made. NULL fills why: no disk space, or a file that is damaged.
+ * The result belongs to `tables` and stays readable until tables_close. */
+struct table *tables_get(struct tables *tables, const struct table_config *config, char *why);
+
+/* Removes the file of a table that is over: its newest window is past the horizon, and nobody
+ * writes to it. False when it is not yet, or cannot be removed. The memory stays. */
+bool tables_remove(struct tables *tables, struct table *table, int64_t now_us);
+
+/* ---- any thread ---- */
+
+/* All tables that are open, also those of definitions that are no longer in force. */
+size_t tables_count(const struct tables *tables);
+struct table *tables_at(const struct tables *tables, size_t i);
+
+/* A worker's hold on its undo record; worker 1 .. workers, 0 is the flush thread. To be used by one
+ * thread only from then on. */
+struct undo *tables_undo(struct tables *tables, unsigned worker);
+
+/* Writes what changed to the disk (msync). False, errno set, when the disk refused. */
+bool tables_sync(struct tables *tables);
+
+#endif
