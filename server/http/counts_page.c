@@ -2,9 +2,9 @@
 
 #include "counters/counters.h"
 #include "counters/query.h"
-#include "counters/rows.h"
 #include "ingest/timestamp.h"
 #include "server/process/clock.h"
+#include "view/windows.h"
 
 #include <stdio.h>
 #include <stdlib.h>
