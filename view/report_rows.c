@@ -3,6 +3,8 @@
 #include "counters/measures/figure.h"
 #include "counters/time/civil.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #define MS_DIGITS 3
@@ -115,6 +117,56 @@ static void add_value_time(const struct report_form *form, int64_t us, struct te
     text_add_string(text, quoted ? "\"" : "");
 }
 
+static void add_number(uint64_t number, struct text *text) {
+    char digits[24];
+    snprintf(digits, sizeof digits, "%" PRIu64, number);
+    text_add_string(text, digits);
+}
+
+/* /a=3 /b=17..20 */
+static void add_items(const struct figure_value *value, struct text *text) {
+    for (size_t i = 0; i < value->items; i++) {
+        const struct figure_item *item = &value->item[i];
+        text_add_string(text, i > 0 ? " " : "");
+        text_add_plain(text, item->bytes, item->len);
+        text_add_string(text, "=");
+        if (item->error > 0) {
+            add_number(item->count > item->error ? item->count - item->error : 0, text);
+            text_add_string(text, "..");
+        }
+        add_number(item->count, text);
+    }
+}
+
+static void add_list(const struct figure_value *value, struct text *text) {
+    text_add_string(text, "[");
+    add_items(value, text);
+    text_add_string(text, "]");
+}
+
+static void add_list_cell(const struct figure_value *value, struct text *text) {
+    struct text items = {0};
+    add_items(value, &items);
+    text_add_cell(text, items.bytes, items.len);
+    text->failed |= items.failed;
+    text_free(&items);
+}
+
+static void add_json_list(const struct figure_value *value, struct text *text) {
+    text_add_string(text, "[");
+    for (size_t i = 0; i < value->items; i++) {
+        const struct figure_item *item = &value->item[i];
+        text_add_string(text, i > 0 ? ",{\"value\":" : "{\"value\":");
+        text_add_json(text, item->bytes, item->len);
+        text_add_string(text, ",\"count\":");
+        add_number(item->count, text);
+        text_add_string(text, ",\"error\":");
+        add_number(item->error, text);
+        text_add_string(text, "}");
+    }
+    text_add_string(text, "]");
+}
+
 static void add_value(const struct report_form *form, const struct figure_value *value,
                       struct text *text) {
     static const char *const none[] = {[ROWS_TEXT] = "-", [ROWS_CSV] = "", [ROWS_JSON] = "null"};
@@ -131,10 +183,12 @@ static void add_value(const struct report_form *form, const struct figure_value 
         (json ? text_add_json_number : text_add)(text, value->text, value->len);
         break;
     case FIGURE_TEXT:
-    case FIGURE_LIST:
         (json   ? text_add_json
          : cell ? text_add_cell
                 : text_add_plain)(text, value->text, value->len);
+        break;
+    case FIGURE_LIST:
+        (json ? add_json_list : cell ? add_list_cell : add_list)(value, text);
         break;
     default:
         text_add_string(text, none[form->format]);
