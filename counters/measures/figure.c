@@ -30,6 +30,7 @@ static const struct figure_kind kinds[] = {
     {"min", MEASURE_WANTS_NUMBER, SUFFIX_NONE, {"min()"}, figure_write_lowest, "min"},
     {"max", MEASURE_WANTS_NUMBER, SUFFIX_NONE, {"max()"}, figure_write_highest, "max"},
     {"avg", MEASURE_WANTS_NUMBER, SUFFIX_NONE, {"sum()", "count"}, figure_write_avg, "avg"},
+    {"p", MEASURE_WANTS_NUMBER, SUFFIX_PERCENT, {"quantiles()"}, figure_write_quantile, "p99"},
     {"first", MEASURE_WANTS_NOTHING, SUFFIX_NONE, {"first"}, figure_write_first, "first"},
     {"last", MEASURE_WANTS_NOTHING, SUFFIX_NONE, {"last"}, figure_write_last, "last"},
     {"rate", MEASURE_WANTS_NOTHING, SUFFIX_NONE, {"count"}, figure_write_rate, "rate"},

@@ -6,6 +6,7 @@
 
 #define DERIVED_DECIMALS 2 /* that an average has more than its field */
 #define RATE_DECIMALS 3
+#define HALVES_BELOW 4096 /* from where on a half more or less is no longer seen in 1.1 % */
 
 /* Wide enough for sums of many nodes times a power of ten. */
 __extension__ typedef __int128 wide;
@@ -99,4 +100,16 @@ void figure_write_rate(const struct figure_source *source, struct figure_value *
     const wide count = source->state[0][0];
     put_number(value, divide(count * 1000000 * power_of_ten[RATE_DECIMALS], source->width_us),
                RATE_DECIMALS);
+}
+
+void figure_write_quantile(const struct figure_source *source, struct figure_value *value) {
+    uint64_t twice;
+    if (!quantiles_read(source->state[0], source->figure->parameter, &twice)) {
+        return;
+    }
+    if (twice % 2 == 1 && twice < 2 * HALVES_BELOW) {
+        put_number(value, (wide)twice * 5, source->figure->decimals + 1);
+    } else {
+        put_number(value, twice / 2, source->figure->decimals);
+    }
 }

@@ -16,6 +16,7 @@ struct figure_source {
 typedef void figure_writer(const struct figure_source *source, struct figure_value *value);
 
 figure_writer figure_write_count, figure_write_sum, figure_write_lowest, figure_write_highest,
-    figure_write_first, figure_write_last, figure_write_avg, figure_write_rate;
+    figure_write_first, figure_write_last, figure_write_avg, figure_write_rate,
+    figure_write_quantile;
 
 #endif

@@ -36,4 +36,8 @@ static inline int64_t sum_read(const uint64_t *state) {
 bool lowest_read(const uint64_t *state, int64_t *value);
 bool highest_read(const uint64_t *state, int64_t *value);
 
+/* A quantile, 0 < share < 1: *twice is two times the middle of the bucket that it is in. False when
+ * nothing yet. */
+bool quantiles_read(const uint64_t *state, double share, uint64_t *twice);
+
 #endif

@@ -177,6 +177,9 @@ START_TEST(words_of_undo_are_told_exactly) {
         open_kind(measure_at(i), &measure);
         struct lab_state state = lab_state_new(&measure);
         size_t most = 0;
+        if (strcmp(measure.kind->name, "quantiles") == 0) { /* its cells are about to carry */
+            memset(state.words, 0xff, measure.words * sizeof(uint64_t) * 3 / 4);
+        }
         for (int n = 0; n < 20000 && most < measure.kind->puts(&measure); n++) {
             random_event(&measure, &seed, &event[0]);
             if (n >= 5000) { /* many different values, as long as they may be */
