@@ -103,6 +103,16 @@ void lab_text(struct lab_event *event, int64_t us, const char *text, size_t len)
     point(event, us, 1);
 }
 
+void lab_fields(struct lab_event *event, int64_t us, uint64_t random) {
+    for (int i = 0; i < LAB_FIELDS; i++) {
+        const int len =
+            snprintf(event->text[i], LAB_TEXT_MAX, "%d", (int)(random >> (8 * i) & 0xf));
+        event->value[i] = (struct aforo_value){
+            .len = (uint32_t)len, .kind = random >> (60 + i) & 1 ? AFORO_TEXT : AFORO_ABSENT};
+    }
+    point(event, us, LAB_FIELDS);
+}
+
 uint64_t lab_random(uint64_t *seed) { /* splitmix64 */
     uint64_t x = *seed += UINT64_C(0x9e3779b97f4a7c15);
     x = (x ^ x >> 30) * UINT64_C(0xbf58476d1ce4e5b9);

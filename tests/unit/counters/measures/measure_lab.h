@@ -43,6 +43,8 @@ void lab_merge(struct lab_state *into, const struct lab_state *from);
 /* Events of one field: a number, a text. */
 void lab_number(struct lab_event *event, int64_t us, int64_t number);
 void lab_text(struct lab_event *event, int64_t us, const char *text, size_t len);
+/* An event of the fields a, b, c, of which each is there or not, as the bits of `random` say. */
+void lab_fields(struct lab_event *event, int64_t us, uint64_t random);
 
 /* The next of a sequence of random numbers. */
 uint64_t lab_random(uint64_t *seed);
