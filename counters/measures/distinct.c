@@ -30,11 +30,11 @@ static const char *distinct_open(struct measure *measure) {
 static void note_register(const struct measure_target *target, uint64_t hash) {
     const struct hll_place place = hll_find(hash);
     const size_t at = REGISTERS + place.word;
-    const uint64_t word = measure_word(target, at);
-    uint64_t rank = word >> place.shift;
+    const uint64_t old = measure_word(target, at);
+    uint64_t rank = old >> place.shift;
     if (!hll_straddles(place.shift)) {
         if (place.rank > (rank & MASK)) {
-            measure_put(target, at, (word & ~(MASK << place.shift)) | place.rank << place.shift);
+            measure_put(target, at, (old & ~(MASK << place.shift)) | place.rank << place.shift);
         }
         return;
     }
@@ -42,7 +42,7 @@ static void note_register(const struct measure_target *target, uint64_t hash) {
     const uint64_t next = measure_word(target, at + 1);
     rank |= next << low;
     if (place.rank > (rank & MASK)) {
-        measure_put(target, at, (word & ~(MASK << place.shift)) | place.rank << place.shift);
+        measure_put(target, at, (old & ~(MASK << place.shift)) | place.rank << place.shift);
         measure_put(target, at + 1, (next & ~(MASK >> low)) | place.rank >> low);
     }
 }
