@@ -38,6 +38,8 @@ void lab_state_copy(struct lab_state *to, const struct lab_state *from);
 
 /* Adds when it fits, and demands that the undo record takes it back; false when it does not fit. */
 bool lab_add(struct lab_state *state, const struct aforo_event *event);
+/* Adds an event that fits, for millions of them. */
+void lab_add_unchecked(struct lab_state *state, const struct aforo_event *event);
 void lab_merge(struct lab_state *into, const struct lab_state *from);
 
 /* Events of one field: a number, a text. */
