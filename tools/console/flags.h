@@ -5,7 +5,7 @@
 
 #include "common/options.h"
 #include "counters/query.h"
-#include "counters/rows.h"
+#include "view/windows.h"
 
 #define FLAGS_WHY_MAX 256
 

@@ -4,7 +4,7 @@
 #define AFORO_TOOLS_CONSOLE_SOURCE_H
 
 #include "counters/query.h"
-#include "counters/rows.h"
+#include "view/windows.h"
 
 #define SOURCE_WHY_MAX 512
 #define SOURCE_ANSWER_TIMEOUTS 30 /* a long answer may take so many time-outs, as a whole */

@@ -77,6 +77,15 @@ bool lab_add(struct lab_state *state, const struct aforo_event *event) {
     return true;
 }
 
+void lab_add_unchecked(struct lab_state *state, const struct aforo_event *event) {
+    struct undo undo = {.record = &memory.record};
+    const struct undo_file file = {.base = (word *)state->words};
+    const struct measure_target target = {&undo, &file, (word *)state->words};
+    undo_begin_owner(&undo);
+    state->measure->kind->add(state->measure, &target, event);
+    state->puts = undo.entries;
+}
+
 void lab_merge(struct lab_state *into, const struct lab_state *from) {
     into->measure->kind->merge(into->measure, into->words, from->words);
 }
@@ -101,6 +110,16 @@ void lab_text(struct lab_event *event, int64_t us, const char *text, size_t len)
     memcpy(event->text[0], text, len);
     event->value[0] = (struct aforo_value){.len = (uint32_t)len, .kind = AFORO_TEXT};
     point(event, us, 1);
+}
+
+void lab_fields(struct lab_event *event, int64_t us, uint64_t random) {
+    for (int i = 0; i < LAB_FIELDS; i++) {
+        const int len =
+            snprintf(event->text[i], LAB_TEXT_MAX, "%d", (int)(random >> (8 * i) & 0xf));
+        event->value[i] = (struct aforo_value){
+            .len = (uint32_t)len, .kind = random >> (60 + i) & 1 ? AFORO_TEXT : AFORO_ABSENT};
+    }
+    point(event, us, LAB_FIELDS);
 }
 
 uint64_t lab_random(uint64_t *seed) { /* splitmix64 */
