@@ -37,9 +37,13 @@ bool tables_remove(struct tables *tables, struct table *table, int64_t now_us);
 
 /* ---- any thread ---- */
 
-/* All tables that are open, also those of definitions that are no longer in force. */
+/* All tables that are open, also those of definitions that are no longer in force, and those whose
+ * file was removed. */
 size_t tables_count(const struct tables *tables);
 struct table *tables_at(const struct tables *tables, size_t i);
+
+/* Whether its file was removed: there is nothing in it any more that anybody may want. */
+bool table_is_removed(const struct table *table);
 
 /* A worker's hold on its undo record; worker 1 .. workers, 0 is the flush thread. To be used by one
  * thread only from then on. */
