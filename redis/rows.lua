@@ -14,7 +14,8 @@
 --   b:<node> RS <key> US <component>   a node's bytes of a component of the sign =: events (7), bytes
 --   final           closed: no parts (n:), and nothing changes any more
 -- RS is 0x1e; no key has it, so a field with it is of a part, and one without it that has US is a total.
--- Returns the sum that the node's part had before this call (0: there was none, or a HyperLogLog was gone), or
+-- Returns the sum that the node's part had before this call (0: there was none, or a HyperLogLog was gone) and the sum that it
+-- has now, or
 --   -1  the window is closed for good
 --   -2  another owner has written this part, and it is not as the caller takes it to be
 -- and then changes nothing.
@@ -253,4 +254,4 @@ if at > 0 then
         call('EXPIRE', key, wanted)
     end
 end
-return lost and 0 or had
+return {lost and 0 or had, sum}

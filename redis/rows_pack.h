@@ -1,7 +1,7 @@
 /* Rows as bytes: those that a call of rows.lua brings, and those that a node's part in the hash is
  * made of. Numbers are little-endian. Pure; by one thread.
  *
- *   rows    length of key (2)  key  events (7)  components (2)
+ *   rows    length of key (2)  events (7)  components (2)  key
  *           for each: number of its name in the call (2)  value (7, signed)      ROWS_HLL,
  * ROWS_BLOB: the bytes of those, one after the other                             the length of
  * bytes part    W (1)  events (7)  for each: number of its name in the window (2)  value (W) */

@@ -115,7 +115,7 @@ static void send_batch(struct flush *flush) {
     char why[STORE_WHY_MAX] = "";
     struct store *store = flush->config.store;
     for (size_t i = 0; i < pass->batched; i++) {
-        ack[i] = (struct store_ack){STORE_FAILED, 0};
+        ack[i] = (struct store_ack){STORE_FAILED, 0, 0};
     }
     const int64_t before_us = clock_steady_us();
     if (!store->ops->send(store, pass->batch, pass->batched, ack, why)) {

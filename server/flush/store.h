@@ -45,6 +45,7 @@ struct store_ack {
     /* STORE_STORED: the sum of this node's part before; 0: the store had nothing of this chunk from
      * it */
     uint64_t had;
+    uint64_t has; /* of rows, STORE_STORED: the sum that it has now */
 };
 
 /* A part as the store has it. */

@@ -102,13 +102,13 @@ static bool append_chunk(struct store_redis *s, const struct store_chunk *chunk,
 struct store_ack store_redis_read_ack(const struct store_redis *s, const redisReply *reply,
                                       char *why) {
     if (reply->type == REDIS_REPLY_INTEGER && reply->integer >= -2) {
-        return reply->integer >= 0    ? (struct store_ack){STORE_STORED, (uint64_t)reply->integer}
-               : reply->integer == -1 ? (struct store_ack){STORE_CLOSED, 0}
-                                      : (struct store_ack){STORE_FOREIGN, 0};
+        return reply->integer >= 0 ? (struct store_ack){STORE_STORED, (uint64_t)reply->integer, 0}
+               : reply->integer == -1 ? (struct store_ack){STORE_CLOSED, 0, 0}
+                                      : (struct store_ack){STORE_FOREIGN, 0, 0};
     }
     snprintf(why, STORE_WHY_MAX, "%.80s: %.160s", link_address(s->link),
              reply->type == REDIS_REPLY_ERROR ? reply->str : "an answer that is no sum");
-    return (struct store_ack){STORE_FAILED, 0};
+    return (struct store_ack){STORE_FAILED, 0, 0};
 }
 
 /* What is sent, and where its acknowledgements go; both are arrays of the same length. */
@@ -174,7 +174,7 @@ static bool store_send(struct store *store, const struct store_chunk *chunks, si
     const struct sending sending = {chunks, ack};
     struct selection all = {.n = n}, unknown = {0};
     for (size_t i = 0; i < n; i++) {
-        ack[i] = (struct store_ack){STORE_FAILED, 0};
+        ack[i] = (struct store_ack){STORE_FAILED, 0, 0};
         all.which[i] = i;
     }
     store_redis_begin_pipeline(s);

@@ -70,7 +70,18 @@ struct rows_sending {
     struct store_ack *ack;
 };
 
-/* One reply; what had the least is the answer, since each call adds to it: 0 says that something
+/* {had, has} of a reply, or what an integer says. STORE_FAILED fills why. */
+static struct store_ack read_sums(const struct store_redis *s, const redisReply *reply, char *why) {
+    if (reply->type == REDIS_REPLY_ARRAY && reply->elements == 2 &&
+        reply->element[0]->type == REDIS_REPLY_INTEGER &&
+        reply->element[1]->type == REDIS_REPLY_INTEGER && reply->element[0]->integer >= 0) {
+        return (struct store_ack){STORE_STORED, (uint64_t)reply->element[0]->integer,
+                                  (uint64_t)reply->element[1]->integer};
+    }
+    return store_redis_read_ack(s, reply, why);
+}
+
+/* One reply. What had the least is the answer, since each call adds to it: 0 says that something
  * was gone. */
 static bool take_ack(struct store_redis *s, struct rows_sending *sending, char *why) {
     redisReply *reply = link_reply(s->link, why);
@@ -79,12 +90,13 @@ static bool take_ack(struct store_redis *s, struct rows_sending *sending, char *
     if (reply && sending->by_sha && wire_is_error(reply, "NOSCRIPT")) {
         sending->unknown = true;
     } else if (reply) {
-        const struct store_ack one = store_redis_read_ack(s, reply, why);
+        const struct store_ack one = read_sums(s, reply, why);
         ok = one.outcome != STORE_FAILED;
         if (one.outcome != STORE_STORED) {
             *ack = one;
-        } else if (ack->outcome == STORE_STORED && one.had < ack->had) {
-            ack->had = one.had;
+        } else if (ack->outcome == STORE_STORED) {
+            ack->had = one.had < ack->had ? one.had : ack->had;
+            ack->has = one.has;
         }
         if (wire_is_error(reply, "READONLY")) {
             link_close(s->link); /* see send_pipeline */
@@ -124,13 +136,13 @@ static bool send_some(struct store_redis *s, struct rows_sending *sending, char 
 }
 
 static bool send_all(struct store_redis *s, struct rows_sending *sending, char *why) {
-    *sending->ack = (struct store_ack){STORE_STORED, UINT64_MAX};
+    *sending->ack = (struct store_ack){STORE_STORED, UINT64_MAX, 0};
     sending->done = 0;
     sending->unknown = false;
     while (sending->done < sending->rows->n && !sending->unknown &&
            sending->ack->outcome == STORE_STORED) {
         if (!send_some(s, sending, why)) {
-            *sending->ack = (struct store_ack){STORE_FAILED, 0};
+            *sending->ack = (struct store_ack){STORE_FAILED, 0, 0};
             return false;
         }
     }
@@ -220,21 +232,17 @@ bool store_redis_rows_sum(struct store *store, const struct rows_place *place, u
     return append_sum(s, place, why) && take_sum(s, place, sum, why);
 }
 
-struct rows_handover {
-    const struct store_rows_taker *taker;
-};
-
 static bool give_row(void *cls, const struct rows_place *place, const struct rows_row *row) {
-    const struct store_rows_taker *taker = ((const struct rows_handover *)cls)->taker;
+    const struct store_rows_taker *taker = cls;
     taker->row(taker->cls, place, row);
     return true;
 }
 
 static bool read_back_window(struct store_redis *s, const struct rows_place *place,
                              const struct store_rows_taker *taker, char *why) {
-    struct rows_handover handover = {taker};
     struct rows_part part = {.place = place, .group = s->group, .node = s->node};
-    if (!rows_reader_read_part(s->link, &part, &(struct rows_taker){give_row, &handover}, why)) {
+    if (!rows_reader_read_part(s->link, &part,
+                               &(struct rows_taker){give_row, (void *)(uintptr_t)taker}, why)) {
         return false;
     }
     if (part.sum) {

@@ -36,7 +36,7 @@ static void make_row(struct plain_row *row, const char *key, int64_t count, int6
 
 static struct store_ack send_at(struct store *store, uint64_t there, const struct rows_row *row,
                                 size_t n) {
-    struct store_ack ack = {STORE_CLOSED, 99};
+    struct store_ack ack = {STORE_CLOSED, 99, 99};
     const bool ok = store->ops->send_rows(
         store,
         &(struct store_rows){.place = place, .there = there, .keep_s = KEEP_S, .n = n, .row = row},
@@ -450,7 +450,7 @@ START_TEST(another_owners_part_is_left_alone_unless_it_is_known) {
     ck_assert_int_eq(total("AA1", "count"), 5);
     ck_assert_int_eq(total("AA1", "min(ms)"), 1);
     const struct store_ack ack = send_at(other, 5, &row.row, 1);
-    ck_assert(ack.outcome == STORE_STORED && ack.had == 5);
+    ck_assert(ack.outcome == STORE_STORED && ack.had == 5 && ack.has == 9);
     ck_assert_int_eq(total("AA1", "count"), 9);
     make_row(&row, "AA1", 10, 0, 1);
     ck_assert_int_eq(send_at(one, 5, &row.row, 1).outcome, STORE_FOREIGN);
