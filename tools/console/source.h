@@ -29,8 +29,11 @@ enum source_outcome {
                  */
 };
 
+struct report_ops; /* report_source.h */
+
 struct source {
     const struct source_ops *ops;
+    const struct report_ops *reports;
     int64_t horizon_us; /* tells closed windows from final ones */
     int64_t settle_us;  /* after a window is over, its count is complete here (but for late events)
                            this much  later */

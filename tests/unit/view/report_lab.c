@@ -50,6 +50,7 @@ void lab_set_up(const char *figures) {
                                                   {.name = "client", .type = FIELD_INT}}};
     strcpy(lab_report.table.name, "billing");
     strcpy(lab_report.table.digest, "0123456789abcdef");
+    lab_report.table.keyed = true;
     lab_report.table.widths = 2;
     lab_report.table.width_us[0] = US_PER_S;
     lab_report.table.width_us[1] = LAB_WIDTH_US;
@@ -118,32 +119,4 @@ const char *lab_string(struct text *text) {
     ck_assert(!text->failed);
     text->len--;
     return text->bytes;
-}
-
-/* ---- of reports/, until it is there ---- */
-
-size_t report_key_value(const char *key, size_t key_len, unsigned i, char *buf) {
-    const char *at = key, *end = key + key_len;
-    for (; i > 0; i--) {
-        at = (const char *)memchr(at, REPORT_KEY_SEPARATOR, (size_t)(end - at)) + 1;
-    }
-    const char *stop = memchr(at, REPORT_KEY_SEPARATOR, (size_t)(end - at));
-    size_t len = 0;
-    for (; at < (stop ? stop : end); at++) {
-        char digits[3] = "";
-        if (*at == '%') {
-            memcpy(digits, at + 1, 2);
-            at += 2;
-        }
-        buf[len++] = *digits ? (char)strtol(digits, NULL, 16) : *at;
-    }
-    return len;
-}
-
-void report_width_name(int64_t width_us, char name[16]) {
-    strcpy(name, width_us == US_PER_S ? "1s" : "1min");
-}
-
-void report_rows_free(struct report_rows *rows) {
-    free(rows->memory);
 }

@@ -33,7 +33,7 @@ static bool read_rows(void *cls, int64_t window, struct report_rows *rows) {
     row[1] = lab_row_of("AA2\x1f"
                         "8",
                         40);
-    *rows = (struct report_rows){.n = 2, .row = row, .memory = row};
+    *rows = (struct report_rows){.n = 2, .row = row};
     return true;
 }
 

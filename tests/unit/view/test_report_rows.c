@@ -123,7 +123,7 @@ START_TEST(a_report_without_keys) {
 END_TEST
 
 START_TEST(keys_of_any_bytes) {
-    const struct report_row row = lab_row_of("a \"b\",%1b[2J\xff\x1f"
+    const struct report_row row = lab_row_of("a \"b\",%1B[2J\xff\x1f"
                                              "12345678901234567890",
                                              38);
     lab_report.figures = 1;
