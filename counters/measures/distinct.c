@@ -49,11 +49,11 @@ static void note_register(const struct measure_target *target, uint64_t hash) {
 
 static void note_hash(const struct measure_target *target, uint64_t hash) {
     const uint64_t listed = measure_word(target, 0);
-    if (listed == LIST_OVER) {
+    if (listed >= LIST_OVER) {
         return;
     }
     size_t place = hash >> PLACE_SHIFT;
-    for (;; place = (place + 1) % PLACES) {
+    for (size_t looks = 0; looks < PLACES; looks++) { /* fewer, unless the file is damaged */
         const uint64_t there = measure_word(target, LIST + place);
         if (there == hash) {
             return;
@@ -61,6 +61,7 @@ static void note_hash(const struct measure_target *target, uint64_t hash) {
         if (there == 0) {
             break;
         }
+        place = (place + 1) % PLACES;
     }
     if (listed < LIST_MAX) {
         measure_put(target, LIST + place, hash);
@@ -97,7 +98,7 @@ static size_t gather(const uint64_t *state, uint64_t *hash, size_t n) {
 /* The list of both: made anew, in the order of the hashes, so that equal lists are equal words. */
 static void merge_lists(uint64_t *into, const uint64_t *from) {
     uint64_t hash[2 * PLACES];
-    const bool over = into[0] == LIST_OVER || from[0] == LIST_OVER;
+    const bool over = into[0] >= LIST_OVER || from[0] >= LIST_OVER;
     const size_t n = over ? 0 : gather(from, hash, gather(into, hash, 0));
     qsort(hash, n, sizeof hash[0], compare);
     memset(into, 0, REGISTERS * sizeof *into);
@@ -155,7 +156,7 @@ static size_t distinct_puts(const struct measure *measure) {
 }
 
 uint64_t distinct_read(const uint64_t *state) {
-    return state[0] == LIST_OVER ? hll_estimate(state + REGISTERS) : state[0];
+    return state[0] >= LIST_OVER ? hll_estimate(state + REGISTERS) : state[0];
 }
 
 const struct measure_kind measure_distinct = {.name = "distinct",

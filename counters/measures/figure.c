@@ -45,6 +45,7 @@ static const struct figure_kind kinds[] = {
      {"distinct()"},
      figure_write_distinct,
      "distinct"},
+    {"top", MEASURE_WANTS_VALUE, SUFFIX_NUMBER, {"top()"}, figure_write_top, "top10"},
     {"digest", MEASURE_WANTS_ALL, SUFFIX_NONE, {"digest"}, figure_write_digest, "digest"},
     {"rate", MEASURE_WANTS_NOTHING, SUFFIX_NONE, {"count"}, figure_write_rate, "rate"},
 };

@@ -140,3 +140,9 @@ void figure_write_digest(const struct figure_source *source, struct figure_value
 void figure_write_distinct(const struct figure_source *source, struct figure_value *value) {
     put_number(value, distinct_read(source->state[0]), 0);
 }
+
+void figure_write_top(const struct figure_source *source, struct figure_value *value) {
+    value->items = top_read(source->measure[0], source->state[0], (size_t)source->figure->parameter,
+                            value->item);
+    value->type = value->items > 0 ? FIGURE_LIST : FIGURE_NONE;
+}

@@ -44,6 +44,12 @@ bool highest_read(const uint64_t *state, int64_t *value);
  * nothing yet. */
 bool quantiles_read(const uint64_t *state, double share, uint64_t *twice);
 
+/* The most frequent values, n at the most, the most frequent first; how many. They point into the
+ * state. */
+struct figure_item;
+size_t top_read(const struct measure *measure, const uint64_t *state, size_t n,
+                struct figure_item *item);
+
 /* How many different values: exact while they are few. */
 uint64_t distinct_read(const uint64_t *state);
 

@@ -12,6 +12,7 @@
 #define AFORO_SERVER_FLUSH_FLUSH_H
 
 #include "counters/counters.h"
+#include "counters/rows/tables.h"
 #include "server/flush/store.h"
 
 struct flush;
@@ -20,6 +21,7 @@ struct flush_config {
     struct counters *counters;
     struct store *store; /* owned by the flush from now on */
     int64_t interval_us;
+    struct tables *tables; /* rows of reports; NULL: none; outlives the flush */
 };
 
 enum flush_state { FLUSH_AWAY, FLUSH_LEASING, FLUSH_READING_BACK, FLUSH_SENDING };

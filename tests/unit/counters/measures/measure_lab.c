@@ -201,7 +201,9 @@ void lab_figure(const char *text, const struct lab_state *state, uint64_t count,
     measure[0].kind = measure_find("count");
     measure[1] = *state->measure;
     measure[1].at = 1;
-    uint64_t *row = malloc((1 + state->measure->words) * sizeof *row);
+    static uint64_t *row; /* which items of a list point into */
+    free(row);
+    row = malloc((1 + state->measure->words) * sizeof *row);
     row[0] = count;
     memcpy(row + 1, state->words, state->measure->words * sizeof *row);
     for (unsigned i = 0; i < figure.measures; i++) {
@@ -212,5 +214,4 @@ void lab_figure(const char *text, const struct lab_state *state, uint64_t count,
     }
     figure.decimals = decimals;
     figure_value(&figure, measure, row, 1000000, value);
-    free(row);
 }

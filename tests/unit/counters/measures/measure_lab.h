@@ -67,7 +67,8 @@ const struct component *lab_find(const struct lab_components *components, const 
 /* Both, merged into nothing, are word for word the same. */
 bool lab_equal(const struct lab_state *a, const struct lab_state *b);
 
-/* The value of a figure of one state beside a count; `decimals` of its field. */
+/* The value of a figure of one state beside a count; `decimals` of its field. Items of a list are
+ * there up to the next call. */
 void lab_figure(const char *text, const struct lab_state *state, uint64_t count, unsigned decimals,
                 struct figure_value *value);
 
