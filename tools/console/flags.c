@@ -54,6 +54,7 @@ static const char usage[] =
     "                                    2016-05-28 11:11:11.120, 122\n"
     "       aforo total [flags]          how many there were, as one number\n"
     "       aforo status|check [flags]   how servers are; whether the counts hold\n"
+    "       aforo reports check FILE     mistakes in reports, and what they cost\n"
     "       aforo backup DIR TO          a copy of a state that a server counts in\n";
 
 static const char more[] =
