@@ -8,7 +8,8 @@
 #define FIRST_SEED UINT64_C(0x9e3779b97f4a7c15) /* odd, and so are those that follow */
 #define SEED_STEP UINT64_C(0x3c6ef372fe94f82a)
 #define SEEDS 256
-#define SETTLED_MAX 256 /* names; of more, some will always meet */
+#define GUESS_NAME_MAX 15 /* bytes of a name whose quote is within sixteen bytes */
+#define SETTLED_MAX 256   /* names; of more, some will always meet */
 
 static const char *const usual_times[] = {"timestamp", "@timestamp", "time", "date"};
 #define USUAL_TIMES (sizeof usual_times / sizeof usual_times[0])
@@ -92,6 +93,28 @@ static unsigned make_node(struct fields *fields, unsigned under, const char *tex
     fields->node[node].time = FIELD_NO_TIME;
     fields->node[under].inner = true;
     return node;
+}
+
+/* The names of the top level of JSON, as they are written. */
+static void make_guesses(struct fields *fields) {
+    for (size_t i = 0; i <= fields->mask; i++) {
+        const struct field_entry *entry = &fields->entry[i];
+        const size_t len = entry->key & 0xffff;
+        if (entry->key >> 16 != FIELD_ROOT + FIELD_JSON || len > GUESS_NAME_MAX) {
+            continue;
+        }
+        char bytes[2 * sizeof(uint64_t)] = {0};
+        memcpy(bytes, entry->name, len);
+        bytes[len] = '"';
+        const struct field_name text = field_name_of(bytes, sizeof bytes);
+        memset(bytes, 0xff, len + 1);
+        const struct field_name mask = field_name_of(bytes, sizeof bytes);
+        fields->guess[entry->node] = (struct field_guess){.first = text.first,
+                                                          .second = text.second,
+                                                          .first_mask = mask.first,
+                                                          .second_mask = mask.second,
+                                                          .len = len};
+    }
 }
 
 static unsigned make_place(struct fields *fields, const struct field_place *place) {
@@ -188,8 +211,9 @@ struct fields *fields_new(const struct fields_config *config) {
     }
     fields->config = *config;
     fields->node = calloc(nodes, sizeof *fields->node);
+    fields->guess = calloc(nodes, sizeof *fields->guess);
     fields->entry = calloc(places, sizeof *fields->entry);
-    if (fields->node == NULL || fields->entry == NULL) {
+    if (fields->node == NULL || fields->guess == NULL || fields->entry == NULL) {
         fields_free(fields);
         return NULL;
     }
@@ -205,12 +229,14 @@ struct fields *fields_new(const struct fields_config *config) {
         fields_free(fields);
         return NULL;
     }
+    make_guesses(fields);
     return fields;
 }
 
 void fields_free(struct fields *fields) {
     if (fields) {
         free(fields->node);
+        free(fields->guess);
         free(fields->entry);
         free(fields);
     }

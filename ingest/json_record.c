@@ -19,13 +19,14 @@ struct string {
     bool escaped;
 };
 
-enum time_kind { TIME_NONE, TIME_STRING, TIME_NUMBER, TIME_OTHER };
+enum time_kind { TIME_NONE, TIME_STRING, TIME_NUMBER, TIME_OTHER, TIME_READ };
 
 /* The best of the members seen so far that may be the event's time. */
 struct time {
     enum time_kind kind;
     unsigned rank;
     struct string value;
+    int64_t us; /* TIME_READ: it is known already */
 };
 
 struct reader {
@@ -153,7 +154,7 @@ static bool decode_into_room(struct record *record, struct string *string) {
 static void take(struct reader *r, unsigned node, enum time_kind kind, struct string value) {
     const struct field_node *names = &r->fields->node[node];
     if (names->time < r->time.rank) {
-        r->time = (struct time){kind, names->time, value};
+        r->time = (struct time){kind, names->time, value, 0};
     }
     if (names->targets == 0) {
         return;
@@ -227,10 +228,43 @@ static inline void take_short(struct reader *r, unsigned node, enum time_kind ki
     }
 }
 
+/* The event's time in the layout that comes by the million, a string of digits and signs, which
+ * needs no other check; NULL when it is another. */
+static const char *read_usual_time(struct reader *r, const char *at, unsigned node) {
+    const struct field_node *names = &r->fields->node[node];
+    struct timestamp_day *day = &r->record->habits.day;
+    int64_t us;
+    if (r->scan.end - at < TIMESTAMP_FAST_LEN + 3 || *at != '"' || names->targets != 0) {
+        return NULL;
+    }
+    const char *end = at + 1 + TIMESTAMP_FAST_LEN;
+    end += *end == 'Z';
+    if (*end != '"') {
+        return NULL;
+    }
+    if (day->prefix[0] == '\0') { /* no day yet: a text of zeros must not be one */
+        timestamp_day_begin(day);
+    }
+    if (!timestamp_fast(day, at + 1, &us) &&
+        !(timestamp_day_learn(day, at + 1) && timestamp_fast(day, at + 1, &us))) {
+        return NULL;
+    }
+    if (names->time < r->time.rank) {
+        r->time.kind = TIME_READ;
+        r->time.rank = names->time;
+        r->time.us = us;
+    }
+    return end + 1;
+}
+
 /* A value. Most are short strings and short whole numbers. */
 static inline const char *read_value(struct reader *r, const char *at, unsigned node,
                                      unsigned depth) {
     const char first = byte_at(r, at);
+    if (r->fields->node[node].time != FIELD_NO_TIME) {
+        const char *end = read_usual_time(r, at, node);
+        return end ? end : read_any(r, at, node, depth);
+    }
     if (first == '"') {
         const struct json_short string = json_short(&r->scan, at + 1);
         if (string.len < JSON_SCAN_BYTES) {
@@ -251,10 +285,8 @@ static inline const char *read_value(struct reader *r, const char *at, unsigned 
     return read_any(r, at, node, depth);
 }
 
-/* The node of a name, when it was not there before. */
-static inline unsigned find_member(struct reader *r, unsigned under,
-                                   const struct field_name *name) {
-    const unsigned node = field_find(r->fields, under, name);
+/* The node of a name that is here now, when it was not there before. */
+static inline unsigned claim_member(struct reader *r, unsigned node) {
     const uint64_t bit = UINT64_C(1) << node % WORD_BITS;
     if (r->seen[node / WORD_BITS] & bit) {
         return FIELD_UNKNOWN;
@@ -277,7 +309,7 @@ static const char *read_any_name(struct reader *r, const char *at, unsigned unde
     }
     if (string.len < FIELD_PLACE_MAX) {
         const struct field_name name = field_name_of(string.text, string.len);
-        *node = find_member(r, under, &name);
+        *node = claim_member(r, field_find(r->fields, under, &name));
     }
     return end;
 }
@@ -292,9 +324,31 @@ static inline const char *read_name(struct reader *r, const char *at, unsigned u
     }
     if (under != FIELD_UNKNOWN) {
         const struct field_name wanted = {at + 1, name.len, name.first, name.second};
-        *node = find_member(r, under, &wanted);
+        *node = claim_member(r, field_find(r->fields, under, &wanted));
     }
     return at + name.len + 2;
+}
+
+/* The same for a name of the top level. expected: what came at this place of the event before; most
+ * senders write all of theirs in one order. */
+static inline const char *read_expected_name(struct reader *r, const char *at, uint16_t *expected,
+                                             unsigned *node) {
+    const char *bytes = json_readable(&r->scan, at + 1);
+    if (*expected < r->fields->nodes) {
+        const struct field_guess *guess = &r->fields->guess[*expected];
+        uint64_t first, second;
+        memcpy(&first, bytes, sizeof first);
+        memcpy(&second, bytes + sizeof first, sizeof second);
+        const uint64_t differs = ((first ^ guess->first) & guess->first_mask) |
+                                 ((second ^ guess->second) & guess->second_mask);
+        if (differs == 0 && guess->first_mask != 0) {
+            *node = claim_member(r, *expected);
+            return at + guess->len + 2;
+        }
+    }
+    at = read_name(r, at, FIELD_ROOT + FIELD_JSON, node);
+    *expected = (uint16_t)*node;
+    return at;
 }
 
 /* The members of an object, from its brace on. under: the node of its name, when there are names
@@ -305,12 +359,15 @@ static const char *read_object(struct reader *r, const char *at, unsigned under,
     if (byte == '}') {
         return at + 1;
     }
-    for (;;) {
+    for (unsigned i = 0;; i++) {
         unsigned node;
         if (byte != '"') {
             return fail(r, "a member's name in quotes", at);
         }
-        if ((at = read_name(r, at, under, &node)) == NULL) {
+        at = depth == 1 && i < RECORD_ORDER_MAX
+                 ? read_expected_name(r, at, &r->record->habits.order[i], &node)
+                 : read_name(r, at, under, &node);
+        if (at == NULL) {
             return NULL;
         }
         at = skip_blanks(r, at, &byte);
@@ -388,6 +445,11 @@ static enum record_outcome take_time(struct reader *r) {
     char decoded[TIMESTAMP_MAX + 1];
     struct string value = r->time.value;
     if (r->time.kind == TIME_NONE) {
+        return RECORD_EVENT;
+    }
+    if (r->time.kind == TIME_READ) {
+        r->record->us = r->time.us;
+        r->record->timed = true;
         return RECORD_EVENT;
     }
     if (r->time.kind == TIME_OTHER) {
