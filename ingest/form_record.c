@@ -54,10 +54,10 @@ static unsigned find(const struct fields *fields, enum field_source source, stru
     char decoded[FIELD_PLACE_MAX];
     if (is_encoded(name)) {
         const size_t len = decode(name, decoded, sizeof decoded);
-        if (len > sizeof decoded) {
-            return FIELD_UNKNOWN;
-        }
         name = (struct part){decoded, len};
+    }
+    if (name.len >= FIELD_PLACE_MAX) {
+        return FIELD_UNKNOWN;
     }
     const struct field_name wanted = field_name_of(name.text, name.len);
     return field_find(fields, FIELD_ROOT + source, &wanted);

@@ -140,15 +140,18 @@ static bool read_pair(struct reader *r) {
     if (r->at == start || r->at == r->len || r->text[r->at] != '=') {
         return fail(r, r->at == start ? "name=value" : "'=' after a name", r->at);
     }
-    const struct field_name name = field_name_of(r->text + start, r->at - start);
-    const unsigned node = field_find(r->fields, FIELD_ROOT + FIELD_LINE, &name);
+    const size_t name_len = r->at - start;
     struct part value;
     r->at++;
     if (!read_value(r, &value)) {
         return false;
     }
-    if (node != FIELD_UNKNOWN) {
-        take(r, node, value);
+    if (name_len < FIELD_PLACE_MAX) {
+        const struct field_name name = field_name_of(r->text + start, name_len);
+        const unsigned node = field_find(r->fields, FIELD_ROOT + FIELD_LINE, &name);
+        if (node != FIELD_UNKNOWN) {
+            take(r, node, value);
+        }
     }
     return true;
 }
