@@ -130,7 +130,7 @@ static bool read_type(struct reading *reading, const struct tree_node *node, str
 }
 
 static bool read_name(struct reading *reading, const struct tree_node *key, struct field *field) {
-    static const char *const words[] = {"and", "or", "not", "in", "starts"};
+    static const char *const words[] = {"and", "or", "not", "in", "starts", "null"};
     char shown[TREE_SHOWN_MAX];
     bool well = key->len > 0 && !isdigit((unsigned char)key->text[0]);
     for (size_t i = 0; i < key->len; i++)
@@ -144,8 +144,8 @@ static bool read_name(struct reading *reading, const struct tree_node *key, stru
                                    tree_show(key, shown), FIELD_NAME_MAX - 1);
     for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
         if (strcmp(words[i], key->text) == 0)
-            return definitions_mistake(reading, key, "`%s` is a word of `when:`, and no field's",
-                                       words[i]);
+            return definitions_mistake(
+                reading, key, "`%s` has a meaning of its own here: no field's name", words[i]);
     }
     strcpy(field->name, key->text);
     return true;
@@ -154,10 +154,12 @@ static bool read_name(struct reading *reading, const struct tree_node *key, stru
 static bool read_field(struct reading *reading, const struct tree_node *key, struct field *field) {
     static const char *const keys[] = {"from", "type"};
     const struct definitions_names names = {"key", keys, 2};
-    const struct tree_node *given[2] = {key->value, NULL};
+    const struct tree_node *given[2] = {NULL, NULL};
     if (!read_name(reading, key, field))
         return false;
-    if (key->value->kind == TREE_MAP && !definitions_read_map(reading, key->value, &names, given))
+    if (key->value->kind != TREE_MAP)
+        given[0] = key->value;
+    else if (!definitions_read_map(reading, key->value, &names, given))
         return false;
     return read_places(reading, given[0], field) &&
            (given[1] == NULL || read_type(reading, given[1], field));

@@ -162,7 +162,7 @@ bool definitions_settle_sizes(struct reading *reading, const struct definitions_
 /* ---- undo ---- */
 
 uint64_t definitions_puts(const struct report *report) {
-    uint64_t puts = REPORT_TOUCH_PUTS_MAX;
+    uint64_t puts = TABLE_TOUCH_PUTS;
     for (unsigned i = 0; i < report->measures; i++)
         puts += report->measure[i].kind->puts(&report->measure[i]);
     return puts * report->table.widths;

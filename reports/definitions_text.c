@@ -148,7 +148,7 @@ static void write_memory(FILE *out, const struct definitions_sizes *sizes) {
 static void write_definition(FILE *out, const struct definitions *definitions,
                              const struct definitions_sizes *sizes, const struct report *report) {
     write_fields(out, definitions, report);
-    fprintf(out, "reports:\n  - name: %s\n", report->table.name);
+    fprintf(out, "reports:\n  - name: \"%s\"\n", report->table.name);
     write_when(out, definitions, report);
     write_by(out, definitions, report);
     write_windows(out, report);

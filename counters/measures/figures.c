@@ -2,14 +2,12 @@
 
 #include "counters/measures/kinds.h"
 
+#include <math.h>
 #include <stdio.h>
 
 #define DERIVED_DECIMALS 2 /* that an average has more than its field */
 #define RATE_DECIMALS 3
 #define HALVES_BELOW 4096 /* from where on a half more or less is no longer seen in 1.1 % */
-
-/* Wide enough for sums of many nodes times a power of ten. */
-__extension__ typedef __int128 wide;
 
 static const int64_t power_of_ten[] = {1,
                                        10,
@@ -112,4 +110,39 @@ void figure_write_quantile(const struct figure_source *source, struct figure_val
     } else {
         put_number(value, twice / 2, source->figure->decimals);
     }
+}
+
+/* n * squares - sum^2, which is n^2 times the variance. Exact as long as it has 128 bits. */
+static long double find_spread(uint64_t n, unsigned_wide squares, int64_t sum) {
+    const uint64_t size = sum < 0 ? (uint64_t)-sum : (uint64_t)sum;
+    unsigned_wide product;
+    if (__builtin_mul_overflow(squares, (unsigned_wide)n, &product)) {
+        return (long double)squares * (long double)n - (long double)size * (long double)size;
+    }
+    const unsigned_wide square = (unsigned_wide)size * size;
+    return product > square ? (long double)(product - square) : 0;
+}
+
+void figure_write_stddev(const struct figure_source *source, struct figure_value *value) {
+    const uint64_t n = source->state[2][0];
+    const long double spread =
+        find_spread(n, squares_read(source->state[0]), sum_read(source->state[1]));
+    put_number(value, llroundl(sqrtl(spread) / (long double)n * power_of_ten[DERIVED_DECIMALS]),
+               source->figure->decimals + DERIVED_DECIMALS);
+}
+
+void figure_write_digest(const struct figure_source *source, struct figure_value *value) {
+    value->type = FIGURE_TEXT;
+    value->len = (size_t)snprintf(value->text, sizeof value->text, "%016llx",
+                                  (unsigned long long)source->state[0][0]);
+}
+
+void figure_write_distinct(const struct figure_source *source, struct figure_value *value) {
+    put_number(value, distinct_read(source->state[0]), 0);
+}
+
+void figure_write_top(const struct figure_source *source, struct figure_value *value) {
+    value->items = top_read(source->measure[0], source->state[0], (size_t)source->figure->parameter,
+                            value->item);
+    value->type = value->items > 0 ? FIGURE_LIST : FIGURE_NONE;
 }

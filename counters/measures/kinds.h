@@ -26,6 +26,10 @@ static inline int64_t event_number(const struct aforo_event *event) {
     return event->argument[0]->number;
 }
 
+/* Wide enough for squares, and for sums of many nodes times a power of ten. */
+__extension__ typedef __int128 wide;
+__extension__ typedef unsigned __int128 unsigned_wide;
+
 /* ---- what figures read; any thread ---- */
 
 static inline int64_t sum_read(const uint64_t *state) {
@@ -39,5 +43,16 @@ bool highest_read(const uint64_t *state, int64_t *value);
 /* A quantile, 0 < share < 1: *twice is two times the middle of the bucket that it is in. False when
  * nothing yet. */
 bool quantiles_read(const uint64_t *state, double share, uint64_t *twice);
+
+/* The most frequent values, n at the most, the most frequent first; how many. They point into the
+ * state. */
+struct figure_item;
+size_t top_read(const struct measure *measure, const uint64_t *state, size_t n,
+                struct figure_item *item);
+
+/* How many different values: exact while they are few. */
+uint64_t distinct_read(const uint64_t *state);
+
+unsigned_wide squares_read(const uint64_t *state);
 
 #endif

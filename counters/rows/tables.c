@@ -148,6 +148,9 @@ static void recover_killed(struct tables *tables, struct counters *counters, uin
             *repaired += shard_complete(&counters->shard[shard], (int64_t)window, count);
         }
     }
+    for (size_t i = 0; i < tables->count; i++) {
+        table_settle(tables->table[i]);
+    }
 }
 
 static void recover_torn(struct tables *tables, uint64_t *repaired) {
@@ -177,6 +180,18 @@ bool tables_sync(struct tables *tables) {
     return ok;
 }
 
+/* A file that somebody changed is refused, not guessed at. */
+static bool verify_all(const struct tables *tables, char *why) {
+    char what[COUNTERS_WHY_MAX];
+    for (size_t i = 0; i < tables->count; i++) {
+        if (!table_verify(tables->table[i], what)) {
+            return state_refuse(
+                why, "%.400s; move the file away (what was flushed is still in Redis)", what);
+        }
+    }
+    return true;
+}
+
 static bool recover(struct tables *tables, struct counters *counters, uint64_t *repaired,
                     char *why) {
     struct undo_header *header = &tables->undo.header;
@@ -186,6 +201,9 @@ static bool recover(struct tables *tables, struct counters *counters, uint64_t *
         recover_torn(tables, repaired);
     } else if (!header->clean) {
         recover_killed(tables, counters, repaired);
+    }
+    if (!verify_all(tables, why)) {
+        return false;
     }
     /* What was mended is on the disk before the header calls it sound for this boot. */
     if (!header->clean && (!counters_sync(counters) || !tables_sync(tables))) {

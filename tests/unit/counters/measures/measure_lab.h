@@ -38,11 +38,15 @@ void lab_state_copy(struct lab_state *to, const struct lab_state *from);
 
 /* Adds when it fits, and demands that the undo record takes it back; false when it does not fit. */
 bool lab_add(struct lab_state *state, const struct aforo_event *event);
+/* Adds an event that fits, for millions of them. */
+void lab_add_unchecked(struct lab_state *state, const struct aforo_event *event);
 void lab_merge(struct lab_state *into, const struct lab_state *from);
 
 /* Events of one field: a number, a text. */
 void lab_number(struct lab_event *event, int64_t us, int64_t number);
 void lab_text(struct lab_event *event, int64_t us, const char *text, size_t len);
+/* An event of the fields a, b, c, of which each is there or not, as the bits of `random` say. */
+void lab_fields(struct lab_event *event, int64_t us, uint64_t random);
 
 /* The next of a sequence of random numbers. */
 uint64_t lab_random(uint64_t *seed);
@@ -63,7 +67,8 @@ const struct component *lab_find(const struct lab_components *components, const 
 /* Both, merged into nothing, are word for word the same. */
 bool lab_equal(const struct lab_state *a, const struct lab_state *b);
 
-/* The value of a figure of one state beside a count; `decimals` of its field. */
+/* The value of a figure of one state beside a count; `decimals` of its field. Items of a list are
+ * there up to the next call. */
 void lab_figure(const char *text, const struct lab_state *state, uint64_t count, unsigned decimals,
                 struct figure_value *value);
 

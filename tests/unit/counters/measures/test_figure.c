@@ -20,6 +20,17 @@ START_TEST(what_they_need) {
         {"avg (ms)", "avg(ms)", "ms", {"sum(ms)", "count"}, 0, MEASURE_WANTS_NUMBER},
         {"first", "first", "", {"first"}, 0, MEASURE_WANTS_NOTHING},
         {"last", "last", "", {"last"}, 0, MEASURE_WANTS_NOTHING},
+        {"stddev(ms)",
+         "stddev(ms)",
+         "ms",
+         {"squares(ms)", "sum(ms)", "count"},
+         0,
+         MEASURE_WANTS_NUMBER},
+        {"p50(ms)", "p50(ms)", "ms", {"quantiles(ms)"}, 0.5, MEASURE_WANTS_NUMBER},
+        {"p99.90( ms )", "p99.9(ms)", "ms", {"quantiles(ms)"}, 0.999, MEASURE_WANTS_NUMBER},
+        {"p99.0(ms)", "p99(ms)", "ms", {"quantiles(ms)"}, 0.99, MEASURE_WANTS_NUMBER},
+        {"p0.5(ms)", "p0.5(ms)", "ms", {"quantiles(ms)"}, 0.005, MEASURE_WANTS_NUMBER},
+        {"digest", "digest", "", {"digest"}, 0, MEASURE_WANTS_ALL},
         {"rate", "rate", "", {"count"}, 0, MEASURE_WANTS_NOTHING},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {

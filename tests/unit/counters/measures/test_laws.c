@@ -25,6 +25,9 @@ static void random_event(const struct measure *measure, uint64_t *seed, struct l
         lab_number(to, us, number % 3 && value % 2 ? -number : number);
         break;
     }
+    case MEASURE_WANTS_ALL:
+        lab_fields(to, us, lab_random(seed));
+        break;
     default:
         lab_text(to, us, text, (size_t)snprintf(text, sizeof text, "value %d", (int)value));
         break;
