@@ -6,11 +6,8 @@
 #include "tools/console/empty.h"
 #include "tools/console/flags.h"
 #include "tools/console/follow.h"
-<<<<<<< HEAD
 #include "tools/console/report_command.h"
-=======
 #include "tools/console/reports_check.h"
->>>>>>> reports-definitions
 #include "tools/console/source.h"
 #include "tools/console/status.h"
 #include "tools/console/terminal.h"

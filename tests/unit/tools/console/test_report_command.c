@@ -180,7 +180,8 @@ START_TEST(why_there_are_no_rows) {
     only_other = false;
     minutes = 0;
     report_empty_explain(&source, &words, why);
-    ck_assert_str_eq(why, "report billing has no rows there: no event has come for it");
+    ck_assert_str_eq(why, "report billing has no rows there: no event has matched it; aforo "
+                          "reports shows which fields kept events out");
     refusal = REPORT_AWAY;
     report_empty_explain(&source, &words, why);
     ck_assert_str_eq(why, "refused");
