@@ -19,13 +19,14 @@ struct string {
     bool escaped;
 };
 
-enum time_kind { TIME_NONE, TIME_STRING, TIME_NUMBER, TIME_OTHER };
+enum time_kind { TIME_NONE, TIME_STRING, TIME_NUMBER, TIME_OTHER, TIME_READ };
 
 /* The best of the members seen so far that may be the event's time. */
 struct time {
     enum time_kind kind;
     unsigned rank;
     struct string value;
+    int64_t us; /* TIME_READ: it is known already */
 };
 
 struct reader {
@@ -50,16 +51,22 @@ static const char *fail(struct reader *r, const char *expected, const char *at) 
 
 /* The byte at a place; 0, which JSON has nowhere, at the end. */
 static inline char byte_at(const struct reader *r, const char *at) {
-    return *json_readable(&r->scan, at);
+    return at < r->scan.end ? *at : '\0';
 }
 
-static inline bool is_blank(char byte) {
-    return byte == ' ' || byte == '\n' || byte == '\r' || byte == '\t';
-}
-
-static inline const char *skip_blanks(const struct reader *r, const char *at) {
-    while (at < r->scan.end && is_blank(*at)) {
+static const char *pass_blanks(const struct reader *r, const char *at) {
+    while (at < r->scan.end && (*at == ' ' || *at == '\n' || *at == '\r' || *at == '\t')) {
         at++;
+    }
+    return at;
+}
+
+/* Passes over blanks; *byte is what follows, as byte_at has it. */
+static inline const char *skip_blanks(const struct reader *r, const char *at, char *byte) {
+    *byte = byte_at(r, at);
+    if (__builtin_expect((unsigned char)*byte <= ' ', false)) {
+        at = pass_blanks(r, at);
+        *byte = byte_at(r, at);
     }
     return at;
 }
@@ -128,43 +135,32 @@ static const char *read_literal(struct reader *r, const char *at, const char *li
     return at + len;
 }
 
-/* Decodes a string into the record's room. False when there is no place left, or it is longer than
- * any value may be. */
-static bool decode_into_room(struct record *record, struct string *string) {
-    const size_t left = record->room_len - record->room_used;
-    const size_t cap = left < FIELD_TEXT_MAX ? left : FIELD_TEXT_MAX;
-    char *out = record->room + record->room_used;
-    const size_t len = cap > 0 ? escape_decode(string->text, string->len, out, cap) : 1;
-    if (len > cap) {
-        return false;
-    }
-    record->room_used += len;
-    *string = (struct string){out, len, false};
-    return true;
-}
-
-/* A value under a name that is looked for. */
+/* A value under a name that is looked for; one without text is an object or an array. */
 static void take(struct reader *r, unsigned node, enum time_kind kind, struct string value) {
     const struct field_node *names = &r->fields->node[node];
     if (names->time < r->time.rank) {
-        r->time = (struct time){kind, names->time, value};
+        r->time = (struct time){kind, names->time, value, 0};
     }
     if (names->targets == 0) {
         return;
     }
-    if (kind == TIME_OTHER && value.text == NULL) {
-        field_take_unfit(r->fields, node, r->record);
-    } else if (value.escaped && !decode_into_room(r->record, &value)) {
-        field_take_unfit(r->fields, node, r->record);
+    struct record *record = r->record;
+    if (value.text == NULL) {
+        field_take_unfit(r->fields, node, record);
+    } else if (value.escaped) {
+        char *room = record->room + record->room_used;
+        field_take_room(r->fields, node, record,
+                        escape_decode(value.text, value.len, room, field_room(record)));
     } else {
-        field_take(r->fields, node, r->record, value.text, value.len);
+        field_take(r->fields, node, record, value.text, value.len);
     }
 }
 
 static const char *read_container(struct reader *r, const char *at, unsigned node, unsigned depth);
 
-/* Any value. node: of the name it stands under, or FIELD_UNKNOWN. depth: of what it stands in. */
-static const char *read_value(struct reader *r, const char *at, unsigned node, unsigned depth) {
+/* Any value but a short one. node: of the name it stands under, or FIELD_UNKNOWN. depth: of what it
+ * stands in. */
+static const char *read_any(struct reader *r, const char *at, unsigned node, unsigned depth) {
     enum time_kind kind = TIME_OTHER;
     struct string value = {at, 0, false};
     const char *end;
@@ -204,20 +200,81 @@ static const char *read_value(struct reader *r, const char *at, unsigned node, u
     return end;
 }
 
-/* The node of a member's name, when it is looked for and was not there before. */
-static unsigned find_member(struct reader *r, unsigned under, const struct string *string) {
-    char decoded[FIELD_PLACE_MAX];
-    struct field_name name;
-    if (string->escaped) {
-        const size_t len = escape_decode(string->text, string->len, decoded, sizeof decoded);
-        if (len > sizeof decoded) {
-            return FIELD_UNKNOWN;
-        }
-        name = field_name_of(decoded, len);
-    } else {
-        name = field_name_readable(json_readable(&r->scan, string->text), string->len);
+/* take, without a detour for what is usual: a name that is looked for once, and a value that its
+ * type takes as it is. decimals: those of such a type. */
+static inline void take_short(struct reader *r, unsigned node, enum time_kind kind,
+                              unsigned decimals, struct aforo_value value) {
+    if (node == FIELD_UNKNOWN) {
+        return;
     }
-    const unsigned node = field_find(r->fields, under, &name);
+    const struct field_node *names = &r->fields->node[node];
+    const struct field_target target = r->fields->target[names->target];
+    if (names->targets != 1 || names->time != FIELD_NO_TIME || target.decimals != decimals) {
+        take(r, node, kind, (struct string){value.text, value.len, false});
+    } else if (field_claim(r->record, target.field, target.rank)) {
+        r->record->value[target.field] = value;
+    }
+}
+
+/* The event's time in the layout that comes by the million, a string of digits and signs, which
+ * needs no other check; NULL when it is another. */
+static const char *read_usual_time(struct reader *r, const char *at, unsigned node) {
+    const struct field_node *names = &r->fields->node[node];
+    struct timestamp_day *day = &r->record->habits.day;
+    int64_t us;
+    if (r->scan.end - at < TIMESTAMP_FAST_LEN + 3 || *at != '"' || names->targets != 0) {
+        return NULL;
+    }
+    const char *end = at + 1 + TIMESTAMP_FAST_LEN;
+    end += *end == 'Z';
+    if (*end != '"') {
+        return NULL;
+    }
+    if (day->prefix[0] == '\0') { /* no day yet: a text of zeros must not be one */
+        timestamp_day_begin(day);
+    }
+    if (!timestamp_fast(day, at + 1, &us) &&
+        !(timestamp_day_learn(day, at + 1) && timestamp_fast(day, at + 1, &us))) {
+        return NULL;
+    }
+    if (names->time < r->time.rank) {
+        r->time.kind = TIME_READ;
+        r->time.rank = names->time;
+        r->time.us = us;
+    }
+    return end + 1;
+}
+
+/* A value. Most are short strings and short whole numbers. */
+static inline const char *read_value(struct reader *r, const char *at, unsigned node,
+                                     unsigned depth) {
+    const char first = byte_at(r, at);
+    if (r->fields->node[node].time != FIELD_NO_TIME) {
+        const char *end = read_usual_time(r, at, node);
+        return end ? end : read_any(r, at, node, depth);
+    }
+    if (first == '"') {
+        const struct json_short string = json_short(&r->scan, at + 1);
+        if (string.len < JSON_SCAN_BYTES) {
+            take_short(r, node, TIME_STRING, FIELD_NO_NUMBER,
+                       (struct aforo_value){at + 1, string.len, AFORO_TEXT, 0});
+            return at + string.len + 2;
+        }
+    } else if (first >= '0' && first <= '9') {
+        const struct json_digits digits = json_digits(&r->scan, at);
+        const char next = byte_at(r, at + digits.len);
+        const bool whole = next != '.' && (next | 0x20) != 'e';
+        if (whole && digits.len <= JSON_DIGITS_READ && (first != '0' || digits.len == 1)) {
+            take_short(r, node, TIME_NUMBER, 0,
+                       (struct aforo_value){at, digits.len, AFORO_NUMBER, (int64_t)digits.number});
+            return at + digits.len;
+        }
+    }
+    return read_any(r, at, node, depth);
+}
+
+/* The node of a name that is here now, when it was not there before. */
+static inline unsigned claim_member(struct reader *r, unsigned node) {
     const uint64_t bit = UINT64_C(1) << node % WORD_BITS;
     if (r->seen[node / WORD_BITS] & bit) {
         return FIELD_UNKNOWN;
@@ -226,58 +283,118 @@ static unsigned find_member(struct reader *r, unsigned under, const struct strin
     return node;
 }
 
+/* Any name but a short one. */
+static const char *read_any_name(struct reader *r, const char *at, unsigned under, unsigned *node) {
+    char decoded[FIELD_PLACE_MAX];
+    struct string string;
+    const char *end = read_string(r, at, &string);
+    if (end == NULL || under == FIELD_UNKNOWN) {
+        return end;
+    }
+    if (string.escaped) {
+        string.len = escape_decode(string.text, string.len, decoded, sizeof decoded);
+        string.text = decoded;
+    }
+    if (string.len < FIELD_PLACE_MAX) {
+        const struct field_name name = field_name_of(string.text, string.len);
+        *node = claim_member(r, field_find(r->fields, under, &name));
+    }
+    return end;
+}
+
+/* A member's name, from its quote on. under: the node under which names are looked for. */
+static inline const char *read_name(struct reader *r, const char *at, unsigned under,
+                                    unsigned *node) {
+    const struct json_short name = json_short(&r->scan, at + 1);
+    *node = FIELD_UNKNOWN;
+    if (name.len == JSON_SCAN_BYTES) {
+        return read_any_name(r, at, under, node);
+    }
+    if (under != FIELD_UNKNOWN) {
+        const struct field_name wanted = {at + 1, name.len, name.first, name.second};
+        *node = claim_member(r, field_find(r->fields, under, &wanted));
+    }
+    return at + name.len + 2;
+}
+
+/* The same for a name of the top level. expected: what came at this place of the event before; most
+ * senders write all of theirs in one order. */
+static inline const char *read_expected_name(struct reader *r, const char *at, uint16_t *expected,
+                                             unsigned *node) {
+    const char *bytes = json_readable(&r->scan, at + 1);
+    if (*expected < r->fields->nodes) {
+        const struct field_guess *guess = &r->fields->guess[*expected];
+        uint64_t first, second;
+        memcpy(&first, bytes, sizeof first);
+        memcpy(&second, bytes + sizeof first, sizeof second);
+        const uint64_t differs = ((first ^ guess->first) & guess->first_mask) |
+                                 ((second ^ guess->second) & guess->second_mask);
+        if (differs == 0 && guess->first_mask != 0) {
+            *node = claim_member(r, *expected);
+            return at + guess->len + 2;
+        }
+    }
+    at = read_name(r, at, FIELD_ROOT + FIELD_JSON, node);
+    *expected = (uint16_t)*node;
+    return at;
+}
+
 /* The members of an object, from its brace on. under: the node of its name, when there are names
  * that stand under it. */
 static const char *read_object(struct reader *r, const char *at, unsigned under, unsigned depth) {
-    at = skip_blanks(r, at + 1);
-    if (byte_at(r, at) == '}') {
+    char byte;
+    at = skip_blanks(r, at + 1, &byte);
+    if (byte == '}') {
         return at + 1;
     }
-    for (;;) {
-        struct string string;
-        if (byte_at(r, at) != '"') {
+    for (unsigned i = 0;; i++) {
+        unsigned node;
+        if (byte != '"') {
             return fail(r, "a member's name in quotes", at);
         }
-        if ((at = read_string(r, at, &string)) == NULL) {
+        at = depth == 1 && i < RECORD_ORDER_MAX
+                 ? read_expected_name(r, at, &r->record->habits.order[i], &node)
+                 : read_name(r, at, under, &node);
+        if (at == NULL) {
             return NULL;
         }
-        const unsigned node =
-            under != FIELD_UNKNOWN ? find_member(r, under, &string) : FIELD_UNKNOWN;
-        at = skip_blanks(r, at);
-        if (byte_at(r, at) != ':') {
+        at = skip_blanks(r, at, &byte);
+        if (byte != ':') {
             return fail(r, "':'", at);
         }
-        if ((at = read_value(r, skip_blanks(r, at + 1), node, depth)) == NULL) {
+        at = skip_blanks(r, at + 1, &byte);
+        if ((at = read_value(r, at, node, depth)) == NULL) {
             return NULL;
         }
-        at = skip_blanks(r, at);
-        if (byte_at(r, at) == '}') {
+        at = skip_blanks(r, at, &byte);
+        if (byte == '}') {
             return at + 1;
         }
-        if (byte_at(r, at) != ',') {
+        if (byte != ',') {
             return fail(r, "',' or '}'", at);
         }
-        at = skip_blanks(r, at + 1);
+        at = skip_blanks(r, at + 1, &byte);
     }
 }
 
 static const char *read_array(struct reader *r, const char *at, unsigned depth) {
-    at = skip_blanks(r, at + 1);
-    if (byte_at(r, at) == ']') {
+    char byte;
+    at = skip_blanks(r, at + 1, &byte);
+    if (byte == ']') {
         return at + 1;
     }
     for (;;) {
-        if ((at = read_value(r, at, FIELD_UNKNOWN, depth)) == NULL) {
+        if ((at = read_any(r, at, FIELD_UNKNOWN, depth)) == NULL) {
             return NULL;
         }
-        at = skip_blanks(r, at);
-        if (byte_at(r, at) == ']') {
+        at = skip_blanks(r, at, &byte);
+        if (byte == ']') {
             return at + 1;
         }
-        if (byte_at(r, at) != ',') {
+        if (byte != ',') {
             return fail(r, "',' or ']'", at);
         }
-        at = skip_blanks(r, at + 1);
+        at = skip_blanks(r, at + 1, &byte);
     }
 }
 
@@ -292,12 +409,13 @@ static const char *read_container(struct reader *r, const char *at, unsigned nod
                       : read_array(r, at, depth);
 }
 
-/* The event itself: read_object, with nothing seen before it. */
-static const char *read_event(struct reader *r, const char *at) {
-    memset(r->seen, 0, (r->fields->nodes / WORD_BITS + 1) * sizeof r->seen[0]);
-    r->time = (struct time){TIME_NONE, FIELD_NO_TIME, {NULL, 0, false}};
-    return byte_at(r, at) == '{' ? read_object(r, at, FIELD_ROOT + FIELD_JSON, 1)
-                                 : fail(r, "'{'", at);
+static void begin(struct reader *r, struct record *record, const struct fields *fields, char *why) {
+    r->fields = fields;
+    r->record = record;
+    r->why = why;
+    memset(r->seen, 0, (fields->nodes / WORD_BITS + 1) * sizeof r->seen[0]);
+    r->time.kind = TIME_NONE;
+    r->time.rank = FIELD_NO_TIME;
 }
 
 static enum record_outcome refuse_time(struct reader *r, const char *sentence) {
@@ -315,6 +433,11 @@ static enum record_outcome take_time(struct reader *r) {
     char decoded[TIMESTAMP_MAX + 1];
     struct string value = r->time.value;
     if (r->time.kind == TIME_NONE) {
+        return RECORD_EVENT;
+    }
+    if (r->time.kind == TIME_READ) {
+        r->record->us = r->time.us;
+        r->record->timed = true;
         return RECORD_EVENT;
     }
     if (r->time.kind == TIME_OTHER) {
@@ -340,18 +463,21 @@ static enum record_outcome take_time(struct reader *r) {
 enum record_outcome record_read_json(struct record *record, const struct fields *fields,
                                      const char *text, size_t len, char why[RECORD_WHY_MAX]) {
     struct reader r;
-    r.fields = fields;
-    r.record = record;
-    r.why = why;
+    char byte;
+    begin(&r, record, fields, why);
     json_text_begin(&r.scan, text, len);
-    const char *at = skip_blanks(&r, text);
+    const char *at = skip_blanks(&r, text, &byte);
     if (at == r.scan.end) {
         return RECORD_EMPTY;
     }
-    if ((at = read_event(&r, at)) == NULL) {
+    if (byte != '{') {
+        fail(&r, "'{'", at);
         return RECORD_MALFORMED;
     }
-    at = skip_blanks(&r, at);
+    if ((at = read_object(&r, at, FIELD_ROOT + FIELD_JSON, 1)) == NULL) {
+        return RECORD_MALFORMED;
+    }
+    at = skip_blanks(&r, at, &byte);
     if (at != r.scan.end) {
         fail(&r, "the end", at);
         return RECORD_MALFORMED;
@@ -363,24 +489,25 @@ enum record_outcome record_read_json(struct record *record, const struct fields 
  * item before; the text's end when there is none. */
 static const char *find_item(struct reader *r, const char *at) {
     const bool first = at == r->scan.text;
-    at = skip_blanks(r, at);
-    if (first && byte_at(r, at) != '[') {
-        return fail(r, "'['", at);
-    }
+    char byte;
+    at = skip_blanks(r, at, &byte);
     if (first) {
-        at = skip_blanks(r, at + 1);
-        if (byte_at(r, at) != ']') {
-            return byte_at(r, at) == '{' ? at : fail(r, "'{' or ']'", at);
+        if (byte != '[') {
+            return fail(r, "'['", at);
+        }
+        at = skip_blanks(r, at + 1, &byte);
+        if (byte != ']') {
+            return byte == '{' ? at : fail(r, "'{' or ']'", at);
         }
     }
-    if (byte_at(r, at) == ',') {
-        at = skip_blanks(r, at + 1);
-        return byte_at(r, at) == '{' ? at : fail(r, "'{'", at);
+    if (byte == ',') {
+        at = skip_blanks(r, at + 1, &byte);
+        return byte == '{' ? at : fail(r, "'{'", at);
     }
-    if (byte_at(r, at) != ']') {
+    if (byte != ']') {
         return fail(r, "',' or ']'", at);
     }
-    at = skip_blanks(r, at + 1);
+    at = skip_blanks(r, at + 1, &byte);
     return at == r->scan.end ? at : fail(r, "the end", at);
 }
 
@@ -388,9 +515,7 @@ enum record_outcome record_read_json_item(struct record *record, const struct fi
                                           const char *text, size_t len, size_t *at,
                                           char why[RECORD_WHY_MAX]) {
     struct reader r;
-    r.fields = fields;
-    r.record = record;
-    r.why = why;
+    begin(&r, record, fields, why);
     json_text_begin(&r.scan, text, len);
     const char *item = find_item(&r, text + *at), *end = NULL;
     *at = len;
@@ -400,7 +525,7 @@ enum record_outcome record_read_json_item(struct record *record, const struct fi
     if (item == r.scan.end) {
         return RECORD_EMPTY;
     }
-    if ((end = read_event(&r, item)) == NULL) {
+    if ((end = read_object(&r, item, FIELD_ROOT + FIELD_JSON, 1)) == NULL) {
         return RECORD_MALFORMED;
     }
     *at = (size_t)(end - text);

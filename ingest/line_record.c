@@ -117,18 +117,12 @@ static void take(struct reader *r, unsigned node, struct part value) {
         return;
     }
     if (value.escaped) {
-        const size_t left = record->room_len - record->room_used;
-        const size_t cap = left < FIELD_TEXT_MAX ? left : FIELD_TEXT_MAX;
-        char *out = record->room + record->room_used;
-        const size_t len = escape_decode(value.text, value.len, out, cap);
-        if (len > cap) {
-            field_take_unfit(r->fields, node, record);
-            return;
-        }
-        record->room_used += len;
-        value = (struct part){out, len, false};
+        char *room = record->room + record->room_used;
+        field_take_room(r->fields, node, record,
+                        escape_decode(value.text, value.len, room, field_room(record)));
+    } else {
+        field_take(r->fields, node, record, value.text, value.len);
     }
-    field_take(r->fields, node, record, value.text, value.len);
 }
 
 static bool read_pair(struct reader *r) {
@@ -140,15 +134,18 @@ static bool read_pair(struct reader *r) {
     if (r->at == start || r->at == r->len || r->text[r->at] != '=') {
         return fail(r, r->at == start ? "name=value" : "'=' after a name", r->at);
     }
-    const struct field_name name = field_name_of(r->text + start, r->at - start);
-    const unsigned node = field_find(r->fields, FIELD_ROOT + FIELD_LINE, &name);
+    const size_t name_len = r->at - start;
     struct part value;
     r->at++;
     if (!read_value(r, &value)) {
         return false;
     }
-    if (node != FIELD_UNKNOWN) {
-        take(r, node, value);
+    if (name_len < FIELD_PLACE_MAX) {
+        const struct field_name name = field_name_of(r->text + start, name_len);
+        const unsigned node = field_find(r->fields, FIELD_ROOT + FIELD_LINE, &name);
+        if (node != FIELD_UNKNOWN) {
+            take(r, node, value);
+        }
     }
     return true;
 }
