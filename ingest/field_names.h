@@ -141,8 +141,17 @@ const char *field_time_name(const struct fields *fields, unsigned rank);
 void field_take(const struct fields *fields, unsigned node, struct record *record, const char *text,
                 size_t len);
 
-/* The same for a value that no type takes: an object, an array, or one for which there is no room.
- */
+/* The same for a value that no type takes: an object, an array. */
 void field_take_unfit(const struct fields *fields, unsigned node, struct record *record);
+
+/* Bytes that a value may have which is decoded behind the room that is used. */
+static inline size_t field_room(const struct record *record) {
+    const size_t left = record->room_len - record->room_used;
+    return left < FIELD_TEXT_MAX ? left : FIELD_TEXT_MAX;
+}
+
+/* Takes the value that was decoded there; unfit when it is longer than field_room and so is not
+ * there whole. */
+void field_take_room(const struct fields *fields, unsigned node, struct record *record, size_t len);
 
 #endif

@@ -135,22 +135,7 @@ static const char *read_literal(struct reader *r, const char *at, const char *li
     return at + len;
 }
 
-/* Decodes a string into the record's room. False when there is no place left, or it is longer than
- * any value may be. */
-static bool decode_into_room(struct record *record, struct string *string) {
-    const size_t left = record->room_len - record->room_used;
-    const size_t cap = left < FIELD_TEXT_MAX ? left : FIELD_TEXT_MAX;
-    char *out = record->room + record->room_used;
-    const size_t len = cap > 0 ? escape_decode(string->text, string->len, out, cap) : 1;
-    if (len > cap) {
-        return false;
-    }
-    record->room_used += len;
-    *string = (struct string){out, len, false};
-    return true;
-}
-
-/* A value under a name that is looked for. */
+/* A value under a name that is looked for; one without text is an object or an array. */
 static void take(struct reader *r, unsigned node, enum time_kind kind, struct string value) {
     const struct field_node *names = &r->fields->node[node];
     if (names->time < r->time.rank) {
@@ -159,12 +144,15 @@ static void take(struct reader *r, unsigned node, enum time_kind kind, struct st
     if (names->targets == 0) {
         return;
     }
-    if (kind == TIME_OTHER && value.text == NULL) {
-        field_take_unfit(r->fields, node, r->record);
-    } else if (value.escaped && !decode_into_room(r->record, &value)) {
-        field_take_unfit(r->fields, node, r->record);
+    struct record *record = r->record;
+    if (value.text == NULL) {
+        field_take_unfit(r->fields, node, record);
+    } else if (value.escaped) {
+        char *room = record->room + record->room_used;
+        field_take_room(r->fields, node, record,
+                        escape_decode(value.text, value.len, room, field_room(record)));
     } else {
-        field_take(r->fields, node, r->record, value.text, value.len);
+        field_take(r->fields, node, record, value.text, value.len);
     }
 }
 

@@ -117,18 +117,12 @@ static void take(struct reader *r, unsigned node, struct part value) {
         return;
     }
     if (value.escaped) {
-        const size_t left = record->room_len - record->room_used;
-        const size_t cap = left < FIELD_TEXT_MAX ? left : FIELD_TEXT_MAX;
-        char *out = record->room + record->room_used;
-        const size_t len = escape_decode(value.text, value.len, out, cap);
-        if (len > cap) {
-            field_take_unfit(r->fields, node, record);
-            return;
-        }
-        record->room_used += len;
-        value = (struct part){out, len, false};
+        char *room = record->room + record->room_used;
+        field_take_room(r->fields, node, record,
+                        escape_decode(value.text, value.len, room, field_room(record)));
+    } else {
+        field_take(r->fields, node, record, value.text, value.len);
     }
-    field_take(r->fields, node, record, value.text, value.len);
 }
 
 static bool read_pair(struct reader *r) {

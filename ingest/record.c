@@ -46,6 +46,17 @@ void field_take_unfit(const struct fields *fields, unsigned node, struct record 
     }
 }
 
+void field_take_room(const struct fields *fields, unsigned node, struct record *record,
+                     size_t len) {
+    if (len > field_room(record)) {
+        field_take_unfit(fields, node, record);
+        return;
+    }
+    const char *value = record->room + record->room_used;
+    record->room_used += len;
+    field_take(fields, node, record, value, len);
+}
+
 void record_take_header(struct record *record, const struct fields *fields, unsigned header,
                         const char *text, size_t len) {
     const char *name = fields_header(fields, header);

@@ -120,8 +120,10 @@ static bool start_flush(struct server *server) {
         fprintf(stderr, "aforod: --redis: %s\n", why);
         return false;
     }
-    const struct flush_config flush = {
-        .counters = server->counters, .store = store, .interval_us = options->flush_interval};
+    const struct flush_config flush = {.counters = server->counters,
+                                       .tables = server->report_sets.tables,
+                                       .store = store,
+                                       .interval_us = options->flush_interval};
     server->flush = flush_start(&flush, why);
     if (!server->flush) {
         fprintf(stderr, "aforod: %s\n", why);

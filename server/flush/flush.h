@@ -12,10 +12,10 @@
 #define AFORO_SERVER_FLUSH_FLUSH_H
 
 #include "counters/counters.h"
-#include "counters/rows/tables.h"
 #include "server/flush/store.h"
 
 struct flush;
+struct tables;
 
 struct flush_config {
     struct counters *counters;

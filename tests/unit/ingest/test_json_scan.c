@@ -47,7 +47,7 @@ START_TEST(the_last_bytes_can_be_read) {
 END_TEST
 
 START_TEST(both_ways_stop_at_the_same_places) {
-    uint64_t state = UINT64_C(0x20160528111111), high = 0, far = 0;
+    uint64_t state = UINT64_C(0x20160528111111), high = 0, far = 0, shorts = 0, numbers = 0;
     for (int i = 0; i < 400000; i++) {
         const size_t len = draw(&state) % TEXT_MAX;
         char *text = malloc(len);
@@ -61,12 +61,24 @@ START_TEST(both_ways_stop_at_the_same_places) {
         DEMAND(json_digits_end(&scan, text + at) == json_digits_end_plain(&scan, text + at),
                "digits from %zu of %zu", at, len);
         DEMAND(run.end <= text + len, "beyond the text");
+        const struct json_short string = json_short(&scan, text + at);
+        const struct json_short plain_string = json_short_plain(&scan, text + at);
+        DEMAND(string.len == plain_string.len && string.first == plain_string.first &&
+                   string.second == plain_string.second,
+               "short from %zu of %zu", at, len);
+        const struct json_digits digits = json_digits(&scan, text + at);
+        const struct json_digits plain_digits = json_digits_plain(&scan, text + at);
+        DEMAND(digits.len == plain_digits.len && digits.number == plain_digits.number,
+               "digits from %zu of %zu", at, len);
+        shorts += string.len < JSON_SCAN_BYTES;
+        numbers += digits.number > 9999999;
         high += run.high;
         far += run.end - (text + at) > JSON_SCAN_BYTES;
         free(text);
     }
     /* The test would be worth nothing if it only saw texts of one kind. */
     DEMAND(high > 4000 && far > 40000, "%d with high bytes, %d long ones", (int)high, (int)far);
+    DEMAND(shorts > 4000 && numbers > 4000, "%d short, %d numbers", (int)shorts, (int)numbers);
 }
 END_TEST
 
