@@ -211,7 +211,7 @@ bool table_read(const struct table *table, unsigned width, int64_t window,
                 const struct table_taker *taker) {
     const size_t words =
         table_row_units(&table->header, ROW_KEY, table->header.keyed ? TABLE_KEY_MAX : 0);
-    uint64_t *copy = malloc(words * sizeof *copy);
+    uint64_t *copy = calloc(words, sizeof *copy);
     bool ok = copy != NULL;
     for (unsigned worker = 0; ok && worker < table->header.sections; worker++) {
         const struct table_section *section = table_section(table, worker, width);
