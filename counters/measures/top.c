@@ -262,9 +262,9 @@ static size_t top_puts(const struct measure *measure) {
 
 static struct top_entry get_entry(const struct layout *l, const uint64_t *state, size_t number) {
     return (struct top_entry){.count = state[l->counts + number - 1],
-                          .error = state[l->errors + number - 1],
-                          .len = link_len(state[l->links + number - 1]) % (TOP_KEY_MAX + 1),
-                          .bytes = (const char *)&state[l->keys + (number - 1) * KEY_WORDS]};
+                              .error = state[l->errors + number - 1],
+                              .len = link_len(state[l->links + number - 1]) % (TOP_KEY_MAX + 1),
+                              .bytes = (const char *)&state[l->keys + (number - 1) * KEY_WORDS]};
 }
 
 static size_t used_of(const struct layout *l, const uint64_t *state) {
