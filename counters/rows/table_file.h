@@ -223,6 +223,10 @@ void table_free(struct table *table);
 
 /* ---- after a crash; before the threads start ---- */
 
+/* After a kill, when what was open has been put back: completes what retiring rows left half done.
+ */
+void table_settle(struct table *table);
+
 /* After a power loss: builds heads, chains and counts anew from the rows that can be believed.
  * Adds the number of rows and base rows that were dropped to *repaired. */
 void table_rebuild(struct table *table, uint64_t *repaired);

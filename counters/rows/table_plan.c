@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#define ROWS_LEAST 1024 /* of ordinary keys, in a circle */
+#define ROWS_LEAST 64   /* of ordinary keys, in a circle, beside two of the longest */
 #define KEY_ORDINARY 16 /* bytes */
 #define KEY_LONG 64     /* what a circle has room for when every key is there */
 

@@ -188,12 +188,18 @@ static bool read_window(struct reading *reading, const struct table_taker *taker
         if (outcome == READ_GONE) {
             return true; /* older ones are gone, too */
         }
-        if (outcome == READ_BUSY || (outcome == READ_TAKEN && !give_row(reading, taker))) {
+        if (outcome == READ_BUSY) {
             return false;
         }
         const struct row *row = (const void *)reading->copy;
         const uint64_t next = load(&row->window_next);
-        if (next >= number || load(&row->window) != reading->window) {
+        if (load(&row->window) != reading->window) {
+            return true; /* the entry changed hands before its newest row was looked up */
+        }
+        if (outcome == READ_TAKEN && !give_row(reading, taker)) {
+            return false;
+        }
+        if (next >= number) {
             return true; /* a damaged file must not lead in a circle */
         }
         number = next;
@@ -205,7 +211,7 @@ bool table_read(const struct table *table, unsigned width, int64_t window,
                 const struct table_taker *taker) {
     const size_t words =
         table_row_units(&table->header, ROW_KEY, table->header.keyed ? TABLE_KEY_MAX : 0);
-    uint64_t *copy = malloc(words * sizeof *copy);
+    uint64_t *copy = calloc(words, sizeof *copy);
     bool ok = copy != NULL;
     for (unsigned worker = 0; ok && worker < table->header.sections; worker++) {
         const struct table_section *section = table_section(table, worker, width);
