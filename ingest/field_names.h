@@ -45,7 +45,8 @@ struct field_name {
 };
 
 /* A member's name of the top level of JSON and the quote behind it, to be compared at once with
- * what stands where it is expected. Without a mask: it is too long for that, or no such name. */
+ * what stands where it is expected. Without a mask: it is no such name, is too long for that, or
+ * has bytes that cannot stand in a string of JSON as they are. */
 struct field_guess {
     uint64_t first, second;           /* sixteen bytes */
     uint64_t first_mask, second_mask; /* those that count */
@@ -67,7 +68,7 @@ struct fields {
     uint32_t mask; /* places of the table - 1 */
     uint64_t seed; /* with which the fewest names are in another's place */
     struct field_entry *entry;
-    struct field_target target[FIELD_TARGETS_MAX];
+    struct field_target target[FIELD_TARGETS_MAX + 1]; /* one more: of a node without any */
     unsigned headers;
     const char *header[FIELD_TARGETS_MAX];
     bool used[FIELD_SOURCES];
