@@ -198,7 +198,7 @@ START_TEST(lists_with_bounds) {
     lab_set_up("top2(seconds)");
     static struct lab_event events[5000];
     for (int i = 0; i < 5000; i++) {
-        events[i] = (struct lab_event){LAB_START_US, i % 2 == 0 ? 5 : i};
+        events[i] = (struct lab_event){LAB_START_US, i % 2 == 0 ? 5 : i + 10};
     }
     const char *shown = render_one(ROWS_TEXT, lab_row("AA1\x1f"
                                                       "7",
