@@ -37,3 +37,14 @@ int64_t rows_until_s(int64_t width_us, int64_t window) {
     const int64_t last_s = ((window + 1) * width_us - 1) / SECOND_US;
     return (last_s / HOUR_S + 1) * HOUR_S + SCHEMA_OPEN_S;
 }
+
+bool rows_width_read(const char **at, struct rows_width_line *line) {
+    int len = 0;
+    if (sscanf(*at, "%15s %" SCNd64 " %" SCNd64 "\n%n", line->name, &line->width_us, &line->keep_s,
+               &len) != 3 ||
+        len == 0 || line->width_us <= 0 || line->width_us > DAY_US || line->keep_s < 0) {
+        return false;
+    }
+    *at += len;
+    return true;
+}

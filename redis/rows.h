@@ -12,6 +12,8 @@
  *       "NAME.DIGEST" -> definition      the text that explains the rest
  *       "NAME.DIGEST US windows" -> list its widths: "1min 60000000 86400", name, microseconds,
  *                                        seconds that a window is kept; a line each
+ *   aforo:2:{final:reports}              an hour (since 1970): its windows and later ones are not
+ *                                        closed
  *
  * US is 0x1f. <key> is the values of the report's `by` fields, US between them, empty when there
  * are none; bytes below 0x20 in values are escaped by whoever makes the key (reports/read.h). A
@@ -20,6 +22,7 @@
 #ifndef AFORO_REDIS_ROWS_H
 #define AFORO_REDIS_ROWS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -30,7 +33,8 @@
 #define ROWS_ROW_KEY_MAX 12800 /* bytes of a row's key */
 #define ROWS_SEPARATOR '\x1f'
 #define ROWS_REPORTS_KEY "aforo:2:{reports}"
-#define ROWS_WINDOWS_FIELD "\x1fwindows" /* behind NAME.DIGEST */
+#define ROWS_FINAL_KEY "aforo:2:{final:reports}" /* as SCHEMA_FINAL_KEY, of reports' windows */
+#define ROWS_WINDOWS_FIELD "\x1fwindows"         /* behind NAME.DIGEST */
 
 /* One window of one report. */
 struct rows_place {
@@ -70,6 +74,16 @@ struct rows_row {
 
 /* Writes the NUL-terminated key of a window to buf (ROWS_KEY_MAX); its length. */
 size_t rows_window_key(const struct rows_place *place, unsigned group, char *buf);
+
+/* One width of a report, of its field "windows"; keep_s: how long Redis keeps a window. */
+struct rows_width_line {
+    char name[ROWS_WIDTH_MAX];
+    int64_t width_us, keep_s;
+};
+
+/* Reads the line that begins at *at of a NUL-terminated list, and moves on to the next. False: it
+ * is none, or the end. */
+bool rows_width_read(const char **at, struct rows_width_line *line);
 
 /* Until when nodes may report a window, seconds since 1970: the end of the hour in which it ends,
  * and as much as schema_until_s has. */

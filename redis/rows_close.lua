@@ -5,12 +5,12 @@
 -- Returns how far it is done now; 0 when all is, or the window is not there; -1 when it is not yet time by both clocks, the
 -- caller's and Redis' own.
 --
--- A window may have a million fields, so each call removes some. It is final with the first of them: a call that never comes
--- leaves parts behind, which cost memory and nothing else.
+-- A window may have a million fields, so each call removes some. It is final with the first of them ("1"; "2" when the parts are
+-- gone): a call that never comes leaves parts behind, which cost memory and nothing else.
 local key, cursor = KEYS[1], ARGV[2]
 local head = redis.call('HMGET', key, 'until', 'final')
 local ends = tonumber(head[1] or 0)
-if not head[1] then
+if not head[1] or head[2] == '2' then
     return 0
 end
 if not head[2] then
@@ -22,12 +22,17 @@ end
 local answer = redis.call('HSCAN', key, cursor, 'COUNT', 1000)
 local gone, n = {}, 0
 for i = 1, #answer[2], 2 do
-    if string.sub(answer[2][i], 1, 2) == 'n:' and (string.find(answer[2][i], '\30', 1, true) or not string.find(answer[2][i], '\31', 1, true)) then
+    local field = answer[2][i]
+    -- A total may begin like that, too, and then has US and no RS.
+    if string.sub(field, 1, 2) == 'n:' and (string.find(field, '\30', 1, true) or not string.find(field, '\31', 1, true)) then
         n = n + 1
-        gone[n] = answer[2][i]
+        gone[n] = field
     end
 end
 for from = 1, n, 2000 do
     redis.call('HDEL', key, unpack(gone, from, math.min(from + 1999, n)))
+end
+if answer[1] == '0' then
+    redis.call('HSET', key, 'final', '2')
 end
 return tonumber(answer[1])

@@ -31,6 +31,8 @@ struct store_redis {
     int64_t horizon_s;
     int64_t timeout_ms;
     struct rows_call rows_call; /* the memory of calls */
+    int64_t closing_hour;       /* whose windows of reports are being closed */
+    int64_t closing_done;       /* so many of them were looked at */
     _Atomic int64_t until_ms;   /* see end_by */
 };
 
@@ -62,6 +64,28 @@ void store_redis_end_pipeline(struct store_redis *s);
 /* What merge.lua or rows.lua answered. STORE_FAILED fills why. */
 struct store_ack store_redis_read_ack(const struct store_redis *s, const redisReply *reply,
                                       char *why);
+
+/* A script of one key and words up to a NULL, and its reply; NULL fills why. */
+redisReply *store_redis_call_script(struct store_redis *s, const struct script *script,
+                                    const char *key, const char *const *words, char *why);
+
+/* What final.lua says: the hour that was noted, -1 when none was; and the store's clock. */
+struct store_redis_note {
+    int64_t hour, clock_us;
+};
+
+/* Notes `hour` when it is not empty, and asks for the note. False fills why. */
+bool store_redis_exchange_note(struct store_redis *s, const char *key, const char *hour,
+                               struct store_redis_note *note, char *why);
+
+/* Which hour is to be closed next, when `last` is the last that may be. */
+int64_t store_redis_next_hour(int64_t noted, int64_t last);
+
+/* ---- store_redis_rows_close.c ---- */
+
+/* Closes windows of reports that are over, up to the hour `last`: the next hour's, or a part of
+ * them when they are many. False fills why. */
+bool store_redis_close_rows(struct store_redis *s, int64_t last, int64_t now_us, char *why);
 
 /* ---- store_redis_rows.c: rows of reports; see store_ops ---- */
 
