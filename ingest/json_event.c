@@ -129,8 +129,8 @@ static inline const char *read_value(struct json_reader *r, const char *at, unsi
         return end ? end : read_any(r, at, node, depth);
     }
     if (first == '"') {
-        const struct json_short string = json_short(&r->source.scan, at + 1);
-        if (string.len < JSON_SCAN_BYTES) {
+        const struct scan_word string = json_short(&r->source.scan, at + 1);
+        if (string.len < SCAN_BYTES) {
             take_short(r, node, TIME_STRING, FIELD_NO_NUMBER,
                        (struct aforo_value){at + 1, string.len, AFORO_TEXT, 0});
             return at + string.len + 2;
@@ -181,9 +181,9 @@ static const char *read_any_name(struct json_reader *r, const char *at, unsigned
 /* A member's name, from its quote on. under: the node under which names are looked for. */
 static inline const char *read_name(struct json_reader *r, const char *at, unsigned under,
                                     unsigned *node) {
-    const struct json_short name = json_short(&r->source.scan, at + 1);
+    const struct scan_word name = json_short(&r->source.scan, at + 1);
     *node = FIELD_UNKNOWN;
-    if (name.len == JSON_SCAN_BYTES) {
+    if (name.len == SCAN_BYTES) {
         return read_any_name(r, at, under, node);
     }
     if (under != FIELD_UNKNOWN) {
@@ -197,7 +197,7 @@ static inline const char *read_name(struct json_reader *r, const char *at, unsig
  * senders write all of theirs in one order. */
 static inline const char *read_expected_name(struct json_reader *r, const char *at,
                                              uint16_t *expected, unsigned *node) {
-    const char *bytes = json_readable(&r->source.scan, at + 1);
+    const char *bytes = scan_readable(&r->source.scan, at + 1);
     if (*expected < r->fields->nodes) {
         const struct field_guess *guess = &r->fields->guess[*expected];
         uint64_t first, second;

@@ -6,7 +6,7 @@
 #include "ingest/why.h"
 
 void json_source_begin(struct json_source *source, const char *text, size_t len, char *why) {
-    json_text_begin(&source->scan, text, len);
+    scan_begin(&source->scan, text, len);
     source->why = why;
 }
 
