@@ -38,26 +38,6 @@ static inline struct scan_word json_short_plain(const struct scan_text *scan, co
     return (struct scan_word){SCAN_BYTES, 0, 0};
 }
 
-/* Digits, as many as stand there, and their number. */
-struct json_digits {
-    unsigned len;    /* SCAN_BYTES: so many, or more */
-    uint64_t number; /* when there are JSON_DIGITS_READ at the most; else 0 */
-};
-
-#define JSON_DIGITS_READ 8
-
-static inline struct json_digits json_digits_plain(const struct scan_text *scan, const char *at) {
-    struct json_digits digits = {0, 0};
-    while (digits.len < SCAN_BYTES && at + digits.len < scan->end && at[digits.len] >= '0' &&
-           at[digits.len] <= '9') {
-        digits.number = digits.number * 10 + (uint64_t)(at[digits.len++] - '0');
-    }
-    if (digits.len > JSON_DIGITS_READ) {
-        digits.number = 0;
-    }
-    return digits;
-}
-
 static inline const char *json_digits_end_plain(const struct scan_text *scan, const char *at) {
     while (at < scan->end && *at >= '0' && *at <= '9') {
         at++;
@@ -93,22 +73,6 @@ static inline struct scan_word json_short_sse2(const struct scan_text *scan, con
     return scan_word_sse2(bytes, scan_equal(bytes, '"'), (unsigned)_mm_movemask_epi8(others));
 }
 
-static inline struct json_digits json_digits_sse2(const struct scan_text *scan, const char *at) {
-    const __m128i bytes = scan_sixteen(scan, at);
-    const __m128i values = _mm_sub_epi8(bytes, _mm_set1_epi8('0'));
-    const __m128i within = _mm_cmpeq_epi8(_mm_min_epu8(values, _mm_set1_epi8(9)), values);
-    const unsigned others = ~(unsigned)_mm_movemask_epi8(within);
-    const unsigned len = (unsigned)__builtin_ctz(others); /* bits beyond the sixteenth are set */
-    if (len == 0 || len > JSON_DIGITS_READ) {
-        return (struct json_digits){len, 0};
-    }
-    /* The last digit goes to the highest byte; then neighbours are added, each times its worth. */
-    uint64_t word = scan_low(values) << (64 - 8 * len);
-    word = (word * 10 + (word >> 8)) & UINT64_C(0x00ff00ff00ff00ff);
-    word = (word * 100 + (word >> 16)) & UINT64_C(0x0000ffff0000ffff);
-    return (struct json_digits){len, (uint32_t)(word * 10000 + (word >> 32))};
-}
-
 static inline const char *json_digits_end_sse2(const struct scan_text *scan, const char *at) {
     for (;; at += SCAN_BYTES) {
         const __m128i bytes = scan_sixteen(scan, at);
@@ -135,14 +99,6 @@ static inline struct scan_word json_short(const struct scan_text *scan, const ch
     return json_short_sse2(scan, at);
 #else
     return json_short_plain(scan, at);
-#endif
-}
-
-static inline struct json_digits json_digits(const struct scan_text *scan, const char *at) {
-#ifdef __SSE2__
-    return json_digits_sse2(scan, at);
-#else
-    return json_digits_plain(scan, at);
 #endif
 }
 

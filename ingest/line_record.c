@@ -104,6 +104,22 @@ static bool read_value(struct reader *r, struct part *value) {
     return r->at == r->len || *end != '"' || fail(r, "a value without quotes", r->at);
 }
 
+/* A whole number of a few digits, as many values are: takes it. False when it is something else. */
+static bool take_short_number(struct reader *r, unsigned node) {
+    const char *start = r->text + r->at;
+    const struct scan_digits digits = scan_digits(&r->scan, start);
+    const size_t end = r->at + digits.len;
+    if (digits.len == 0 || digits.len > SCAN_DIGITS_READ ||
+        (end < r->len && !is_blank(r->text[end])) ||
+        !field_take_short(
+            r->fields, node, r->record, 0,
+            (struct aforo_value){start, digits.len, AFORO_NUMBER, (int64_t)digits.number})) {
+        return false;
+    }
+    r->at = end;
+    return true;
+}
+
 static void take(struct reader *r, unsigned node, struct part value) {
     const struct field_node *names = &r->fields->node[node];
     struct record *record = r->record;
@@ -149,10 +165,18 @@ static bool read_name(struct reader *r, unsigned *node) {
 static bool read_pair(struct reader *r) {
     unsigned node;
     struct part value;
-    if (!read_name(r, &node) || !read_value(r, &value)) {
+    if (!read_name(r, &node)) {
         return false;
     }
-    if (node != FIELD_UNKNOWN) {
+    if (take_short_number(r, node)) {
+        return true;
+    }
+    if (!read_value(r, &value)) {
+        return false;
+    }
+    const struct aforo_value usual = {value.text, (uint32_t)value.len, AFORO_TEXT, 0};
+    if (value.escaped || value.len > FIELD_TEXT_MAX ||
+        !field_take_short(r->fields, node, r->record, FIELD_NO_NUMBER, usual)) {
         take(r, node, value);
     }
     return true;

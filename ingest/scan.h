@@ -55,6 +55,26 @@ static inline struct scan_word scan_word_of(const char *bytes, unsigned len) {
     return word;
 }
 
+/* Digits, as many as stand there, and their number. */
+struct scan_digits {
+    unsigned len;    /* SCAN_BYTES: so many, or more */
+    uint64_t number; /* when there are SCAN_DIGITS_READ at the most; else 0 */
+};
+
+#define SCAN_DIGITS_READ 8
+
+static inline struct scan_digits scan_digits_plain(const struct scan_text *scan, const char *at) {
+    struct scan_digits digits = {0, 0};
+    while (digits.len < SCAN_BYTES && at + digits.len < scan->end && at[digits.len] >= '0' &&
+           at[digits.len] <= '9') {
+        digits.number = digits.number * 10 + (uint64_t)(at[digits.len++] - '0');
+    }
+    if (digits.len > SCAN_DIGITS_READ) {
+        digits.number = 0;
+    }
+    return digits;
+}
+
 #ifdef __SSE2__
 static inline __m128i scan_sixteen(const struct scan_text *scan, const char *at) {
     return _mm_loadu_si128((const __m128i *)(const void *)scan_readable(scan, at));
@@ -86,6 +106,30 @@ static inline struct scan_word scan_word_sse2(__m128i bytes, unsigned ends, unsi
         bytes, _mm_loadu_si128((const __m128i *)(const void *)(keep + SCAN_BYTES - len)));
     return (struct scan_word){len, scan_low(kept), scan_high(kept)};
 }
+
+static inline struct scan_digits scan_digits_sse2(const struct scan_text *scan, const char *at) {
+    const __m128i bytes = scan_sixteen(scan, at);
+    const __m128i values = _mm_sub_epi8(bytes, _mm_set1_epi8('0'));
+    const __m128i within = _mm_cmpeq_epi8(_mm_min_epu8(values, _mm_set1_epi8(9)), values);
+    const unsigned others = ~(unsigned)_mm_movemask_epi8(within);
+    const unsigned len = (unsigned)__builtin_ctz(others); /* bits beyond the sixteenth are set */
+    if (len == 0 || len > SCAN_DIGITS_READ) {
+        return (struct scan_digits){len, 0};
+    }
+    /* The last digit goes to the highest byte; then neighbours are added, each times its worth. */
+    uint64_t word = scan_low(values) << (64 - 8 * len);
+    word = (word * 10 + (word >> 8)) & UINT64_C(0x00ff00ff00ff00ff);
+    word = (word * 100 + (word >> 16)) & UINT64_C(0x0000ffff0000ffff);
+    return (struct scan_digits){len, (uint32_t)(word * 10000 + (word >> 32))};
+}
 #endif
+
+static inline struct scan_digits scan_digits(const struct scan_text *scan, const char *at) {
+#ifdef __SSE2__
+    return scan_digits_sse2(scan, at);
+#else
+    return scan_digits_plain(scan, at);
+#endif
+}
 
 #endif

@@ -67,8 +67,8 @@ static void compare_json(const struct scan_text *scan, size_t place, struct seen
     DEMAND(run.end <= scan->end, "beyond the text");
     const struct scan_word string = json_short(scan, at);
     check_words(string, json_short_plain(scan, at), place, len);
-    const struct json_digits digits = json_digits(scan, at);
-    const struct json_digits plain_digits = json_digits_plain(scan, at);
+    const struct scan_digits digits = scan_digits(scan, at);
+    const struct scan_digits plain_digits = scan_digits_plain(scan, at);
     DEMAND(digits.len == plain_digits.len && digits.number == plain_digits.number,
            "number from %zu of %zu", place, len);
     seen->high += run.high;
