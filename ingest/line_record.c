@@ -30,7 +30,7 @@ static bool is_blank(char byte) {
 }
 
 static bool fail(struct reader *r, const char *expected, size_t at) {
-    why_expected(r->why, RECORD_WHY_MAX, expected, r->text, r->len, at);
+    why_expected(r->why, expected, r->text, r->len, at);
     return false;
 }
 
