@@ -45,7 +45,8 @@ struct field_name {
 };
 
 /* A member's name of the top level of JSON and the quote behind it, to be compared at once with
- * what stands where it is expected. Without a mask: it is too long for that, or no such name. */
+ * what stands where it is expected. Without a mask: it is no such name, is too long for that, or
+ * has bytes that cannot stand in a string of JSON as they are. */
 struct field_guess {
     uint64_t first, second;           /* sixteen bytes */
     uint64_t first_mask, second_mask; /* those that count */
@@ -67,7 +68,7 @@ struct fields {
     uint32_t mask; /* places of the table - 1 */
     uint64_t seed; /* with which the fewest names are in another's place */
     struct field_entry *entry;
-    struct field_target target[FIELD_TARGETS_MAX];
+    struct field_target target[FIELD_TARGETS_MAX + 1]; /* one more: of a node without any */
     unsigned headers;
     const char *header[FIELD_TARGETS_MAX];
     bool used[FIELD_SOURCES];
@@ -140,6 +141,26 @@ const char *field_time_name(const struct fields *fields, unsigned rank);
 /* Takes a value for every field that is looked for under a name. */
 void field_take(const struct fields *fields, unsigned node, struct record *record, const char *text,
                 size_t len);
+
+/* The same without a detour for what is usual: a name that is looked for once or not at all, and is
+ * not one of the event's time, and a value that its type takes as it is. decimals: those of the
+ * type that does. False when it is another. */
+static inline bool field_take_short(const struct fields *fields, unsigned node,
+                                    struct record *record, unsigned decimals,
+                                    struct aforo_value value) {
+    const struct field_node *names = &fields->node[node];
+    const struct field_target target = fields->target[names->target];
+    if (names->time != FIELD_NO_TIME || names->targets > 1) {
+        return false;
+    }
+    if (names->targets == 1 && target.decimals != decimals) {
+        return false;
+    }
+    if (names->targets == 1 && field_claim(record, target.field, target.rank)) {
+        record->value[target.field] = value;
+    }
+    return true;
+}
 
 /* The same for a value that no type takes: an object, an array. */
 void field_take_unfit(const struct fields *fields, unsigned node, struct record *record);

@@ -95,12 +95,23 @@ static unsigned make_node(struct fields *fields, unsigned under, const char *tex
     return node;
 }
 
+/* Printable ASCII that needs no escape. */
+static bool is_plain(const char *name, size_t len) {
+    for (size_t i = 0; i < len; i++) {
+        if (name[i] < ' ' || name[i] > '~' || name[i] == '"' || name[i] == '\\') {
+            return false;
+        }
+    }
+    return true;
+}
+
 /* The names of the top level of JSON, as they are written. */
 static void make_guesses(struct fields *fields) {
     for (size_t i = 0; i <= fields->mask; i++) {
         const struct field_entry *entry = &fields->entry[i];
         const size_t len = entry->key & 0xffff;
-        if (entry->key >> 16 != FIELD_ROOT + FIELD_JSON || len > GUESS_NAME_MAX) {
+        if (entry->key >> 16 != FIELD_ROOT + FIELD_JSON || len > GUESS_NAME_MAX ||
+            !is_plain(entry->name, len)) {
             continue;
         }
         char bytes[2 * sizeof(uint64_t)] = {0};

@@ -73,30 +73,69 @@ static void tame_nuls(struct pair *pair) {
     }
 }
 
-/* The number that ends at `end` becomes one that a double holds: its exponent 0, its point behind
- * the first digit. */
-static void tame_number(struct pair *pair, size_t end) {
+static size_t pass_bytes(const char *text, size_t at, size_t len, const char *bytes) {
+    while (at < len && text[at] != '\0' && strchr(bytes, text[at]) != NULL) {
+        at++;
+    }
+    return at;
+}
+
+/* Whether text[0..len) is one number, by the grammar of RFC 8259. */
+static bool is_number(const char *text, size_t len) {
+    static const char digits[] = "0123456789";
+    size_t at = len > 0 && text[0] == '-';
+    const size_t whole = pass_bytes(text, at, len, digits);
+    if (whole == at || (text[at] == '0' && whole > at + 1)) {
+        return false;
+    }
+    at = whole;
+    if (at < len && text[at] == '.') {
+        const size_t end = pass_bytes(text, at + 1, len, digits);
+        if (end == at + 1) {
+            return false;
+        }
+        at = end;
+    }
+    if (at < len && (text[at] == 'e' || text[at] == 'E')) {
+        at++;
+        at += at < len && (text[at] == '+' || text[at] == '-');
+        const size_t end = pass_bytes(text, at, len, digits);
+        if (end == at) {
+            return false;
+        }
+        at = end;
+    }
+    return at == len;
+}
+
+/* The number that ends at `end` becomes one that a double holds: its point behind the first digit,
+ * zeros from there on. False when what stands there, up to the next byte that no number has, is
+ * more than one number: that is wrong wherever it stands. */
+static bool tame_number(struct pair *pair, size_t end) {
+    static const char bytes[] = "0123456789+-.eE";
     size_t start = end;
     while (start > 0 && pair->tame[start - 1] != '\0' &&
-           strchr("0123456789+-.eE", pair->tame[start - 1]) != NULL) {
+           strchr(bytes, pair->tame[start - 1]) != NULL) {
         start--;
     }
-    check(start < end);
-    size_t at = start + (pair->tame[start] == '-') + 1;
-    const bool more = at < end && strchr("0123456789", pair->tame[at]) != NULL;
-    if (more && at + 1 < end && strchr("0123456789", pair->tame[at + 1]) != NULL) {
-        pair->tame[at++] = '.';
-        for (; at < end && strchr("0123456789.", pair->tame[at]) != NULL; at++) {
-            pair->tame[at] = '0';
-        }
+    end = pass_bytes(pair->tame, end, pair->len, bytes);
+    if (!is_number(pair->tame + start, end - start)) {
+        return false;
     }
-    for (; at < end && pair->tame[at] != 'e' && pair->tame[at] != 'E'; at++) {
+    size_t at = start + (pair->tame[start] == '-') + 1;
+    bool pointed = at + 1 < end && pass_bytes(pair->tame, at, at + 2, "0123456789") == at + 2;
+    if (pointed) {
+        pair->tame[at++] = '.';
     }
     for (; at < end; at++) {
-        if (strchr("0123456789", pair->tame[at]) != NULL) {
+        const bool point = !pointed && pair->tame[at] == '.';
+        if (!point && strchr("eE+-", pair->tame[at]) == NULL) {
             pair->tame[at] = '0';
         }
+        pointed |= point;
     }
+    check(is_number(pair->tame + start, end - start));
+    return true;
 }
 
 static json_t *load_tame(struct pair *pair) {
@@ -110,7 +149,9 @@ static json_t *load_tame(struct pair *pair) {
         if (tree || json_error_code(&error) != json_error_numeric_overflow) {
             return tree;
         }
-        tame_number(pair, (size_t)error.position);
+        if (!tame_number(pair, (size_t)error.position)) {
+            return NULL;
+        }
     }
     check(false);
     return NULL;
