@@ -21,12 +21,20 @@ static void full_name(const struct report *report, char name[REPORT_FULL_NAME_MA
     snprintf(name, REPORT_FULL_NAME_MAX, "%s.%s", report->table.name, report->table.digest);
 }
 
+/* Where a report of that name stands: they are sorted by name. */
+static struct held_report *make_place(struct held_reports *reports, const char *name) {
+    size_t at = reports->n++;
+    for (; at > 0 && strcmp(reports->held[at - 1].name, name) > 0; at--)
+        reports->held[at] = reports->held[at - 1];
+    return &reports->held[at];
+}
+
 void held_reports_add(struct held_reports *reports, const char *name, const char *definition,
                       size_t len, const struct table *table) {
     const struct definitions_for purpose = {.file = name}; /* of no workers: to be read only */
     if (reports->n == REPORT_DEFINITIONS_MAX)
         return;
-    struct held_report *held = &reports->held[reports->n++];
+    struct held_report *held = make_place(reports, name);
     *held = (struct held_report){.table = table};
     snprintf(held->name, sizeof held->name, "%s", name);
     held->definitions = definitions_read(definition, len, &purpose, held->why);
