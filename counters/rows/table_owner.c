@@ -48,7 +48,8 @@ static void announce(struct section_page *page, int64_t window) {
 
 /* The entry of a window, made ready when its place held an older one; NULL when its place holds a
  * newer one, or the window is over. Nothing here is noted for undo: it takes only what is over. */
-static struct window_entry *claim_entry(struct table_section *section, int64_t window) {
+static __attribute__((noinline)) struct window_entry *claim_entry(struct table_section *section,
+                                                                  int64_t window) {
     if (window <= TABLE_WINDOW_NONE || window <= section->over ||
         (uint64_t)window <= load(&section->page->lost)) {
         return NULL;
@@ -102,21 +103,48 @@ struct wanted {
     uint64_t field; /* of a ROW_VALUE */
 };
 
-static inline struct row *find_row(const struct table_section *section,
-                                   const struct wanted *wanted) {
+/* As memcmp, for keys of a few words without a call: whole words, then the last eight bytes. */
+static inline bool is_same(const void *stored, const char *bytes, size_t len) {
+    const char *there = stored;
+    uint64_t a, b;
+    if (len < sizeof a || len > 8 * sizeof a) {
+        return memcmp(there, bytes, len) == 0;
+    }
+    for (size_t i = 0; i + sizeof a < len; i += sizeof a) {
+        memcpy(&a, there + i, sizeof a);
+        memcpy(&b, bytes + i, sizeof b);
+        if (a != b) {
+            return false;
+        }
+    }
+    memcpy(&a, there + len - sizeof a, sizeof a);
+    memcpy(&b, bytes + len - sizeof b, sizeof b);
+    return a == b;
+}
+
+static inline __attribute__((always_inline)) struct row *
+find_row(const struct table_section *section, const struct wanted *wanted) {
     const uint64_t tail = load(&section->page->tail);
+    const uint64_t state_words = wanted->kind == ROW_KEY ? section->state_words : 0;
+    const uint64_t size = ROW_WORDS + state_words + row_key_words(wanted->len);
+    const uint64_t shape = row_lengths(wanted->kind, size, wanted->len, 0) >> 32;
     uint64_t number = load(&section->heads[section_bucket(section, wanted->hash, wanted->window)]);
     while (number >= tail) { /* 0, too, ends it */
         struct row *row = row_at(section, number);
-        const uint64_t lengths = load(&row->lengths);
         if (load(&row->hash) == wanted->hash && load(&row->window) == (uint64_t)wanted->window &&
-            row_kind(lengths) == wanted->kind && row_key_len(lengths) == wanted->len &&
-            memcmp((const void *)row_key(row, lengths), wanted->bytes, wanted->len) == 0) {
+            load(&row->lengths) >> 32 == shape &&
+            is_same((const void *)&row->more[state_words], wanted->bytes, wanted->len)) {
             return row;
         }
         number = load(&row->bucket_next);
     }
     return NULL;
+}
+
+/* The same where it matters less. */
+static __attribute__((noinline)) struct row *find_again(const struct table_section *section,
+                                                        const struct wanted *wanted) {
+    return find_row(section, wanted);
 }
 
 /* Moves the tail past rows whose windows are over until the circle has room up to number `end`.
@@ -236,7 +264,7 @@ uint32_t table_sum_row(const struct row *row, uint64_t number, uint64_t lengths,
 /* Whether a value of a field may have a row: it has one, or is given one. */
 static bool admit_value(struct table_section *section, struct undo *undo,
                         struct window_entry *entry, const struct wanted *value) {
-    if (find_row(section, value)) {
+    if (find_again(section, value)) {
         return true;
     }
     word *values = &entry->more[value->field];
@@ -276,7 +304,8 @@ static void admit_values(struct table_section *section, struct undo *undo,
                                      .kind = ROW_VALUE,
                                      .field = i};
         struct wanted hashed = value;
-        bool keep = section->table->header.field_max[i] == 0;
+        bool keep = section->table->header.field_max[i] == 0 ||
+                    (value.len == OTHER_LEN && memcmp(value.bytes, OTHER, OTHER_LEN) == 0);
         if (!keep) {
             hashed.hash = hash_value(section->table, i, value.bytes, value.len);
             keep = admit_value(section, undo, entry, &hashed);
@@ -289,8 +318,9 @@ static void admit_values(struct table_section *section, struct undo *undo,
     }
 }
 
-static void count_other(struct table_section *section, struct undo *undo,
-                        struct window_entry *entry, int64_t window, uint64_t hash) {
+static __attribute__((noinline)) void count_other(struct table_section *section, struct undo *undo,
+                                                  struct window_entry *entry, int64_t window,
+                                                  uint64_t hash) {
     struct section_page *page = section->page;
     undo_put_owner(undo, &section->file, &page->other, load(&page->other) + 1);
     estimate_add_owner(page, window, load(&entry->rows), hash);
@@ -299,7 +329,7 @@ static void count_other(struct table_section *section, struct undo *undo,
 /* The row of a changed key, which may be there or not. NULL: no room. */
 static struct row *find_or_make(struct table_section *section, struct undo *undo,
                                 struct window_entry *entry, const struct wanted *wanted) {
-    struct row *row = find_row(section, wanted);
+    struct row *row = find_again(section, wanted);
     if (row) {
         undo_put_owner(undo, &section->file, &row->touched, undo->sequence);
         return row;
@@ -308,12 +338,12 @@ static struct row *find_or_make(struct table_section *section, struct undo *undo
 }
 
 /* The row of a key that has none yet: a new one, or that of the key with `(other)` for the values
- * that are too many. NULL: no room. */
-static struct row *admit_key(struct table_section *section, struct undo *undo,
-                             struct window_entry *entry, const struct table_key *key,
-                             struct wanted *wanted) {
+ * that are too many. NULL: no room. Not inline: its large frame has no place in the hot way. */
+static __attribute__((noinline)) struct row *
+admit_key(struct table_section *section, struct undo *undo, struct window_entry *entry,
+          const struct table_key *key, const struct wanted *wanted) {
     struct changed_key to;
-    if (section->worker == 0 || !section->limits_fields) {
+    if (section->worker == 0 || !section->limits_fields || key->fields != section->fields) {
         return load(&entry->rows) < section->keys_max ? make_row(section, undo, wanted) : NULL;
     }
     admit_values(section, undo, entry, wanted->window, key, &to);
@@ -323,10 +353,12 @@ static struct row *admit_key(struct table_section *section, struct undo *undo,
     if (!to.changed) {
         return load(&entry->rows) < section->keys_max ? make_row(section, undo, wanted) : NULL;
     }
-    wanted->bytes = to.bytes;
-    wanted->len = to.len;
-    wanted->hash = table_hash(section->table, to.bytes, to.len);
-    struct row *row = find_or_make(section, undo, entry, wanted);
+    const struct wanted other = {.bytes = to.bytes,
+                                 .len = to.len,
+                                 .hash = table_hash(section->table, to.bytes, to.len),
+                                 .window = wanted->window,
+                                 .kind = ROW_KEY};
+    struct row *row = find_or_make(section, undo, entry, &other);
     if (row) { /* else it is counted when it goes to the base row */
         count_other(section, undo, entry, wanted->window, key->hash);
     }
@@ -335,9 +367,9 @@ static struct row *admit_key(struct table_section *section, struct undo *undo,
 
 /* ---- the call ---- */
 
-static struct row *touch_row(struct table_section *section, struct undo *undo,
-                             struct window_entry *entry, int64_t window,
-                             const struct table_key *key) {
+static inline struct row *touch_row(struct table_section *section, struct undo *undo,
+                                    struct window_entry *entry, int64_t window,
+                                    const struct table_key *key) {
     struct wanted wanted = {
         .bytes = key->bytes, .len = key->len, .hash = key->hash, .window = window, .kind = ROW_KEY};
     struct row *row = find_row(section, &wanted);
@@ -348,8 +380,10 @@ static struct row *touch_row(struct table_section *section, struct undo *undo,
     return key->len <= TABLE_KEY_MAX ? admit_key(section, undo, entry, key, &wanted) : NULL;
 }
 
-static inline bool touch(struct table_section *section, struct undo *undo,
-                         const struct table_touch *touched, struct table_row *row) {
+static inline __attribute__((always_inline)) bool touch(struct table_section *section,
+                                                        struct undo *undo,
+                                                        const struct table_touch *touched,
+                                                        struct table_row *row) {
     struct window_entry *entry = find_entry(section, touched->window);
     if (!entry) {
         return false;
@@ -399,6 +433,6 @@ const word *table_look_owner(struct table_section *section, int64_t window,
     }
     const struct wanted wanted = {
         .bytes = key->bytes, .len = key->len, .hash = key->hash, .window = window, .kind = ROW_KEY};
-    struct row *row = find_row(section, &wanted);
+    struct row *row = find_again(section, &wanted);
     return row ? row->more : NULL;
 }

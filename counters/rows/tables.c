@@ -107,6 +107,7 @@ static bool open_all(struct tables *tables, char *why) {
     }
     bool ok = true;
     const struct dirent *entry;
+    /* cppcheck-suppress readdirCalled ; nobody else has this one */
     while (ok && (entry = readdir(dir)) != NULL) {
         if (ends_with(entry->d_name, TABLE_SUFFIX TABLE_SUFFIX_TEMPORARY) && tables->writable) {
             unlinkat(tables->dir_fd, entry->d_name, 0); /* never finished */
@@ -295,12 +296,20 @@ struct tables *tables_open_readonly(const char *dir, bool *none, char *why) {
     return tables;
 }
 
+static bool has_open_transaction(const struct tables *tables) {
+    bool open = false;
+    for (uint32_t i = 0; i < tables->undo.header.records; i++) {
+        open = open || atomic_load(&undo_record_at(&tables->undo, i)->state) % 2 == 1;
+    }
+    return open;
+}
+
 void tables_close(struct tables *tables) {
     char why[COUNTERS_WHY_MAX];
     if (!tables) {
         return;
     }
-    if (tables->writable && tables_sync(tables)) {
+    if (tables->writable && !has_open_transaction(tables) && tables_sync(tables)) {
         tables->undo.header.clean = 1;
         /* when it fails the next start recovers as after a crash: nothing is lost */
         undo_write_header(&tables->undo, why);

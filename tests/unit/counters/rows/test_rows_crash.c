@@ -131,9 +131,9 @@ static void count_chosen(void) {
         snprintf(text, sizeof text, "BB%d" US "1", i);
         count_or_exit(&counting, T0 + 20000, text);
     }
-    for (int second = 15; second < 120; second += 15) {
+    for (int second = 15; second <= 75; second += 15) {
         set_now_everywhere(&counting, T0 + second * US_PER_S);
-        for (int i = 0; i < 3; i++) {
+        for (int i = 0; i < 2; i++) {
             count_or_exit(&counting, T0 + second * US_PER_S,
                           long_key(text, sizeof text, 1500, second + i));
         }
@@ -226,11 +226,29 @@ static void check_agreement(const struct counting *counting, uint64_t more) {
            (unsigned long long)all, (unsigned long long)least, (unsigned long long)most);
 }
 
-static uint64_t check_copy(const char *copy_dir) {
-    uint64_t repaired = 0;
-    write_copies(copy_dir);
+/* Who only reads does not mend: he sees the rows as they were before what is open. */
+static void check_readonly(const char *copy_dir) {
     bool none;
     char why[COUNTERS_WHY_MAX] = "";
+    struct tables *tables = tables_open_readonly(copy_dir, &none, why);
+    DEMAND(tables != NULL, "%s", why);
+    DEMAND(tables_count(tables) == 2, "%zu tables", tables_count(tables));
+    const int64_t now_us = atomic_load(&notes->now_us);
+    for (unsigned width = 0; width < 2; width++) {
+        const uint64_t one = rows_count(tables_at(tables, 0), width, now_us),
+                       other = rows_count(tables_at(tables, 1), width, now_us);
+        DEMAND(one == other, "width %u: %llu and %llu", width, (unsigned long long)one,
+               (unsigned long long)other);
+    }
+    tables_close(tables);
+}
+
+static uint64_t check_copy(const char *copy_dir, bool readonly) {
+    uint64_t repaired = 0;
+    write_copies(copy_dir);
+    if (readonly) {
+        check_readonly(copy_dir);
+    }
     struct counting counting = open_counting(copy_dir, &repaired);
     must_verify(counting.counters);
     table_must_verify(counting.keyed);
@@ -242,9 +260,6 @@ static uint64_t check_copy(const char *copy_dir) {
     table_must_verify(counting.keyed);
     check_agreement(&counting, 1);
     close_counting(&counting);
-    struct tables *readonly = tables_open_readonly(copy_dir, &none, why);
-    DEMAND(readonly != NULL, "%s", why);
-    tables_close(readonly);
     return repaired;
 }
 
@@ -278,7 +293,7 @@ START_TEST(killed_after_every_instruction) {
             break;
         }
         if (have_changed()) {
-            repaired += check_copy(copy_dir);
+            repaired += check_copy(copy_dir, states % 40 == 0);
             states++;
         }
     }
