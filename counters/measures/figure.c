@@ -84,7 +84,7 @@ static bool copy_trimmed(char *to, size_t size, const char *text, size_t len) {
 }
 
 static bool split(const char *text, struct item *item, char why[FIGURE_WHY_MAX]) {
-    char whole[2 * MEASURE_TEXT_MAX];
+    char whole[2 * MEASURE_TEXT_MAX] = "";
     *item = (struct item){0};
     if (!copy_trimmed(whole, sizeof whole, text, strlen(text))) {
         snprintf(why, FIGURE_WHY_MAX, "`%.40s...` is too long for a measure", text);

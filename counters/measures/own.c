@@ -14,7 +14,8 @@
 struct own_kind {
     struct measure_kind kind;
     const struct aforo_measure *table;
-    char *path; /* without symbolic links */
+    void *handle; /* of its shared object, open up to the end */
+    char *path;   /* without symbolic links */
 };
 
 static struct own_kind own[OWN_MAX];
@@ -141,7 +142,7 @@ static bool check_table(const struct aforo_measure *table, const char *path,
                         char why[OWN_WHY_MAX]) {
     if (table->abi != AFORO_MEASURE_ABI || table->struct_bytes != sizeof *table) {
         snprintf(why, OWN_WHY_MAX,
-                 "%s: made for version %u of aforo/measure.h (%u bytes), this is version %u (%zu "
+                 "%s: made for version %u of aforo/measure.h (%u bytes), this is version %d (%zu "
                  "bytes); compile it with this header",
                  path, table->abi, table->struct_bytes, AFORO_MEASURE_ABI, sizeof *table);
         return false;
@@ -157,30 +158,54 @@ static bool check_table(const struct aforo_measure *table, const char *path,
                  path, table->name);
         return false;
     }
+    if (figure_is_taken(table->name)) {
+        snprintf(why, OWN_WHY_MAX,
+                 "%.400s: there is a measure called `%s` already; give it another name", path,
+                 table->name);
+        return false;
+    }
     return true;
 }
 
-static const struct aforo_measure *find_table(const char *path, char why[OWN_WHY_MAX]) {
-    void *handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
-    if (!handle) {
+/* Opens a shared object; false when it is no measure, and then it is closed again. */
+static bool open_object(const char *path, struct own_kind *kind, char why[OWN_WHY_MAX]) {
+    kind->handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    if (!kind->handle) {
         snprintf(why, OWN_WHY_MAX, "%s", dlerror()); /* it names the file */
-        return NULL;
+        return false;
     }
-    const struct aforo_measure *table = dlsym(handle, SYMBOL);
-    if (!table) {
+    kind->table = dlsym(kind->handle, SYMBOL);
+    if (!kind->table) {
         snprintf(why, OWN_WHY_MAX, "%s: has no `const struct aforo_measure " SYMBOL "`", path);
-    } else if (check_table(table, path, why)) {
-        return table; /* the handle stays open with it */
+    } else if (check_table(kind->table, path, why)) {
+        return true;
     }
-    dlclose(handle);
+    dlclose(kind->handle);
+    return false;
+}
+
+static struct own_kind *find_path(const char *path) {
+    for (size_t i = 0; i < owned; i++) {
+        if (strcmp(own[i].path, path) == 0) {
+            return &own[i];
+        }
+    }
     return NULL;
 }
 
-static const struct measure_kind *keep(const struct aforo_measure *table, char *path) {
-    struct own_kind *kind = &own[owned++];
-    kind->table = table;
+/* Makes the next kind that of a file, whose path it takes over. False: nothing was taken. */
+static bool load(char *path, char why[OWN_WHY_MAX]) {
+    if (owned == OWN_MAX) {
+        snprintf(why, OWN_WHY_MAX, "%.400s: at most %d measures of your own are loaded", path,
+                 OWN_MAX);
+        return false;
+    }
+    struct own_kind *kind = &own[owned];
+    if (!open_object(path, kind, why)) {
+        return false;
+    }
     kind->path = path;
-    kind->kind = (struct measure_kind){.name = table->name,
+    kind->kind = (struct measure_kind){.name = kind->table->name,
                                        .class = MEASURE_NEWEST,
                                        .wants = MEASURE_WANTS_OWN,
                                        .open = own_open,
@@ -190,7 +215,8 @@ static const struct measure_kind *keep(const struct aforo_measure *table, char *
                                        .emit = own_emit,
                                        .absorb = own_absorb,
                                        .puts = own_puts};
-    return &kind->kind;
+    owned++;
+    return true;
 }
 
 const struct measure_kind *own_load(const char *path, char why[OWN_WHY_MAX]) {
@@ -199,28 +225,10 @@ const struct measure_kind *own_load(const char *path, char why[OWN_WHY_MAX]) {
         snprintf(why, OWN_WHY_MAX, "%.400s: cannot be opened: %m", path);
         return NULL;
     }
-    for (size_t i = 0; i < owned; i++) {
-        if (strcmp(own[i].path, real) == 0) {
-            free(real);
-            return &own[i].kind;
-        }
-    }
-    const struct aforo_measure *table = NULL;
-    if (owned == OWN_MAX) {
-        snprintf(why, OWN_WHY_MAX, "%.400s: at most %d measures of your own are loaded", real,
-                 OWN_MAX);
-    } else {
-        table = find_table(real, why);
-    }
-    if (table && figure_is_taken(table->name)) {
-        snprintf(why, OWN_WHY_MAX,
-                 "%.400s: there is a measure called `%s` already; give it another name", real,
-                 table->name);
-        table = NULL;
-    }
-    if (!table) {
+    const struct own_kind *kind = find_path(real);
+    if (kind || !load(real, why)) {
         free(real);
-        return NULL;
+        return kind ? &kind->kind : NULL;
     }
-    return keep(table, real);
+    return &own[owned - 1].kind;
 }
