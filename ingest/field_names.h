@@ -142,6 +142,26 @@ const char *field_time_name(const struct fields *fields, unsigned rank);
 void field_take(const struct fields *fields, unsigned node, struct record *record, const char *text,
                 size_t len);
 
+/* The same without a detour for what is usual: a name that is looked for once or not at all, and is
+ * not one of the event's time, and a value that its type takes as it is. decimals: those of the
+ * type that does. False when it is another. */
+static inline bool field_take_short(const struct fields *fields, unsigned node,
+                                    struct record *record, unsigned decimals,
+                                    struct aforo_value value) {
+    const struct field_node *names = &fields->node[node];
+    const struct field_target target = fields->target[names->target];
+    if (names->time != FIELD_NO_TIME || names->targets > 1) {
+        return false;
+    }
+    if (names->targets == 1 && target.decimals != decimals) {
+        return false;
+    }
+    if (names->targets == 1 && field_claim(record, target.field, target.rank)) {
+        record->value[target.field] = value;
+    }
+    return true;
+}
+
 /* The same for a value that no type takes: an object, an array. */
 void field_take_unfit(const struct fields *fields, unsigned node, struct record *record);
 

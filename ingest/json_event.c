@@ -75,22 +75,6 @@ static const char *read_any(struct json_reader *r, const char *at, unsigned node
     return end;
 }
 
-/* take, without a detour for what is usual: a name that is looked for once, and a value that its
- * type takes as it is. decimals: those of such a type. */
-static inline void take_short(struct json_reader *r, unsigned node, enum json_time_kind kind,
-                              unsigned decimals, struct aforo_value value) {
-    if (node == FIELD_UNKNOWN) {
-        return;
-    }
-    const struct field_node *names = &r->fields->node[node];
-    const struct field_target target = r->fields->target[names->target];
-    if (names->targets != 1 || names->time != FIELD_NO_TIME || target.decimals != decimals) {
-        take(r, node, kind, (struct json_string){value.text, value.len, false});
-    } else if (field_claim(r->record, target.field, target.rank)) {
-        r->record->value[target.field] = value;
-    }
-}
-
 /* The event's time in the layout that comes by the million, a string of digits and signs, which
  * needs no other check; NULL when it is another. */
 static const char *read_usual_time(struct json_reader *r, const char *at, unsigned node) {
@@ -129,19 +113,24 @@ static inline const char *read_value(struct json_reader *r, const char *at, unsi
         return end ? end : read_any(r, at, node, depth);
     }
     if (first == '"') {
-        const struct json_short string = json_short(&r->source.scan, at + 1);
-        if (string.len < JSON_SCAN_BYTES) {
-            take_short(r, node, TIME_STRING, FIELD_NO_NUMBER,
-                       (struct aforo_value){at + 1, string.len, AFORO_TEXT, 0});
+        const struct scan_word string = json_short(&r->source.scan, at + 1);
+        if (string.len < SCAN_BYTES) {
+            if (!field_take_short(r->fields, node, r->record, FIELD_NO_NUMBER,
+                                  (struct aforo_value){at + 1, string.len, AFORO_TEXT, 0})) {
+                take(r, node, TIME_STRING, (struct json_string){at + 1, string.len, false});
+            }
             return at + string.len + 2;
         }
     } else if (first >= '0' && first <= '9') {
-        const struct json_digits digits = json_digits(&r->source.scan, at);
+        const struct scan_digits digits = scan_digits(&r->source.scan, at);
         const char next = json_byte(&r->source, at + digits.len);
         const bool whole = next != '.' && (next | 0x20) != 'e';
-        if (whole && digits.len <= JSON_DIGITS_READ && (first != '0' || digits.len == 1)) {
-            take_short(r, node, TIME_NUMBER, 0,
-                       (struct aforo_value){at, digits.len, AFORO_NUMBER, (int64_t)digits.number});
+        if (whole && digits.len <= SCAN_DIGITS_READ && (first != '0' || digits.len == 1)) {
+            if (!field_take_short(
+                    r->fields, node, r->record, 0,
+                    (struct aforo_value){at, digits.len, AFORO_NUMBER, (int64_t)digits.number})) {
+                take(r, node, TIME_NUMBER, (struct json_string){at, digits.len, false});
+            }
             return at + digits.len;
         }
     }
@@ -181,9 +170,9 @@ static const char *read_any_name(struct json_reader *r, const char *at, unsigned
 /* A member's name, from its quote on. under: the node under which names are looked for. */
 static inline const char *read_name(struct json_reader *r, const char *at, unsigned under,
                                     unsigned *node) {
-    const struct json_short name = json_short(&r->source.scan, at + 1);
+    const struct scan_word name = json_short(&r->source.scan, at + 1);
     *node = FIELD_UNKNOWN;
-    if (name.len == JSON_SCAN_BYTES) {
+    if (name.len == SCAN_BYTES) {
         return read_any_name(r, at, under, node);
     }
     if (under != FIELD_UNKNOWN) {
@@ -197,7 +186,7 @@ static inline const char *read_name(struct json_reader *r, const char *at, unsig
  * senders write all of theirs in one order. */
 static inline const char *read_expected_name(struct json_reader *r, const char *at,
                                              uint16_t *expected, unsigned *node) {
-    const char *bytes = json_readable(&r->source.scan, at + 1);
+    const char *bytes = scan_readable(&r->source.scan, at + 1);
     if (*expected < r->fields->nodes) {
         const struct field_guess *guess = &r->fields->guess[*expected];
         uint64_t first, second;

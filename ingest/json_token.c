@@ -6,13 +6,13 @@
 #include "ingest/why.h"
 
 void json_source_begin(struct json_source *source, const char *text, size_t len, char *why) {
-    json_text_begin(&source->scan, text, len);
+    scan_begin(&source->scan, text, len);
     source->why = why;
 }
 
 const char *json_fail(struct json_source *source, const char *expected, const char *at) {
     const char *text = source->scan.text;
-    why_expected(source->why, RECORD_WHY_MAX, expected, text, (size_t)(source->scan.end - text),
+    why_expected(source->why, expected, text, (size_t)(source->scan.end - text),
                  (size_t)(at - text));
     return NULL;
 }

@@ -7,7 +7,7 @@
 
 /* A text, and where to say what is wrong with it. */
 struct json_source {
-    struct json_text scan;
+    struct scan_text scan;
     char *why; /* RECORD_WHY_MAX */
 };
 
