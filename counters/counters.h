@@ -95,6 +95,20 @@ size_t shard_add_batch_owner(struct shard *shard, const int64_t *us, size_t n,
  * in the rings at the oldest window they have. */
 void shard_add_arrival_owner(struct shard *shard, int64_t arrival_us);
 
+/* Where an event would be counted: shard of the file, 10 ms window (number since the epoch), and
+ * the count of that window in this shard with the event. */
+struct shard_next {
+    uint64_t shard, window, count;
+};
+
+/* What shard_add_owner would return now, and when that is SHARD_COUNTED where it would count.
+ * Nothing that counts is changed; the windows' places may be taken from what is past the horizon.
+ */
+enum shard_verdict shard_look_owner(struct shard *shard, int64_t event_us, struct shard_next *next);
+
+/* The same for shard_add_arrival_owner. Returns the time that the event would be held at. */
+int64_t shard_look_arrival_owner(struct shard *shard, int64_t arrival_us, struct shard_next *next);
+
 /* Statistics of this shard, for ever (they are in the file): events received, counted, and refused
  * by reason. Readers see one call's changes all at once, so received = counted + sum of refused
  * holds at every moment. */

@@ -277,7 +277,9 @@ size_t shard_add_batch_owner(struct shard *shard, const int64_t *us, size_t n,
     return n;
 }
 
-void shard_add_arrival_owner(struct shard *shard, int64_t arrival_us) {
+/* Where an arrival is held, and at which time: never NULL. */
+static inline struct second_place *find_arrival(struct shard *shard, int64_t arrival_us,
+                                                int64_t *held_us) {
     const int64_t floor_us = shard_floor_us(shard);
     /* a clock that steps ahead counts from the next wake-up on */
     const int64_t last_us = shard->hi_us + US_PER_S;
@@ -296,7 +298,60 @@ void shard_add_arrival_owner(struct shard *shard, int64_t arrival_us) {
         found = place->second == second || find_second(shard, second, place);
     }
     assert(found && "the ring cannot be without any second");
+    *held_us = t_us;
+    return place;
+}
+
+void shard_add_arrival_owner(struct shard *shard, int64_t arrival_us) {
+    int64_t t_us;
+    const struct second_place *place = find_arrival(shard, arrival_us, &t_us);
     add_events(shard, place, t_us, 1);
+}
+
+/* ---- what an event would change; for those who count it elsewhere as well ---- */
+
+static void look_at(const struct shard *shard, const struct second_place *place, int64_t t_us,
+                    struct shard_next *next) {
+    const uint32_t slot = (uint32_t)(t_us - place->second * US_PER_S) / SLOT_10MS_US;
+    next->shard = (uint64_t)(shard->home - shard->counters->shard);
+    next->window = (uint64_t)window_at(RESOLUTION_10MS, t_us);
+    next->count = atomic_load_explicit(&place->ten_ms->count[slot], memory_order_relaxed) + 1;
+}
+
+enum shard_verdict shard_look_owner(struct shard *shard, int64_t event_us,
+                                    struct shard_next *next) {
+    enum shard_verdict verdict;
+    const struct second_place *place = find_place(shard, event_us, &verdict);
+    if (place) {
+        look_at(shard, place, event_us, next);
+    }
+    return verdict;
+}
+
+int64_t shard_look_arrival_owner(struct shard *shard, int64_t arrival_us, struct shard_next *next) {
+    int64_t t_us;
+    const struct second_place *place = find_arrival(shard, arrival_us, &t_us);
+    look_at(shard, place, t_us, next);
+    return t_us;
+}
+
+bool shard_complete(struct shard *shard, int64_t window, uint64_t count) {
+    const int64_t number = window_chunk(RESOLUTION_10MS, window);
+    const struct chunk *there = ring_place(&shard->ring[RESOLUTION_10MS], number);
+    const uint64_t epoch = atomic_load_explicit(&there->epoch, memory_order_relaxed);
+    const uint32_t slot = window_slot(RESOLUTION_10MS, window);
+    const uint64_t has = epoch == (uint64_t)number
+                             ? atomic_load_explicit(&there->count[slot], memory_order_relaxed)
+                             : 0;
+    /* A place that was taken for the event, and had no other, was emptied by shard_repair. A count
+     * that lacks more than one is of other files than the transaction's. */
+    struct second_place place;
+    if ((epoch != (uint64_t)number && epoch != EPOCH_NONE) || has + 1 != count ||
+        !find_second(shard, number, &place)) {
+        return false;
+    }
+    add_events(shard, &place, window_start_us(RESOLUTION_10MS, window), 1);
+    return true;
 }
 
 void shard_raise_owner(struct shard *shard, enum resolution r, int64_t window, uint64_t by) {

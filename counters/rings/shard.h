@@ -64,6 +64,11 @@ struct chunk *shard_find_sum(const struct shard *shard, enum resolution r, int64
  * second that is still counted has lost its 10 ms windows. Slow: it looks at all of the shard. */
 bool shard_has_room(const struct shard *shard, int64_t lo_us);
 
+/* Counts the one event that a crash left out of a 10 ms window whose count was to be `count`; does
+ * nothing when it is there, or when the window has no place any more. True when it was left out.
+ * Before the threads start, after shard_repair. */
+bool shard_complete(struct shard *shard, int64_t window, uint64_t count);
+
 /* Binds a worker's hold to a shard of the file; the span it accepts stays. */
 void shard_hold(struct shard *holder, struct shard *home);
 

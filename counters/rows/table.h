@@ -108,6 +108,29 @@ void table_set_now_owner(struct table_section *section, int64_t now_us);
 bool table_touch_owner(struct table_section *section, struct undo *undo, int64_t window,
                        const struct table_key *key, struct table_row *row);
 
+/* The most words that one touch notes for undo; the state's own come on top. */
+#define TABLE_TOUCH_PUTS (9 + 3 * TABLE_FIELDS_MAX)
+
+/* The same for `events` events at once, or none: what was read back from the store. The state's
+ * count has to be raised by as many within the transaction. In the sections of worker 0 a key
+ * without room is no row of `(other)`: false, and nothing was changed. */
+struct table_touch {
+    int64_t window;
+    const struct table_key *key;
+    uint64_t events;
+};
+bool table_touch_events_owner(struct table_section *section, struct undo *undo,
+                              const struct table_touch *touched, struct table_row *row);
+
+/* The state of a row that is there, to look at before it is touched; NULL: it would be a new one,
+ * all zeros, or go to `(other)`. Changes nothing. */
+const word *table_look_owner(struct table_section *section, int64_t window,
+                             const struct table_key *key);
+
+/* Takes back, within the open transaction, what it changed since it had `entries` notes; all of them
+ * are of the section's file. To be called for each section that was touched since then. */
+void table_put_back_owner(struct table_section *section, struct undo *undo, uint32_t entries);
+
 /* ---- any thread ---- */
 
 /* A copy of one row of one section. */

@@ -25,6 +25,12 @@ struct tables *tables_open_readonly(const char *dir, bool *none, char *why);
 /* Writes back, unmaps, frees. NULL is allowed. */
 void tables_close(struct tables *tables);
 
+/* Copies the folder of state directory `from` into state directory `to`, which is there and has
+ * none; whether a server counts in it or not. Each row is as it was at some moment of the call, and
+ * what was acknowledged before it is in. True, too, when there is no folder to be copied. False
+ * fills why. */
+bool tables_backup(const char *from, const char *to, char *why);
+
 /* ---- main's thread, at start and at a reload; not while another such call is under way ---- */
 
 /* The table of a report, opened or made. NULL fills why: no disk space, or a file that is damaged.
@@ -37,9 +43,16 @@ bool tables_remove(struct tables *tables, struct table *table, int64_t now_us);
 
 /* ---- any thread ---- */
 
-/* All tables that are open, also those of definitions that are no longer in force. */
+/* All tables that are open, also those of definitions that are no longer in force, and those whose
+ * file was removed. */
 size_t tables_count(const struct tables *tables);
 struct table *tables_at(const struct tables *tables, size_t i);
+
+/* Whether its file was removed: there is nothing in it any more that anybody may want. */
+bool table_is_removed(const struct table *table);
+
+/* The folder's descriptor, for what is kept beside the tables. */
+int tables_dir(const struct tables *tables);
 
 /* A worker's hold on its undo record; worker 1 .. workers, 0 is the flush thread. To be used by one
  * thread only from then on. */

@@ -1,0 +1,52 @@
+/* About how many keys found no room in a window: HyperLogLog (Flajolet, Fusy, Gandouet, Meunier,
+ * 2007) with 1,024 registers of a byte, error 3 %. It says how much memory a report would have
+ * wanted, and is no count that anything is made of; so it is neither noted for undo nor exact. */
+#include "counters/rows/table_file.h"
+
+#include <math.h>
+
+#define REGISTER_BITS 10
+
+uint64_t estimate_read(const struct section_page *page) {
+    double sum = 0;
+    unsigned empty = 0;
+    for (int i = 0; i < TABLE_ESTIMATE_REGISTERS; i++) {
+        const unsigned r = atomic_load_explicit(&page->estimate[i], memory_order_relaxed);
+        sum += 1.0 / (double)(UINT64_C(1) << (r & 63));
+        empty += r == 0;
+    }
+    const double n = TABLE_ESTIMATE_REGISTERS, raw = 0.7213 / (1 + 1.079 / n) * n * n / sum;
+    return (uint64_t)((raw <= 2.5 * n && empty ? n * log(n / empty) : raw) + 0.5);
+}
+
+uint64_t estimate_keys_wanted(const struct section_page *page) {
+    const uint64_t before = atomic_load_explicit(&page->wanted, memory_order_relaxed);
+    const uint64_t rows = atomic_load_explicit(&page->estimate_rows, memory_order_relaxed);
+    const uint64_t now = rows + estimate_read(page);
+    return now > before ? now : before;
+}
+
+/* Another window begins: what the ones before would have had is remembered. */
+static void begin_window(struct section_page *page, int64_t window) {
+    atomic_store_explicit(&page->wanted, estimate_keys_wanted(page), memory_order_relaxed);
+    for (int i = 0; i < TABLE_ESTIMATE_REGISTERS; i++) {
+        atomic_store_explicit(&page->estimate[i], 0, memory_order_relaxed);
+    }
+    atomic_store_explicit(&page->estimate_window, (uint64_t)window, memory_order_relaxed);
+}
+
+void estimate_add_owner(struct section_page *page, int64_t window, uint64_t rows, uint64_t hash) {
+    const uint64_t present = atomic_load_explicit(&page->estimate_window, memory_order_relaxed);
+    if ((uint64_t)window < present) {
+        return; /* one late event shall not end the window that is being looked at */
+    }
+    if ((uint64_t)window > present) {
+        begin_window(page, window);
+    }
+    atomic_store_explicit(&page->estimate_rows, rows, memory_order_relaxed);
+    _Atomic uint8_t *r = &page->estimate[hash >> (64 - REGISTER_BITS)];
+    const uint8_t rank = (uint8_t)(1 + __builtin_clzll((hash << REGISTER_BITS) | 1));
+    if (rank > atomic_load_explicit(r, memory_order_relaxed)) {
+        atomic_store_explicit(r, rank, memory_order_relaxed);
+    }
+}

@@ -1,0 +1,295 @@
+/* Copies of rows, while their owners go on. By any thread.
+ *
+ * What is copied is believed when its `touched` was the same before and after, names a committed
+ * transaction, and the place is still that row's. The owner's side is in table_owner.c; each fence
+ * names its partner there. */
+#include "counters/rows/table_file.h"
+
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define LOOKS_AT_ONCE 200 /* an event takes less than a microsecond */
+#define LOOKS_ASLEEP 20000
+#define LOOKS_ALIVE 100 /* asleep: then the owner is dead, or has been stopped */
+#define SLEEP_NS 50000
+
+static inline uint64_t load(const word *w) {
+    return atomic_load_explicit(w, memory_order_relaxed);
+}
+
+/* What is being read: a row, or the entry of a window. */
+struct reading {
+    const struct table_section *section;
+    struct window_entry *entry;
+    uint64_t window;
+    uint64_t row; /* its number; 0: the entry's own state */
+    uint64_t *copy;
+    size_t words;     /* of it, in the copy */
+    uint64_t touched; /* as the copy has it */
+};
+
+enum outcome {
+    READ_TAKEN,
+    READ_GONE, /* its place holds something else by now */
+    READ_NEW,  /* it is not committed, and was not there before */
+    READ_BUSY  /* it never stood still */
+};
+
+/* Whether the place is still that of what is read. After an acquire fence: whatever was read before
+ * it was that row's then. Partner: the release fences of make_room and claim_entry. */
+static bool is_held(const struct reading *reading) {
+    atomic_thread_fence(memory_order_acquire);
+    return reading->row ? load(&reading->section->page->tail) <= reading->row
+                        : load(&reading->entry->epoch) == reading->window;
+}
+
+static void copy_words(const word *from, uint64_t *to, size_t n) {
+    for (size_t i = 0; i < n; i++) {
+        to[i] = load(&from[i]);
+    }
+}
+
+/* The owner was killed in the middle of a transaction, or stopped by a debugger: none of its stores
+ * is on its way. What it noted for undo is put back in the copy. */
+static enum outcome read_stalled(struct reading *reading, const word *at, const word *touched) {
+    const struct table_section *section = reading->section;
+    const struct undo_map *undo = section->table->undo;
+    const struct undo_record *record = undo_record_at(undo, section->worker);
+    const uint64_t state = atomic_load_explicit(&record->state, memory_order_acquire);
+    const uint64_t entries = atomic_load_explicit(&record->entries, memory_order_acquire);
+    const uint64_t first = (uint64_t)(at - section->file.base),
+                   touched_at = (uint64_t)(touched - section->file.base);
+    bool was_there = false;
+    if (state % 2 == 0 || entries > UNDO_ENTRIES_MAX || load(touched) != state / 2) {
+        return READ_BUSY;
+    }
+    copy_words(at, reading->copy, reading->words);
+    for (uint64_t i = entries; i-- > 0;) {
+        const uint64_t where = load(&record->entry[i].where), old = load(&record->entry[i].old);
+        const uint64_t index = where & ((UINT64_C(1) << UNDO_FILE_SHIFT) - 1);
+        if (where - index != section->file.tag) {
+            continue;
+        }
+        if (index >= first && index - first < reading->words) {
+            reading->copy[index - first] = old;
+        }
+        if (index == touched_at) {
+            was_there = true;
+            reading->touched = old;
+        }
+    }
+    atomic_thread_fence(memory_order_acquire);
+    if (load(&record->state) != state || load(&record->entries) != entries) {
+        return READ_BUSY;
+    }
+    return !is_held(reading) ? READ_GONE : was_there ? READ_TAKEN : READ_NEW;
+}
+
+/* Copies words at[0..reading->words) as they were after some committed transaction. */
+static enum outcome read_settled(struct reading *reading, const word *at, const word *touched) {
+    const struct table_section *section = reading->section;
+    for (int look = 0; look < LOOKS_AT_ONCE + LOOKS_ASLEEP; look++) {
+        if (look > LOOKS_AT_ONCE) {
+            nanosleep(&(const struct timespec){.tv_nsec = SLEEP_NS}, NULL);
+        }
+        /* Acquire, both: what these transactions stored is seen (partner: undo_commit_owner). */
+        const uint64_t before = atomic_load_explicit(touched, memory_order_acquire);
+        if (before <= undo_committed(section->table->undo, section->worker)) {
+            copy_words(at, reading->copy, reading->words);
+            /* Partner: the release fence of touch (table_owner.c). */
+            atomic_thread_fence(memory_order_acquire);
+            if (load(touched) == before) {
+                reading->touched = before;
+                return is_held(reading) ? READ_TAKEN : READ_GONE;
+            }
+        } else if (look > LOOKS_AT_ONCE + LOOKS_ALIVE) {
+            const enum outcome outcome = read_stalled(reading, at, touched);
+            if (outcome != READ_BUSY) {
+                return outcome;
+            }
+        }
+        if (!is_held(reading)) {
+            return READ_GONE;
+        }
+    }
+    return READ_BUSY;
+}
+
+/* ---- rows ---- */
+
+/* Reads the row with a number: copy has its words. False: its place is another's by now. */
+static enum outcome read_row(struct reading *reading, uint64_t number) {
+    const struct table_section *section = reading->section;
+    struct row *row = section_row(section, number);
+    const uint64_t lengths = load(&row->lengths);
+    reading->row = number;
+    if (!is_held(reading)) {
+        return READ_GONE;
+    }
+    if (row_kind(lengths) != ROW_KEY ||
+        row_size(lengths) !=
+            table_row_units(&section->table->header, ROW_KEY, row_key_len(lengths)) ||
+        number % section->units + row_size(lengths) > section->units) {
+        return READ_GONE; /* a damaged file: not to be read beyond its end */
+    }
+    reading->words = row_size(lengths);
+    return read_settled(reading, &row->lengths, &row->touched);
+}
+
+static bool give_row(const struct reading *reading, const struct table_taker *taker) {
+    const uint64_t *state = reading->copy + ROW_WORDS;
+    const uint64_t key_len = row_key_len(reading->copy[0]);
+    const struct table_copy copy = {
+        .key = (const char *)(state + reading->section->state_words),
+        .key_len = key_len,
+        .state = state,
+        .touched = reading->touched,
+        .worker = reading->section->worker,
+    };
+    return state[0] == 0 || taker->take(taker->cls, &copy);
+}
+
+static bool give_base(struct reading *reading, const struct table_taker *taker) {
+    const struct table_section *section = reading->section;
+    reading->row = 0;
+    reading->words = section->state_words;
+    const enum outcome outcome =
+        read_settled(reading, entry_state(section, reading->entry), &reading->entry->touched);
+    if (outcome != READ_TAKEN) {
+        return outcome != READ_BUSY;
+    }
+    const struct table_copy copy = {
+        .state = reading->copy, .touched = reading->touched, .worker = section->worker};
+    return reading->copy[0] == 0 || taker->take(taker->cls, &copy);
+}
+
+/* The window's entry in a section; NULL when it is not there, or lost rows. */
+static struct window_entry *find_window(const struct table_section *section, int64_t window) {
+    struct window_entry *entry = section_entry(section, window);
+    /* Partner: claim_entry's release store of epoch. */
+    const bool there =
+        window > TABLE_WINDOW_NONE &&
+        atomic_load_explicit(&entry->epoch, memory_order_acquire) == (uint64_t)window;
+    return there && load(&section->page->lost) < (uint64_t)window ? entry : NULL;
+}
+
+static bool read_window(struct reading *reading, const struct table_taker *taker) {
+    const struct table_section *section = reading->section;
+    /* Partner: the release fence of make_row. Who sees the number sees the row. */
+    uint64_t number =
+        section->keyed ? atomic_load_explicit(&reading->entry->newest, memory_order_acquire) : 0;
+    if (!give_base(reading, taker)) {
+        return false;
+    }
+    while (number != 0 && load(&section->page->tail) <= number) {
+        const enum outcome outcome = read_row(reading, number);
+        if (outcome == READ_GONE) {
+            return true; /* older ones are gone, too */
+        }
+        if (outcome == READ_BUSY) {
+            return false;
+        }
+        const struct row *row = (const void *)reading->copy;
+        const uint64_t next = load(&row->window_next);
+        if (load(&row->window) != reading->window) {
+            return true; /* the entry changed hands before its newest row was looked up */
+        }
+        if (outcome == READ_TAKEN && !give_row(reading, taker)) {
+            return false;
+        }
+        if (next >= number) {
+            return true; /* a damaged file must not lead in a circle */
+        }
+        number = next;
+    }
+    return true;
+}
+
+bool table_read_section(const struct table_section *section, int64_t window,
+                        const struct table_taker *taker) {
+    const struct table_header *header = &section->table->header;
+    const size_t words = table_row_units(header, ROW_KEY, header->keyed ? TABLE_KEY_MAX : 0);
+    struct reading reading = {
+        .section = section, .entry = find_window(section, window), .window = (uint64_t)window};
+    if (!reading.entry) {
+        return true;
+    }
+    reading.copy = calloc(words, sizeof *reading.copy);
+    const bool ok = reading.copy && read_window(&reading, taker);
+    free(reading.copy);
+    return ok;
+}
+
+bool table_read(const struct table *table, unsigned width, int64_t window,
+                const struct table_taker *taker) {
+    bool ok = true;
+    for (unsigned worker = 0; ok && worker < table->header.sections; worker++) {
+        ok = table_read_section(table_section(table, worker, width), window, taker);
+    }
+    return ok;
+}
+
+/* ---- what there is ---- */
+
+uint64_t table_touched(const struct table *table, unsigned worker, unsigned width, int64_t window) {
+    const struct table_section *section = table_section(table, worker, width);
+    const struct window_entry *entry = find_window(section, window);
+    if (!entry) {
+        return 0;
+    }
+    const uint64_t touched = atomic_load_explicit(&entry->touched, memory_order_acquire);
+    atomic_thread_fence(memory_order_acquire);
+    if (load(&entry->epoch) != (uint64_t)window) {
+        return 0;
+    }
+    /* While a transaction is open here, the one before it stands for what was there: it is a
+     * number that was never told of this window later than this. */
+    const uint64_t committed = undo_committed(table->undo, worker);
+    return touched < committed ? touched : committed;
+}
+
+bool table_span_windows(const struct table *table, unsigned width, int64_t *oldest,
+                        int64_t *newest) {
+    uint64_t first = UINT64_MAX, last = 0;
+    for (unsigned worker = 0; worker < table->header.sections; worker++) {
+        const struct table_section *section = table_section(table, worker, width);
+        const uint64_t to = load(&section->page->newest), lost = load(&section->page->lost);
+        uint64_t from = load(&section->page->oldest);
+        if (to == TABLE_WINDOW_NONE || from == TABLE_WINDOW_NONE) {
+            continue;
+        }
+        from = to >= section->windows_count && to - section->windows_count + 1 > from
+                   ? to - section->windows_count + 1
+                   : from;
+        from = lost >= from ? lost + 1 : from;
+        first = from <= to && from < first ? from : first;
+        last = from <= to && to > last ? to : last;
+    }
+    *oldest = (int64_t)first;
+    *newest = (int64_t)last;
+    return last != 0;
+}
+
+void table_status(const struct table *table, struct table_status *status) {
+    uint64_t units = 0, used = 0;
+    *status = (struct table_status){.memory = table->map_bytes};
+    for (unsigned i = 0; i < table->header.sections * table->header.widths; i++) {
+        const struct table_section *section = &table->section[i];
+        const struct section_page *page = section->page;
+        const uint64_t retired = load(&page->retired), made = load(&page->made);
+        const uint64_t tail = load(&page->tail), head = load(&page->head);
+        const uint64_t wanted = estimate_keys_wanted(page);
+        status->rows += made > retired ? made - retired : 0;
+        status->other += load(&page->other);
+        status->keys_wanted = wanted > status->keys_wanted ? wanted : status->keys_wanted;
+        units += section->units;
+        used += head > tail ? head - tail : 0;
+    }
+    if (table->header.keyed) {
+        const uint64_t ordinary = table_row_units(&table->header, ROW_KEY, 16);
+        const uint64_t average = status->rows ? used / status->rows : ordinary;
+        status->rows_room = units / (average ? average : ordinary);
+    }
+}

@@ -1,0 +1,394 @@
+/* The folder reports/: its files opened, what a crash left half done, and new tables. */
+#include "counters/rows/tables.h"
+
+#include "counters/rows/table_file.h"
+#include "counters/state/header.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define FOLDER "reports"
+#define TABLES_MAX 4096
+/* After a power loss the notes may be older than rows: so far the sequences jump. */
+#define SEQUENCE_GAP (UINT64_C(1) << 20)
+
+struct tables {
+    int dir_fd;
+    char dir[TABLE_PATH_MAX - TABLE_NAME_MAX - TABLE_DIGEST_MAX - 8];
+    bool writable;
+    struct undo_map undo;
+    struct undo *worker; /* [workers + 1] */
+    struct table_span span;
+    _Atomic size_t count;
+    struct table *table[TABLES_MAX];
+};
+
+static struct tables *new_tables(const char *dir, bool writable, char *why) {
+    struct tables *tables = calloc(1, sizeof *tables);
+    if (!tables) {
+        state_refuse(why, "out of memory");
+        return NULL;
+    }
+    tables->dir_fd = tables->undo.fd = -1;
+    tables->writable = writable;
+    if (snprintf(tables->dir, sizeof tables->dir, "%s/" FOLDER, dir) >= (int)sizeof tables->dir) {
+        state_refuse(why, "%.80s...: the state directory's name is too long", dir);
+        free(tables);
+        return NULL;
+    }
+    return tables;
+}
+
+static void free_tables(struct tables *tables) {
+    for (size_t i = 0; i < tables->count; i++) {
+        table_free(tables->table[i]);
+    }
+    undo_close_file(&tables->undo);
+    if (tables->dir_fd >= 0) {
+        close(tables->dir_fd);
+    }
+    free(tables->worker);
+    free(tables);
+}
+
+/* ---- the files there are ---- */
+
+static bool ends_with(const char *name, const char *suffix) {
+    const size_t n = strlen(name), m = strlen(suffix);
+    return n > m && strcmp(name + n - m, suffix) == 0;
+}
+
+/* A number that two files have would undo in the wrong one. */
+static bool has_own_number(const struct tables *tables, const struct table *table, char *why) {
+    for (size_t i = 0; i < tables->count; i++) {
+        if (tables->table[i]->header.number == table->header.number) {
+            return state_refuse(why, "%s: has the number of %s; move one of them away", table->path,
+                                tables->table[i]->path);
+        }
+    }
+    return true;
+}
+
+static bool open_table(struct tables *tables, const char *name, char *why) {
+    char path[TABLE_PATH_MAX + 256];
+    snprintf(path, sizeof path, "%s/%s", tables->dir, name);
+    if (tables->count >= TABLES_MAX) {
+        return state_refuse(why, "%s: more than %d files of rows; remove some", tables->dir,
+                            TABLES_MAX);
+    }
+    struct table *table = table_open_file(tables->dir_fd, name, path, tables->writable, why);
+    const bool ok = table && has_own_number(tables, table, why) &&
+                    (!tables->writable || table_lengthen(table, tables->span.workers + 1, why)) &&
+                    table_map(table, &tables->undo, why);
+    if (!ok) {
+        table_free(table);
+        return false;
+    }
+    tables->table[tables->count] = table;
+    atomic_store_explicit(&tables->count, tables->count + 1, memory_order_release);
+    return true;
+}
+
+static bool open_all(struct tables *tables, char *why) {
+    const int fd = openat(tables->dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+    if (!dir) {
+        if (fd >= 0) {
+            close(fd);
+        }
+        return state_refuse(why, "%s: cannot read: %s", tables->dir, strerror(errno));
+    }
+    bool ok = true;
+    const struct dirent *entry;
+    /* cppcheck-suppress readdirCalled ; nobody else has this one */
+    while (ok && (entry = readdir(dir)) != NULL) {
+        if (ends_with(entry->d_name, TABLE_SUFFIX TABLE_SUFFIX_TEMPORARY) && tables->writable) {
+            unlinkat(tables->dir_fd, entry->d_name, 0); /* never finished */
+        } else if (ends_with(entry->d_name, TABLE_SUFFIX) &&
+                   strcmp(entry->d_name, UNDO_FILE_NAME) != 0) {
+            ok = open_table(tables, entry->d_name, why);
+        }
+    }
+    closedir(dir);
+    return ok;
+}
+
+/* ---- what a crash left half done ---- */
+
+static word *find_words(void *cls, uint64_t number, uint64_t *words) {
+    const struct tables *tables = cls;
+    for (size_t i = 0; i < tables->count; i++) {
+        const struct table *table = tables->table[i];
+        if (table->header.number == number) {
+            *words = table->map_bytes / sizeof(word);
+            return (word *)(void *)table->map;
+        }
+    }
+    return NULL;
+}
+
+/* Puts back what is open, and counts what was committed but not yet in the dense rings. */
+static void recover_killed(struct tables *tables, struct counters *counters, uint64_t *repaired) {
+    const struct undo_places places = {find_words, tables};
+    for (uint32_t i = 0; i < tables->undo.header.records; i++) {
+        struct undo_record *record = undo_record_at(&tables->undo, i);
+        if (undo_roll_back(record, &places)) {
+            ++*repaired;
+            continue;
+        }
+        const uint64_t shard = atomic_load(&record->shard), count = atomic_load(&record->count);
+        const uint64_t window = atomic_load(&record->window);
+        if (count > 0 && shard < counters->shards && window < INT64_MAX / US_PER_S) {
+            *repaired += shard_complete(&counters->shard[shard], (int64_t)window, count);
+        }
+    }
+    for (size_t i = 0; i < tables->count; i++) {
+        table_settle(tables->table[i]);
+    }
+}
+
+static void recover_torn(struct tables *tables, uint64_t *repaired) {
+    for (size_t i = 0; i < tables->count; i++) {
+        table_rebuild(tables->table[i], repaired);
+    }
+    for (uint32_t worker = 0; worker < tables->undo.header.records; worker++) {
+        struct undo_record *record = undo_record_at(&tables->undo, worker);
+        uint64_t newest = atomic_load(&record->state) / 2;
+        for (size_t i = 0; i < tables->count; i++) {
+            const uint64_t touched = table_find_newest_touched(tables->table[i], worker);
+            newest = touched > newest ? touched : newest;
+        }
+        newest = newest < UINT64_MAX / 4 ? newest : 0; /* torn */
+        atomic_store(&record->count, 0);
+        atomic_store(&record->state, (newest + SEQUENCE_GAP) * 2);
+    }
+}
+
+bool tables_sync(struct tables *tables) {
+    bool ok = msync(tables->undo.map, tables->undo.map_bytes, MS_SYNC) == 0;
+    const size_t count = atomic_load_explicit(&tables->count, memory_order_acquire);
+    for (size_t i = 0; ok && i < count; i++) {
+        const struct table *table = tables->table[i];
+        ok = atomic_load(&table->removed) || msync(table->map, table->map_bytes, MS_SYNC) == 0;
+    }
+    return ok;
+}
+
+/* A file that somebody changed is refused, not guessed at. */
+static bool verify_all(const struct tables *tables, char *why) {
+    char what[COUNTERS_WHY_MAX];
+    for (size_t i = 0; i < tables->count; i++) {
+        if (!table_verify(tables->table[i], what)) {
+            return state_refuse(
+                why, "%.400s; move the file away (what was flushed is still in Redis)", what);
+        }
+    }
+    return true;
+}
+
+static bool recover(struct tables *tables, struct counters *counters, uint64_t *repaired,
+                    char *why) {
+    struct undo_header *header = &tables->undo.header;
+    char boot[BOOT_ID_MAX];
+    state_read_boot_id(boot);
+    if (tables->undo.fresh || (!header->clean && strcmp(boot, header->boot) != 0)) {
+        recover_torn(tables, repaired);
+    } else if (!header->clean) {
+        recover_killed(tables, counters, repaired);
+    }
+    if (!verify_all(tables, why)) {
+        return false;
+    }
+    /* What was mended is on the disk before the header calls it sound for this boot. */
+    if (!header->clean && (!counters_sync(counters) || !tables_sync(tables))) {
+        return state_refuse(why, "%s: cannot write: %s", tables->dir, strerror(errno));
+    }
+    memcpy(header->boot, boot, sizeof boot);
+    header->clean = 0;
+    return undo_write_header(&tables->undo, why);
+}
+
+/* ---- opening and closing ---- */
+
+static bool make_workers(struct tables *tables, char *why) {
+    tables->worker = calloc(tables->span.workers + 1, sizeof *tables->worker);
+    if (!tables->worker) {
+        return state_refuse(why, "out of memory for %u workers", tables->span.workers);
+    }
+    for (unsigned i = 0; i <= tables->span.workers; i++) {
+        struct undo_record *record = undo_record_at(&tables->undo, i);
+        tables->worker[i] =
+            (struct undo){.record = record, .sequence = atomic_load(&record->state) / 2};
+    }
+    return true;
+}
+
+/* Opens the folder itself; *none: there is none. */
+static bool open_folder(struct tables *tables, int parent_fd, bool *none, char *why) {
+    tables->dir_fd = openat(parent_fd, FOLDER, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    *none = tables->dir_fd < 0 && errno == ENOENT;
+    return tables->dir_fd >= 0 ||
+           (!*none && state_refuse(why, "%s: cannot open: %s", tables->dir, strerror(errno)));
+}
+
+struct tables *tables_open(struct counters *counters, unsigned workers, bool make, bool *none,
+                           uint64_t *repaired, char *why) {
+    char dir[sizeof counters->path];
+    bool missing = false;
+    uint64_t mended = 0;
+    snprintf(dir, sizeof dir, "%.*s", (int)(strlen(counters->path) - strlen("/" STATE_FILE_NAME)),
+             counters->path);
+    struct tables *tables = new_tables(dir, true, why);
+    if (none) {
+        *none = false;
+    }
+    if (!tables) {
+        return NULL;
+    }
+    tables->span =
+        (struct table_span){workers, counters->header.horizon_us, counters->header.future_us};
+    bool ok = !make || mkdirat(counters->dir_fd, FOLDER, 0750) == 0 || errno == EEXIST ||
+              state_refuse(why, "%s: cannot make the folder: %s", tables->dir, strerror(errno));
+    ok = ok && open_folder(tables, counters->dir_fd, &missing, why) &&
+         undo_open_file(&tables->undo, tables->dir_fd, tables->dir, workers + 1, why) &&
+         open_all(tables, why) && recover(tables, counters, &mended, why) &&
+         make_workers(tables, why);
+    if (!ok) {
+        free_tables(tables);
+        if (missing && none) {
+            *none = true;
+        } else if (missing) {
+            state_refuse(why, "%s/" FOLDER ": there is no such folder", dir);
+        }
+        return NULL;
+    }
+    if (repaired) {
+        *repaired += mended;
+    }
+    return tables;
+}
+
+struct tables *tables_open_readonly(const char *dir, bool *none, char *why) {
+    struct tables *tables = new_tables(dir, false, why);
+    *none = false;
+    if (!tables) {
+        return NULL;
+    }
+    const int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    bool ok = fd >= 0 || state_refuse(why, "%s: cannot open: %s", dir, strerror(errno));
+    ok = ok && open_folder(tables, fd, none, why) &&
+         undo_open_file_readonly(&tables->undo, tables->dir_fd, tables->dir, why) &&
+         open_all(tables, why);
+    if (fd >= 0) {
+        close(fd);
+    }
+    if (!ok) {
+        free_tables(tables);
+        return NULL;
+    }
+    return tables;
+}
+
+static bool has_open_transaction(const struct tables *tables) {
+    bool open = false;
+    for (uint32_t i = 0; i < tables->undo.header.records; i++) {
+        open = open || atomic_load(&undo_record_at(&tables->undo, i)->state) % 2 == 1;
+    }
+    return open;
+}
+
+void tables_close(struct tables *tables) {
+    char why[COUNTERS_WHY_MAX];
+    if (!tables) {
+        return;
+    }
+    if (tables->writable && !has_open_transaction(tables) && tables_sync(tables)) {
+        tables->undo.header.clean = 1;
+        /* when it fails the next start recovers as after a crash: nothing is lost */
+        undo_write_header(&tables->undo, why);
+        fsync(tables->undo.fd);
+    }
+    free_tables(tables);
+}
+
+/* ---- tables ---- */
+
+static uint32_t find_free_number(const struct tables *tables) {
+    uint64_t words;
+    uint32_t number = 1;
+    while (find_words((void *)(uintptr_t)tables, number, &words)) {
+        number++;
+    }
+    return number;
+}
+
+struct table *tables_get(struct tables *tables, const struct table_config *config, char *why) {
+    for (size_t i = 0; i < tables->count; i++) {
+        struct table *table = tables->table[i];
+        if (!table_is_removed(table) && strcmp(table->config.name, config->name) == 0 &&
+            strcmp(table->config.digest, config->digest) == 0) {
+            return table_is_for(table, config, &tables->span, why) ? table : NULL;
+        }
+    }
+    if (tables->count >= TABLES_MAX) {
+        state_refuse(why, "%s: more than %d files of rows; restart the server", tables->dir,
+                     TABLES_MAX);
+        return NULL;
+    }
+    struct table *table = table_make_file(tables->dir_fd, tables->dir, config, &tables->span,
+                                          find_free_number(tables), why);
+    if (!table || !table_map(table, &tables->undo, why)) {
+        table_free(table);
+        return NULL;
+    }
+    tables->table[tables->count] = table;
+    /* Partner: tables_count. Who sees the number sees the table. */
+    atomic_store_explicit(&tables->count, tables->count + 1, memory_order_release);
+    return table;
+}
+
+bool table_is_removed(const struct table *table) {
+    return atomic_load_explicit(&table->removed, memory_order_acquire);
+}
+
+bool tables_remove(struct tables *tables, struct table *table, int64_t now_us) {
+    for (unsigned i = 0; i < table->header.widths; i++) {
+        int64_t oldest, newest;
+        if (table_span_windows(table, i, &oldest, &newest) &&
+            (newest + 1) * table->header.width_us[i] >=
+                now_us - table->header.horizon_us - TABLE_MARGIN_US) {
+            return false;
+        }
+    }
+    char name[TABLE_PATH_MAX];
+    snprintf(name, sizeof name, "%s.%s" TABLE_SUFFIX, table->config.name, table->config.digest);
+    if (table_is_removed(table) || (unlinkat(tables->dir_fd, name, 0) && errno != ENOENT)) {
+        return table_is_removed(table);
+    }
+    fsync(tables->dir_fd);
+    atomic_store_explicit(&table->removed, true, memory_order_release);
+    return true;
+}
+
+size_t tables_count(const struct tables *tables) {
+    return atomic_load_explicit(&tables->count, memory_order_acquire);
+}
+
+struct table *tables_at(const struct tables *tables, size_t i) {
+    return tables->table[i];
+}
+
+int tables_dir(const struct tables *tables) {
+    return tables->dir_fd;
+}
+
+struct undo *tables_undo(struct tables *tables, unsigned worker) {
+    return &tables->worker[worker];
+}

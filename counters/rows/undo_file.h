@@ -1,0 +1,68 @@
+/* The file of the undo records, reports/undo.aforo. Private to the room.
+ *
+ *   file | header, one page | record of worker 0 | of worker 1 | ...     64 KiB each */
+#ifndef AFORO_COUNTERS_ROWS_UNDO_FILE_H
+#define AFORO_COUNTERS_ROWS_UNDO_FILE_H
+
+#include "counters/rows/undo.h"
+#include "counters/state/state_file.h"
+
+#define UNDO_FILE_NAME "undo" TABLE_UNDO_SUFFIX
+#define TABLE_UNDO_SUFFIX ".aforo"
+#define UNDO_VERSION 1
+#define UNDO_HEADER_BYTES 4096
+
+/* All fields before `checksum` are covered by it. */
+struct undo_header {
+    char magic[8];
+    uint32_t version;
+    uint32_t records;
+    char boot[BOOT_ID_MAX]; /* the machine's boot during which it was last open for writing */
+    uint64_t clean;         /* 1: closed in order, nothing is open */
+    uint64_t checksum;
+};
+
+struct undo_map {
+    int fd;
+    unsigned char *map;
+    size_t map_bytes;
+    char path[320];
+    struct undo_header header;
+    bool fresh; /* there was none: nothing is known of earlier transactions */
+};
+
+static inline struct undo_record *undo_record_at(const struct undo_map *undo, unsigned worker) {
+    return (struct undo_record *)(void *)(undo->map + UNDO_HEADER_BYTES +
+                                          (size_t)worker * UNDO_BYTES);
+}
+
+/* The newest transaction of a worker that is committed. Acquire: who sees it also sees all words
+ * that it stored (partner: undo_commit_owner). A worker without a record has nothing open. */
+static inline uint64_t undo_committed(const struct undo_map *undo, unsigned worker) {
+    if (worker >= undo->header.records) {
+        return UINT64_MAX;
+    }
+    const uint64_t state =
+        atomic_load_explicit(&undo_record_at(undo, worker)->state, memory_order_acquire);
+    return state % 2 ? state / 2 - 1 : state / 2;
+}
+
+/* Opens the file in the folder dir_fd, called dir in sentences, for so many workers (records are
+ * appended); makes it when it is missing. False fills why. */
+bool undo_open_file(struct undo_map *undo, int dir_fd, const char *dir, uint32_t records,
+                    char *why);
+bool undo_open_file_readonly(struct undo_map *undo, int dir_fd, const char *dir, char *why);
+void undo_close_file(struct undo_map *undo);
+
+bool undo_write_header(struct undo_map *undo, char *why);
+
+/* Where the words of the file with a number are; NULL: no such file. words: how many. */
+struct undo_places {
+    word *(*find)(void *cls, uint64_t number, uint64_t *words);
+    void *cls;
+};
+
+/* Puts back what an open transaction of a worker changed. True when one was open. */
+bool undo_roll_back(struct undo_record *record, const struct undo_places *places);
+
+#endif

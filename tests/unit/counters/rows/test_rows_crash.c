@@ -1,0 +1,326 @@
+/* A worker that counts in two tables and in the dense rings is killed after every single
+ * instruction; the files are opened again as they stood. Rows, windows and the dense rings must
+ * agree about which events were counted: all of the acknowledged ones, and at the most the one that
+ * was begun. */
+#include "tests/unit/counters/rows/rows_fixture.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/ptrace.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#define STEPS_MAX 2000000
+#define FILES_MAX 8
+#define US "\x1f"
+#define FIRST_US (T0 + 100000)
+
+/* What the counting process tells, in memory that outlives it. */
+struct notes {
+    _Atomic bool done;
+    _Atomic int64_t now_us;
+    _Atomic uint64_t begun, acknowledged; /* of all seconds */
+};
+
+static struct notes *notes;
+
+/* ---- who counts ---- */
+
+struct counting {
+    struct counters *counters;
+    struct tables *tables;
+    struct table *keyed, *plain;
+};
+
+static struct table_config small_config(const char *name, bool keyed) {
+    struct table_config config = lab_config(name);
+    const struct table_span span = {1, LAB_HORIZON_US, 0};
+    config.keyed = keyed;
+    config.fields = keyed ? 2 : 0;
+    config.field_max[1] = keyed ? 4 : 0;
+    config.keys_max = 12;
+    config.memory = table_bytes_min(&config, &span);
+    return config;
+}
+
+static struct counting open_counting(const char *dir, uint64_t *repaired) {
+    struct counters_config config = lab_counters(1);
+    config.dir = dir;
+    char why[COUNTERS_WHY_MAX] = "";
+    struct counting counting = {.counters = counters_open(&config, NULL, why)};
+    DEMAND(counting.counters != NULL, "%s", why);
+    counting.tables = tables_open(counting.counters, 1, true, NULL, repaired, why);
+    DEMAND(counting.tables != NULL, "%s", why);
+    const struct table_config keyed = small_config("keyed", true),
+                              plain = small_config("plain", false);
+    counting.keyed = tables_get(counting.tables, &keyed, why);
+    DEMAND(counting.keyed != NULL, "%s", why);
+    counting.plain = tables_get(counting.tables, &plain, why);
+    DEMAND(counting.plain != NULL, "%s", why);
+    return counting;
+}
+
+static void close_counting(struct counting *counting) {
+    tables_close(counting->tables);
+    counters_close(counting->counters);
+}
+
+/* The way of an event, as the server goes it. */
+static bool count_one(const struct counting *counting, int64_t us, const char *text) {
+    struct shard *shard = counters_worker_shard(counting->counters, 0);
+    struct undo *undo = tables_undo(counting->tables, 1);
+    struct shard_next next;
+    if (shard_look_owner(shard, us, &next) != SHARD_COUNTED) {
+        return false;
+    }
+    undo_begin_owner(undo);
+    for (unsigned width = 0; width < 2; width++) {
+        if (!touch_width(table_section(counting->keyed, 1, width), undo, us, text, 7) ||
+            !touch_width(table_section(counting->plain, 1, width), undo, us, NULL, 7)) {
+            return false;
+        }
+    }
+    undo_commit_owner(undo, &(const struct undo_count){next.shard, next.window, next.count});
+    return shard_add_owner(shard, us) == SHARD_COUNTED;
+}
+
+static void set_now_everywhere(const struct counting *counting, int64_t now_us) {
+    atomic_store(&notes->now_us, now_us);
+    shard_set_now_owner(counters_worker_shard(counting->counters, 0), now_us);
+    for (unsigned width = 0; width < 2; width++) {
+        table_set_now_owner(table_section(counting->keyed, 1, width), now_us);
+        table_set_now_owner(table_section(counting->plain, 1, width), now_us);
+    }
+}
+
+static void count_or_exit(const struct counting *counting, int64_t us, const char *text) {
+    atomic_fetch_add(&notes->begun, 1);
+    if (!count_one(counting, us, text)) {
+        _exit(EXIT_FAILURE);
+    }
+    atomic_fetch_add(&notes->acknowledged, 1);
+}
+
+/* A key of nearly `len` bytes: a few of them go round the circle. */
+static const char *long_key(char *text, size_t size, size_t len, int i) {
+    snprintf(text, size, "%0*d" US "v", (int)len, i);
+    return text;
+}
+
+/* The chosen events: keys that are new, and known, and too many; values that are too many; windows
+ * that are new, and take the place of older ones; a circle that goes round. */
+static void count_chosen(void) {
+    struct counting counting = open_counting(state_dir, NULL);
+    char text[2048];
+    if (ptrace(PTRACE_TRACEME, 0, NULL, NULL)) {
+        _exit(77);
+    }
+    set_now_everywhere(&counting, FIRST_US);
+    raise(SIGSTOP);
+    for (int i = 0; i < 3; i++) {
+        count_or_exit(&counting, T0 + i, "AA1" US "1");
+    }
+    count_or_exit(&counting, T0 - US_PER_S, "AA1" US "1");
+    for (int i = 0; i < 6; i++) { /* values, then keys beyond the most */
+        snprintf(text, sizeof text, "AA%d" US "%d", i, i);
+        count_or_exit(&counting, T0 + 10000, text);
+    }
+    for (int i = 0; i < 8; i++) {
+        snprintf(text, sizeof text, "BB%d" US "1", i);
+        count_or_exit(&counting, T0 + 20000, text);
+    }
+    for (int second = 15; second <= 75; second += 15) {
+        set_now_everywhere(&counting, T0 + second * US_PER_S);
+        for (int i = 0; i < 2; i++) {
+            count_or_exit(&counting, T0 + second * US_PER_S,
+                          long_key(text, sizeof text, 1500, second + i));
+        }
+    }
+    atomic_store(&notes->done, true);
+    _exit(EXIT_SUCCESS);
+}
+
+/* ---- the files as they stand ---- */
+
+struct file {
+    const char *name; /* below the state directory */
+    int fd;
+    unsigned char *now, *before;
+    size_t bytes;
+};
+
+static struct file file[FILES_MAX];
+static int files;
+
+static void add_file(const char *name) {
+    char path[2 * PATH_MAX_TEST];
+    struct stat st;
+    struct file *f = &file[files++];
+    ck_assert_int_le(files, FILES_MAX);
+    f->name = name;
+    snprintf(path, sizeof path, "%s/%s", state_dir, name);
+    f->fd = open(path, O_RDONLY | O_CLOEXEC);
+    ck_assert_msg(f->fd >= 0 && fstat(f->fd, &st) == 0, "%s", path);
+    f->bytes = (size_t)st.st_size;
+    f->now = mmap(NULL, f->bytes, PROT_READ, MAP_SHARED, f->fd, 0);
+    f->before = calloc(1, f->bytes);
+    ck_assert(f->now != MAP_FAILED && f->before != NULL);
+}
+
+static bool have_changed(void) {
+    bool changed = false;
+    for (int i = 0; i < files; i++) {
+        if (memcmp(file[i].before, file[i].now, file[i].bytes) != 0) {
+            memcpy(file[i].before, file[i].now, file[i].bytes);
+            changed = true;
+        }
+    }
+    return changed;
+}
+
+static void write_copies(const char *copy_dir) {
+    char path[2 * PATH_MAX_TEST];
+    for (int i = 0; i < files; i++) {
+        snprintf(path, sizeof path, "%s/%s", copy_dir, file[i].name);
+        const int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+        DEMAND(fd >= 0 && pwrite(fd, file[i].before, file[i].bytes, 0) == (ssize_t)file[i].bytes,
+               "%s", path);
+        close(fd);
+    }
+}
+
+/* ---- what must hold ---- */
+
+static uint64_t rows_count(const struct table *table, unsigned width, int64_t us) {
+    return lab_read(table, width, us, &(const struct seen){0}).count;
+}
+
+/* `more`: events that were counted after the copy was opened. */
+static void check_agreement(const struct counting *counting, uint64_t more) {
+    const int64_t now_us = atomic_load(&notes->now_us);
+    uint64_t minutes[2] = {0};
+    for (int64_t us = now_us - LAB_HORIZON_US + US_PER_S; us <= now_us; us += US_PER_S) {
+        const uint64_t dense = read_one(counting->counters, RESOLUTION_1S, us),
+                       plain = rows_count(counting->plain, 0, us),
+                       keyed = rows_count(counting->keyed, 0, us);
+        DEMAND(dense == plain && dense == keyed,
+               "second %lld: %llu dense, %llu without keys, %llu with keys",
+               (long long)((us - T0) / US_PER_S), (unsigned long long)dense,
+               (unsigned long long)plain, (unsigned long long)keyed);
+    }
+    minutes[0] = rows_count(counting->plain, 1, now_us);
+    minutes[1] = rows_count(counting->keyed, 1, now_us);
+    DEMAND(minutes[0] == minutes[1], "minute: %llu without keys, %llu with",
+           (unsigned long long)minutes[0], (unsigned long long)minutes[1]);
+    DEMAND(minutes[0] == read_one(counting->counters, RESOLUTION_1MIN, now_us), "minute: %llu rows",
+           (unsigned long long)minutes[0]);
+    uint64_t all = 0;
+    for (int64_t us = T0 - US_PER_S; us <= now_us; us += US_PER_S) {
+        all += read_one(counting->counters, RESOLUTION_1S, us);
+    }
+    const uint64_t least = atomic_load(&notes->acknowledged) + more,
+                   most = atomic_load(&notes->begun) + more;
+    DEMAND(now_us > FIRST_US || (least <= all && all <= most), "%llu events, %llu to %llu expected",
+           (unsigned long long)all, (unsigned long long)least, (unsigned long long)most);
+}
+
+/* Who only reads does not mend: he sees the rows as they were before what is open. */
+static void check_readonly(const char *copy_dir) {
+    bool none;
+    char why[COUNTERS_WHY_MAX] = "";
+    struct tables *tables = tables_open_readonly(copy_dir, &none, why);
+    DEMAND(tables != NULL, "%s", why);
+    DEMAND(tables_count(tables) == 2, "%zu tables", tables_count(tables));
+    const int64_t now_us = atomic_load(&notes->now_us);
+    for (unsigned width = 0; width < 2; width++) {
+        const uint64_t one = rows_count(tables_at(tables, 0), width, now_us),
+                       other = rows_count(tables_at(tables, 1), width, now_us);
+        DEMAND(one == other, "width %u: %llu and %llu", width, (unsigned long long)one,
+               (unsigned long long)other);
+    }
+    tables_close(tables);
+}
+
+static uint64_t check_copy(const char *copy_dir, bool readonly) {
+    uint64_t repaired = 0;
+    write_copies(copy_dir);
+    if (readonly) {
+        check_readonly(copy_dir);
+    }
+    struct counting counting = open_counting(copy_dir, &repaired);
+    must_verify(counting.counters);
+    table_must_verify(counting.keyed);
+    table_must_verify(counting.plain);
+    check_agreement(&counting, 0);
+    /* and it goes on from there */
+    set_now_everywhere(&counting, atomic_load(&notes->now_us));
+    DEMAND(count_one(&counting, atomic_load(&notes->now_us), "AA1" US "1"), "no place any more");
+    table_must_verify(counting.keyed);
+    check_agreement(&counting, 1);
+    close_counting(&counting);
+    return repaired;
+}
+
+START_TEST(killed_after_every_instruction) {
+    notes = mmap(NULL, sizeof *notes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    char copy_dir[PATH_MAX_TEST], path[2 * PATH_MAX_TEST];
+    state_path("copy", copy_dir);
+    snprintf(path, sizeof path, "%s/reports", copy_dir);
+    ck_assert(mkdir(copy_dir, 0700) == 0 && mkdir(path, 0700) == 0);
+    const pid_t pid = fork();
+    ck_assert_int_ge(pid, 0);
+    if (pid == 0) {
+        count_chosen();
+    }
+    int status;
+    ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 77) {
+        fprintf(stderr, "this machine does not let a process be traced: left out\n");
+        return;
+    }
+    ck_assert(WIFSTOPPED(status));
+    add_file(STATE_FILE_NAME);
+    add_file("reports/" UNDO_FILE_NAME);
+    add_file("reports/keyed.0123456789abcdef.aforo");
+    add_file("reports/plain.0123456789abcdef.aforo");
+    int steps = 0, states = 0;
+    uint64_t repaired = 0;
+    for (; steps < STEPS_MAX && !atomic_load(&notes->done); steps++) {
+        if (ptrace(PTRACE_SINGLESTEP, pid, NULL, NULL) || waitpid(pid, &status, 0) != pid ||
+            !WIFSTOPPED(status)) {
+            break;
+        }
+        if (have_changed()) {
+            repaired += check_copy(copy_dir, states % 40 == 0);
+            states++;
+        }
+    }
+    ck_assert_msg(atomic_load(&notes->done), "ended early: %d steps, status %d", steps, status);
+    ck_assert_int_gt(states, 1000);
+    ck_assert_uint_gt(repaired, 500); /* some were open, some had to be completed */
+    printf("%d steps, %d states, %llu mended\n", steps, states, (unsigned long long)repaired);
+    kill(pid, SIGKILL);
+    waitpid(pid, &status, 0);
+}
+END_TEST
+
+/* A sanitizer's own instructions are millions: there, stepping through them is left out. */
+#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
+#define STEPS_THROUGH false
+#else
+#define STEPS_THROUGH true
+#endif
+
+int main(void) {
+    Suite *suite = suite_create("rows_crash");
+    TCase *tcase = tcase_create("rows_crash");
+    tcase_set_timeout(tcase, 300);
+    tcase_add_checked_fixture(tcase, state_dir_make, state_dir_remove);
+    if (STEPS_THROUGH) {
+        tcase_add_test(tcase, killed_after_every_instruction);
+    }
+    suite_add_tcase(suite, tcase);
+    return check_run(suite);
+}

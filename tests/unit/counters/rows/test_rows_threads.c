@@ -1,0 +1,124 @@
+/* One thread counts in a table whose circle goes round all the time; others read it. Whatever they
+ * are given was true at some moment: a row's three words are of one transaction, its key is the one
+ * its state says, and nothing that is not committed is seen. */
+#include "tests/unit/counters/rows/rows_fixture.h"
+
+#include <pthread.h>
+
+#define READERS 2
+#define SECONDS 400
+#define EVENTS_A_SECOND 300
+#define KEYS 23
+
+static struct lab lab;
+static _Atomic bool done;
+static _Atomic int64_t now_us;
+
+/* word 0 counts, word 1 is the sum of key numbers, word 2 is count * key number + second */
+static void touch_one(struct undo *undo, unsigned width, int64_t us, int number) {
+    char text[80];
+    struct table_section *section = table_section(lab.table, 1, width);
+    struct table_row row;
+    snprintf(text, sizeof text, "%0*d\x1f%d", 20 + number, number, number);
+    const struct table_key key = lab_key(lab.table, text);
+    const int64_t window = table_window(lab.table->config.width_us[width], us);
+    ck_assert(table_touch_owner(section, undo, window, &key, &row));
+    DEMAND(!row.other, "key %d found no room", number);
+    const uint64_t count = atomic_load_explicit(&row.state[0], memory_order_relaxed) + 1;
+    undo_put_owner(undo, &row.file, &row.state[0], count);
+    undo_put_owner(undo, &row.file, &row.state[1], count * (uint64_t)number);
+    undo_put_owner(undo, &row.file, &row.state[2], count * (uint64_t)number + (uint64_t)window);
+}
+
+static void *write_rows(void *cls) {
+    (void)cls;
+    struct undo *undo = tables_undo(lab.tables, 1);
+    uint64_t random = 1;
+    for (int s = 0; s < SECONDS; s++) {
+        const int64_t us = T0 + s * US_PER_S;
+        set_now(&lab, us);
+        for (int i = 0; i < EVENTS_A_SECOND; i++) {
+            const int number = 1 + (int)(next_random(&random) % KEYS);
+            const int64_t late_us = (int64_t)(next_random(&random) % 3) * US_PER_S;
+            undo_begin_owner(undo);
+            touch_one(undo, 0, us - late_us, number);
+            touch_one(undo, 1, us - late_us, number);
+            undo_commit_owner(undo, &(const struct undo_count){0, 0, 0});
+        }
+        atomic_store(&now_us, us);
+    }
+    atomic_store(&done, true);
+    return NULL;
+}
+
+struct looked {
+    int64_t window;
+    uint64_t rows, count;
+};
+
+static bool check_copy(void *cls, const struct table_copy *copy) {
+    struct looked *looked = cls;
+    const uint64_t number = copy->key ? strtoull(copy->key, NULL, 10) : 0;
+    DEMAND(copy->key && number >= 1 && number <= KEYS, "a key that nobody made");
+    DEMAND(copy->key_len == 21 + number + (number > 9 ? 2 : 1), "key %llu has %zu bytes",
+           (unsigned long long)number, copy->key_len);
+    DEMAND(copy->state[1] == copy->state[0] * number, "row of %llu: %llu, %llu",
+           (unsigned long long)number, (unsigned long long)copy->state[0],
+           (unsigned long long)copy->state[1]);
+    DEMAND(copy->state[2] == copy->state[1] + (uint64_t)looked->window,
+           "row of %llu in window %lld: %llu, %llu", (unsigned long long)number,
+           (long long)looked->window, (unsigned long long)copy->state[1],
+           (unsigned long long)copy->state[2]);
+    looked->rows++;
+    looked->count += copy->state[0];
+    return true;
+}
+
+static void *read_rows(void *cls) {
+    uint64_t *rows = cls;
+    while (!atomic_load(&done)) {
+        for (unsigned width = 0; width < 2; width++) {
+            int64_t oldest, newest;
+            if (!table_span_windows(lab.table, width, &oldest, &newest)) {
+                continue;
+            }
+            for (int64_t window = oldest; window <= newest; window++) {
+                struct looked looked = {.window = window};
+                const struct table_taker taker = {check_copy, &looked};
+                const uint64_t before = table_touched(lab.table, 1, width, window);
+                ck_assert(table_read(lab.table, width, window, &taker));
+                const uint64_t after = table_touched(lab.table, 1, width, window);
+                DEMAND(after >= before || after == 0, "touched went from %llu to %llu",
+                       (unsigned long long)before, (unsigned long long)after);
+                *rows += looked.rows;
+            }
+        }
+    }
+    return NULL;
+}
+
+START_TEST(readers_see_only_what_was) {
+    struct table_config config = lab_config("threads");
+    const struct table_span span = {1, LAB_HORIZON_US, 0};
+    config.memory = table_bytes_min(&config, &span) + (120 << 10);
+    lab = lab_open(1, &config);
+    pthread_t writer, reader[READERS];
+    uint64_t rows[READERS] = {0};
+    atomic_store(&now_us, T0);
+    for (int i = 0; i < READERS; i++) {
+        ck_assert_int_eq(pthread_create(&reader[i], NULL, read_rows, &rows[i]), 0);
+    }
+    ck_assert_int_eq(pthread_create(&writer, NULL, write_rows, NULL), 0);
+    pthread_join(writer, NULL);
+    for (int i = 0; i < READERS; i++) {
+        pthread_join(reader[i], NULL);
+        ck_assert_uint_gt(rows[i], 100);
+    }
+    const struct section_page *page = table_section(lab.table, 1, 0)->page;
+    ck_assert_uint_gt(atomic_load(&page->retired), 3000); /* it did go round */
+    table_must_verify(lab.table);
+    lab_close(&lab);
+}
+END_TEST
+
+CHECK_MAIN_WITH(in_state_dir, "rows_threads", readers_see_only_what_was)

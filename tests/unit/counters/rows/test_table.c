@@ -1,0 +1,145 @@
+/* Rows of a table: made, found, read, kept over a restart, let go in a circle. */
+#include "tests/unit/counters/rows/rows_fixture.h"
+
+#define US "\x1f"
+
+static void count_many(const struct lab *lab, int64_t us, int keys, int times) {
+    char text[32];
+    for (int n = 0; n < times; n++) {
+        for (int i = 0; i < keys; i++) {
+            snprintf(text, sizeof text, "AA%d" US "%d", i, i % 7);
+            DEMAND(count_event(lab, us, text, (uint64_t)i), "event %d has no window", i);
+        }
+    }
+}
+
+START_TEST(rows_are_found_again) {
+    const struct table_config config = lab_config("billing");
+    struct lab lab = lab_open(1, &config);
+    set_now(&lab, T0);
+    count_many(&lab, T0, 100, 3);
+    const struct seen all = lab_read(lab.table, 0, T0, &(const struct seen){0});
+    ck_assert_uint_eq(all.rows, 100);
+    ck_assert_uint_eq(all.count, 300);
+    ck_assert_uint_eq(all.sum, 3 * 99 * 50);
+    const struct seen one = lab_read(lab.table, 1, T0, &(const struct seen){.key = "AA5" US "5"});
+    ck_assert_uint_eq(one.rows, 1);
+    ck_assert_uint_eq(one.count, 3);
+    ck_assert_uint_eq(one.sum, 15);
+    table_must_verify(lab.table);
+    lab_close(&lab);
+}
+END_TEST
+
+START_TEST(rows_outlive_a_restart) {
+    const struct table_config config = lab_config("billing");
+    struct lab lab = lab_open(1, &config);
+    set_now(&lab, T0);
+    count_many(&lab, T0, 100, 1);
+    lab_close(&lab);
+    lab = lab_open(3, &config);
+    ck_assert_uint_eq(tables_count(lab.tables), 1);
+    table_must_verify(lab.table);
+    set_now(&lab, T0);
+    count_many(&lab, T0, 100, 1);
+    ck_assert_uint_eq(table_workers(lab.table), 4);
+    const struct seen all = lab_read(lab.table, 1, T0, &(const struct seen){0});
+    ck_assert_uint_eq(all.rows, 100);
+    ck_assert_uint_eq(all.count, 200);
+    table_must_verify(lab.table);
+    lab_close(&lab);
+}
+END_TEST
+
+START_TEST(base_rows_need_no_keys) {
+    struct table_config config = lab_config("all");
+    config.keyed = false;
+    config.fields = 0;
+    struct lab lab = lab_open(1, &config);
+    set_now(&lab, T0);
+    for (int i = 0; i < 10; i++) {
+        ck_assert(count_event(&lab, T0 + i * US_PER_S, NULL, 1));
+    }
+    const struct seen minute = lab_read(lab.table, 1, T0, &(const struct seen){.base = true});
+    ck_assert_uint_eq(minute.rows, 1);
+    ck_assert_uint_eq(minute.count, 10);
+    table_must_verify(lab.table);
+    lab_close(&lab);
+}
+END_TEST
+
+START_TEST(the_circle_lets_go_of_what_is_over) {
+    struct table_config config = lab_config("circle");
+    config.memory = 0;
+    char why[COUNTERS_WHY_MAX];
+    const struct table_span span = {1, LAB_HORIZON_US, 0};
+    config.memory = table_bytes_min(&config, &span);
+    struct lab lab = lab_open(1, &config);
+    uint64_t counted = 0;
+    for (int s = 0; s < 600; s++) {
+        const int64_t us = T0 + s * US_PER_S;
+        set_now(&lab, us);
+        for (int i = 0; i < 40; i++) {
+            char text[64];
+            snprintf(text, sizeof text, "%0*d" US "%d", 3 + i, s, i);
+            ck_assert(count_event(&lab, us, text, 1));
+            counted++;
+        }
+        DEMAND(table_verify(lab.table, why), "%s", why);
+        const struct seen all = lab_read(lab.table, 0, us, &(const struct seen){0});
+        ck_assert_uint_eq(all.count, 40);
+    }
+    struct table_status status;
+    table_status(lab.table, &status);
+    ck_assert_uint_gt(status.rows, 0);
+    int64_t oldest, newest;
+    ck_assert(table_span_windows(lab.table, 0, &oldest, &newest));
+    ck_assert_int_eq(newest, T0 / US_PER_S + 599);
+    ck_assert_int_gt(oldest, T0 / US_PER_S + 500);
+    lab_close(&lab);
+}
+END_TEST
+
+START_TEST(keys_without_room_are_other) {
+    struct table_config config = lab_config("other");
+    config.keys_max = 50;
+    struct lab lab = lab_open(1, &config);
+    set_now(&lab, T0);
+    count_many(&lab, T0, 2000, 2);
+    const struct seen all = lab_read(lab.table, 1, T0, &(const struct seen){0}),
+                      base = lab_read(lab.table, 1, T0, &(const struct seen){.base = true});
+    ck_assert_uint_eq(all.count, 4000);
+    ck_assert_uint_eq(all.rows, 51);
+    ck_assert_uint_eq(base.count, 3900);
+    struct table_status status;
+    table_status(lab.table, &status);
+    ck_assert_uint_eq(status.other, 2 * 3900);
+    ck_assert_uint_gt(status.keys_wanted, 1800);
+    ck_assert_uint_lt(status.keys_wanted, 2200);
+    table_must_verify(lab.table);
+    lab_close(&lab);
+}
+END_TEST
+
+START_TEST(values_beyond_a_fields_most_are_other) {
+    struct table_config config = lab_config("fields");
+    config.field_max[1] = 3;
+    struct lab lab = lab_open(1, &config);
+    set_now(&lab, T0);
+    count_many(&lab, T0, 70, 2);
+    const struct seen all = lab_read(lab.table, 1, T0, &(const struct seen){0});
+    ck_assert_uint_eq(all.count, 140);
+    ck_assert_uint_eq(all.rows, 70); /* the first field still tells them apart */
+    const struct seen other =
+        lab_read(lab.table, 1, T0, &(const struct seen){.key = "AA3" US "(other)"});
+    ck_assert_uint_eq(other.count, 2);
+    const struct seen kept = lab_read(lab.table, 1, T0, &(const struct seen){.key = "AA2" US "2"});
+    ck_assert_uint_eq(kept.count, 2);
+    table_must_verify(lab.table);
+    lab_close(&lab);
+}
+END_TEST
+
+CHECK_MAIN_WITH(in_state_dir, "table", rows_are_found_again, rows_outlive_a_restart,
+                base_rows_need_no_keys, the_circle_lets_go_of_what_is_over,
+                keys_without_room_are_other, values_beyond_a_fields_most_are_other)
