@@ -15,7 +15,7 @@ static bool bind_figure(struct reading *reading, const struct tree_node *node,
                         struct figure *figure) {
     const enum measure_wants wants = figure_wants(figure);
     unsigned number;
-    if (wants == MEASURE_WANTS_NOTHING || wants == MEASURE_WANTS_ALL)
+    if (wants == MEASURE_WANTS_NOTHING || wants == MEASURE_WANTS_ALL || wants == MEASURE_WANTS_OWN)
         return true;
     if (!definitions_find_field(reading, node, figure->argument_text, &number))
         return false;
@@ -79,6 +79,20 @@ static void bind_measure_to_figures(struct report *report, unsigned number) {
     }
 }
 
+/* Of a measure of one's own: those of its arguments that are fields; the others are for itself. */
+static void bind_own_measure(const struct definitions *definitions, struct report *report,
+                             struct measure *measure) {
+    char name[MEASURE_NAME_MAX];
+    for (unsigned i = 0; measure_argument(measure, i, name); i++) {
+        for (unsigned field = 0; field < definitions->fields.n; field++) {
+            if (strcmp(definitions->fields.field[field].name, name) != 0)
+                continue;
+            measure->field[measure->arguments++] = (uint8_t)field;
+            report->needs |= UINT64_C(1) << field;
+        }
+    }
+}
+
 /* The fields that it is given of each event. */
 static bool bind_measure_to_fields(struct reading *reading, const struct tree_node *node,
                                    struct report *report, unsigned number) {
@@ -92,6 +106,9 @@ static bool bind_measure_to_fields(struct reading *reading, const struct tree_no
         measure->arguments = definitions->fields.n;
         memcpy(measure->field, definitions->sorted, definitions->fields.n);
         measure->argument_name = definitions->sorted_name;
+        return true;
+    case MEASURE_WANTS_OWN:
+        bind_own_measure(definitions, report, measure);
         return true;
     default:
         if (!definitions_find_field(reading, node, measure->argument_text, &field))

@@ -20,6 +20,7 @@ struct own_kind {
 
 static struct own_kind own[OWN_MAX];
 static size_t owned;
+static bool closed;
 
 /* What a measure's config is here. */
 struct own_config {
@@ -195,6 +196,11 @@ static struct own_kind *find_path(const char *path) {
 
 /* Makes the next kind that of a file, whose path it takes over. False: nothing was taken. */
 static bool load(char *path, char why[OWN_WHY_MAX]) {
+    if (closed) {
+        snprintf(why, OWN_WHY_MAX, "%.400s: measures are loaded at the start only; restart aforod",
+                 path);
+        return false;
+    }
     if (owned == OWN_MAX) {
         snprintf(why, OWN_WHY_MAX, "%.400s: at most %d measures of your own are loaded", path,
                  OWN_MAX);
@@ -217,6 +223,10 @@ static bool load(char *path, char why[OWN_WHY_MAX]) {
                                        .puts = own_puts};
     owned++;
     return true;
+}
+
+void own_close_list(void) {
+    closed = true;
 }
 
 const struct measure_kind *own_load(const char *path, char why[OWN_WHY_MAX]) {

@@ -13,6 +13,10 @@
  * the filter of system calls closes. NULL fills why: one line that names the file. */
 const struct measure_kind *own_load(const char *path, char why[OWN_WHY_MAX]);
 
+/* From now on nothing more is loaded: own_load takes only files that are loaded, and says that the
+ * others need another start. */
+void own_close_list(void);
+
 /* The kinds that were loaded, i = 0, 1, ...; NULL after the last. Any thread, after loading. */
 const struct measure_kind *own_at(size_t i);
 
