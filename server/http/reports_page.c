@@ -12,6 +12,8 @@
 #include <string.h>
 
 #define REPORTS_BLOCK (16 * 1024) /* bytes that are sent at a time */
+/* Rows that are looked at before the worker turns to its other connections: some 2 ms. */
+#define REPORTS_PACE 10000
 
 _Static_assert(PAGES_WHY_MAX >= REPORT_WHY_MAX, "its sentences fit");
 
@@ -53,9 +55,12 @@ static ssize_t write_rows(void *cls, uint64_t position, char *buf, size_t max) {
         }
     }
     const size_t left = made->text.len - made->sent, n = left < max ? left : max;
-    memcpy(buf, made->text.bytes + made->sent, n);
+    if (n > 0) {
+        memcpy(buf, made->text.bytes + made->sent, n);
+    }
     made->sent += n;
-    return n > 0 ? (ssize_t)n : MHD_CONTENT_READER_END_OF_STREAM;
+    /* With nothing to send it is called again in the worker's next turn. */
+    return n > 0 || !made->ended ? (ssize_t)n : MHD_CONTENT_READER_END_OF_STREAM;
 }
 
 /* ---- what is asked ---- */
@@ -157,7 +162,8 @@ static struct reports_answer *find_report(const struct worker *worker, const cha
 static void make_rows(struct worker *worker, struct MHD_Connection *connection, const char *path,
                       struct page *page) {
     struct report_question question = {.now_us = worker->now_us,
-                                       .horizon_us = counters_horizon_us(worker->server->counters)};
+                                       .horizon_us = counters_horizon_us(worker->server->counters),
+                                       .pace = REPORTS_PACE};
     struct reports_answer *made = find_report(worker, path, &question.query, page);
     if (!made) {
         page->status = MHD_HTTP_NOT_FOUND;

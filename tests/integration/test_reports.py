@@ -343,6 +343,15 @@ class Server(ReportsCase):
             thread.join()
         self.assertEqual(wrong, [])
 
+    def test_many_rows_of_which_few_are_meant(self):
+        """The worker turns to its other connections meanwhile, and comes back."""
+        server = self.start(threads=1)
+        for second in range(50):
+            self.send(server, *({"flight": f"F{i:03}", "client": second, "seconds": 1, "us": second * SECOND} for i in range(500)))
+        self.assertEqual(self.get(server, "/reports/billing/1s", where="flight=none").text, "")
+        rows = self.get(server, "/reports/billing/1s", where="flight=F499", format="json").json["rows"]
+        self.assertEqual([row["key"]["client"] for row in rows], list(range(50)))
+
     def test_keys_without_room(self):
         self.definitions.write_text(DEFINITIONS.replace("    windows: [1s, 1min]\n", "    windows: [1min]\n    keys: {max: 3}\n"),
                                     encoding="utf-8")
