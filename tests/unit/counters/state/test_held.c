@@ -2,6 +2,7 @@
  */
 #include "counters/state/held.h"
 
+#include "counters/state/map.h"
 #include "tests/unit/check_main.h"
 #include "tests/unit/state_dir.h"
 
@@ -79,6 +80,19 @@ START_TEST(every_place_is_walked_through) {
 }
 END_TEST
 
+/* AddressSanitizer sees whether the walk ends with the last shard. */
+START_TEST(as_many_shards_as_a_file_may_have) {
+    const struct counters_config config = tiny_config(1);
+    struct counters *counters = open_or_fail(&config);
+    while (counters_shards(counters) < COUNTERS_SHARDS_MOST) {
+        ck_assert_ptr_nonnull(state_add_shard(counters));
+    }
+    ck_assert(!held_has_any(counters));
+    ck_assert(!held_may_lack(counters, RESOLUTION_1S, T0 / chunk_width_us(RESOLUTION_1S)));
+    counters_close(counters);
+}
+END_TEST
+
 START_TEST(a_chunk_may_lack_what_a_ring_has_moved_past) {
     const struct counters_config config = tiny_config(2);
     struct counters *counters = open_or_fail(&config);
@@ -98,4 +112,5 @@ END_TEST
 
 CHECK_MAIN_WITH(((struct check_fixture){4, state_dir_make, state_dir_remove}), "held",
                 nothing_is_held_of_a_new_file, each_chunk_comes_once_with_all_shards,
-                every_place_is_walked_through, a_chunk_may_lack_what_a_ring_has_moved_past)
+                every_place_is_walked_through, as_many_shards_as_a_file_may_have,
+                a_chunk_may_lack_what_a_ring_has_moved_past)
