@@ -4,6 +4,7 @@
 #define AFORO_INGEST_FIELDS_H
 
 #include "include/aforo/measure.h"
+#include "ingest/timestamp_fast.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -65,8 +66,16 @@ bool fields_use(const struct fields *fields, enum field_source source);
 
 /* ---- one event, as it came ---- */
 
+#define RECORD_ORDER_MAX 16
+
+/* What one event lets expect of the next: nothing depends on it but time. */
+struct record_habits {
+    uint16_t order[RECORD_ORDER_MAX]; /* of JSON: the declared names, as they came */
+    struct timestamp_day day;
+};
+
 /* Values point into the text that was read, or into `room` where they had to be decoded: they are
- * there as long as both. */
+ * there as long as both. All zeros but for the room before it is first begun. */
 struct record {
     bool timed; /* the event carries a time: us */
     int64_t us;
@@ -75,6 +84,7 @@ struct record {
     uint8_t rank[FIELDS_MAX]; /* which of its places it was found in; lower wins */
     char *room;               /* for decoded values: the caller's */
     size_t room_len, room_used;
+    struct record_habits habits; /* the readers' own */
 };
 
 /* Empties the record for the next event; room stays, its use begins anew. */
@@ -85,14 +95,25 @@ static inline void record_begin(struct record *record) {
 }
 
 /* Takes a value for field i: text[0..len), found in its place number `rank`; a value from an
- * earlier place, or the first of the same place, stays. Reads numbers. The text is not copied. */
+ * earlier place, or the first of the same place, stays. Reads numbers as number.h says, wherever
+ * they come from. The value of an unfit field is AFORO_ABSENT. The text is not copied. */
 void record_take(struct record *record, const struct fields *fields, unsigned i, unsigned rank,
                  const char *text, size_t len);
 
-/* Adds what was found for a whole request (query, headers) to one of its events. */
+/* The same for the value of header number `header` (fields_header), for every field that may be in
+ * it. */
+void record_take_header(struct record *record, const struct fields *fields, unsigned header,
+                        const char *text, size_t len);
+
+/* Adds the fields that were found for a whole request (query, headers) to one of its events. The
+ * time is left to the caller. */
 void record_inherit(struct record *record, const struct record *request);
 
-/* ---- from the bodies ---- */
+/* ---- from the bodies ----
+ *
+ * Each adds to the record, which the caller has begun; after anything but RECORD_EVENT what is in
+ * it is of no account. No byte beyond text[0..len) is read. A room of len bytes is enough for one
+ * text; a value for which the room has no place left is unfit. */
 
 #define RECORD_WHY_MAX 192
 
@@ -114,7 +135,8 @@ enum record_outcome record_read_json(struct record *record, const struct fields 
                                      const char *text, size_t len, char why[RECORD_WHY_MAX]);
 
 /* The next object of a JSON array of objects. *at begins at 0 and is where to go on; at the end of
- * the array RECORD_EMPTY, and *at is len. */
+ * the array RECORD_EMPTY, and *at is len. Malformed: *at is behind the object when only its time is
+ * wrong, so that reading can go on; it is len when nothing more can be read. */
 enum record_outcome record_read_json_item(struct record *record, const struct fields *fields,
                                           const char *text, size_t len, size_t *at,
                                           char why[RECORD_WHY_MAX]);

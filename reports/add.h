@@ -13,8 +13,12 @@ struct reports {
     const struct definitions *definitions;
     struct tables *tables;
     struct table *table[REPORTS_MAX];
-    uint64_t puts; /* the most words that one event notes for undo */
 };
+
+/* Opens or makes the table of each report. False fills why (COUNTERS_WHY_MAX). Neither definitions
+ * nor tables become the reports' own. Main's thread, as tables_get. */
+bool reports_bind(struct reports *reports, const struct definitions *definitions,
+                  struct tables *tables, char *why);
 
 /* What a worker has of them. */
 struct adder;
@@ -27,12 +31,21 @@ void adder_free(struct adder *adder);
 void adder_set_now_owner(struct adder *adder, int64_t now_us);
 
 /* Counts one event, at record->us: in each report it belongs to, and then in the shard's dense
- * windows. Not SHARD_COUNTED: nothing was changed. *unfit: bit i: field i kept the event out of a
- * report that needs it. Wait-free, no system call. */
+ * windows. Not SHARD_COUNTED: nothing was changed. Bit i of *unfit is added when field i, which is
+ * missing or not of its type, or would take a sum beyond 2^53, kept the event out of a report that
+ * needs it. Wait-free, no system call, no allocation. */
 enum shard_verdict adder_add_owner(struct adder *adder, struct shard *shard,
                                    const struct record *record, uint64_t *unfit);
 
+/* The same for an event without a time of its own, as shard_add_arrival_owner: never refused. */
+void adder_add_arrival_owner(struct adder *adder, struct shard *shard, const struct record *record,
+                             int64_t arrival_us, uint64_t *unfit);
+
 /* Events that field i kept out of report r, since the start; any thread. */
 uint64_t adder_unfit(const struct adder *adder, unsigned report, unsigned field);
+
+/* Events that came to a window which report r had let go: the clock was set back, or the report
+ * keeps less than the dense windows do. They are in `events` alone. Any thread. */
+uint64_t adder_gone(const struct adder *adder, unsigned report);
 
 #endif

@@ -19,7 +19,17 @@
 #define DEFINITIONS_WHY_MAX 512
 #define DEFINITIONS_BYTES_MAX (1 << 20)
 #define REPORT_KEYS_DEFAULT 10000
+#define REPORT_KEYS_MOST 10000000
 #define REPORT_WINDOWS_KEPT_DEFAULT 1440
+#define REPORT_KEEP_MARGIN_US (3600 * US_PER_S) /* beyond the horizon, at the least */
+#define REPORT_KEEP_MOST_US (400 * 24 * 3600 * US_PER_S)
+#define REPORT_MEMORY_DEFAULT (INT64_C(64) << 20)
+#define REPORT_MEMORY_UNASKED (INT64_C(1) << 30) /* more than this only where `memory` says so */
+#define REPORT_MEMORY_MOST (INT64_C(1) << 40)
+
+/* What table_touch_owner notes for undo at the most: a new row, its window, values of `by` fields.
+ */
+#define REPORT_TOUCH_PUTS_MAX (16 + 4 * TABLE_FIELDS_MAX)
 
 struct report {
     struct table_config table; /* name, digest, widths, sizes; definition: the report's own text */
@@ -27,7 +37,8 @@ struct report {
     uint8_t by_field[TABLE_FIELDS_MAX];
     struct condition *when; /* NULL: every event */
     unsigned measures;
-    struct measure measure[REPORT_MEASURES_MAX]; /* measure[0] is count */
+    struct measure measure[REPORT_MEASURES_MAX];    /* measure[0] is count; then by text */
+    const char *argument_name[REPORT_MEASURES_MAX]; /* of measures of one field */
     unsigned figures;
     struct figure figure[REPORT_SHOW_MAX];
     uint64_t needs; /* bit i: declared field i must be there and fit (by, measures) */
@@ -38,23 +49,36 @@ struct report {
 struct definitions {
     struct fields_config fields;
     struct fields *compiled;
+    uint8_t sorted[FIELDS_MAX]; /* numbers of the fields, by name */
+    const char *sorted_name[FIELDS_MAX];
+    uint64_t puts; /* the most words that one event notes for undo, over all reports */
     unsigned reports;
     struct report report[REPORTS_MAX];
 };
 
 /* What the definitions are for; bounds depend on it. */
 struct definitions_for {
+    /* workers 0: they are only read, as in a state file or from the store: `keep` and `memory` are
+     * not held against a horizon, and memory is as written, or the default */
     struct table_span span;
     const char *file; /* named in sentences */
+    unsigned times;   /* names of the event's time, as in fields_config; 0: the usual ones */
+    const char *const *time;
 };
 
 /* Reads text[0..len). NULL fills why: one line, "FILE:LINE:COLUMN: what is wrong; what was meant".
- * Main's thread. The caller frees the result with definitions_free. */
+ * Main's thread. The caller frees the result with definitions_free.
+ *
+ * A report's digest (XXH3 of what it asks: its fields, `when`, `by`, widths, measures, keys, and
+ * memory where it is given) does not depend on the span, so nodes of any number of threads share
+ * their totals; nor on how it is written or which figures of its measures are shown. */
 struct definitions *definitions_read(const char *text, size_t len,
                                      const struct definitions_for *purpose,
                                      char why[DEFINITIONS_WHY_MAX]);
 
-/* The same from a file. */
+/* The same from a file, which is what sentences name. */
+struct definitions *definitions_load_for(const char *path, const struct definitions_for *purpose,
+                                         char why[DEFINITIONS_WHY_MAX]);
 struct definitions *definitions_load(const char *path, const struct table_span *span,
                                      char why[DEFINITIONS_WHY_MAX]);
 

@@ -14,7 +14,8 @@ struct report_row {
 };
 
 /* Values of a key are text, escaped so that they never hold the separator: %XX for bytes below
- * 0x20, for 0x7f and for %, and for a ( at the beginning, so that no value reads `(other)`. */
+ * 0x20, for 0x7f and for %, and for a ( at the beginning, so that no value reads `(other)`. A
+ * number has one text: 7 for 07 and 7.0, and all the decimals of its field. */
 #define REPORT_KEY_SEPARATOR '\x1f'
 #define REPORT_OTHER "(other)"
 
@@ -30,7 +31,35 @@ bool report_read(const struct report *report, const struct table *table, unsigne
                  int64_t window, struct report_rows *rows);
 void report_rows_free(struct report_rows *rows);
 
-/* The value of `by` field number i of a key, unescaped, into buf (FIELD_TEXT_MAX); its length. */
+/* ---- the same of rows that are not in a table ---- */
+
+struct report_gatherer;
+
+/* NULL when out of memory. The caller ends it. One thread. */
+struct report_gatherer *report_gatherer_new(const struct report *report);
+
+/* Takes a copy of a row; of rows with the same key the states are merged. key NULL: the overflow
+ * row. False when out of memory. */
+bool report_gatherer_add(struct report_gatherer *gatherer, const char *key, size_t key_len,
+                         const uint64_t *state);
+
+/* Gives the rows, sorted as those of report_read, and frees the gatherer; rows NULL: frees it
+ * alone, and NULL is allowed for it. False when out of memory. */
+bool report_gatherer_end(struct report_gatherer *gatherer, struct report_rows *rows);
+
+/* The value of `by` field number i of a key, unescaped, into buf (FIELD_TEXT_MAX); its length. The
+ * key `(other)` has that value in every field; a field beyond the key's last has none: 0. */
 size_t report_key_value(const char *key, size_t key_len, unsigned i, char *buf);
+
+/* ---- keys; pure ---- */
+
+#define REPORT_KEY_FULL ((size_t)-1)
+
+/* Writes a value of text as a key has it into out[cap]. Returns its length; REPORT_KEY_FULL when
+ * there is no room. */
+size_t report_key_escape(const char *text, size_t len, char *out, size_t cap);
+
+/* The same for a number in fixed point: -12.30 for -1230 of 2 decimals. */
+size_t report_key_number(int64_t number, unsigned decimals, char *out, size_t cap);
 
 #endif

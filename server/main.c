@@ -120,13 +120,26 @@ static bool start_flush(struct server *server) {
         fprintf(stderr, "aforod: --redis: %s\n", why);
         return false;
     }
-    const struct flush_config flush = {
-        .counters = server->counters, .store = store, .interval_us = options->flush_interval};
+    const struct flush_config flush = {.counters = server->counters,
+                                       .tables = server->report_sets.tables,
+                                       .store = store,
+                                       .interval_us = options->flush_interval};
     server->flush = flush_start(&flush, why);
     if (!server->flush) {
         fprintf(stderr, "aforod: %s\n", why);
     }
     return server->flush != NULL;
+}
+
+/* What is looked for in an event, and where the rows of reports are. */
+static bool open_reports(struct server *server) {
+    const struct fields_config none = {0};
+    server->no_fields = fields_new(&none);
+    if (!server->no_fields) {
+        fprintf(stderr, "aforod: out of memory\n");
+        return false;
+    }
+    return report_sets_open(&server->report_sets, server->counters);
 }
 
 static int open_listener(const char *flag, const char *at, char *address) {
@@ -209,9 +222,15 @@ static void announce(const struct server *server, const struct listeners *listen
     banner_print((enum banner_when)options->banner, &banner);
 }
 
-static void reload_access(void *cls) {
+static void reload(void *cls) {
     struct server *server = cls;
     access_reload(&server->access, server->options);
+    report_sets_reload(&server->report_sets);
+}
+
+static void tidy(void *cls) {
+    struct server *server = cls;
+    report_sets_tidy(&server->report_sets, clock_wall_us());
 }
 
 static int64_t find_alive_us(void *cls) {
@@ -247,8 +266,9 @@ static void stop(struct server *server, int signal, const struct signals_duties 
 /* Until a signal ends it. Returns the exit status. */
 static int serve(struct server *server) {
     const struct signals_duties duties = {
-        .reload = reload_access, .alive_us = find_alive_us, .cls = server};
+        .reload = reload, .tidy = tidy, .alive_us = find_alive_us, .cls = server};
     const struct syncer_config config = {.counters = server->counters,
+                                         .tables = server->report_sets.tables,
                                          .dir = server->options->state,
                                          .state_is_lost = &server->state_is_lost};
     struct listeners listeners;
@@ -292,12 +312,15 @@ static int run(struct server *server) {
     if (!access_open(&server->access, server->options)) {
         return 2;
     }
-    if (make_limits(server) && open_counters(server) && start_flush(server)) {
+    if (make_limits(server) && open_counters(server) && open_reports(server) &&
+        start_flush(server)) {
         status = serve(server);
     }
     if (server->flush) {
         flush_stop(server->flush, 0);
     }
+    report_sets_close(&server->report_sets);
+    fields_free(server->no_fields);
     if (server->counters) {
         log_tally(server);
         counters_close(server->counters);
@@ -337,6 +360,13 @@ int main(int argc, char **argv) {
         log_line(LOG_INFO, "passed over what Kubernetes sets for a service of this name",
                  "variables=%zu", said.passed_over);
     }
+    struct report_sets report_sets = {.path = *options.reports ? options.reports : NULL,
+                                      .span = {.workers = count_workers(&options),
+                                               .horizon_us = options.horizon,
+                                               .future_us = options.future}};
+    if (!report_sets_load(&report_sets)) {
+        return 2;
+    }
     signals_hold();
     raise_file_limit(&options);
     const int sandbox_error = options.sandbox == SANDBOX_ON && !sandbox_enter() ? errno : 0;
@@ -345,6 +375,7 @@ int main(int argc, char **argv) {
                             .workers = count_workers(&options),
                             .started_us = clock_steady_us(),
                             .sign_of_life_ms = sign_of_life_ms(notify_watchdog_us()),
-                            .sandbox_error = sandbox_error};
+                            .sandbox_error = sandbox_error,
+                            .report_sets = report_sets};
     return run(&server);
 }

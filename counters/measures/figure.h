@@ -10,6 +10,7 @@
 #define FIGURE_MEASURES_MAX 3 /* that one figure is made of */
 #define FIGURE_WHY_MAX 256
 #define FIGURE_VALUE_MAX 4096 /* bytes of a value as text, with its NUL */
+#define FIGURE_ITEMS_MAX 100  /* of a list: N of topN */
 
 struct figure_kind;
 
@@ -17,7 +18,7 @@ struct figure {
     const struct figure_kind *kind;
     char text[MEASURE_TEXT_MAX];          /* as written, canonical */
     char argument_text[MEASURE_TEXT_MAX]; /* the fields between the parentheses */
-    double parameter;                     /* p99 -> 0.99, top20 -> 20 */
+    double parameter;                     /* p99 -> 0.99, top20 -> 20; else 0 */
     unsigned measures;
     char needs[FIGURE_MEASURES_MAX][MEASURE_TEXT_MAX]; /* canonical texts of the measures */
     uint8_t measure[FIGURE_MEASURES_MAX]; /* their numbers in the report; set by the report */
@@ -27,6 +28,10 @@ struct figure {
 /* Reads one item of `show:`. False fills why: "unknown measure `avg2`; did you mean `avg`?". */
 bool figure_parse(const char *text, struct figure *figure, char why[FIGURE_WHY_MAX]);
 
+/* Whether a figure of aforo's own, or of a loaded measure, is called so: "p99" and "top" are, "p"
+ * is not. */
+bool figure_is_taken(const char *name);
+
 /* Whether it needs a field of a number type, any field, or none. */
 enum measure_wants figure_wants(const struct figure *figure);
 
@@ -35,18 +40,28 @@ enum figure_type {
     FIGURE_NUMBER, /* text is a number: JSON shows it bare */
     FIGURE_TIME,   /* us */
     FIGURE_TEXT,
-    FIGURE_LIST /* text is a JSON array; in text and csv it is shown as `a=3 b=2` */
+    FIGURE_LIST /* item[0 .. items) */
+};
+
+/* One value that came often. It came at the most `count` times, and at the least `count - error`
+ * times: error 0 is exact. */
+struct figure_item {
+    const char *bytes; /* of the value: any bytes; within the state */
+    size_t len;
+    uint64_t count, error;
 };
 
 struct figure_value {
     enum figure_type type;
     int64_t us;
+    size_t items;
+    struct figure_item item[FIGURE_ITEMS_MAX]; /* the most frequent first */
     size_t len;
-    char text[FIGURE_VALUE_MAX];
+    char text[FIGURE_VALUE_MAX]; /* NUL-terminated; of FIGURE_NUMBER and FIGURE_TEXT */
 };
 
 /* The value of a figure. `state` is the row's whole state, `measure` the report's measures;
- * width_us: of the window, for rate. */
+ * width_us: of the window, for rate. Only what belongs to the type is filled. */
 void figure_value(const struct figure *figure, const struct measure *measure, const uint64_t *state,
                   int64_t width_us, struct figure_value *value);
 

@@ -15,16 +15,19 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define MEASURE_TEXT_MAX 96     /* "sum(seconds)", with its NUL */
-#define MEASURE_ARGUMENTS_MAX 4 /* fields of one measure */
-#define MEASURE_NAME_MAX 32     /* of a measure or a field, with its NUL */
+#define MEASURE_TEXT_MAX 96      /* "sum(seconds)", with its NUL */
+#define MEASURE_ARGUMENTS_MAX 64 /* fields of one measure: digest has all that are declared */
+#define MEASURE_COMPONENT_MAX (MEASURE_TEXT_MAX + 24) /* name of a component, with its NUL */
+#define MEASURE_SUM_END (INT64_C(1) << 53)            /* sums of one writer stay below it */
+#define MEASURE_NAME_MAX 32                           /* of a measure or a field, with its NUL */
 
 /* What a measure's arguments are. */
 enum measure_wants {
     MEASURE_WANTS_NOTHING, /* count, first, last: no field, or the event's time */
     MEASURE_WANTS_NUMBER,  /* sum, min, max, quantiles: one field of a number type */
     MEASURE_WANTS_VALUE,   /* distinct, top: one field of any type */
-    MEASURE_WANTS_ALL      /* digest: all declared fields, by name */
+    MEASURE_WANTS_ALL,     /* digest: all declared fields, by name */
+    MEASURE_WANTS_OWN /* one's own: what of its arguments is a declared field, in their order */
 };
 
 enum measure_class { MEASURE_SUM, MEASURE_JOIN, MEASURE_NEWEST };
@@ -107,15 +110,27 @@ struct measure {
     char argument_text[MEASURE_TEXT_MAX]; /* between the parentheses */
     unsigned arguments;
     uint8_t field[MEASURE_ARGUMENTS_MAX]; /* numbers of the declared fields */
-    size_t words;                         /* of its state */
-    size_t at;                            /* of its state within the row's */
+    /* Their names in the same order, for digest: set by whoever makes the report, before the first
+     * event; the array belongs to it. */
+    const char *const *argument_name;
+    /* The largest parameter of the figures that show it (top20: 20), set before open; 0: none. */
+    unsigned parameter;
+    size_t words; /* of its state */
+    size_t at;    /* of its state within the row's */
     void *config;
 };
 
 /* The kind called `name` (NUL-terminated), or NULL. */
 const struct measure_kind *measure_find(const char *name);
 
+/* The kinds one after the other, built-in ones first, i = 0, 1, ...; NULL after the last. */
+const struct measure_kind *measure_at(size_t i);
+
 /* The name most like a mistyped one, for "did you mean"; NULL when none is near. */
 const char *measure_suggest(const char *name);
+
+/* Sets kind, text and argument_text of a measure from a canonical text as struct figure names it
+ * in `needs`, and empties the rest. False when there is no such kind. */
+bool measure_name(struct measure *measure, const char *text);
 
 #endif

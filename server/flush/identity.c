@@ -316,6 +316,9 @@ bool identity_read_back(struct flush *flush) {
     }
     settle(flush, RESOLUTION_10MS, first[RESOLUTION_10MS], n[RESOLUTION_10MS]);
     settle(flush, RESOLUTION_1S, first[RESOLUTION_1S], n[RESOLUTION_1S]);
+    if (!rows_read_back(flush)) {
+        return false;
+    }
     if (!counters_set_read_back_owner(flush->config.counters)) {
         flush_error(flush, "cannot write the state file", strerror(errno));
         return false;

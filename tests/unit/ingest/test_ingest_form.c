@@ -42,8 +42,8 @@ static const struct {
 
 #define FILE_OF_TIMES "; for a file of timestamps: curl --data-binary @FILE .../events"
 #define JSON                                                                                       \
-    "body: JSON is not taken; POST / takes a form, value=<timestamp>, and POST /events one "       \
-    "timestamp a line"
+    "body: JSON without its type; send it with Content-Type: application/json (curl --json), or "  \
+    "a form, value=<timestamp>"
 #define MULTIPART "body: multipart is not taken; send a form: curl --data value=<timestamp>, not -F"
 
 static const struct {
@@ -218,6 +218,9 @@ static const struct {
      "value: expected a digit at character 1, found 'x'"},
     {"value=1&value=2", FORM_QUERY, FORM_MALFORMED, true, "value: given more than once"},
     {"a=%zz", FORM_QUERY, FORM_MALFORMED, false,
+     "query: % at byte 3 is not followed by two hexadecimal digits"},
+    /* after a broken escape, what follows stands for itself */
+    {"a=%zz&value=1", FORM_QUERY, FORM_MALFORMED, true,
      "query: % at byte 3 is not followed by two hexadecimal digits"},
     {"", FORM_BODY, FORM_EMPTY, false, ""},
     {"a=1", FORM_BODY, FORM_EMPTY, false, ""},

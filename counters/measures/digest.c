@@ -1,0 +1,141 @@
+/* digest: a number by which two sources tell whether they counted the same events: the sum, mod
+ * 2^32 each, of the two halves of XXH3 (64 bits, no seed) of each event as text:
+ *
+ *   TIME { US NAME US VALUE }    the time in microseconds, in decimal; the declared fields that it
+ *                                has, by name, their values as they came; US is 0x1f
+ *
+ * One word: the upper half's sum in the upper half. It wraps, so of two values of one node the
+ * newer is that of the row with the larger count. */
+#define XXH_INLINE_ALL /* a state of it on the stack */
+#include "counters/measures/kinds.h"
+
+#include <stdio.h>
+#include <xxhash.h>
+
+#define SEPARATOR 0x1f
+#define HALF UINT64_C(0xffffffff)
+#define TIME_MAX 24
+#define SHORT_MAX 2048 /* bytes of text hashed at once */
+
+static const char *digest_open(struct measure *measure) {
+    measure->words = 1;
+    return NULL;
+}
+
+/* The event's text, in pieces, for whoever takes them. */
+struct piece_taker {
+    void (*take)(void *cls, const char *bytes, size_t len);
+    void *cls;
+};
+
+static void give_pieces(const struct measure *measure, const struct aforo_event *event,
+                        const struct piece_taker *taker) {
+    static const char separator = SEPARATOR;
+    char digits[TIME_MAX];
+    size_t n = sizeof digits;
+    uint64_t us = (uint64_t)event->us;
+    do {
+        digits[--n] = (char)('0' + us % 10);
+        us /= 10;
+    } while (us > 0);
+    taker->take(taker->cls, digits + n, sizeof digits - n);
+    for (uint32_t i = 0; i < event->arguments; i++) {
+        const struct aforo_value *value = event->argument[i];
+        if (value->kind != AFORO_ABSENT) {
+            const char *name = measure->argument_name[i];
+            taker->take(taker->cls, &separator, 1);
+            taker->take(taker->cls, name, strlen(name));
+            taker->take(taker->cls, &separator, 1);
+            taker->take(taker->cls, value->text, value->len);
+        }
+    }
+}
+
+/* A text that is short, as nearly all are. */
+struct gathered {
+    size_t len; /* of all; beyond SHORT_MAX not all is there */
+    char bytes[SHORT_MAX];
+};
+
+static void gather(void *cls, const char *bytes, size_t len) {
+    struct gathered *gathered = cls;
+    if (gathered->len + len <= SHORT_MAX) {
+        memcpy(gathered->bytes + gathered->len, bytes, len);
+    }
+    gathered->len += len;
+}
+
+static void stream(void *cls, const char *bytes, size_t len) {
+    XXH3_64bits_update(cls, bytes, len);
+}
+
+static uint64_t hash_long(const struct measure *measure, const struct aforo_event *event) {
+    XXH3_state_t state;
+    XXH3_64bits_reset(&state);
+    give_pieces(measure, event, &(const struct piece_taker){stream, &state});
+    return XXH3_64bits_digest(&state);
+}
+
+static uint64_t hash_event(const struct measure *measure, const struct aforo_event *event) {
+    struct gathered gathered;
+    gathered.len = 0;
+    give_pieces(measure, event, &(const struct piece_taker){gather, &gathered});
+    return gathered.len <= SHORT_MAX ? XXH3_64bits(gathered.bytes, gathered.len)
+                                     : hash_long(measure, event);
+}
+
+static uint64_t add_halves(uint64_t a, uint64_t b) {
+    return ((a & ~HALF) + (b & ~HALF)) | ((a + b) & HALF);
+}
+
+static void digest_add(const struct measure *measure, const struct measure_target *target,
+                       const struct aforo_event *event) {
+    measure_put(target, 0, add_halves(measure_word(target, 0), hash_event(measure, event)));
+}
+
+static void digest_merge(const struct measure *measure, uint64_t *into, const uint64_t *from) {
+    (void)measure;
+    into[0] = add_halves(into[0], from[0]);
+}
+
+static void name_half(const struct measure *measure, bool upper, char name[MEASURE_COMPONENT_MAX]) {
+    snprintf(name, MEASURE_COMPONENT_MAX, "%s:%s", measure->text, upper ? "high" : "low");
+}
+
+static void digest_emit(const struct measure *measure, const uint64_t *state,
+                        const struct component_taker *taker) {
+    char name[MEASURE_COMPONENT_MAX];
+    name_half(measure, true, name);
+    component_give(taker, name, COMPONENT_WRAP, (int64_t)(state[0] >> 32));
+    name_half(measure, false, name);
+    component_give(taker, name, COMPONENT_WRAP, (int64_t)(state[0] & HALF));
+}
+
+static bool digest_absorb(const struct measure *measure, uint64_t *state,
+                          const struct component *component) {
+    char name[MEASURE_COMPONENT_MAX];
+    name_half(measure, true, name);
+    const bool upper = component_is(component, name, COMPONENT_WRAP);
+    name_half(measure, false, name);
+    if ((!upper && !component_is(component, name, COMPONENT_WRAP)) || component->value < 0 ||
+        component->value > (int64_t)HALF) {
+        return false;
+    }
+    state[0] = add_halves(state[0], (uint64_t)component->value << (upper ? 32 : 0));
+    return true;
+}
+
+static size_t digest_puts(const struct measure *measure) {
+    (void)measure;
+    return 1;
+}
+
+const struct measure_kind measure_digest = {.name = "digest",
+                                            .class = MEASURE_SUM,
+                                            .wants = MEASURE_WANTS_ALL,
+                                            .open = digest_open,
+                                            .add = digest_add,
+                                            .merge = digest_merge,
+                                            .emit = digest_emit,
+                                            .absorb = digest_absorb,
+                                            .puts = digest_puts};

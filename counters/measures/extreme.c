@@ -1,0 +1,127 @@
+/* min(x), max(x), first, last: the lowest and the highest of numbers, and of the events' times. One
+ * word, in which nothing yet is 0 and the more extreme number is the larger word:
+ *
+ *   highest   2^62 + number         lowest   2^62 - number
+ *
+ * so that two states become one by taking the larger word, whichever of the four it is. */
+#include "counters/measures/kinds.h"
+
+#define MIDDLE (INT64_C(1) << 62) /* numbers are below 2^53, times below 2^58 */
+
+static uint64_t encode_lowest(int64_t number) {
+    return (uint64_t)(MIDDLE - number);
+}
+
+static uint64_t encode_highest(int64_t number) {
+    return (uint64_t)(MIDDLE + number);
+}
+
+bool lowest_read(const uint64_t *state, int64_t *value) {
+    *value = MIDDLE - (int64_t)state[0];
+    return state[0] != 0;
+}
+
+bool highest_read(const uint64_t *state, int64_t *value) {
+    *value = (int64_t)state[0] - MIDDLE;
+    return state[0] != 0;
+}
+
+static const char *extreme_open(struct measure *measure) {
+    measure->words = 1;
+    return NULL;
+}
+
+static void take(const struct measure_target *target, uint64_t encoded) {
+    if (encoded > measure_word(target, 0)) {
+        measure_put(target, 0, encoded);
+    }
+}
+
+static void min_add(const struct measure *measure, const struct measure_target *target,
+                    const struct aforo_event *event) {
+    (void)measure;
+    take(target, encode_lowest(event_number(event)));
+}
+
+static void max_add(const struct measure *measure, const struct measure_target *target,
+                    const struct aforo_event *event) {
+    (void)measure;
+    take(target, encode_highest(event_number(event)));
+}
+
+static void first_add(const struct measure *measure, const struct measure_target *target,
+                      const struct aforo_event *event) {
+    (void)measure;
+    take(target, encode_lowest(event->us));
+}
+
+static void last_add(const struct measure *measure, const struct measure_target *target,
+                     const struct aforo_event *event) {
+    (void)measure;
+    take(target, encode_highest(event->us));
+}
+
+static void extreme_merge(const struct measure *measure, uint64_t *into, const uint64_t *from) {
+    (void)measure;
+    into[0] = from[0] > into[0] ? from[0] : into[0];
+}
+
+static void lowest_emit(const struct measure *measure, const uint64_t *state,
+                        const struct component_taker *taker) {
+    int64_t value;
+    if (lowest_read(state, &value)) {
+        component_give(taker, measure->text, COMPONENT_MIN, value);
+    }
+}
+
+static void highest_emit(const struct measure *measure, const uint64_t *state,
+                         const struct component_taker *taker) {
+    int64_t value;
+    if (highest_read(state, &value)) {
+        component_give(taker, measure->text, COMPONENT_MAX, value);
+    }
+}
+
+/* Whether the value of a component can be one of ours: what a store holds may be damaged. */
+static bool is_sane(int64_t value) {
+    return value > -MIDDLE && value < MIDDLE;
+}
+
+static bool lowest_absorb(const struct measure *measure, uint64_t *state,
+                          const struct component *component) {
+    if (!component_is(component, measure->text, COMPONENT_MIN) || !is_sane(component->value)) {
+        return false;
+    }
+    extreme_merge(measure, state, &(const uint64_t){encode_lowest(component->value)});
+    return true;
+}
+
+static bool highest_absorb(const struct measure *measure, uint64_t *state,
+                           const struct component *component) {
+    if (!component_is(component, measure->text, COMPONENT_MAX) || !is_sane(component->value)) {
+        return false;
+    }
+    extreme_merge(measure, state, &(const uint64_t){encode_highest(component->value)});
+    return true;
+}
+
+static size_t extreme_puts(const struct measure *measure) {
+    (void)measure;
+    return 1;
+}
+
+#define EXTREME(title, wanted, side)                                                               \
+    const struct measure_kind measure_##title = {.name = #title,                                   \
+                                                 .class = MEASURE_JOIN,                            \
+                                                 .wants = (wanted),                                \
+                                                 .open = extreme_open,                             \
+                                                 .add = title##_add,                               \
+                                                 .merge = extreme_merge,                           \
+                                                 .emit = side##_emit,                              \
+                                                 .absorb = side##_absorb,                          \
+                                                 .puts = extreme_puts};
+
+EXTREME(min, MEASURE_WANTS_NUMBER, lowest)
+EXTREME(max, MEASURE_WANTS_NUMBER, highest)
+EXTREME(first, MEASURE_WANTS_NOTHING, lowest)
+EXTREME(last, MEASURE_WANTS_NOTHING, highest)

@@ -1,0 +1,23 @@
+/* How each figure is made of the states of its measures, for figure.c's list. Pure, any thread. */
+#ifndef AFORO_COUNTERS_MEASURES_FIGURES_H
+#define AFORO_COUNTERS_MEASURES_FIGURES_H
+
+#include "counters/measures/figure.h"
+
+/* What a figure is made of: its measures, in the order of `needs`. */
+struct figure_source {
+    const struct figure *figure;
+    const struct measure *measure[FIGURE_MEASURES_MAX];
+    const uint64_t *state[FIGURE_MEASURES_MAX];
+    int64_t width_us;
+};
+
+/* Fills a value that is empty, or leaves it so. The row has events. */
+typedef void figure_writer(const struct figure_source *source, struct figure_value *value);
+
+figure_writer figure_write_count, figure_write_sum, figure_write_lowest, figure_write_highest,
+    figure_write_first, figure_write_last, figure_write_avg, figure_write_rate,
+    figure_write_quantile, figure_write_stddev, figure_write_digest, figure_write_distinct,
+    figure_write_top, figure_write_own;
+
+#endif

@@ -1,0 +1,81 @@
+/* sum(x): the numbers of a field, added up. Two words: what is above zero and what is below apart,
+ * so that either only grows and a late copy of it is known by being smaller. */
+#include "counters/measures/kinds.h"
+
+#include <stdio.h>
+
+enum { PLUS, MINUS, WORDS };
+
+static const char *sum_open(struct measure *measure) {
+    measure->words = WORDS;
+    return NULL;
+}
+
+static bool sum_fits(const struct measure *measure, const struct measure_target *target,
+                     const struct aforo_event *event) {
+    (void)measure;
+    const int64_t number = event_number(event);
+    const uint64_t sum = number < 0 ? measure_word(target, MINUS) + (uint64_t)-number
+                                    : measure_word(target, PLUS) + (uint64_t)number;
+    return sum < (uint64_t)MEASURE_SUM_END;
+}
+
+static void sum_add(const struct measure *measure, const struct measure_target *target,
+                    const struct aforo_event *event) {
+    (void)measure;
+    const int64_t number = event_number(event);
+    if (number > 0) {
+        measure_put(target, PLUS, measure_word(target, PLUS) + (uint64_t)number);
+    } else if (number < 0) {
+        measure_put(target, MINUS, measure_word(target, MINUS) + (uint64_t)-number);
+    }
+}
+
+static void sum_merge(const struct measure *measure, uint64_t *into, const uint64_t *from) {
+    (void)measure;
+    into[PLUS] += from[PLUS];
+    into[MINUS] += from[MINUS];
+}
+
+static void name_minus(const struct measure *measure, char name[MEASURE_COMPONENT_MAX]) {
+    snprintf(name, MEASURE_COMPONENT_MAX, "%s-", measure->text);
+}
+
+static void sum_emit(const struct measure *measure, const uint64_t *state,
+                     const struct component_taker *taker) {
+    component_give(taker, measure->text, COMPONENT_ADD, (int64_t)state[PLUS]);
+    if (state[MINUS] > 0) {
+        char name[MEASURE_COMPONENT_MAX];
+        name_minus(measure, name);
+        component_give(taker, name, COMPONENT_ADD, (int64_t)state[MINUS]);
+    }
+}
+
+static bool sum_absorb(const struct measure *measure, uint64_t *state,
+                       const struct component *component) {
+    char minus[MEASURE_COMPONENT_MAX];
+    name_minus(measure, minus);
+    const bool is_minus = component_is(component, minus, COMPONENT_ADD);
+    if ((!is_minus && !component_is(component, measure->text, COMPONENT_ADD)) ||
+        component->value < 0) {
+        return false;
+    }
+    state[is_minus ? MINUS : PLUS] += (uint64_t)component->value;
+    return true;
+}
+
+static size_t sum_puts(const struct measure *measure) {
+    (void)measure;
+    return 1;
+}
+
+const struct measure_kind measure_sum = {.name = "sum",
+                                         .class = MEASURE_SUM,
+                                         .wants = MEASURE_WANTS_NUMBER,
+                                         .open = sum_open,
+                                         .fits = sum_fits,
+                                         .add = sum_add,
+                                         .merge = sum_merge,
+                                         .emit = sum_emit,
+                                         .absorb = sum_absorb,
+                                         .puts = sum_puts};

@@ -1,0 +1,427 @@
+/* top(x): the values of a field that came most often, by SpaceSaving (Metwally, Agrawal, El Abbadi
+ * 2005): a fixed number of counters, each of one value; a value without a counter takes over the
+ * one with the lowest count and carries that on as its error. With m counters and n events no error
+ * is above n / m, and while there are no more than m values all is exact.
+ *
+ *   state   | used, searched | lowest | heads of chains: 16 bits each, four a word |
+ *           | counts | errors | links | keys: 48 bytes each |
+ *   link    | hash: 32 bits | length of the key: 16 bits | next in the chain: 16 bits |
+ *
+ * Counters are numbered from 1; 0 ends a chain. A value is found by its hash and a chain. The
+ * lowest counter is found by a search that goes on where the last one ended, and begins anew at the
+ * end: counts only grow, so at the end none is as low as `lowest` any more. As `lowest` is never
+ * above n / m, that is a step or three an event, whatever the events are.
+ *
+ * Two states become one by adding up counts, where a value that one of them does not know may have
+ * come there as often as its lowest counter says; then the highest m stay. Errors stay below n / m
+ * (Agarwal et al., Mergeable summaries, 2012). Beyond m values the order of merges shows in the
+ * errors, never beyond them. */
+#include "counters/measures/figure.h"
+#include "counters/measures/kinds.h"
+#include "counters/measures/top_entry.h"
+
+#include <stdlib.h>
+#include <xxhash.h>
+
+#define N_DEFAULT 10
+#define COUNTERS_AN_ITEM 10 /* so the error is below a tenth of what an average item of N has */
+#define COUNTERS_MIN 64
+#define COUNTERS_MAX 512 /* 37 KiB a row */
+#define HEADS_A_WORD 4
+#define NUMBER_MASK UINT64_C(0xffff)
+#define KEY_WORDS (TOP_KEY_MAX / 8)
+#define CUT_AT 31 /* of a value that is longer: `~` and 16 digits of its hash are behind it */
+#define PUTS (KEY_WORDS + 7)
+#define WORDS_MAX (HEADS + (1 + 2) * COUNTERS_MAX / HEADS_A_WORD + (3 + KEY_WORDS) * COUNTERS_MAX)
+
+enum { USED, LOWEST, HEADS };
+#define SEARCHED_SHIFT 16 /* in USED: counters before the one that the search goes on with */
+
+/* Where everything is, by the number of counters: a measure's config. */
+struct layout {
+    size_t counters, head_mask;
+    size_t counts, errors, links, keys, words; /* where each begins */
+};
+
+static const struct layout *layout_of(const struct measure *measure) {
+    return measure->config;
+}
+
+static const char *top_open(struct measure *measure) {
+    struct layout *l = malloc(sizeof *l);
+    if (!l) {
+        return "out of memory";
+    }
+    const size_t n = measure->parameter > 0 ? measure->parameter : N_DEFAULT;
+    l->counters = n * COUNTERS_AN_ITEM;
+    l->counters = l->counters < COUNTERS_MIN ? COUNTERS_MIN : l->counters;
+    l->counters = l->counters > COUNTERS_MAX ? COUNTERS_MAX : l->counters;
+    size_t heads = COUNTERS_MIN;
+    while (heads < l->counters) {
+        heads *= 2;
+    }
+    l->head_mask = heads - 1;
+    l->counts = HEADS + heads / HEADS_A_WORD;
+    l->errors = l->counts + l->counters;
+    l->links = l->errors + l->counters;
+    l->keys = l->links + l->counters;
+    l->words = l->keys + l->counters * KEY_WORDS;
+    measure->words = l->words;
+    measure->config = l;
+    return NULL;
+}
+
+static void top_close(struct measure *measure) {
+    free(measure->config);
+    measure->config = NULL;
+}
+
+/* ---- values and links ---- */
+
+struct key {
+    uint64_t word[KEY_WORDS]; /* the bytes, and zeros up to the end of the word */
+    size_t len, words;
+    uint32_t hash;
+};
+
+/* `key` is zeros. */
+static void set_key(struct key *key, const char *bytes, size_t len) {
+    static const char digits[] = "0123456789abcdef";
+    char *text = (char *)key->word;
+    if (len > TOP_KEY_MAX) {
+        uint64_t hash = XXH3_64bits(bytes, len);
+        memcpy(text, bytes, CUT_AT);
+        text[CUT_AT] = '~';
+        for (size_t i = TOP_KEY_MAX; i-- > CUT_AT + 1; hash >>= 4) {
+            text[i] = digits[hash & 0xf];
+        }
+        len = TOP_KEY_MAX;
+    } else {
+        memcpy(text, bytes, len);
+    }
+    key->len = len;
+    key->words = (len + 7) / 8;
+    key->hash = (uint32_t)XXH3_64bits(text, len);
+}
+
+static uint64_t make_link(const struct key *key, uint64_t next) {
+    return (uint64_t)key->hash << 32 | key->len << 16 | next;
+}
+
+static uint64_t link_hash(uint64_t link) {
+    return link >> 32;
+}
+
+static size_t link_len(uint64_t link) {
+    return link >> 16 & NUMBER_MASK;
+}
+
+static size_t link_next(uint64_t link) {
+    return link & NUMBER_MASK;
+}
+
+/* A file that a loss of power has damaged must not lead astray: chains are walked within bounds. */
+static bool is_counter(const struct layout *l, size_t number) {
+    return number > 0 && number <= l->counters;
+}
+
+/* The word and the place in it of a chain's head. */
+struct head {
+    size_t at;
+    unsigned shift;
+};
+
+static struct head find_head(const struct layout *l, uint64_t hash) {
+    const size_t i = hash & l->head_mask;
+    return (struct head){HEADS + i / HEADS_A_WORD, (unsigned)(i % HEADS_A_WORD) * 16};
+}
+
+/* ---- an event ---- */
+
+static size_t read_head(const struct measure_target *target, struct head head) {
+    return measure_word(target, head.at) >> head.shift & NUMBER_MASK;
+}
+
+static void put_head(const struct measure_target *target, struct head head, uint64_t number) {
+    const uint64_t others = measure_word(target, head.at) & ~(NUMBER_MASK << head.shift);
+    measure_put(target, head.at, others | number << head.shift);
+}
+
+static bool has_key(const struct layout *l, const struct measure_target *target, size_t number,
+                    const struct key *key) {
+    const size_t at = l->keys + (number - 1) * KEY_WORDS;
+    for (size_t i = 0; i < key->words; i++) {
+        if (measure_word(target, at + i) != key->word[i]) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* The counter of a value; 0: it has none. */
+static size_t find_counter(const struct layout *l, const struct measure_target *target,
+                           const struct key *key) {
+    const uint64_t meant = make_link(key, 0);
+    size_t number = read_head(target, find_head(l, key->hash));
+    for (size_t steps = 0; is_counter(l, number) && steps < l->counters; steps++) {
+        const uint64_t link = measure_word(target, l->links + number - 1);
+        if ((link & ~NUMBER_MASK) == meant && has_key(l, target, number, key)) {
+            return number;
+        }
+        number = link_next(link);
+    }
+    return 0;
+}
+
+/* Takes a counter out of its chain. */
+static void unlink_counter(const struct layout *l, const struct measure_target *target,
+                           size_t number) {
+    const uint64_t link = measure_word(target, l->links + number - 1);
+    const struct head head = find_head(l, link_hash(link));
+    size_t before = read_head(target, head);
+    if (before == number) {
+        put_head(target, head, link_next(link));
+        return;
+    }
+    for (size_t steps = 0; is_counter(l, before) && steps < l->counters; steps++) {
+        const uint64_t link_before = measure_word(target, l->links + before - 1);
+        if (link_next(link_before) == number) {
+            measure_put(target, l->links + before - 1,
+                        (link_before & ~NUMBER_MASK) | link_next(link));
+            return;
+        }
+        before = link_next(link_before);
+    }
+}
+
+/* A counter with the lowest count; all are in use. */
+static size_t find_lowest(const struct layout *l, const struct measure_target *target) {
+    const uint64_t used = measure_word(target, USED);
+    uint64_t lowest = measure_word(target, LOWEST);
+    size_t i = used >> SEARCHED_SHIFT;
+    while (i < l->counters && measure_word(target, l->counts + i) > lowest) {
+        i++;
+    }
+    if (i >= l->counters) {
+        i = 0;
+        lowest = measure_word(target, l->counts);
+        for (size_t j = 1; j < l->counters; j++) {
+            const uint64_t count = measure_word(target, l->counts + j);
+            if (count < lowest) {
+                lowest = count;
+                i = j;
+            }
+        }
+        measure_put(target, LOWEST, lowest);
+    }
+    measure_put(target, USED, l->counters | (uint64_t)(i + 1) << SEARCHED_SHIFT);
+    return i + 1;
+}
+
+/* A counter for a value that has none; its count is what was there before. */
+static size_t take_counter(const struct layout *l, const struct measure_target *target,
+                           const struct key *key) {
+    size_t number = measure_word(target, USED) & NUMBER_MASK;
+    if (number < l->counters) {
+        number++;
+        measure_put(target, USED, number);
+    } else {
+        number = find_lowest(l, target);
+        unlink_counter(l, target, number);
+        measure_put(target, l->errors + number - 1, measure_word(target, l->counts + number - 1));
+    }
+    for (size_t i = 0; i < key->words; i++) {
+        measure_put(target, l->keys + (number - 1) * KEY_WORDS + i, key->word[i]);
+    }
+    const struct head head = find_head(l, key->hash);
+    measure_put(target, l->links + number - 1, make_link(key, read_head(target, head)));
+    put_head(target, head, number);
+    return number;
+}
+
+static void top_add(const struct measure *measure, const struct measure_target *target,
+                    const struct aforo_event *event) {
+    const struct layout *l = layout_of(measure);
+    const struct aforo_value *value = event->argument[0];
+    struct key key = {0};
+    set_key(&key, value->text, value->len);
+    size_t number = find_counter(l, target, &key);
+    if (number == 0) {
+        number = take_counter(l, target, &key);
+    }
+    const size_t count = l->counts + number - 1;
+    measure_put(target, count, measure_word(target, count) + 1);
+}
+
+static size_t top_puts(const struct measure *measure) {
+    (void)measure;
+    return PUTS; /* a key; USED, LOWEST, the old chain, the new one's head, link, error, count */
+}
+
+/* ---- states ---- */
+
+static struct top_entry get_entry(const struct layout *l, const uint64_t *state, size_t number) {
+    return (struct top_entry){.count = state[l->counts + number - 1],
+                              .error = state[l->errors + number - 1],
+                              .len = link_len(state[l->links + number - 1]) % (TOP_KEY_MAX + 1),
+                              .bytes = (const char *)&state[l->keys + (number - 1) * KEY_WORDS]};
+}
+
+static size_t used_of(const struct layout *l, const uint64_t *state) {
+    const size_t used = state[USED] & NUMBER_MASK;
+    return used < l->counters ? used : l->counters;
+}
+
+/* How often a value may have come that a state does not know. */
+static uint64_t unknown_of(const struct layout *l, const uint64_t *state) {
+    uint64_t lowest = UINT64_MAX;
+    if (used_of(l, state) < l->counters) {
+        return 0;
+    }
+    for (size_t i = 0; i < l->counters; i++) {
+        lowest = state[l->counts + i] < lowest ? state[l->counts + i] : lowest;
+    }
+    return lowest;
+}
+
+/* The counter of an entry's value in a state; 0: it has none. */
+static size_t find_entry(const struct layout *l, const uint64_t *state,
+                         const struct top_entry *entry) {
+    struct key key = {0};
+    set_key(&key, entry->bytes, entry->len);
+    const uint64_t meant = make_link(&key, 0);
+    const struct head head = find_head(l, key.hash);
+    size_t number = state[head.at] >> head.shift & NUMBER_MASK;
+    for (size_t steps = 0; is_counter(l, number) && steps < l->counters; steps++) {
+        const uint64_t link = state[l->links + number - 1];
+        if ((link & ~NUMBER_MASK) == meant &&
+            memcmp(&state[l->keys + (number - 1) * KEY_WORDS], entry->bytes, entry->len) == 0) {
+            return number;
+        }
+        number = link_next(link);
+    }
+    return 0;
+}
+
+/* Appends an entry, which has no counter yet, to a state. */
+static void append_entry(const struct layout *l, uint64_t *state, const struct top_entry *entry) {
+    const size_t number = ++state[USED];
+    struct key key = {0};
+    set_key(&key, entry->bytes, entry->len);
+    const struct head head = find_head(l, key.hash);
+    state[l->counts + number - 1] = entry->count;
+    state[l->errors + number - 1] = entry->error;
+    memcpy(&state[l->keys + (number - 1) * KEY_WORDS], key.word, key.words * sizeof key.word[0]);
+    state[l->links + number - 1] = make_link(&key, state[head.at] >> head.shift & NUMBER_MASK);
+    state[head.at] = (state[head.at] & ~(NUMBER_MASK << head.shift)) | (uint64_t)number
+                                                                           << head.shift;
+}
+
+/* The entries of a state with what another one knows of their values, or may have missed of them.
+ */
+static size_t gather(const struct layout *l, const uint64_t *state, const uint64_t *other,
+                     struct top_entry *entry) {
+    const size_t used = used_of(l, state);
+    const uint64_t unknown = unknown_of(l, other);
+    for (size_t i = 0; i < used; i++) {
+        entry[i] = get_entry(l, state, i + 1);
+        const size_t there = find_entry(l, other, &entry[i]);
+        entry[i].count += there > 0 ? other[l->counts + there - 1] : unknown;
+        entry[i].error += there > 0 ? other[l->errors + there - 1] : unknown;
+    }
+    return used;
+}
+
+static void top_merge(const struct measure *measure, uint64_t *into, const uint64_t *from) {
+    const struct layout *l = layout_of(measure);
+    struct top_entry entry[2 * COUNTERS_MAX];
+    uint64_t old[WORDS_MAX];
+    memcpy(old, into, l->words * sizeof *old);
+    size_t n = gather(l, old, from, entry);
+    const uint64_t unknown = unknown_of(l, old);
+    for (size_t number = 1; number <= used_of(l, from); number++) {
+        struct top_entry more = get_entry(l, from, number);
+        if (find_entry(l, old, &more) == 0) {
+            more.count += unknown;
+            more.error += unknown;
+            entry[n++] = more;
+        }
+    }
+    qsort(entry, n, sizeof entry[0], top_entry_compare);
+    memset(into, 0, l->words * sizeof *into);
+    for (size_t i = 0; i < n && i < l->counters; i++) {
+        append_entry(l, into, &entry[i]);
+    }
+}
+
+size_t top_read(const struct measure *measure, const uint64_t *state, size_t n,
+                struct figure_item *item) {
+    const struct layout *l = layout_of(measure);
+    struct top_entry entry[COUNTERS_MAX];
+    const size_t used = used_of(l, state);
+    for (size_t i = 0; i < used; i++) {
+        entry[i] = get_entry(l, state, i + 1);
+    }
+    qsort(entry, used, sizeof entry[0], top_entry_compare);
+    n = used < n ? used : n;
+    for (size_t i = 0; i < n; i++) {
+        item[i] =
+            (struct figure_item){entry[i].bytes, entry[i].len, entry[i].count, entry[i].error};
+    }
+    return n;
+}
+
+/* ---- as bytes ---- */
+
+static void top_emit(const struct measure *measure, const uint64_t *state,
+                     const struct component_taker *taker) {
+    const struct layout *l = layout_of(measure);
+    struct top_entry entry[COUNTERS_MAX];
+    unsigned char bytes[COUNTERS_MAX * TOP_ENTRY_BYTES_MAX], *at = bytes;
+    const size_t used = used_of(l, state);
+    for (size_t i = 0; i < used; i++) {
+        entry[i] = get_entry(l, state, i + 1);
+    }
+    qsort(entry, used, sizeof entry[0], top_entry_compare);
+    for (size_t i = 0; i < used; i++) {
+        at = top_entry_write(at, &entry[i]);
+    }
+    if (used > 0) {
+        taker->take(taker->cls, &(struct component){.name = measure->text,
+                                                    .rule = COMPONENT_BLOB,
+                                                    .bytes = bytes,
+                                                    .len = (size_t)(at - bytes)});
+    }
+}
+
+static bool top_absorb(const struct measure *measure, uint64_t *state,
+                       const struct component *component) {
+    const struct layout *l = layout_of(measure);
+    uint64_t told[WORDS_MAX];
+    if (!component_is(component, measure->text, COMPONENT_BLOB)) {
+        return false;
+    }
+    memset(told, 0, l->words * sizeof *told);
+    const unsigned char *at = component->bytes, *end = at + component->len;
+    while (at < end) {
+        struct top_entry entry;
+        if (used_of(l, told) == l->counters || !top_entry_read(&at, end, &entry) ||
+            find_entry(l, told, &entry) > 0) {
+            return false;
+        }
+        append_entry(l, told, &entry);
+    }
+    top_merge(measure, state, told);
+    return true;
+}
+
+const struct measure_kind measure_top = {.name = "top",
+                                         .class = MEASURE_NEWEST,
+                                         .wants = MEASURE_WANTS_VALUE,
+                                         .open = top_open,
+                                         .close = top_close,
+                                         .add = top_add,
+                                         .merge = top_merge,
+                                         .emit = top_emit,
+                                         .absorb = top_absorb,
+                                         .puts = top_puts};

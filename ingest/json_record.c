@@ -1,0 +1,122 @@
+/* JSON's events: where one begins and ends, and its time, which may stand anywhere at the top
+ * level: which of its names counts is known at the end. */
+#include "ingest/escape.h"
+#include "ingest/json_event.h"
+#include "ingest/timestamp.h"
+
+#include <stdio.h>
+
+static enum record_outcome refuse_time(struct json_reader *r, const char *sentence) {
+    snprintf(r->source.why, RECORD_WHY_MAX, "%s: %s", field_time_name(r->fields, r->time.rank),
+             sentence);
+    return RECORD_MALFORMED;
+}
+
+static bool is_plain_number(const struct json_string *value) {
+    return value->text[0] != '-' && memchr(value->text, 'e', value->len) == NULL &&
+           memchr(value->text, 'E', value->len) == NULL;
+}
+
+/* The event was read to its end: which of the names of its time counts is known now. */
+static enum record_outcome take_time(struct json_reader *r) {
+    char decoded[TIMESTAMP_MAX + 1];
+    struct json_string value = r->time.value;
+    if (r->time.kind == TIME_NONE) {
+        return RECORD_EVENT;
+    }
+    if (r->time.kind == TIME_READ) {
+        r->record->us = r->time.us;
+        r->record->timed = true;
+        return RECORD_EVENT;
+    }
+    if (r->time.kind == TIME_OTHER) {
+        return refuse_time(r, "expected a timestamp as a string or a number");
+    }
+    if (r->time.kind == TIME_NUMBER && !is_plain_number(&value)) {
+        return refuse_time(r, "expected a number without a sign and an exponent");
+    }
+    if (value.escaped) {
+        const size_t len = escape_decode(value.text, value.len, decoded, sizeof decoded);
+        value = (struct json_string){decoded, len <= sizeof decoded ? len : sizeof decoded, false};
+    }
+    struct timestamp_error error;
+    if (!timestamp_parse(value.text, value.len, &r->record->us, &error)) {
+        char sentence[RECORD_WHY_MAX - FIELD_NAME_MAX - 2];
+        timestamp_explain(&error, sentence, sizeof sentence);
+        return refuse_time(r, sentence);
+    }
+    r->record->timed = true;
+    return RECORD_EVENT;
+}
+
+enum record_outcome record_read_json(struct record *record, const struct fields *fields,
+                                     const char *text, size_t len, char why[RECORD_WHY_MAX]) {
+    struct json_reader r;
+    char byte;
+    json_event_begin(&r, record, fields);
+    json_source_begin(&r.source, text, len, why);
+    const char *at = json_skip_blanks(&r.source, text, &byte);
+    if (at == r.source.scan.end) {
+        return RECORD_EMPTY;
+    }
+    if (byte != '{') {
+        json_fail(&r.source, "'{'", at);
+        return RECORD_MALFORMED;
+    }
+    if ((at = json_event_read(&r, at)) == NULL) {
+        return RECORD_MALFORMED;
+    }
+    at = json_skip_blanks(&r.source, at, &byte);
+    if (at != r.source.scan.end) {
+        json_fail(&r.source, "the end", at);
+        return RECORD_MALFORMED;
+    }
+    return take_time(&r);
+}
+
+/* Where the next item begins, from the array's bracket (at its text's front) or from behind the
+ * item before; the text's end when there is none. */
+static const char *find_item(struct json_reader *r, const char *at) {
+    const bool first = at == r->source.scan.text;
+    char byte;
+    at = json_skip_blanks(&r->source, at, &byte);
+    if (first) {
+        if (byte != '[') {
+            return json_fail(&r->source, "'['", at);
+        }
+        at = json_skip_blanks(&r->source, at + 1, &byte);
+        if (byte != ']') {
+            return byte == '{' ? at : json_fail(&r->source, "'{' or ']'", at);
+        }
+    }
+    if (byte == ',') {
+        at = json_skip_blanks(&r->source, at + 1, &byte);
+        return byte == '{' ? at : json_fail(&r->source, "'{'", at);
+    }
+    if (byte != ']') {
+        return json_fail(&r->source, "',' or ']'", at);
+    }
+    at = json_skip_blanks(&r->source, at + 1, &byte);
+    return at == r->source.scan.end ? at : json_fail(&r->source, "the end", at);
+}
+
+enum record_outcome record_read_json_item(struct record *record, const struct fields *fields,
+                                          const char *text, size_t len, size_t *at,
+                                          char why[RECORD_WHY_MAX]) {
+    struct json_reader r;
+    json_event_begin(&r, record, fields);
+    json_source_begin(&r.source, text, len, why);
+    const char *item = find_item(&r, text + *at), *end = NULL;
+    *at = len;
+    if (item == NULL) {
+        return RECORD_MALFORMED;
+    }
+    if (item == r.source.scan.end) {
+        return RECORD_EMPTY;
+    }
+    if ((end = json_event_read(&r, item)) == NULL) {
+        return RECORD_MALFORMED;
+    }
+    *at = (size_t)(end - text);
+    return take_time(&r);
+}

@@ -1,0 +1,53 @@
+#include "ingest/utf8.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+
+static bool is_tail(unsigned char byte) {
+    return (byte & 0xc0) == 0x80;
+}
+
+/* Bytes of the character that text[0..len) begins with, which is not ASCII; 0 when it is none. */
+static size_t read_character(const unsigned char *text, size_t len) {
+    const unsigned char first = text[0], second = len > 1 ? text[1] : 0;
+    if (first < 0xc2 || first > 0xf4 || !is_tail(second)) {
+        return 0;
+    }
+    if (first < 0xe0) {
+        return 2;
+    }
+    if (len < 3 || !is_tail(text[2])) {
+        return 0;
+    }
+    if (first < 0xf0) {
+        const bool overlong = first == 0xe0 && second < 0xa0, half = first == 0xed && second > 0x9f;
+        return overlong || half ? 0 : 3;
+    }
+    if (len < 4 || !is_tail(text[3])) {
+        return 0;
+    }
+    const bool overlong = first == 0xf0 && second < 0x90, beyond = first == 0xf4 && second > 0x8f;
+    return overlong || beyond ? 0 : 4;
+}
+
+size_t utf8_length(const char *text, size_t len) {
+    const unsigned char *bytes = (const unsigned char *)text;
+    size_t at = 0;
+    while (at < len) {
+        uint64_t eight;
+        if (len - at >= sizeof eight) {
+            memcpy(&eight, bytes + at, sizeof eight);
+            if ((eight & UINT64_C(0x8080808080808080)) == 0) {
+                at += sizeof eight;
+                continue;
+            }
+        }
+        const size_t n = bytes[at] < 0x80 ? 1 : read_character(bytes + at, len - at);
+        if (n == 0) {
+            return at;
+        }
+        at += n;
+    }
+    return len;
+}

@@ -1,0 +1,11 @@
+/* UTF-8 as RFC 3629 has it: the shortest form, no halves of pairs, nothing above U+10FFFF. Pure;
+ * any thread. */
+#ifndef AFORO_INGEST_UTF8_H
+#define AFORO_INGEST_UTF8_H
+
+#include <stddef.h>
+
+/* The length of what is UTF-8 at the front of text[0..len): len when all of it is. */
+size_t utf8_length(const char *text, size_t len);
+
+#endif

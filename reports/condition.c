@@ -1,0 +1,178 @@
+/* See condition.h. Holding an event against a condition, and writing a condition. */
+#include "reports/condition.h"
+
+#include "reports/condition_node.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+void condition_free(struct condition *condition) {
+    free(condition);
+}
+
+uint64_t condition_fields(const struct condition *condition) {
+    return condition->fields;
+}
+
+static bool number_holds(enum condition_kind kind, int64_t number, int64_t limit) {
+    switch (kind) {
+    case CONDITION_NUMBER_EQ:
+        return number == limit;
+    case CONDITION_NUMBER_NE:
+        return number != limit;
+    case CONDITION_NUMBER_LT:
+        return number < limit;
+    case CONDITION_NUMBER_LE:
+        return number <= limit;
+    case CONDITION_NUMBER_GT:
+        return number > limit;
+    default:
+        return number >= limit;
+    }
+}
+
+static bool text_holds(const struct condition *condition, const struct condition_node *node,
+                       const struct aforo_value *value) {
+    const char *text = condition->text + node->at;
+    if (node->kind == CONDITION_TEXT_STARTS)
+        return value->len >= node->len && memcmp(value->text, text, node->len) == 0;
+    const bool same = value->len == node->len && memcmp(value->text, text, node->len) == 0;
+    return same == (node->kind == CONDITION_TEXT_EQ);
+}
+
+static bool comparison_holds(const struct condition *condition, const struct condition_node *node,
+                             const struct record *record) {
+    if (!((record->present & ~record->unfit) >> node->field & 1))
+        return false;
+    const struct aforo_value *value = &record->value[node->field];
+    return node->kind >= CONDITION_TEXT_EQ ? text_holds(condition, node, value)
+                                           : number_holds(node->kind, value->number, node->number);
+}
+
+/* As deep as the parser has let it become: CONDITION_DEPTH_MAX. */
+static bool node_holds(const struct condition *condition, uint16_t number,
+                       const struct record *record) {
+    const struct condition_node *node = &condition->node[number];
+    switch (node->kind) {
+    case CONDITION_ALL:
+    case CONDITION_ANY:
+        for (uint16_t i = node->child; i != CONDITION_NO_NODE; i = condition->node[i].next) {
+            if (node_holds(condition, i, record) == (node->kind == CONDITION_ANY))
+                return node->kind == CONDITION_ANY;
+        }
+        return node->kind == CONDITION_ALL;
+    case CONDITION_NOT:
+        return !node_holds(condition, node->child, record);
+    case CONDITION_THERE:
+        return record->present >> node->field & 1;
+    default:
+        return comparison_holds(condition, node, record);
+    }
+}
+
+bool condition_holds(const struct condition *condition, const struct record *record) {
+    return node_holds(condition, condition->root, record);
+}
+
+/* ---- writing ---- */
+
+struct printer {
+    const struct condition *condition;
+    const struct fields_config *fields;
+    char *text;
+    size_t size, len;
+};
+
+static void print_byte(struct printer *printer, char byte) {
+    if (printer->len + 1 < printer->size)
+        printer->text[printer->len] = byte;
+    printer->len++;
+}
+
+static void print(struct printer *printer, const char *text) {
+    for (; *text != '\0'; text++)
+        print_byte(printer, *text);
+}
+
+static void print_text(struct printer *printer, const struct condition_node *node) {
+    const char *text = printer->condition->text + node->at;
+    print_byte(printer, '"');
+    for (uint16_t i = 0; i < node->len; i++) {
+        if (text[i] == '"' || text[i] == '\\')
+            print_byte(printer, '\\');
+        print_byte(printer, text[i]);
+    }
+    print_byte(printer, '"');
+}
+
+/* 1250 with 2 decimals is 12.5: without the noughts that say nothing. */
+static void print_number(struct printer *printer, const struct condition_node *node) {
+    const struct field *field = &printer->fields->field[node->field];
+    unsigned decimals = field->type == FIELD_DECIMAL ? field->decimals : 0;
+    uint64_t number = node->number < 0 ? -(uint64_t)node->number : (uint64_t)node->number;
+    uint64_t scale = 1;
+    for (; decimals > 0 && number % 10 == 0; decimals--)
+        number /= 10;
+    for (unsigned i = 0; i < decimals; i++)
+        scale *= 10;
+    char text[48];
+    if (decimals > 0)
+        snprintf(text, sizeof text, "%s%" PRIu64 ".%0*" PRIu64, node->number < 0 ? "-" : "",
+                 number / scale, (int)decimals, number % scale);
+    else
+        snprintf(text, sizeof text, "%s%" PRIu64, node->number < 0 ? "-" : "", number);
+    print(printer, text);
+}
+
+static void print_node(struct printer *printer, uint16_t number);
+
+/* Children that are themselves of several parts stand in parentheses. */
+static void print_child(struct printer *printer, uint16_t number) {
+    const bool parts = printer->condition->node[number].kind <= CONDITION_ANY;
+    print(printer, parts ? "(" : "");
+    print_node(printer, number);
+    print(printer, parts ? ")" : "");
+}
+
+static void print_node(struct printer *printer, uint16_t number) {
+    static const char *const operators[] = {
+        [CONDITION_NUMBER_EQ] = " == ",      [CONDITION_NUMBER_NE] = " != ",
+        [CONDITION_NUMBER_LT] = " < ",       [CONDITION_NUMBER_LE] = " <= ",
+        [CONDITION_NUMBER_GT] = " > ",       [CONDITION_NUMBER_GE] = " >= ",
+        [CONDITION_TEXT_EQ] = " == ",        [CONDITION_TEXT_NE] = " != ",
+        [CONDITION_TEXT_STARTS] = " starts "};
+    const struct condition_node *node = &printer->condition->node[number];
+    if (node->kind == CONDITION_NOT) {
+        print(printer, "not ");
+        print_child(printer, node->child);
+        return;
+    }
+    if (node->kind <= CONDITION_ANY) {
+        for (uint16_t i = node->child; i != CONDITION_NO_NODE;
+             i = printer->condition->node[i].next) {
+            if (i != node->child)
+                print(printer, node->kind == CONDITION_ALL ? " and " : " or ");
+            print_child(printer, i);
+        }
+        return;
+    }
+    print(printer, printer->fields->field[node->field].name);
+    if (node->kind == CONDITION_THERE)
+        return;
+    print(printer, operators[node->kind]);
+    if (node->kind >= CONDITION_TEXT_EQ)
+        print_text(printer, node);
+    else
+        print_number(printer, node);
+}
+
+size_t condition_print(const struct condition *condition, const struct fields_config *fields,
+                       char *text, size_t size) {
+    struct printer printer = {condition, fields, text, size, 0};
+    print_node(&printer, condition->root);
+    if (size > 0)
+        text[printer.len < size ? printer.len : size - 1] = '\0';
+    return printer.len;
+}

@@ -1,0 +1,153 @@
+/* `show:` of a report: its figures, and the measures behind them. See definitions.h. */
+#include "reports/definitions_internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- figures ---- */
+
+static const char *type_name(const struct field *field) {
+    return field->type == FIELD_TEXT ? "text" : field->type == FIELD_INT ? "an int" : "a decimal";
+}
+
+/* A figure's field: that it is there, and of a type that can be shown so. */
+static bool bind_figure(struct reading *reading, const struct tree_node *node,
+                        struct figure *figure) {
+    const enum measure_wants wants = figure_wants(figure);
+    unsigned number;
+    if (wants == MEASURE_WANTS_NOTHING || wants == MEASURE_WANTS_ALL)
+        return true;
+    if (!definitions_find_field(reading, node, figure->argument_text, &number))
+        return false;
+    const struct field *field = &reading->definitions->fields.field[number];
+    if (wants == MEASURE_WANTS_NUMBER && field->type == FIELD_TEXT)
+        return definitions_mistake(reading, node,
+                                   "`%s` needs a number, and `%s` is %s; declare it "
+                                   "{type: int} or {type: decimal2}",
+                                   figure->text, field->name, type_name(field));
+    figure->decimals = field->type == FIELD_DECIMAL ? field->decimals : 0;
+    return true;
+}
+
+static bool add_figure(struct reading *reading, const struct tree_node *node,
+                       struct report *report) {
+    struct figure *figure = &report->figure[report->figures];
+    char why[FIGURE_WHY_MAX];
+    if (!figure_parse(node->text, figure, why))
+        return definitions_mistake(reading, node, "%s", why);
+    for (unsigned i = 0; i < report->figures; i++) {
+        if (strcmp(report->figure[i].text, figure->text) == 0)
+            return definitions_mistake(reading, node, "`%s` is here twice", figure->text);
+    }
+    report->figures++;
+    return bind_figure(reading, node, figure);
+}
+
+/* ---- measures ---- */
+
+/* The texts of the measures that are needed, each once: count, then by text, so that they stand in
+ * a row in the same order whatever is shown first. */
+struct needed {
+    const char *text[REPORT_SHOW_MAX * FIGURE_MEASURES_MAX + 1];
+    unsigned n;
+};
+
+static void need(struct needed *needed, const char *text) {
+    unsigned at = needed->n;
+    for (unsigned i = 0; i < needed->n; i++) {
+        if (strcmp(needed->text[i], text) == 0)
+            return;
+    }
+    for (; at > 1 && strcmp(needed->text[at - 1], text) > 0; at--)
+        needed->text[at] = needed->text[at - 1];
+    needed->text[at] = text;
+    needed->n++;
+}
+
+/* Tells the figures that are made of it, and takes the largest of their parameters. */
+static void bind_measure_to_figures(struct report *report, unsigned number) {
+    struct measure *measure = &report->measure[number];
+    for (unsigned i = 0; i < report->figures; i++) {
+        struct figure *figure = &report->figure[i];
+        for (unsigned j = 0; j < figure->measures; j++) {
+            if (strcmp(figure->needs[j], measure->text) != 0)
+                continue;
+            figure->measure[j] = (uint8_t)number;
+            if (figure->parameter > measure->parameter)
+                measure->parameter = (unsigned)figure->parameter;
+        }
+    }
+}
+
+/* The fields that it is given of each event. */
+static bool bind_measure_to_fields(struct reading *reading, const struct tree_node *node,
+                                   struct report *report, unsigned number) {
+    const struct definitions *definitions = reading->definitions;
+    struct measure *measure = &report->measure[number];
+    unsigned field;
+    switch (measure->kind->wants) {
+    case MEASURE_WANTS_NOTHING:
+        return true;
+    case MEASURE_WANTS_ALL:
+        measure->arguments = definitions->fields.n;
+        memcpy(measure->field, definitions->sorted, definitions->fields.n);
+        measure->argument_name = definitions->sorted_name;
+        return true;
+    default:
+        if (!definitions_find_field(reading, node, measure->argument_text, &field))
+            return false;
+        measure->arguments = 1;
+        measure->field[0] = (uint8_t)field;
+        report->argument_name[number] = definitions->fields.field[field].name;
+        measure->argument_name = &report->argument_name[number];
+        report->needs |= UINT64_C(1) << field;
+        return true;
+    }
+}
+
+static bool add_measure(struct reading *reading, const struct tree_node *node,
+                        struct report *report, const char *text) {
+    const unsigned number = report->measures;
+    struct measure *measure = &report->measure[number];
+    if (!measure_name(measure, text))
+        return definitions_mistake(reading, node, "unknown measure `%s`", text);
+    bind_measure_to_figures(report, number);
+    if (!bind_measure_to_fields(reading, node, report, number))
+        return false;
+    const char *why = measure->kind->open(measure);
+    if (why != NULL)
+        return definitions_mistake(reading, node, "%s: %s", measure->text, why);
+    report->measures++; /* from now on it is closed with the report */
+    measure->at = report->table.state_words;
+    report->table.state_words += measure->words;
+    return report->table.state_words <= TABLE_STATE_WORDS_MAX ||
+           definitions_mistake(reading, node, "rows of %zu bytes with `%s`; at most %zu",
+                               report->table.state_words * sizeof(word), text,
+                               TABLE_STATE_WORDS_MAX * sizeof(word));
+}
+
+bool definitions_read_show(struct reading *reading, const struct tree_node *node,
+                           struct report *report) {
+    struct needed needed = {.n = 0};
+    const struct tree_node *first = definitions_read_list(
+        reading, node, REPORT_SHOW_MAX, "a list of figures: [count, sum(seconds), p99(ms)]");
+    for (const struct tree_node *entry = first; entry != NULL; entry = entry->next) {
+        if (!add_figure(reading, entry, report))
+            return false;
+    }
+    if (first == NULL)
+        return false;
+    need(&needed, "count");
+    for (unsigned i = 0; i < report->figures; i++) {
+        for (unsigned j = 0; j < report->figure[i].measures; j++)
+            need(&needed, report->figure[i].needs[j]);
+    }
+    if (needed.n > REPORT_MEASURES_MAX)
+        return definitions_mistake(reading, node, "these figures need %u measures; at most %d",
+                                   needed.n, REPORT_MEASURES_MAX);
+    for (unsigned i = 0; i < needed.n; i++) {
+        if (!add_measure(reading, node, report, needed.text[i]))
+            return false;
+    }
+    return true;
+}

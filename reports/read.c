@@ -1,0 +1,210 @@
+/* See read.h. Rows are gathered into two blocks that grow, found again by an index of their keys,
+ * and merged as they come: so memory is that of the rows that there are, not of all workers'. */
+#include "reports/read.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <xxhash.h>
+
+#define INDEX_LEAST 1024 /* places; a power of two */
+
+struct gathered_row {
+    size_t key; /* where it begins in keys */
+    uint32_t key_len;
+    bool other;
+    uint64_t hash;
+};
+
+struct report_gatherer {
+    const struct report *report;
+    size_t n, cap;
+    struct gathered_row *row;
+    uint64_t *states; /* [n][state_words] */
+    char *keys;
+    size_t keys_len, keys_cap;
+    uint32_t *index; /* number of a row + 1; 0: free */
+    size_t places;   /* a power of two, more than twice n */
+};
+
+static uint32_t *find_place(const struct report_gatherer *gathered,
+                            const struct gathered_row *wanted, const char *key) {
+    size_t place = wanted->hash & (gathered->places - 1);
+    for (;; place = (place + 1) & (gathered->places - 1)) {
+        uint32_t *number = &gathered->index[place];
+        if (*number == 0)
+            return number;
+        const struct gathered_row *row = &gathered->row[*number - 1];
+        if (row->hash == wanted->hash && row->other == wanted->other &&
+            row->key_len == wanted->key_len &&
+            memcmp(gathered->keys + row->key, key, row->key_len) == 0)
+            return number;
+    }
+}
+
+/* More places, and all rows put into them. */
+static bool grow_index(struct report_gatherer *gathered) {
+    const size_t places = gathered->places == 0 ? INDEX_LEAST : gathered->places * 2;
+    uint32_t *index = calloc(places, sizeof *index);
+    if (index == NULL)
+        return false;
+    free(gathered->index);
+    gathered->index = index;
+    gathered->places = places;
+    for (size_t i = 0; i < gathered->n; i++) {
+        size_t place = gathered->row[i].hash & (places - 1);
+        while (index[place] != 0)
+            place = (place + 1) & (places - 1);
+        index[place] = (uint32_t)i + 1;
+    }
+    return true;
+}
+
+static bool grow_rows(struct report_gatherer *gathered) {
+    const size_t cap = gathered->cap == 0 ? INDEX_LEAST / 2 : gathered->cap * 2;
+    const size_t state_bytes = gathered->report->table.state_words * sizeof *gathered->states;
+    struct gathered_row *row = realloc(gathered->row, cap * sizeof *row);
+    gathered->row = row != NULL ? row : gathered->row;
+    uint64_t *states = row != NULL ? realloc(gathered->states, cap * state_bytes) : NULL;
+    gathered->states = states != NULL ? states : gathered->states;
+    gathered->cap = states != NULL ? cap : gathered->cap;
+    return states != NULL;
+}
+
+static bool grow_keys(struct report_gatherer *gathered, size_t key_len) {
+    const size_t cap = gathered->keys_cap * 2 + key_len;
+    char *keys = realloc(gathered->keys, cap);
+    if (keys == NULL)
+        return false;
+    gathered->keys = keys;
+    gathered->keys_cap = cap;
+    return true;
+}
+
+static bool make_room(struct report_gatherer *gathered, size_t key_len) {
+    return (gathered->n < gathered->cap || grow_rows(gathered)) &&
+           (gathered->keys_cap - gathered->keys_len >= key_len || grow_keys(gathered, key_len)) &&
+           (gathered->places > 2 * gathered->n || grow_index(gathered));
+}
+
+static void merge_state(const struct report *report, uint64_t *into, const uint64_t *from) {
+    for (unsigned i = 0; i < report->measures; i++) {
+        const struct measure *measure = &report->measure[i];
+        measure->kind->merge(measure, into + measure->at, from + measure->at);
+    }
+}
+
+bool report_gatherer_add(struct report_gatherer *gathered, const char *key, size_t key_len,
+                         const uint64_t *state) {
+    const size_t words = gathered->report->table.state_words;
+    const bool other = key == NULL && gathered->report->table.keyed;
+    const char *bytes = key != NULL ? key : "";
+    struct gathered_row row = {
+        .key = gathered->keys_len, .key_len = key != NULL ? (uint32_t)key_len : 0, .other = other};
+    row.hash = XXH3_64bits(bytes, row.key_len) + row.other;
+    if (!make_room(gathered, row.key_len))
+        return false;
+    uint32_t *number = find_place(gathered, &row, bytes);
+    if (*number != 0) {
+        merge_state(gathered->report, gathered->states + (*number - 1) * words, state);
+        return true;
+    }
+    memcpy(gathered->keys + row.key, bytes, row.key_len);
+    gathered->keys_len += row.key_len;
+    memcpy(gathered->states + gathered->n * words, state, words * sizeof *state);
+    gathered->row[gathered->n++] = row;
+    *number = (uint32_t)gathered->n;
+    return true;
+}
+
+/* By the bytes of the keys, `(other)` last. */
+static int compare_rows(const void *a, const void *b) {
+    const struct report_row *one = a, *two = b;
+    if (one->other != two->other)
+        return one->other ? 1 : -1;
+    const size_t len = one->key_len < two->key_len ? one->key_len : two->key_len;
+    const int order = memcmp(one->key, two->key, len);
+    return order != 0 ? order : (one->key_len > two->key_len) - (one->key_len < two->key_len);
+}
+
+/* What the rows point to. */
+struct rows_memory {
+    uint64_t *states;
+    char *keys;
+};
+
+static bool hand_over(struct report_gatherer *gathered, struct report_rows *rows) {
+    struct rows_memory *memory = malloc(sizeof *memory);
+    rows->row = malloc((gathered->n + 1) * sizeof *rows->row);
+    if (memory == NULL || rows->row == NULL) {
+        free(memory);
+        free(rows->row);
+        rows->row = NULL;
+        return false;
+    }
+    for (size_t i = 0; i < gathered->n; i++) {
+        const struct gathered_row *row = &gathered->row[i];
+        rows->row[i] = (struct report_row){
+            .key = row->other ? REPORT_OTHER : gathered->keys + row->key,
+            .key_len = row->other ? strlen(REPORT_OTHER) : row->key_len,
+            .other = row->other,
+            .state = gathered->states + i * gathered->report->table.state_words};
+    }
+    *memory = (struct rows_memory){gathered->states, gathered->keys};
+    rows->memory = memory;
+    rows->n = gathered->n;
+    qsort(rows->row, rows->n, sizeof *rows->row, compare_rows);
+    return true;
+}
+
+struct report_gatherer *report_gatherer_new(const struct report *report) {
+    struct report_gatherer *gathered = calloc(1, sizeof *gathered);
+    if (gathered == NULL)
+        return NULL;
+    gathered->report = report;
+    if (make_room(gathered, 1))
+        return gathered;
+    report_gatherer_end(gathered, NULL);
+    return NULL;
+}
+
+bool report_gatherer_end(struct report_gatherer *gathered, struct report_rows *rows) {
+    if (gathered == NULL)
+        return false;
+    if (rows != NULL)
+        *rows = (struct report_rows){0};
+    const bool well = rows != NULL && hand_over(gathered, rows);
+    if (!well) {
+        free(gathered->states);
+        free(gathered->keys);
+    }
+    free(gathered->row);
+    free(gathered->index);
+    free(gathered);
+    return well;
+}
+
+static bool take_copy(void *cls, const struct table_copy *copy) {
+    return report_gatherer_add(cls, copy->key, copy->key_len, copy->state);
+}
+
+bool report_read(const struct report *report, const struct table *table, unsigned width,
+                 int64_t window, struct report_rows *rows) {
+    struct report_gatherer *gathered = report_gatherer_new(report);
+    *rows = (struct report_rows){0};
+    if (gathered == NULL)
+        return false;
+    const struct table_taker taker = {take_copy, gathered};
+    const bool well = table_read(table, width, window, &taker);
+    return report_gatherer_end(gathered, well ? rows : NULL) && well;
+}
+
+void report_rows_free(struct report_rows *rows) {
+    struct rows_memory *memory = rows->memory;
+    if (memory != NULL) {
+        free(memory->states);
+        free(memory->keys);
+    }
+    free(memory);
+    free(rows->row);
+    *rows = (struct report_rows){0};
+}

@@ -1,0 +1,441 @@
+#include "tests/unit/ingest/record_lab.h"
+
+static struct fields *fields;
+
+static void set_up(void) {
+    fields = fields_new(&lab_config);
+    ck_assert_ptr_nonnull(fields);
+}
+
+static void tear_down(void) {
+    fields_free(fields);
+}
+
+static const struct {
+    const char *text;
+    size_t len;
+    const char *dump;
+} events[] = {
+    {TEXT("{}"), ""},
+    {TEXT(" \t\r\n{ \n} \n"), ""},
+    {TEXT("{\"id\":\"x\",\"n\":7}"), "id=x n=7 id2=x"},
+    {TEXT("{\"n\":7,\"id\":\"x\"}"), "id=x n=7 id2=x"},
+    {TEXT("{ \"n\" : 7 , \"id\" : \"x\" }"), "id=x n=7 id2=x"},
+    {TEXT("{\"id\":\"\"}"), "id= id2="},
+    {TEXT("{\"id\":12.50}"), "id=12.50 id2=12.50"},
+    {TEXT("{\"id\":-1e5}"), "id=-1e5 id2=-1e5"},
+    {TEXT("{\"id\":true}"), "id=true id2=true"},
+    {TEXT("{\"id\":false}"), "id=false id2=false"},
+    {TEXT("{\"id\":null}"), ""},
+    {TEXT("{\"id\":null,\"id\":\"x\"}"), ""},
+    {TEXT("{\"id\":{}}"), "id! id2!"},
+    {TEXT("{\"id\":[]}"), "id! id2!"},
+    {TEXT("{\"id\":[\"id\",{\"id\":1}]}"), "id! id2!"},
+    {TEXT("{\"x\":{\"id\":1},\"y\":[{\"id\":2}],\"id\":3}"), "id=3 id2=3"},
+    {TEXT("{\"id\":1,\"id\":2}"), "id=1 id2=1"},
+    {TEXT("{\"i\":1,\"idd\":2,\"ID\":3,\"\":4,\"id \":5}"), ""},
+    {TEXT("{\"\\u0069\\u0064\":\"x\"}"), "id=x id2=x"},
+    {TEXT("{\"i\\u0064\":\"x\",\"id\":\"y\"}"), "id=x id2=x"},
+    {TEXT("{\"n\":0}"), "n=0"},
+    {TEXT("{\"n\":-0}"), "n=0"},
+    {TEXT("{\"n\":1e3}"), "n=1000"},
+    {TEXT("{\"n\":1.0}"), "n=1"},
+    {TEXT("{\"n\":\"12\"}"), "n=12"},
+    {TEXT("{\"n\":\"\\u0031\\u0032\"}"), "n=12"},
+    {TEXT("{\"n\":\"\"}"), "n!"},
+    {TEXT("{\"n\":1.5}"), "n!"},
+    {TEXT("{\"n\":true}"), "n!"},
+    {TEXT("{\"n\":null}"), ""},
+    {TEXT("{\"n\":9007199254740991}"), "n=9007199254740991"},
+    {TEXT("{\"n\":9007199254740992}"), "n!"},
+    {TEXT("{\"n\":-9007199254740992}"), "n!"},
+    {TEXT("{\"n\":123456789012345678901234567890}"), "n!"},
+    {TEXT("{\"n\":1e999999}"), "n!"},
+    {TEXT("{\"n\":1E+2}"), "n=100"},
+    {TEXT("{\"price\":12.34}"), "price=1234"},
+    {TEXT("{\"price\":12}"), "price=1200"},
+    {TEXT("{\"price\":12.345}"), "price!"},
+    {TEXT("{\"a\":{\"b\":{\"c\":\"x\"}}}"), "deep=x b!"},
+    {TEXT("{\"a\":{\"b\":\"y\"}}"), "b=y"},
+    {TEXT("{\"a\":{\"b\":null}}"), ""},
+    {TEXT("{\"a\":{\"x\":{\"b\":1,\"c\":2}}}"), ""},
+    {TEXT("{\"a\":5,\"a\":{\"b\":1}}"), ""},
+    {TEXT("{\"a\":{\"b\":1},\"a\":{\"b\":2}}"), "b=1"},
+    {TEXT("{\"a\":{\"z\":1},\"a\":{\"b\":2}}"), ""},
+    {TEXT("{\"a\":[{\"b\":1}]}"), ""},
+    {TEXT("{\"a.b\":1,\"a\":{\"b.c\":2}}"), ""},
+    {TEXT("{\"b\":1,\"c\":2}"), ""},
+    {TEXT("{\"a_name_of_more_than_16_bytes_1\":1,\"a_name_of_more_than_16_bytes_2\":2}"),
+     "long1=1 long2=2"},
+    {TEXT("{\"a_name_of_more_than_16_bytes_3\":1,\"a_name_of_more_then_16_bytes_2\":2}"), ""},
+    {TEXT("{\"second\":2,\"first\":1}"), "either=1"},
+    {TEXT("{\"first\":1,\"second\":2}"), "either=1"},
+    {TEXT("{\"second\":2,\"first\":null}"), "either=2"},
+    {TEXT("{\"second\":2,\"first\":{}}"), "either!"},
+    {TEXT("{\"either\":2}"), ""},
+    {TEXT("{\"id\":\"\\\"\\\\\\/\\b\\f\\n\\r\\t\"}"),
+     "id=\"\\/\\x08\\x0c\\x0a\\x0d\\x09 id2=\"\\/\\x08\\x0c\\x0a\\x0d\\x09"},
+    {TEXT("{\"id\":\"\\u00e9\\u20AC\\ud83d\\ude00\\u0000\"}"),
+     "id=\\xc3\\xa9\\xe2\\x82\\xac\\xf0\\x9f\\x98\\x80\\x00 "
+     "id2=\\xc3\\xa9\\xe2\\x82\\xac\\xf0\\x9f\\x98\\x80\\x00"},
+    {TEXT("{\"id\":\"\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80\x7f\"}"),
+     "id=\\xc3\\xa9\\xe2\\x82\\xac\\xf0\\x9f\\x98\\x80\\x7f "
+     "id2=\\xc3\\xa9\\xe2\\x82\\xac\\xf0\\x9f\\x98\\x80\\x7f"},
+    {TEXT("{\"x\":\"\xc2\x80\xdf\xbf\xe0\xa0\x80\xed\x9f\xbf\xee\x80\x80\xef\xbf\xbf\xf0\x90\x80"
+          "\x80\xf4\x8f\xbf\xbf\"}"),
+     ""},
+    {TEXT("{\"x\":[0,-0,1,-1,0.5,1e1,1E-1,1e+1,0e0,-0.0E0,10,1.50]}"), ""},
+    {TEXT("{\"x\":[[],{},[[]],{\"\":{}},\"\",true,false,null, 1 , 2 ]}"), ""},
+    /* the time */
+    {TEXT("{\"value\":\"" STAMP "\"}"), "@1464433871123456"},
+    {TEXT("{\"timestamp\":\"2016-05-28T12:11:11.123456+01:00\"}"), "@1464433871123456"},
+    {TEXT("{\"@timestamp\":1464433871.123456}"), "@1464433871123456"},
+    {TEXT("{\"time\":1464433871123}"), "@1464433871123000"},
+    {TEXT("{\"date\":1464433871123456}"), "@1464433871123456"},
+    {TEXT("{\"date\":\"2016-05-28\\u002011:11:11.123456\"}"), "@1464433871123456"},
+    {TEXT("{\"date\":1,\"time\":2,\"@timestamp\":3,\"timestamp\":4,\"value\":5}"), "@5000000"},
+    {TEXT("{\"timestamp\":4,\"@timestamp\":3,\"time\":2,\"date\":1}"), "@4000000"},
+    {TEXT("{\"date\":1,\"time\":2}"), "@2000000"},
+    {TEXT("{\"value\":null,\"time\":2}"), "@2000000"},
+    {TEXT("{\"time\":\"no time\",\"value\":2}"), "@2000000"},
+    {TEXT("{\"value\":2,\"time\":{}}"), "@2000000"},
+    {TEXT("{\"value\":2,\"value\":3}"), "@2000000"},
+    {TEXT("{\"value\":null,\"value\":3}"), ""},
+    {TEXT("{\"x\":{\"value\":2},\"y\":[{\"time\":3}]}"), ""},
+    {TEXT("{\"id\":\"x\",\"value\":0}"), "@0 id=x id2=x"},
+};
+
+#define NOT_UTF8(bytes, at, found)                                                                 \
+    { TEXT("{\"x\":\"" bytes "\"}"), "expected UTF-8 at character " at ", found '" found "'" }
+
+static const struct {
+    const char *text;
+    size_t len;
+    const char *why;
+} malformed[] = {
+    {TEXT("x"), "expected '{' at character 1, found 'x'"},
+    {TEXT("[]"), "expected '{' at character 1, found '['"},
+    {TEXT("\"x\""), "expected '{' at character 1, found '\"'"},
+    {TEXT("\xef\xbb\xbf{}"), "expected '{' at character 1, found '\\xef'"},
+    {TEXT("\0{}"), "expected '{' at character 1, found '\\x00'"},
+    {TEXT("{"), "expected a member's name in quotes at character 2, but it ends there"},
+    {TEXT("{,}"), "expected a member's name in quotes at character 2, found ','"},
+    {TEXT("{id:1}"), "expected a member's name in quotes at character 2, found 'i'"},
+    {TEXT("{'id':1}"), "expected a member's name in quotes at character 2, found '''"},
+    {TEXT("{\"id"), "expected the string's '\"' at character 5, but it ends there"},
+    {TEXT("{\"id\""), "expected ':' at character 6, but it ends there"},
+    {TEXT("{\"id\" 1}"), "expected ':' at character 7, found '1'"},
+    {TEXT("{\"id\":"), "expected a value at character 7, but it ends there"},
+    {TEXT("{\"id\":}"), "expected a value at character 7, found '}'"},
+    {TEXT("{\"id\":1"), "expected ',' or '}' at character 8, but it ends there"},
+    {TEXT("{\"id\":1]"), "expected ',' or '}' at character 8, found ']'"},
+    {TEXT("{\"id\":1,}"), "expected a member's name in quotes at character 9, found '}'"},
+    {TEXT("{\"id\":1 \"n\":2}"), "expected ',' or '}' at character 9, found '\"'"},
+    {TEXT("{}{}"), "expected the end at character 3, found '{'"},
+    {TEXT("{} x"), "expected the end at character 4, found 'x'"},
+    {TEXT("{}\0"), "expected the end at character 3, found '\\x00'"},
+    {TEXT("{\"x\":[1,]}"), "expected a value at character 9, found ']'"},
+    {TEXT("{\"x\":[1 2]}"), "expected ',' or ']' at character 9, found '2'"},
+    {TEXT("{\"x\":[1}"), "expected ',' or ']' at character 8, found '}'"},
+    {TEXT("{\"x\":["), "expected a value at character 7, but it ends there"},
+    {TEXT("{\"x\":tru}"), "expected a value at character 6, found 't'"},
+    {TEXT("{\"x\":True}"), "expected a value at character 6, found 'T'"},
+    {TEXT("{\"x\":nul"), "expected a value at character 6, found 'n'"},
+    {TEXT("{\"x\":truex}"), "expected ',' or '}' at character 10, found 'x'"},
+    {TEXT("{\"x\":NaN}"), "expected a value at character 6, found 'N'"},
+    {TEXT("{\"x\":+1}"), "expected a value at character 6, found '+'"},
+    {TEXT("{\"x\":.5}"), "expected a value at character 6, found '.'"},
+    {TEXT("{\"x\":-}"), "expected a digit at character 7, found '}'"},
+    {TEXT("{\"x\":-x}"), "expected a digit at character 7, found 'x'"},
+    {TEXT("{\"x\":01}"), "expected ',' or '}' at character 7, found '1'"},
+    {TEXT("{\"x\":-01}"), "expected ',' or '}' at character 8, found '1'"},
+    {TEXT("{\"x\":1.}"), "expected a digit at character 8, found '}'"},
+    {TEXT("{\"x\":1.e1}"), "expected a digit at character 8, found 'e'"},
+    {TEXT("{\"x\":1e}"), "expected a digit at character 8, found '}'"},
+    {TEXT("{\"x\":1e+}"), "expected a digit at character 9, found '}'"},
+    {TEXT("{\"x\":0x1}"), "expected ',' or '}' at character 7, found 'x'"},
+    {TEXT("{\"x\":1\v}"), "expected ',' or '}' at character 7, found '\\x0b'"},
+    {TEXT("{\"x\":\"\n\"}"),
+     "expected an escape for a control character at character 7, found '\\x0a'"},
+    {TEXT("{\"x\":\"a\0\"}"),
+     "expected an escape for a control character at character 8, found '\\x00'"},
+    {TEXT("{\"x\":\"\\x41\"}"), "expected an escape as JSON has them at character 7, found '\\'"},
+    {TEXT("{\"x\":\"\\"), "expected an escape as JSON has them at character 7, found '\\'"},
+    {TEXT("{\"x\":\"\\u12\"}"), "expected an escape as JSON has them at character 7, found '\\'"},
+    {TEXT("{\"x\":\"\\u12g4\"}"), "expected an escape as JSON has them at character 7, found '\\'"},
+    {TEXT("{\"x\":\"\\ud83d\"}"), "expected an escape as JSON has them at character 7, found '\\'"},
+    {TEXT("{\"x\":\"\\ud83dx\\ude00\"}"),
+     "expected an escape as JSON has them at character 7, found '\\'"},
+    {TEXT("{\"x\":\"\\ude00\"}"), "expected an escape as JSON has them at character 7, found '\\'"},
+    {TEXT("{\"x\":\"\\ud83d\\ud83d\"}"),
+     "expected an escape as JSON has them at character 7, found '\\'"},
+    NOT_UTF8("\x80", "7", "\\x80"),
+    NOT_UTF8("a\xff", "8", "\\xff"),
+    NOT_UTF8("\xc0\x80", "7", "\\xc0"),
+    NOT_UTF8("\xc1\xbf", "7", "\\xc1"),
+    NOT_UTF8("\xc3", "7", "\\xc3"),
+    NOT_UTF8("\xc3(", "7", "\\xc3"),
+    NOT_UTF8("\xe0\x9f\xbf", "7", "\\xe0"),
+    NOT_UTF8("\xe2\x82", "7", "\\xe2"),
+    NOT_UTF8("\xed\xa0\x80", "7", "\\xed"),
+    NOT_UTF8("\xed\xbf\xbf", "7", "\\xed"),
+    NOT_UTF8("\xf0\x8f\xbf\xbf", "7", "\\xf0"),
+    NOT_UTF8("\xf0\x9f\x98", "7", "\\xf0"),
+    NOT_UTF8("\xf4\x90\x80\x80", "7", "\\xf4"),
+    NOT_UTF8("\xf5\x80\x80\x80", "7", "\\xf5"),
+    NOT_UTF8("\\n0123456789abcdef\xff", "25", "\\xff"),
+    NOT_UTF8("\xff\\n0123456789abcdef", "7", "\\xff"),
+    {TEXT("{\"\xff\":1}"), "expected UTF-8 at character 3, found '\\xff'"},
+    /* the time */
+    {TEXT("{\"value\":\"2016-13-28 11:11:11\"}"), "value: month 13 is out of range"},
+    {TEXT("{\"time\":\"\"}"), "time: empty, expected a timestamp"},
+    {TEXT("{\"@timestamp\":\"x\"}"), "@timestamp: expected a digit at character 1, found 'x'"},
+    {TEXT("{\"value\":\"x\",\"time\":1}"), "value: expected a digit at character 1, found 'x'"},
+    {TEXT("{\"date\":-1}"), "date: expected a number without a sign and an exponent"},
+    {TEXT("{\"date\":1e9}"), "date: expected a number without a sign and an exponent"},
+    {TEXT("{\"date\":1E9}"), "date: expected a number without a sign and an exponent"},
+    {TEXT("{\"date\":0.1234567890}"), "date: more than 9 digits after the point"},
+    {TEXT("{\"date\":12345678901234567890}"), "date: more than 19 digits in an epoch time"},
+    {TEXT("{\"date\":true}"), "date: expected a timestamp as a string or a number"},
+    {TEXT("{\"date\":{}}"), "date: expected a timestamp as a string or a number"},
+    {TEXT("{\"date\":[1]}"), "date: expected a timestamp as a string or a number"},
+    {TEXT("{\"date\":"
+          "\"\\u0000000000000000000000000000000000000000000000000000000000000000000000\"}"),
+     "date: longer than 64 bytes"},
+};
+
+static enum record_outcome read_alone(const char *text, size_t len, char why[RECORD_WHY_MAX],
+                                      char dump[DUMP_MAX]) {
+    char *copy = lab_copy(text, len);
+    struct record *record = lab_begin();
+    why[0] = dump[0] = '\0';
+    const enum record_outcome outcome = record_read_json(record, fields, copy, len, why);
+    if (outcome == RECORD_EVENT) {
+        strcpy(dump, lab_dump(record, fields));
+    }
+    free(copy);
+    return outcome;
+}
+
+START_TEST(what_is_an_event) {
+    for (size_t i = 0; i < COUNT_OF(events); i++) {
+        char why[RECORD_WHY_MAX], dump[DUMP_MAX];
+        ck_assert_msg(read_alone(events[i].text, events[i].len, why, dump) == RECORD_EVENT,
+                      "%s: %s", events[i].text, why);
+        ck_assert_msg(strcmp(dump, events[i].dump) == 0, "%s: \"%s\"", events[i].text, dump);
+    }
+}
+END_TEST
+
+START_TEST(what_is_malformed) {
+    for (size_t i = 0; i < COUNT_OF(malformed); i++) {
+        char why[RECORD_WHY_MAX], dump[DUMP_MAX];
+        ck_assert_msg(read_alone(malformed[i].text, malformed[i].len, why, dump) ==
+                          RECORD_MALFORMED,
+                      "%s is taken", malformed[i].text);
+        ck_assert_msg(strcmp(why, malformed[i].why) == 0, "%s: \"%s\"", malformed[i].text, why);
+    }
+}
+END_TEST
+
+START_TEST(blanks_alone_are_no_event) {
+    char why[RECORD_WHY_MAX], dump[DUMP_MAX];
+    ck_assert_int_eq(read_alone("", 0, why, dump), RECORD_EMPTY);
+    ck_assert_int_eq(read_alone(" \r\n\t", 4, why, dump), RECORD_EMPTY);
+}
+END_TEST
+
+/* An event cut off anywhere is none, and is read no further than it goes. */
+START_TEST(every_beginning_of_an_event_is_malformed) {
+    for (size_t i = 0; i < COUNT_OF(events); i++) {
+        const size_t blanks = strcspn(events[i].text, "{");
+        size_t end = events[i].len;
+        while (events[i].text[end - 1] != '}') {
+            end--;
+        }
+        for (size_t len = blanks + 1; len < end; len++) {
+            char why[RECORD_WHY_MAX], dump[DUMP_MAX];
+            DEMAND(read_alone(events[i].text, len, why, dump) == RECORD_MALFORMED && why[0],
+                   "%.*s is taken", (int)len, events[i].text);
+        }
+    }
+}
+END_TEST
+
+START_TEST(nesting_has_a_limit) {
+    char text[256], why[RECORD_WHY_MAX], dump[DUMP_MAX];
+    for (size_t depth = 60; depth < 70; depth++) { /* of arrays, within the event */
+        size_t len = (size_t)sprintf(text, "{\"x\":");
+        memset(text + len, '[', depth);
+        memset(text + len + depth, ']', depth);
+        len += 2 * depth;
+        text[len++] = '}';
+        ck_assert_int_eq(read_alone(text, len, why, dump),
+                         depth < 64 ? RECORD_EVENT : RECORD_MALFORMED);
+        ck_assert_str_eq(why, depth < 64 ? "" : "nested deeper than 64 at character 69");
+    }
+}
+END_TEST
+
+START_TEST(a_value_has_a_length) {
+    static char text[8 * FIELD_TEXT_MAX];
+    char why[RECORD_WHY_MAX], dump[DUMP_MAX];
+    for (int escaped = 0; escaped < 2; escaped++) {
+        for (size_t len = FIELD_TEXT_MAX; len <= FIELD_TEXT_MAX + 1; len++) {
+            size_t at = (size_t)sprintf(text, "{\"first\":\"");
+            for (size_t i = 0; i < len; i++) {
+                at += (size_t)sprintf(text + at, escaped ? "\\u0041" : "A");
+            }
+            at += (size_t)sprintf(text + at, "\",\"n\":5}");
+            ck_assert_int_eq(read_alone(text, at, why, dump), RECORD_EVENT);
+            const bool fits = len <= FIELD_TEXT_MAX;
+            ck_assert_uint_eq(lab_record.present, 1 << 1 | 1 << 7);
+            ck_assert_uint_eq(lab_record.unfit, fits ? 0 : 1 << 7);
+            ck_assert_uint_eq(strlen(dump),
+                              fits ? strlen("n=5 either=") + len : strlen("n=5 either!"));
+        }
+    }
+}
+END_TEST
+
+START_TEST(without_room_what_must_be_decoded_is_unfit) {
+    char why[RECORD_WHY_MAX];
+    static const char text[] = "{\"id\":\"a\\n\",\"first\":\"x\",\"a\":{\"b\":\"\\n\\n\"}}";
+    struct record *record = lab_begin();
+    record->room_len = 3;
+    ck_assert_int_eq(record_read_json(record, fields, text, strlen(text), why), RECORD_EVENT);
+    ck_assert_str_eq(lab_dump(record, fields), "id=a\\x0a b! either=x id2=a\\x0a");
+    record_begin(record);
+    record->room_len = 0;
+    record->room = NULL;
+    ck_assert_int_eq(record_read_json(record, fields, text, strlen(text), why), RECORD_EVENT);
+    ck_assert_str_eq(lab_dump(record, fields), "id! b! either=x id2!");
+}
+END_TEST
+
+START_TEST(an_array_is_read_item_by_item) {
+    static const struct {
+        const char *text;
+        const char *outcomes; /* dumps and sentences, a bar behind each */
+    } rows[] = {
+        {"[]", ""},
+        {" [ ] ", ""},
+        {"[{}]", "|"},
+        {"[{\"n\":1},{\"n\":2}]", "n=1|n=2|"},
+        {" [ {\"n\":1} , {\"n\":2} ] \n", "n=1|n=2|"},
+        {"[{\"time\":1},{\"time\":\"x\"},{\"time\":3}]",
+         "@1000000|time: expected a digit at character 1, found 'x'|@3000000|"},
+        {"[{\"time\":true}]", "time: expected a timestamp as a string or a number|"},
+        {"", "expected '[' at character 1, but it ends there|"},
+        {"{}", "expected '[' at character 1, found '{'|"},
+        {"[", "expected '{' or ']' at character 2, but it ends there|"},
+        {"[1]", "expected '{' or ']' at character 2, found '1'|"},
+        {"[{}", "|expected ',' or ']' at character 4, but it ends there|"},
+        {"[{},]", "|expected '{' at character 5, found ']'|"},
+        {"[{},", "|expected '{' at character 5, but it ends there|"},
+        {"[{}{}]", "|expected ',' or ']' at character 4, found '{'|"},
+        {"[{},[]]", "|expected '{' at character 5, found '['|"},
+        {"[{}]x", "|expected the end at character 5, found 'x'|"},
+        {"[]]", "expected the end at character 3, found ']'|"},
+        {"[{},{\"n\"}]", "|expected ':' at character 9, found '}'|"},
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        const size_t len = strlen(rows[i].text);
+        char *copy = lab_copy(rows[i].text, len), seen[1024] = "", why[RECORD_WHY_MAX];
+        enum record_outcome outcome;
+        size_t at = 0;
+        do {
+            struct record *record = lab_begin();
+            outcome = record_read_json_item(record, fields, copy, len, &at, why);
+            if (outcome != RECORD_EMPTY) {
+                strcat(seen, outcome == RECORD_EVENT ? lab_dump(record, fields) : why);
+                strcat(seen, "|");
+            }
+            ck_assert_uint_le(at, len);
+        } while (outcome == RECORD_EVENT || (outcome == RECORD_MALFORMED && at < len));
+        ck_assert_msg(strcmp(seen, rows[i].outcomes) == 0, "%s: %s", rows[i].text, seen);
+        ck_assert_uint_eq(at, len);
+        free(copy);
+    }
+}
+END_TEST
+
+START_TEST(the_names_of_the_time_can_be_others) {
+    struct fields_config config = lab_config;
+    config.times = 2;
+    strcpy(config.time[0], "when");
+    strcpy(config.time[1], "time");
+    struct fields *own = fields_new(&config);
+    static const struct {
+        const char *text, *dump;
+    } rows[] = {
+        {"{\"time\":2,\"when\":1}", "@1000000"},
+        {"{\"time\":2}", "@2000000"},
+        {"{\"timestamp\":3,\"date\":4}", ""},
+        {"{\"when\":1,\"value\":5}", "@5000000"},
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        char why[RECORD_WHY_MAX];
+        struct record *record = lab_begin();
+        ck_assert_int_eq(record_read_json(record, own, rows[i].text, strlen(rows[i].text), why),
+                         RECORD_EVENT);
+        ck_assert_str_eq(lab_dump(record, own), rows[i].dump);
+    }
+    fields_free(own);
+}
+END_TEST
+
+/* Names that cannot stand in JSON as they are declared: they are found where they are escaped, and
+ * a broken text that has them as they are is broken, whatever came before. */
+START_TEST(names_that_need_escapes) {
+    struct fields_config config = {
+        .n = 2,
+        .field = {{.name = "a", .places = 1, .place = {{FIELD_JSON, "a\"b"}}},
+                  {.name = "b", .places = 1, .place = {{FIELD_JSON, "\xff"}}}}};
+    static const char escaped[] = "{\"a\\\"b\":1}", raw[] = "{\"a\"b\":1}", bad[] = "{\"\xff\":1}";
+    struct fields *own = fields_new(&config);
+    for (int i = 0; i < 3; i++) {
+        char why[RECORD_WHY_MAX];
+        struct record *record = lab_begin();
+        ck_assert_int_eq(record_read_json(record, own, TEXT(escaped), why), RECORD_EVENT);
+        ck_assert_str_eq(lab_dump(record, own), "a=1");
+        ck_assert_int_eq(record_read_json(record, own, TEXT(raw), why), RECORD_MALFORMED);
+        ck_assert_int_eq(record_read_json(record, own, TEXT(bad), why), RECORD_MALFORMED);
+    }
+    fields_free(own);
+}
+END_TEST
+
+/* What came before lets a reader expect the same names and the same day: another order, other names
+ * and other days are read all the same. */
+START_TEST(nothing_depends_on_the_event_before) {
+    static const char *const texts[] = {
+        "{\"id\":1,\"n\":2,\"time\":\"2016-05-28 11:11:11.123456\"}",
+        "{\"n\":2,\"id\":1,\"time\":\"2016-05-28 11:11:11.123457\"}",
+        "{\"time\":\"2016-05-29T11:11:11.123456Z\",\"id\":1,\"id\":3}",
+        "{\"time\":\"2016-05-29T11:11:11.123456\"}",
+        "{\"id\":1,\"n\":2,\"n\":5,\"n\":6,\"x\":7}",
+        "{\"id2\":1,\"nn\":2,\"i\":3}",
+        "{\"x\":{\"id\":1,\"n\":2}}",
+    };
+    for (size_t i = 0; i < COUNT_OF(texts) * COUNT_OF(texts); i++) {
+        const char *before = texts[i / COUNT_OF(texts)], *text = texts[i % COUNT_OF(texts)];
+        char why[RECORD_WHY_MAX], fresh[DUMP_MAX];
+        memset(&lab_record, 0, sizeof lab_record);
+        struct record *record = lab_begin();
+        ck_assert_int_eq(record_read_json(record, fields, text, strlen(text), why), RECORD_EVENT);
+        strcpy(fresh, lab_dump(record, fields));
+        record_read_json(lab_begin(), fields, before, strlen(before), why);
+        ck_assert_int_eq(record_read_json(lab_begin(), fields, text, strlen(text), why),
+                         RECORD_EVENT);
+        ck_assert_str_eq(lab_dump(record, fields), fresh);
+    }
+}
+END_TEST
+
+CHECK_MAIN_WITH(((struct check_fixture){100, set_up, tear_down}), "json_record", what_is_an_event,
+                what_is_malformed, blanks_alone_are_no_event,
+                every_beginning_of_an_event_is_malformed, nesting_has_a_limit, a_value_has_a_length,
+                without_room_what_must_be_decoded_is_unfit, an_array_is_read_item_by_item,
+                the_names_of_the_time_can_be_others, names_that_need_escapes,
+                nothing_depends_on_the_event_before)
