@@ -113,7 +113,7 @@ static size_t extreme_puts(const struct measure *measure) {
 #define EXTREME(title, wanted, side)                                                               \
     const struct measure_kind measure_##title = {.name = #title,                                   \
                                                  .class = MEASURE_JOIN,                            \
-                                                 .wants = wanted,                                  \
+                                                 .wants = (wanted),                                \
                                                  .open = extreme_open,                             \
                                                  .add = title##_add,                               \
                                                  .merge = extreme_merge,                           \

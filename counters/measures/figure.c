@@ -4,6 +4,7 @@
 #include "common/usage.h"
 #include "counters/measures/figures.h"
 #include "counters/measures/kinds.h"
+#include "counters/measures/own.h"
 
 #include <ctype.h>
 #include <stdio.h>
@@ -11,6 +12,7 @@
 #include <string.h>
 
 #define PERCENT_DIGITS_MAX 4 /* behind the point of p99.9999 */
+#define ARGUMENTS_MAX (MEASURE_TEXT_MAX - MEASURE_NAME_MAX - 2)
 
 /* What follows a figure's name: p99.9, top20. */
 enum figure_suffix { SUFFIX_NONE, SUFFIX_PERCENT, SUFFIX_NUMBER };
@@ -52,12 +54,15 @@ static const struct figure_kind kinds[] = {
 
 #define KINDS (sizeof kinds / sizeof kinds[0])
 
+/* Of every loaded measure: it needs itself, as it is written. */
+static const struct figure_kind own_kind = {.wants = MEASURE_WANTS_OWN, .write = figure_write_own};
+
 /* ---- reading an item of `show:` ---- */
 
 /* name(arguments) without its blanks, apart. */
 struct item {
     char name[MEASURE_NAME_MAX];
-    char arguments[MEASURE_TEXT_MAX];
+    char arguments[ARGUMENTS_MAX];
     bool parentheses;
 };
 
@@ -79,7 +84,7 @@ static bool copy_trimmed(char *to, size_t size, const char *text, size_t len) {
 }
 
 static bool split(const char *text, struct item *item, char why[FIGURE_WHY_MAX]) {
-    char whole[2 * MEASURE_TEXT_MAX];
+    char whole[2 * MEASURE_TEXT_MAX] = "";
     *item = (struct item){0};
     if (!copy_trimmed(whole, sizeof whole, text, strlen(text))) {
         snprintf(why, FIGURE_WHY_MAX, "`%.40s...` is too long for a measure", text);
@@ -93,7 +98,7 @@ static bool split(const char *text, struct item *item, char why[FIGURE_WHY_MAX])
     }
     const size_t arguments_len = item->parentheses ? len - name_len - 2 : 0;
     if (!copy_trimmed(item->name, sizeof item->name, whole, name_len) ||
-        !copy_trimmed(item->arguments, MEASURE_TEXT_MAX - MEASURE_NAME_MAX, whole + name_len + 1,
+        !copy_trimmed(item->arguments, sizeof item->arguments, whole + name_len + item->parentheses,
                       arguments_len)) {
         snprintf(why, FIGURE_WHY_MAX, "`%.80s` is too long for a measure", whole);
         return false;
@@ -111,7 +116,7 @@ static bool read_percent(char *digits, double *parameter) {
             return false;
         }
     }
-    if (whole == 0 || whole > 2 || digits[len] != '\0') {
+    if (whole == 0 || whole > 2 || (whole == 2 && digits[0] == '0') || digits[len] != '\0') {
         return false;
     }
     while (len > whole && (digits[len - 1] == '0' || digits[len - 1] == '.')) {
@@ -151,37 +156,70 @@ static const struct figure_kind *find_kind(char *name, double *parameter) {
             return &kinds[i];
         }
     }
-    return NULL;
+    const struct measure_kind *kind = measure_find(name);
+    return kind && kind->wants == MEASURE_WANTS_OWN ? &own_kind : NULL;
+}
+
+bool figure_is_taken(const char *name) {
+    char copy[MEASURE_NAME_MAX];
+    double parameter;
+    return copy_trimmed(copy, sizeof copy, name, strlen(name)) &&
+           (measure_find(name) || find_kind(copy, &parameter));
 }
 
 static bool tell_unknown(const char *name, char why[FIGURE_WHY_MAX]) {
-    const char *names[KINDS];
-    for (size_t i = 0; i < KINDS; i++) {
-        names[i] = kinds[i].example;
+    const char *names[KINDS + OWN_MAX];
+    size_t n = 0;
+    for (; n < KINDS; n++) {
+        names[n] = kinds[n].example;
     }
-    const char *nearest = usage_nearest(name, names, KINDS);
+    for (size_t i = 0; own_at(i); i++) {
+        names[n++] = own_at(i)->name;
+    }
+    const char *nearest = usage_nearest(name, names, n);
     if (nearest) {
         snprintf(why, FIGURE_WHY_MAX, "unknown measure `%s`; did you mean `%s`?", name, nearest);
         return false;
     }
     int used = snprintf(why, FIGURE_WHY_MAX, "unknown measure `%s`; there are", name);
-    for (size_t i = 0; i < KINDS && used < FIGURE_WHY_MAX; i++) {
-        used += snprintf(why + used, (size_t)(FIGURE_WHY_MAX - used), "%s %s", i ? "," : "",
-                         kinds[i].example);
+    for (size_t i = 0; i < n && used < FIGURE_WHY_MAX; i++) {
+        used +=
+            snprintf(why + used, (size_t)(FIGURE_WHY_MAX - used), "%s %s", i ? "," : "", names[i]);
     }
     return false;
 }
 
+/* The arguments of one's own measure say what they like, in characters that can be shown. Blanks
+ * are left out, so that what is the same is written the same. */
+static bool check_own_arguments(struct item *item, char why[FIGURE_WHY_MAX]) {
+    char *to = item->arguments;
+    for (const char *c = item->arguments; *c; c++) {
+        if (*c < ' ' || *c > '~' || *c == '(' || *c == ')') {
+            snprintf(why, FIGURE_WHY_MAX, "`%s`: a character that its arguments cannot have",
+                     item->name);
+            return false;
+        }
+        if (*c != ' ') {
+            *to++ = *c;
+        }
+    }
+    *to = '\0';
+    item->parentheses = item->arguments[0] != '\0';
+    return true;
+}
+
 /* Whether the arguments are what the kind wants. */
-static bool check_arguments(const struct figure_kind *kind, const struct item *item,
+static bool check_arguments(const struct figure_kind *kind, struct item *item,
                             char why[FIGURE_WHY_MAX]) {
+    if (kind->wants == MEASURE_WANTS_OWN) {
+        return check_own_arguments(item, why);
+    }
     if (kind->wants == MEASURE_WANTS_NOTHING || kind->wants == MEASURE_WANTS_ALL) {
         if (item->parentheses) {
             snprintf(why, FIGURE_WHY_MAX, "`%s` takes no field: write `%s`", item->name,
                      item->name);
-            return false;
         }
-        return true;
+        return !item->parentheses;
     }
     if (item->arguments[0] == '\0') {
         snprintf(why, FIGURE_WHY_MAX, "`%s` needs a field: `%s(FIELD)`", item->name, item->name);
@@ -195,6 +233,13 @@ static bool check_arguments(const struct figure_kind *kind, const struct item *i
     return true;
 }
 
+/* name(arguments), or the name alone; it has room. */
+static void write_text(char text[MEASURE_TEXT_MAX], const char *name, int name_len,
+                       const char *arguments) {
+    snprintf(text, MEASURE_TEXT_MAX, *arguments ? "%.*s(%.*s)" : "%.*s%.*s", name_len, name,
+             ARGUMENTS_MAX - 1, arguments);
+}
+
 static void name_needs(struct figure *figure) {
     for (; figure->measures < FIGURE_MEASURES_MAX; figure->measures++) {
         const char *need = figure->kind->needs[figure->measures];
@@ -202,13 +247,11 @@ static void name_needs(struct figure *figure) {
             break;
         }
         const int name_len = (int)strcspn(need, "(");
-        char *text = figure->needs[figure->measures];
-        if (need[name_len] == '(') {
-            snprintf(text, MEASURE_TEXT_MAX, "%.*s(%.*s)", name_len, need,
-                     MEASURE_TEXT_MAX - MEASURE_NAME_MAX, figure->argument_text);
-        } else {
-            snprintf(text, MEASURE_TEXT_MAX, "%s", need);
-        }
+        write_text(figure->needs[figure->measures], need, name_len,
+                   need[name_len] ? figure->argument_text : "");
+    }
+    if (figure->kind == &own_kind) {
+        memcpy(figure->needs[figure->measures++], figure->text, MEASURE_TEXT_MAX);
     }
 }
 
@@ -225,9 +268,8 @@ bool figure_parse(const char *text, struct figure *figure, char why[FIGURE_WHY_M
     if (!check_arguments(figure->kind, &item, why)) {
         return false;
     }
-    memcpy(figure->argument_text, item.arguments, sizeof figure->argument_text);
-    snprintf(figure->text, sizeof figure->text, item.parentheses ? "%.*s(%.*s)" : "%.*s%.*s",
-             MEASURE_NAME_MAX, item.name, MEASURE_TEXT_MAX - MEASURE_NAME_MAX - 3, item.arguments);
+    memcpy(figure->argument_text, item.arguments, sizeof item.arguments);
+    write_text(figure->text, item.name, MEASURE_NAME_MAX - 1, item.arguments);
     name_needs(figure);
     return true;
 }

@@ -28,6 +28,10 @@ struct figure {
 /* Reads one item of `show:`. False fills why: "unknown measure `avg2`; did you mean `avg`?". */
 bool figure_parse(const char *text, struct figure *figure, char why[FIGURE_WHY_MAX]);
 
+/* Whether a figure of aforo's own, or of a loaded measure, is called so: "p99" and "top" are, "p"
+ * is not. */
+bool figure_is_taken(const char *name);
+
 /* Whether it needs a field of a number type, any field, or none. */
 enum measure_wants figure_wants(const struct figure *figure);
 

@@ -1,6 +1,7 @@
 #include "counters/measures/figures.h"
 
 #include "counters/measures/kinds.h"
+#include "counters/measures/own.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -145,4 +146,26 @@ void figure_write_top(const struct figure_source *source, struct figure_value *v
     value->items = top_read(source->measure[0], source->state[0], (size_t)source->figure->parameter,
                             value->item);
     value->type = value->items > 0 ? FIGURE_LIST : FIGURE_NONE;
+}
+
+/* Whether a text is a number as JSON has it, without an exponent. */
+static bool is_number(const char *text) {
+    text += *text == '-';
+    const size_t whole = strspn(text, "0123456789");
+    if (whole == 0 || (whole > 1 && text[0] == '0')) {
+        return false;
+    }
+    text += whole;
+    if (*text == '.') {
+        const size_t behind = strspn(text + 1, "0123456789");
+        text += behind > 0 ? 1 + behind : 0;
+    }
+    return *text == '\0';
+}
+
+void figure_write_own(const struct figure_source *source, struct figure_value *value) {
+    value->len = own_print(source->measure[0], source->state[0], value->text, sizeof value->text);
+    if (value->len > 0) {
+        value->type = is_number(value->text) ? FIGURE_NUMBER : FIGURE_TEXT;
+    }
 }

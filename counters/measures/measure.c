@@ -3,6 +3,7 @@
 
 #include "common/usage.h"
 #include "counters/measures/kinds.h"
+#include "counters/measures/own.h"
 
 #include <string.h>
 
@@ -14,25 +15,25 @@ static const struct measure_kind *const kinds[] = {
 
 #define KINDS (sizeof kinds / sizeof kinds[0])
 
-const struct measure_kind *measure_find(const char *name) {
-    for (size_t i = 0; i < KINDS; i++) {
-        if (strcmp(kinds[i]->name, name) == 0) {
-            return kinds[i];
-        }
-    }
-    return NULL;
+const struct measure_kind *measure_at(size_t i) {
+    return i < KINDS ? kinds[i] : own_at(i - KINDS);
 }
 
-const struct measure_kind *measure_at(size_t i) {
-    return i < KINDS ? kinds[i] : NULL;
+const struct measure_kind *measure_find(const char *name) {
+    const struct measure_kind *kind = NULL;
+    for (size_t i = 0; (kind = measure_at(i)) && strcmp(kind->name, name) != 0;) {
+        i++;
+    }
+    return kind;
 }
 
 const char *measure_suggest(const char *name) {
-    const char *names[KINDS];
-    for (size_t i = 0; i < KINDS; i++) {
-        names[i] = kinds[i]->name;
+    const char *names[KINDS + OWN_MAX];
+    size_t n = 0;
+    for (; measure_at(n); n++) {
+        names[n] = measure_at(n)->name;
     }
-    return usage_nearest(name, names, KINDS);
+    return usage_nearest(name, names, n);
 }
 
 bool measure_name(struct measure *measure, const char *text) {

@@ -26,7 +26,8 @@ enum measure_wants {
     MEASURE_WANTS_NOTHING, /* count, first, last: no field, or the event's time */
     MEASURE_WANTS_NUMBER,  /* sum, min, max, quantiles: one field of a number type */
     MEASURE_WANTS_VALUE,   /* distinct, top: one field of any type */
-    MEASURE_WANTS_ALL      /* digest: all declared fields, by name */
+    MEASURE_WANTS_ALL,     /* digest: all declared fields, by name */
+    MEASURE_WANTS_OWN /* one's own: what of its arguments is a declared field, in their order */
 };
 
 enum measure_class { MEASURE_SUM, MEASURE_JOIN, MEASURE_NEWEST };
@@ -122,7 +123,7 @@ struct measure {
 /* The kind called `name` (NUL-terminated), or NULL. */
 const struct measure_kind *measure_find(const char *name);
 
-/* The kinds one after the other, i = 0, 1, ...; NULL after the last. */
+/* The kinds one after the other, built-in ones first, i = 0, 1, ...; NULL after the last. */
 const struct measure_kind *measure_at(size_t i);
 
 /* The name most like a mistyped one, for "did you mean"; NULL when none is near. */

@@ -90,6 +90,22 @@ static uint64_t get_cell(const uint64_t *state, size_t cell) {
     return cell_of(state[place.low], state[place.high], &place);
 }
 
+/* The first cell from `cell` on that is not 0; CELLS: none. Rows have few: eight at a time. */
+static size_t find_used(const uint64_t *state, size_t cell) {
+    while (cell < CELLS) {
+        const uint64_t *low = state + cell / 2;
+        if (cell % 8 == 0 && cell + 8 <= CELLS && state[LOW_WORDS + cell / 8] == 0 &&
+            (low[0] | low[1] | low[2] | low[3]) == 0) {
+            cell += 8;
+        } else if (get_cell(state, cell) > 0) {
+            break;
+        } else {
+            cell++;
+        }
+    }
+    return cell;
+}
+
 /* Adds to a cell, at the most up to its end: which is as commutative and associative as a sum. */
 static void add_to_cell(uint64_t *state, size_t cell, uint64_t n) {
     const struct place place = find_place(cell);
@@ -137,11 +153,8 @@ static void quantiles_add(const struct measure *measure, const struct measure_ta
 
 static void quantiles_merge(const struct measure *measure, uint64_t *into, const uint64_t *from) {
     (void)measure;
-    for (size_t cell = 0; cell < CELLS; cell++) {
-        const uint64_t n = get_cell(from, cell);
-        if (n > 0) {
-            add_to_cell(into, cell, n);
-        }
+    for (size_t cell = find_used(from, 0); cell < CELLS; cell = find_used(from, cell + 1)) {
+        add_to_cell(into, cell, get_cell(from, cell));
     }
 }
 
@@ -149,17 +162,13 @@ static void quantiles_emit(const struct measure *measure, const uint64_t *state,
                            const struct component_taker *taker) {
     char name[MEASURE_COMPONENT_MAX];
     const int prefix = snprintf(name, sizeof name, "%s:", measure->text);
-    for (size_t cell = 0; cell < CELLS; cell++) {
-        const uint64_t n = get_cell(state, cell);
-        if (n == 0) {
-            continue;
-        }
+    for (size_t cell = find_used(state, 0); cell < CELLS; cell = find_used(state, cell + 1)) {
         if (cell == 0) {
             memcpy(name + prefix, ZERO, sizeof ZERO);
         } else {
             snprintf(name + prefix, sizeof name - (size_t)prefix, "%zu", cell - 1);
         }
-        component_give(taker, name, COMPONENT_ADD, (int64_t)n);
+        component_give(taker, name, COMPONENT_ADD, (int64_t)get_cell(state, cell));
     }
 }
 
@@ -214,7 +223,7 @@ const struct measure_kind measure_quantiles = {.name = "quantiles",
 
 bool quantiles_read(const uint64_t *state, double share, uint64_t *twice) {
     uint64_t all = 0, seen = 0;
-    for (size_t cell = 0; cell < CELLS; cell++) {
+    for (size_t cell = find_used(state, 0); cell < CELLS; cell = find_used(state, cell + 1)) {
         all += get_cell(state, cell);
     }
     if (all == 0) {
@@ -226,9 +235,9 @@ bool quantiles_read(const uint64_t *state, double share, uint64_t *twice) {
     const uint64_t whole = all / 1000000 * millionths, rest = all % 1000000 * millionths;
     uint64_t rank = whole + (rest + 999999) / 1000000;
     rank = rank > 0 ? rank : 1;
-    size_t cell = 0;
+    size_t cell = find_used(state, 0);
     while ((seen += get_cell(state, cell)) < rank) {
-        cell++;
+        cell = find_used(state, cell + 1);
     }
     if (cell == 0) {
         *twice = 0;

@@ -84,6 +84,7 @@ struct key {
     uint32_t hash;
 };
 
+/* `key` is zeros. */
 static void set_key(struct key *key, const char *bytes, size_t len) {
     static const char digits[] = "0123456789abcdef";
     char *text = (char *)key->word;
@@ -96,7 +97,6 @@ static void set_key(struct key *key, const char *bytes, size_t len) {
         }
         len = TOP_KEY_MAX;
     } else {
-        key->word[len > 0 ? (len - 1) / 8 : 0] = 0;
         memcpy(text, bytes, len);
     }
     key->len = len;
@@ -243,7 +243,7 @@ static void top_add(const struct measure *measure, const struct measure_target *
                     const struct aforo_event *event) {
     const struct layout *l = layout_of(measure);
     const struct aforo_value *value = event->argument[0];
-    struct key key;
+    struct key key = {0};
     set_key(&key, value->text, value->len);
     size_t number = find_counter(l, target, &key);
     if (number == 0) {
@@ -262,9 +262,9 @@ static size_t top_puts(const struct measure *measure) {
 
 static struct top_entry get_entry(const struct layout *l, const uint64_t *state, size_t number) {
     return (struct top_entry){.count = state[l->counts + number - 1],
-                          .error = state[l->errors + number - 1],
-                          .len = link_len(state[l->links + number - 1]) % (TOP_KEY_MAX + 1),
-                          .bytes = (const char *)&state[l->keys + (number - 1) * KEY_WORDS]};
+                              .error = state[l->errors + number - 1],
+                              .len = link_len(state[l->links + number - 1]) % (TOP_KEY_MAX + 1),
+                              .bytes = (const char *)&state[l->keys + (number - 1) * KEY_WORDS]};
 }
 
 static size_t used_of(const struct layout *l, const uint64_t *state) {
@@ -287,7 +287,7 @@ static uint64_t unknown_of(const struct layout *l, const uint64_t *state) {
 /* The counter of an entry's value in a state; 0: it has none. */
 static size_t find_entry(const struct layout *l, const uint64_t *state,
                          const struct top_entry *entry) {
-    struct key key;
+    struct key key = {0};
     set_key(&key, entry->bytes, entry->len);
     const uint64_t meant = make_link(&key, 0);
     const struct head head = find_head(l, key.hash);
@@ -306,7 +306,7 @@ static size_t find_entry(const struct layout *l, const uint64_t *state,
 /* Appends an entry, which has no counter yet, to a state. */
 static void append_entry(const struct layout *l, uint64_t *state, const struct top_entry *entry) {
     const size_t number = ++state[USED];
-    struct key key;
+    struct key key = {0};
     set_key(&key, entry->bytes, entry->len);
     const struct head head = find_head(l, key.hash);
     state[l->counts + number - 1] = entry->count;

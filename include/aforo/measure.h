@@ -32,7 +32,9 @@ struct aforo_value {
 struct aforo_event {
     int64_t us; /* event time: microseconds since 1970, UTC */
     uint32_t arguments;
-    const struct aforo_value *const *argument; /* the fields named in `show: [name(field, ...)]` */
+    /* The fields named in `show: [name(field, ...)]`, in their order. They are there, each of its
+     * type: other events do not come here. */
+    const struct aforo_value *const *argument;
 };
 
 struct aforo_measure {
@@ -48,8 +50,10 @@ struct aforo_measure {
     void (*add)(const void *config, void *state, const struct aforo_event *event);
     /* Merges `from` into `into`: commutative, associative, zeros neutral. */
     void (*merge)(const void *config, void *into, const void *from);
-    /* Writes the figure as text, NUL-terminated; returns its length. */
+    /* Writes the figure as text, NUL-terminated, as snprintf does; returns its length. */
     size_t (*print)(const void *config, const void *state, char *text, size_t size);
+    /* Frees what open made; NULL: nothing to free. */
+    void (*close)(void *config);
 };
 
 #endif

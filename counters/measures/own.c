@@ -1,0 +1,234 @@
+#include "counters/measures/own.h"
+
+#include "counters/measures/figure.h"
+
+#include <dlfcn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SYMBOL "aforo_measure"
+#define STATE_WORDS (AFORO_STATE_MAX / sizeof(uint64_t))
+
+/* A kind, and whose it is. */
+struct own_kind {
+    struct measure_kind kind;
+    const struct aforo_measure *table;
+    void *handle; /* of its shared object, open up to the end */
+    char *path;   /* without symbolic links */
+};
+
+static struct own_kind own[OWN_MAX];
+static size_t owned;
+
+/* What a measure's config is here. */
+struct own_config {
+    const struct aforo_measure *table;
+    void *config; /* the measure's own */
+    size_t state_bytes;
+};
+
+static const struct own_config *config_of(const struct measure *measure) {
+    return measure->config;
+}
+
+/* ---- a kind's functions ---- */
+
+static const char *own_open(struct measure *measure) {
+    const struct own_kind *kind = (const struct own_kind *)measure->kind;
+    struct own_config *own_config = calloc(1, sizeof *own_config);
+    if (!own_config) {
+        return "out of memory";
+    }
+    own_config->table = kind->table;
+    const char *why = kind->table->open(measure->argument_text, &own_config->config);
+    if (why) {
+        free(own_config);
+        return why;
+    }
+    own_config->state_bytes = kind->table->state_bytes(own_config->config);
+    measure->config = own_config;
+    measure->words = (own_config->state_bytes + sizeof(uint64_t) - 1) / sizeof(uint64_t);
+    if (own_config->state_bytes == 0 || own_config->state_bytes > AFORO_STATE_MAX) {
+        kind->kind.close(measure);
+        return "its state is empty or has more than 4096 bytes";
+    }
+    return NULL;
+}
+
+static void own_close(struct measure *measure) {
+    const struct own_config *config = config_of(measure);
+    if (config->table->close) {
+        config->table->close(config->config);
+    }
+    free(measure->config);
+    measure->config = NULL;
+}
+
+/* On a copy, of which every word that changed is noted. */
+static void own_add(const struct measure *measure, const struct measure_target *target,
+                    const struct aforo_event *event) {
+    const struct own_config *config = config_of(measure);
+    uint64_t state[STATE_WORDS];
+    for (size_t i = 0; i < measure->words; i++) {
+        state[i] = measure_word(target, i);
+    }
+    config->table->add(config->config, state, event);
+    for (size_t i = 0; i < measure->words; i++) {
+        if (state[i] != measure_word(target, i)) {
+            measure_put(target, i, state[i]);
+        }
+    }
+}
+
+static void own_merge(const struct measure *measure, uint64_t *into, const uint64_t *from) {
+    const struct own_config *config = config_of(measure);
+    config->table->merge(config->config, into, from);
+}
+
+static void own_emit(const struct measure *measure, const uint64_t *state,
+                     const struct component_taker *taker) {
+    uint64_t any = 0;
+    for (size_t i = 0; i < measure->words; i++) {
+        any |= state[i];
+    }
+    if (any != 0) {
+        taker->take(taker->cls, &(struct component){.name = measure->text,
+                                                    .rule = COMPONENT_BLOB,
+                                                    .bytes = (const unsigned char *)state,
+                                                    .len = config_of(measure)->state_bytes});
+    }
+}
+
+static bool own_absorb(const struct measure *measure, uint64_t *state,
+                       const struct component *component) {
+    uint64_t told[STATE_WORDS] = {0};
+    if (component->rule != COMPONENT_BLOB || strcmp(component->name, measure->text) != 0 ||
+        component->len != config_of(measure)->state_bytes) {
+        return false;
+    }
+    memcpy(told, component->bytes, component->len);
+    own_merge(measure, state, told);
+    return true;
+}
+
+static size_t own_puts(const struct measure *measure) {
+    return measure->words;
+}
+
+size_t own_print(const struct measure *measure, const uint64_t *state, char *text, size_t size) {
+    const struct own_config *config = config_of(measure);
+    text[0] = '\0';
+    const size_t len = config->table->print(config->config, state, text, size);
+    text[size - 1] = '\0';
+    return len < size ? strlen(text) : size - 1;
+}
+
+/* ---- loading ---- */
+
+const struct measure_kind *own_at(size_t i) {
+    return i < owned ? &own[i].kind : NULL;
+}
+
+/* A name as figures can be called. */
+static bool is_name(const char *name) {
+    const size_t len = name ? strnlen(name, MEASURE_NAME_MAX) : 0;
+    return len > 0 && len < MEASURE_NAME_MAX && name[0] >= 'a' && name[0] <= 'z' &&
+           strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_") == len;
+}
+
+/* Whether a table is one that this program can call. */
+static bool check_table(const struct aforo_measure *table, const char *path,
+                        char why[OWN_WHY_MAX]) {
+    if (table->abi != AFORO_MEASURE_ABI || table->struct_bytes != sizeof *table) {
+        snprintf(why, OWN_WHY_MAX,
+                 "%s: made for version %u of aforo/measure.h (%u bytes), this is version %d (%zu "
+                 "bytes); compile it with this header",
+                 path, table->abi, table->struct_bytes, AFORO_MEASURE_ABI, sizeof *table);
+        return false;
+    }
+    if (!is_name(table->name)) {
+        snprintf(why, OWN_WHY_MAX,
+                 "%s: its name is no measure's name: at most %d of a-z, 0-9 and _, a letter first",
+                 path, MEASURE_NAME_MAX - 1);
+        return false;
+    }
+    if (!table->open || !table->state_bytes || !table->add || !table->merge || !table->print) {
+        snprintf(why, OWN_WHY_MAX, "%s: `%s` lacks one of open, state_bytes, add, merge, print",
+                 path, table->name);
+        return false;
+    }
+    if (figure_is_taken(table->name)) {
+        snprintf(why, OWN_WHY_MAX,
+                 "%.400s: there is a measure called `%s` already; give it another name", path,
+                 table->name);
+        return false;
+    }
+    return true;
+}
+
+/* Opens a shared object; false when it is no measure, and then it is closed again. */
+static bool open_object(const char *path, struct own_kind *kind, char why[OWN_WHY_MAX]) {
+    kind->handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    if (!kind->handle) {
+        snprintf(why, OWN_WHY_MAX, "%s", dlerror()); /* it names the file */
+        return false;
+    }
+    kind->table = dlsym(kind->handle, SYMBOL);
+    if (!kind->table) {
+        snprintf(why, OWN_WHY_MAX, "%s: has no `const struct aforo_measure " SYMBOL "`", path);
+    } else if (check_table(kind->table, path, why)) {
+        return true;
+    }
+    dlclose(kind->handle);
+    return false;
+}
+
+static struct own_kind *find_path(const char *path) {
+    for (size_t i = 0; i < owned; i++) {
+        if (strcmp(own[i].path, path) == 0) {
+            return &own[i];
+        }
+    }
+    return NULL;
+}
+
+/* Makes the next kind that of a file, whose path it takes over. False: nothing was taken. */
+static bool load(char *path, char why[OWN_WHY_MAX]) {
+    if (owned == OWN_MAX) {
+        snprintf(why, OWN_WHY_MAX, "%.400s: at most %d measures of your own are loaded", path,
+                 OWN_MAX);
+        return false;
+    }
+    struct own_kind *kind = &own[owned];
+    if (!open_object(path, kind, why)) {
+        return false;
+    }
+    kind->path = path;
+    kind->kind = (struct measure_kind){.name = kind->table->name,
+                                       .class = MEASURE_NEWEST,
+                                       .wants = MEASURE_WANTS_OWN,
+                                       .open = own_open,
+                                       .close = own_close,
+                                       .add = own_add,
+                                       .merge = own_merge,
+                                       .emit = own_emit,
+                                       .absorb = own_absorb,
+                                       .puts = own_puts};
+    owned++;
+    return true;
+}
+
+const struct measure_kind *own_load(const char *path, char why[OWN_WHY_MAX]) {
+    char *real = realpath(path, NULL);
+    if (!real) {
+        snprintf(why, OWN_WHY_MAX, "%.400s: cannot be opened: %m", path);
+        return NULL;
+    }
+    const struct own_kind *kind = find_path(real);
+    if (kind || !load(real, why)) {
+        free(real);
+        return kind ? &kind->kind : NULL;
+    }
+    return &own[owned - 1].kind;
+}

@@ -1,0 +1,22 @@
+/* Measures of your own: shared objects as include/aforo/measure.h describes them, each one kind
+ * more beside the built-in ones. Their class is newest: a node's state replaces its older one. */
+#ifndef AFORO_COUNTERS_MEASURES_OWN_H
+#define AFORO_COUNTERS_MEASURES_OWN_H
+
+#include "counters/measures/measure.h"
+
+#define OWN_MAX 16 /* shared objects in one process */
+#define OWN_WHY_MAX 512
+
+/* Loads the measure of a file; measure_find and figure_parse know it from then on, up to the end of
+ * the process. The same file once more is the same measure. Before the threads start, and before
+ * the filter of system calls closes. NULL fills why: one line that names the file. */
+const struct measure_kind *own_load(const char *path, char why[OWN_WHY_MAX]);
+
+/* The kinds that were loaded, i = 0, 1, ...; NULL after the last. Any thread, after loading. */
+const struct measure_kind *own_at(size_t i);
+
+/* Its figure as text, NUL-terminated; the length. `size` > 0. Any thread. */
+size_t own_print(const struct measure *measure, const uint64_t *state, char *text, size_t size);
+
+#endif
