@@ -204,8 +204,8 @@ static bool fill_header(struct table_header *header, const struct table_config *
 }
 
 /* A new file is made under another name and renamed when whole. */
-static bool make_file(struct table *table, int dir_fd, const char *name,
-                      const struct table_config *config, char *why) {
+static bool make_file(struct table *table, int dir_fd, const char *name, const char *definition,
+                      char *why) {
     char temporary[TABLE_PATH_MAX + sizeof TABLE_SUFFIX_TEMPORARY];
     snprintf(temporary, sizeof temporary, "%s" TABLE_SUFFIX_TEMPORARY, name);
     table->fd = openat(dir_fd, temporary, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0640);
@@ -213,8 +213,8 @@ static bool make_file(struct table *table, int dir_fd, const char *name,
         return state_refuse(why, "%s.new: cannot create: %s", table->path, strerror(errno));
     }
     bool ok = reserve(table, why) && write_header(table, why);
-    if (ok && (pwrite(table->fd, config->definition, config->definition_len, TABLE_PAGE) !=
-                   (ssize_t)config->definition_len ||
+    if (ok && (pwrite(table->fd, definition, table->header.definition_len, TABLE_PAGE) !=
+                   (ssize_t)table->header.definition_len ||
                fsync(table->fd) || renameat(dir_fd, temporary, dir_fd, name) || fsync(dir_fd))) {
         ok = state_refuse(why, "%s: cannot make the file: %s", table->path, strerror(errno));
     }
@@ -224,21 +224,37 @@ static bool make_file(struct table *table, int dir_fd, const char *name,
     return ok;
 }
 
-struct table *table_make_file(int dir_fd, const char *dir, const struct table_config *config,
-                              const struct table_span *span, uint32_t number, char *why) {
+/* The file of a header, in the folder dir_fd; path: how the folder is called. */
+static struct table *make_table(int dir_fd, const char *dir, const struct table_header *header,
+                                const char *definition, char *why) {
     char name[TABLE_PATH_MAX], path[TABLE_PATH_MAX];
-    snprintf(name, sizeof name, "%s.%s" TABLE_SUFFIX, config->name, config->digest);
+    snprintf(name, sizeof name, "%s.%s" TABLE_SUFFIX, header->name, header->digest);
     if (snprintf(path, sizeof path, "%s/%s", dir, name) >= (int)sizeof path) {
         state_refuse(why, "%.80s...: the state directory's name is too long", dir);
         return NULL;
     }
     struct table *table = new_table(path, true, why);
-    if (!table || !fill_header(&table->header, config, span, number, why) ||
-        !make_file(table, dir_fd, name, config, why) || !read_definition(table, why)) {
+    if (!table) {
+        return NULL;
+    }
+    table->header = *header;
+    if (!make_file(table, dir_fd, name, definition, why) || !read_definition(table, why)) {
         table_free(table);
         return NULL;
     }
     return table;
+}
+
+struct table *table_make_file(int dir_fd, const char *dir, const struct table_config *config,
+                              const struct table_span *span, uint32_t number, char *why) {
+    struct table_header header = {.number = 0};
+    return fill_header(&header, config, span, number, why)
+               ? make_table(dir_fd, dir, &header, config->definition, why)
+               : NULL;
+}
+
+struct table *table_make_twin(int dir_fd, const char *dir, const struct table *table, char *why) {
+    return make_table(dir_fd, dir, &table->header, table->definition, why);
 }
 
 static void bind_section(struct table *table, unsigned worker, unsigned width,

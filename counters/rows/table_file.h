@@ -206,6 +206,9 @@ struct table *table_open_file(int dir_fd, const char *name, const char *path, bo
 struct table *table_make_file(int dir_fd, const char *dir, const struct table_config *config,
                               const struct table_span *span, uint32_t number, char *why);
 
+/* Makes an empty one of the same name, number, geometry and seed in another folder. */
+struct table *table_make_twin(int dir_fd, const char *dir, const struct table *table, char *why);
+
 /* Appends sections until there are `sections` of each width. Before it is mapped. */
 bool table_lengthen(struct table *table, uint32_t sections, char *why);
 
@@ -233,6 +236,12 @@ void table_rebuild(struct table *table, uint64_t *repaired);
 
 /* The highest transaction that a section of this writer names. */
 uint64_t table_find_newest_touched(const struct table *table, unsigned worker);
+
+/* ---- table_read.c ---- */
+
+/* As table_read, of one section. */
+bool table_read_section(const struct table_section *section, int64_t window,
+                        const struct table_taker *taker);
 
 /* ---- estimate.c ---- */
 

@@ -304,7 +304,8 @@ static void admit_values(struct table_section *section, struct undo *undo,
                                      .kind = ROW_VALUE,
                                      .field = i};
         struct wanted hashed = value;
-        bool keep = section->table->header.field_max[i] == 0;
+        bool keep = section->table->header.field_max[i] == 0 ||
+                    (value.len == OTHER_LEN && memcmp(value.bytes, OTHER, OTHER_LEN) == 0);
         if (!keep) {
             hashed.hash = hash_value(section->table, i, value.bytes, value.len);
             keep = admit_value(section, undo, entry, &hashed);
@@ -340,7 +341,7 @@ static struct row *find_or_make(struct table_section *section, struct undo *undo
  * that are too many. NULL: no room. Not inline: its large frame has no place in the hot way. */
 static __attribute__((noinline)) struct row *
 admit_key(struct table_section *section, struct undo *undo, struct window_entry *entry,
-          const struct table_key *key, struct wanted *wanted) {
+          const struct table_key *key, const struct wanted *wanted) {
     struct changed_key to;
     if (section->worker == 0 || !section->limits_fields || key->fields != section->fields) {
         return load(&entry->rows) < section->keys_max ? make_row(section, undo, wanted) : NULL;

@@ -207,21 +207,27 @@ static bool read_window(struct reading *reading, const struct table_taker *taker
     return true;
 }
 
+bool table_read_section(const struct table_section *section, int64_t window,
+                        const struct table_taker *taker) {
+    const struct table_header *header = &section->table->header;
+    const size_t words = table_row_units(header, ROW_KEY, header->keyed ? TABLE_KEY_MAX : 0);
+    struct reading reading = {
+        .section = section, .entry = find_window(section, window), .window = (uint64_t)window};
+    if (!reading.entry) {
+        return true;
+    }
+    reading.copy = calloc(words, sizeof *reading.copy);
+    const bool ok = reading.copy && read_window(&reading, taker);
+    free(reading.copy);
+    return ok;
+}
+
 bool table_read(const struct table *table, unsigned width, int64_t window,
                 const struct table_taker *taker) {
-    const size_t words =
-        table_row_units(&table->header, ROW_KEY, table->header.keyed ? TABLE_KEY_MAX : 0);
-    uint64_t *copy = calloc(words, sizeof *copy);
-    bool ok = copy != NULL;
+    bool ok = true;
     for (unsigned worker = 0; ok && worker < table->header.sections; worker++) {
-        const struct table_section *section = table_section(table, worker, width);
-        struct reading reading = {.section = section,
-                                  .entry = find_window(section, window),
-                                  .window = (uint64_t)window,
-                                  .copy = copy};
-        ok = !reading.entry || read_window(&reading, taker);
+        ok = table_read_section(table_section(table, worker, width), window, taker);
     }
-    free(copy);
     return ok;
 }
 
@@ -282,8 +288,10 @@ void table_status(const struct table *table, struct table_status *status) {
         used += head > tail ? head - tail : 0;
     }
     if (table->header.keyed) {
-        const uint64_t ordinary = table_row_units(&table->header, ROW_KEY, 16);
-        const uint64_t average = status->rows ? used / status->rows : ordinary;
-        status->rows_room = units / (average ? average : ordinary);
+        uint64_t average = ROW_WORDS + table->header.state_words + 2; /* a key of 16 bytes */
+        if (status->rows > 0 && used / status->rows > ROW_WORDS) {
+            average = used / status->rows;
+        }
+        status->rows_room = units / average;
     }
 }

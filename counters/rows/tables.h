@@ -25,6 +25,12 @@ struct tables *tables_open_readonly(const char *dir, bool *none, char *why);
 /* Writes back, unmaps, frees. NULL is allowed. */
 void tables_close(struct tables *tables);
 
+/* Copies the folder of state directory `from` into state directory `to`, which is there and has
+ * none; whether a server counts in it or not. Each row is as it was at some moment of the call, and
+ * what was acknowledged before it is in. True, too, when there is no folder to be copied. False
+ * fills why. */
+bool tables_backup(const char *from, const char *to, char *why);
+
 /* ---- main's thread, at start and at a reload; not while another such call is under way ---- */
 
 /* The table of a report, opened or made. NULL fills why: no disk space, or a file that is damaged.

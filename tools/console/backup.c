@@ -1,6 +1,7 @@
 #include "tools/console/backup.h"
 
 #include "counters/counters.h"
+#include "counters/rows/tables.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -11,11 +12,12 @@
 
 static const char help[] = "usage: aforo backup DIR TO\n"
                            "\n"
-                           "Copies the state of directory DIR into directory TO, which is made "
-                           "when missing and must hold none. A server may be\n"
-                           "counting in DIR meanwhile: what it acknowledged before is in the copy. "
-                           "A server started on the copy is the same node:\n"
-                           "start it in place of the first one, never beside it.\n";
+                           "Copies the state of directory DIR, with the rows of its reports, into "
+                           "directory TO, which is made when missing and\n"
+                           "must hold none. A server may be counting in DIR meanwhile: what it "
+                           "acknowledged before is in the copy. A server started\n"
+                           "on the copy is the same node: start it in place of the first one, "
+                           "never beside it.\n";
 
 int backup_main(int argc, char **argv) {
     if (argc == 2 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)) {
@@ -37,7 +39,7 @@ int backup_main(int argc, char **argv) {
     }
     signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is an error, which says so */
     char why[COUNTERS_WHY_MAX];
-    if (!counters_backup(argv[1], argv[2], why)) {
+    if (!counters_backup(argv[1], argv[2], why) || !tables_backup(argv[1], argv[2], why)) {
         fprintf(stderr, "aforo: %s\n", why);
         return EXIT_FAILURE;
     }

@@ -341,9 +341,74 @@ START_TEST(without_its_undo_file_it_is_as_after_a_power_loss) {
 }
 END_TEST
 
-CHECK_MAIN_WITH(in_state_dir, "tables", no_folder_is_no_mistake, it_is_read_while_a_server_counts,
-                what_is_open_is_not_seen, another_definition_is_refused, damage_is_refused,
-                flipped_bits_in_rows_are_refused, a_file_too_long_for_the_limit_is_refused,
-                a_table_is_removed_when_it_is_over, after_a_power_loss_all_that_is_whole_is_there,
+/* ---- backup ---- */
+
+static void must_be_alike(const struct table *one, const struct table *other, unsigned width,
+                          int64_t us) {
+    char text[32];
+    for (int i = 0; i < 97; i++) {
+        for (int n = 0; n < 7; n++) {
+            snprintf(text, sizeof text, "AA%d" US "%d", i, n);
+            const struct seen wanted = {.key = text};
+            const struct seen a = lab_read(one, width, us, &wanted),
+                              b = lab_read(other, width, us, &wanted);
+            DEMAND(a.rows == b.rows && a.count == b.count && a.sum == b.sum, "%s: %llu and %llu",
+                   text, (unsigned long long)a.count, (unsigned long long)b.count);
+        }
+    }
+    const struct seen a = lab_read(one, width, us, &(const struct seen){0}),
+                      b = lab_read(other, width, us, &(const struct seen){0});
+    ck_assert(a.rows == b.rows && a.count == b.count);
+    ck_assert_uint_gt(a.count, 0);
+}
+
+START_TEST(a_backup_has_every_row) {
+    struct table_config config = billing();
+    config.field_max[1] = 5;
+    config.keys_max = 300;
+    struct lab lab = lab_open(1, &config);
+    for (int s = 0; s < 30; s++) {
+        count_some(&lab, T0 + s * US_PER_S, 1000);
+    }
+    char to[PATH_MAX_TEST], why[COUNTERS_WHY_MAX] = "";
+    state_path("copy", to);
+    ck_assert_msg(counters_backup(state_dir, to, why) && tables_backup(state_dir, to, why), "%s",
+                  why);
+    ck_assert(!tables_backup(state_dir, to, why));
+    ck_assert_msg(strstr(why, "copy/reports"), "%s", why);
+    struct counters_config counters = lab_counters(1);
+    counters.dir = to;
+    struct lab copy = {.counters = open_or_fail(&counters)};
+    copy.tables = tables_or_fail(copy.counters, 1, NULL);
+    copy.table = table_or_fail(copy.tables, &config);
+    for (int s = 29; s > 20; s--) {
+        must_be_alike(lab.table, copy.table, 0, T0 + s * US_PER_S);
+    }
+    must_be_alike(lab.table, copy.table, 1, T0 + 29 * US_PER_S);
+    count_some(&lab, T0 + 30 * US_PER_S, 1000);
+    count_some(&copy, T0 + 30 * US_PER_S, 1000);
+    must_be_alike(lab.table, copy.table, 1, T0 + 29 * US_PER_S);
+    table_must_verify(copy.table);
+    lab_close(&copy);
+    lab_close(&lab);
+}
+END_TEST
+
+START_TEST(a_backup_without_reports_has_none) {
+    const struct counters_config config = lab_counters(1);
+    counters_close(open_or_fail(&config));
+    char to[PATH_MAX_TEST], why[COUNTERS_WHY_MAX] = "";
+    state_path("copy", to);
+    ck_assert(counters_backup(state_dir, to, why) && tables_backup(state_dir, to, why));
+    state_path("copy/reports", to);
+    ck_assert_int_ne(access(to, F_OK), 0);
+}
+END_TEST
+
+CHECK_MAIN_WITH(in_state_dir, "tables", a_backup_has_every_row, a_backup_without_reports_has_none,
+                no_folder_is_no_mistake, it_is_read_while_a_server_counts, what_is_open_is_not_seen,
+                another_definition_is_refused, damage_is_refused, flipped_bits_in_rows_are_refused,
+                a_file_too_long_for_the_limit_is_refused, a_table_is_removed_when_it_is_over,
+                after_a_power_loss_all_that_is_whole_is_there,
                 after_a_power_loss_pages_are_of_different_moments,
                 without_its_undo_file_it_is_as_after_a_power_loss)
