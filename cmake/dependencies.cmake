@@ -20,6 +20,9 @@ aforo_need(JEMALLOC jemalloc libjemalloc-dev)
 if(AFORO_TESTS)
     aforo_need(CHECK check check)
 endif()
+if(AFORO_FUZZ)
+    aforo_need(JANSSON jansson libjansson-dev)
+endif()
 
 # jemalloc is the allocator of our programs; a sanitizer brings its own.
 if(AFORO_SANITIZE)

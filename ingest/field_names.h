@@ -25,7 +25,10 @@ enum { FIELD_UNKNOWN = 0, FIELD_ROOT = 1 /* + enum field_source */ };
 /* What a value found under a name is for. */
 struct field_target {
     uint8_t field, rank;
+    uint8_t decimals; /* of a number; FIELD_NO_NUMBER of text */
 };
+
+#define FIELD_NO_NUMBER 0xff
 
 struct field_node {
     uint16_t target, targets; /* fields->target[target ..] */
@@ -33,82 +36,103 @@ struct field_node {
     bool inner;               /* names stand under it */
 };
 
-/* A place of the table; len 0 with node 0 is empty. */
+/* A name as it is compared: its length, and its first sixteen bytes, zeros behind a shorter one.
+ * They tell most names apart; of longer ones the rest is compared, too. */
+struct field_name {
+    const char *text;
+    size_t len;
+    uint64_t first, second;
+};
+
+/* A member's name of the top level of JSON and the quote behind it, to be compared at once with
+ * what stands where it is expected. Without a mask: it is no such name, is too long for that, or
+ * has bytes that cannot stand in a string of JSON as they are. */
+struct field_guess {
+    uint64_t first, second;           /* sixteen bytes */
+    uint64_t first_mask, second_mask; /* those that count */
+    size_t len;                       /* of the name */
+};
+
+/* A place of the table; node FIELD_UNKNOWN: an empty one. */
 struct field_entry {
-    uint64_t first, last; /* up to eight bytes from its front; the last eight when it has more */
+    uint64_t first, second;
+    uint32_t key; /* field_key */
+    uint32_t node;
     const char *name;
-    uint16_t len, under, node;
 };
 
 struct fields {
     struct field_node *node;
+    struct field_guess *guess; /* a node's is at the same place */
     unsigned nodes;
     uint32_t mask; /* places of the table - 1 */
+    uint64_t seed; /* with which the fewest names are in another's place */
     struct field_entry *entry;
-    struct field_target target[FIELD_TARGETS_MAX];
+    struct field_target target[FIELD_TARGETS_MAX + 1]; /* one more: of a node without any */
     unsigned headers;
     const char *header[FIELD_TARGETS_MAX];
     bool used[FIELD_SOURCES];
     struct fields_config config;
 };
 
-/* A name as it is compared: its bytes, and the words of them that tell most names apart. */
-struct field_name {
-    const char *text;
-    size_t len;
-    uint64_t first, last;
-};
-
-static inline uint64_t field_eight(const char *bytes) {
-    uint64_t word;
-    memcpy(&word, bytes, sizeof word);
-    return word;
-}
-
-/* A name of which eight bytes can be read, whatever its length. Those beyond it do not count. */
-static inline struct field_name field_name_readable(const char *text, size_t len) {
-    struct field_name name = {text, len, field_eight(text), 0};
-    if (len > 8) {
-        name.last = field_eight(text + len - 8);
-    } else if (len < 8) {
-#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
-        name.first &= ~(~UINT64_C(0) >> (8 * len));
-#else
-        name.first &= ~(~UINT64_C(0) << (8 * len));
-#endif
-    }
-    return name;
+static inline uint8_t field_decimals(const struct field *field) {
+    return field->type == FIELD_TEXT  ? FIELD_NO_NUMBER
+           : field->type == FIELD_INT ? 0
+                                      : (uint8_t)field->decimals;
 }
 
 static inline struct field_name field_name_of(const char *text, size_t len) {
-    if (len >= 8) {
-        return field_name_readable(text, len);
-    }
     struct field_name name = {text, len, 0, 0};
-    memcpy(&name.first, text, len);
+    if (len >= 2 * sizeof name.first) {
+        memcpy(&name.first, text, sizeof name.first);
+        memcpy(&name.second, text + sizeof name.first, sizeof name.second);
+    } else {
+        char bytes[2 * sizeof name.first] = {0};
+        memcpy(bytes, text, len);
+        memcpy(&name.first, bytes, sizeof name.first);
+        memcpy(&name.second, bytes + sizeof name.first, sizeof name.second);
+    }
     return name;
 }
 
-static inline uint32_t field_hash(unsigned under, const struct field_name *name) {
-    const uint64_t mixed = (name->first ^ (name->last << 7 | name->last >> 57)) +
-                           (uint64_t)under * UINT64_C(0x9e3779b97f4a7c15) + name->len;
-    return (uint32_t)((mixed * UINT64_C(0xff51afd7ed558ccd)) >> 32);
+/* A name's length and what it stands under, in one word. */
+static inline uint32_t field_key(unsigned under, const struct field_name *name) {
+    return under << 16 | (uint32_t)name->len;
 }
 
-/* The node of a name that stands under another, or FIELD_UNKNOWN. */
+static inline uint32_t field_hash(uint32_t key, const struct field_name *name, uint64_t seed) {
+    const uint64_t mixed = (name->first ^ key) * seed + name->second * UINT64_C(0xff51afd7ed558ccd);
+    return (uint32_t)(mixed >> 32);
+}
+
+/* The node of a name of less than FIELD_PLACE_MAX bytes that stands under another, or
+ * FIELD_UNKNOWN. */
 static inline unsigned field_find(const struct fields *fields, unsigned under,
                                   const struct field_name *name) {
-    for (uint32_t i = field_hash(under, name);; i++) {
+    const uint32_t key = field_key(under, name);
+    for (uint32_t i = field_hash(key, name, fields->seed);; i++) {
         const struct field_entry *entry = &fields->entry[i & fields->mask];
+        const uint64_t differs =
+            (entry->first ^ name->first) | (entry->second ^ name->second) | (entry->key ^ key);
+        if (differs == 0 && (name->len <= 16 || memcmp(entry->name, name->text, name->len) == 0)) {
+            return entry->node;
+        }
         if (entry->node == FIELD_UNKNOWN) {
             return FIELD_UNKNOWN;
         }
-        if (entry->first == name->first && entry->last == name->last && entry->len == name->len &&
-            entry->under == under &&
-            (name->len <= 16 || memcmp(entry->name, name->text, name->len) == 0)) {
-            return entry->node;
-        }
     }
+}
+
+/* Whether a value from that place is the one that counts; if so it is noted as there. */
+static inline bool field_claim(struct record *record, unsigned i, unsigned rank) {
+    const uint64_t bit = UINT64_C(1) << i;
+    if ((record->present & bit) && record->rank[i] <= rank) {
+        return false;
+    }
+    record->present |= bit;
+    record->unfit &= ~bit;
+    record->rank[i] = (uint8_t)rank;
+    return true;
 }
 
 /* The name of the event's time of that rank. */
@@ -118,8 +142,37 @@ const char *field_time_name(const struct fields *fields, unsigned rank);
 void field_take(const struct fields *fields, unsigned node, struct record *record, const char *text,
                 size_t len);
 
-/* The same for a value that no type takes: an object, an array, or one for which there is no room.
- */
+/* The same without a detour for what is usual: a name that is looked for once or not at all, and is
+ * not one of the event's time, and a value that its type takes as it is. decimals: those of the
+ * type that does. False when it is another. */
+static inline bool field_take_short(const struct fields *fields, unsigned node,
+                                    struct record *record, unsigned decimals,
+                                    struct aforo_value value) {
+    const struct field_node *names = &fields->node[node];
+    const struct field_target target = fields->target[names->target];
+    if (names->time != FIELD_NO_TIME || names->targets > 1) {
+        return false;
+    }
+    if (names->targets == 1 && target.decimals != decimals) {
+        return false;
+    }
+    if (names->targets == 1 && field_claim(record, target.field, target.rank)) {
+        record->value[target.field] = value;
+    }
+    return true;
+}
+
+/* The same for a value that no type takes: an object, an array. */
 void field_take_unfit(const struct fields *fields, unsigned node, struct record *record);
+
+/* Bytes that a value may have which is decoded behind the room that is used. */
+static inline size_t field_room(const struct record *record) {
+    const size_t left = record->room_len - record->room_used;
+    return left < FIELD_TEXT_MAX ? left : FIELD_TEXT_MAX;
+}
+
+/* Takes the value that was decoded there; unfit when it is longer than field_room and so is not
+ * there whole. */
+void field_take_room(const struct fields *fields, unsigned node, struct record *record, size_t len);
 
 #endif

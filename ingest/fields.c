@@ -1,8 +1,15 @@
 #include "ingest/field_names.h"
 
 #include <assert.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <strings.h>
+
+#define FIRST_SEED UINT64_C(0x9e3779b97f4a7c15) /* odd, and so are those that follow */
+#define SEED_STEP UINT64_C(0x3c6ef372fe94f82a)
+#define SEEDS 256
+#define GUESS_NAME_MAX 15 /* bytes of a name whose quote is within sixteen bytes */
+#define SETTLED_MAX 256   /* names; of more, some will always meet */
 
 static const char *const usual_times[] = {"timestamp", "@timestamp", "time", "date"};
 #define USUAL_TIMES (sizeof usual_times / sizeof usual_times[0])
@@ -18,6 +25,58 @@ static unsigned count_times(const struct fields_config *config) {
     return 1 + (config->times > 0 ? config->times : (unsigned)USUAL_TIMES);
 }
 
+/* Puts an entry into the first empty place from its own on. False when that was taken. */
+static bool put_entry(struct fields *fields, struct field_entry entry) {
+    const struct field_name name = {entry.name, 0, entry.first, entry.second};
+    const uint32_t own = field_hash(entry.key, &name, fields->seed) & fields->mask;
+    uint32_t i = own;
+    while (fields->entry[i].node != FIELD_UNKNOWN) {
+        i = (i + 1) & fields->mask;
+    }
+    fields->entry[i] = entry;
+    return i == own;
+}
+
+/* Puts all entries into an empty table, by a seed; how many are not in their own places. */
+static unsigned put_entries(struct fields *fields, const struct field_entry *entries, unsigned n,
+                            uint64_t seed) {
+    unsigned displaced = 0;
+    fields->seed = seed;
+    memset(fields->entry, 0, (fields->mask + (size_t)1) * sizeof *fields->entry);
+    for (unsigned i = 0; i < n; i++) {
+        displaced += !put_entry(fields, entries[i]);
+    }
+    return displaced;
+}
+
+/* Looks for a seed that gives each name a place of its own: there is one for as few as most
+ * definitions have. False when out of memory. */
+static bool settle_entries(struct fields *fields) {
+    struct field_entry *entries = malloc(fields->nodes * sizeof *entries);
+    if (entries == NULL) {
+        return false;
+    }
+    unsigned n = 0;
+    for (size_t i = 0; i <= fields->mask; i++) {
+        if (fields->entry[i].node != FIELD_UNKNOWN) {
+            entries[n++] = fields->entry[i];
+        }
+    }
+    uint64_t seed = FIRST_SEED, best = seed;
+    unsigned fewest = UINT_MAX;
+    for (int i = 0; i < SEEDS && fewest > 0 && n <= SETTLED_MAX; i++) {
+        const unsigned displaced = put_entries(fields, entries, n, seed);
+        if (displaced < fewest) {
+            fewest = displaced;
+            best = seed;
+        }
+        seed += SEED_STEP;
+    }
+    put_entries(fields, entries, n, best);
+    free(entries);
+    return true;
+}
+
 /* The node of a name, made when it is not there yet. */
 static unsigned make_node(struct fields *fields, unsigned under, const char *text, size_t len) {
     const struct field_name name = field_name_of(text, len);
@@ -25,20 +84,48 @@ static unsigned make_node(struct fields *fields, unsigned under, const char *tex
     if (found != FIELD_UNKNOWN) {
         return found;
     }
-    uint32_t i = field_hash(under, &name) & fields->mask;
-    while (fields->entry[i].node != FIELD_UNKNOWN) {
-        i = (i + 1) & fields->mask;
-    }
     const unsigned node = fields->nodes++;
-    fields->entry[i] = (struct field_entry){.first = name.first,
-                                            .last = name.last,
-                                            .name = text,
-                                            .len = (uint16_t)len,
-                                            .under = (uint16_t)under,
-                                            .node = (uint16_t)node};
+    put_entry(fields, (struct field_entry){.first = name.first,
+                                           .second = name.second,
+                                           .key = field_key(under, &name),
+                                           .node = node,
+                                           .name = text});
     fields->node[node].time = FIELD_NO_TIME;
     fields->node[under].inner = true;
     return node;
+}
+
+/* Printable ASCII that needs no escape. */
+static bool is_plain(const char *name, size_t len) {
+    for (size_t i = 0; i < len; i++) {
+        if (name[i] < ' ' || name[i] > '~' || name[i] == '"' || name[i] == '\\') {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* The names of the top level of JSON, as they are written. */
+static void make_guesses(struct fields *fields) {
+    for (size_t i = 0; i <= fields->mask; i++) {
+        const struct field_entry *entry = &fields->entry[i];
+        const size_t len = entry->key & 0xffff;
+        if (entry->key >> 16 != FIELD_ROOT + FIELD_JSON || len > GUESS_NAME_MAX ||
+            !is_plain(entry->name, len)) {
+            continue;
+        }
+        char bytes[2 * sizeof(uint64_t)] = {0};
+        memcpy(bytes, entry->name, len);
+        bytes[len] = '"';
+        const struct field_name text = field_name_of(bytes, sizeof bytes);
+        memset(bytes, 0xff, len + 1);
+        const struct field_name mask = field_name_of(bytes, sizeof bytes);
+        fields->guess[entry->node] = (struct field_guess){.first = text.first,
+                                                          .second = text.second,
+                                                          .first_mask = mask.first,
+                                                          .second_mask = mask.second,
+                                                          .len = len};
+    }
 }
 
 static unsigned make_place(struct fields *fields, const struct field_place *place) {
@@ -100,8 +187,8 @@ static void make_places(struct fields *fields) {
         for (unsigned rank = 0; rank < config->field[i].places; rank++) {
             struct field_node *node = &fields->node[node_of[i][rank]];
             if (node_of[i][rank] != FIELD_UNKNOWN) {
-                fields->target[node->target + node->targets++] =
-                    (struct field_target){(uint8_t)i, (uint8_t)rank};
+                fields->target[node->target + node->targets++] = (struct field_target){
+                    (uint8_t)i, (uint8_t)rank, field_decimals(&config->field[i])};
             }
         }
     }
@@ -135,24 +222,32 @@ struct fields *fields_new(const struct fields_config *config) {
     }
     fields->config = *config;
     fields->node = calloc(nodes, sizeof *fields->node);
+    fields->guess = calloc(nodes, sizeof *fields->guess);
     fields->entry = calloc(places, sizeof *fields->entry);
-    if (fields->node == NULL || fields->entry == NULL) {
+    if (fields->node == NULL || fields->guess == NULL || fields->entry == NULL) {
         fields_free(fields);
         return NULL;
     }
     fields->mask = (uint32_t)(places - 1);
+    fields->seed = FIRST_SEED;
     fields->nodes = FIELD_ROOT + FIELD_SOURCES;
     for (unsigned node = 0; node < fields->nodes; node++) {
         fields->node[node].time = FIELD_NO_TIME;
     }
     make_times(fields);
     make_places(fields);
+    if (!settle_entries(fields)) {
+        fields_free(fields);
+        return NULL;
+    }
+    make_guesses(fields);
     return fields;
 }
 
 void fields_free(struct fields *fields) {
     if (fields) {
         free(fields->node);
+        free(fields->guess);
         free(fields->entry);
         free(fields);
     }

@@ -4,6 +4,7 @@
 #define AFORO_INGEST_FIELDS_H
 
 #include "include/aforo/measure.h"
+#include "ingest/timestamp_fast.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -65,8 +66,16 @@ bool fields_use(const struct fields *fields, enum field_source source);
 
 /* ---- one event, as it came ---- */
 
+#define RECORD_ORDER_MAX 16
+
+/* What one event lets expect of the next: nothing depends on it but time. */
+struct record_habits {
+    uint16_t order[RECORD_ORDER_MAX]; /* of JSON: the declared names, as they came */
+    struct timestamp_day day;
+};
+
 /* Values point into the text that was read, or into `room` where they had to be decoded: they are
- * there as long as both. */
+ * there as long as both. All zeros but for the room before it is first begun. */
 struct record {
     bool timed; /* the event carries a time: us */
     int64_t us;
@@ -75,6 +84,7 @@ struct record {
     uint8_t rank[FIELDS_MAX]; /* which of its places it was found in; lower wins */
     char *room;               /* for decoded values: the caller's */
     size_t room_len, room_used;
+    struct record_habits habits; /* the readers' own */
 };
 
 /* Empties the record for the next event; room stays, its use begins anew. */

@@ -54,10 +54,10 @@ static unsigned find(const struct fields *fields, enum field_source source, stru
     char decoded[FIELD_PLACE_MAX];
     if (is_encoded(name)) {
         const size_t len = decode(name, decoded, sizeof decoded);
-        if (len > sizeof decoded) {
-            return FIELD_UNKNOWN;
-        }
         name = (struct part){decoded, len};
+    }
+    if (name.len >= FIELD_PLACE_MAX) {
+        return FIELD_UNKNOWN;
     }
     const struct field_name wanted = field_name_of(name.text, name.len);
     return field_find(fields, FIELD_ROOT + source, &wanted);
@@ -69,16 +69,8 @@ static void take(const struct fields *fields, unsigned node, struct record *reco
         field_take(fields, node, record, value.text, value.len);
         return;
     }
-    const size_t left = record->room_len - record->room_used;
-    const size_t cap = left < FIELD_TEXT_MAX ? left : FIELD_TEXT_MAX;
-    char *out = record->room + record->room_used;
-    const size_t len = decode(value, out, cap);
-    if (len > cap) {
-        field_take_unfit(fields, node, record);
-        return;
-    }
-    record->room_used += len;
-    field_take(fields, node, record, out, len);
+    char *room = record->room + record->room_used;
+    field_take_room(fields, node, record, decode(value, room, field_room(record)));
 }
 
 bool record_read_form(struct record *record, const struct fields *fields, enum field_source source,

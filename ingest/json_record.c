@@ -1,320 +1,32 @@
-/* One way through the text, from left to right: each value is checked and passed over; what stands
- * under a declared name is taken on the way. No tree is made, for nobody asks for one. The event's
- * time may stand anywhere at the top level, and which of its names counts is known at the end. */
+/* JSON's events: where one begins and ends, and its time, which may stand anywhere at the top
+ * level: which of its names counts is known at the end. */
 #include "ingest/escape.h"
-#include "ingest/field_names.h"
-#include "ingest/json_scan.h"
+#include "ingest/json_event.h"
 #include "ingest/timestamp.h"
-#include "ingest/utf8.h"
-#include "ingest/why.h"
 
 #include <stdio.h>
 
-#define DEPTH_MAX 64 /* objects and arrays within each other, the event itself included */
-#define WORD_BITS 64
-
-struct string {
-    const char *text; /* between the quotes */
-    size_t len;
-    bool escaped;
-};
-
-enum time_kind { TIME_NONE, TIME_STRING, TIME_NUMBER, TIME_OTHER };
-
-/* The best of the members seen so far that may be the event's time. */
-struct time {
-    enum time_kind kind;
-    unsigned rank;
-    struct string value;
-};
-
-struct reader {
-    const struct fields *fields;
-    struct record *record;
-    char *why;
-    struct json_text scan;
-    struct time time;
-    /* a bit for each node that was there: the same member once more does not count */
-    uint64_t seen[FIELD_NODES_MAX / WORD_BITS + 1];
-};
-
-/* The functions that read take the place where they begin, and return where they ended; NULL after
- * they have said why. */
-
-static const char *fail(struct reader *r, const char *expected, const char *at) {
-    const char *text = r->scan.text;
-    why_expected(r->why, RECORD_WHY_MAX, expected, text, (size_t)(r->scan.end - text),
-                 (size_t)(at - text));
-    return NULL;
-}
-
-/* The byte at a place; 0, which JSON has nowhere, at the end. */
-static inline char byte_at(const struct reader *r, const char *at) {
-    return *json_readable(&r->scan, at);
-}
-
-static inline bool is_blank(char byte) {
-    return byte == ' ' || byte == '\n' || byte == '\r' || byte == '\t';
-}
-
-static inline const char *skip_blanks(const struct reader *r, const char *at) {
-    while (at < r->scan.end && is_blank(*at)) {
-        at++;
-    }
-    return at;
-}
-
-static const char *end_string(struct reader *r, struct json_run run, struct string *string) {
-    while (byte_at(r, run.end) == '\\') {
-        char character[4];
-        size_t bytes;
-        const size_t len = escape_read(run.end, (size_t)(r->scan.end - run.end), character, &bytes);
-        if (len == 0) {
-            return fail(r, "an escape as JSON has them", run.end);
-        }
-        const bool high = run.high;
-        run = json_run(&r->scan, run.end + len);
-        run.high |= high;
-        string->escaped = true;
-    }
-    if (byte_at(r, run.end) != '"') {
-        return fail(
-            r, run.end == r->scan.end ? "the string's '\"'" : "an escape for a control character",
-            run.end);
-    }
-    string->len = (size_t)(run.end - string->text);
-    const size_t good = run.high ? utf8_length(string->text, string->len) : string->len;
-    return good == string->len ? run.end + 1 : fail(r, "UTF-8", string->text + good);
-}
-
-/* A string, from its quote on. */
-static inline const char *read_string(struct reader *r, const char *at, struct string *string) {
-    const struct json_run run = json_run(&r->scan, at + 1);
-    *string = (struct string){at + 1, (size_t)(run.end - at - 1), false};
-    if (__builtin_expect(byte_at(r, run.end) == '"' && !run.high, true)) {
-        return run.end + 1;
-    }
-    return end_string(r, run, string);
-}
-
-static const char *read_digits(struct reader *r, const char *at) {
-    const char *end = json_digits_end(&r->scan, at);
-    return end > at ? end : fail(r, "a digit", at);
-}
-
-static const char *read_number(struct reader *r, const char *at) {
-    at += *at == '-';
-    if (byte_at(r, at) == '0') {
-        at++;
-    } else if ((at = read_digits(r, at)) == NULL) {
-        return NULL;
-    }
-    if (byte_at(r, at) == '.' && (at = read_digits(r, at + 1)) == NULL) {
-        return NULL;
-    }
-    if ((byte_at(r, at) | 0x20) == 'e') {
-        at++;
-        at += byte_at(r, at) == '-' || byte_at(r, at) == '+';
-        return read_digits(r, at);
-    }
-    return at;
-}
-
-static const char *read_literal(struct reader *r, const char *at, const char *literal) {
-    const size_t len = strlen(literal);
-    if ((size_t)(r->scan.end - at) < len || memcmp(at, literal, len) != 0) {
-        return fail(r, "a value", at);
-    }
-    return at + len;
-}
-
-/* Decodes a string into the record's room. False when there is no place left, or it is longer than
- * any value may be. */
-static bool decode_into_room(struct record *record, struct string *string) {
-    const size_t left = record->room_len - record->room_used;
-    const size_t cap = left < FIELD_TEXT_MAX ? left : FIELD_TEXT_MAX;
-    char *out = record->room + record->room_used;
-    const size_t len = cap > 0 ? escape_decode(string->text, string->len, out, cap) : 1;
-    if (len > cap) {
-        return false;
-    }
-    record->room_used += len;
-    *string = (struct string){out, len, false};
-    return true;
-}
-
-/* A value under a name that is looked for. */
-static void take(struct reader *r, unsigned node, enum time_kind kind, struct string value) {
-    const struct field_node *names = &r->fields->node[node];
-    if (names->time < r->time.rank) {
-        r->time = (struct time){kind, names->time, value};
-    }
-    if (names->targets == 0) {
-        return;
-    }
-    if (kind == TIME_OTHER && value.text == NULL) {
-        field_take_unfit(r->fields, node, r->record);
-    } else if (value.escaped && !decode_into_room(r->record, &value)) {
-        field_take_unfit(r->fields, node, r->record);
-    } else {
-        field_take(r->fields, node, r->record, value.text, value.len);
-    }
-}
-
-static const char *read_container(struct reader *r, const char *at, unsigned node, unsigned depth);
-
-/* Any value. node: of the name it stands under, or FIELD_UNKNOWN. depth: of what it stands in. */
-static const char *read_value(struct reader *r, const char *at, unsigned node, unsigned depth) {
-    enum time_kind kind = TIME_OTHER;
-    struct string value = {at, 0, false};
-    const char *end;
-    switch (byte_at(r, at)) {
-    case '"':
-        end = read_string(r, at, &value);
-        kind = TIME_STRING;
-        break;
-    case '{':
-    case '[':
-        if (node != FIELD_UNKNOWN) {
-            take(r, node, TIME_OTHER, (struct string){NULL, 0, false});
-        }
-        return read_container(r, at, node, depth + 1);
-    case 't':
-        end = read_literal(r, at, "true");
-        break;
-    case 'f':
-        end = read_literal(r, at, "false");
-        break;
-    case 'n':
-        return read_literal(r, at, "null");
-    case '-':
-    case '0' ... '9':
-        end = read_number(r, at);
-        kind = TIME_NUMBER;
-        break;
-    default:
-        return fail(r, "a value", at);
-    }
-    if (node != FIELD_UNKNOWN && end != NULL) {
-        if (kind != TIME_STRING) {
-            value.len = (size_t)(end - at);
-        }
-        take(r, node, kind, value);
-    }
-    return end;
-}
-
-/* The node of a member's name, when it is looked for and was not there before. */
-static unsigned find_member(struct reader *r, unsigned under, const struct string *string) {
-    char decoded[FIELD_PLACE_MAX];
-    struct field_name name;
-    if (string->escaped) {
-        const size_t len = escape_decode(string->text, string->len, decoded, sizeof decoded);
-        if (len > sizeof decoded) {
-            return FIELD_UNKNOWN;
-        }
-        name = field_name_of(decoded, len);
-    } else {
-        name = field_name_readable(json_readable(&r->scan, string->text), string->len);
-    }
-    const unsigned node = field_find(r->fields, under, &name);
-    const uint64_t bit = UINT64_C(1) << node % WORD_BITS;
-    if (r->seen[node / WORD_BITS] & bit) {
-        return FIELD_UNKNOWN;
-    }
-    r->seen[node / WORD_BITS] |= bit;
-    return node;
-}
-
-/* The members of an object, from its brace on. under: the node of its name, when there are names
- * that stand under it. */
-static const char *read_object(struct reader *r, const char *at, unsigned under, unsigned depth) {
-    at = skip_blanks(r, at + 1);
-    if (byte_at(r, at) == '}') {
-        return at + 1;
-    }
-    for (;;) {
-        struct string string;
-        if (byte_at(r, at) != '"') {
-            return fail(r, "a member's name in quotes", at);
-        }
-        if ((at = read_string(r, at, &string)) == NULL) {
-            return NULL;
-        }
-        const unsigned node =
-            under != FIELD_UNKNOWN ? find_member(r, under, &string) : FIELD_UNKNOWN;
-        at = skip_blanks(r, at);
-        if (byte_at(r, at) != ':') {
-            return fail(r, "':'", at);
-        }
-        if ((at = read_value(r, skip_blanks(r, at + 1), node, depth)) == NULL) {
-            return NULL;
-        }
-        at = skip_blanks(r, at);
-        if (byte_at(r, at) == '}') {
-            return at + 1;
-        }
-        if (byte_at(r, at) != ',') {
-            return fail(r, "',' or '}'", at);
-        }
-        at = skip_blanks(r, at + 1);
-    }
-}
-
-static const char *read_array(struct reader *r, const char *at, unsigned depth) {
-    at = skip_blanks(r, at + 1);
-    if (byte_at(r, at) == ']') {
-        return at + 1;
-    }
-    for (;;) {
-        if ((at = read_value(r, at, FIELD_UNKNOWN, depth)) == NULL) {
-            return NULL;
-        }
-        at = skip_blanks(r, at);
-        if (byte_at(r, at) == ']') {
-            return at + 1;
-        }
-        if (byte_at(r, at) != ',') {
-            return fail(r, "',' or ']'", at);
-        }
-        at = skip_blanks(r, at + 1);
-    }
-}
-
-static const char *read_container(struct reader *r, const char *at, unsigned node, unsigned depth) {
-    if (depth > DEPTH_MAX) {
-        snprintf(r->why, RECORD_WHY_MAX, "nested deeper than %d at character %zu", DEPTH_MAX,
-                 (size_t)(at - r->scan.text) + 1);
-        return NULL;
-    }
-    const bool inner = node != FIELD_UNKNOWN && r->fields->node[node].inner;
-    return *at == '{' ? read_object(r, at, inner ? node : FIELD_UNKNOWN, depth)
-                      : read_array(r, at, depth);
-}
-
-/* The event itself: read_object, with nothing seen before it. */
-static const char *read_event(struct reader *r, const char *at) {
-    memset(r->seen, 0, (r->fields->nodes / WORD_BITS + 1) * sizeof r->seen[0]);
-    r->time = (struct time){TIME_NONE, FIELD_NO_TIME, {NULL, 0, false}};
-    return byte_at(r, at) == '{' ? read_object(r, at, FIELD_ROOT + FIELD_JSON, 1)
-                                 : fail(r, "'{'", at);
-}
-
-static enum record_outcome refuse_time(struct reader *r, const char *sentence) {
-    snprintf(r->why, RECORD_WHY_MAX, "%s: %s", field_time_name(r->fields, r->time.rank), sentence);
+static enum record_outcome refuse_time(struct json_reader *r, const char *sentence) {
+    snprintf(r->source.why, RECORD_WHY_MAX, "%s: %s", field_time_name(r->fields, r->time.rank),
+             sentence);
     return RECORD_MALFORMED;
 }
 
-static bool is_plain_number(const struct string *value) {
+static bool is_plain_number(const struct json_string *value) {
     return value->text[0] != '-' && memchr(value->text, 'e', value->len) == NULL &&
            memchr(value->text, 'E', value->len) == NULL;
 }
 
 /* The event was read to its end: which of the names of its time counts is known now. */
-static enum record_outcome take_time(struct reader *r) {
+static enum record_outcome take_time(struct json_reader *r) {
     char decoded[TIMESTAMP_MAX + 1];
-    struct string value = r->time.value;
+    struct json_string value = r->time.value;
     if (r->time.kind == TIME_NONE) {
+        return RECORD_EVENT;
+    }
+    if (r->time.kind == TIME_READ) {
+        r->record->us = r->time.us;
+        r->record->timed = true;
         return RECORD_EVENT;
     }
     if (r->time.kind == TIME_OTHER) {
@@ -325,7 +37,7 @@ static enum record_outcome take_time(struct reader *r) {
     }
     if (value.escaped) {
         const size_t len = escape_decode(value.text, value.len, decoded, sizeof decoded);
-        value = (struct string){decoded, len <= sizeof decoded ? len : sizeof decoded, false};
+        value = (struct json_string){decoded, len <= sizeof decoded ? len : sizeof decoded, false};
     }
     struct timestamp_error error;
     if (!timestamp_parse(value.text, value.len, &r->record->us, &error)) {
@@ -339,21 +51,24 @@ static enum record_outcome take_time(struct reader *r) {
 
 enum record_outcome record_read_json(struct record *record, const struct fields *fields,
                                      const char *text, size_t len, char why[RECORD_WHY_MAX]) {
-    struct reader r;
-    r.fields = fields;
-    r.record = record;
-    r.why = why;
-    json_text_begin(&r.scan, text, len);
-    const char *at = skip_blanks(&r, text);
-    if (at == r.scan.end) {
+    struct json_reader r;
+    char byte;
+    json_event_begin(&r, record, fields);
+    json_source_begin(&r.source, text, len, why);
+    const char *at = json_skip_blanks(&r.source, text, &byte);
+    if (at == r.source.scan.end) {
         return RECORD_EMPTY;
     }
-    if ((at = read_event(&r, at)) == NULL) {
+    if (byte != '{') {
+        json_fail(&r.source, "'{'", at);
         return RECORD_MALFORMED;
     }
-    at = skip_blanks(&r, at);
-    if (at != r.scan.end) {
-        fail(&r, "the end", at);
+    if ((at = json_event_read(&r, at)) == NULL) {
+        return RECORD_MALFORMED;
+    }
+    at = json_skip_blanks(&r.source, at, &byte);
+    if (at != r.source.scan.end) {
+        json_fail(&r.source, "the end", at);
         return RECORD_MALFORMED;
     }
     return take_time(&r);
@@ -361,46 +76,45 @@ enum record_outcome record_read_json(struct record *record, const struct fields 
 
 /* Where the next item begins, from the array's bracket (at its text's front) or from behind the
  * item before; the text's end when there is none. */
-static const char *find_item(struct reader *r, const char *at) {
-    const bool first = at == r->scan.text;
-    at = skip_blanks(r, at);
-    if (first && byte_at(r, at) != '[') {
-        return fail(r, "'['", at);
-    }
+static const char *find_item(struct json_reader *r, const char *at) {
+    const bool first = at == r->source.scan.text;
+    char byte;
+    at = json_skip_blanks(&r->source, at, &byte);
     if (first) {
-        at = skip_blanks(r, at + 1);
-        if (byte_at(r, at) != ']') {
-            return byte_at(r, at) == '{' ? at : fail(r, "'{' or ']'", at);
+        if (byte != '[') {
+            return json_fail(&r->source, "'['", at);
+        }
+        at = json_skip_blanks(&r->source, at + 1, &byte);
+        if (byte != ']') {
+            return byte == '{' ? at : json_fail(&r->source, "'{' or ']'", at);
         }
     }
-    if (byte_at(r, at) == ',') {
-        at = skip_blanks(r, at + 1);
-        return byte_at(r, at) == '{' ? at : fail(r, "'{'", at);
+    if (byte == ',') {
+        at = json_skip_blanks(&r->source, at + 1, &byte);
+        return byte == '{' ? at : json_fail(&r->source, "'{'", at);
     }
-    if (byte_at(r, at) != ']') {
-        return fail(r, "',' or ']'", at);
+    if (byte != ']') {
+        return json_fail(&r->source, "',' or ']'", at);
     }
-    at = skip_blanks(r, at + 1);
-    return at == r->scan.end ? at : fail(r, "the end", at);
+    at = json_skip_blanks(&r->source, at + 1, &byte);
+    return at == r->source.scan.end ? at : json_fail(&r->source, "the end", at);
 }
 
 enum record_outcome record_read_json_item(struct record *record, const struct fields *fields,
                                           const char *text, size_t len, size_t *at,
                                           char why[RECORD_WHY_MAX]) {
-    struct reader r;
-    r.fields = fields;
-    r.record = record;
-    r.why = why;
-    json_text_begin(&r.scan, text, len);
+    struct json_reader r;
+    json_event_begin(&r, record, fields);
+    json_source_begin(&r.source, text, len, why);
     const char *item = find_item(&r, text + *at), *end = NULL;
     *at = len;
     if (item == NULL) {
         return RECORD_MALFORMED;
     }
-    if (item == r.scan.end) {
+    if (item == r.source.scan.end) {
         return RECORD_EMPTY;
     }
-    if ((end = read_event(&r, item)) == NULL) {
+    if ((end = json_event_read(&r, item)) == NULL) {
         return RECORD_MALFORMED;
     }
     *at = (size_t)(end - text);

@@ -1,6 +1,7 @@
 /* A line of text: its time, then pairs of a name and a value, parted by blanks. */
 #include "ingest/escape.h"
 #include "ingest/field_names.h"
+#include "ingest/line_scan.h"
 #include "ingest/timestamp.h"
 #include "ingest/why.h"
 
@@ -17,6 +18,7 @@ struct reader {
     const struct fields *fields;
     struct record *record;
     char *why;
+    struct scan_text scan;
     const char *text;
     size_t len, at;
     unsigned time_rank; /* of the value that is the event's time, FIELD_NO_TIME: none yet */
@@ -28,7 +30,7 @@ static bool is_blank(char byte) {
 }
 
 static bool fail(struct reader *r, const char *expected, size_t at) {
-    why_expected(r->why, RECORD_WHY_MAX, expected, r->text, r->len, at);
+    why_expected(r->why, expected, r->text, r->len, at);
     return false;
 }
 
@@ -96,13 +98,25 @@ static bool read_value(struct reader *r, struct part *value) {
         r->at++;
         return read_quoted(r, value);
     }
-    const size_t start = r->at;
-    for (; r->at < r->len && !is_blank(r->text[r->at]); r->at++) {
-        if (r->text[r->at] == '"') {
-            return fail(r, "a value without quotes", r->at);
-        }
+    const char *start = r->text + r->at, *end = line_value_end(&r->scan, start);
+    *value = (struct part){start, (size_t)(end - start), false};
+    r->at += value->len;
+    return r->at == r->len || *end != '"' || fail(r, "a value without quotes", r->at);
+}
+
+/* A whole number of a few digits, as many values are: takes it. False when it is something else. */
+static bool take_short_number(struct reader *r, unsigned node) {
+    const char *start = r->text + r->at;
+    const struct scan_digits digits = scan_digits(&r->scan, start);
+    const size_t end = r->at + digits.len;
+    if (digits.len == 0 || digits.len > SCAN_DIGITS_READ ||
+        (end < r->len && !is_blank(r->text[end])) ||
+        !field_take_short(
+            r->fields, node, r->record, 0,
+            (struct aforo_value){start, digits.len, AFORO_NUMBER, (int64_t)digits.number})) {
+        return false;
     }
-    *value = (struct part){r->text + start, r->at - start, false};
+    r->at = end;
     return true;
 }
 
@@ -117,37 +131,52 @@ static void take(struct reader *r, unsigned node, struct part value) {
         return;
     }
     if (value.escaped) {
-        const size_t left = record->room_len - record->room_used;
-        const size_t cap = left < FIELD_TEXT_MAX ? left : FIELD_TEXT_MAX;
-        char *out = record->room + record->room_used;
-        const size_t len = escape_decode(value.text, value.len, out, cap);
-        if (len > cap) {
-            field_take_unfit(r->fields, node, record);
-            return;
-        }
-        record->room_used += len;
-        value = (struct part){out, len, false};
+        char *room = record->room + record->room_used;
+        field_take_room(r->fields, node, record,
+                        escape_decode(value.text, value.len, room, field_room(record)));
+    } else {
+        field_take(r->fields, node, record, value.text, value.len);
     }
-    field_take(r->fields, node, record, value.text, value.len);
 }
 
-static bool read_pair(struct reader *r) {
+/* A name and its '=': *node is what is looked for under it. */
+static bool read_name(struct reader *r, unsigned *node) {
     const size_t start = r->at;
-    while (r->at < r->len && r->text[r->at] != '=' && r->text[r->at] != '"' &&
-           !is_blank(r->text[r->at])) {
-        r->at++;
+    const struct scan_word word = line_name(&r->scan, r->text + start);
+    struct field_name name = {r->text + start, word.len, word.first, word.second};
+    if (word.len == SCAN_BYTES) {
+        while (r->at < r->len && r->text[r->at] != '=' && r->text[r->at] != '"' &&
+               !is_blank(r->text[r->at])) {
+            r->at++;
+        }
+        name = field_name_of(r->text + start, r->at - start);
+    } else {
+        r->at += word.len;
     }
     if (r->at == start || r->at == r->len || r->text[r->at] != '=') {
         return fail(r, r->at == start ? "name=value" : "'=' after a name", r->at);
     }
-    const struct field_name name = field_name_of(r->text + start, r->at - start);
-    const unsigned node = field_find(r->fields, FIELD_ROOT + FIELD_LINE, &name);
-    struct part value;
     r->at++;
+    *node = name.len < FIELD_PLACE_MAX ? field_find(r->fields, FIELD_ROOT + FIELD_LINE, &name)
+                                       : FIELD_UNKNOWN;
+    return true;
+}
+
+static bool read_pair(struct reader *r) {
+    unsigned node;
+    struct part value;
+    if (!read_name(r, &node)) {
+        return false;
+    }
+    if (take_short_number(r, node)) {
+        return true;
+    }
     if (!read_value(r, &value)) {
         return false;
     }
-    if (node != FIELD_UNKNOWN) {
+    const struct aforo_value usual = {value.text, (uint32_t)value.len, AFORO_TEXT, 0};
+    if (value.escaped || value.len > FIELD_TEXT_MAX ||
+        !field_take_short(r->fields, node, r->record, FIELD_NO_NUMBER, usual)) {
         take(r, node, value);
     }
     return true;
@@ -169,17 +198,48 @@ static bool take_time(struct reader *r) {
     return read_time(r, field_time_name(r->fields, r->time_rank), value.text, value.len);
 }
 
+/* The time at the front, in the layout that comes by the million: how long it is; 0 when it is
+ * another. */
+static size_t read_usual_time(struct reader *r) {
+    struct timestamp_day *day = &r->record->habits.day;
+    if (r->len < TIMESTAMP_FAST_LEN) {
+        return 0;
+    }
+    size_t len = TIMESTAMP_FAST_LEN;
+    len += len < r->len && r->text[len] == 'Z';
+    if (len < r->len && !is_blank(r->text[len])) {
+        return 0;
+    }
+    if (day->prefix[0] == '\0') { /* no day yet: a text of zeros must not be one */
+        timestamp_day_begin(day);
+    }
+    if (!timestamp_fast(day, r->text, &r->record->us) &&
+        !(timestamp_day_learn(day, r->text) && timestamp_fast(day, r->text, &r->record->us))) {
+        return 0;
+    }
+    r->record->timed = true;
+    return len;
+}
+
 enum record_outcome record_read_line(struct record *record, const struct fields *fields,
                                      const char *text, size_t len, char why[RECORD_WHY_MAX]) {
-    struct reader r = {.fields = fields, .record = record, .why = why, .text = text, .len = len};
-    r.len -= len > 0 && text[len - 1] == '\r';
+    struct reader r;
+    r.fields = fields;
+    r.record = record;
+    r.why = why;
+    r.text = text;
+    r.len = len - (len > 0 && text[len - 1] == '\r');
     r.time_rank = FIELD_NO_TIME;
+    scan_begin(&r.scan, text, r.len);
     if (r.len == 0) {
         return RECORD_EMPTY;
     }
-    const size_t time_len = find_time_end(&r);
-    if (time_len > 0 && !read_time(&r, NULL, text, time_len)) {
-        return RECORD_MALFORMED;
+    size_t time_len = read_usual_time(&r);
+    if (time_len == 0) {
+        time_len = find_time_end(&r);
+        if (time_len > 0 && !read_time(&r, NULL, text, time_len)) {
+            return RECORD_MALFORMED;
+        }
     }
     for (r.at = time_len;;) {
         while (r.at < r.len && is_blank(r.text[r.at])) {

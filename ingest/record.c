@@ -3,55 +3,58 @@
 
 #include <strings.h>
 
-/* Whether a value from that place is the one that counts; if so it is noted as there. */
-static bool claim(struct record *record, unsigned i, unsigned rank) {
-    const uint64_t bit = UINT64_C(1) << i;
-    if ((record->present & bit) && record->rank[i] <= rank) {
-        return false;
+static void take_target(struct record *record, struct field_target target, const char *text,
+                        size_t len) {
+    if (!field_claim(record, target.field, target.rank)) {
+        return;
     }
-    record->present |= bit;
-    record->unfit &= ~bit;
-    record->rank[i] = (uint8_t)rank;
-    return true;
+    const bool number = target.decimals != FIELD_NO_NUMBER;
+    const bool fits = len <= FIELD_TEXT_MAX;
+    struct aforo_value *value = &record->value[target.field];
+    value->text = text;
+    value->len = (uint32_t)(fits ? len : FIELD_TEXT_MAX);
+    value->kind = number ? AFORO_NUMBER : AFORO_TEXT;
+    value->number = 0;
+    if (!fits || (number && !number_read(text, len, target.decimals, &value->number))) {
+        value->kind = AFORO_ABSENT;
+        record->unfit |= UINT64_C(1) << target.field;
+    }
 }
 
 void record_take(struct record *record, const struct fields *fields, unsigned i, unsigned rank,
                  const char *text, size_t len) {
-    if (!claim(record, i, rank)) {
-        return;
-    }
     const struct field *field = &fields->config.field[i];
-    const bool number = field->type != FIELD_TEXT;
-    struct aforo_value *value = &record->value[i];
-    *value = (struct aforo_value){.text = text, .kind = number ? AFORO_NUMBER : AFORO_TEXT};
-    const bool fits = len <= FIELD_TEXT_MAX;
-    value->len = (uint32_t)(fits ? len : FIELD_TEXT_MAX);
-    if (!fits || (number && !number_read(text, len, field->decimals, &value->number))) {
-        value->kind = AFORO_ABSENT;
-        record->unfit |= UINT64_C(1) << i;
-    }
-}
-
-static void take_unfit(struct record *record, unsigned i, unsigned rank) {
-    if (claim(record, i, rank)) {
-        record->value[i] = (struct aforo_value){.text = "", .kind = AFORO_ABSENT};
-        record->unfit |= UINT64_C(1) << i;
-    }
+    const struct field_target target = {(uint8_t)i, (uint8_t)rank, field_decimals(field)};
+    take_target(record, target, text, len);
 }
 
 void field_take(const struct fields *fields, unsigned node, struct record *record, const char *text,
                 size_t len) {
     const struct field_target *target = &fields->target[fields->node[node].target];
     for (unsigned left = fields->node[node].targets; left > 0; left--, target++) {
-        record_take(record, fields, target->field, target->rank, text, len);
+        take_target(record, *target, text, len);
     }
 }
 
 void field_take_unfit(const struct fields *fields, unsigned node, struct record *record) {
     const struct field_target *target = &fields->target[fields->node[node].target];
     for (unsigned left = fields->node[node].targets; left > 0; left--, target++) {
-        take_unfit(record, target->field, target->rank);
+        if (field_claim(record, target->field, target->rank)) {
+            record->value[target->field] = (struct aforo_value){.text = "", .kind = AFORO_ABSENT};
+            record->unfit |= UINT64_C(1) << target->field;
+        }
     }
+}
+
+void field_take_room(const struct fields *fields, unsigned node, struct record *record,
+                     size_t len) {
+    if (len > field_room(record)) {
+        field_take_unfit(fields, node, record);
+        return;
+    }
+    const char *value = record->room + record->room_used;
+    record->room_used += len;
+    field_take(fields, node, record, value, len);
 }
 
 void record_take_header(struct record *record, const struct fields *fields, unsigned header,
@@ -71,7 +74,7 @@ void record_take_header(struct record *record, const struct fields *fields, unsi
 void record_inherit(struct record *record, const struct record *request) {
     for (uint64_t left = request->present; left != 0; left &= left - 1) {
         const unsigned i = (unsigned)__builtin_ctzll(left);
-        if (claim(record, i, request->rank[i])) {
+        if (field_claim(record, i, request->rank[i])) {
             record->unfit |= request->unfit & left & -left;
             record->value[i] = request->value[i];
         }

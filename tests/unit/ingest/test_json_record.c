@@ -385,8 +385,74 @@ START_TEST(the_names_of_the_time_can_be_others) {
 }
 END_TEST
 
+START_TEST(the_time_can_be_a_field_too) {
+    const struct fields_config config = {
+        .n = 1, .field = {{.name = "at", .places = 1, .place = {{FIELD_JSON, "time"}}}}};
+    struct fields *own = fields_new(&config);
+    char why[RECORD_WHY_MAX];
+    struct record *record = lab_begin();
+    ck_assert_int_eq(record_read_json(record, own, TEXT("{\"time\":\"" STAMP "\"}"), why),
+                     RECORD_EVENT);
+    ck_assert_str_eq(lab_dump(record, own), "@1464433871123456 at=" STAMP);
+    record_begin(record);
+    ck_assert_int_eq(record_read_json(record, own, TEXT("{\"time\":12,\"value\":34}"), why),
+                     RECORD_EVENT);
+    ck_assert_str_eq(lab_dump(record, own), "@34000000 at=12");
+    fields_free(own);
+}
+END_TEST
+
+/* Names that cannot stand in JSON as they are declared: they are found where they are escaped, and
+ * a broken text that has them as they are is broken, whatever came before. */
+START_TEST(names_that_need_escapes) {
+    struct fields_config config = {
+        .n = 2,
+        .field = {{.name = "a", .places = 1, .place = {{FIELD_JSON, "a\"b"}}},
+                  {.name = "b", .places = 1, .place = {{FIELD_JSON, "\xff"}}}}};
+    static const char escaped[] = "{\"a\\\"b\":1}", raw[] = "{\"a\"b\":1}", bad[] = "{\"\xff\":1}";
+    struct fields *own = fields_new(&config);
+    for (int i = 0; i < 3; i++) {
+        char why[RECORD_WHY_MAX];
+        struct record *record = lab_begin();
+        ck_assert_int_eq(record_read_json(record, own, TEXT(escaped), why), RECORD_EVENT);
+        ck_assert_str_eq(lab_dump(record, own), "a=1");
+        ck_assert_int_eq(record_read_json(record, own, TEXT(raw), why), RECORD_MALFORMED);
+        ck_assert_int_eq(record_read_json(record, own, TEXT(bad), why), RECORD_MALFORMED);
+    }
+    fields_free(own);
+}
+END_TEST
+
+/* What came before lets a reader expect the same names and the same day: another order, other names
+ * and other days are read all the same. */
+START_TEST(nothing_depends_on_the_event_before) {
+    static const char *const texts[] = {
+        "{\"id\":1,\"n\":2,\"time\":\"2016-05-28 11:11:11.123456\"}",
+        "{\"n\":2,\"id\":1,\"time\":\"2016-05-28 11:11:11.123457\"}",
+        "{\"time\":\"2016-05-29T11:11:11.123456Z\",\"id\":1,\"id\":3}",
+        "{\"time\":\"2016-05-29T11:11:11.123456\"}",
+        "{\"id\":1,\"n\":2,\"n\":5,\"n\":6,\"x\":7}",
+        "{\"id2\":1,\"nn\":2,\"i\":3}",
+        "{\"x\":{\"id\":1,\"n\":2}}",
+    };
+    for (size_t i = 0; i < COUNT_OF(texts) * COUNT_OF(texts); i++) {
+        const char *before = texts[i / COUNT_OF(texts)], *text = texts[i % COUNT_OF(texts)];
+        char why[RECORD_WHY_MAX], fresh[DUMP_MAX];
+        memset(&lab_record, 0, sizeof lab_record);
+        struct record *record = lab_begin();
+        ck_assert_int_eq(record_read_json(record, fields, text, strlen(text), why), RECORD_EVENT);
+        strcpy(fresh, lab_dump(record, fields));
+        record_read_json(lab_begin(), fields, before, strlen(before), why);
+        ck_assert_int_eq(record_read_json(lab_begin(), fields, text, strlen(text), why),
+                         RECORD_EVENT);
+        ck_assert_str_eq(lab_dump(record, fields), fresh);
+    }
+}
+END_TEST
+
 CHECK_MAIN_WITH(((struct check_fixture){100, set_up, tear_down}), "json_record", what_is_an_event,
                 what_is_malformed, blanks_alone_are_no_event,
                 every_beginning_of_an_event_is_malformed, nesting_has_a_limit, a_value_has_a_length,
                 without_room_what_must_be_decoded_is_unfit, an_array_is_read_item_by_item,
-                the_names_of_the_time_can_be_others)
+                the_names_of_the_time_can_be_others, the_time_can_be_a_field_too,
+                names_that_need_escapes, nothing_depends_on_the_event_before)

@@ -1,0 +1,289 @@
+/* One way through the text, from left to right. No tree is made, for nobody asks for one. */
+#include "ingest/json_event.h"
+
+#include "ingest/escape.h"
+#include "ingest/timestamp.h"
+
+#include <stdio.h>
+
+#define DEPTH_MAX 64 /* objects and arrays within each other, the event itself included */
+
+/* A value under a name that is looked for; one without text is an object or an array. */
+static void take(struct json_reader *r, unsigned node, enum json_time_kind kind,
+                 struct json_string value) {
+    const struct field_node *names = &r->fields->node[node];
+    if (names->time < r->time.rank) {
+        r->time = (struct json_time){kind, names->time, value, 0};
+    }
+    if (names->targets == 0) {
+        return;
+    }
+    struct record *record = r->record;
+    if (value.text == NULL) {
+        field_take_unfit(r->fields, node, record);
+    } else if (value.escaped) {
+        char *room = record->room + record->room_used;
+        field_take_room(r->fields, node, record,
+                        escape_decode(value.text, value.len, room, field_room(record)));
+    } else {
+        field_take(r->fields, node, record, value.text, value.len);
+    }
+}
+
+static const char *read_container(struct json_reader *r, const char *at, unsigned node,
+                                  unsigned depth);
+
+/* Any value but a short one. node: of the name it stands under, or FIELD_UNKNOWN. depth: of what it
+ * stands in. */
+static const char *read_any(struct json_reader *r, const char *at, unsigned node, unsigned depth) {
+    enum json_time_kind kind = TIME_OTHER;
+    struct json_string value = {at, 0, false};
+    const char *end;
+    switch (json_byte(&r->source, at)) {
+    case '"':
+        end = json_read_string(&r->source, at, &value);
+        kind = TIME_STRING;
+        break;
+    case '{':
+    case '[':
+        if (node != FIELD_UNKNOWN) {
+            take(r, node, TIME_OTHER, (struct json_string){NULL, 0, false});
+        }
+        return read_container(r, at, node, depth + 1);
+    case 't':
+        end = json_read_literal(&r->source, at, "true");
+        break;
+    case 'f':
+        end = json_read_literal(&r->source, at, "false");
+        break;
+    case 'n':
+        return json_read_literal(&r->source, at, "null");
+    case '-':
+    case '0' ... '9':
+        end = json_read_number(&r->source, at);
+        kind = TIME_NUMBER;
+        break;
+    default:
+        return json_fail(&r->source, "a value", at);
+    }
+    if (node != FIELD_UNKNOWN && end != NULL) {
+        if (kind != TIME_STRING) {
+            value.len = (size_t)(end - at);
+        }
+        take(r, node, kind, value);
+    }
+    return end;
+}
+
+/* The event's time in the layout that comes by the million, a string of digits and signs, which
+ * needs no other check; NULL when it is another. */
+static const char *read_usual_time(struct json_reader *r, const char *at, unsigned node) {
+    const struct field_node *names = &r->fields->node[node];
+    struct timestamp_day *day = &r->record->habits.day;
+    int64_t us;
+    if (r->source.scan.end - at < TIMESTAMP_FAST_LEN + 3 || *at != '"' || names->targets != 0) {
+        return NULL;
+    }
+    const char *end = at + 1 + TIMESTAMP_FAST_LEN;
+    end += *end == 'Z';
+    if (*end != '"') {
+        return NULL;
+    }
+    if (day->prefix[0] == '\0') { /* no day yet: a text of zeros must not be one */
+        timestamp_day_begin(day);
+    }
+    if (!timestamp_fast(day, at + 1, &us) &&
+        !(timestamp_day_learn(day, at + 1) && timestamp_fast(day, at + 1, &us))) {
+        return NULL;
+    }
+    if (names->time < r->time.rank) {
+        r->time.kind = TIME_READ;
+        r->time.rank = names->time;
+        r->time.us = us;
+    }
+    return end + 1;
+}
+
+/* A value. Most are short strings and short whole numbers. */
+static inline const char *read_value(struct json_reader *r, const char *at, unsigned node,
+                                     unsigned depth) {
+    const char first = json_byte(&r->source, at);
+    if (r->fields->node[node].time != FIELD_NO_TIME) {
+        const char *end = read_usual_time(r, at, node);
+        return end ? end : read_any(r, at, node, depth);
+    }
+    if (first == '"') {
+        const struct scan_word string = json_short(&r->source.scan, at + 1);
+        if (string.len < SCAN_BYTES) {
+            if (!field_take_short(r->fields, node, r->record, FIELD_NO_NUMBER,
+                                  (struct aforo_value){at + 1, string.len, AFORO_TEXT, 0})) {
+                take(r, node, TIME_STRING, (struct json_string){at + 1, string.len, false});
+            }
+            return at + string.len + 2;
+        }
+    } else if (first >= '0' && first <= '9') {
+        const struct scan_digits digits = scan_digits(&r->source.scan, at);
+        const char next = json_byte(&r->source, at + digits.len);
+        const bool whole = next != '.' && (next | 0x20) != 'e';
+        if (whole && digits.len <= SCAN_DIGITS_READ && (first != '0' || digits.len == 1)) {
+            if (!field_take_short(
+                    r->fields, node, r->record, 0,
+                    (struct aforo_value){at, digits.len, AFORO_NUMBER, (int64_t)digits.number})) {
+                take(r, node, TIME_NUMBER, (struct json_string){at, digits.len, false});
+            }
+            return at + digits.len;
+        }
+    }
+    return read_any(r, at, node, depth);
+}
+
+/* The node of a name that is here now, when it was not there before. */
+static inline unsigned claim_member(struct json_reader *r, unsigned node) {
+    const uint64_t bit = UINT64_C(1) << node % JSON_SEEN_BITS;
+    if (r->seen[node / JSON_SEEN_BITS] & bit) {
+        return FIELD_UNKNOWN;
+    }
+    r->seen[node / JSON_SEEN_BITS] |= bit;
+    return node;
+}
+
+/* Any name but a short one. */
+static const char *read_any_name(struct json_reader *r, const char *at, unsigned under,
+                                 unsigned *node) {
+    char decoded[FIELD_PLACE_MAX];
+    struct json_string string;
+    const char *end = json_read_string(&r->source, at, &string);
+    if (end == NULL || under == FIELD_UNKNOWN) {
+        return end;
+    }
+    if (string.escaped) {
+        string.len = escape_decode(string.text, string.len, decoded, sizeof decoded);
+        string.text = decoded;
+    }
+    if (string.len < FIELD_PLACE_MAX) {
+        const struct field_name name = field_name_of(string.text, string.len);
+        *node = claim_member(r, field_find(r->fields, under, &name));
+    }
+    return end;
+}
+
+/* A member's name, from its quote on. under: the node under which names are looked for. */
+static inline const char *read_name(struct json_reader *r, const char *at, unsigned under,
+                                    unsigned *node) {
+    const struct scan_word name = json_short(&r->source.scan, at + 1);
+    *node = FIELD_UNKNOWN;
+    if (name.len == SCAN_BYTES) {
+        return read_any_name(r, at, under, node);
+    }
+    if (under != FIELD_UNKNOWN) {
+        const struct field_name wanted = {at + 1, name.len, name.first, name.second};
+        *node = claim_member(r, field_find(r->fields, under, &wanted));
+    }
+    return at + name.len + 2;
+}
+
+/* The same for a name of the top level. expected: what came at this place of the event before; most
+ * senders write all of theirs in one order. */
+static inline const char *read_expected_name(struct json_reader *r, const char *at,
+                                             uint16_t *expected, unsigned *node) {
+    const char *bytes = scan_readable(&r->source.scan, at + 1);
+    if (*expected < r->fields->nodes) {
+        const struct field_guess *guess = &r->fields->guess[*expected];
+        uint64_t first, second;
+        memcpy(&first, bytes, sizeof first);
+        memcpy(&second, bytes + sizeof first, sizeof second);
+        const uint64_t differs = ((first ^ guess->first) & guess->first_mask) |
+                                 ((second ^ guess->second) & guess->second_mask);
+        if (differs == 0 && guess->first_mask != 0) {
+            *node = claim_member(r, *expected);
+            return at + guess->len + 2;
+        }
+    }
+    at = read_name(r, at, FIELD_ROOT + FIELD_JSON, node);
+    *expected = (uint16_t)*node;
+    return at;
+}
+
+/* The members of an object, from its brace on. under: the node of its name, when there are names
+ * that stand under it. */
+static const char *read_object(struct json_reader *r, const char *at, unsigned under,
+                               unsigned depth) {
+    char byte;
+    at = json_skip_blanks(&r->source, at + 1, &byte);
+    if (byte == '}') {
+        return at + 1;
+    }
+    for (unsigned i = 0;; i++) {
+        unsigned node;
+        if (byte != '"') {
+            return json_fail(&r->source, "a member's name in quotes", at);
+        }
+        at = depth == 1 && i < RECORD_ORDER_MAX
+                 ? read_expected_name(r, at, &r->record->habits.order[i], &node)
+                 : read_name(r, at, under, &node);
+        if (at == NULL) {
+            return NULL;
+        }
+        at = json_skip_blanks(&r->source, at, &byte);
+        if (byte != ':') {
+            return json_fail(&r->source, "':'", at);
+        }
+        at = json_skip_blanks(&r->source, at + 1, &byte);
+        if ((at = read_value(r, at, node, depth)) == NULL) {
+            return NULL;
+        }
+        at = json_skip_blanks(&r->source, at, &byte);
+        if (byte == '}') {
+            return at + 1;
+        }
+        if (byte != ',') {
+            return json_fail(&r->source, "',' or '}'", at);
+        }
+        at = json_skip_blanks(&r->source, at + 1, &byte);
+    }
+}
+
+static const char *read_array(struct json_reader *r, const char *at, unsigned depth) {
+    char byte;
+    at = json_skip_blanks(&r->source, at + 1, &byte);
+    if (byte == ']') {
+        return at + 1;
+    }
+    for (;;) {
+        if ((at = read_any(r, at, FIELD_UNKNOWN, depth)) == NULL) {
+            return NULL;
+        }
+        at = json_skip_blanks(&r->source, at, &byte);
+        if (byte == ']') {
+            return at + 1;
+        }
+        if (byte != ',') {
+            return json_fail(&r->source, "',' or ']'", at);
+        }
+        at = json_skip_blanks(&r->source, at + 1, &byte);
+    }
+}
+
+static const char *read_container(struct json_reader *r, const char *at, unsigned node,
+                                  unsigned depth) {
+    if (depth > DEPTH_MAX) {
+        snprintf(r->source.why, RECORD_WHY_MAX, "nested deeper than %d at character %zu", DEPTH_MAX,
+                 (size_t)(at - r->source.scan.text) + 1);
+        return NULL;
+    }
+    const bool inner = node != FIELD_UNKNOWN && r->fields->node[node].inner;
+    return *at == '{' ? read_object(r, at, inner ? node : FIELD_UNKNOWN, depth)
+                      : read_array(r, at, depth);
+}
+
+void json_event_begin(struct json_reader *r, struct record *record, const struct fields *fields) {
+    r->fields = fields;
+    r->record = record;
+    memset(r->seen, 0, (fields->nodes / JSON_SEEN_BITS + 1) * sizeof r->seen[0]);
+    r->time.kind = TIME_NONE;
+    r->time.rank = FIELD_NO_TIME;
+}
+
+const char *json_event_read(struct json_reader *r, const char *at) {
+    return read_object(r, at, FIELD_ROOT + FIELD_JSON, 1);
+}

@@ -1,0 +1,211 @@
+/* Any bytes as one JSON event, and as an array of events: what is taken and what is refused is what
+ * libjansson says, but for what is nested deeper than we go; and each declared field and the time
+ * are the values that it finds. */
+#include "ingest/fields.h"
+#include "ingest/timestamp.h"
+#include "tests/fuzz/json_reference.h"
+#include "tests/unit/ingest/number_reference.h"
+
+#define DEPTH_MAX 64
+
+static const struct fields_config config = {
+    .n = 7,
+    .field = {{.name = "a", .places = 1, .place = {{FIELD_JSON, "a"}}},
+              {.name = "n", .type = FIELD_INT, .places = 1, .place = {{FIELD_JSON, "n"}}},
+              {.name = "d",
+               .type = FIELD_DECIMAL,
+               .decimals = 2,
+               .places = 1,
+               .place = {{FIELD_JSON, "d"}}},
+              {.name = "ob", .places = 1, .place = {{FIELD_JSON, "o.b"}}},
+              {.name = "obc", .type = FIELD_INT, .places = 1, .place = {{FIELD_JSON, "o.b.c"}}},
+              {.name = "xy", .places = 2, .place = {{FIELD_JSON, "x"}, {FIELD_JSON, "y"}}},
+              {.name = "long", .places = 1, .place = {{FIELD_JSON, "a_name_that_is_long"}}}},
+    .times = 2,
+    .time = {"t", "u"},
+};
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void check_value(const struct field *field, const struct record *record, unsigned i,
+                        const char *text, size_t len) {
+    const struct aforo_value *value = &record->value[i];
+    int64_t number = 0;
+    const bool fits =
+        len <= FIELD_TEXT_MAX &&
+        (field->type == FIELD_TEXT || reference_number(text, len, field->decimals, &number));
+    check(fits == !(record->unfit >> i & 1));
+    if (!fits) {
+        check(value->kind == AFORO_ABSENT);
+        return;
+    }
+    check(value->kind == (field->type == FIELD_TEXT ? AFORO_TEXT : AFORO_NUMBER));
+    check(value->len == len && memcmp(value->text, text, len) == 0);
+    check(field->type == FIELD_TEXT || value->number == number);
+}
+
+static void check_found(const struct pair *pair, const struct record *record, unsigned i,
+                        struct extent found) {
+    const struct field *field = &config.field[i];
+    const char first = pair->tame[found.start];
+    check(record->present >> i & 1);
+    if (first == '{' || first == '[') {
+        check(record->unfit >> i & 1);
+        return;
+    }
+    if (first != '"') {
+        check_value(field, record, i, pair->text + found.start, found.end - found.start);
+        return;
+    }
+    size_t end;
+    json_t *string = load_one(pair, pair->text, found.start, &end);
+    check_value(field, record, i, json_string_value(string), json_string_length(string));
+    json_decref(string);
+}
+
+static void check_fields(const struct pair *pair, size_t start, const struct record *record) {
+    for (unsigned i = 0; i < config.n; i++) {
+        const struct field *field = &config.field[i];
+        struct extent found;
+        unsigned rank = 0;
+        while (rank < field->places && !find_path(pair, start, field->place[rank].name, &found)) {
+            rank++;
+        }
+        if (rank == field->places) {
+            check(!(record->present >> i & 1) && !(record->unfit >> i & 1));
+        } else {
+            check(record->rank[i] == rank);
+            check_found(pair, record, i, found);
+        }
+    }
+}
+
+/* Whether the event's time is right, or not there: then *timed is false. */
+static bool find_time(const struct pair *pair, size_t start, bool *timed, int64_t *us) {
+    static const char *const names[] = {"value", "t", "u"};
+    struct timestamp_error error;
+    for (int i = 0; i < 3; i++) {
+        struct extent found;
+        if (!find_member(pair, start, names[i], strlen(names[i]), &found)) {
+            continue;
+        }
+        *timed = true;
+        const char *text = pair->text + found.start;
+        const size_t len = found.end - found.start;
+        if (*text >= '0' && *text <= '9') {
+            return memchr(text, 'e', len) == NULL && memchr(text, 'E', len) == NULL &&
+                   timestamp_parse_plain(text, len, us, &error);
+        }
+        if (*text != '"') {
+            return false;
+        }
+        json_t *string = load_one(pair, pair->text, found.start, &found.end);
+        const bool good = timestamp_parse_plain(json_string_value(string),
+                                                json_string_length(string), us, &error);
+        json_decref(string);
+        return good;
+    }
+    *timed = false;
+    return true;
+}
+
+static void check_outcome(const struct pair *pair, size_t start, const struct record *record,
+                          enum record_outcome outcome) {
+    int64_t us = 0;
+    bool timed = false;
+    if (!find_time(pair, start, &timed, &us)) {
+        check(outcome == RECORD_MALFORMED);
+        return;
+    }
+    check(outcome == RECORD_EVENT && record->timed == timed && (!timed || record->us == us));
+    check_fields(pair, start, record);
+}
+
+static void check_why(const char *why, enum record_outcome outcome) {
+    check((outcome == RECORD_MALFORMED) == (why[0] != '\0'));
+    for (; *why != '\0'; why++) {
+        check(*why >= ' ' && *why <= '~');
+    }
+}
+
+static void read_object(struct pair *pair, const struct fields *fields, struct record *record) {
+    char why[RECORD_WHY_MAX] = "";
+    record_begin(record);
+    const enum record_outcome outcome =
+        record_read_json(record, fields, pair->text, pair->len, why);
+    check_why(why, outcome);
+    const size_t start = skip_blanks(pair, 0);
+    if (start == pair->len) {
+        check(outcome == RECORD_EMPTY);
+        return;
+    }
+    json_t *tree = load_tame(pair);
+    const bool right = tree && json_is_object(tree) && measure_depth(pair) <= DEPTH_MAX;
+    json_decref(tree);
+    if (right) {
+        check_outcome(pair, start, record, outcome);
+    } else {
+        check(outcome == RECORD_MALFORMED);
+    }
+}
+
+static bool is_array_of_objects(const json_t *tree) {
+    bool right = tree && json_is_array(tree);
+    for (size_t i = 0; right && i < json_array_size(tree); i++) {
+        right = json_is_object(json_array_get(tree, i));
+    }
+    return right;
+}
+
+static void read_items(struct pair *pair, const struct fields *fields, struct record *record) {
+    json_t *tree = load_tame(pair);
+    const bool right = is_array_of_objects(tree) && measure_depth(pair) <= DEPTH_MAX + 1;
+    size_t items = right ? json_array_size(tree) : 0;
+    json_decref(tree);
+    for (size_t at = 0, next = skip_blanks(pair, 0) + 1;; next++) {
+        char why[RECORD_WHY_MAX] = "";
+        record_begin(record);
+        const enum record_outcome outcome =
+            record_read_json_item(record, fields, pair->text, pair->len, &at, why);
+        check_why(why, outcome);
+        check(at <= pair->len && (outcome != RECORD_EMPTY || (right && at == pair->len)));
+        if (outcome == RECORD_EMPTY || (outcome == RECORD_MALFORMED && at == pair->len)) {
+            check(!right || (outcome == RECORD_EMPTY && items == 0));
+            return;
+        }
+        if (right) {
+            items--;
+            next = skip_blanks(pair, next);
+            check_outcome(pair, next, record, outcome);
+            size_t end;
+            json_decref(load_one(pair, pair->tame, next, &end));
+            check(at == end);
+            next = skip_blanks(pair, end);
+        }
+    }
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+    static struct fields *fields;
+    static struct record record;
+    if (size > SIZE_MAX_READ) {
+        return 0;
+    }
+    if (fields == NULL && (fields = fields_new(&config)) == NULL) {
+        abort();
+    }
+    struct pair pair = {(const char *)data, malloc(size + 1), size};
+    record.room = malloc(size);
+    record.room_len = size;
+    check(pair.tame != NULL && (record.room != NULL || size == 0));
+    memcpy(pair.tame, data, size);
+    pair.tame[size] = '\0';
+    read_object(&pair, fields, &record);
+    if (skip_blanks(&pair, 0) < size) {
+        read_items(&pair, fields, &record);
+    }
+    forget_splits();
+    free(record.room);
+    free(pair.tame);
+    return 0;
+}
