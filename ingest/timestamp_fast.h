@@ -37,20 +37,20 @@ struct timestamp_day {
 
 /* Eight bytes, the first lowest. */
 static inline uint64_t timestamp_word(const char *bytes) {
-    uint64_t word;
-    memcpy(&word, bytes, sizeof word);
+    uint64_t eight;
+    memcpy(&eight, bytes, sizeof eight);
 #if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
-    word = __builtin_bswap64(word);
+    eight = __builtin_bswap64(eight);
 #endif
-    return word;
+    return eight;
 }
 
-/* Is every byte of `word` at most the byte of `limit` (each <= 127) in its place? A byte that is
+/* Is every byte of `eight` at most the byte of `limit` (each <= 127) in its place? A byte that is
  * more sets the highest bit of its place, and carries into the next only when it did so by itself.
  */
-static inline bool timestamp_within(uint64_t word, uint64_t limit) {
+static inline bool timestamp_within(uint64_t eight, uint64_t limit) {
     const uint64_t high = UINT64_C(0x8080808080808080);
-    return (((word + (~high - limit)) | word) & high) == 0;
+    return (((eight + (~high - limit)) | eight) & high) == 0;
 }
 
 /* Adjacent digits to numbers: byte i becomes 10 x byte i + byte i + 1. */
@@ -58,8 +58,8 @@ static inline uint64_t timestamp_pairs(uint64_t digits) {
     return digits * 10 + (digits >> 8);
 }
 
-static inline unsigned timestamp_byte(uint64_t word, unsigned i) {
-    return (unsigned)(word >> (8 * i)) & 0xff;
+static inline unsigned timestamp_byte(uint64_t eight, unsigned i) {
+    return (unsigned)(eight >> (8 * i)) & 0xff;
 }
 
 /* Reads text[0..11) into *day: the date and a blank, T or t; text[0..16) is copied. False, with

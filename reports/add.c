@@ -15,7 +15,7 @@ struct adder_measure {
     bool (*fits)(const struct measure *, const struct measure_target *, const struct aforo_event *);
     uint32_t at; /* of its state in a row */
     uint8_t arguments, field;
-    bool wants_all;
+    bool wants_many; /* several fields, or such as the report does not need */
 };
 
 /* A `by` field. */
@@ -81,14 +81,14 @@ static void plan_measures(struct adder_report *its, const struct report *report)
     its->measures = report->measures;
     for (unsigned i = 0; i < report->measures; i++) {
         const struct measure *measure = &report->measure[i];
-        its->measure[i] =
-            (struct adder_measure){.measure = measure,
-                                   .add = measure->kind->add,
-                                   .fits = measure->kind->fits,
-                                   .at = (uint32_t)measure->at,
-                                   .arguments = (uint8_t)measure->arguments,
-                                   .field = measure->field[0],
-                                   .wants_all = measure->kind->wants == MEASURE_WANTS_ALL};
+        its->measure[i] = (struct adder_measure){
+            .measure = measure,
+            .add = measure->kind->add,
+            .fits = measure->kind->fits,
+            .at = (uint32_t)measure->at,
+            .arguments = (uint8_t)measure->arguments,
+            .field = measure->field[0],
+            .wants_many = measure->arguments > 1 || measure->kind->wants == MEASURE_WANTS_ALL};
         if (measure->kind->fits != NULL)
             its->bounded_measure[its->bounded++] = (uint8_t)i;
     }
@@ -212,20 +212,21 @@ static bool make_key(struct addition *addition, const struct adder_report *its) 
 /* The event as measures see it. */
 struct seen {
     struct aforo_event event;
-    const struct aforo_value *one;             /* the argument of a measure of one field */
-    const struct aforo_value *all[FIELDS_MAX]; /* those of one that looks at all fields, */
-    bool has_all;                              /* once they are gathered */
+    const struct aforo_value *one; /* the argument of a measure of one field */
+    /* those of a measure of several, and whose they are */
+    const struct aforo_value *many[MEASURE_ARGUMENTS_MAX];
+    const struct adder_measure *many_of;
 };
 
-/* All fields, of which the report needs only some: others may not be fit. */
-static void gather_all(const struct addition *addition, const struct measure *measure,
-                       struct seen *seen) {
+/* Several fields, of which the report may need only some: others may not be fit. */
+static void gather_many(const struct addition *addition, const struct adder_measure *measure,
+                        struct seen *seen) {
     static const struct aforo_value absent = {.text = "", .kind = AFORO_ABSENT};
     for (unsigned i = 0; i < measure->arguments; i++) {
-        const unsigned field = measure->field[i];
-        seen->all[i] = addition->fit >> field & 1 ? &addition->record->value[field] : &absent;
+        const unsigned field = measure->measure->field[i];
+        seen->many[i] = addition->fit >> field & 1 ? &addition->record->value[field] : &absent;
     }
-    seen->has_all = true;
+    seen->many_of = measure;
 }
 
 /* Turns the event to a measure. */
@@ -234,10 +235,10 @@ static inline void show(const struct addition *addition, const struct adder_meas
     seen->one = &addition->record->value[measure->field];
     seen->event.arguments = measure->arguments;
     seen->event.argument = &seen->one;
-    if (__builtin_expect(measure->wants_all, 0)) {
-        if (!seen->has_all)
-            gather_all(addition, measure->measure, seen);
-        seen->event.argument = seen->all;
+    if (__builtin_expect(measure->wants_many, 0)) {
+        if (seen->many_of != measure)
+            gather_many(addition, measure, seen);
+        seen->event.argument = seen->many;
     }
 }
 
@@ -321,7 +322,7 @@ static void add_to_report(struct addition *addition, struct adder_report *its) {
     addition->begun = true;
     const uint32_t entries = undo->entries;
     seen.event.us = addition->us;
-    seen.has_all = false;
+    seen.many_of = NULL;
     if (touch_rows(addition, its, row) && fits(addition, its, &seen, row))
         add_measures(addition, its, &seen, row);
     else

@@ -58,8 +58,11 @@ struct definitions {
 
 /* What the definitions are for; bounds depend on it. */
 struct definitions_for {
-    /* workers 0: they are only read, as in a state file or from the store: `keep` and `memory` are
-     * not held against a horizon, and memory is as written, or the default */
+    /* workers 0: they are only read, as in a state file or from the store. What `keep` and `memory`
+     * say is not held against the span, memory is as written, or the default, and `measures:`,
+     * which loads shared objects, is refused. The horizon counts for how long windows are kept by
+     * default.
+     */
     struct table_span span;
     const char *file; /* named in sentences */
     unsigned times;   /* names of the event's time, as in fields_config; 0: the usual ones */
