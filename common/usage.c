@@ -21,11 +21,13 @@ static const char *const variables[] = {
 #define HEADING(sentence)
 #define FLAG(type, field, flag, variable, argument, default_text, min, max, sentence) variable,
 #define ROWS_FLAG FLAG
+#define REPORT_FLAG FLAG
 #define VARIABLE(variable) variable,
 #include "tools/console/flags.def"
 #undef HEADING
 #undef FLAG
 #undef ROWS_FLAG
+#undef REPORT_FLAG
 #undef VARIABLE
     "redis-password", "redis-password-file"};
 #define VARIABLES (sizeof variables / sizeof *variables)

@@ -169,8 +169,8 @@ static const char *name_other_format(const struct form *form) {
     }
     const char first = form->first[0];
     if (first == '{' || first == '[' || first == '"') {
-        return "body: JSON is not taken; POST / takes a form, value=<timestamp>, and POST /events "
-               "one timestamp a line";
+        return "body: JSON without its type; send it with Content-Type: application/json "
+               "(curl --json), or a form, value=<timestamp>";
     }
     if (first == '-' && form->firsts == 2 && form->first[1] == '-') {
         return "body: multipart is not taken; send a form: curl --data value=<timestamp>, not -F";

@@ -157,10 +157,12 @@ void lines_end(struct lines *lines, struct lines_batch *batch) {
 size_t lines_explain(const struct timestamp_error *error, char *buf, size_t cap) {
     const size_t len = timestamp_explain(error, buf, cap);
     const bool too_long = error->at == TIMESTAMP_MAX && !error->what;
-    const char *hint =
-        too_long ? "; are the line ends lost? (curl: --data-binary @FILE, not --data)"
-        : error->at == 0 && error->found ? "; a line is one timestamp and nothing else"
-                                         : "";
+    const char *hint = too_long
+                           ? "; are the line ends lost? (curl: --data-binary @FILE, not --data)"
+                       : error->at == 0 && error->found == '{'
+                           ? "; JSON lines need Content-Type: application/x-ndjson"
+                       : error->at == 0 && error->found ? "; a line begins with its timestamp"
+                                                        : "";
     const int more = snprintf(buf + len, cap - len, "%s", hint);
     return len + (size_t)more < cap ? len + (size_t)more : cap - 1;
 }

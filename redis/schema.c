@@ -1,7 +1,6 @@
 #include "redis/schema.h"
 
 #include "counters/time/civil.h"
-#include "counters/time/horizon.h"
 #include "redis/fnv.h"
 
 #include <inttypes.h>
@@ -43,15 +42,13 @@ size_t schema_left_field(const char *node, uint32_t owner, char *buf) {
 }
 
 #define HOUR_S 3600
-/* the longest horizon there is, and a margin */
-#define OPEN_S (HORIZON_MAX_US / US_PER_S + 2 * HOUR_S)
 
 int64_t schema_until_s(enum resolution r, int64_t chunk) {
-    return (chunk_start_us(r, chunk) / US_PER_S / HOUR_S + 1) * HOUR_S + OPEN_S;
+    return (chunk_start_us(r, chunk) / US_PER_S / HOUR_S + 1) * HOUR_S + SCHEMA_OPEN_S;
 }
 
 int64_t schema_closable_hour(int64_t now_s) {
-    return (now_s - 1 - OPEN_S) / HOUR_S - 1;
+    return (now_s - 1 - SCHEMA_OPEN_S) / HOUR_S - 1;
 }
 
 void schema_field(uint32_t slot, char buf[3]) {

@@ -21,6 +21,7 @@
 #ifndef AFORO_REDIS_SCHEMA_H
 #define AFORO_REDIS_SCHEMA_H
 
+#include "counters/time/horizon.h"
 #include "counters/time/window.h"
 
 #include <stddef.h>
@@ -29,6 +30,9 @@
 #define SCHEMA_GROUPS_MAX 8
 #define SCHEMA_LOST_KEY "aforo:2:{lost}"
 #define SCHEMA_FINAL_KEY "aforo:2:{final}"
+/* seconds that nodes may still report an hour that is over: the longest horizon there is, and a
+ * margin */
+#define SCHEMA_OPEN_S (HORIZON_MAX_US / US_PER_S + INT64_C(2) * 3600)
 
 /* The group of a node where there are so many of them (1 to SCHEMA_GROUPS_MAX): the same
  * everywhere, for ever. */

@@ -8,10 +8,13 @@ struct script {
     const char *sha;
 };
 
-extern const struct script script_merge; /* merge.lua: a node's part of a chunk */
-extern const struct script script_close; /* close.lua: a chunk that nothing changes any more */
-extern const struct script script_final; /* final.lua: how far they are closed */
-extern const struct script script_lease; /* lease.lua: a node's name */
-extern const struct script script_lost;  /* lost.lua: tell all nodes of a loss */
+extern const struct script script_merge;      /* merge.lua: a node's part of a chunk */
+extern const struct script script_close;      /* close.lua: a chunk that nothing changes any more */
+extern const struct script script_final;      /* final.lua: how far they are closed */
+extern const struct script script_lease;      /* lease.lua: a node's name */
+extern const struct script script_lost;       /* lost.lua: tell all nodes of a loss */
+extern const struct script script_rows;       /* rows.lua: a node's rows of a window of a report */
+extern const struct script script_rows_close; /* rows_close.lua: one that nothing changes any more
+                                               */
 
 #endif

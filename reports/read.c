@@ -15,7 +15,7 @@ struct gathered_row {
     uint64_t hash;
 };
 
-struct gathered {
+struct report_gatherer {
     const struct report *report;
     size_t n, cap;
     struct gathered_row *row;
@@ -24,11 +24,10 @@ struct gathered {
     size_t keys_len, keys_cap;
     uint32_t *index; /* number of a row + 1; 0: free */
     size_t places;   /* a power of two, more than twice n */
-    bool out_of_memory;
 };
 
-static uint32_t *find_place(const struct gathered *gathered, const struct gathered_row *wanted,
-                            const char *key) {
+static uint32_t *find_place(const struct report_gatherer *gathered,
+                            const struct gathered_row *wanted, const char *key) {
     size_t place = wanted->hash & (gathered->places - 1);
     for (;; place = (place + 1) & (gathered->places - 1)) {
         uint32_t *number = &gathered->index[place];
@@ -43,7 +42,7 @@ static uint32_t *find_place(const struct gathered *gathered, const struct gather
 }
 
 /* More places, and all rows put into them. */
-static bool grow_index(struct gathered *gathered) {
+static bool grow_index(struct report_gatherer *gathered) {
     const size_t places = gathered->places == 0 ? INDEX_LEAST : gathered->places * 2;
     uint32_t *index = calloc(places, sizeof *index);
     if (index == NULL)
@@ -60,7 +59,7 @@ static bool grow_index(struct gathered *gathered) {
     return true;
 }
 
-static bool grow_rows(struct gathered *gathered) {
+static bool grow_rows(struct report_gatherer *gathered) {
     const size_t cap = gathered->cap == 0 ? INDEX_LEAST / 2 : gathered->cap * 2;
     const size_t state_bytes = gathered->report->table.state_words * sizeof *gathered->states;
     struct gathered_row *row = realloc(gathered->row, cap * sizeof *row);
@@ -71,7 +70,7 @@ static bool grow_rows(struct gathered *gathered) {
     return states != NULL;
 }
 
-static bool grow_keys(struct gathered *gathered, size_t key_len) {
+static bool grow_keys(struct report_gatherer *gathered, size_t key_len) {
     const size_t cap = gathered->keys_cap * 2 + key_len;
     char *keys = realloc(gathered->keys, cap);
     if (keys == NULL)
@@ -81,7 +80,7 @@ static bool grow_keys(struct gathered *gathered, size_t key_len) {
     return true;
 }
 
-static bool make_room(struct gathered *gathered, size_t key_len) {
+static bool make_room(struct report_gatherer *gathered, size_t key_len) {
     return (gathered->n < gathered->cap || grow_rows(gathered)) &&
            (gathered->keys_cap - gathered->keys_len >= key_len || grow_keys(gathered, key_len)) &&
            (gathered->places > 2 * gathered->n || grow_index(gathered));
@@ -94,26 +93,24 @@ static void merge_state(const struct report *report, uint64_t *into, const uint6
     }
 }
 
-static bool take_copy(void *cls, const struct table_copy *copy) {
-    struct gathered *gathered = cls;
+bool report_gatherer_add(struct report_gatherer *gathered, const char *key, size_t key_len,
+                         const uint64_t *state) {
     const size_t words = gathered->report->table.state_words;
-    const char *key = copy->key != NULL ? copy->key : "";
-    struct gathered_row row = {.key = gathered->keys_len,
-                               .key_len = copy->key != NULL ? (uint32_t)copy->key_len : 0,
-                               .other = copy->key == NULL && gathered->report->table.keyed};
-    row.hash = XXH3_64bits(key, row.key_len) + row.other;
-    if (!make_room(gathered, row.key_len)) {
-        gathered->out_of_memory = true;
+    const bool other = key == NULL && gathered->report->table.keyed;
+    const char *bytes = key != NULL ? key : "";
+    struct gathered_row row = {
+        .key = gathered->keys_len, .key_len = key != NULL ? (uint32_t)key_len : 0, .other = other};
+    row.hash = XXH3_64bits(bytes, row.key_len) + row.other;
+    if (!make_room(gathered, row.key_len))
         return false;
-    }
-    uint32_t *number = find_place(gathered, &row, key);
+    uint32_t *number = find_place(gathered, &row, bytes);
     if (*number != 0) {
-        merge_state(gathered->report, gathered->states + (*number - 1) * words, copy->state);
+        merge_state(gathered->report, gathered->states + (*number - 1) * words, state);
         return true;
     }
-    memcpy(gathered->keys + row.key, key, row.key_len);
+    memcpy(gathered->keys + row.key, bytes, row.key_len);
     gathered->keys_len += row.key_len;
-    memcpy(gathered->states + gathered->n * words, copy->state, words * sizeof *copy->state);
+    memcpy(gathered->states + gathered->n * words, state, words * sizeof *state);
     gathered->row[gathered->n++] = row;
     *number = (uint32_t)gathered->n;
     return true;
@@ -135,7 +132,7 @@ struct rows_memory {
     char *keys;
 };
 
-static bool hand_over(struct gathered *gathered, struct report_rows *rows) {
+static bool hand_over(struct report_gatherer *gathered, struct report_rows *rows) {
     struct rows_memory *memory = malloc(sizeof *memory);
     rows->row = malloc((gathered->n + 1) * sizeof *rows->row);
     if (memory == NULL || rows->row == NULL) {
@@ -159,20 +156,46 @@ static bool hand_over(struct gathered *gathered, struct report_rows *rows) {
     return true;
 }
 
+struct report_gatherer *report_gatherer_new(const struct report *report) {
+    struct report_gatherer *gathered = calloc(1, sizeof *gathered);
+    if (gathered == NULL)
+        return NULL;
+    gathered->report = report;
+    if (make_room(gathered, 1))
+        return gathered;
+    report_gatherer_end(gathered, NULL);
+    return NULL;
+}
+
+bool report_gatherer_end(struct report_gatherer *gathered, struct report_rows *rows) {
+    if (gathered == NULL)
+        return false;
+    if (rows != NULL)
+        *rows = (struct report_rows){0};
+    const bool well = rows != NULL && hand_over(gathered, rows);
+    if (!well) {
+        free(gathered->states);
+        free(gathered->keys);
+    }
+    free(gathered->row);
+    free(gathered->index);
+    free(gathered);
+    return well;
+}
+
+static bool take_copy(void *cls, const struct table_copy *copy) {
+    return report_gatherer_add(cls, copy->key, copy->key_len, copy->state);
+}
+
 bool report_read(const struct report *report, const struct table *table, unsigned width,
                  int64_t window, struct report_rows *rows) {
-    struct gathered gathered = {.report = report};
-    const struct table_taker taker = {take_copy, &gathered};
+    struct report_gatherer *gathered = report_gatherer_new(report);
     *rows = (struct report_rows){0};
-    bool well = make_room(&gathered, 1) && table_read(table, width, window, &taker) &&
-                !gathered.out_of_memory && hand_over(&gathered, rows);
-    if (!well) {
-        free(gathered.states);
-        free(gathered.keys);
-    }
-    free(gathered.row);
-    free(gathered.index);
-    return well;
+    if (gathered == NULL)
+        return false;
+    const struct table_taker taker = {take_copy, gathered};
+    const bool well = table_read(table, width, window, &taker);
+    return report_gatherer_end(gathered, well ? rows : NULL) && well;
 }
 
 void report_rows_free(struct report_rows *rows) {

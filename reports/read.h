@@ -31,6 +31,22 @@ bool report_read(const struct report *report, const struct table *table, unsigne
                  int64_t window, struct report_rows *rows);
 void report_rows_free(struct report_rows *rows);
 
+/* ---- the same of rows that are not in a table ---- */
+
+struct report_gatherer;
+
+/* NULL when out of memory. The caller ends it. One thread. */
+struct report_gatherer *report_gatherer_new(const struct report *report);
+
+/* Takes a copy of a row; of rows with the same key the states are merged. key NULL: the overflow
+ * row. False when out of memory. */
+bool report_gatherer_add(struct report_gatherer *gatherer, const char *key, size_t key_len,
+                         const uint64_t *state);
+
+/* Gives the rows, sorted as those of report_read, and frees the gatherer; rows NULL: frees it
+ * alone, and NULL is allowed for it. False when out of memory. */
+bool report_gatherer_end(struct report_gatherer *gatherer, struct report_rows *rows);
+
 /* The value of `by` field number i of a key, unescaped, into buf (FIELD_TEXT_MAX); its length. The
  * key `(other)` has that value in every field; a field beyond the key's last has none: 0. */
 size_t report_key_value(const char *key, size_t key_len, unsigned i, char *buf);

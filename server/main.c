@@ -120,13 +120,28 @@ static bool start_flush(struct server *server) {
         fprintf(stderr, "aforod: --redis: %s\n", why);
         return false;
     }
-    const struct flush_config flush = {
-        .counters = server->counters, .store = store, .interval_us = options->flush_interval};
+    const struct flush_config flush = {.counters = server->counters,
+                                       .tables = server->report_sets.tables,
+                                       .store = store,
+                                       .interval_us = options->flush_interval};
     server->flush = flush_start(&flush, why);
     if (!server->flush) {
         fprintf(stderr, "aforod: %s\n", why);
     }
     return server->flush != NULL;
+}
+
+/* What is looked for in an event, and where the rows of reports are. */
+static bool open_reports(struct server *server) {
+    const struct time_names *times = &server->report_sets.times;
+    struct fields_config none = {.times = times->n};
+    memcpy(none.time, times->text, sizeof none.time);
+    server->no_fields = fields_new(&none);
+    if (!server->no_fields) {
+        fprintf(stderr, "aforod: out of memory\n");
+        return false;
+    }
+    return report_sets_open(&server->report_sets, server->counters);
 }
 
 static int open_listener(const char *flag, const char *at, char *address) {
@@ -209,9 +224,15 @@ static void announce(const struct server *server, const struct listeners *listen
     banner_print((enum banner_when)options->banner, &banner);
 }
 
-static void reload_access(void *cls) {
+static void reload(void *cls) {
     struct server *server = cls;
     access_reload(&server->access, server->options);
+    report_sets_reload(&server->report_sets);
+}
+
+static void tidy(void *cls) {
+    struct server *server = cls;
+    report_sets_tidy(&server->report_sets, clock_wall_us());
 }
 
 static int64_t find_alive_us(void *cls) {
@@ -247,8 +268,9 @@ static void stop(struct server *server, int signal, const struct signals_duties 
 /* Until a signal ends it. Returns the exit status. */
 static int serve(struct server *server) {
     const struct signals_duties duties = {
-        .reload = reload_access, .alive_us = find_alive_us, .cls = server};
+        .reload = reload, .tidy = tidy, .alive_us = find_alive_us, .cls = server};
     const struct syncer_config config = {.counters = server->counters,
+                                         .tables = server->report_sets.tables,
                                          .dir = server->options->state,
                                          .state_is_lost = &server->state_is_lost};
     struct listeners listeners;
@@ -292,12 +314,15 @@ static int run(struct server *server) {
     if (!access_open(&server->access, server->options)) {
         return 2;
     }
-    if (make_limits(server) && open_counters(server) && start_flush(server)) {
+    if (make_limits(server) && open_counters(server) && open_reports(server) &&
+        start_flush(server)) {
         status = serve(server);
     }
     if (server->flush) {
         flush_stop(server->flush, 0);
     }
+    report_sets_close(&server->report_sets);
+    fields_free(server->no_fields);
     if (server->counters) {
         log_tally(server);
         counters_close(server->counters);
@@ -306,6 +331,18 @@ static int run(struct server *server) {
     throttle_free(server->throttle);
     access_close(&server->access);
     return status;
+}
+
+/* Before the filter of system calls: definitions may name objects to be loaded. */
+static bool load_reports(struct server *server) {
+    const struct options *options = server->options;
+    struct report_sets *sets = &server->report_sets;
+    char why[TIME_NAMES_WHY_MAX];
+    sets->path = *options->reports ? options->reports : NULL;
+    sets->span = (struct table_span){
+        .workers = server->workers, .horizon_us = options->horizon, .future_us = options->future};
+    /* check_options has taken them */
+    return time_names_read(options->time_field, &sets->times, why) && report_sets_load(sets);
 }
 
 static unsigned count_workers(const struct options *options) {
@@ -337,14 +374,16 @@ int main(int argc, char **argv) {
         log_line(LOG_INFO, "passed over what Kubernetes sets for a service of this name",
                  "variables=%zu", said.passed_over);
     }
-    signals_hold();
-    raise_file_limit(&options);
-    const int sandbox_error = options.sandbox == SANDBOX_ON && !sandbox_enter() ? errno : 0;
     struct server server = {.options = &options,
                             .clock_is_arrival = options.clock == CLOCK_ARRIVAL,
                             .workers = count_workers(&options),
                             .started_us = clock_steady_us(),
-                            .sign_of_life_ms = sign_of_life_ms(notify_watchdog_us()),
-                            .sandbox_error = sandbox_error};
+                            .sign_of_life_ms = sign_of_life_ms(notify_watchdog_us())};
+    if (!load_reports(&server)) {
+        return 2;
+    }
+    signals_hold();
+    raise_file_limit(&options);
+    server.sandbox_error = options.sandbox == SANDBOX_ON && !sandbox_enter() ? errno : 0;
     return run(&server);
 }

@@ -14,3 +14,8 @@ const struct metric_info worker_metric_table[METRICS] = {
 #define WORKER_METRIC(kind, name, sentence) {#name, METRIC_##kind, "", sentence},
 #include "server/metrics.def"
 };
+
+const struct metric_info report_metric_table[REPORT_METRICS] = {
+#define REPORT_METRIC(kind, name, sentence) {#name, METRIC_##kind, "", sentence},
+#include "server/metrics.def"
+};

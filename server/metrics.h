@@ -25,6 +25,13 @@ enum metric {
     METRICS
 };
 
+/* Of a report in force. */
+enum report_metric {
+#define REPORT_METRIC(kind, name, sentence) REPORT_METRIC_##name,
+#include "server/metrics.def"
+    REPORT_METRICS
+};
+
 enum metric_kind { METRIC_COUNTER, METRIC_GAUGE };
 
 struct metric_info {
@@ -37,6 +44,7 @@ struct metric_info {
 extern const struct metric_info node_metric_table[NODE_METRICS];
 extern const struct metric_info store_metric_table[STORE_METRICS];
 extern const struct metric_info worker_metric_table[METRICS];
+extern const struct metric_info report_metric_table[REPORT_METRICS];
 
 struct metrics {
     _Alignas(64) _Atomic uint64_t value[METRICS];

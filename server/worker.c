@@ -134,6 +134,10 @@ static void run_turn(struct worker_thread *thread, int wait_ms) {
     set_now(thread, clock_wall_us(), steady_us);
     metric_add_owner(&worker->metrics, METRIC_wakeups, 1);
     access_refresh_owner(&worker->server->access, &worker->access);
+    report_sets_refresh_owner(&worker->server->report_sets, &worker->report_view, worker->index);
+    if (worker->report_view.adder) {
+        adder_set_now_owner(worker->report_view.adder, worker->now_us);
+    }
     if (worker->handshakes.n) {
         tls_handshakes_check(&worker->handshakes, steady_us);
     }
@@ -241,6 +245,11 @@ static bool make_worker(struct worker_thread *thread, struct server *server, uns
     LIST_INIT(&worker->opened);
     tls_handshakes_init(&worker->handshakes);
     access_join(&server->access, &worker->access);
+    report_sets_join(&server->report_sets, &worker->report_view);
+    worker->record.room = worker->room;
+    worker->record.room_len = sizeof worker->room;
+    worker->shared.room = worker->shared_room;
+    worker->shared.room_len = sizeof worker->shared_room;
     const int64_t steady_us = clock_steady_us();
     atomic_store(&worker->woke_us, steady_us);
     worker->now_us = clock_wall_us();

@@ -385,6 +385,10 @@ struct table *tables_at(const struct tables *tables, size_t i) {
     return tables->table[i];
 }
 
+int tables_dir(const struct tables *tables) {
+    return tables->dir_fd;
+}
+
 struct undo *tables_undo(struct tables *tables, unsigned worker) {
     return &tables->worker[worker];
 }

@@ -51,6 +51,9 @@ struct table *tables_at(const struct tables *tables, size_t i);
 /* Whether its file was removed: there is nothing in it any more that anybody may want. */
 bool table_is_removed(const struct table *table);
 
+/* The folder's descriptor, for what is kept beside the tables. */
+int tables_dir(const struct tables *tables);
+
 /* A worker's hold on its undo record; worker 1 .. workers, 0 is the flush thread. To be used by one
  * thread only from then on. */
 struct undo *tables_undo(struct tables *tables, unsigned worker);

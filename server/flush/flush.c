@@ -242,6 +242,7 @@ static void *flush_main(void *cls) {
 
 void flush_free(struct flush *flush) {
     known_free(&flush->known);
+    rows_known_free(&flush->rows);
     flush->config.store->ops->close(flush->config.store);
     pthread_mutex_destroy(&flush->mutex);
     pthread_cond_destroy(&flush->wake);
@@ -261,6 +262,9 @@ struct flush *flush_new(const struct flush_config *config, char *why) {
     flush->pass.batch_most = FLUSH_BATCH;
     flush->complete_us = clock_steady_us();
     counters_owner(config->counters, flush->identity.owner);
+    flush->rows.tables = config->tables;
+    flush->rows.horizon_us = counters_horizon_us(config->counters);
+    flush->rows.future_us = counters_future_us(config->counters);
     pthread_condattr_t attributes;
     pthread_condattr_init(&attributes);
     pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
@@ -268,7 +272,8 @@ struct flush *flush_new(const struct flush_config *config, char *why) {
     pthread_condattr_destroy(&attributes);
     pthread_mutex_init(&flush->mutex, NULL);
     if (!known_make(&flush->known, config->counters) ||
-        !known_remember(&flush->known, config->counters, why)) {
+        !known_remember(&flush->known, config->counters, why) ||
+        !rows_remember(&flush->rows, counters_node_id(config->counters), why)) {
         flush_free(flush);
         return NULL;
     }

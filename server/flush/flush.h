@@ -15,11 +15,13 @@
 #include "server/flush/store.h"
 
 struct flush;
+struct tables;
 
 struct flush_config {
     struct counters *counters;
     struct store *store; /* owned by the flush from now on */
     int64_t interval_us;
+    struct tables *tables; /* rows of reports; NULL: none; outlives the flush */
 };
 
 enum flush_state { FLUSH_AWAY, FLUSH_LEASING, FLUSH_READING_BACK, FLUSH_SENDING };

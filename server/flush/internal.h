@@ -5,6 +5,7 @@
 
 #include "server/flush/flush.h"
 #include "server/flush/known.h"
+#include "server/flush/rows_known.h"
 
 #include <pthread.h>
 
@@ -20,7 +21,8 @@ struct pass {
     bool all[FLUSH_BATCH]; /* all windows of the chunk are in it */
     size_t batched;
     size_t batch_most;          /* fewer than FLUSH_BATCH while the store is slow */
-    size_t sent;                /* chunks, in this pass */
+    size_t sent;                /* chunks, and calls of rows, in this pass */
+    size_t sent_before_rows;    /* of them, chunks */
     int64_t end_us;             /* steady clock: a pass that takes longer goes on in the next */
     int64_t full_us;            /* steady clock of the last full pass; 0: the next is one */
     uint32_t round;             /* from 1: each chunk that is to be sent is tried once a round */
@@ -73,6 +75,7 @@ struct flush {
     struct pass pass;
     struct watch watch;
     struct identity identity;
+    struct rows_known rows;
     int64_t backoff_us;
     bool told;           /* that a part of the store fails; since the last complete pass */
     int64_t complete_us; /* steady clock of the last complete pass */
@@ -128,6 +131,50 @@ void watch_begin(struct flush *flush);
 
 /* A pipeline has ended with this chunk, and the store has acknowledged it. */
 void watch_end(struct flush *flush, const struct store_place *place);
+
+/* ---- rows_pass.c: rows of reports ---- */
+
+/* Looks at what may have changed and sends it. True when nothing was left out that could be tried.
+ */
+bool rows_pass(struct flush *flush, bool full);
+
+/* As pass_unsent. */
+bool rows_unsent(const struct flush *flush);
+
+/* Compares the window of each report that was acknowledged last. True when the store has it. */
+bool rows_compare(struct flush *flush);
+
+/* The store has lost something of rows: of this window, which is to be sent again; or (NULL) of one
+ * that was. */
+void rows_lost(struct flush *flush, struct rows_window *known);
+
+/* ---- rows_back.c: the read-back of rows ---- */
+
+/* Notes what the tables hold, on the disk: what the store may have of it is not to be added. Before
+ * any worker counts. False fills why. */
+bool rows_remember(struct rows_known *known, const char *node, char *why);
+
+/* The name of a table's reference (ROWS_REFERENCE_NAME_MAX). */
+void rows_reference_name(const struct rows_table *table, char *name);
+
+/* Raises us to what the store has of one report, unless that was done; or of all, again. False: not
+ * yet. */
+bool rows_read_back_table(struct flush *flush, struct rows_table *table);
+bool rows_read_back(struct flush *flush);
+
+/* ---- rows_copy.c: this server is a copy ---- */
+
+/* What others report of a table's rows, when this node is a copy, into table->others. False fills
+ * why. */
+bool rows_load_others(const struct rows_known *known, struct rows_table *table, const char *node,
+                      char *why);
+
+/* Before this node takes the name `node`, because it is a copy: notes on the disk what the other
+ * one reports. False: the store or the disk did not do; it was told. */
+bool rows_give_away(struct flush *flush, const char *node);
+
+/* After it has: nothing of its own rows was ever sent under this name. */
+void rows_become_copy(struct flush *flush, const char *node);
 
 /* ---- identity.c: the lease of the name, and the read-back ---- */
 

@@ -115,7 +115,7 @@ static void send_batch(struct flush *flush) {
     char why[STORE_WHY_MAX] = "";
     struct store *store = flush->config.store;
     for (size_t i = 0; i < pass->batched; i++) {
-        ack[i] = (struct store_ack){STORE_FAILED, 0};
+        ack[i] = (struct store_ack){STORE_FAILED, 0, 0};
     }
     const int64_t before_us = clock_steady_us();
     if (!store->ops->send(store, pass->batch, pass->batched, ack, why)) {
@@ -308,6 +308,7 @@ bool pass_run(struct flush *flush, bool full) {
         whole = pass_resolution(flush, (enum resolution)r, full);
     }
     send_batch(flush);
+    whole = whole && rows_pass(flush, full);
     pass->round_is_over = whole && full;
     pass->full_us = !whole || pass->failed ? 0 : full ? now_us : pass->full_us;
     const bool complete = whole && !pass->failed && !pass->left_out && !flush->watch.lost &&
@@ -338,5 +339,5 @@ bool pass_unsent(const struct flush *flush) {
             }
         }
     }
-    return false;
+    return rows_unsent(flush);
 }

@@ -9,6 +9,7 @@
 #define AFORO_SERVER_FLUSH_STORE_H
 
 #include "counters/time/window.h"
+#include "redis/rows.h"
 
 #include <stddef.h>
 
@@ -44,6 +45,7 @@ struct store_ack {
     /* STORE_STORED: the sum of this node's part before; 0: the store had nothing of this chunk from
      * it */
     uint64_t had;
+    uint64_t has; /* of rows, STORE_STORED: the sum that it has now */
 };
 
 /* A part as the store has it. */
@@ -56,6 +58,38 @@ struct store_part {
     bool ours_known;
     bool ours_only; /* all of it: he wrote it last */
     uint64_t ours[SLOTS_MAX];
+};
+
+/* What this node has counted in some rows of one window of a report: absolute values, never
+ * increments. */
+struct store_rows {
+    struct rows_place place;
+    uint64_t there; /* sum of this node's part (the events of all its rows), as far as we know */
+    int64_t keep_s; /* how long the window is to be kept; at least an hour beyond the horizon */
+    size_t n;
+    const struct rows_row *row; /* [n], each key once */
+};
+
+/* A report, as the store is told of it. */
+struct store_report {
+    const char *report; /* NAME.DIGEST */
+    const char *definition;
+    size_t definition_len;
+    const char *windows; /* see redis/rows.h */
+};
+
+/* Consecutive windows of one width of a report. */
+struct store_rows_range {
+    struct rows_place first;
+    uint32_t n;
+};
+
+/* Who takes rows of this node's parts that are read back. */
+struct store_rows_taker {
+    void (*row)(void *cls, const struct rows_place *place, const struct rows_row *row);
+    /* after the rows of each window that has a part: its sum */
+    void (*window)(void *cls, const struct rows_place *place, uint64_t sum);
+    void *cls;
 };
 
 /* Who asks for a lease, and how. */
@@ -109,6 +143,22 @@ struct store_ops {
      * False (why filled) when not all could be read. */
     bool (*read_back)(struct store *store, struct chunk_range range,
                       const struct store_taker *taker, char why[STORE_WHY_MAX]);
+    /* Tells of a report, so that any reader can make sense of its rows. False: why filled. */
+    bool (*tell_report)(struct store *store, const struct store_report *report,
+                        char why[STORE_WHY_MAX]);
+    /* Sends rows, and fills *ack; no other window is touched. A row is stored as a whole or not at
+     * all. False: why filled, as for send. */
+    bool (*send_rows)(struct store *store, const struct store_rows *rows, struct store_ack *ack,
+                      char why[STORE_WHY_MAX]);
+    /* Reads this node's parts of a range of windows. Sums (and values that wrap) are the node's
+     * own; minima, maxima and the like are those of all nodes. False, why filled, when not all
+     * could be read. */
+    bool (*read_back_rows)(struct store *store, const struct store_rows_range *range,
+                           const struct store_rows_taker *taker, char why[STORE_WHY_MAX]);
+    /* Asks for the sum of this node's part of a window; 0 where there is none. False: why filled.
+     */
+    bool (*rows_sum)(struct store *store, const struct rows_place *place, uint64_t *sum,
+                     char why[STORE_WHY_MAX]);
     /* Asks for the sums of this node's parts, and for the number of losses, in one pipeline. Cheap:
      * the flush asks once a second. False, why filled, when anything could not be read. */
     bool (*sums)(struct store *store, const struct store_sums *sums, char why[STORE_WHY_MAX]);

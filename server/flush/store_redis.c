@@ -99,16 +99,16 @@ static bool append_chunk(struct store_redis *s, const struct store_chunk *chunk,
     return call_append(s, &call, why);
 }
 
-/* STORE_FAILED fills why. */
-static struct store_ack read_ack(const struct store_redis *s, const redisReply *reply, char *why) {
+struct store_ack store_redis_read_ack(const struct store_redis *s, const redisReply *reply,
+                                      char *why) {
     if (reply->type == REDIS_REPLY_INTEGER && reply->integer >= -2) {
-        return reply->integer >= 0    ? (struct store_ack){STORE_STORED, (uint64_t)reply->integer}
-               : reply->integer == -1 ? (struct store_ack){STORE_CLOSED, 0}
-                                      : (struct store_ack){STORE_FOREIGN, 0};
+        return reply->integer >= 0 ? (struct store_ack){STORE_STORED, (uint64_t)reply->integer, 0}
+               : reply->integer == -1 ? (struct store_ack){STORE_CLOSED, 0, 0}
+                                      : (struct store_ack){STORE_FOREIGN, 0, 0};
     }
     snprintf(why, STORE_WHY_MAX, "%.80s: %.160s", link_address(s->link),
              reply->type == REDIS_REPLY_ERROR ? reply->str : "an answer that is no sum");
-    return (struct store_ack){STORE_FAILED, 0};
+    return (struct store_ack){STORE_FAILED, 0, 0};
 }
 
 /* What is sent, and where its acknowledgements go; both are arrays of the same length. */
@@ -146,7 +146,7 @@ static bool send_pipeline(struct store_redis *s, const struct sending *sending,
             unknown->which[unknown->n++] = selection->which[i];
         } else {
             struct store_ack *ack = &sending->ack[selection->which[i]];
-            *ack = read_ack(s, reply, ok ? why : later);
+            *ack = store_redis_read_ack(s, reply, ok ? why : later);
             ok = ok && ack->outcome != STORE_FAILED;
             demoted = demoted || wire_is_error(reply, "READONLY");
         }
@@ -174,7 +174,7 @@ static bool store_send(struct store *store, const struct store_chunk *chunks, si
     const struct sending sending = {chunks, ack};
     struct selection all = {.n = n}, unknown = {0};
     for (size_t i = 0; i < n; i++) {
-        ack[i] = (struct store_ack){STORE_FAILED, 0};
+        ack[i] = (struct store_ack){STORE_FAILED, 0, 0};
         all.which[i] = i;
     }
     store_redis_begin_pipeline(s);
@@ -381,12 +381,17 @@ static const char *store_address(const struct store *store) {
 
 static void store_close(struct store *store) {
     link_free(store_redis_of(store)->link);
+    rows_call_free(&store_redis_of(store)->rows_call);
     free(store);
 }
 
 static const struct store_ops ops = {.connect = store_connect,
                                      .send = store_send,
                                      .read_back = store_read_back,
+                                     .tell_report = store_redis_tell_report,
+                                     .send_rows = store_redis_send_rows,
+                                     .read_back_rows = store_redis_read_back_rows,
+                                     .rows_sum = store_redis_rows_sum,
                                      .sums = store_sums,
                                      .server = store_server,
                                      .lease = store_redis_lease,
@@ -399,9 +404,6 @@ static const struct store_ops ops = {.connect = store_connect,
                                      .connected = store_connected,
                                      .address = store_address,
                                      .close = store_close};
-
-/* that a chunk outlives the horizon: whatever a node may still send again finds it there */
-#define MARGIN_S 3600
 
 struct store *store_redis_new(const struct store_redis_config *config, char why[STORE_WHY_MAX]) {
     struct redis_url url;
@@ -418,6 +420,7 @@ struct store *store_redis_new(const struct store_redis_config *config, char why[
     s->store.ops = &ops;
     s->link = link;
     s->timeout_ms = config->timeout_ms;
+    s->horizon_s = config->horizon_s;
     atomic_init(&s->until_ms, WIRE_NO_END);
     link_set_until(link, &s->until_ms);
     link_set_check(link, check_server);
@@ -425,8 +428,8 @@ struct store *store_redis_new(const struct store_redis_config *config, char why[
     snprintf(s->owner, sizeof s->owner, "%" PRIu32, s->owner_number);
     store_rename(&s->store, config->node_id);
     for (int r = 0; r < RESOLUTIONS; r++) {
-        const int64_t least_s =
-            config->horizon_s + chunk_width_us((enum resolution)r) / US_PER_S + MARGIN_S;
+        const int64_t least_s = config->horizon_s + chunk_width_us((enum resolution)r) / US_PER_S +
+                                STORE_REDIS_MARGIN_S;
         s->ttl_s[r] = config->ttl_s[r] > least_s ? config->ttl_s[r] : least_s;
     }
     return &s->store;

@@ -3,6 +3,7 @@
 #define AFORO_SERVER_FLUSH_STORE_REDIS_INTERNAL_H
 
 #include "redis/link.h"
+#include "redis/rows_pack.h"
 #include "redis/schema.h"
 #include "redis/script.h"
 #include "server/flush/store.h"
@@ -11,6 +12,8 @@
 
 #define NUMBER_MAX 24 /* bytes of a number's digits, with sign and NUL */
 #define CALL_ARGUMENTS_MAX 12
+/* that a chunk outlives the horizon: whatever a node may still send again finds it there */
+#define STORE_REDIS_MARGIN_S 3600
 
 struct store_redis {
     struct store store;
@@ -25,8 +28,12 @@ struct store_redis {
     char read_back[5 * NUMBER_MAX];
     bool was_read_back; /* the holder of the lease has read back parts of ours */
     int64_t ttl_s[RESOLUTIONS];
+    int64_t horizon_s;
     int64_t timeout_ms;
-    _Atomic int64_t until_ms; /* see end_by */
+    struct rows_call rows_call; /* the memory of calls */
+    int64_t closing_hour;       /* whose windows of reports are being closed */
+    int64_t closing_done;       /* so many of them were looked at */
+    _Atomic int64_t until_ms;   /* see end_by */
 };
 
 struct store_redis *store_redis_of(const struct store *store);
@@ -53,6 +60,43 @@ bool call_append(struct store_redis *s, struct call *call, char *why);
  * slowly each comes, it ends. */
 void store_redis_begin_pipeline(struct store_redis *s);
 void store_redis_end_pipeline(struct store_redis *s);
+
+/* What merge.lua or rows.lua answered. STORE_FAILED fills why. */
+struct store_ack store_redis_read_ack(const struct store_redis *s, const redisReply *reply,
+                                      char *why);
+
+/* A script of one key and words up to a NULL, and its reply; NULL fills why. */
+redisReply *store_redis_call_script(struct store_redis *s, const struct script *script,
+                                    const char *key, const char *const *words, char *why);
+
+/* What final.lua says: the hour that was noted, -1 when none was; and the store's clock. */
+struct store_redis_note {
+    int64_t hour, clock_us;
+};
+
+/* Notes `hour` when it is not empty, and asks for the note. False fills why. */
+bool store_redis_exchange_note(struct store_redis *s, const char *key, const char *hour,
+                               struct store_redis_note *note, char *why);
+
+/* Which hour is to be closed next, when `last` is the last that may be. */
+int64_t store_redis_next_hour(int64_t noted, int64_t last);
+
+/* ---- store_redis_rows_close.c ---- */
+
+/* Closes windows of reports that are over, up to the hour `last`: the next hour's, or a part of
+ * them when they are many. False fills why. */
+bool store_redis_close_rows(struct store_redis *s, int64_t last, int64_t now_us, char *why);
+
+/* ---- store_redis_rows.c: rows of reports; see store_ops ---- */
+
+bool store_redis_tell_report(struct store *store, const struct store_report *report,
+                             char why[STORE_WHY_MAX]);
+bool store_redis_send_rows(struct store *store, const struct store_rows *rows,
+                           struct store_ack *ack, char why[STORE_WHY_MAX]);
+bool store_redis_read_back_rows(struct store *store, const struct store_rows_range *range,
+                                const struct store_rows_taker *taker, char why[STORE_WHY_MAX]);
+bool store_redis_rows_sum(struct store *store, const struct rows_place *place, uint64_t *sum,
+                          char why[STORE_WHY_MAX]);
 
 /* ---- store_redis_shared.c: what all nodes write and read; see store_ops ---- */
 

@@ -9,9 +9,8 @@
 
 /* ---- what nodes share: leases, the number of losses, closing ---- */
 
-/* A script of one key and words up to a NULL, and its reply; NULL fills why. */
-static redisReply *call_script(struct store_redis *s, const struct script *script, const char *key,
-                               const char *const *words, char *why) {
+redisReply *store_redis_call_script(struct store_redis *s, const struct script *script,
+                                    const char *key, const char *const *words, char *why) {
     redisReply *reply = NULL;
     for (int by_sha = 1; by_sha >= 0; by_sha--) {
         struct call call = call_begin_script(script, by_sha, key);
@@ -67,11 +66,11 @@ enum store_lease store_redis_lease(struct store *store, const struct store_claim
     char key[SCHEMA_KEY_MAX], ms[NUMBER_MAX];
     schema_lease_key(s->node, key);
     snprintf(ms, sizeof ms, "%d", STORE_LEASE_MS);
-    redisReply *reply =
-        call_script(s, &script_lease, key,
-                    (const char *const[]){claim->owner, ms, claim->waiting ? "wait" : "take",
-                                          claim->dead, s->read_back, NULL},
-                    why);
+    redisReply *reply = store_redis_call_script(
+        s, &script_lease, key,
+        (const char *const[]){claim->owner, ms, claim->waiting ? "wait" : "take", claim->dead,
+                              s->read_back, NULL},
+        why);
     enum store_lease lease = STORE_LEASE_FAILED;
     if (reply && reply->type == REDIS_REPLY_INTEGER) {
         lease = reply->integer ? STORE_LEASE_KEPT : STORE_LEASE_TAKEN;
@@ -93,8 +92,9 @@ void store_redis_release(struct store *store, const char *owner) {
     char key[SCHEMA_KEY_MAX], ms[NUMBER_MAX], why[STORE_WHY_MAX];
     schema_lease_key(store_redis_of(store)->node, key);
     snprintf(ms, sizeof ms, "%d", STORE_LEASE_MS);
-    redisReply *reply = call_script(store_redis_of(store), &script_lease, key,
-                                    (const char *const[]){owner, ms, "release", "", "", NULL}, why);
+    redisReply *reply =
+        store_redis_call_script(store_redis_of(store), &script_lease, key,
+                                (const char *const[]){owner, ms, "release", "", "", NULL}, why);
     if (reply) {
         freeReplyObject(reply);
     }
@@ -130,10 +130,10 @@ bool store_redis_tell_loss(struct store *store, uint64_t *losses, char why[STORE
     int64_t now = 0;
     char seen[NUMBER_MAX];
     snprintf(seen, sizeof seen, "%" PRIu64, *losses);
-    if (!store_redis_take_number(
-            s,
-            call_script(s, &script_lost, SCHEMA_LOST_KEY, (const char *const[]){seen, NULL}, why),
-            SCHEMA_LOST_KEY, &now, why)) {
+    if (!store_redis_take_number(s,
+                                 store_redis_call_script(s, &script_lost, SCHEMA_LOST_KEY,
+                                                         (const char *const[]){seen, NULL}, why),
+                                 SCHEMA_LOST_KEY, &now, why)) {
         return false;
     }
     *losses = (uint64_t)now;
@@ -217,12 +217,10 @@ static bool close_hour(struct store_redis *s, int64_t hour, int64_t now_us, bool
 /* no clock says so many seconds; nor so many hours or microseconds of one */
 #define CLOCK_LAST_S (UINT64_C(1) << 40)
 
-/* Notes `hour` when it is not empty. *noted: the note, -1 when there is none; *clock_us: the
- * store's. */
-static bool exchange_note(struct store_redis *s, const char *hour, int64_t *noted,
-                          int64_t *clock_us, char *why) {
+bool store_redis_exchange_note(struct store_redis *s, const char *key, const char *hour,
+                               struct store_redis_note *note, char *why) {
     redisReply *reply =
-        call_script(s, &script_final, SCHEMA_FINAL_KEY, (const char *const[]){hour, NULL}, why);
+        store_redis_call_script(s, &script_final, key, (const char *const[]){hour, NULL}, why);
     uint64_t number[3] = {0};
     bool ok = reply && reply->type == REDIS_REPLY_ARRAY && reply->elements == 3;
     for (size_t i = 0; i < 3 && ok; i++) {
@@ -233,11 +231,11 @@ static bool exchange_note(struct store_redis *s, const char *hour, int64_t *note
              number[i] < CLOCK_LAST_S;
     }
     if (ok) {
-        *noted = reply->element[0]->len ? (int64_t)number[0] : -1;
-        *clock_us = (int64_t)number[1] * US_PER_S + (int64_t)number[2];
+        note->hour = reply->element[0]->len ? (int64_t)number[0] : -1;
+        note->clock_us = (int64_t)number[1] * US_PER_S + (int64_t)number[2];
     } else if (reply) {
         snprintf(why, STORE_WHY_MAX, "%.60s: %s: holds no hour; is another program using this key?",
-                 link_address(s->link), SCHEMA_FINAL_KEY);
+                 link_address(s->link), key);
     }
     if (reply) {
         freeReplyObject(reply);
@@ -245,23 +243,37 @@ static bool exchange_note(struct store_redis *s, const char *hour, int64_t *note
     return ok;
 }
 
+int64_t store_redis_next_hour(int64_t noted, int64_t last) {
+    /* A note of the future is of clocks that were ahead once. */
+    return noted < 0 || noted > last + NOTE_AHEAD ? last - HOURS_BACK : noted;
+}
+
+/* The next hour's chunks. */
+static bool close_chunks(struct store_redis *s, int64_t noted, int64_t last, int64_t now_us,
+                         char *why) {
+    struct store_redis_note note;
+    const int64_t hour = store_redis_next_hour(noted, last);
+    char next[NUMBER_MAX];
+    bool all = false;
+    snprintf(next, sizeof next, "%" PRId64, hour + 1);
+    return hour > last ||
+           (close_hour(s, hour, now_us, &all, why) &&
+            (!all || store_redis_exchange_note(s, SCHEMA_FINAL_KEY, next, &note, why)));
+}
+
 bool store_redis_close_old(struct store *store, int64_t now_us, int64_t *ahead_us,
                            char why[STORE_WHY_MAX]) {
     struct store_redis *s = store_redis_of(store);
-    int64_t hour = -1, clock_us = 0;
-    if (!exchange_note(s, "", &hour, &clock_us, why)) {
+    struct store_redis_note note;
+    if (!store_redis_exchange_note(s, SCHEMA_FINAL_KEY, "", &note, why)) {
         return false;
     }
-    *ahead_us = now_us - clock_us;
-    const int64_t last = schema_closable_hour((now_us < clock_us ? now_us : clock_us) / US_PER_S);
-    /* A note of the future is of clocks that were ahead once. */
-    hour = hour < 0 || hour > last + NOTE_AHEAD ? last - HOURS_BACK : hour;
-    if (hour > last || *ahead_us > HOUR_S * US_PER_S || *ahead_us < -HOUR_S * US_PER_S) {
-        return true; /* nothing to do, or not by this clock */
+    *ahead_us = now_us - note.clock_us;
+    if (*ahead_us > HOUR_S * US_PER_S || *ahead_us < -HOUR_S * US_PER_S) {
+        return true; /* not by this clock */
     }
-    bool all = false;
-    char next[NUMBER_MAX];
-    snprintf(next, sizeof next, "%" PRId64, hour + 1);
-    return close_hour(s, hour, now_us, &all, why) &&
-           (!all || exchange_note(s, next, &hour, &clock_us, why));
+    const int64_t last =
+        schema_closable_hour((now_us < note.clock_us ? now_us : note.clock_us) / US_PER_S);
+    return close_chunks(s, note.hour, last, now_us, why) &&
+           store_redis_close_rows(s, last, now_us, why);
 }

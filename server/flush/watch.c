@@ -170,7 +170,7 @@ bool watch_compare(struct flush *flush) {
             same = false;
         }
     }
-    return same;
+    return rows_compare(flush) && same;
 }
 
 /* ---- once a second ---- */

@@ -1,3 +1,4 @@
+#define _GNU_SOURCE /* memrchr */
 #include "server/http/batch.h"
 
 #include "common/json.h"
@@ -5,6 +6,8 @@
 #include "ingest/lines.h"
 #include "ingest/span.h"
 #include "server/http/answers.h"
+#include "server/http/batch_records.h"
+#include "server/http/count.h"
 #include "server/http/event.h"
 #include "server/http/tally.h"
 #include "server/process/log.h"
@@ -12,10 +15,12 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define REPORT_MAX 10 /* refused lines that a report names */
 #define REASON_MAX SPAN_WHY_MAX
-#define REPORT_BYTES (256 + REPORT_MAX * (32 + 2 * REASON_MAX))
+#define REPORT_BYTES                                                                               \
+    (256 + REPORT_MAX * (32 + 2 * REASON_MAX) + REPORT_MAX * (128 + FIELD_NAME_MAX))
 #define WARN_EVERY_US (60 * US_PER_S)
 #define TOO_LARGE "the body is larger than --max-body"
 
@@ -24,19 +29,36 @@ struct refused_line {
     char reason[REASON_MAX];
 };
 
-void batch_begin(struct batch *batch) {
-    lines_begin(&batch->lines);
+/* Names are copied: the definitions may be read again before the answer. */
+struct unfit_line {
+    uint64_t line;
+    char field[FIELD_NAME_MAX];
+    const char *reason; /* a constant */
+};
+
+void batch_begin(struct connection *connection) {
+    struct batch *batch = &connection->request.batch;
+    batch->content = connection->request.content;
+    if (batch->content == CONTENT_USUAL) {
+        lines_begin(&batch->lines);
+    }
+    batch->items = (struct json_items){0};
+    batch->line = 1;
+    batch->broken = false;
     batch->accepted = batch->rejected = 0;
+    batch->unfits = 0;
 }
 
 void batch_release(struct batch *batch) {
     free(batch->refused);
+    free(batch->unfit);
     batch->refused = NULL;
+    batch->unfit = NULL;
 }
 
-/* Where to write why the line is refused; NULL when the report names enough lines already. */
-static char *refuse_line(struct batch *batch, struct shard_tally *tally, uint64_t line,
-                         enum refusal refusal) {
+char *batch_refuse(struct batch *batch, struct shard_tally *tally, uint64_t line,
+                   enum refusal refusal) {
+    tally->received++;
     tally->refused[refusal]++;
     if (!batch->refused) {
         batch->refused = calloc(REPORT_MAX, sizeof *batch->refused);
@@ -49,64 +71,158 @@ static char *refuse_line(struct batch *batch, struct shard_tally *tally, uint64_
     return batch->refused[nth].reason;
 }
 
+void batch_note_unfit(struct worker *worker, struct batch *batch, uint64_t line, uint64_t unfit) {
+    if (!batch->unfit) {
+        batch->unfit = calloc(REPORT_MAX, sizeof *batch->unfit);
+    }
+    for (; unfit && batch->unfit && batch->unfits < REPORT_MAX; unfit &= unfit - 1) {
+        const unsigned i = (unsigned)__builtin_ctzll(unfit);
+        struct unfit_line *noted = &batch->unfit[batch->unfits++];
+        noted->line = line;
+        noted->reason = count_explain_field(worker, i);
+        snprintf(noted->field, sizeof noted->field, "%s", fields_at(count_fields(worker), i)->name);
+    }
+}
+
 /* Refuses the i-th event of those read last. */
 static void refuse_time(const struct worker *worker, struct batch *batch, struct shard_tally *tally,
                         size_t i, enum shard_verdict verdict) {
     const struct lines_batch *read = &worker->batch;
     char *reason =
-        refuse_line(batch, tally, read->first_line + i,
-                    verdict == SHARD_TOO_LATE ? REFUSAL_TOO_LATE : REFUSAL_TOO_FAR_AHEAD);
+        batch_refuse(batch, tally, read->first_line + i,
+                     verdict == SHARD_TOO_LATE ? REFUSAL_TOO_LATE : REFUSAL_TOO_FAR_AHEAD);
     if (reason) {
         event_explain_time(worker, read->us[i], reason);
     }
 }
 
-/* Counts what the parser has read into worker->batch. */
-static void count_lines(struct worker *worker, struct batch *batch) {
+/* Counts times that the parser has read into worker->batch, while there are no reports. */
+static void count_times(struct worker *worker, struct batch *batch, struct shard_tally *tally) {
     const struct lines_batch *read = &worker->batch;
-    struct shard_tally tally = {.received = read->n + (read->malformed ? 1 : 0)};
     size_t done = 0;
     if (worker->server->clock_is_arrival) {
         for (; done < read->n; done++) {
             shard_add_arrival_owner(worker->shard, worker->now_us);
         }
-        tally.counted = done;
+        tally->counted = done;
     }
     while (done < read->n) {
         enum shard_verdict verdict;
         const size_t counted =
             shard_add_batch_owner(worker->shard, read->us + done, read->n - done, &verdict);
-        tally.counted += counted;
+        tally->counted += counted;
         done += counted;
         if (done < read->n) {
-            refuse_time(worker, batch, &tally, done++, verdict);
+            refuse_time(worker, batch, tally, done++, verdict);
         }
     }
-    if (tally.counted) { /* one a read is enough: a batch's lines are of one moment */
+    tally->received += tally->counted;
+}
+
+/* The same with reports. */
+static void count_records(struct worker *worker, struct batch *batch, struct shard_tally *tally) {
+    const struct lines_batch *read = &worker->batch;
+    for (size_t i = 0; i < read->n; i++) {
+        struct record *record = count_next(worker);
+        record->timed = true;
+        record->us = read->us[i];
+        batch_count_record(worker, batch, tally, read->first_line + i);
+    }
+}
+
+/* Counts what the parser has read into worker->batch; `whole` is the text of the line that it
+ * refused, if it did. */
+static void count_lines(struct connection *connection, const struct batch_line *whole) {
+    struct worker *worker = connection->worker;
+    struct batch *batch = &connection->request.batch;
+    const struct lines_batch *read = &worker->batch;
+    struct shard_tally tally = {0};
+    if (worker->report_view.adder) {
+        count_records(worker, batch, &tally);
+    } else {
+        count_times(worker, batch, &tally);
+    }
+    if (tally.counted && read->n) { /* one a read is enough: a batch's lines are of one moment */
         tally_add_lag(worker, read->us[read->n - 1]);
     }
     if (read->malformed) {
-        char *reason = refuse_line(batch, &tally, read->bad_line, REFUSAL_MALFORMED);
-        if (reason) {
-            lines_explain(&read->error, reason, REASON_MAX);
-        }
+        batch_read_line(connection, &tally, whole);
     }
     batch->accepted += tally.counted;
     shard_tally_owner(worker->shard, &tally);
 }
 
-void batch_read_body(struct connection *connection, const char *data, size_t len) {
+/* The line that the parser has refused. It ends behind data[0..used), or with the body; what was
+ * cut off of it is in `part` or in what was gathered. */
+static struct batch_line find_line(struct connection *connection, const char *data, size_t used) {
+    struct gather *gather = &connection->gather;
+    const size_t len = used > 0 && data[used - 1] == '\n' ? used - 1 : used;
+    const char *before = memrchr(data, '\n', len);
+    if (before || !gather_holds(gather)) {
+        const char *text = before ? before + 1 : data;
+        const size_t n = (size_t)(data + len - text);
+        return (struct batch_line){n <= GATHER_MAX ? text : NULL, n};
+    }
+    gather_add(gather, data, len);
+    return (struct batch_line){gather->overlong ? NULL : gather_text(gather), gather->len};
+}
+
+/* Keeps what the piece ends with of a line that goes on: the parser does not keep lines that are
+ * longer than a timestamp. */
+static void gather_rest(struct connection *connection, const char *data, size_t len) {
+    const char *end = memrchr(data, '\n', len);
+    if (end) {
+        gather_clear(&connection->gather);
+    }
+    const char *rest = end ? end + 1 : data;
+    gather_add(&connection->gather, rest, (size_t)(data + len - rest));
+}
+
+static void read_lines(struct connection *connection, const char *data, size_t len) {
     struct worker *worker = connection->worker;
     struct batch *batch = &connection->request.batch;
-    while (len) {
-        const size_t used = lines_feed(&batch->lines, data, len, &worker->batch);
-        count_lines(worker, batch);
-        data += used;
-        len -= used;
+    const uint64_t before = batch->accepted;
+    const char *from = data;
+    size_t left = len;
+    while (left) {
+        const size_t used = lines_feed(&batch->lines, from, left, &worker->batch);
+        struct batch_line line = {NULL, 0};
+        if (worker->batch.malformed) {
+            line = find_line(connection, from, used);
+        }
+        count_lines(connection, &line);
+        if (gather_holds(&connection->gather) && memchr(from, '\n', used)) {
+            gather_clear(&connection->gather); /* what it held was a part of these */
+        }
+        from += used;
+        left -= used;
+    }
+    gather_rest(connection, data, len);
+    if (batch->accepted > before && worker->batch.n == 0 && worker->record.timed) {
+        tally_add_lag(worker, worker->record.us); /* a line with fields */
+    }
+}
+
+void batch_read_body(struct connection *connection, const char *data, size_t len) {
+    count_begin(connection);
+    switch (connection->request.batch.content) {
+    case CONTENT_JSON:
+        batch_read_array(connection, data, len);
+        break;
+    case CONTENT_JSON_LINES:
+        batch_read_objects(connection, data, len);
+        break;
+    default:
+        read_lines(connection, data, len);
     }
 }
 
 /* ---- what is told of it ---- */
+
+/* The line that would have been counted next. */
+static uint64_t find_next_line(const struct batch *batch) {
+    return batch->content == CONTENT_USUAL ? batch->lines.line : batch->line;
+}
 
 /* Such a batch is answered with 200, since after a refusal its sender would drop it, or repeat it
  * for ever. A sender that looks at nothing but the status would never learn of it: so the log says
@@ -149,9 +265,21 @@ static void log_batch(struct connection *connection) {
     /* when nothing was accepted, its answer is a refusal and logged as one */
     if (request->too_large && batch->accepted > 0) {
         snprintf(text, sizeof text, TOO_LARGE ": not counted from line %llu on",
-                 (unsigned long long)batch->lines.line);
+                 (unsigned long long)find_next_line(batch));
         answers_log_refusal(connection, refusal_table[REFUSAL_TOO_LARGE].status, text);
     }
+}
+
+static void write_unfit(const struct batch *batch, struct json *json) {
+    json_array(json, "unfit");
+    for (unsigned i = 0; i < batch->unfits; i++) {
+        json_object(json, NULL);
+        json_count(json, "line", batch->unfit[i].line);
+        json_text(json, "field", batch->unfit[i].field);
+        json_text(json, "reason", batch->unfit[i].reason);
+        json_object_end(json);
+    }
+    json_array_end(json);
 }
 
 /* Of a batch that was too large the lines before the limit are counted; `truncated` says from which
@@ -170,14 +298,32 @@ static void write_report(const struct request *request, char *text) {
         json_object_end(&json);
     }
     json_array_end(&json);
+    if (batch->unfits > 0) {
+        write_unfit(batch, &json);
+    }
     if (request->too_large) {
         json_object(&json, "truncated");
-        json_count(&json, "from_line", batch->lines.line);
+        json_count(&json, "from_line", find_next_line(batch));
         json_text(&json, "reason", TOO_LARGE);
         json_object_end(&json);
     }
     json_object_end(&json);
     json_end(&json);
+}
+
+/* Counts the line or object that the body ends with. */
+static void end_body(struct connection *connection) {
+    struct worker *worker = connection->worker;
+    struct batch *batch = &connection->request.batch;
+    count_begin(connection);
+    if (batch->content != CONTENT_USUAL) {
+        batch_end_records(connection);
+        return;
+    }
+    lines_end(&batch->lines, &worker->batch);
+    const struct gather *gather = &connection->gather;
+    const struct batch_line line = {gather->overlong ? NULL : gather_text(gather), gather->len};
+    count_lines(connection, &line);
 }
 
 enum MHD_Result batch_finish(struct connection *connection, bool at_end) {
@@ -187,8 +333,7 @@ enum MHD_Result batch_finish(struct connection *connection, bool at_end) {
     if (request->too_large) {
         tally_add_refusal(worker, REFUSAL_TOO_LARGE);
     } else {
-        lines_end(&batch->lines, &worker->batch);
-        count_lines(worker, batch);
+        end_body(connection);
     }
     const unsigned status = request->too_large && batch->accepted == 0
                                 ? refusal_table[REFUSAL_TOO_LARGE].status

@@ -1,4 +1,5 @@
-/* Many events a request: POST /events, one timestamp a line. By the worker's thread. */
+/* Many events a request: POST /events, an event a line, or an array of them. By the worker's
+ * thread. */
 #ifndef AFORO_SERVER_HTTP_BATCH_H
 #define AFORO_SERVER_HTTP_BATCH_H
 
@@ -7,7 +8,8 @@
 #include <microhttpd.h>
 #include <stddef.h>
 
-void batch_begin(struct batch *batch);
+/* Begins the body, of the kind that connection->request says. */
+void batch_begin(struct connection *connection);
 
 /* Counts the events of a piece of the body. */
 void batch_read_body(struct connection *connection, const char *data, size_t len);

@@ -4,9 +4,12 @@
 #define AFORO_SERVER_HTTP_CONNECTION_H
 
 #include "ingest/form.h"
+#include "ingest/json_items.h"
 #include "ingest/lines.h"
 #include "server/http/answers.h"
+#include "server/http/content.h"
 #include "server/http/context.h"
+#include "server/http/gather.h"
 #include "server/http/routes.h"
 #include "server/net/deadlines.h"
 #include "server/net/framing.h"
@@ -21,24 +24,34 @@
  * is answered at once, with a farewell */
 #define CONNECTION_DRAIN_MAX 65536
 
-struct refused_line; /* batch.c */
+/* batch.c */
+struct refused_line;
+struct unfit_line;
 
 struct batch {
-    struct lines lines;
+    struct lines lines;      /* of timestamps, CONTENT_USUAL */
+    struct json_items items; /* of an array, CONTENT_JSON */
+    uint64_t line;           /* of JSON: number of the line or object now being read, from 1 */
+    enum content content;
+    bool broken; /* an array that cannot be followed any more: the rest is passed over */
     uint64_t accepted;
     uint64_t rejected;
     struct refused_line *refused; /* the first of them; made with the first refusal */
+    unsigned unfits;              /* in unfit[] */
+    struct unfit_line *unfit;     /* fields that kept counted events out of reports: the first */
 };
 
 struct request {
     enum route route;
     enum method method;
     enum answer answer;
+    enum content content;
     bool brings_events; /* by route, method and listener */
     bool parsed;        /* the body came whole in one piece, and `outcome` and `event_us` are set */
-    bool too_large;     /* the body is larger than --max-body */
-    bool last;          /* no more requests are read from this connection */
-    bool farewell;      /* answered before the end of its body: the rest of it is discarded */
+    bool gathers;   /* the body of a single event is put together in the connection's `gather` */
+    bool too_large; /* the body is larger than --max-body */
+    bool last;      /* no more requests are read from this connection */
+    bool farewell;  /* answered before the end of its body: the rest of it is discarded */
     enum form_outcome outcome;
     int64_t event_us;
     uint64_t length;      /* Content-Length; 0 without one */
@@ -68,6 +81,8 @@ struct connection {
     uint64_t client; /* for throttle_admit; 0 without --limit-per-client */
     struct framing_target target;
     struct request_query query;
+    struct gather query_text; /* of the request under way, while reports ask for it */
+    struct gather gather;     /* an event, or a line, that was cut off */
     struct request request;
     char why[FORM_WHY_MAX];
 };

@@ -78,6 +78,8 @@ static void close_connection(struct connection *connection) {
     log_closed(connection);
     tls_handshakes_remove(&connection->worker->handshakes, &connection->handshake);
     LIST_REMOVE(connection, entry);
+    gather_free(&connection->query_text);
+    gather_free(&connection->gather);
     free(connection);
 }
 

@@ -6,22 +6,27 @@
 #define AFORO_SERVER_HTTP_CONTEXT_H
 
 #include "counters/counters.h"
+#include "ingest/fields.h"
 #include "ingest/lines.h"
 #include "server/access/access.h"
 #include "server/access/throttle.h"
 #include "server/flush/flush.h"
 #include "server/http/answers.h"
+#include "server/http/gather.h"
 #include "server/metrics.h"
 #include "server/net/acceptor.h"
 #include "server/net/address_limit.h"
 #include "server/net/tls.h"
 #include "server/options.h"
 #include "server/process/log.h"
+#include "server/reports/report_sets.h"
 
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/queue.h>
+
+#define SHARED_ROOM 8192 /* bytes of decoded values of a query */
 
 LIST_HEAD(connection_list, connection);
 
@@ -43,10 +48,15 @@ struct worker {
     /* the answer being made closes its connection */
     bool answers_last;
     struct access_view access;
+    struct report_view report_view;
     struct tls_handshakes handshakes;
     struct answers answers;
     struct lines_batch batch;  /* what was read last of the batch request being handled */
     struct log_limit refusals; /* lines of --log-level debug */
+    struct record record;      /* the event being read */
+    struct record shared;      /* what its request gives to all of its events */
+    char room[GATHER_MAX];     /* of `record` */
+    char shared_room[SHARED_ROOM];
 };
 
 struct server {
@@ -74,6 +84,8 @@ struct server {
     struct worker_thread *thread; /* of these workers: worker.c's own */
     struct access access;
     struct throttle *throttle; /* NULL without --limit-per-client */
+    struct fields *no_fields;  /* what is looked for in an event without reports: its time alone */
+    struct report_sets report_sets;
     /* errno: why there is no filter of system calls, though --sandbox is on; else 0 */
     int sandbox_error;
 };

@@ -2,11 +2,10 @@
 
 #include "counters/counters.h"
 #include "counters/query.h"
-#include "counters/rows.h"
-#include "ingest/timestamp.h"
+#include "server/http/query_arguments.h"
 #include "server/process/clock.h"
+#include "view/windows.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -64,73 +63,6 @@ static ssize_t write_rows(void *cls, uint64_t position, char *buf, size_t max) {
     return len ? (ssize_t)len : MHD_CONTENT_READER_END_OF_STREAM;
 }
 
-static bool has_argument(struct MHD_Connection *connection, const char *name) {
-    return MHD_lookup_connection_value(connection, MHD_GET_ARGUMENT_KIND, name) != NULL;
-}
-
-static bool argument_time(struct MHD_Connection *connection, const char *name, int64_t *us,
-                          char *why, size_t cap) {
-    const char *text = MHD_lookup_connection_value(connection, MHD_GET_ARGUMENT_KIND, name);
-    struct timestamp_error error;
-    if (!text || timestamp_parse(text, strlen(text), us, &error)) {
-        return true;
-    }
-    char sentence[128];
-    timestamp_explain(&error, sentence, sizeof sentence);
-    const bool plus = error.found == ' ' && error.at >= sizeof "2016-05-28T11:11:11" - 1 &&
-                      text[error.at + 1] >= '0' && text[error.at + 1] <= '9';
-    snprintf(why, cap, "%s: %s%s", name, sentence,
-             plus ? "; send %2B for the '+' of an offset" : "");
-    return false;
-}
-
-static bool argument_last(struct MHD_Connection *connection, int64_t *last, char *why, size_t cap) {
-    const char *text = MHD_lookup_connection_value(connection, MHD_GET_ARGUMENT_KIND, "last");
-    if (!text) {
-        return true;
-    }
-    char *end;
-    const long long n = strtoll(text, &end, 10);
-    if (*text < '0' || *text > '9' || *end || n < 1 || n > 1000000000) {
-        snprintf(why, cap, "last: must be a whole number from 1 to 1000000000");
-        return false;
-    }
-    *last = n;
-    return true;
-}
-
-/* The query string -> *counts; false with `why` filled. */
-static bool read_arguments(struct MHD_Connection *connection, struct counts *counts, char *why,
-                           size_t cap) {
-    struct query *query = &counts->query;
-    query->from_us = 0;
-    query->to_us = QUERY_TO_NONE;
-    if (!argument_time(connection, "from", &query->from_us, why, cap) ||
-        !argument_time(connection, "to", &query->to_us, why, cap)) {
-        return false;
-    }
-    /* Whether a bound was given, not which: one at or before 1970 bounds nothing, and is one all
-     * the same. */
-    const bool from = has_argument(connection, "from");
-    query->last = from || has_argument(connection, "to") ? 0 : QUERY_LAST_DEFAULT;
-    if (!argument_last(connection, &query->last, why, cap)) {
-        return false;
-    }
-    if (from && query->to_us < query->from_us) {
-        snprintf(why, cap, "to: is before from");
-        return false;
-    }
-    const char *partial = MHD_lookup_connection_value(connection, MHD_GET_ARGUMENT_KIND, "partial");
-    query->partial = partial && strcmp(partial, "0") != 0;
-    const char *format = MHD_lookup_connection_value(connection, MHD_GET_ARGUMENT_KIND, "format");
-    counts->form = (struct rows_form){.format = ROWS_TEXT, .resolution = query->resolution};
-    if (format && !rows_format_by_name(format, &counts->form.format)) {
-        snprintf(why, cap, "format: must be text, csv or json");
-        return false;
-    }
-    return true;
-}
-
 static void find_rows(struct counts *counts) {
     const enum resolution r = counts->query.resolution;
     int64_t oldest, newest, n = 0;
@@ -151,24 +83,28 @@ static void find_rows(struct counts *counts) {
 
 void counts_page_make(const struct worker *worker, struct MHD_Connection *connection,
                       enum resolution r, struct page *page) {
-    static const char *const types[] = {"text/plain; charset=utf-8", "text/csv",
-                                        "application/json"};
     struct counts *counts = calloc(1, sizeof *counts);
     page->response = NULL;
     if (!counts) {
         return;
     }
     counts->counters = worker->server->counters;
-    counts->query.resolution = r;
     counts->now_us = worker->now_us;
-    if (!read_arguments(connection, counts, page->why, sizeof page->why)) {
+    struct query_arguments arguments;
+    if (!query_arguments_read(connection, &arguments, page->why, sizeof page->why)) {
         free(counts);
         page->status = MHD_HTTP_BAD_REQUEST;
         return;
     }
+    counts->query = (struct query){.resolution = r,
+                                   .from_us = arguments.from_us,
+                                   .to_us = arguments.to_us,
+                                   .last = arguments.last,
+                                   .partial = arguments.partial};
+    counts->form = (struct rows_form){.format = arguments.format, .resolution = r};
     find_rows(counts);
     page->status = MHD_HTTP_OK;
-    page->type = types[counts->form.format];
+    page->type = query_arguments_type(arguments.format);
     page->response =
         MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, COUNTS_BLOCK, write_rows, counts, free);
     if (!page->response) {

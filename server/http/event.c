@@ -4,12 +4,15 @@
 #include "ingest/form.h"
 #include "ingest/span.h"
 #include "server/http/answers.h"
+#include "server/http/count.h"
 #include "server/http/tally.h"
 #include "server/process/clock.h"
 #include "server/refusals.h"
 
 #include <stdio.h>
 #include <string.h>
+
+#define ONE_TIME "value: given in the query and in the body, send one"
 
 void event_read_query(struct connection *connection) {
     const char *text = connection->target.query;
@@ -22,17 +25,32 @@ void event_read_query(struct connection *connection) {
     query->has_value = form_has_value(&form);
 }
 
-void event_begin(struct request *request) {
+void event_begin(struct connection *connection) {
+    struct request *request = &connection->request;
     form_begin(&request->form);
+    /* also while no report asks for fields: one may before the event is counted */
+    request->gathers =
+        request->content != CONTENT_USUAL || connection->worker->server->report_sets.path;
 }
 
-void event_read_body(struct connection *connection, const char *data, size_t len, bool whole) {
+static void read_form_body(struct connection *connection, const char *data, size_t len,
+                           bool whole) {
     struct request *request = &connection->request;
     if (whole && connection->query.outcome == FORM_EMPTY) {
         request->outcome = form_parse(data, len, &request->event_us, connection->why);
         request->parsed = true;
     } else {
         form_feed(&request->form, data, len);
+    }
+}
+
+void event_read_body(struct connection *connection, const char *data, size_t len, bool whole) {
+    const struct request *request = &connection->request;
+    if (__builtin_expect(request->gathers, 0)) {
+        gather_add(&connection->gather, data, len);
+    }
+    if (request->content == CONTENT_USUAL) {
+        read_form_body(connection, data, len, whole);
     }
 }
 
@@ -54,8 +72,7 @@ static enum form_outcome read_time(struct connection *connection, int64_t *event
     const enum form_outcome body =
         form_end_optional(&request->form, FORM_BODY, event_us, connection->why);
     if (body == FORM_EVENT) {
-        snprintf(connection->why, sizeof connection->why,
-                 "value: given in the query and in the body, send one");
+        snprintf(connection->why, sizeof connection->why, ONE_TIME);
         return FORM_MALFORMED;
     }
     *event_us = query->event_us;
@@ -83,8 +100,85 @@ static enum MHD_Result refuse_time(struct connection *connection, int64_t event_
                         verdict == SHARD_TOO_LATE ? REFUSAL_TOO_LATE : REFUSAL_TOO_FAR_AHEAD, why);
 }
 
+/* ---- with fields ---- */
+
+#define TOO_LONG "body: an event is longer than 64 KiB"
+
+/* Reads a JSON object, which may have a time, into worker->record. */
+static enum form_outcome read_json(struct connection *connection) {
+    struct worker *worker = connection->worker;
+    const struct gather *body = &connection->gather;
+    const struct request_query *query = &connection->query;
+    struct record *record = &worker->record;
+    if (query->outcome == FORM_MALFORMED) {
+        return FORM_MALFORMED;
+    }
+    const enum record_outcome outcome = record_read_json(
+        record, count_fields(worker), gather_text(body), body->len, connection->why);
+    if (outcome == RECORD_MALFORMED) {
+        return FORM_MALFORMED;
+    }
+    if (record->timed && query->outcome == FORM_EVENT) {
+        snprintf(connection->why, sizeof connection->why, ONE_TIME);
+        return FORM_MALFORMED;
+    }
+    if (query->outcome == FORM_EVENT) {
+        record->timed = true;
+        record->us = query->event_us;
+    }
+    return record->timed ? FORM_EVENT : FORM_EMPTY;
+}
+
+/* The same of a form. */
+static enum form_outcome read_form(struct connection *connection) {
+    struct worker *worker = connection->worker;
+    const struct gather *body = &connection->gather;
+    struct record *record = &worker->record;
+    const enum form_outcome outcome = read_time(connection, &record->us);
+    record->timed = outcome == FORM_EVENT;
+    if (outcome != FORM_MALFORMED && worker->report_view.adder) {
+        record_read_form(record, count_fields(worker), FIELD_FORM, gather_text(body), body->len);
+    }
+    return outcome;
+}
+
+static enum MHD_Result answer_unfit(struct connection *connection, uint64_t unfit) {
+    char text[FORM_WHY_MAX];
+    count_explain_unfit(connection->worker, unfit, text, sizeof text);
+    return answers_queue_sentence(connection, MHD_HTTP_OK, text);
+}
+
+static enum MHD_Result finish_record(struct connection *connection) {
+    struct worker *worker = connection->worker;
+    const struct record *record = count_next(worker);
+    if (connection->gather.overlong) {
+        return refuse_event(connection, REFUSAL_MALFORMED, TOO_LONG);
+    }
+    count_begin(connection);
+    const enum form_outcome outcome = connection->request.content == CONTENT_USUAL
+                                          ? read_form(connection)
+                                          : read_json(connection);
+    if (outcome == FORM_MALFORMED) {
+        return refuse_event(connection, REFUSAL_MALFORMED, connection->why);
+    }
+    const int64_t event_us = record->us;
+    uint64_t unfit;
+    const enum shard_verdict verdict = count_record(worker, clock_wall_us(), &unfit);
+    if (verdict != SHARD_COUNTED) {
+        return refuse_time(connection, event_us, verdict);
+    }
+    if (outcome == FORM_EVENT) {
+        tally_add_lag(worker, event_us);
+    }
+    shard_tally_counted_owner(worker->shard);
+    return unfit ? answer_unfit(connection, unfit) : answers_queue(connection, ANSWER_COUNTED);
+}
+
 enum MHD_Result event_finish(struct connection *connection) {
     struct worker *worker = connection->worker;
+    if (__builtin_expect(connection->request.gathers, 0)) {
+        return finish_record(connection);
+    }
     int64_t event_us = 0;
     const enum form_outcome outcome = read_time(connection, &event_us);
     if (outcome == FORM_MALFORMED) {

@@ -13,7 +13,7 @@
 void event_read_query(struct connection *connection);
 
 /* Begins the body. */
-void event_begin(struct request *request);
+void event_begin(struct connection *connection);
 
 /* Reads a piece of the body; whole: the only one there is. */
 void event_read_body(struct connection *connection, const char *data, size_t len, bool whole);

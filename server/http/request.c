@@ -9,6 +9,7 @@
 #include "server/http/answers.h"
 #include "server/http/batch.h"
 #include "server/http/connection.h"
+#include "server/http/count.h"
 #include "server/http/event.h"
 #include "server/http/pages.h"
 #include "server/http/tally.h"
@@ -38,6 +39,9 @@ void *request_read_target(void *cls, const char *uri, struct MHD_Connection *mhd
         if (connection->target.query) {
             event_read_query(connection);
         }
+        if (connection->worker->server->report_sets.path) {
+            count_keep_query(connection);
+        }
     }
     return NULL; /* request_handle sees by it that the request is new */
 }
@@ -52,6 +56,7 @@ static void reset_request(struct connection *connection, const struct request_li
     const struct routes_listener listener = worker_routes(worker);
     request->answer = routes_decide(request->route, request->method, listener);
     request->brings_events = routes_bring_events(request->route, request->method, listener);
+    request->content = content_find(framing->type, framing->type_size);
     request->parsed = request->too_large = request->farewell = false;
     request->body_bytes = 0;
     request->length = framing->length;
@@ -102,9 +107,9 @@ static enum MHD_Result begin_request(struct connection *connection, const struct
         return refuse_too_long(connection);
     }
     if (request->route == ROUTE_ROOT) {
-        event_begin(request);
+        event_begin(connection);
     } else if (request->route == ROUTE_EVENTS) {
-        batch_begin(&request->batch);
+        batch_begin(connection);
     }
     return MHD_YES;
 }
@@ -272,8 +277,11 @@ void request_complete(void *cls, struct MHD_Connection *mhd, void **con_cls,
         worker->in_flight--;
         connection->closing = connection->closing ? connection->closing : explain_end(code);
         connection_begin_phase_at_wakeup(connection, PHASE_IDLE);
-        if (connection->request.batch.refused) {
+        if (connection->request.batch.refused || connection->request.batch.unfit) {
             batch_release(&connection->request.batch);
+        }
+        if (connection->gather.cap > 0 || connection->gather.overlong) {
+            gather_shrink(&connection->gather);
         }
         *con_cls = NULL;
     }

@@ -43,6 +43,15 @@ struct worker_room {
 #include "server/metrics.def"
 };
 
+struct report_room {
+    char brackets[64];
+    char name[JSON_TEXT_MAX(4, TABLE_NAME_MAX)];
+    char digest[JSON_TEXT_MAX(6, TABLE_DIGEST_MAX)];
+    char unfit[FIELDS_MAX][JSON_NUMBER_MAX(FIELD_NAME_MAX)];
+#define REPORT_METRIC(kind, name, sentence) char name##_room[JSON_NUMBER_MAX(sizeof #name)];
+#include "server/metrics.def"
+};
+
 #define HEALTH_BYTES (256 + JSON_TEXT_MAX(0, COUNTERS_NODE_MAX) + sizeof(struct store_room))
 #define STATS_BYTES (HEALTH_BYTES + sizeof(struct node_room))
 
@@ -185,7 +194,49 @@ static void add_refused(struct json *json, const struct shard_tally *tally) {
     json_object_end(json);
 }
 
-static void add_stats(struct json *json, const struct server *server) {
+/* Of the fields that the report needs, how many events each kept out of it. */
+static void add_unfit(struct json *json, const struct report_set *set, unsigned r) {
+    const struct definitions *definitions = set->definitions;
+    json_object(json, "unfit");
+    for (unsigned f = 0; f < definitions->fields.n; f++) {
+        if (definitions->report[r].needs >> f & 1) {
+            json_count(json, definitions->fields.field[f].name, report_set_unfit(set, r, f));
+        }
+    }
+    json_object_end(json);
+}
+
+static void add_report(struct json *json, const struct report_set *set, unsigned r) {
+    struct table_status status;
+    table_status(set->reports.table[r], &status);
+    const int64_t value[REPORT_METRICS] = {[REPORT_METRIC_rows] = (int64_t)status.rows,
+                                           [REPORT_METRIC_rows_room] = (int64_t)status.rows_room,
+                                           [REPORT_METRIC_other] = (int64_t)status.other,
+                                           [REPORT_METRIC_keys_wanted] =
+                                               (int64_t)status.keys_wanted,
+                                           [REPORT_METRIC_memory_bytes] = (int64_t)status.memory};
+    json_object(json, NULL);
+    json_text(json, "name", set->definitions->report[r].table.name);
+    json_text(json, "digest", set->definitions->report[r].table.digest);
+    add_metrics(json, report_metric_table, value, 0, REPORT_METRICS);
+    add_unfit(json, set, r);
+    json_object_end(json);
+}
+
+/* Nothing without --reports. */
+static void add_reports(struct json *json, const struct report_set *set) {
+    if (!set) {
+        return;
+    }
+    json_array(json, "reports");
+    for (unsigned r = 0; r < set->definitions->reports; r++) {
+        add_report(json, set, r);
+    }
+    json_array_end(json);
+}
+
+static void add_stats(struct json *json, const struct worker *worker) {
+    const struct server *server = worker->server;
     struct shard_tally tally;
     int64_t value[NODE_METRICS];
     counters_tally(server->counters, &tally);
@@ -205,12 +256,16 @@ static void add_stats(struct json *json, const struct server *server) {
         add_worker(json, "admin", server->admin);
     }
     add_metrics(json, node_metric_table, value, NODE_METRIC_connections, NODE_METRICS);
+    add_reports(json, worker->report_view.set);
     json_object_end(json);
     json_end(json);
 }
 
 void status_page_make_stats(const struct worker *worker, struct page *page) {
-    const size_t cap = STATS_BYTES + (worker->server->workers + 1) * sizeof(struct worker_room);
+    const struct report_set *set = worker->report_view.set;
+    const size_t reports = set ? set->definitions->reports : 0;
+    const size_t cap = STATS_BYTES + (worker->server->workers + 1) * sizeof(struct worker_room) +
+                       reports * sizeof(struct report_room);
     char *text = malloc(cap);
     page->status = MHD_HTTP_OK;
     page->type = "application/json";
@@ -219,7 +274,7 @@ void status_page_make_stats(const struct worker *worker, struct page *page) {
         return;
     }
     struct json json = json_begin(text, cap);
-    add_stats(&json, worker->server);
+    add_stats(&json, worker);
     page->response = MHD_create_response_from_buffer(json.len, text, MHD_RESPMEM_MUST_FREE);
     if (!page->response) {
         free(text);

@@ -214,6 +214,9 @@ static enum MHD_Result look_at_header(void *cls, enum MHD_ValueKind kind, const 
         look->encodings++;
         framing->broken =
             framing->broken || value_size != 7 || strncasecmp(value, "chunked", 7) != 0;
+    } else if (name_equals(name, name_size, "content-type", 12)) {
+        framing->type = value;
+        framing->type_size = value_size;
     } else if (name_equals(name, name_size, "content-encoding", 16)) {
         framing->encoded =
             framing->encoded || value_size != 8 || strncasecmp(value, "identity", 8) != 0;

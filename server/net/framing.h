@@ -20,7 +20,9 @@ struct framing {
     unsigned authorizations; /* headers of that name */
     bool has_length;         /* it says how long its body is: Content-Length, or chunked */
     uint64_t length;         /* Content-Length; 0 without one */
-    size_t header_bytes;     /* request line, headers, empty line */
+    const char *type;        /* the last Content-Type, of type_size bytes; NULL without one */
+    size_t type_size;
+    size_t header_bytes; /* request line, headers, empty line */
 };
 
 /* What is kept of the target until the headers have come: the library changes it in place. */

@@ -8,7 +8,7 @@
 #include <signal.h>
 #include <stddef.h>
 
-#define WAIT_MAX_US (3600 * US_PER_S) /* without a watchdog */
+#define TIDY_US (60 * US_PER_S)
 
 static void fill(sigset_t *held) {
     sigemptyset(held);
@@ -30,7 +30,8 @@ void signals_hold(void) {
 /* Waits for one of `taken`, or until then. */
 static int wait_for(const sigset_t *taken, int64_t until_us, const struct signals_duties *duties) {
     const int64_t watchdog_us = notify_watchdog_us();
-    const int64_t period_us = watchdog_us ? watchdog_us / 2 : WAIT_MAX_US;
+    const int64_t period_us = watchdog_us && watchdog_us / 2 < TIDY_US ? watchdog_us / 2 : TIDY_US;
+    int64_t tidied_us = clock_steady_us();
     for (;;) {
         const int64_t left_us = until_us - clock_steady_us();
         const int64_t wait_us = left_us < period_us ? left_us : period_us;
@@ -44,6 +45,10 @@ static int wait_for(const sigset_t *taken, int64_t until_us, const struct signal
             duties->reload(duties->cls);
         } else if (signal > 0) {
             return signal;
+        }
+        if (clock_steady_us() - tidied_us >= TIDY_US) {
+            tidied_us = clock_steady_us();
+            duties->tidy(duties->cls);
         }
         if (watchdog_us && clock_steady_us() - duties->alive_us(duties->cls) < watchdog_us) {
             notify_send("WATCHDOG=1");

@@ -41,7 +41,8 @@ static void look_for_file(const struct syncer_config *config) {
 }
 
 static void write_file(struct syncer *syncer) {
-    const bool ok = counters_sync(syncer->config.counters);
+    const bool counts = counters_sync(syncer->config.counters);
+    const bool ok = (!syncer->config.tables || tables_sync(syncer->config.tables)) && counts;
     if (ok && syncer->failed) {
         char quoted[2 * COUNTERS_WHY_MAX];
         log_line(LOG_INFO, "the state file is written again", "state=%s",

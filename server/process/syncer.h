@@ -4,6 +4,7 @@
 #define AFORO_SERVER_PROCESS_SYNCER_H
 
 #include "counters/counters.h"
+#include "counters/rows/tables.h"
 
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -16,6 +17,7 @@ struct syncer_config {
     /* set while the state file is gone: what was acknowledged is lost then when this process ends
      */
     _Atomic bool *state_is_lost;
+    struct tables *tables; /* of reports; NULL: none */
 };
 
 /* Starts the thread; what config points to must outlive it. NULL when out of memory or threads. By

@@ -39,7 +39,7 @@ class Single(Case):
         stamp = text_time(self.now)
         bodies = (f"value={stamp}", f"a=1&value={stamp}", f"value={stamp}&b=2&c", f"&&value={stamp}&", f"v%61lue={stamp}",
                   f"value2=x&value={stamp}&xvalue=y", f"value={stamp}\n", f"value={stamp}\r\n")
-        types = (None, "application/x-www-form-urlencoded", "text/plain", "application/json", "nonsense")
+        types = (None, "application/x-www-form-urlencoded", "text/plain", "text/json", "nonsense")
         n = 0
         for body in bodies:
             for kind in types:

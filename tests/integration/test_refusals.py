@@ -122,7 +122,7 @@ class Sentences(Case):
             self.assertEqual(answer.status, 400)
             self.assertIn(word, answer.text)
         reasons = [error["reason"] for error in self.aforod.post_lines(f"value={stamp}\n" + stamp * 3).json["errors"]]
-        self.assertIn("one timestamp and nothing else", reasons[0])
+        self.assertIn("a line begins with its timestamp", reasons[0])
         self.assertIn("--data-binary", reasons[1])
 
     def test_as_curl_sends_it(self):
@@ -139,8 +139,10 @@ class Sentences(Case):
         self.assertIn("--data-binary", curl("/", "--data", f"@{times}"))
         self.assertIn("--data-binary", curl("/events", "--data", f"@{times}"))
         self.assertIn('"accepted":5', curl("/events", "--data-binary", f"@{times}"))
-        self.assertIn("JSON", curl("/", "--json", '{"value": 1}'))
-        self.assertEqual(self.aforod.conserved()["counted"], 5)
+        stamp = text_time(self.now)
+        self.assertIn("--json", curl("/", "--data", '{"value": "%s"}' % stamp))
+        self.assertEqual(curl("/", "--json", '{"value": "%s"}' % stamp), "")
+        self.assertEqual(self.aforod.conserved()["counted"], 6)
 
     def test_a_coded_body(self):
         for path in ("/", "/events"):

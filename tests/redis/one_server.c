@@ -64,7 +64,7 @@ struct store_chunk chunk_of(int64_t chunk, uint64_t count) {
 
 struct store_ack send_from(struct store *store, uint64_t there, uint64_t count) {
     struct store_chunk chunk = chunk_of(CHUNK, count);
-    struct store_ack ack = {STORE_CLOSED, 99};
+    struct store_ack ack = {STORE_CLOSED, 99, 99};
     chunk.there = there;
     const bool ok = store->ops->send(store, &chunk, 1, &ack, store_why);
     ck_assert(ok == (ack.outcome != STORE_FAILED));

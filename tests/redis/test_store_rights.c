@@ -1,6 +1,7 @@
 /* Where a URL leads and what it lets in: passwords, the least rights of a user, databases, a
  * unix socket. */
 #include "redis/reader.h"
+#include "redis/rows_reader.h"
 #include "redis/schema.h"
 #include "tests/redis/driver.h"
 #include "tests/redis/one_server.h"
@@ -43,6 +44,27 @@ START_TEST(passwords_from_the_url_a_user_the_environment_and_a_file) {
 }
 END_TEST
 
+static void no_row(void *cls, const struct rows_place *place, const struct rows_row *row) {
+    (void)cls, (void)place, (void)row;
+}
+
+static void no_sum(void *cls, const struct rows_place *place, uint64_t sum) {
+    (void)cls, (void)place, (void)sum;
+}
+
+static bool any_row(void *cls, const struct rows_place *place, const struct rows_row *row) {
+    no_row(cls, place, row);
+    return true;
+}
+
+static bool note_listed(void *cls, const char *report, const char *definition, size_t len) {
+    (void)report, (void)definition, (void)len;
+    *(bool *)cls = true;
+    return true;
+}
+
+static bool do_reports(const char *at, struct link *link);
+
 /* All that the server and the console do. False: something was refused. */
 static bool do_everything(const char *at) {
     struct store *store = driver_store(at, "n1", TIMEOUT_MS);
@@ -84,8 +106,43 @@ static bool do_everything(const char *at) {
          counts[7] == 6 &&
          reader_find_totals(link, (struct chunk_range){RESOLUTION_10MS, CHUNK, 1}, &exists,
                             store_why) &&
-         exists;
+         exists && do_reports(at, link);
     link_free(link);
+    store->ops->close(store);
+    return ok;
+}
+
+/* The same of reports. */
+static bool do_reports(const char *at, struct link *link) {
+    static const unsigned char hll[] = "HYLL\1\0\0\0\0\0\0\0\0\0\0\200\177\377"; /* of nothing */
+    const struct rows_component component[] = {{"count", ROWS_ADD, 1, NULL, 0},
+                                               {"distinct(c)", ROWS_HLL, 0, hll, sizeof hll - 1}};
+    const struct rows_row row = {"", 0, 1, 2, component};
+    const struct rows_place place = {"r.0", "1h", HOUR_S * US_PER_S, CLOSABLE};
+    struct store *store = driver_store(at, "n1", TIMEOUT_MS);
+    struct store_ack ack;
+    int64_t ahead_us;
+    uint64_t sum = 0;
+    bool listed = false, exists;
+    const struct store_report report = {"r.0", "r", 1, "1h 3600000000 5184000\n"};
+    bool ok =
+        store->ops->connect(store, store_why) && store->ops->tell_report(store, &report, store_why);
+    for (int i = 0; i < 2 && ok; i++) { /* the second time there is a key that is appended to */
+        const struct rows_row other = {i ? "b" : "a", 1, 1, 2, component};
+        ok = store->ops->send_rows(store, &(struct store_rows){place, 0, HOUR_S * 2000, 1, &row},
+                                   &ack, store_why) &&
+             store->ops->send_rows(store, &(struct store_rows){place, 0, HOUR_S * 2000, 1, &other},
+                                   &ack, store_why);
+    }
+    ok = ok && store->ops->rows_sum(store, &place, &sum, store_why) && sum == 3 &&
+         store->ops->read_back_rows(store, &(struct store_rows_range){place, 1},
+                                    &(struct store_rows_taker){no_row, no_sum, NULL}, store_why);
+    lab_do(&server, "SET " ROWS_FINAL_KEY " %lld", (long long)CLOSABLE);
+    ok = ok && store->ops->close_old(store, wall_us(), &ahead_us, store_why) &&
+         rows_reader_list(link, &(struct rows_report_taker){note_listed, &listed}, store_why) &&
+         listed &&
+         rows_reader_read(link, &place, 1, &(struct rows_taker){any_row, NULL}, store_why) &&
+         rows_reader_find(link, &place, 1, &exists, store_why) && exists;
     store->ops->close(store);
     return ok;
 }
@@ -107,9 +164,9 @@ static void must_be_documented(const char *const *least, size_t n) {
 
 /* Enough, and each of them needed. */
 START_TEST(the_least_rights_of_a_user) {
-    static const char *const least[] = {"eval",   "evalsha", "hmget",   "hset", "ttl",
-                                        "expire", "pttl",    "pexpire", "del",  "get",
-                                        "set",    "time",    "exists"};
+    static const char *const least[] = {"eval",   "evalsha", "hmget",   "hset",  "ttl",  "expire",
+                                        "pttl",   "pexpire", "del",     "get",   "set",  "time",
+                                        "exists", "hget",    "hgetall", "hscan", "hdel", "pfmerge"};
     const size_t n = sizeof least / sizeof least[0];
     char at[160], rules[512];
     snprintf(at, sizeof at, "redis://bob:hob@127.0.0.1:%d", server.port);

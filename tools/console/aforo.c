@@ -6,6 +6,7 @@
 #include "tools/console/empty.h"
 #include "tools/console/flags.h"
 #include "tools/console/follow.h"
+#include "tools/console/report_command.h"
 #include "tools/console/reports_check.h"
 #include "tools/console/source.h"
 #include "tools/console/status.h"
@@ -166,12 +167,18 @@ static bool write_number(struct writer *writer, uint64_t number) {
     return writer_flush(writer);
 }
 
-static int print_follow(struct source *source, const struct flags *flags, struct writer *writer) {
-    /* The first signal ends tidily, a second one at once. */
+/* The first signal ends tidily, a second one at once. */
+static void end_on_signals(void) {
     const struct sigaction end = {.sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND};
     sigaction(SIGINT, &end, NULL);
     sigaction(SIGTERM, &end, NULL);
-    const struct follow_world world = {now_us, wait_until, complain_of_source, say_waiting, NULL};
+}
+
+static const struct follow_world world = {now_us, wait_until, complain_of_source, say_waiting,
+                                          NULL};
+
+static int print_follow(struct source *source, const struct flags *flags, struct writer *writer) {
+    end_on_signals();
     return follow_run(source, &flags->query, writer, &world) && writer_end(writer) ? EXIT_SUCCESS
                                                                                    : EXIT_FAILURE;
 }
@@ -223,13 +230,13 @@ static int print_answer(struct source *source, const struct flags *flags, struct
     return (flags->follow ? print_follow : print_once)(source, flags, writer);
 }
 
-/* What the writer's error makes of an exit status. */
-static int end_output(const struct writer *writer, int status) {
-    if (writer->error == EPIPE)
+/* What an error of writing, an errno, makes of an exit status. */
+static int end_output(int error, int status) {
+    if (error == EPIPE)
         return EXIT_SUCCESS; /* the reader has had enough */
-    if (writer->error == 0)
+    if (error == 0)
         return status;
-    terminal_complain("standard output: %s", strerror(writer->error));
+    terminal_complain("standard output: %s", strerror(error));
     return EXIT_FAILURE;
 }
 
@@ -243,7 +250,7 @@ static int print_status(const struct flags *flags, const struct source_config *c
     if (ferror(stdout) != 0)
         writer.error = EIO;
     writer_flush(&writer);
-    return end_output(&writer, well ? EXIT_SUCCESS : EXIT_FAILURE);
+    return end_output(writer.error, well ? EXIT_SUCCESS : EXIT_FAILURE);
 }
 
 static void pause_for(void *cls, int64_t us) {
@@ -282,14 +289,14 @@ static int print_check(const struct flags *flags, enum source_kind kind,
     struct check_source sources[FLAGS_PLACES_MAX];
     const unsigned wanted = flags->places > 0 ? flags->places : 1,
                    n = open_all(flags, kind, config, sources);
-    const struct check_world world = {now_us, pause_for, NULL};
+    const struct check_world checking = {now_us, pause_for, NULL};
     struct writer writer = {.out = stdout};
     char why[SOURCE_WHY_MAX];
     bool well = n == wanted;
     if (well) {
         const struct check_request request = {
             .source = sources, .sources = n, .query = flags->query};
-        well = check_sources(&request, &world, stdout, why);
+        well = check_sources(&request, &checking, stdout, why);
         writer_flush(&writer);
         if (!well)
             terminal_complain("%s", why);
@@ -297,8 +304,17 @@ static int print_check(const struct flags *flags, enum source_kind kind,
     for (unsigned i = 0; i < n; i++)
         sources[i].source->ops->close(sources[i].source);
     if (writer.error != 0 && writer.error != EPIPE)
-        return end_output(&writer, EXIT_FAILURE);
+        return end_output(writer.error, EXIT_FAILURE);
     return well ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+static int print_report(struct source *source, const struct flags *flags,
+                        const struct rows_zone *zone) {
+    struct report_writer writer = {.out = stdout};
+    if (flags->follow)
+        end_on_signals();
+    const int status = report_print(source, flags, zone, &writer, &world);
+    return end_output(writer.error, status);
 }
 
 static int run_command(const struct flags *flags) {
@@ -327,9 +343,15 @@ static int run_command(const struct flags *flags) {
         times_zone(&zone);
         writer.form.zone = &zone;
     }
-    const int status = print_answer(source, flags, &writer);
+    int status;
+    if (flags->command == COMMAND_REPORT || flags->command == COMMAND_REPORTS) {
+        status = print_report(source, flags, writer.form.zone);
+    } else {
+        status = print_answer(source, flags, &writer);
+        status = end_output(writer.error, status);
+    }
     source->ops->close(source);
-    return end_output(&writer, status);
+    return status;
 }
 
 int main(int argc, char **argv) {
@@ -350,5 +372,5 @@ int main(int argc, char **argv) {
     if (outcome == OPTIONS_RUN)
         return run_command(&flags);
     const struct writer writer = {.error = flags_print(outcome, stdout) ? 0 : errno};
-    return end_output(&writer, EXIT_SUCCESS);
+    return end_output(writer.error, EXIT_SUCCESS);
 }

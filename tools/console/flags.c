@@ -3,6 +3,7 @@
 
 #include "common/usage.h"
 #include "counters/time/horizon.h"
+#include "reports/definitions.h"
 #include "tools/console/times.h"
 
 #include <string.h>
@@ -15,8 +16,12 @@ struct given {
     option_CHOICE format;
     option_TEXT from, to; /* not times before all words are read: --local may come last */
     option_TEXT token_file, ca_file;
+    option_TEXT window, by;
+    option_LIST wheres;
+    option_COUNT top;
     int64_t now_us;
-    bool rows_only; /* a flag that speaks of rows was there */
+    bool rows_only;   /* a flag that speaks of rows was there */
+    bool report_only; /* one that speaks of the rows of a report */
 };
 
 static const struct option_row rows[] = {
@@ -26,21 +31,29 @@ static const struct option_row rows[] = {
      argument,      default_text, min,                                                             \
      max,           sentence,     offsetof(struct given, field)},
 #define ROWS_FLAG FLAG
+#define REPORT_FLAG FLAG
 #define VARIABLE(variable)
 #include "tools/console/flags.def"
 #undef HEADING
 #undef FLAG
 #undef ROWS_FLAG
+#undef REPORT_FLAG
 };
 
-static const bool speaks_of_rows[] = {
-#define HEADING(sentence) false,
-#define FLAG(type, field, flag, variable, argument, default_text, min, max, sentence) false,
-#define ROWS_FLAG(type, field, flag, variable, argument, default_text, min, max, sentence) true,
+/* What a flag speaks of. */
+enum subject { ANY, THE_ROWS, THE_REPORT };
+
+static const enum subject subjects[] = {
+#define HEADING(sentence) ANY,
+#define FLAG(type, field, flag, variable, argument, default_text, min, max, sentence) ANY,
+#define ROWS_FLAG(type, field, flag, variable, argument, default_text, min, max, sentence) THE_ROWS,
+#define REPORT_FLAG(type, field, flag, variable, argument, default_text, min, max, sentence)       \
+    THE_REPORT,
 #include "tools/console/flags.def"
 #undef HEADING
 #undef FLAG
 #undef ROWS_FLAG
+#undef REPORT_FLAG
 #undef VARIABLE
 };
 
@@ -53,6 +66,7 @@ static const char usage[] =
     "Usage: aforo 10ms|1s|1min [flags]   counted events, one window a line (UTC):\n"
     "                                    2016-05-28 11:11:11.120, 122\n"
     "       aforo total [flags]          how many there were, as one number\n"
+    "       aforo reports, report NAME   which reports there are; the rows of one\n"
     "       aforo status|check [flags]   how servers are; whether the counts hold\n"
     "       aforo reports check FILE     mistakes in reports, and what they cost\n"
     "       aforo backup DIR TO          a copy of a state that a server counts in\n";
@@ -78,6 +92,11 @@ static const char more[] =
     "  Every event in [--from, --to), also of windows that are not over, whichever windows\n"
     "  the bounds cut; bounds between two 10 ms windows are taken to the later one. Without\n"
     "  bounds: all that the source keeps.\n"
+    "\n"
+    "aforo report\n"
+    "  A row for each key and window that has events, sorted by key. --last counts windows.\n"
+    "  A value is given to --where as csv shows it; (other) is where events went whose key\n"
+    "  found no room. --follow prints the rows of each window as it closes.\n"
     "\n"
     "aforo status\n"
     "  One line for each --server URL (up to 64): what its /healthz and /stats say. The\n"
@@ -107,6 +126,8 @@ static const char more[] =
     "  aforo 1s --follow                             as it comes in\n"
     "  aforo 1min --from today --local               today's minutes, by the clock on the wall\n"
     "  aforo 10ms --from -5m --format csv > 5m.csv\n"
+    "  aforo report billing --window 1min --where flight=AA1 --last 1\n"
+    "  aforo report billing --top 20 --by 'sum(seconds)' --redis redis://r\n"
     "  aforo total --from \"2016-05-28 11:00\" --to \"2016-05-28 12:00\"\n"
     "  aforo status --server http://a:8080 --server http://b:8080\n"
     "  aforo check --server http://a:8080 --server http://b:8080 --redis redis://r\n"
@@ -129,23 +150,40 @@ static const char *const source_flags[] = {
 static const struct {
     const char *word;
     enum command command;
-} commands[] = {{"10ms", COMMAND_ROWS},    {"1s", COMMAND_ROWS},       {"1min", COMMAND_ROWS},
-                {"total", COMMAND_TOTAL},  {"status", COMMAND_STATUS}, {"check", COMMAND_CHECK},
-                {"backup", COMMAND_BACKUP}};
+} commands[] = {
+    {"10ms", COMMAND_ROWS},     {"1s", COMMAND_ROWS},         {"1min", COMMAND_ROWS},
+    {"total", COMMAND_TOTAL},   {"status", COMMAND_STATUS},   {"check", COMMAND_CHECK},
+    {"report", COMMAND_REPORT}, {"reports", COMMAND_REPORTS}, {"backup", COMMAND_BACKUP}};
 #define COMMANDS (sizeof commands / sizeof *commands)
 
 /* The command of that word; false, and `why` says which there are, when there is none. */
-static bool find_command(const char *word, struct flags *flags, char *why) {
+static bool find_command(const char *said, struct flags *flags, char *why) {
     const char *words[COMMANDS];
     for (size_t i = 0; i < COMMANDS; i++) {
         words[i] = commands[i].word;
-        if (strcmp(word, words[i]) == 0) {
+        if (strcmp(said, words[i]) == 0) {
             flags->command = commands[i].command;
             return flags->command != COMMAND_ROWS ||
-                   resolution_by_name(word, &flags->query.resolution);
+                   resolution_by_name(said, &flags->query.resolution);
         }
     }
-    options_explain_choice("", word, words, COMMANDS, why);
+    options_explain_choice("", said, words, COMMANDS, why);
+    return false;
+}
+
+/* The word behind "report". */
+static bool read_report_name(int argc, char **argv, struct flags *flags, char *why) {
+    if (optind + 1 == argc) {
+        snprintf(why, FLAGS_WHY_MAX, "report: which one? aforo reports lists them");
+    } else if (optind + 2 < argc) {
+        snprintf(why, FLAGS_WHY_MAX,
+                 "'%.40s' and '%.40s': one report at a time; a time with a blank in it is put in "
+                 "quotes",
+                 argv[optind + 1], argv[optind + 2]);
+    } else {
+        flags->report.name = argv[optind + 1];
+        return true;
+    }
     return false;
 }
 
@@ -155,6 +193,8 @@ static bool read_command(int argc, char **argv, struct flags *flags, char *why) 
         return false;
     }
     const bool found = find_command(argv[optind], flags, why);
+    if (found && flags->command == COMMAND_REPORT)
+        return read_report_name(argc, argv, flags, why);
     const bool is_slip = !found && strstr(why, "did you mean") != NULL;
     if (optind + 1 < argc && !is_slip) {
         snprintf(why, FLAGS_WHY_MAX,
@@ -168,6 +208,41 @@ static bool read_command(int argc, char **argv, struct flags *flags, char *why) 
         return false;
     }
     return found;
+}
+
+/* What goes together of a report. */
+static bool check_report(const struct given *given, char *why) {
+    const struct flags *flags = &given->flags;
+    const bool list = flags->command == COMMAND_REPORTS, span = *given->from || *given->to;
+    int64_t width_us;
+    if (flags->command != COMMAND_REPORT && given->report_only && !list) {
+        snprintf(why, FLAGS_WHY_MAX,
+                 "--window, --where, --top and --by ask about a report: aforo report NAME");
+    } else if (list && (given->report_only || span || flags->local || flags->follow ||
+                        flags->query.partial || flags->query.last > 0 || flags->total)) {
+        snprintf(why, FLAGS_WHY_MAX, "reports: takes --format and where from alone");
+    } else if (list && flags->format == ROWS_CSV) {
+        snprintf(why, FLAGS_WHY_MAX, "reports: --format must be text or json");
+    } else if (flags->command == COMMAND_REPORT && flags->total) {
+        snprintf(why, FLAGS_WHY_MAX, "report: takes no --total: rows have several figures");
+    } else if (flags->report.by && flags->report.top == 0) {
+        snprintf(why, FLAGS_WHY_MAX, "--by: goes with --top N, which says how many rows");
+    } else if (flags->command == COMMAND_REPORT && flags->follow && !flags->report.window) {
+        snprintf(why, FLAGS_WHY_MAX, "--follow: say which windows of the report: --window 1min");
+    } else if (flags->report.window &&
+               !report_width_read(flags->report.window, strlen(flags->report.window), &width_us)) {
+        snprintf(why, FLAGS_WHY_MAX,
+                 "--window: '%.40s' is no window; they are 10ms, 1s, 15min, 1h, 1d and the like",
+                 flags->report.window);
+    } else if (flags->report.name && flags->places > 1) {
+        snprintf(why, FLAGS_WHY_MAX,
+                 "'%.60s' and '%.60s': figures of several sources cannot be added up; Redis has "
+                 "them of all servers: --redis URL",
+                 flags->place[0], flags->place[1]);
+    } else {
+        return true;
+    }
+    return false;
 }
 
 /* What goes together. */
@@ -226,7 +301,8 @@ static bool read_time(const char *flag, const char *text, const struct given *gi
 static bool check_whole(int argc, char **argv, struct given *given, char *why) {
     struct flags *flags = &given->flags;
     struct query *query = &flags->query;
-    if (!read_command(argc, argv, flags, why) || !check_command(given, why) ||
+    if (!read_command(argc, argv, flags, why) || !check_report(given, why) ||
+        !check_command(given, why) ||
         !read_time("--from", given->from, given, &query->from_us, why) ||
         !read_time("--to", given->to, given, &query->to_us, why)) {
         return false;
@@ -244,17 +320,28 @@ static bool check_whole(int argc, char **argv, struct given *given, char *why) {
     return false;
 }
 
+static void keep_report(const struct given *given, struct report_flags *report) {
+    report->window = *given->window ? given->window : NULL;
+    report->by = *given->by ? given->by : NULL;
+    report->top = given->top;
+    report->wheres = given->wheres.n;
+    memcpy(report->where, given->wheres.text, sizeof report->where);
+}
+
 /* What the fields of the list are in struct flags, where they have another form there. */
 static void keep_given(struct given *given, uint64_t which) {
     struct flags *flags = &given->flags;
-    for (size_t i = 0; i < ROWS; i++)
-        given->rows_only |= speaks_of_rows[i] && which >> i & 1;
+    for (size_t i = 0; i < ROWS; i++) {
+        given->rows_only |= subjects[i] == THE_ROWS && which >> i & 1;
+        given->report_only |= subjects[i] == THE_REPORT && which >> i & 1;
+    }
     for (unsigned i = 0; i < given->sources.n; i++) {
         flags->place[i] = given->sources.text[i];
         flags->kind[i] = flags->source = (enum source_kind)given->sources.kind[i];
     }
     flags->places = given->sources.n;
     flags->format = (enum rows_format)given->format;
+    keep_report(given, &flags->report);
     flags->token_file = *given->token_file ? given->token_file : NULL;
     flags->ca_file = *given->ca_file ? given->ca_file : NULL;
 }

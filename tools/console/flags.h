@@ -5,21 +5,34 @@
 
 #include "common/options.h"
 #include "counters/query.h"
-#include "counters/rows.h"
+#include "view/windows.h"
 
 #define FLAGS_WHY_MAX 256
 
 #define FLAGS_PLACES_MAX OPTIONS_LIST_MAX
 
 enum command {
-    COMMAND_ROWS,   /* 10ms, 1s, 1min: a row a window */
-    COMMAND_TOTAL,  /* total: how many events there were in a span */
-    COMMAND_STATUS, /* status: how servers are */
-    COMMAND_CHECK,  /* check: whether what must hold of counts does */
-    COMMAND_BACKUP, /* backup: not given by flags_read; main looks for it first */
+    COMMAND_ROWS,    /* 10ms, 1s, 1min: a row a window */
+    COMMAND_TOTAL,   /* total: how many events there were in a span */
+    COMMAND_STATUS,  /* status: how servers are */
+    COMMAND_CHECK,   /* check: whether what must hold of counts does */
+    COMMAND_REPORT,  /* report NAME: rows of a report */
+    COMMAND_REPORTS, /* reports: which there are */
+    COMMAND_BACKUP,  /* backup: not given by flags_read; main looks for it first */
 };
 
 enum source_kind { SOURCE_BY_DEFAULT, SOURCE_REDIS, SOURCE_SERVER, SOURCE_STATE };
+
+/* What is asked of a report, as words: only its source knows what they mean. They point into argv.
+ */
+struct report_flags {
+    const char *name;   /* of the report; NULL: not COMMAND_REPORT */
+    const char *window; /* NULL: the report's first */
+    const char *where[OPTIONS_LIST_MAX];
+    unsigned wheres;
+    int64_t top;    /* 0: all rows */
+    const char *by; /* NULL: the report's first figure that has an order */
+};
 
 struct flags {
     enum command command;
@@ -27,6 +40,7 @@ struct flags {
     enum rows_format format;
     bool follow;
     bool total; /* the sum of the rows instead of the rows */
+    struct report_flags report;
     bool local; /* times are shown, and were read, in this machine's zone */
     enum source_kind source;
     /* the URLs or the directory given with it; they point into argv */

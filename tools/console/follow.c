@@ -70,8 +70,8 @@ static int64_t max_i64(int64_t a, int64_t b) {
     return a > b ? a : b;
 }
 
-/* Waits until the source answers again; false: asked to end. */
-static bool wait_for_return(struct source *source, const struct follow_world *world, char *why) {
+bool follow_wait_for_return(struct source *source, const struct follow_world *world,
+                            char why[SOURCE_WHY_MAX]) {
     int64_t back_off_us = BACK_OFF_MIN_US;
     do {
         if (!world->wait_until(world->cls, world->now_us(world->cls) + back_off_us))
@@ -97,7 +97,7 @@ bool follow_run(struct source *source, const struct query *query, struct writer 
             if (!complained)
                 world->complain(world->cls, why);
             complained = true;
-            if (!wait_for_return(source, world, why))
+            if (!follow_wait_for_return(source, world, why))
                 return true;
             continue;
         }

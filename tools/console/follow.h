@@ -25,4 +25,8 @@ struct follow_world {
 bool follow_run(struct source *source, const struct query *query, struct writer *writer,
                 const struct follow_world *world);
 
+/* Waits until the source answers again, and a little longer; false: asked to end. */
+bool follow_wait_for_return(struct source *source, const struct follow_world *world,
+                            char why[SOURCE_WHY_MAX]);
+
 #endif

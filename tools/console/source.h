@@ -4,7 +4,7 @@
 #define AFORO_TOOLS_CONSOLE_SOURCE_H
 
 #include "counters/query.h"
-#include "counters/rows.h"
+#include "view/windows.h"
 
 #define SOURCE_WHY_MAX 512
 #define SOURCE_ANSWER_TIMEOUTS 30 /* a long answer may take so many time-outs, as a whole */
@@ -29,8 +29,11 @@ enum source_outcome {
                  */
 };
 
+struct report_ops; /* report_source.h */
+
 struct source {
     const struct source_ops *ops;
+    const struct report_ops *reports;
     int64_t horizon_us; /* tells closed windows from final ones */
     int64_t settle_us;  /* after a window is over, its count is complete here (but for late events)
                            this much  later */

@@ -1,10 +1,11 @@
 /* Rows from Redis: the totals that all nodes together have reported. */
+#include "tools/console/source_redis.h"
 #include "counters/time/horizon.h"
 #include "redis/audit.h"
 #include "redis/link.h"
 #include "redis/reader.h"
 #include "redis/schema.h"
-#include "tools/console/source.h"
+#include "tools/console/report_source.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -83,6 +84,16 @@ static bool make_ready(struct source *base, char why[SOURCE_WHY_MAX]) {
            (reader_find_totals(source->link, (struct chunk_range){RESOLUTION_1MIN, PROBE_CHUNK, 1},
                                &ignored, sentence) ||
             explain_failure(source, cut_probe(sentence), why));
+}
+
+struct link *source_redis_link(struct source *base, char why[SOURCE_WHY_MAX]) {
+    struct source_redis *source = (struct source_redis *)base;
+    return make_connected(source, why) ? source->link : NULL;
+}
+
+bool source_redis_explain(const struct source *source, const char *sentence,
+                          char why[SOURCE_WHY_MAX]) {
+    return explain_failure((const struct source_redis *)source, sentence, why);
 }
 
 /* What a part of the audit's findings and of the chunks it looks at go to. */
@@ -193,8 +204,10 @@ struct source *source_redis_open(const struct source_config *config, char why[SO
         free(source);
         return NULL;
     }
-    source->base = (struct source){
-        .ops = &redis_ops, .horizon_us = config->horizon_us, .settle_us = SETTLE_US};
+    source->base = (struct source){.ops = &redis_ops,
+                                   .reports = &report_redis_ops,
+                                   .horizon_us = config->horizon_us,
+                                   .settle_us = SETTLE_US};
     memcpy(source->base.kept_us, kept_us, sizeof kept_us);
     source->link = link;
     char db[32] = "";

@@ -1,14 +1,12 @@
 /* Rows from a running aforod: GET /counts, read as CSV while it arrives. The server itself finds
  * what the query means and knows each window's state. */
-#include "tools/console/source.h"
+#include "tools/console/source_server.h"
 
 #include "common/tokens.h"
-#include "counters/time/civil.h"
 #include "ingest/timestamp.h"
 
 #include <curl/curl.h>
 #include <errno.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,7 +14,6 @@
 
 #define URL_MAX 1024
 #define LINE_MAX_BYTES 256 /* of a row, or of the sentence that explains an HTTP error */
-#define TIME_MAX 40
 /* bytes a second: who sends less, for as long as --timeout, stands still */
 #define SPEED_MIN 1000
 /* an event stamped at the end of a window is counted when it has arrived */
@@ -38,7 +35,8 @@ struct answer {
     const struct row_taker *taker; /* NULL: no rows are expected */
     /* of rows: they start before it, and each after the one before; next < 0: any first one */
     int64_t to_us, next;
-    char *page; /* NULL: the body does not matter */
+    const struct text_taker *text; /* who is given the body as it is; NULL: nobody */
+    char *page;                    /* NULL: the body does not matter */
     size_t cap;
     char line[LINE_MAX_BYTES];
     size_t len;
@@ -113,6 +111,10 @@ static size_t on_body(char *data, size_t size, size_t n, void *cls) {
     long status = 0;
     curl_easy_getinfo(answer->server->curl, CURLINFO_RESPONSE_CODE, &status);
     const bool rows = status == 200 && answer->taker != NULL;
+    if (status == 200 && answer->text != NULL) {
+        answer->stopped = !answer->text->take(answer->text->cls, data, size * n);
+        return answer->stopped ? 0 : size * n;
+    }
     if (answer->page != NULL)
         return take_page(answer, data, size * n);
     for (size_t i = 0; i < size * n; i++) {
@@ -149,17 +151,21 @@ static void explain_failure(const struct source_server *server, struct answer *a
 
 static enum source_outcome get_page(struct source_server *server, const char *path,
                                     struct answer *answer, char why[SOURCE_WHY_MAX]) {
-    char url[URL_MAX];
+    char url[SOURCE_URL_MAX];
     const size_t len = strlen(server->place);
     const int slash = len > 0 && server->place[len - 1] == '/';
+    /* what it is asked comes on top */
+    const bool overlong = len - (size_t)slash + strcspn(path, "?") >= URL_MAX;
     if (snprintf(url, sizeof url, "%.*s%s", (int)len - slash, server->place, path) >=
-        (int)sizeof url) {
+            (int)sizeof url ||
+        overlong) {
         snprintf(why, SOURCE_WHY_MAX, "server: the URL is too long");
         return SOURCE_AWAY;
     }
     server->curl_error[0] = '\0';
     const int64_t patience_us =
-        server->timeout_us * (answer->taker != NULL ? SOURCE_ANSWER_TIMEOUTS : 1);
+        server->timeout_us *
+        (answer->taker != NULL || answer->text != NULL ? SOURCE_ANSWER_TIMEOUTS : 1);
     curl_easy_setopt(server->curl, CURLOPT_TIMEOUT_MS, (long)(patience_us / US_PER_MS));
     curl_easy_setopt(server->curl, CURLOPT_URL, url);
     curl_easy_setopt(server->curl, CURLOPT_WRITEDATA, answer);
@@ -175,41 +181,30 @@ static enum source_outcome get_page(struct source_server *server, const char *pa
     return SOURCE_AWAY;
 }
 
-/* RFC 3339 with microseconds: a bare number's unit would be guessed from its size. */
-static void format_time(int64_t t_us, char out[TIME_MAX]) {
-    struct civil c;
-    civil_from_us(t_us, &c);
-    snprintf(out, TIME_MAX, "%04d-%02d-%02dT%02d:%02d:%02d.%06dZ", c.year, c.month, c.day, c.hour,
-             c.minute, c.second, c.us);
-}
-
 static enum source_outcome read_rows(struct source *source, const struct query *query,
                                      int64_t now_us, const struct row_taker *taker,
                                      char why[SOURCE_WHY_MAX]) {
     (void)now_us; /* the server's clock says what is over */
-    char path[URL_MAX / 2], time[TIME_MAX];
-    size_t used = (size_t)snprintf(path, sizeof path, "/counts/%s?format=csv",
-                                   resolution_table[query->resolution].name);
+    struct source_path path = {0};
+    path.len = (size_t)snprintf(path.text, sizeof path.text, "/counts/%s",
+                                resolution_table[query->resolution].name);
+    source_path_add(&path, "format", "csv");
     /* Without --last and --to a bound at or before 1970 is sent, too: it says that no default is
      * wanted. */
-    if (query->from_us > 0 || (query->last == 0 && query->to_us == QUERY_TO_NONE)) {
-        format_time(query->from_us < 0 ? 0 : query->from_us, time);
-        used += (size_t)snprintf(path + used, sizeof path - used, "&from=%s", time);
-    }
-    if (query->to_us != QUERY_TO_NONE) {
-        format_time(query->to_us < 0 ? 0 : query->to_us, time);
-        used += (size_t)snprintf(path + used, sizeof path - used, "&to=%s", time);
-    }
+    if (query->from_us > 0 || (query->last == 0 && query->to_us == QUERY_TO_NONE))
+        source_path_add_time(&path, "from", query->from_us);
+    if (query->to_us != QUERY_TO_NONE)
+        source_path_add_time(&path, "to", query->to_us);
     if (query->last > 0)
-        used += (size_t)snprintf(path + used, sizeof path - used, "&last=%" PRId64, query->last);
+        source_path_add_number(&path, "last", query->last);
     if (query->partial)
-        snprintf(path + used, sizeof path - used, "&partial=1");
+        source_path_add(&path, "partial", "1");
     struct answer answer = {.server = (struct source_server *)source,
                             .resolution = query->resolution,
                             .taker = taker,
                             .to_us = query->to_us,
                             .next = -1};
-    return get_page(answer.server, path, &answer, why);
+    return get_page(answer.server, path.text, &answer, why);
 }
 
 static bool make_ready(struct source *source, char why[SOURCE_WHY_MAX]) {
@@ -316,8 +311,10 @@ struct source *source_server_new(const struct source_config *config, char why[SO
         curl_global_cleanup();
         return NULL;
     }
-    server->base = (struct source){
-        .ops = &server_ops, .horizon_us = config->horizon_us, .settle_us = SETTLE_US};
+    server->base = (struct source){.ops = &server_ops,
+                                   .reports = &report_server_ops,
+                                   .horizon_us = config->horizon_us,
+                                   .settle_us = SETTLE_US};
     server->place = config->place;
     server->timeout_us = config->timeout_us;
     snprintf(server->base.nothing, SOURCE_WHY_MAX, "server %.200s holds no events", config->place);
@@ -349,4 +346,15 @@ bool source_server_page(struct source *source, const char *path, struct source_p
     const enum source_outcome outcome = get_page(server, path, &answer, why);
     curl_easy_getinfo(server->curl, CURLINFO_RESPONSE_CODE, &page->status);
     return outcome == SOURCE_DONE || (page->status != 0 && page->status != 200 && answer.len > 0);
+}
+
+enum source_outcome source_server_stream(struct source *source, const char *path,
+                                         const struct text_taker *taker, long *status,
+                                         char why[SOURCE_WHY_MAX]) {
+    struct source_server *server = (struct source_server *)source;
+    struct answer answer = {.server = server, .text = taker};
+    const enum source_outcome outcome = get_page(server, path, &answer, why);
+    *status = 0;
+    curl_easy_getinfo(server->curl, CURLINFO_RESPONSE_CODE, status);
+    return outcome;
 }

@@ -1,6 +1,7 @@
 /* Rows from the state file of a server on this machine, whether it runs or not. */
+#include "tools/console/source_state.h"
 #include "counters/counters.h"
-#include "tools/console/source.h"
+#include "tools/console/report_source.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +15,10 @@ struct source_state {
     struct source base;
     const char *dir;
 };
+
+const char *source_state_dir(const struct source *source) {
+    return ((const struct source_state *)source)->dir;
+}
 
 static bool read_windows(void *cls, enum resolution r, int64_t first, uint32_t n, uint64_t *out) {
     counters_read(cls, r, first, n, out);
@@ -64,8 +69,10 @@ struct source *source_state_open(const struct source_config *config, char why[SO
         snprintf(why, SOURCE_WHY_MAX, "out of memory");
         return NULL;
     }
-    state->base = (struct source){
-        .ops = &state_ops, .horizon_us = config->horizon_us, .settle_us = SETTLE_US};
+    state->base = (struct source){.ops = &state_ops,
+                                  .reports = &report_state_ops,
+                                  .horizon_us = config->horizon_us,
+                                  .settle_us = SETTLE_US};
     state->dir = config->place;
     snprintf(state->base.nothing, SOURCE_WHY_MAX, "state %.200s holds no events", config->place);
     if (!make_ready(&state->base, why)) {

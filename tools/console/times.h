@@ -3,7 +3,7 @@
 #ifndef AFORO_TOOLS_CONSOLE_TIMES_H
 #define AFORO_TOOLS_CONSOLE_TIMES_H
 
-#include "counters/rows.h"
+#include "view/windows.h"
 
 #define TIMES_WHY_MAX 192
 

@@ -3,7 +3,7 @@
 #ifndef AFORO_TOOLS_CONSOLE_WRITER_H
 #define AFORO_TOOLS_CONSOLE_WRITER_H
 
-#include "counters/rows.h"
+#include "view/windows.h"
 
 #include <stdio.h>
 

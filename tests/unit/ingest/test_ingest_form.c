@@ -42,8 +42,8 @@ static const struct {
 
 #define FILE_OF_TIMES "; for a file of timestamps: curl --data-binary @FILE .../events"
 #define JSON                                                                                       \
-    "body: JSON is not taken; POST / takes a form, value=<timestamp>, and POST /events one "       \
-    "timestamp a line"
+    "body: JSON without its type; send it with Content-Type: application/json (curl --json), or "  \
+    "a form, value=<timestamp>"
 #define MULTIPART "body: multipart is not taken; send a form: curl --data value=<timestamp>, not -F"
 
 static const struct {

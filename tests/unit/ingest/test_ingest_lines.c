@@ -200,9 +200,9 @@ START_TEST(whole_lines_of_another_kind) {
         const char *why;
     } lines[] = {
         {"value=" STAMP,
-         "expected a digit at character 1, found 'v'; a line is one timestamp and nothing else"},
-        {"{\"t\":1}",
-         "expected a digit at character 1, found '{'; a line is one timestamp and nothing else"},
+         "expected a digit at character 1, found 'v'; a line begins with its timestamp"},
+        {"{\"t\":1}", "expected a digit at character 1, found '{'; JSON lines need Content-Type: "
+                      "application/x-ndjson"},
         {STAMP STAMP STAMP,
          "longer than 64 bytes; are the line ends lost? (curl: --data-binary @FILE, not --data)"},
         {"2016-13-01 00:00:00", "month 13 is out of range"},

@@ -18,6 +18,7 @@ START_TEST(each_is_there_once_and_explained) {
     check_table(node_metric_table, NODE_METRICS);
     check_table(store_metric_table, STORE_METRICS);
     check_table(worker_metric_table, METRICS);
+    check_table(report_metric_table, REPORT_METRICS);
     ck_assert_str_eq(node_metric_table[NODE_METRIC_uptime_ms].name, "uptime_ms");
     ck_assert_str_eq(store_metric_table[STORE_METRIC_lag_ms].name, "lag_ms");
     ck_assert_str_eq(worker_metric_table[METRIC_requests].name, "requests");

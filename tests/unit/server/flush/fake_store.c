@@ -212,10 +212,25 @@ static void fake_close(struct store *store) {
 }
 
 void fake_store_make(struct fake_store *fake) {
-    static const struct store_ops ops = {
-        fake_connect, fake_send,          fake_read_back, fake_sums,      fake_server,
-        fake_lease,   fake_was_read_back, fake_release,   fake_tell_loss, fake_close_old,
-        fake_rename,  fake_end_by,        fake_connected, fake_address,   fake_close};
+    static const struct store_ops ops = {.connect = fake_connect,
+                                         .send = fake_send,
+                                         .read_back = fake_read_back,
+                                         .tell_report = fake_tell_report,
+                                         .send_rows = fake_send_rows,
+                                         .read_back_rows = fake_read_back_rows,
+                                         .rows_sum = fake_rows_sum,
+                                         .sums = fake_sums,
+                                         .server = fake_server,
+                                         .lease = fake_lease,
+                                         .was_read_back = fake_was_read_back,
+                                         .release = fake_release,
+                                         .tell_loss = fake_tell_loss,
+                                         .close_old = fake_close_old,
+                                         .rename = fake_rename,
+                                         .end_by = fake_end_by,
+                                         .connected = fake_connected,
+                                         .address = fake_address,
+                                         .close = fake_close};
     memset(fake, 0, sizeof *fake);
     fake->store.ops = &ops;
     fake->lease = STORE_LEASE_KEPT;
@@ -223,4 +238,5 @@ void fake_store_make(struct fake_store *fake) {
     for (int r = 0; r < RESOLUTIONS; r++) {
         fake->outcome[r] = STORE_STORED;
     }
+    fake->rows_outcome = STORE_STORED;
 }

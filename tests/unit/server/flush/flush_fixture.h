@@ -32,7 +32,10 @@ static inline void open_counters(void) {
 static inline void open_node(void) {
     char why[COUNTERS_WHY_MAX] = "";
     open_counters();
-    flush = flush_new(&(struct flush_config){counters, &fake.store, INTERVAL_US}, why);
+    flush = flush_new(&(struct flush_config){.counters = counters,
+                                             .store = &fake.store,
+                                             .interval_us = INTERVAL_US},
+                      why);
     ck_assert_msg(flush != NULL, "%s", why);
 }
 

@@ -157,13 +157,13 @@ START_TEST(what_is_counted_since_is_not_the_files) {
 END_TEST
 
 /* The reason why a flush cannot begin. */
-static void must_not_start(const char *word) {
+static void must_not_start(const char *part) {
     struct known known = {0};
     char why[COUNTERS_WHY_MAX] = "";
     ck_assert(known_make(&known, counters));
     ck_assert(!known_remember(&known, counters, why));
     known_free(&known);
-    ck_assert_msg(strstr(why, word) != NULL, "%s", why);
+    ck_assert_msg(strstr(why, part) != NULL, "%s", why);
 }
 
 static void shell(const char *format) {

@@ -25,7 +25,10 @@ static void make_long(int n) {
     const struct counters_config config = {
         .dir = state_dir, .node_id = NODE, .workers = 1, .horizon_us = 1800 * US_PER_S};
     counters = open_or_fail(&config);
-    flush = flush_new(&(struct flush_config){counters, &fake.store, INTERVAL_US}, why);
+    flush = flush_new(&(struct flush_config){.counters = counters,
+                                             .store = &fake.store,
+                                             .interval_us = INTERVAL_US},
+                      why);
     ck_assert_msg(flush != NULL, "%s", why);
     begin_sending();
     for (int i = 0; i < n; i++) {

@@ -184,6 +184,12 @@ static void begin_worker(void) {
     worker.server = &server;
     worker.now_us = NOW_US;
     worker.woke_us = 1000 * US_PER_S;
+    const struct fields_config no_fields = {0};
+    server.no_fields = fields_new(&no_fields);
+    worker.record.room = worker.room;
+    worker.record.room_len = sizeof worker.room;
+    worker.shared.room = worker.shared_room;
+    worker.shared.room_len = sizeof worker.shared_room;
     worker.shard = counters_worker_shard(server.counters, 0);
     shard_set_now_owner(worker.shard, NOW_US);
     tls_handshakes_init(&worker.handshakes);
@@ -212,6 +218,9 @@ void http_lab_tear_down(void) {
     close(client.other_end);
     answers_free(&worker.answers);
     ck_assert_uint_eq(lab_responses, 0);
+    gather_free(&client.connection.gather);
+    gather_free(&client.connection.query_text);
+    fields_free(server.no_fields);
     counters_close(server.counters);
     state_dir_remove();
 }

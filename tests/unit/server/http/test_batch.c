@@ -8,7 +8,8 @@
 static void read_batch(const char *body, size_t piece) {
     const size_t len = strlen(body);
     client.connection.request = (struct request){0};
-    batch_begin(&client.connection.request.batch);
+    gather_clear(&client.connection.gather);
+    batch_begin(&client.connection);
     for (size_t at = 0; at < len; at += piece) {
         batch_read_body(&client.connection, body + at, len - at < piece ? len - at : piece);
     }
@@ -31,8 +32,8 @@ START_TEST(every_line_is_counted_or_refused) {
         ck_assert_str_eq(
             client.body,
             "{\"accepted\":3,\"rejected\":3,\"errors\":["
-            "{\"line\":2,\"reason\":\"expected a digit at character 1, found 'x'; a line is one "
-            "timestamp and nothing else\"},"
+            "{\"line\":2,\"reason\":\"expected a digit at character 1, found 'x'; a line "
+            "begins with its timestamp\"},"
             "{\"line\":5,\"reason\":\"too late by 9 s: it is 10 s ago, the horizon is 1 s\"},"
             "{\"line\":6,\"reason\":\"too far ahead by 59 min 59 s: it is 59 min 59 s ahead of "
             "this server's clock, the most that is taken is 0 s; times are UTC, is this a local "
@@ -162,8 +163,8 @@ START_TEST(a_batch_of_which_nothing_was_counted_is_warned_of) {
     ck_assert_ptr_nonnull(strstr(
         log_of("\nx\ny\n", false),
         " level=warn msg=\"every line of a batch was refused\" client=192.0.2.1:4711 lines=2 "
-        "first_line=2 reason=\"expected a digit at character 1, found 'x'; a line is one timestamp "
-        "and nothing else\" batches=1\n"));
+        "first_line=2 reason=\"expected a digit at character 1, found 'x'; a line begins with its "
+        "timestamp\" batches=1\n"));
     worker.woke_us += 60 * US_PER_S - 1;
     ck_assert_str_eq(log_of("x\n", false), ""); /* once a minute */
     worker.woke_us += 1;
@@ -185,7 +186,7 @@ START_TEST(what_a_report_says_is_in_the_log_of_debug) {
         strstr(log_of(TIME "\nx\n" TIME "\ny\n", false),
                " msg=\"refused\" worker=0 client=192.0.2.1:4711 status=422 "
                "text=\"2 of 4 lines, the first is line 2: expected a digit at character 1, found "
-               "'x'; a line is one timestamp and nothing else\"\n"));
+               "'x'; a line begins with its timestamp\"\n"));
     const char *log = log_of(TIME "\n" TIME "\n", true);
     ck_assert_ptr_nonnull(strstr(log, " status=413 text=\"the body is larger than --max-body: not "
                                       "counted from line 3 on\"\n"));

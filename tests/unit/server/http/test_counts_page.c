@@ -1,7 +1,7 @@
 #include "server/http/counts_page.h"
 
-#include "counters/rows.h"
 #include "tests/unit/server/http/http_lab.h"
+#include "view/windows.h"
 
 #include <string.h>
 

@@ -25,7 +25,7 @@ static unsigned send_event(const char *query, const char *body, size_t piece) {
         connection->target.query = query;
         event_read_query(connection);
     }
-    event_begin(&connection->request);
+    event_begin(connection);
     for (size_t at = 0; at < len; at += piece) {
         const size_t n = len - at < piece ? len - at : piece;
         event_read_body(connection, body + at, n, n == len);

@@ -28,7 +28,11 @@ static int64_t find_alive_us(void *cls) {
     return alive_us;
 }
 
-static const struct signals_duties duties = {reload, find_alive_us, &reloads};
+static void tidy(void *cls) {
+    ck_assert_ptr_eq(cls, &reloads);
+}
+
+static const struct signals_duties duties = {reload, tidy, find_alive_us, &reloads};
 
 START_TEST(it_returns_what_asks_for_the_end) {
     signals_hold();

@@ -27,7 +27,7 @@ START_TEST(a_file_that_goes_and_comes_back) {
     state_path("counters.aforo", path);
     state_path("away", away);
     atomic_store(&lost, true); /* it is corrected in the first turn */
-    struct syncer *syncer = syncer_start(&(struct syncer_config){counters, state_dir, &lost});
+    struct syncer *syncer = syncer_start(&(struct syncer_config){counters, state_dir, &lost, NULL});
     ck_assert_ptr_nonnull(syncer);
     wait_until_lost_is(false);
     ck_assert_int_eq(rename(path, away), 0);
@@ -46,7 +46,8 @@ START_TEST(it_stops_at_once) {
     const struct counters_config config = tiny_config(1);
     struct counters *counters = open_or_fail(&config);
     for (int i = 0; i < 200; i++) { /* a second each would be beyond the time limit */
-        struct syncer *syncer = syncer_start(&(struct syncer_config){counters, state_dir, &lost});
+        struct syncer *syncer =
+            syncer_start(&(struct syncer_config){counters, state_dir, &lost, NULL});
         ck_assert_ptr_nonnull(syncer);
         syncer_stop(syncer);
     }

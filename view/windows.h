@@ -1,7 +1,7 @@
 /* Windows -> text, CSV, JSON: one writer for the server's /counts and for the console program, so
  * that both say the same. Pure: no I/O, no allocation, any thread. */
-#ifndef AFORO_COUNTERS_ROWS_H
-#define AFORO_COUNTERS_ROWS_H
+#ifndef AFORO_VIEW_WINDOWS_H
+#define AFORO_VIEW_WINDOWS_H
 
 #include "counters/time/window.h"
 
@@ -42,6 +42,8 @@ bool rows_format_by_name(const char *name, enum rows_format *out);
 /* The state of a window at time now_us, with a horizon of horizon_us. */
 enum window_state window_state_at(enum resolution r, int64_t window, int64_t now_us,
                                   int64_t horizon_us);
+/* The same of a window of any width, by when it ends. */
+enum window_state window_state_of_end(int64_t end_us, int64_t now_us, int64_t horizon_us);
 const char *window_state_name(enum window_state state);
 
 #define ROWS_CSV_HEADER_UTC "start (UTC),count,state"
@@ -66,5 +68,10 @@ size_t rows_end(const struct rows_form *form, char *buf);
 /* A time in milliseconds as text rows have it, NUL-terminated (ROWS_TIME_MAX). */
 #define ROWS_TIME_MAX 40
 void rows_time(const struct rows_form *form, int64_t t_us, char buf[ROWS_TIME_MAX]);
+
+/* A time as rows of that form have it, with 3 or 6 digits of the second, for t_us in [0,
+ * CIVIL_END_US). Writes at most ROWS_TIME_MAX bytes and returns how many (no NUL is added). */
+size_t rows_put_time(const struct rows_form *form, int64_t t_us, int digits,
+                     char buf[ROWS_TIME_MAX]);
 
 #endif

@@ -1,4 +1,4 @@
-#include "counters/rows.h"
+#include "view/windows.h"
 
 #include "tests/unit/check_main.h"
 
@@ -143,8 +143,8 @@ START_TEST(states_change_at_the_microsecond) {
 END_TEST
 
 int main(void) {
-    Suite *suite = suite_create("rows");
-    TCase *tcase = tcase_create("rows");
+    Suite *suite = suite_create("windows");
+    TCase *tcase = tcase_create("windows");
     tcase_add_test(tcase, text_is_the_line_of_the_issue);
     tcase_add_test(tcase, csv_has_a_header_and_the_state);
     tcase_add_test(tcase, json_is_one_object_with_a_window_a_line);

@@ -1,12 +1,13 @@
 /* Windows -> text, CSV, JSON. Digits are put by hand: a server asked for an hour of 10 ms windows
  * writes 360,000 rows while it also counts, and printf costs several times as much. */
-#include "counters/rows.h"
+#include "view/windows.h"
 
 #include "counters/time/civil.h"
 
 #include <string.h>
 
 #define COUNT_DIGITS_MAX 20 /* of 2^64 - 1 */
+#define MS_DIGITS 3
 
 static const char *const format_names[] = {
     [ROWS_TEXT] = "text", [ROWS_CSV] = "csv", [ROWS_JSON] = "json"};
@@ -25,7 +26,10 @@ bool rows_format_by_name(const char *name, enum rows_format *out) {
 
 enum window_state window_state_at(enum resolution r, int64_t window, int64_t now_us,
                                   int64_t horizon_us) {
-    const int64_t end_us = window_start_us(r, window + 1);
+    return window_state_of_end(window_start_us(r, window + 1), now_us, horizon_us);
+}
+
+enum window_state window_state_of_end(int64_t end_us, int64_t now_us, int64_t horizon_us) {
     if (now_us < end_us)
         return WINDOW_OPEN;
     /* The oldest time still accepted is now - horizon, so a window changes while its last
@@ -63,8 +67,9 @@ static char *put_count(char *at, uint64_t count) {
     return at + (sizeof digits - from);
 }
 
-/* "2016-05-28 11:11:11.120", with `between` in place of the blank. */
-static char *put_civil(char *at, int64_t t_us, char between) {
+/* "2016-05-28 11:11:11.120", with `between` in place of the blank and so many digits, 3 or 6, after
+ * the point. */
+static char *put_civil(char *at, int64_t t_us, char between, int digits) {
     struct civil c;
     civil_from_us(t_us, &c);
     at = put_fixed(at, c.year, 4);
@@ -79,20 +84,20 @@ static char *put_civil(char *at, int64_t t_us, char between) {
     *at++ = ':';
     at = put_fixed(at, c.second, 2);
     *at++ = '.';
-    return put_fixed(at, c.us / (int)US_PER_MS, 3);
+    return put_fixed(at, digits == 3 ? c.us / (int)US_PER_MS : c.us, digits);
 }
 
 /* The same in the form's zone. UTC has no mark in text, which is the form of print_reqs_per_*.sh.
  */
-static char *put_time(char *at, const struct rows_form *form, int64_t t_us) {
+static char *put_time(char *at, const struct rows_form *form, int64_t t_us, int digits) {
     const char between = form->format == ROWS_TEXT ? ' ' : 'T';
     if (form->zone == NULL) {
-        at = put_civil(at, t_us, between);
+        at = put_civil(at, t_us, between, digits);
         return form->format == ROWS_TEXT ? at : put_text(at, "Z");
     }
     const int ahead_min = form->zone->ahead_min(t_us);
     const int distance_min = ahead_min < 0 ? -ahead_min : ahead_min;
-    at = put_civil(at, t_us + ahead_min * 60 * US_PER_S, between);
+    at = put_civil(at, t_us + ahead_min * 60 * US_PER_S, between, digits);
     *at++ = ahead_min < 0 ? '-' : '+';
     at = put_fixed(at, distance_min / 60, 2);
     *at++ = ':';
@@ -101,7 +106,12 @@ static char *put_time(char *at, const struct rows_form *form, int64_t t_us) {
 
 void rows_time(const struct rows_form *form, int64_t t_us, char buf[ROWS_TIME_MAX]) {
     const struct rows_form text = {ROWS_TEXT, form->resolution, form->zone};
-    *put_time(buf, &text, t_us) = '\0';
+    *put_time(buf, &text, t_us, MS_DIGITS) = '\0';
+}
+
+size_t rows_put_time(const struct rows_form *form, int64_t t_us, int digits,
+                     char buf[ROWS_TIME_MAX]) {
+    return (size_t)(put_time(buf, form, t_us, digits) - buf);
 }
 
 size_t rows_begin(const struct rows_form *form, char *buf) {
@@ -126,13 +136,13 @@ size_t rows_row(const struct rows_form *form, const struct row *row, bool first,
     char *at = buf;
     switch (form->format) {
     case ROWS_TEXT:
-        at = put_time(at, form, start_us);
+        at = put_time(at, form, start_us, MS_DIGITS);
         at = put_text(at, ", ");
         at = put_count(at, row->count);
         *at++ = '\n';
         break;
     case ROWS_CSV:
-        at = put_time(at, form, start_us);
+        at = put_time(at, form, start_us, MS_DIGITS);
         *at++ = ',';
         at = put_count(at, row->count);
         *at++ = ',';
@@ -141,7 +151,7 @@ size_t rows_row(const struct rows_form *form, const struct row *row, bool first,
         break;
     case ROWS_JSON:
         at = put_text(at, first ? "\n{\"start\":\"" : ",\n{\"start\":\"");
-        at = put_time(at, form, start_us);
+        at = put_time(at, form, start_us, MS_DIGITS);
         at = put_text(at, "\",\"count\":");
         at = put_count(at, row->count);
         at = put_text(at, ",\"state\":\"");

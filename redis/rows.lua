@@ -1,0 +1,267 @@
+-- What one node has seen of some rows of one window of a report -> the window's totals. Absolute values: sending a call again
+-- changes nothing.
+--   KEYS  the window, a hash; then, when a row has a HyperLogLog, a key for a moment and the keys of the HyperLogLogs, in the
+--         order of the rows
+--   ARGV  the node; owner of the node's lease, a number; sum that the node takes its part to have; until; seconds to live;
+--         the names of the components: a sign (see rows.h) and a name, US, the next; the rows: see rows_pack.h
+-- The hash, beside the totals ("<key> US <component>" -> 38) and until:
+--   names           as above, of the whole window; components are numbered by their place in it
+--   keys, k:<i>     how many k:<i> there are; the keys of all rows, RS behind each, about 4 KB in each of k:1, k:2, ...
+--   nodes           the nodes that have a part, RS behind each
+--   n:<node>        owner and sum of the node's part: who wrote it last, and the events of all its rows
+--   n:<node> RS <key>                  a row of its part: W (1 byte), events (7), then for each component of the signs + and ~
+--                                      its number (2) and its value (W); little-endian
+--   b:<node> RS <key> US <component>   a node's bytes of a component of the sign =: events (7), bytes
+--   final           closed: nothing changes any more; 2: no parts (n:)
+-- RS is 0x1e; no key has it, so a field with it is of a part, and one without it that has US is a total.
+-- Returns the sum that the node's part had before this call (0: there was none, or a HyperLogLog was gone) and the sum that it
+-- has now, or
+--   -1  the window is closed for good
+--   -2  another owner has written this part, and it is not as the caller takes it to be
+-- and then changes nothing.
+--
+-- Redis does not undo what a script wrote before it failed. So everything that can fail (a key of another type, a value that
+-- is no number) comes first. HyperLogLogs only join, so those may stay when a later one fails.
+local key, node, owner = KEYS[1], ARGV[1], tonumber(ARGV[2])
+local call, format, sub, pack, unpack_bytes = redis.call, string.format, string.sub, struct.pack, struct.unpack
+local US, RS = '\31', '\30'
+local part_field = 'n:' .. node
+
+local head = call('HMGET', key, 'final', 'until', 'names', 'keys', 'nodes', part_field)
+if head[1] then
+    return -1
+end
+local had, written_by = 0, owner
+if head[6] then
+    local by, sum = string.match(head[6], '^(%d+) (%d+)$')
+    if not by then
+        return redis.error_reply('ERR field ' .. part_field .. ' of ' .. key .. ' holds no sum of a part')
+    end
+    had, written_by = tonumber(sum), tonumber(by)
+end
+if written_by ~= owner and had ~= tonumber(ARGV[3]) then
+    return -2
+end
+
+local write, at = {}, 0
+local function set(field, value)
+    write[at + 1], write[at + 2] = field, value
+    at = at + 2
+end
+
+-- The call's components: their names, signs and numbers in the window.
+local names, signs, number, fields = {}, {}, {}, {}
+local window_names = head[3] or ''
+do
+    local known, n = {}, 0
+    for name in string.gmatch(window_names, '[^\31]+') do
+        known[sub(name, 2)], n = {n, sub(name, 1, 1)}, n + 1
+    end
+    local before, i = n, 0
+    for name in string.gmatch(ARGV[6], '[^\31]+') do
+        local plain, sign = sub(name, 2), sub(name, 1, 1)
+        if not known[plain] then
+            known[plain], n = {n, sign}, n + 1
+            window_names = window_names .. name .. US
+        elseif known[plain][2] ~= sign then
+            return redis.error_reply('ERR component ' .. plain .. ' of ' .. key .. ' is there by another rule')
+        end
+        names[i], signs[i], number[i] = plain, sign, known[plain][1]
+        fields[i] = sign ~= '=' and US .. plain or nil
+        i = i + 1
+    end
+    if n ~= before then
+        set('names', window_names)
+    end
+end
+
+-- The rows: for each its key, its events, its components by their number in the call, and where its fields are asked for.
+local rows, asked, asking, has_bytes = {}, {}, 0, false
+local part_row, blob_row = part_field .. RS, 'b:' .. node .. RS
+do
+    local text, from, n = ARGV[7], 1, 0
+    while from <= #text do
+        local len, events, components
+        len, events, components, from = unpack_bytes('<I2I7I2', text, from)
+        local component, value, bytes = {}, {}, nil
+        local row = {sub(text, from, from + len - 1), events, components, component, value, nil, asking + 1}
+        local row_key = row[1]
+        from = from + len
+        asking = asking + 1
+        asked[asking] = part_row .. row_key
+        for i = 1, components do
+            local c
+            c, value[i], from = unpack_bytes('<I2i7', text, from)
+            component[i] = c
+            asked[asking + i] = fields[c] and row_key .. fields[c] or blob_row .. row_key .. US .. names[c]
+            has_bytes = has_bytes or signs[c] == '#' or signs[c] == '='
+        end
+        asking = asking + components
+        if has_bytes then
+            bytes = {}
+            for i = 1, components do
+                local sign = signs[component[i]]
+                if sign == '#' or sign == '=' then
+                    bytes[i] = sub(text, from, from + value[i] - 1)
+                    from = from + value[i]
+                end
+            end
+            row[6] = bytes
+        end
+        n = n + 1
+        rows[n] = row
+    end
+end
+local there = {}
+for from = 1, asking, 2000 do
+    local to = math.min(from + 1999, asking)
+    local some = call('HMGET', key, unpack(asked, from, to))
+    for i = 1, #some do
+        there[from + i - 1] = some[i]
+    end
+end
+
+-- What becomes of them.
+local sum, lost, new_keys, hll, joined = had, false, {}, 2, {}
+for _, row in ipairs(rows) do
+    local row_key, events, first = row[1], row[2], row[7]
+    local part, width, events_before, order, in_order = {}, 1, 0, {}, 0
+    if there[first] then
+        local old = there[first]
+        local n = (#old - 8) / ((string.byte(old) or 0) + 2)
+        width = string.byte(old) or 0
+        if width < 1 or width > 7 or n < 0 or n % 1 ~= 0 then
+            return redis.error_reply('ERR a row of the part of node ' .. node .. ' in ' .. key .. ' holds no values')
+        end
+        events_before = unpack_bytes('<I7', old, 2)
+        local pair, from = '<I2I' .. width, 9
+        for i = 1, n do
+            order[i], part[i], from = unpack_bytes(pair, old, from)
+        end
+        in_order = n
+        for i = 1, n do
+            part[-1 - order[i]] = i
+        end
+    end
+    local newer, changed, known = events > events_before, false, false
+    for i = 1, row[3] do
+        local c, value, field, total = row[4][i], row[5][i], asked[first + i], there[first + i]
+        local sign = signs[c]
+        if total and sign ~= '=' then
+            known = true
+            total = tonumber(total)
+            if not total or total % 1 ~= 0 then
+                return redis.error_reply('ERR field ' .. field .. ' of ' .. key .. ' holds no number')
+            end
+        end
+        if sign == '+' or sign == '~' then
+            local place = part[-1 - number[c]]
+            local old = place and part[place] or 0
+            local grows = value > old
+            if sign == '~' then
+                grows = newer and value ~= old
+            end
+            if grows or (not place and value >= 0 and (sign == '+' or newer)) then
+                total = (total or 0) + value - old
+                if sign == '~' then
+                    total = total % 4294967296
+                end
+                if not place then
+                    in_order = in_order + 1
+                    place = in_order
+                    order[place], part[-1 - number[c]] = number[c], place
+                end
+                part[place], changed = value, true
+                while value >= 256 ^ width do
+                    width = width + 1
+                end
+                at = at + 2
+                -- %d is quicker, and takes what fits a machine word of 32 bits everywhere
+                write[at - 1], write[at] = field, format(total < 2147483648 and '%d' or '%.0f', total)
+            end
+        elseif sign == '<' or sign == '>' then
+            if not total or (sign == '<' and value < total) or (sign == '>' and value > total) then
+                set(field, format('%.0f', value))
+            end
+        elseif sign == '#' then
+            hll = hll + 1
+            joined[#joined + 1] = {KEYS[hll], row[6][i], total}
+            if not total then
+                set(field, '1')
+            end
+        else
+            if not total or events > unpack_bytes('<I7', total) then
+                set(field, pack('<I7', events) .. row[6][i])
+            end
+            changed = changed or newer
+        end
+    end
+    if not known and row[3] > 0 then
+        new_keys[#new_keys + 1] = row_key
+    end
+    if newer then
+        sum = sum + events - events_before
+    end
+    if changed or newer then
+        local pair, packed = '<I2I' .. width, {pack('<I1I7', width, newer and events or events_before)}
+        for i = 1, in_order do
+            packed[i + 1] = pack(pair, order[i], part[i])
+        end
+        set(asked[first], table.concat(packed))
+    end
+end
+
+if #new_keys > 0 then
+    local pieces = tonumber(head[4] or 0)
+    local last = pieces > 0 and call('HGET', key, 'k:' .. pieces) or nil
+    for _, row_key in ipairs(new_keys) do
+        if not last or #last > 4096 then
+            if last then
+                set('k:' .. pieces, last)
+            end
+            pieces, last = pieces + 1, ''
+        end
+        last = last .. row_key .. RS
+    end
+    set('k:' .. pieces, last)
+    set('keys', format('%d', pieces))
+end
+if not head[6] then
+    set('nodes', (head[5] or '') .. node .. RS)
+end
+if sum ~= had or written_by ~= owner or not head[6] then
+    set(part_field, format('%.0f %.0f', owner, sum))
+end
+local wanted = tonumber(ARGV[5])
+if tonumber(ARGV[4]) > tonumber(head[2] or 0) then
+    set('until', ARGV[4])
+end
+
+-- From here on it is written. Never shortened: another node may need it for longer. A minute's difference is not worth a write.
+local function live(what)
+    local lives = call('TTL', what)
+    if lives == -1 or (lives >= 0 and lives < wanted - 60) then
+        call('EXPIRE', what, wanted)
+    end
+end
+for _, join in ipairs(joined) do
+    local is_there = call('EXISTS', join[1]) == 1
+    lost = lost or (join[3] and not is_there)
+    call('SET', KEYS[2], join[2])
+    local answer = redis.pcall('PFMERGE', join[1], KEYS[2])
+    call('DEL', KEYS[2])
+    if answer.err then
+        return answer
+    end
+    live(join[1])
+end
+if at > 0 then
+    local lives = head[2] and call('TTL', key) or -2
+    for from = 1, at, 2000 do
+        call('HSET', key, unpack(write, from, math.min(from + 1999, at)))
+    end
+    if lives == -2 or (lives >= 0 and lives < wanted - 60) then
+        call('EXPIRE', key, wanted)
+    end
+end
+return {lost and 0 or had, sum}

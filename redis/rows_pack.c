@@ -1,0 +1,214 @@
+#include "redis/rows_pack.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define EVENTS_BYTES 7
+#define VALUE_BYTES 7
+#define NUMBER_BYTES 2
+#define PART_HEAD (1 + EVENTS_BYTES)
+
+bool rows_bytes_put(struct rows_bytes *bytes, const void *more, size_t len) {
+    if (bytes->cap - bytes->len < len) {
+        const size_t cap = 2 * bytes->cap > bytes->len + len ? 2 * bytes->cap : bytes->len + len;
+        char *grown = realloc(bytes->bytes, cap);
+        if (!grown) {
+            return false;
+        }
+        bytes->bytes = grown;
+        bytes->cap = cap;
+    }
+    if (len) {
+        memcpy(bytes->bytes + bytes->len, more, len);
+        bytes->len += len;
+    }
+    return true;
+}
+
+static bool put_number(struct rows_bytes *bytes, uint64_t number, size_t width) {
+    char packed[8];
+    for (size_t i = 0; i < width; i++) {
+        packed[i] = (char)(number >> 8 * i);
+    }
+    return rows_bytes_put(bytes, packed, width);
+}
+
+/* ---- a call ---- */
+
+void rows_call_begin(struct rows_call *call) {
+    call->names.len = call->body.len = call->keys.len = call->name_at.len = 0;
+    call->hlls = call->rows = call->fields = call->guess = 0;
+}
+
+void rows_call_free(struct rows_call *call) {
+    free(call->names.bytes);
+    free(call->body.bytes);
+    free(call->keys.bytes);
+    free(call->name_at.bytes);
+    *call = (struct rows_call){0};
+}
+
+bool rows_call_has_room(const struct rows_call *call) {
+    return call->fields < ROWS_CALL_FIELDS && call->hlls < ROWS_CALL_HLLS;
+}
+
+static bool is_named(const struct rows_call *call, size_t i, const char *name, size_t len) {
+    size_t at;
+    memcpy(&at, call->name_at.bytes + i * sizeof at, sizeof at);
+    const char *there = call->names.bytes + at + 1; /* behind its sign */
+    return call->names.len - at > len + 1 && memcmp(there, name, len) == 0 &&
+           there[len] == ROWS_SEPARATOR;
+}
+
+/* The number of a name in the call, added when it is new: rows have much the same components in
+ * the same order, so the search begins behind the last that was found. False when it cannot be. */
+static bool find_name(struct rows_call *call, const struct rows_component *component,
+                      uint64_t *number) {
+    const size_t len = strlen(component->name), n = call->name_at.len / sizeof(size_t);
+    for (size_t i = 0; i < n; i++) {
+        const size_t place = (call->guess + i) % n;
+        if (is_named(call, place, component->name, len)) {
+            call->guess = place + 1;
+            *number = place;
+            return true;
+        }
+    }
+    const char sign = (char)component->rule, end = ROWS_SEPARATOR;
+    const size_t at = call->names.len;
+    *number = n;
+    call->guess = n + 1;
+    return len > 0 && len < ROWS_COMPONENT_MAX && n < ROWS_NAMES_MAX &&
+           !strchr(component->name, ROWS_SEPARATOR) &&
+           rows_bytes_put(&call->name_at, &at, sizeof at) &&
+           rows_bytes_put(&call->names, &sign, 1) &&
+           rows_bytes_put(&call->names, component->name, len) &&
+           rows_bytes_put(&call->names, &end, 1);
+}
+
+static bool has_bytes(const struct rows_component *component) {
+    return component->rule == ROWS_HLL || component->rule == ROWS_BLOB;
+}
+
+static bool put_component(struct rows_call *call, const struct rows_component *component) {
+    uint64_t number = 0;
+    const bool bytes = has_bytes(component);
+    const int64_t value = bytes ? (int64_t)component->len : component->value;
+    const bool counts = component->rule == ROWS_ADD || component->rule == ROWS_WRAP;
+    return value <= (bytes ? ROWS_BYTES_MAX : ROWS_VALUE_MAX) &&
+           value >= (counts ? 0 : -ROWS_VALUE_MAX) && find_name(call, component, &number) &&
+           put_number(&call->body, number, NUMBER_BYTES) &&
+           put_number(&call->body, (uint64_t)value, VALUE_BYTES);
+}
+
+static bool put_hll_key(struct rows_call *call, const char *window_key, const struct rows_row *row,
+                        const char *name) {
+    static const char separator = ROWS_SEPARATOR, end = '\0';
+    call->hlls++;
+    return rows_bytes_put(&call->keys, window_key, strlen(window_key)) &&
+           rows_bytes_put(&call->keys, ":", 1) && rows_bytes_put(&call->keys, name, strlen(name)) &&
+           (row->key_len == 0 || (rows_bytes_put(&call->keys, &separator, 1) &&
+                                  rows_bytes_put(&call->keys, row->key, row->key_len))) &&
+           rows_bytes_put(&call->keys, &end, 1);
+}
+
+bool rows_call_add(struct rows_call *call, const char *window_key, const struct rows_row *row) {
+    bool ok = row->key_len <= ROWS_ROW_KEY_MAX && row->count < (uint64_t)ROWS_VALUE_MAX &&
+              row->n <= ROWS_NAMES_MAX && put_number(&call->body, row->key_len, 2) &&
+              put_number(&call->body, row->count, EVENTS_BYTES) &&
+              put_number(&call->body, row->n, NUMBER_BYTES) &&
+              rows_bytes_put(&call->body, row->key, row->key_len);
+    for (size_t i = 0; i < row->n && ok; i++) {
+        ok = put_component(call, &row->component[i]);
+    }
+    for (size_t i = 0; i < row->n && ok; i++) {
+        const struct rows_component *component = &row->component[i];
+        ok = !has_bytes(component) || rows_bytes_put(&call->body, component->bytes, component->len);
+        if (ok && component->rule == ROWS_HLL) {
+            ok = put_hll_key(call, window_key, row, component->name);
+        }
+    }
+    call->rows++;
+    call->fields += row->n + 1;
+    return ok;
+}
+
+/* ---- what is there ---- */
+
+bool rows_names_read(const char *text, size_t len, struct rows_names *names) {
+    size_t n = 0;
+    for (size_t i = 0; i < len; i++) {
+        n += text[i] == ROWS_SEPARATOR;
+    }
+    *names =
+        (struct rows_names){.name = calloc(n + 1, sizeof *names->name), .memory = malloc(len + 1)};
+    bool ok = names->name && names->memory && (len == 0 || text[len - 1] == ROWS_SEPARATOR);
+    if (ok) {
+        memcpy(names->memory, text, len);
+    }
+    for (size_t at = 0; ok && at < len;) {
+        char *begin = names->memory + at, *end = memchr(begin, ROWS_SEPARATOR, len - at);
+        *end = '\0';
+        names->name[names->n++] =
+            (struct rows_name){begin[0], begin + 1, end > begin ? (size_t)(end - begin) - 1 : 0};
+        ok = end - begin > 1 && end - begin <= ROWS_COMPONENT_MAX && strchr("+~<>#=", begin[0]) &&
+             strlen(begin) == (size_t)(end - begin);
+        at = (size_t)(end - names->memory) + 1;
+    }
+    if (!ok) {
+        rows_names_free(names);
+    }
+    return ok;
+}
+
+void rows_names_free(struct rows_names *names) {
+    free(names->name);
+    free(names->memory);
+    *names = (struct rows_names){0};
+}
+
+static uint64_t read_number(const char *bytes, size_t width) {
+    uint64_t number = 0;
+    for (size_t i = 0; i < width; i++) {
+        number |= (uint64_t)(unsigned char)bytes[i] << 8 * i;
+    }
+    return number;
+}
+
+bool rows_part_read(const char *bytes, size_t len, const struct rows_names *names, uint64_t *count,
+                    size_t *n, struct rows_component *component) {
+    const size_t width = len >= PART_HEAD ? (unsigned char)bytes[0] : 0;
+    *n = 0;
+    if (width < 1 || width > 7 || (len - PART_HEAD) % (NUMBER_BYTES + width) ||
+        (len - PART_HEAD) / (NUMBER_BYTES + width) > names->n) {
+        return false;
+    }
+    *count = read_number(bytes + 1, EVENTS_BYTES);
+    for (size_t at = PART_HEAD; at < len; at += NUMBER_BYTES + width) {
+        const size_t number = read_number(bytes + at, NUMBER_BYTES);
+        if (number >= names->n ||
+            (names->name[number].rule != ROWS_ADD && names->name[number].rule != ROWS_WRAP)) {
+            return false;
+        }
+        component[(*n)++] = (struct rows_component){
+            .name = names->name[number].name,
+            .rule = (enum rows_rule)names->name[number].rule,
+            .value = (int64_t)read_number(bytes + at + NUMBER_BYTES, width)};
+    }
+    return true;
+}
+
+bool rows_number_read(const char *text, size_t len, int64_t *number) {
+    const bool minus = len > 0 && text[0] == '-';
+    uint64_t value = 0;
+    if (len == minus || len - minus > 16) {
+        return false;
+    }
+    for (size_t i = minus; i < len; i++) {
+        if (text[i] < '0' || text[i] > '9') {
+            return false;
+        }
+        value = value * 10 + (uint64_t)(text[i] - '0');
+    }
+    *number = minus ? -(int64_t)value : (int64_t)value;
+    return value <= (uint64_t)ROWS_VALUE_MAX;
+}

@@ -1,0 +1,163 @@
+/* The store over Redis: windows of reports whose time is over are closed, whoever wrote them. Which
+ * there may be is in the list of reports. A window that Redis keeps for less than the time in which
+ * it is open is not closed: it is gone before. */
+#include "redis/rows_reader.h"
+#include "redis/wire.h"
+#include "server/flush/store_redis_internal.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define CLOSE_MS 200 /* that one call may take; the next goes on */
+#define HOUR_US (3600 * US_PER_S)
+
+/* One hour's closing. */
+struct rows_closing {
+    struct store_redis *s;
+    int64_t hour, end_ms;
+    char now[NUMBER_MAX];
+    int64_t looked; /* at so many windows */
+    bool all;       /* nothing was left open or out so far */
+};
+
+/* One window of one group. False fills why. */
+static bool close_window(struct rows_closing *closing, const struct rows_place *place,
+                         unsigned group, char *why) {
+    char key[ROWS_KEY_MAX], cursor[NUMBER_MAX] = "0";
+    int64_t done = 0;
+    rows_window_key(place, group, key);
+    do {
+        redisReply *reply =
+            store_redis_call_script(closing->s, &script_rows_close, key,
+                                    (const char *const[]){closing->now, cursor, NULL}, why);
+        if (!reply) {
+            return false;
+        }
+        if (reply->type != REDIS_REPLY_INTEGER) {
+            snprintf(why, STORE_WHY_MAX, "%.60s: %.120s: an answer that is no number",
+                     link_address(closing->s->link), key);
+            freeReplyObject(reply);
+            return false;
+        }
+        done = reply->integer;
+        freeReplyObject(reply);
+        snprintf(cursor, sizeof cursor, "%" PRId64, done);
+    } while (done > 0);
+    closing->all = closing->all && done == 0;
+    return true;
+}
+
+static bool close_found(struct rows_closing *closing, const struct rows_place *first, uint32_t n,
+                        const bool *there, char *why) {
+    struct rows_place place = *first;
+    for (uint32_t i = 0; i < n; i++, place.window++) {
+        for (unsigned group = 0; there[i] && group < link_groups(closing->s->link); group++) {
+            if (!close_window(closing, &place, group, why)) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
+/* The windows of one width that end in the hour, as far as time is left. False fills why. */
+static bool close_width(struct rows_closing *closing, const char *report,
+                        const struct rows_width_line *line, char *why) {
+    struct store_redis *s = closing->s;
+    const int64_t first = closing->hour * HOUR_US / line->width_us,
+                  n = (closing->hour + 1) * HOUR_US / line->width_us - first;
+    for (int64_t done = 0; done < n && closing->all; done += LINK_PIPELINE_MAX) {
+        const uint32_t here =
+            (uint32_t)(n - done < LINK_PIPELINE_MAX ? n - done : LINK_PIPELINE_MAX);
+        const struct rows_place place = {report, line->name, line->width_us, first + done};
+        bool there[LINK_PIPELINE_MAX];
+        closing->looked += here;
+        if (closing->looked <= s->closing_done) {
+            continue; /* in an earlier call */
+        }
+        if (wire_now_ms() > closing->end_ms) {
+            closing->all = false;
+            break;
+        }
+        if (!rows_reader_find(s->link, &place, here, there, why) ||
+            !close_found(closing, &place, here, there, why)) {
+            return false;
+        }
+        s->closing_done = closing->all ? closing->looked : s->closing_done;
+    }
+    return true;
+}
+
+/* All widths of one report. */
+static bool close_report(struct rows_closing *closing, const char *report, const char *widths,
+                         char *why) {
+    struct rows_width_line line;
+    while (rows_width_read(&widths, &line)) {
+        if (line.keep_s > SCHEMA_OPEN_S && !close_width(closing, report, &line, why)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool close_listed(struct rows_closing *closing, const redisReply *list, char *why) {
+    static const size_t suffix = sizeof ROWS_WINDOWS_FIELD - 1;
+    for (size_t i = 0; i + 1 < list->elements && closing->all; i += 2) {
+        const redisReply *field = list->element[i], *widths = list->element[i + 1];
+        char report[ROWS_REPORT_MAX];
+        if (field->type != REDIS_REPLY_STRING || widths->type != REDIS_REPLY_STRING ||
+            field->len <= suffix || field->len - suffix >= sizeof report ||
+            memcmp(field->str + field->len - suffix, ROWS_WINDOWS_FIELD, suffix) != 0) {
+            continue;
+        }
+        snprintf(report, sizeof report, "%.*s", (int)(field->len - suffix), field->str);
+        if (!close_report(closing, report, widths->str, why)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* The list of reports; NULL fills why. */
+static redisReply *list_reports(struct store_redis *s, char *why) {
+    const char *argv[] = {"HGETALL", ROWS_REPORTS_KEY};
+    const size_t lens[] = {7, sizeof ROWS_REPORTS_KEY - 1};
+    redisReply *reply = link_append(s->link, &(struct redis_command){2, argv, lens, 1}, why)
+                            ? link_reply(s->link, why)
+                            : NULL;
+    if (reply && reply->type != REDIS_REPLY_ARRAY) {
+        snprintf(why, STORE_WHY_MAX, "%.60s: " ROWS_REPORTS_KEY ": %.150s", link_address(s->link),
+                 reply->type == REDIS_REPLY_ERROR ? reply->str : "an answer that is no hash");
+        freeReplyObject(reply);
+        return NULL;
+    }
+    return reply;
+}
+
+bool store_redis_close_rows(struct store_redis *s, int64_t last, int64_t now_us, char *why) {
+    struct store_redis_note note;
+    char next[NUMBER_MAX];
+    redisReply *list = list_reports(s, why);
+    if (!list || list->elements == 0) {
+        const bool ok = list != NULL;
+        if (list) {
+            freeReplyObject(list);
+        }
+        return ok;
+    }
+    struct rows_closing closing = {.s = s, .end_ms = wire_now_ms() + CLOSE_MS, .all = true};
+    bool ok = store_redis_exchange_note(s, ROWS_FINAL_KEY, "", &note, why);
+    closing.hour = ok ? store_redis_next_hour(note.hour, last) : 0;
+    snprintf(closing.now, sizeof closing.now, "%" PRId64, now_us / US_PER_S);
+    if (ok && closing.hour <= last) {
+        s->closing_done = s->closing_hour == closing.hour ? s->closing_done : 0;
+        s->closing_hour = closing.hour;
+        snprintf(next, sizeof next, "%" PRId64, closing.hour + 1);
+        ok = close_listed(&closing, list, why) &&
+             (!closing.all || store_redis_exchange_note(s, ROWS_FINAL_KEY, next, &note, why));
+    }
+    freeReplyObject(list);
+    return ok;
+}

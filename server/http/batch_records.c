@@ -1,0 +1,191 @@
+#include "server/http/batch_records.h"
+
+#include "ingest/lines.h"
+#include "ingest/span.h"
+#include "server/http/count.h"
+#include "server/http/event.h"
+#include "server/http/tally.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define REASON_MAX RECORD_WHY_MAX
+_Static_assert(RECORD_WHY_MAX <= SPAN_WHY_MAX, "a reason has room for either sentence");
+
+/* ---- one event ---- */
+
+void batch_count_record(struct worker *worker, struct batch *batch, struct shard_tally *tally,
+                        uint64_t line) {
+    const int64_t event_us = worker->record.us;
+    uint64_t unfit;
+    const enum shard_verdict verdict = count_record(worker, worker->now_us, &unfit);
+    if (__builtin_expect(verdict != SHARD_COUNTED, 0)) {
+        char *reason =
+            batch_refuse(batch, tally, line,
+                         verdict == SHARD_TOO_LATE ? REFUSAL_TOO_LATE : REFUSAL_TOO_FAR_AHEAD);
+        if (reason) {
+            event_explain_time(worker, event_us, reason);
+        }
+        return;
+    }
+    tally->received++;
+    tally->counted++;
+    if (__builtin_expect(unfit != 0, 0)) {
+        batch_note_unfit(worker, batch, line, unfit);
+    }
+}
+
+static void refuse_malformed(struct batch *batch, struct shard_tally *tally, uint64_t line,
+                             const char *why) {
+    char *reason = batch_refuse(batch, tally, line, REFUSAL_MALFORMED);
+    if (reason) {
+        snprintf(reason, REASON_MAX, "%s", why);
+    }
+}
+
+/* Counts one JSON object, whole; NULL: it was too long. */
+static void take_object(struct connection *connection, struct shard_tally *tally, const char *text,
+                        size_t len) {
+    struct worker *worker = connection->worker;
+    struct batch *batch = &connection->request.batch;
+    struct record *record = count_next(worker);
+    char why[RECORD_WHY_MAX] = "longer than 64 KiB";
+    const enum record_outcome outcome =
+        text ? record_read_json(record, count_fields(worker), text, len, why) : RECORD_MALFORMED;
+    if (outcome == RECORD_EVENT) {
+        batch_count_record(worker, batch, tally, batch->line);
+    } else if (outcome == RECORD_MALFORMED) {
+        refuse_malformed(batch, tally, batch->line, why);
+    }
+    batch->line++;
+}
+
+/* The same of one whose beginning was cut off by the read before. */
+static void take_gathered(struct connection *connection, struct shard_tally *tally) {
+    struct gather *gather = &connection->gather;
+    take_object(connection, tally, gather->overlong ? NULL : gather_text(gather), gather->len);
+    gather_clear(gather);
+}
+
+/* Once a read: what it counted. The lag is that of its last event. */
+static void add_tally(struct connection *connection, const struct shard_tally *tally) {
+    struct worker *worker = connection->worker;
+    if (tally->counted && worker->record.timed) {
+        tally_add_lag(worker, worker->record.us);
+    }
+    connection->request.batch.accepted += tally->counted;
+    shard_tally_owner(worker->shard, tally);
+}
+
+/* ---- an object a line ---- */
+
+void batch_read_objects(struct connection *connection, const char *data, size_t len) {
+    struct gather *gather = &connection->gather;
+    struct shard_tally tally = {0};
+    const char *end;
+    for (const char *const last = data + len; data < last; data = end + 1) {
+        const size_t left = (size_t)(last - data);
+        end = memchr(data, '\n', left);
+        if (!end) {
+            gather_add(gather, data, left);
+            break;
+        }
+        if (gather_holds(gather)) {
+            gather_add(gather, data, (size_t)(end - data));
+            take_gathered(connection, &tally);
+        } else {
+            const size_t n = (size_t)(end - data);
+            take_object(connection, &tally, n <= GATHER_MAX ? data : NULL, n);
+        }
+    }
+    add_tally(connection, &tally);
+}
+
+/* ---- an array ---- */
+
+static void break_off(struct connection *connection, struct shard_tally *tally) {
+    struct batch *batch = &connection->request.batch;
+    char why[RECORD_WHY_MAX];
+    snprintf(why, sizeof why, "%s; nothing is counted from here on",
+             json_items_expected(&batch->items));
+    refuse_malformed(batch, tally, batch->line, why);
+    batch->broken = true;
+}
+
+void batch_read_array(struct connection *connection, const char *data, size_t len) {
+    struct batch *batch = &connection->request.batch;
+    struct gather *gather = &connection->gather;
+    struct shard_tally tally = {0};
+    while (len > 0 && !batch->broken) {
+        size_t used, n = 0;
+        const char *at = data;
+        const enum json_items_found found =
+            json_items_next(&batch->items, data, len, &used, &at, &n);
+        if (found == JSON_ITEMS_BROKEN) {
+            break_off(connection, &tally);
+        } else if (found == JSON_ITEMS_PIECE ||
+                   (found == JSON_ITEMS_ITEM && gather_holds(gather))) {
+            gather_add(gather, at, n);
+        }
+        if (found == JSON_ITEMS_ITEM && gather_holds(gather)) {
+            take_gathered(connection, &tally);
+        } else if (found == JSON_ITEMS_ITEM) {
+            take_object(connection, &tally, n <= GATHER_MAX ? at : NULL, n);
+        }
+        data += used;
+        len -= used;
+    }
+    add_tally(connection, &tally);
+}
+
+void batch_end_records(struct connection *connection) {
+    struct batch *batch = &connection->request.batch;
+    struct shard_tally tally = {0};
+    if (batch->content == CONTENT_JSON_LINES) {
+        if (gather_holds(&connection->gather)) {
+            take_gathered(connection, &tally);
+        }
+    } else if (!batch->broken && connection->request.body_bytes > 0 &&
+               json_items_expected(&batch->items)) {
+        break_off(connection, &tally);
+    }
+    add_tally(connection, &tally);
+}
+
+/* ---- a line with fields ---- */
+
+/* Whether the line begins as a timestamp does, and goes on with fields; else it was meant to be a
+ * timestamp alone, and what the parser of these says is the reason. */
+static bool has_fields(const char *text, size_t len) {
+    return len > 0 && text[0] >= '0' && text[0] <= '9' && memchr(text, '=', len);
+}
+
+/* Reads a line into worker->record; false fills why (RECORD_WHY_MAX). */
+static bool read_line(struct worker *worker, const struct batch_line *line, char *why) {
+    if (!line->text) {
+        snprintf(why, RECORD_WHY_MAX,
+                 "longer than 64 KiB; are the line ends lost? (curl: --data-binary @FILE, not "
+                 "--data)");
+        return false;
+    }
+    const size_t len = line->len - (line->len > 0 && line->text[line->len - 1] == '\r');
+    if (!has_fields(line->text, len)) {
+        lines_explain(&worker->batch.error, why, RECORD_WHY_MAX);
+        return false;
+    }
+    return record_read_line(count_next(worker), count_fields(worker), line->text, len, why) ==
+           RECORD_EVENT;
+}
+
+void batch_read_line(struct connection *connection, struct shard_tally *tally,
+                     const struct batch_line *line) {
+    struct worker *worker = connection->worker;
+    struct batch *batch = &connection->request.batch;
+    const uint64_t number = worker->batch.bad_line;
+    char why[RECORD_WHY_MAX];
+    if (read_line(worker, line, why)) {
+        batch_count_record(worker, batch, tally, number);
+    } else {
+        refuse_malformed(batch, tally, number, why);
+    }
+}

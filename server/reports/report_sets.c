@@ -1,0 +1,263 @@
+#include "server/reports/report_sets.h"
+
+#include "server/process/clock.h"
+#include "server/process/log.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define SEEN_WAIT_US (10 * US_PER_S)
+#define SEEN_POLL_NS 1000000
+#define WHY_MAX (DEFINITIONS_WHY_MAX > COUNTERS_WHY_MAX ? DEFINITIONS_WHY_MAX : COUNTERS_WHY_MAX)
+
+static struct definitions *load(const struct report_sets *sets, char *why) {
+    const struct definitions_for purpose = {
+        .span = sets->span, .file = sets->path, .times = sets->times.n, .time = sets->times.name};
+    return definitions_load_for(sets->path, &purpose, why);
+}
+
+bool report_sets_load(struct report_sets *sets) {
+    char why[DEFINITIONS_WHY_MAX];
+    if (sets->path) {
+        sets->loaded = load(sets, why);
+        if (!sets->loaded) {
+            fprintf(stderr, "aforod: --reports: %s\n", why);
+        }
+    }
+    return !sets->path || sets->loaded;
+}
+
+/* ---- a set ---- */
+
+static void free_set(struct report_set *set) {
+    if (!set) {
+        return;
+    }
+    for (unsigned w = 0; w < set->workers; w++) {
+        adder_free(set->adder[w]);
+    }
+    if (set->definitions) {
+        definitions_free(set->definitions);
+    }
+    free(set);
+}
+
+static bool open_table(struct tables *tables, struct report_set *set, unsigned r, char *why) {
+    const struct report *report = &set->definitions->report[r];
+    char sentence[COUNTERS_WHY_MAX];
+    set->reports.table[r] = tables_get(tables, &report->table, sentence);
+    if (!set->reports.table[r]) {
+        snprintf(why, WHY_MAX, "report %s: %.400s", report->table.name, sentence);
+    }
+    return set->reports.table[r] != NULL;
+}
+
+/* Makes a set of definitions, which belong to it from now on, also when it fails: NULL, `why`
+ * (WHY_MAX) filled. */
+static struct report_set *make_set(const struct report_sets *sets, struct definitions *definitions,
+                                   char *why) {
+    struct report_set *set = calloc(1, sizeof *set);
+    snprintf(why, WHY_MAX, "out of memory");
+    if (!set) {
+        definitions_free(definitions);
+        return NULL;
+    }
+    set->definitions = definitions;
+    set->reports.definitions = definitions;
+    set->reports.tables = sets->tables;
+    bool ok = true;
+    for (unsigned r = 0; ok && r < definitions->reports; r++) {
+        ok = open_table(sets->tables, set, r, why);
+    }
+    for (unsigned w = 0; ok && definitions->reports > 0 && w < sets->span.workers; w++) {
+        set->adder[w] = adder_new(&set->reports, w + 1);
+        set->workers = w + 1;
+        ok = set->adder[w] != NULL;
+    }
+    if (!ok) {
+        free_set(set);
+        return NULL;
+    }
+    return set;
+}
+
+uint64_t report_set_unfit(const struct report_set *set, unsigned report, unsigned field) {
+    uint64_t sum = atomic_load_explicit(&set->unfit_before[report][field], memory_order_relaxed);
+    for (unsigned w = 0; w < set->workers; w++) {
+        sum += adder_unfit(set->adder[w], report, field);
+    }
+    return sum;
+}
+
+/* ---- at start, and at the end ---- */
+
+bool report_sets_open(struct report_sets *sets, struct counters *counters) {
+    char why[WHY_MAX];
+    bool none = false;
+    uint64_t repaired = 0;
+    sets->tables =
+        tables_open(counters, sets->span.workers, sets->path != NULL, &none, &repaired, why);
+    if (!sets->tables) {
+        if (!none) {
+            fprintf(stderr, "aforod: %s\n", why);
+        }
+        return none;
+    }
+    if (repaired) {
+        log_line(LOG_WARN, "completed or undid what a crash had left half done in reports",
+                 "events=%" PRIu64, repaired);
+    }
+    if (sets->loaded) {
+        struct report_set *set = make_set(sets, sets->loaded, why);
+        sets->loaded = NULL;
+        if (!set) {
+            fprintf(stderr, "aforod: --reports: %s\n", why);
+            return false;
+        }
+        atomic_store(&sets->in_force, set);
+        char quoted[512];
+        log_line(LOG_INFO, "reports read", "file=%s reports=%u",
+                 log_quote(sets->path, quoted, sizeof quoted), set->definitions->reports);
+    }
+    sets->generation = 1; /* no worker has seen it yet */
+    return true;
+}
+
+void report_sets_close(struct report_sets *sets) {
+    free_set(atomic_exchange(&sets->in_force, NULL));
+    if (sets->loaded) {
+        definitions_free(sets->loaded);
+    }
+    tables_close(sets->tables);
+    sets->loaded = NULL;
+    sets->tables = NULL;
+}
+
+/* ---- the workers ---- */
+
+void report_sets_join(struct report_sets *sets, struct report_view *view) {
+    SLIST_INSERT_HEAD(&sets->views, view, entry);
+}
+
+void report_sets_adopt_owner(const struct report_sets *sets, struct report_view *view,
+                             uint64_t generation, unsigned worker) {
+    view->set = atomic_load_explicit(&sets->in_force, memory_order_acquire);
+    view->adder = view->set && worker < view->set->workers ? view->set->adder[worker] : NULL;
+    /* Release, with the acquire in all_have_seen: the worker has ended all use of what was in force
+     * before. */
+    atomic_store_explicit(&view->seen, generation, memory_order_release);
+}
+
+static bool all_have_seen(const struct report_sets *sets, uint64_t generation) {
+    const struct report_view *view;
+    SLIST_FOREACH(view, &sets->views, entry) {
+        if (atomic_load_explicit(&view->seen, memory_order_acquire) < generation) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* An idle worker wakes up every half second. False when one seems to be stuck. */
+static bool wait_until_seen(const struct report_sets *sets, uint64_t generation) {
+    const int64_t deadline_us = clock_steady_us() + SEEN_WAIT_US;
+    while (!all_have_seen(sets, generation)) {
+        if (clock_steady_us() > deadline_us) {
+            return false;
+        }
+        nanosleep(&(struct timespec){.tv_nsec = SEEN_POLL_NS}, NULL);
+    }
+    return true;
+}
+
+/* ---- read again ---- */
+
+static void log_kept(const char *why) {
+    char quoted[2 * WHY_MAX];
+    log_line(LOG_ERROR, "not read again: the reports of before stay in force",
+             "flag=--reports error=%s", log_quote(why, quoted, sizeof quoted));
+}
+
+static bool is_field(const struct definitions *definitions, unsigned f, const char *name) {
+    return f < definitions->fields.n && strcmp(definitions->fields.field[f].name, name) == 0;
+}
+
+/* What the fields of one report kept out of it goes on being told, under their new numbers. */
+static void carry_unfit(const struct report_set *old, unsigned r, struct report_set *set,
+                        unsigned to) {
+    for (unsigned f = 0; f < old->definitions->fields.n; f++) {
+        const char *name = old->definitions->fields.field[f].name;
+        for (unsigned g = 0; g < set->definitions->fields.n; g++) {
+            if (is_field(set->definitions, g, name)) {
+                atomic_store_explicit(&set->unfit_before[to][g], report_set_unfit(old, r, f),
+                                      memory_order_relaxed);
+            }
+        }
+    }
+}
+
+static void carry_statistics(const struct report_set *old, struct report_set *set) {
+    for (unsigned r = 0; r < old->definitions->reports; r++) {
+        for (unsigned to = 0; to < set->definitions->reports; to++) {
+            if (strcmp(old->definitions->report[r].table.name,
+                       set->definitions->report[to].table.name) == 0) {
+                carry_unfit(old, r, set, to);
+            }
+        }
+    }
+}
+
+void report_sets_reload(struct report_sets *sets) {
+    char why[WHY_MAX];
+    if (!sets->path) {
+        return;
+    }
+    struct definitions *definitions = load(sets, why);
+    struct report_set *set = definitions ? make_set(sets, definitions, why) : NULL;
+    if (!set) {
+        log_kept(why);
+        return;
+    }
+    const unsigned reports = definitions->reports;
+    struct report_set *old = atomic_exchange(&sets->in_force, set);
+    /* Release, with the acquire in report_sets_refresh_owner. */
+    const uint64_t generation = sets->generation + 1;
+    atomic_store_explicit(&sets->generation, generation, memory_order_release);
+    if (wait_until_seen(sets, generation)) {
+        carry_statistics(old, set);
+        free_set(old);
+        log_line(LOG_INFO, "reports read again", "reports=%u", reports);
+    } else { /* that worker may still use it: its memory is not given back */
+        log_line(LOG_WARN, "reports read again, but a worker has not taken them yet", "reports=%u",
+                 reports);
+    }
+}
+
+/* ---- what is over ---- */
+
+static bool is_in_force(const struct report_set *set, const struct table *table) {
+    for (unsigned r = 0; set && r < set->definitions->reports; r++) {
+        if (set->reports.table[r] == table) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void report_sets_tidy(struct report_sets *sets, int64_t now_us) {
+    const struct report_set *set = atomic_load(&sets->in_force);
+    if (!sets->tables) {
+        return;
+    }
+    for (size_t i = 0; i < tables_count(sets->tables); i++) {
+        struct table *table = tables_at(sets->tables, i);
+        if (!is_in_force(set, table) && !table_is_removed(table) &&
+            tables_remove(sets->tables, table, now_us)) {
+            log_line(LOG_INFO, "a report that is over was removed", "report=%s digest=%s",
+                     table_config(table)->name, table_config(table)->digest);
+        }
+    }
+}

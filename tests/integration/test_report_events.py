@@ -1,0 +1,367 @@
+"""Events with fields, by every way they can come, into the rows of reports; killed and reloaded under load, each row of each report
+is what was sent, and all of them agree with the counts."""
+
+import collections
+import http.client
+import json
+import random
+import re
+import signal
+import threading
+import unittest
+
+from support import TIMEOUT_S, Case, now_us, text_time, wait_until
+from support.console import aforo
+
+SECOND, MINUTE, HOUR = 1_000_000, 60_000_000, 3_600_000_000
+DEFINITIONS = """
+fields:
+  client: {from: [form.client, query.client, json.client, line.client, header.X-Client], type: int}
+  route:  [json.web.route, form.route, line.route]
+  price:  {from: [form.price, json.price, line.price], type: decimal2}
+reports:
+  - name: clients
+    by: [client]
+    windows: [1min]
+    show: [count]
+  - name: spent
+    by: [client]
+    windows: [1min]
+    show: [count, sum(price)]
+    when: price
+  - name: all
+    windows: [1s, 1min]
+    show: [count]
+"""
+FORM, JSON, NDJSON = "application/x-www-form-urlencoded", "application/json", "application/x-ndjson"
+
+
+class ReportCase(Case):
+    def define(self, text=DEFINITIONS, name="reports.yaml"):
+        path = self.place.dir / name
+        path.write_text(text)
+        return path
+
+    def reload(self, server, says):
+        before = len(server.log())
+        server.signal(signal.SIGHUP)
+        return wait_until(lambda: re.search(f'msg="{says}', server.log()[before:]) and server.log()[before:],
+                          lambda: f"{says} is logged\n{server.log()[before:]}")
+
+    def rows(self, server, report, window="1min"):
+        """[(key, values)] of all windows, with the window's start in the key."""
+        status, out, err = aforo("report", report, "--window", window, "--state", server.state, "--from", "2001-09-09 01:46:40",
+                                 "--partial", "--format", "json")
+        self.assertEqual(status, 0, err)
+        return [(row["start"], row.get("key", {}), row["values"]) for row in json.loads(out)["rows"]] if out else []
+
+    def count_by(self, server, report, field):
+        """{value: count} over all windows."""
+        counts = collections.Counter()
+        for _, key, values in self.rows(server, report):
+            counts[key[field] if field else None] += values["count"]
+        return dict(counts)
+
+    def assert_agrees(self, server, report="all"):
+        """A report without a condition has in each window as many events as the counts have."""
+        for window in ("1s", "1min"):
+            rows = collections.Counter()
+            for start, _, values in self.rows(server, report, window):
+                rows[start] += values["count"]
+            answer = server.request("GET", f"/counts/{window}?from=2001-09-09T01:46:40Z&partial=1&format=json").json
+            counts = {row["start"]: row["count"] for row in answer["windows"] if row["count"]}
+            self.assertEqual(dict(rows), counts, window)
+
+
+class Ways(ReportCase):
+    def setUp(self):
+        super().setUp()
+        self.aforod = self.server("--reports", self.define())
+        self.stamp = text_time(now_us())
+
+    def event(self, body, kind=None, path="/", **headers):
+        headers = {name.replace("_", "-"): value for name, value in headers.items()}
+        return self.aforod.request("POST", path, body, headers | ({"Content-Type": kind} if kind else {}))
+
+    def test_single_events(self):
+        stamp, target = self.stamp, self.stamp.replace(" ", "T")
+        for answer in (self.event(f"value={stamp}&client=1&price=1.50"), self.event(f"client=%31&value={stamp}&route=%2Fa", FORM),
+                       self.event(f"client=1&value={stamp}\n", "text/plain"), self.event(f"client=1&value={stamp}\r\n"),
+                       self.event("", path=f"/?value={target}&client=2"), self.event("", path="/?client=2"),
+                       self.event(f"value={stamp}", path="/?client=2"), self.event(f"value={stamp}", X_Client="3"),
+                       self.event("", x_client="3"),
+                       self.event(json.dumps({"value": stamp, "client": 4, "web": {"route": "/b"}, "price": 2.25}), JSON),
+                       self.event(json.dumps({"@timestamp": stamp, "client": "4"}), JSON + "; charset=utf-8"),
+                       self.event(json.dumps({"client": 4}), JSON),
+                       self.event(json.dumps({"price": 1}), JSON, path=f"/?value={target}&client=4")):
+            self.assertEqual((answer.status, answer.body), (204, b""), answer.text)
+        self.assertEqual(self.count_by(self.aforod, "clients", "client"), {1: 4, 2: 3, 3: 2, 4: 4})
+        self.assertEqual(sum(values["count"] for _, _, values in self.rows(self.aforod, "all")), 13)
+        self.assert_agrees(self.aforod)
+        self.assertEqual([report["unfit"] for report in self.aforod.stats()["reports"] if report["name"] == "all"], [{}])
+
+    def test_the_first_place_that_is_there_counts(self):
+        stamp = self.stamp
+        self.assertEqual(self.event(f"value={stamp}&client=1", path="/?client=2", X_Client="3").status, 204)
+        self.assertEqual(self.event(f"value={stamp}", path="/?client=2", X_Client="3").status, 204)
+        self.assertEqual(self.count_by(self.aforod, "clients", "client"), {1: 1, 2: 1})
+
+    def test_batches(self):
+        stamp = self.stamp
+        objects = [{"time": stamp, "client": i % 3, "web": {"route": f"/{i}"}} for i in range(10)]
+        lines = "".join(json.dumps(each) + "\n" for each in objects)
+        for body, kind in ((lines, NDJSON), (lines.rstrip("\n"), NDJSON), (json.dumps(objects), JSON),
+                           (json.dumps(objects, indent=2), JSON),
+                           ("".join(f'{stamp} client={i % 3} route="/a b"\n' for i in range(10)), "text/plain"),
+                           ("".join(f"{stamp} client={i % 3}\r\n" for i in range(10)), None)):
+            answer = self.event(body, kind, "/events")
+            self.assertEqual((answer.status, answer.json), (200, {"accepted": 10, "rejected": 0, "errors": []}), kind)
+        self.assertEqual(self.event(f"{stamp}\n" * 5, None, "/events?client=7").json["accepted"], 5)
+        self.assertEqual(self.event(f"{stamp}\n" * 5, None, "/events", X_Client="8").json["accepted"], 5)
+        self.assertEqual(self.count_by(self.aforod, "clients", "client"), {0: 24, 1: 18, 2: 18, 7: 5, 8: 5})
+        self.assert_agrees(self.aforod)
+
+    def test_split_anywhere_between_two_reads(self):
+        stamp = self.stamp
+        bodies = {NDJSON: f'{{"time":"{stamp}","client":1}}\r\n\nx\n{{"client":"2","price":"1\\u002e5"}}',
+                  JSON: f'[{{"time":"{stamp}","client":1}} , 7, {{"client":2,"a":"]\\"}}"}}]',
+                  "text/plain": f'{stamp} client=1\r\n\nx\n{stamp} client=2 route="a \\" b"'}
+        expected = 0
+        for kind, body in bodies.items():
+            for cut in range(1, len(body)):
+                link = self.aforod.connect()
+                link.setsockopt(6, 1, 1)  # TCP_NODELAY
+                link.sendall(f"POST /events HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: {kind}\r\n"
+                             f"Content-Length: {len(body)}\r\n\r\n{body[:cut]}".encode())
+                link.sendall(body[cut:].encode())
+                received = b""
+                while part := link.recv(65536):
+                    received += part
+                link.close()
+                self.assertIn(b'"accepted":2,"rejected":1,"errors":[{"line":', received, (kind, cut))
+                self.assertNotIn(b"unfit", received)
+                expected += 1
+        self.assertEqual(self.count_by(self.aforod, "clients", "client"), {1: expected, 2: expected})
+        self.assert_agrees(self.aforod)
+
+    def test_what_does_not_fit_is_counted_and_said(self):
+        stamp = self.stamp
+        answer = self.event(f"value={stamp}&client=seven")
+        self.assertEqual((answer.status, answer.text), (200, "counted; client: not an int, left out of report clients\n"))
+        answer = self.event(f"value={stamp}")
+        self.assertEqual((answer.status, answer.text), (200, "counted; client: missing, left out of report clients\n"))
+        answer = self.event(json.dumps({"time": stamp, "client": 1, "price": "1.234"}), JSON)
+        self.assertEqual(answer.status, 200)
+        self.assertRegex(answer.text, r"\Acounted; price: [^\n]+, left out of report spent\n\Z")
+        report = self.event("".join(f"{stamp} client=x{i}\n" for i in range(12)), None, "/events").json
+        self.assertEqual((report["accepted"], report["rejected"], report["errors"]), (12, 0, []))
+        self.assertEqual(report["unfit"], [{"line": i + 1, "field": "client", "reason": "not an int"} for i in range(10)])
+        self.assertEqual(self.count_by(self.aforod, "clients", "client"), {1: 1})
+        self.assert_agrees(self.aforod)
+        unfit = {report["name"]: report["unfit"] for report in self.aforod.stats()["reports"]}
+        self.assertEqual(unfit["clients"], {"client": 14})
+        self.assertEqual(unfit["spent"]["price"], 1)
+
+    def test_a_refused_event_is_in_no_report(self):
+        late = text_time(now_us() - 2 * HOUR)
+        self.assertEqual(self.event(f"value={late}&client=1").status, 422)
+        self.assertEqual(self.event(f"value=x&client=1").status, 400)
+        self.assertEqual(self.event("{", JSON).status, 400)
+        self.assertEqual(self.event(f"value={self.stamp}&client=1&x=" + "y" * 70_000).status, 400)
+        report = self.event(f'{{"client":1}}\n{{"client":1,"time":"{late}"}}\n', NDJSON, "/events").json
+        self.assertEqual((report["accepted"], report["rejected"]), (1, 1))
+        self.assertEqual(self.count_by(self.aforod, "clients", "client"), {1: 1})
+        stats = self.aforod.conserved()
+        self.assertEqual((stats["counted"], stats["refused"]["malformed"], stats["refused"]["too_late"]), (1, 3, 2))
+
+    def test_with_the_clock_of_arrival(self):
+        server = self.server("--reports", self.define(), "--clock", "arrival", "--future", "0s", name="arrival")
+        late = text_time(now_us() - 5 * HOUR)
+        self.assertEqual(server.post(f"value={late}&client=1").status, 204)
+        self.assertEqual(server.request("POST", "/events", f"{late} client=1\n{late} client=2\n").json["accepted"], 2)
+        self.assertEqual(self.count_by(server, "clients", "client"), {1: 2, 2: 1})
+        self.assert_agrees(server)
+
+
+class Sender(threading.Thread):
+    """Sends batches until it is told to stop, and keeps the ledger: {client: [sent, acknowledged]}."""
+
+    def __init__(self, server, seed):
+        super().__init__(daemon=True)
+        self.server, self.random = server, random.Random(seed)
+        self.ledger = collections.defaultdict(lambda: [0, 0])
+        self.stopping = threading.Event()
+        self.batches, self.failure = 0, None
+
+    def run(self):
+        link = None
+        try:
+            link = self.send_all()
+        finally:
+            if link:
+                link.close()
+
+    def send_all(self):
+        link = None
+        while not self.stopping.is_set():
+            clients = collections.Counter(self.random.randrange(50) for _ in range(200))
+            now = now_us()
+            body = "".join(f'{{"time":{now - self.random.randrange(30 * SECOND)},"client":{client},"price":1.25}}\n'
+                           for client, n in clients.items() for _ in range(n))
+            for client, n in clients.items():
+                self.ledger[client][0] += n
+            try:
+                link = link or http.client.HTTPConnection("127.0.0.1", self.server.port, timeout=TIMEOUT_S)
+                link.request("POST", "/events", body, {"Content-Type": NDJSON})
+                report = json.loads(link.getresponse().read())
+            except (OSError, http.client.HTTPException, ValueError):
+                link.close()
+                link = None
+                self.stopping.wait(0.01)
+                continue
+            if report["rejected"] or "unfit" in report:
+                self.failure = report
+                break
+            self.batches += 1
+            for client, n in clients.items():
+                self.ledger[client][1] += n
+        return link
+
+    def stop(self):
+        self.stopping.set()
+        self.join(TIMEOUT_S)
+        if self.failure:
+            raise AssertionError(self.failure)
+
+
+class Load(ReportCase):
+    def senders(self, server, n=2):
+        senders = [Sender(server, seed) for seed in range(n)]
+        for sender in senders:
+            sender.start()
+            self.addCleanup(sender.stop)
+        return senders
+
+    def progress(self, senders, batches):
+        for sender in senders:
+            goal = sender.batches + batches
+            wait_until(lambda s=sender, g=goal: s.batches >= g, lambda: "the load goes on", TIMEOUT_S)
+
+    def assert_ledger(self, server, senders):
+        counts = self.count_by(server, "clients", "client")
+        sent, acked = collections.Counter(), collections.Counter()
+        for sender in senders:
+            for client, (n, done) in sender.ledger.items():
+                sent[client] += n
+                acked[client] += done
+        for client in sent.keys() | counts.keys():
+            self.assertTrue(acked[client] <= counts.get(client, 0) <= sent[client],
+                            (client, acked[client], counts.get(client), sent[client]))
+        sums = collections.Counter()
+        for _, key, values in self.rows(server, "spent"):
+            self.assertEqual(round(float(values["sum(price)"]) * 100), 125 * values["count"])
+            sums[key["client"]] += values["count"]
+        self.assertEqual(dict(sums), counts)
+        self.assertEqual(sum(counts.values()), server.conserved()["counted"])
+        self.assert_agrees(server)
+
+    def test_killed_under_load(self):
+        server = self.server("--reports", self.define())
+        senders = self.senders(server)
+        for _ in range(8):
+            self.progress(senders, 10)
+            server.kill()
+            server.start()
+        self.progress(senders, 10)
+        for sender in senders:
+            sender.stop()
+        self.assert_rows_and_counts(server, senders)
+
+    def assert_rows_and_counts(self, server, senders):
+        """As the ledger has it; what was counted last before a kill may lack in the statistics, never in the counts."""
+        counts = self.count_by(server, "clients", "client")
+        total = sum(values["count"] for _, _, values in self.rows(server, "all"))
+        self.assertEqual(sum(counts.values()), total)
+        self.assert_agrees(server)
+        for client, count in counts.items():
+            sent = sum(sender.ledger[client][0] for sender in senders)
+            acked = sum(sender.ledger[client][1] for sender in senders)
+            self.assertTrue(acked <= count <= sent, (client, acked, count, sent))
+
+    def test_reloaded_under_load(self):
+        path = self.define()
+        server = self.server("--reports", path)
+        senders = self.senders(server)
+        for i in range(6):
+            self.progress(senders, 5)
+            if i % 2 == 0:
+                path.write_text(DEFINITIONS + f"  - name: more\n    by: [client]\n    windows: [{i + 1}s]\n    show: [count]\n"
+                                if 10 % (i + 1) == 0 else DEFINITIONS)
+            else:
+                path.write_text(DEFINITIONS)
+            self.reload(server, "reports read again")
+        self.progress(senders, 5)
+        for sender in senders:
+            sender.stop()
+        self.assert_ledger(server, senders)
+
+
+class Definitions(ReportCase):
+    def test_a_mistake_ends_the_start(self):
+        server = self.place.server("--reports", self.define("reports:\n  - name: x\n    windows: [1min]\n    show: [avg2(a)]\n"))
+        status, said = server.refuses_to_start()
+        self.assertEqual(status, 2)
+        self.assertRegex(said, r"\Aaforod: --reports: [^\n]*reports\.yaml:\d+:\d+: [^\n]+\n\Z")
+        server = self.place.server("--reports", self.place.dir / "missing.yaml", name="missing")
+        status, said = server.refuses_to_start()
+        self.assertEqual((status, said.count("\n")), (2, 1))
+        self.assertIn("missing.yaml", said)
+        self.assertFalse(server.state.exists())
+
+    def test_a_mistake_leaves_the_old_ones_in_force(self):
+        path = self.define()
+        server = self.server("--reports", path)
+        self.assertEqual(server.post(f"value={text_time(now_us())}&client=1").status, 204)
+        path.write_text(DEFINITIONS.replace("sum(price)", "smu(price)"))
+        said = self.reload(server, "not read again")
+        self.assertRegex(said, r"reports\.yaml:\d+:\d+: ")
+        self.assertEqual(server.post(f"value={text_time(now_us())}&client=1").status, 204)
+        self.assertEqual(self.count_by(server, "clients", "client"), {1: 2})
+        path.write_text(DEFINITIONS)
+        self.reload(server, "reports read again")
+        self.assertEqual(server.post(f"value={text_time(now_us())}&client=x").status, 200)
+        self.assertEqual(self.count_by(server, "clients", "client"), {1: 2})
+
+    def test_unfit_goes_on_over_a_reload(self):
+        path = self.define()
+        server = self.server("--reports", path)
+        for expected in (1, 2):
+            self.assertEqual(server.post(f"value={text_time(now_us())}&client=x").status, 200)
+            unfit = {report["name"]: report["unfit"] for report in server.stats()["reports"]}
+            self.assertEqual(unfit["clients"]["client"], expected)
+            path.write_text(DEFINITIONS + "  - {name: more, windows: [1h], show: [count]}\n")
+            self.reload(server, "reports read again")
+
+    def test_without_reports_what_was_stays(self):
+        server = self.server("--reports", self.define())
+        self.assertEqual(server.post(f"value={text_time(now_us())}&client=1").status, 204)
+        server.kill()
+        files = sorted(path.name for path in (server.state / "reports").iterdir())
+        server.flags = []
+        server.start()
+        self.assertEqual(server.post(f"value={text_time(now_us())}&client=1").status, 204)
+        self.assertEqual(sorted(path.name for path in (server.state / "reports").iterdir()), files)
+        self.assertNotIn("reports", server.stats())
+        self.assertEqual(server.stop(), 0)
+        server.flags = ["--reports", self.define()]
+        server.start()
+        self.assertEqual(self.count_by(server, "clients", "client"), {1: 1})
+
+    def test_no_reports_leave_nothing(self):
+        server = self.server()
+        self.assertEqual(server.post(f"value={text_time(now_us())}&client=1").status, 204)
+        self.assertFalse((server.state / "reports").exists())
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,78 @@
+/* See report_empty.h. The questions go from the most likely reason to the least. */
+#include "tools/console/report_empty.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* When the first row's window begins, as text has it: up to the comma. */
+struct newest {
+    char start[ROWS_TIME_MAX];
+    size_t len;
+    bool whole;
+};
+
+static bool note_start(void *cls, const char *bytes, size_t len) {
+    struct newest *newest = cls;
+    for (size_t i = 0; i < len && !newest->whole; i++) {
+        newest->whole = bytes[i] == ',';
+        if (!newest->whole && newest->len + 1 < sizeof newest->start)
+            newest->start[newest->len++] = bytes[i];
+    }
+    newest->start[newest->len] = '\0';
+    return true;
+}
+
+/* The newest window that has rows of what is asked. False: the source failed. */
+static bool find_newest(struct source *source, const struct report_words *words,
+                        struct newest *newest, char *why) {
+    struct report_words last = *words;
+    last.format = ROWS_TEXT;
+    last.last = 1;
+    last.top = 0;
+    last.by = NULL;
+    *newest = (struct newest){.len = 0};
+    const struct text_taker taker = {note_start, newest};
+    return source->reports->rows(source, &last, &taker, why) == REPORT_DONE;
+}
+
+void report_empty_explain(struct source *source, const struct report_words *words,
+                          char why[SOURCE_WHY_MAX]) {
+    struct newest newest;
+    struct report_words other = *words;
+    other.partial = true;
+    if (!words->partial) {
+        if (!find_newest(source, &other, &newest, why))
+            return;
+        if (newest.whole) {
+            snprintf(why, SOURCE_WHY_MAX,
+                     "nothing to show yet: the window with rows, %s, is not over; --partial shows "
+                     "it now",
+                     newest.start);
+            return;
+        }
+    }
+    other.wheres = 0;
+    if (words->wheres > 0) {
+        if (!find_newest(source, &other, &newest, why))
+            return;
+        if (newest.whole) {
+            snprintf(why, SOURCE_WHY_MAX,
+                     "no row there is what --where asks for; the newest of the others are in the "
+                     "window %s",
+                     newest.start);
+            return;
+        }
+    }
+    other.from_us = 0;
+    other.to_us = QUERY_TO_NONE;
+    if (!find_newest(source, &other, &newest, why))
+        return;
+    if (newest.whole)
+        snprintf(why, SOURCE_WHY_MAX, "no rows in that span; the newest are in the window %s",
+                 newest.start);
+    else
+        snprintf(why, SOURCE_WHY_MAX,
+                 "report %.60s has no rows there: no event has matched it; aforo reports shows "
+                 "which fields kept events out",
+                 words->name);
+}

@@ -1,0 +1,217 @@
+/* Rows of reports from Redis: what all nodes together have reported, component by component, put
+ * together to states again. */
+#include "counters/time/horizon.h"
+#include "redis/rows_reader.h"
+#include "tools/console/report_definitions.h"
+#include "tools/console/source_redis.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define FIND_BLOCK 1024 /* windows that are looked for at once */
+
+_Static_assert(SOURCE_WHY_MAX >= LINK_WHY_MAX, "its sentences fit");
+
+/* What is read while a question is answered. */
+struct redis_reports {
+    const struct source *source;
+    struct link *link;
+    struct held_reports reports;
+    char *why; /* [SOURCE_WHY_MAX] */
+    int64_t now_us;
+    /* of the report that is open */
+    const struct held_report *held;
+    unsigned width;
+    char width_name[16];
+    int64_t block; /* number of the block of windows in `there`; -1: none */
+    bool there[FIND_BLOCK];
+};
+
+static bool take_report(void *cls, const char *name, const char *definition, size_t len) {
+    held_reports_add(cls, name, definition, len, NULL);
+    return true;
+}
+
+static void close_reports(struct redis_reports *redis) {
+    if (redis != NULL)
+        held_reports_free(&redis->reports);
+    free(redis);
+}
+
+/* Connects, and reads which reports there are. */
+static struct redis_reports *open_reports(struct source *source, char *why) {
+    char sentence[LINK_WHY_MAX];
+    struct redis_reports *redis = calloc(1, sizeof *redis);
+    if (redis == NULL) {
+        snprintf(why, SOURCE_WHY_MAX, "out of memory");
+        return NULL;
+    }
+    const struct rows_report_taker taker = {take_report, &redis->reports};
+    redis->source = source;
+    redis->why = why;
+    redis->link = source_redis_link(source, why);
+    if (redis->link == NULL || (!rows_reader_list(redis->link, &taker, sentence) &&
+                                !source_redis_explain(source, sentence, why))) {
+        close_reports(redis);
+        return NULL;
+    }
+    return redis;
+}
+
+/* ---- windows ---- */
+
+static const struct report *report_of(const struct redis_reports *redis) {
+    return &redis->held->definitions->report[0];
+}
+
+static struct rows_place place_of(const struct redis_reports *redis, int64_t window) {
+    return (struct rows_place){.report = redis->held->name,
+                               .width = redis->width_name,
+                               .width_us = report_of(redis)->table.width_us[redis->width],
+                               .window = window};
+}
+
+static bool holds_rows(void *cls, int64_t window, bool *any) {
+    struct redis_reports *redis = cls;
+    const int64_t block = window / FIND_BLOCK;
+    if (block != redis->block) {
+        char sentence[LINK_WHY_MAX];
+        const struct rows_place place = place_of(redis, block * FIND_BLOCK);
+        redis->block = -1;
+        if (!rows_reader_find(redis->link, &place, FIND_BLOCK, redis->there, sentence))
+            return source_redis_explain(redis->source, sentence, redis->why);
+        redis->block = block;
+    }
+    *any = redis->there[window % FIND_BLOCK];
+    return true;
+}
+
+/* ---- rows ---- */
+
+/* The rows of one window as they are taken. */
+struct taking {
+    struct redis_reports *redis;
+    struct report_gatherer *gatherer;
+    uint64_t *state; /* [state_words] */
+    bool wrong;      /* `why` of redis says what */
+};
+
+static enum component_rule rule_of(enum rows_rule rule) {
+    switch (rule) {
+    case ROWS_WRAP:
+        return COMPONENT_WRAP;
+    case ROWS_MIN:
+        return COMPONENT_MIN;
+    case ROWS_MAX:
+        return COMPONENT_MAX;
+    case ROWS_HLL:
+        return COMPONENT_HLL;
+    case ROWS_BLOB:
+        return COMPONENT_BLOB;
+    case ROWS_ADD:
+        break;
+    }
+    return COMPONENT_ADD;
+}
+
+/* Joins one component to the state; false when no measure of the report knows it. */
+static bool absorb(const struct report *report, uint64_t *state,
+                   const struct rows_component *found) {
+    const struct component component = {.name = found->name,
+                                        .rule = rule_of(found->rule),
+                                        .value = found->value,
+                                        .bytes = found->bytes,
+                                        .len = found->len};
+    bool known = false;
+    for (unsigned i = 0; i < report->measures && !known; i++) {
+        const struct measure *measure = &report->measure[i];
+        known = measure->kind->absorb(measure, state + measure->at, &component);
+    }
+    return known;
+}
+
+static bool take_row(void *cls, const struct rows_place *place, const struct rows_row *row) {
+    (void)place;
+    struct taking *taking = cls;
+    const struct report *report = report_of(taking->redis);
+    memset(taking->state, 0, report->table.state_words * sizeof *taking->state);
+    for (size_t i = 0; i < row->n; i++) {
+        if (!absorb(report, taking->state, &row->component[i])) {
+            snprintf(taking->redis->why, SOURCE_WHY_MAX,
+                     "redis: report %s has a value of '%.100s' there that is none of its measures",
+                     taking->redis->held->name, row->component[i].name);
+            taking->wrong = true;
+            return false;
+        }
+    }
+    const size_t other_len = sizeof REPORT_OTHER - 1;
+    const bool other = row->key_len == other_len && memcmp(row->key, REPORT_OTHER, other_len) == 0;
+    taking->wrong = !report_gatherer_add(taking->gatherer, other ? NULL : row->key, row->key_len,
+                                         taking->state);
+    if (taking->wrong)
+        snprintf(taking->redis->why, SOURCE_WHY_MAX, "out of memory");
+    return !taking->wrong;
+}
+
+static bool read_rows_of(void *cls, int64_t window, struct report_rows *rows) {
+    struct redis_reports *redis = cls;
+    const struct report *report = report_of(redis);
+    struct taking taking = {.redis = redis,
+                            .gatherer = report_gatherer_new(report),
+                            .state = calloc(report->table.state_words, sizeof *taking.state)};
+    const struct rows_place place = place_of(redis, window);
+    const struct rows_taker taker = {take_row, &taking};
+    char sentence[LINK_WHY_MAX] = "";
+    bool well = taking.gatherer != NULL && taking.state != NULL;
+    if (!well)
+        snprintf(redis->why, SOURCE_WHY_MAX, "out of memory");
+    else if (!rows_reader_read(redis->link, &place, 1, &taker, sentence))
+        well = taking.wrong ? false : source_redis_explain(redis->source, sentence, redis->why);
+    well = report_gatherer_end(taking.gatherer, well ? rows : NULL) && well;
+    free(taking.state);
+    return well;
+}
+
+static bool open_reader(void *cls, const struct held_report *held, unsigned width,
+                        struct report_reader *reader) {
+    struct redis_reports *redis = cls;
+    redis->held = held;
+    redis->width = width;
+    redis->block = -1;
+    const struct report *report = report_of(redis);
+    const int64_t width_us = report->table.width_us[width],
+                  kept_us = report->keep_us[width] + HORIZON_MAX_US;
+    report_width_name(width_us, redis->width_name);
+    *reader = (struct report_reader){
+        .holds = holds_rows,
+        .read = read_rows_of,
+        .cls = redis,
+        .oldest = redis->now_us > kept_us ? (redis->now_us - kept_us) / width_us : 0,
+        .newest = (redis->now_us + FUTURE_MAX_US) / width_us};
+    return true;
+}
+
+static enum report_outcome read_rows(struct source *source, const struct report_words *words,
+                                     const struct text_taker *taker, char why[SOURCE_WHY_MAX]) {
+    struct redis_reports *redis = open_reports(source, why);
+    if (redis == NULL)
+        return REPORT_AWAY;
+    redis->now_us = words->now_us;
+    const struct report_opener opener = {open_reader, redis, source->horizon_us, why};
+    const enum report_outcome outcome = held_reports_rows(&redis->reports, words, &opener, taker);
+    close_reports(redis);
+    return outcome;
+}
+
+static enum report_outcome list_reports(struct source *source, enum rows_format format,
+                                        const struct text_taker *taker, char why[SOURCE_WHY_MAX]) {
+    struct redis_reports *redis = open_reports(source, why);
+    if (redis == NULL)
+        return REPORT_AWAY;
+    const enum report_outcome outcome = held_reports_list(&redis->reports, format, taker, why);
+    close_reports(redis);
+    return outcome;
+}
+
+const struct report_ops report_redis_ops = {.rows = read_rows, .list = list_reports};

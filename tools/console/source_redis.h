@@ -1,0 +1,15 @@
+/* What reports need of a Redis that source_redis_open has opened. */
+#ifndef AFORO_TOOLS_CONSOLE_SOURCE_REDIS_H
+#define AFORO_TOOLS_CONSOLE_SOURCE_REDIS_H
+
+#include "redis/link.h"
+#include "tools/console/source.h"
+
+/* Its link, connected; NULL with `why` filled. */
+struct link *source_redis_link(struct source *source, char why[SOURCE_WHY_MAX]);
+
+/* A sentence of the link's -> one that says first which Redis it speaks of. Returns false. */
+bool source_redis_explain(const struct source *source, const char *sentence,
+                          char why[SOURCE_WHY_MAX]);
+
+#endif
