@@ -87,6 +87,10 @@ struct definitions *definitions_load(const char *path, const struct table_span *
 
 void definitions_free(struct definitions *definitions);
 
+/* From now on `measures:` finds what has been loaded, and loads nothing: to be called once, when
+ * the definitions of the start are read, before the filter of system calls closes. */
+void definitions_seal_measures(void);
+
 /* "10ms", "1s", "15min", "1h", "1d" of a width, and back; false when it is no width (1 to 1000 ms,
  * s, min, h that divides a day). */
 void report_width_name(int64_t width_us, char name[16]);

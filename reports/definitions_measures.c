@@ -36,3 +36,7 @@ bool definitions_read_measures(struct reading *reading, const struct tree_node *
     }
     return first != NULL;
 }
+
+void definitions_seal_measures(void) {
+    own_seal();
+}

@@ -77,7 +77,7 @@ START_TEST(nothing_new_is_loaded_after_the_start) {
     struct definitions *definitions =
         read_in(FILE_IN(MEASURES), "measures: ewma.so\nreports: []", why);
     definitions_free(definitions);
-    own_seal();
+    definitions_seal_measures();
     definitions = read_in(FILE_IN(MEASURES), "measures: ewma.so\nreports: []", why);
     ck_assert_ptr_nonnull(definitions);
     definitions_free(definitions);
