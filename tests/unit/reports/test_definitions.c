@@ -322,6 +322,7 @@ END_TEST
 
 CHECK_MAIN("definitions", fields_are_as_declared, a_field_without_a_place_is_looked_for_by_its_name,
            reports_are_as_written, measures_stand_once_and_in_one_order,
-           names_of_the_time_are_the_callers, the_digest_is_of_what_is_asked,
-           nodes_of_other_threads_and_horizons_share_a_digest, a_definition_can_be_read_again,
-           widths_and_their_names, a_file_that_is_not_there_or_no_file)
+           windows_are_kept_beyond_the_horizon_by_default, names_of_the_time_are_the_callers,
+           the_digest_is_of_what_is_asked, nodes_of_other_threads_and_horizons_share_a_digest,
+           a_definition_can_be_read_again, widths_and_their_names,
+           a_file_that_is_not_there_or_no_file)
