@@ -288,8 +288,10 @@ void table_status(const struct table *table, struct table_status *status) {
         used += head > tail ? head - tail : 0;
     }
     if (table->header.keyed) {
-        const uint64_t ordinary = table_row_units(&table->header, ROW_KEY, 16);
-        const uint64_t average = status->rows ? used / status->rows : ordinary;
-        status->rows_room = units / (average ? average : ordinary);
+        uint64_t average = ROW_WORDS + table->header.state_words + 2; /* a key of 16 bytes */
+        if (status->rows > 0 && used / status->rows > ROW_WORDS) {
+            average = used / status->rows;
+        }
+        status->rows_room = units / average;
     }
 }

@@ -6,6 +6,7 @@
  * own number, so that what an earlier lap left in a place is never taken for a row of this one. */
 #include "counters/rows/table_file.h"
 
+#include <assert.h>
 #include <string.h>
 
 static uint64_t load(const word *w) {
@@ -208,6 +209,7 @@ static void note_span(struct table_section *section) {
 void table_rebuild(struct table *table, uint64_t *repaired) {
     for (unsigned i = 0; i < table->header.sections * table->header.widths; i++) {
         struct table_section *section = &table->section[i];
+        assert(section->windows_count > 0 && "a header that says so is refused");
         for (uint64_t place = 0; place < section->windows_count; place++) {
             begin_window(section, section_entry(section, (int64_t)place), place, repaired);
         }

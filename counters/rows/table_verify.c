@@ -113,9 +113,9 @@ static bool verify_buckets(const struct check *check) {
             number = load(&row->bucket_next);
         }
     }
-    return found == check->rows + check->values ||
-           refuse(check, "%llu rows are in buckets, %llu in the circle", (unsigned long long)found,
-                  (unsigned long long)(check->rows + check->values));
+    const uint64_t there = check->rows + check->values;
+    return found == there || refuse(check, "%llu rows are in buckets, %llu in the circle",
+                                    (unsigned long long)found, (unsigned long long)there);
 }
 
 static bool verify_window(const struct check *check, struct window_entry *entry) {
