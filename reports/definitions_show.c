@@ -1,7 +1,8 @@
 /* `show:` of a report: its figures, and the measures behind them. See definitions.h. */
 #include "reports/definitions_internal.h"
 
-#include <stdlib.h>
+#include <ctype.h>
+#include <stdio.h>
 #include <string.h>
 
 /* ---- figures ---- */
@@ -15,7 +16,7 @@ static bool bind_figure(struct reading *reading, const struct tree_node *node,
                         struct figure *figure) {
     const enum measure_wants wants = figure_wants(figure);
     unsigned number;
-    if (wants == MEASURE_WANTS_NOTHING || wants == MEASURE_WANTS_ALL || wants == MEASURE_WANTS_OWN)
+    if (wants != MEASURE_WANTS_NUMBER && wants != MEASURE_WANTS_VALUE)
         return true;
     if (!definitions_find_field(reading, node, figure->argument_text, &number))
         return false;
@@ -79,18 +80,30 @@ static void bind_measure_to_figures(struct report *report, unsigned number) {
     }
 }
 
-/* Of a measure of one's own: those of its arguments that are fields; the others are for itself. */
-static void bind_own_measure(const struct definitions *definitions, struct report *report,
-                             struct measure *measure) {
-    char name[MEASURE_NAME_MAX];
-    for (unsigned i = 0; measure_argument(measure, i, name); i++) {
-        for (unsigned field = 0; field < definitions->fields.n; field++) {
-            if (strcmp(definitions->fields.field[field].name, name) != 0)
-                continue;
-            measure->field[measure->arguments++] = (uint8_t)field;
-            report->needs |= UINT64_C(1) << field;
-        }
+static bool is_name(const char *text) {
+    return isalpha((unsigned char)*text) || *text == '_';
+}
+
+/* Of the arguments of one's own measure those that are names: of declared fields, in their order.
+ * What else they mean begins with another sign, so that no mistyped field is passed over. */
+static bool bind_own(struct reading *reading, const struct tree_node *node, struct report *report,
+                     struct measure *measure) {
+    const char *at = measure->argument_text;
+    while (*at != '\0') {
+        char name[MEASURE_TEXT_MAX];
+        unsigned field;
+        at += strspn(at, " ,");
+        const size_t len = strcspn(at, " ,");
+        snprintf(name, sizeof name, "%.*s", (int)len, at);
+        at += len;
+        if (!is_name(name))
+            continue;
+        if (!definitions_find_field(reading, node, name, &field))
+            return false;
+        measure->field[measure->arguments++] = (uint8_t)field; /* the text has room for 48 names */
+        report->needs |= UINT64_C(1) << field;
     }
+    return true;
 }
 
 /* The fields that it is given of each event. */
@@ -108,8 +121,7 @@ static bool bind_measure_to_fields(struct reading *reading, const struct tree_no
         measure->argument_name = definitions->sorted_name;
         return true;
     case MEASURE_WANTS_OWN:
-        bind_own_measure(definitions, report, measure);
-        return true;
+        return bind_own(reading, node, report, measure);
     default:
         if (!definitions_find_field(reading, node, measure->argument_text, &field))
             return false;
