@@ -38,5 +38,5 @@ bool definitions_read_measures(struct reading *reading, const struct tree_node *
 }
 
 void definitions_seal_measures(void) {
-    own_close_list();
+    own_seal();
 }

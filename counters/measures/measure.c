@@ -52,18 +52,3 @@ bool measure_name(struct measure *measure, const char *text) {
     }
     return measure->kind != NULL;
 }
-
-bool measure_argument(const struct measure *measure, unsigned i, char name[MEASURE_NAME_MAX]) {
-    const char *at = measure->argument_text;
-    for (; i > 0 && at; i--) {
-        at = strchr(at, ',');
-        at = at ? at + 1 : NULL;
-    }
-    const size_t len = at ? strcspn(at, ",") : 0;
-    if (len == 0 || len >= MEASURE_NAME_MAX) {
-        return false;
-    }
-    memcpy(name, at, len);
-    name[len] = '\0';
-    return true;
-}

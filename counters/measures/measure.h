@@ -133,8 +133,4 @@ const char *measure_suggest(const char *name);
  * in `needs`, and empties the rest. False when there is no such kind. */
 bool measure_name(struct measure *measure, const char *text);
 
-/* The i-th of the arguments that commas part, for measures of one's own: "ms" and "60s" of
- * "ewma(ms,60s)". False when there are no more, or it is too long to be a name. */
-bool measure_argument(const struct measure *measure, unsigned i, char name[MEASURE_NAME_MAX]);
-
 #endif
