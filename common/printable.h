@@ -1,7 +1,7 @@
 /* Which bytes of a text of others are characters that may be shown as they are. Pure, any thread.
  */
-#ifndef AFORO_COMMON_UTF8_H
-#define AFORO_COMMON_UTF8_H
+#ifndef AFORO_COMMON_PRINTABLE_H
+#define AFORO_COMMON_PRINTABLE_H
 
 #include <stddef.h>
 

@@ -1,4 +1,4 @@
-#include "common/utf8.h"
+#include "common/printable.h"
 
 #include "tests/unit/check_main.h"
 
@@ -53,4 +53,4 @@ START_TEST(bytes_that_may_not) {
 }
 END_TEST
 
-CHECK_MAIN("utf8", characters_that_may_be_shown, bytes_that_may_not)
+CHECK_MAIN("printable", characters_that_may_be_shown, bytes_that_may_not)

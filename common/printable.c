@@ -1,4 +1,4 @@
-#include "common/utf8.h"
+#include "common/printable.h"
 
 #include <stdbool.h>
 #include <stdint.h>
