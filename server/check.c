@@ -4,6 +4,7 @@
 #include "redis/url.h"
 #include "server/net/listen.h"
 #include "server/process/log.h"
+#include "server/reports/time_names.h"
 
 #include <stdio.h>
 
@@ -40,10 +41,17 @@ static bool check_redis(const char *text, char *why) {
     return redis_url_parse(text, &url, sentence) || refuse_value("redis", sentence, why);
 }
 
+static bool check_time_field(const char *text, char *why) {
+    struct time_names names;
+    char sentence[TIME_NAMES_WHY_MAX];
+    return time_names_read(text, &names, sentence) || refuse_value("time-field", sentence, why);
+}
+
 bool check_options(const struct options *options, char why[CHECK_WHY_MAX]) {
     return check_seconds("horizon", options->horizon, why) &&
            check_seconds("future", options->future, why) && check_node_id(options->node_id, why) &&
            check_place("listen", options->listen, why) &&
            (!*options->admin_listen || check_place("admin-listen", options->admin_listen, why)) &&
-           (!*options->redis || check_redis(options->redis, why));
+           (!*options->redis || check_redis(options->redis, why)) &&
+           check_time_field(options->time_field, why);
 }

@@ -133,7 +133,9 @@ static bool start_flush(struct server *server) {
 
 /* What is looked for in an event, and where the rows of reports are. */
 static bool open_reports(struct server *server) {
-    const struct fields_config none = {0};
+    const struct time_names *times = &server->report_sets.times;
+    struct fields_config none = {.times = times->n};
+    memcpy(none.time, times->text, sizeof none.time);
     server->no_fields = fields_new(&none);
     if (!server->no_fields) {
         fprintf(stderr, "aforod: out of memory\n");
@@ -331,6 +333,18 @@ static int run(struct server *server) {
     return status;
 }
 
+/* Before the filter of system calls: definitions may name objects to be loaded. */
+static bool load_reports(struct server *server) {
+    const struct options *options = server->options;
+    struct report_sets *sets = &server->report_sets;
+    char why[TIME_NAMES_WHY_MAX];
+    sets->path = *options->reports ? options->reports : NULL;
+    sets->span = (struct table_span){
+        .workers = server->workers, .horizon_us = options->horizon, .future_us = options->future};
+    /* check_options has taken them */
+    return time_names_read(options->time_field, &sets->times, why) && report_sets_load(sets);
+}
+
 static unsigned count_workers(const struct options *options) {
     const long cores = sysconf(_SC_NPROCESSORS_ONLN);
     return options->threads ? (unsigned)options->threads : cores > 0 ? (unsigned)cores : 1;
@@ -360,22 +374,16 @@ int main(int argc, char **argv) {
         log_line(LOG_INFO, "passed over what Kubernetes sets for a service of this name",
                  "variables=%zu", said.passed_over);
     }
-    struct report_sets report_sets = {.path = *options.reports ? options.reports : NULL,
-                                      .span = {.workers = count_workers(&options),
-                                               .horizon_us = options.horizon,
-                                               .future_us = options.future}};
-    if (!report_sets_load(&report_sets)) {
-        return 2;
-    }
-    signals_hold();
-    raise_file_limit(&options);
-    const int sandbox_error = options.sandbox == SANDBOX_ON && !sandbox_enter() ? errno : 0;
     struct server server = {.options = &options,
                             .clock_is_arrival = options.clock == CLOCK_ARRIVAL,
                             .workers = count_workers(&options),
                             .started_us = clock_steady_us(),
-                            .sign_of_life_ms = sign_of_life_ms(notify_watchdog_us()),
-                            .sandbox_error = sandbox_error,
-                            .report_sets = report_sets};
+                            .sign_of_life_ms = sign_of_life_ms(notify_watchdog_us())};
+    if (!load_reports(&server)) {
+        return 2;
+    }
+    signals_hold();
+    raise_file_limit(&options);
+    server.sandbox_error = options.sandbox == SANDBOX_ON && !sandbox_enter() ? errno : 0;
     return run(&server);
 }

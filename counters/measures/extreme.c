@@ -6,23 +6,13 @@
  * so that two states become one by taking the larger word, whichever of the four it is. */
 #include "counters/measures/kinds.h"
 
-#define MIDDLE (INT64_C(1) << 62) /* numbers are below 2^53, times below 2^58 */
-
-static uint64_t encode_lowest(int64_t number) {
-    return (uint64_t)(MIDDLE - number);
-}
-
-static uint64_t encode_highest(int64_t number) {
-    return (uint64_t)(MIDDLE + number);
-}
-
 bool lowest_read(const uint64_t *state, int64_t *value) {
-    *value = MIDDLE - (int64_t)state[0];
+    *value = EXTREME_MIDDLE - (int64_t)state[0];
     return state[0] != 0;
 }
 
 bool highest_read(const uint64_t *state, int64_t *value) {
-    *value = (int64_t)state[0] - MIDDLE;
+    *value = (int64_t)state[0] - EXTREME_MIDDLE;
     return state[0] != 0;
 }
 
@@ -84,7 +74,7 @@ static void highest_emit(const struct measure *measure, const uint64_t *state,
 
 /* Whether the value of a component can be one of ours: what a store holds may be damaged. */
 static bool is_sane(int64_t value) {
-    return value > -MIDDLE && value < MIDDLE;
+    return value > -EXTREME_MIDDLE && value < EXTREME_MIDDLE;
 }
 
 static bool lowest_absorb(const struct measure *measure, uint64_t *state,

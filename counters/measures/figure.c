@@ -23,7 +23,7 @@ struct figure_kind {
     enum figure_suffix suffix;
     const char *needs[FIGURE_MEASURES_MAX]; /* kinds of measures: "sum()" has the figure's field */
     figure_writer *write;
-    const char *example; /* what to write instead of something like it */
+    const char *example; /* what to write instead of something like it; NULL: as above */
 };
 
 static const struct figure_kind kinds[] = {
@@ -49,6 +49,8 @@ static const struct figure_kind kinds[] = {
      "distinct"},
     {"top", MEASURE_WANTS_VALUE, SUFFIX_NUMBER, {"top()"}, figure_write_top, "top10"},
     {"digest", MEASURE_WANTS_ALL, SUFFIX_NONE, {"digest"}, figure_write_digest, "digest"},
+    {"first", MEASURE_WANTS_VALUE, SUFFIX_NONE, {"earliest()"}, figure_write_edge, NULL},
+    {"last", MEASURE_WANTS_VALUE, SUFFIX_NONE, {"latest()"}, figure_write_edge, NULL},
     {"rate", MEASURE_WANTS_NOTHING, SUFFIX_NONE, {"count"}, figure_write_rate, "rate"},
 };
 
@@ -147,31 +149,57 @@ static bool read_suffix(const struct figure_kind *kind, char *suffix, double *pa
     }
 }
 
-/* The kind of a name and what follows it; NULL when there is none. */
-static const struct figure_kind *find_kind(char *name, double *parameter) {
+static bool takes_field(const struct figure_kind *kind) {
+    return kind->wants != MEASURE_WANTS_NOTHING && kind->wants != MEASURE_WANTS_ALL;
+}
+
+/* The kind of a name and what follows it, of two that are called the same (first, first(x)) the one
+ * for a field or for none; NULL when there is none. */
+static const struct figure_kind *find_kind(char *name, bool field, double *parameter) {
+    const struct figure_kind *found = NULL;
     for (size_t i = 0; i < KINDS; i++) {
         const size_t len = strlen(kinds[i].name);
         if (strncmp(name, kinds[i].name, len) == 0 &&
             read_suffix(&kinds[i], name + len, parameter)) {
-            return &kinds[i];
+            if (takes_field(&kinds[i]) == field) {
+                return &kinds[i];
+            }
+            found = &kinds[i];
         }
     }
-    const struct measure_kind *kind = measure_find(name);
-    return kind && kind->wants == MEASURE_WANTS_OWN ? &own_kind : NULL;
+    const struct measure_kind *kind = found ? NULL : measure_find(name);
+    return kind && kind->wants == MEASURE_WANTS_OWN ? &own_kind : found;
 }
 
 bool figure_is_taken(const char *name) {
     char copy[MEASURE_NAME_MAX];
     double parameter;
     return copy_trimmed(copy, sizeof copy, name, strlen(name)) &&
-           (measure_find(name) || find_kind(copy, &parameter));
+           (measure_find(name) || find_kind(copy, false, &parameter));
+}
+
+/* Whether a name is a letter or more and then a number, or what is to be one. */
+static bool has_number(const char *name, const char *letters) {
+    const size_t len = strlen(letters);
+    return strncmp(name, letters, len) == 0 &&
+           strspn(name + len, "0123456789.") == strlen(name + len);
 }
 
 static bool tell_unknown(const char *name, char why[FIGURE_WHY_MAX]) {
+    if (has_number(name, "p") || has_number(name, "top")) {
+        const bool percent = name[0] == 'p';
+        snprintf(
+            why, FIGURE_WHY_MAX, "unknown measure `%s`; %s", name,
+            percent ? "a quantile is p50, p99, p99.9: above 0, below 100, 4 digits behind the point"
+                    : "the most frequent are top1 to top100");
+        return false;
+    }
     const char *names[KINDS + OWN_MAX];
     size_t n = 0;
-    for (; n < KINDS; n++) {
-        names[n] = kinds[n].example;
+    for (size_t i = 0; i < KINDS; i++) {
+        if (kinds[i].example) {
+            names[n++] = kinds[i].example;
+        }
     }
     for (size_t i = 0; own_at(i); i++) {
         names[n++] = own_at(i)->name;
@@ -214,7 +242,7 @@ static bool check_arguments(const struct figure_kind *kind, struct item *item,
     if (kind->wants == MEASURE_WANTS_OWN) {
         return check_own_arguments(item, why);
     }
-    if (kind->wants == MEASURE_WANTS_NOTHING || kind->wants == MEASURE_WANTS_ALL) {
+    if (!takes_field(kind)) {
         if (item->parentheses) {
             snprintf(why, FIGURE_WHY_MAX, "`%s` takes no field: write `%s`", item->name,
                      item->name);
@@ -261,7 +289,7 @@ bool figure_parse(const char *text, struct figure *figure, char why[FIGURE_WHY_M
     if (!split(text, &item, why)) {
         return false;
     }
-    figure->kind = find_kind(item.name, &figure->parameter);
+    figure->kind = find_kind(item.name, item.arguments[0] != '\0', &figure->parameter);
     if (!figure->kind) {
         return tell_unknown(item.name, why);
     }

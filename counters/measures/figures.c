@@ -148,6 +148,18 @@ void figure_write_top(const struct figure_source *source, struct figure_value *v
     value->type = value->items > 0 ? FIGURE_LIST : FIGURE_NONE;
 }
 
+void figure_write_edge(const struct figure_source *source, struct figure_value *value) {
+    const char *bytes;
+    bool number;
+    value->len = edge_read(source->state[0], &bytes, &number);
+    memcpy(value->text, bytes, value->len);
+    value->text[value->len] = '\0';
+    value->type = number ? FIGURE_NUMBER : FIGURE_TEXT;
+    if (source->state[0][0] == 0) {
+        value->type = FIGURE_NONE;
+    }
+}
+
 /* Whether a text is a number as JSON has it, without an exponent. */
 static bool is_number(const char *text) {
     text += *text == '-';

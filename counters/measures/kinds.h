@@ -26,6 +26,18 @@ static inline int64_t event_number(const struct aforo_event *event) {
     return event->argument[0]->number;
 }
 
+/* The word of an extreme number, which is never 0, and larger for the more extreme one (extreme.c).
+ */
+#define EXTREME_MIDDLE (INT64_C(1) << 62) /* numbers are below 2^53, times below 2^58 */
+
+static inline uint64_t encode_lowest(int64_t number) {
+    return (uint64_t)(EXTREME_MIDDLE - number);
+}
+
+static inline uint64_t encode_highest(int64_t number) {
+    return (uint64_t)(EXTREME_MIDDLE + number);
+}
+
 /* Wide enough for squares, and for sums of many nodes times a power of ten. */
 __extension__ typedef __int128 wide;
 __extension__ typedef unsigned __int128 unsigned_wide;
@@ -39,6 +51,11 @@ static inline int64_t sum_read(const uint64_t *state) {
 /* What is left of min, first and max, last: false when nothing yet. */
 bool lowest_read(const uint64_t *state, int64_t *value);
 bool highest_read(const uint64_t *state, int64_t *value);
+
+/* The value at the earliest or latest event, and whether it is a number; its bytes are in the
+ * state.
+ */
+size_t edge_read(const uint64_t *state, const char **bytes, bool *number);
 
 /* A quantile, 0 < share < 1: *twice is two times the middle of the bucket that it is in. False when
  * nothing yet. */

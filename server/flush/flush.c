@@ -273,7 +273,7 @@ struct flush *flush_new(const struct flush_config *config, char *why) {
     pthread_mutex_init(&flush->mutex, NULL);
     if (!known_make(&flush->known, config->counters) ||
         !known_remember(&flush->known, config->counters, why) ||
-        !rows_remember(&flush->rows, why)) {
+        !rows_remember(&flush->rows, counters_node_id(config->counters), why)) {
         flush_free(flush);
         return NULL;
     }

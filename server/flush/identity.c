@@ -90,11 +90,15 @@ static void become_copy(struct flush *flush) {
     const bool again = length > COPY_SUFFIX && counters_is_copy(flush->config.counters);
     const int kept = again ? (int)(length - COPY_SUFFIX) : NAME_KEPT;
     snprintf(node, sizeof node, "%.*s.%08x", kept, before, (unsigned)random);
+    if (!rows_give_away(flush, node)) {
+        return;
+    }
     if (!known_become_copy(&flush->known, flush->config.counters, node, why)) {
         flush_error(flush, "cannot take a new name", why);
         return;
     }
     flush->config.store->ops->rename(flush->config.store, node);
+    rows_become_copy(flush, node);
     /* nobody has used this name before */
     flush->identity.read_back = flush->identity.read_back_before = true;
     flush->identity.waiting_us = 0;

@@ -152,12 +152,29 @@ void rows_lost(struct flush *flush, struct rows_window *known);
 
 /* Notes what the tables hold, on the disk: what the store may have of it is not to be added. Before
  * any worker counts. False fills why. */
-bool rows_remember(struct rows_known *known, char *why);
+bool rows_remember(struct rows_known *known, const char *node, char *why);
+
+/* The name of a table's reference (ROWS_REFERENCE_NAME_MAX). */
+void rows_reference_name(const struct rows_table *table, char *name);
 
 /* Raises us to what the store has of one report, unless that was done; or of all, again. False: not
  * yet. */
 bool rows_read_back_table(struct flush *flush, struct rows_table *table);
 bool rows_read_back(struct flush *flush);
+
+/* ---- rows_copy.c: this server is a copy ---- */
+
+/* What others report of a table's rows, when this node is a copy, into table->others. False fills
+ * why. */
+bool rows_load_others(const struct rows_known *known, struct rows_table *table, const char *node,
+                      char *why);
+
+/* Before this node takes the name `node`, because it is a copy: notes on the disk what the other
+ * one reports. False: the store or the disk did not do; it was told. */
+bool rows_give_away(struct flush *flush, const char *node);
+
+/* After it has: nothing of its own rows was ever sent under this name. */
+void rows_become_copy(struct flush *flush, const char *node);
 
 /* ---- identity.c: the lease of the name, and the read-back ---- */
 

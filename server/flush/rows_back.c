@@ -66,11 +66,17 @@ static bool note_window(struct rows_known *known, const struct rows_table *table
     return ok;
 }
 
+void rows_reference_name(const struct rows_table *table, char *name) {
+    snprintf(name, ROWS_REFERENCE_NAME_MAX, "%s.reference", table->name);
+}
+
 /* Writes the reference of a table; one that is there stays, but for what is gone since. */
 static bool write_reference(struct rows_known *known, const struct rows_table *table, char *why) {
     const int dir = tables_dir(known->tables);
+    char name[ROWS_REFERENCE_NAME_MAX];
+    rows_reference_name(table, name);
     struct rows_reference before, made = {0};
-    bool there = false, ok = rows_reference_load(&before, dir, table->name, &there, why);
+    bool there = false, ok = rows_reference_load(&before, dir, name, &there, why);
     for (unsigned k = 0; k < table->widths && ok; k++) {
         int64_t oldest, newest = 0;
         const bool any = rows_known_span(known, table, k, clock_wall_us(), &oldest, &newest);
@@ -83,20 +89,21 @@ static bool write_reference(struct rows_known *known, const struct rows_table *t
             }
         }
     }
-    ok = ok && rows_reference_save(&made, dir, table->name, why);
+    ok = ok && rows_reference_save(&made, dir, name, why);
     rows_reference_free(&made);
     rows_reference_free(&before);
     return ok;
 }
 
-bool rows_remember(struct rows_known *known, char *why) {
+bool rows_remember(struct rows_known *known, const char *node, char *why) {
     if (!rows_known_update(known)) {
         snprintf(why, ROWS_REFERENCE_WHY_MAX, "out of memory");
         return false;
     }
     for (size_t i = 0; i < known->n; i++) {
         struct rows_table *table = &known->table[i];
-        if (table->report && !write_reference(known, table, why)) {
+        if (table->report &&
+            (!write_reference(known, table, why) || !rows_load_others(known, table, node, why))) {
             return false;
         }
         rows_known_remember(known, table, clock_wall_us());
@@ -129,13 +136,7 @@ static const struct rows_one *find_present(struct reading_back *back, int64_t wi
         back->present_window = window;
         back->failed = back->failed || !rows_collect(&question, &back->present);
     }
-    for (size_t i = 0; i < back->present.n; i++) {
-        const struct rows_one *one = &back->present.row[i];
-        if (one->key_len == row->key_len && memcmp(one->key, row->key, row->key_len) == 0) {
-            return one;
-        }
-    }
-    return NULL;
+    return rows_collected_find(&back->present, row->key, row->key_len);
 }
 
 /* The components of a state, into back->there. */
@@ -144,15 +145,6 @@ static const struct rows_row *list_there(struct reading_back *back, uint64_t *st
     rows_gather_begin(&back->there);
     rows_gather_add(&back->there, back->table->report, &one);
     return rows_gather_end(&back->there);
-}
-
-static int64_t value_of(const struct rows_row *row, const char *name) {
-    for (size_t i = 0; row && i < row->n; i++) {
-        if (strcmp(row->component[i].name, name) == 0) {
-            return row->component[i].value;
-        }
-    }
-    return 0;
 }
 
 static void absorb(const struct reading_back *back, const struct component *component) {
@@ -169,17 +161,19 @@ static void absorb(const struct reading_back *back, const struct component *comp
 struct had {
     const char *record;         /* of the reference */
     const struct rows_row *row; /* what is there on top of it */
-    uint64_t events;
+    const char *others;         /* what of that others report */
+    int64_t events;             /* below 0: an older copy of the table came back */
 };
 
 /* Raises back->state by what the store has beyond `had`. */
 static void raise_state(const struct reading_back *back, const struct rows_row *row,
                         const struct had *had) {
-    const bool newer = row->count > had->events;
+    const bool newer = (int64_t)row->count > had->events;
     for (size_t i = 0; i < row->n; i++) {
         struct component component = rows_to_component(&row->component[i]);
-        const int64_t there =
-            rows_reference_value(had->record, component.name) + value_of(had->row, component.name);
+        const int64_t there = rows_reference_value(had->record, component.name) +
+                              rows_value(had->row, component.name) -
+                              rows_reference_value(had->others, component.name);
         switch (component.rule) {
         case COMPONENT_ADD:
             component.value -= there;
@@ -195,7 +189,7 @@ static void raise_state(const struct reading_back *back, const struct rows_row *
             break;
         case COMPONENT_BLOB: /* it cannot be told apart from what is there: only where there is none
                               */
-            if (had->events == 0) {
+            if (had->events == 0 && !had->others) {
                 absorb(back, &component);
             }
             break;
@@ -271,18 +265,21 @@ static void raise_row(void *cls, const struct rows_place *place, const struct ro
         back->state[i] = before ? atomic_load_explicit(&before[i], memory_order_relaxed) : 0;
     }
     const uint64_t events_before = back->state[0];
-    struct had had = {0};
+    const struct rows_reference_key wanted = {place->width_us, place->window, row->key,
+                                              row->key_len};
+    struct had had = {.others = back->table->others.n
+                                    ? rows_reference_find(&back->table->others, &wanted)
+                                    : NULL};
     if (back->table->was_read_back) {
         const struct rows_one *one = find_present(back, place->window, row);
         had.row = one ? list_there(back, one->state) : NULL;
-        had.events = one ? one->state[0] : 0;
+        had.events = one ? (int64_t)one->state[0] : 0;
     } else {
-        const struct rows_reference_key wanted = {place->width_us, place->window, row->key,
-                                                  row->key_len};
         had.record = rows_reference_find(&back->reference, &wanted);
         had.row = list_there(back, back->state);
-        had.events = rows_reference_events(had.record) + events_before;
+        had.events = (int64_t)(rows_reference_events(had.record) + events_before);
     }
+    had.events -= (int64_t)rows_reference_events(had.others);
     raise_state(back, row, &had);
     touch.events = back->state[0] - events_before;
     store_row(back, &touch, before);
@@ -327,15 +324,17 @@ static bool read_width(struct reading_back *back, char *why) {
 bool rows_read_back_table(struct flush *flush, struct rows_table *table) {
     struct reading_back back = {.flush = flush, .table = table};
     const int dir = tables_dir(flush->rows.tables);
+    char name[ROWS_REFERENCE_NAME_MAX];
     char why[STORE_WHY_MAX] = "out of memory";
     bool there = false;
     _Static_assert(STORE_WHY_MAX >= ROWS_REFERENCE_WHY_MAX, "a sentence goes up as it is");
     if (table->read_back || !table->report) {
         return true;
     }
+    rows_reference_name(table, name);
     back.state = calloc(table_config(table->table)->state_words, sizeof *back.state);
     bool ok = back.state && (table->was_read_back ||
-                             rows_reference_load(&back.reference, dir, table->name, &there, why));
+                             rows_reference_load(&back.reference, dir, name, &there, why));
     for (; back.width < table->widths && ok; back.width++) {
         ok = read_width(&back, why);
     }
@@ -344,9 +343,8 @@ bool rows_read_back_table(struct flush *flush, struct rows_table *table) {
     rows_reference_free(&back.reference);
     rows_gather_free(&back.there);
     free(back.state);
-    if (ok && !rows_reference_remove(dir, table->name)) {
-        snprintf(why, sizeof why, "cannot remove reports/%.100s.reference: %.80s", table->name,
-                 strerror(errno));
+    if (ok && !rows_reference_remove(dir, name)) {
+        snprintf(why, sizeof why, "cannot remove reports/%.110s: %.80s", name, strerror(errno));
         ok = false;
     }
     if (!ok) {

@@ -119,6 +119,14 @@ bool rows_collect(const struct rows_question *question, struct rows_collected *c
     return collected->row != NULL;
 }
 
+const struct rows_one *rows_collected_find(const struct rows_collected *collected, const char *key,
+                                           size_t key_len) {
+    const struct rows_one wanted = {.key = key, .key_len = key_len};
+    return collected->n
+               ? bsearch(&wanted, collected->row, collected->n, sizeof wanted, compare_keys)
+               : NULL;
+}
+
 void rows_collected_free(struct rows_collected *collected) {
     free(collected->row);
     free(collected->memory);

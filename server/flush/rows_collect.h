@@ -40,6 +40,9 @@ struct rows_collected {
 /* False when out of memory, or rows could not be read; the caller frees with rows_collected_free
  * then, too. */
 bool rows_collect(const struct rows_question *question, struct rows_collected *collected);
+/* The row of a key; NULL when there is none. */
+const struct rows_one *rows_collected_find(const struct rows_collected *collected, const char *key,
+                                           size_t key_len);
 void rows_collected_free(struct rows_collected *collected);
 
 /* The measures' merge of two states: into := both. */

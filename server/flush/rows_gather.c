@@ -65,7 +65,7 @@ void rows_gather_add(struct rows_gather *gather, const struct report *report,
     gather->n++;
 }
 
-const struct rows_row *rows_gather_end(struct rows_gather *gather) {
+struct rows_row *rows_gather_end(struct rows_gather *gather) {
     struct rows_row *row = (struct rows_row *)(void *)gather->row.bytes;
     struct rows_component *component = (struct rows_component *)(void *)gather->component.bytes;
     const struct rows_at *at = (const struct rows_at *)(void *)gather->at.bytes;
@@ -80,6 +80,15 @@ const struct rows_row *rows_gather_end(struct rows_gather *gather) {
         }
     }
     return row;
+}
+
+int64_t rows_value(const struct rows_row *row, const char *component) {
+    for (size_t i = 0; row && i < row->n; i++) {
+        if (strcmp(row->component[i].name, component) == 0) {
+            return row->component[i].value;
+        }
+    }
+    return 0;
 }
 
 struct component rows_to_component(const struct rows_component *component) {

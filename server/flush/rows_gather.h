@@ -31,7 +31,10 @@ bool rows_gather_is_full(const struct rows_gather *gather);
 
 /* The rows, n of them, until the next call; NULL when memory was out. Keys are still those of the
  * rows that were added. */
-const struct rows_row *rows_gather_end(struct rows_gather *gather);
+struct rows_row *rows_gather_end(struct rows_gather *gather);
+
+/* What a row has of a component, 0 when nothing; row may be NULL. */
+int64_t rows_value(const struct rows_row *row, const char *component);
 
 /* One component of the store's as measures have it. */
 struct component rows_to_component(const struct rows_component *component);

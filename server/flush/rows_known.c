@@ -21,8 +21,9 @@ static bool make_table(const struct rows_known *known, struct rows_table *made,
     const struct table_config *config = table_config(table);
     *made = (struct rows_table){.table = table, .widths = config->widths};
     snprintf(made->name, sizeof made->name, "%s.%s", config->name, config->digest);
-    made->definitions = definitions_read(config->definition, config->definition_len,
-                                         &(struct definitions_for){.file = made->name}, why);
+    const struct definitions_for purpose = {.span.horizon_us = known->horizon_us,
+                                            .file = made->name};
+    made->definitions = definitions_read(config->definition, config->definition_len, &purpose, why);
     if (made->definitions && made->definitions->reports == 1 &&
         made->definitions->report[0].table.state_words == config->state_words) {
         made->report = &made->definitions->report[0];
@@ -50,6 +51,7 @@ static void free_table(struct rows_table *table) {
         free(table->width[k].base);
     }
     definitions_free(table->definitions);
+    rows_reference_free(&table->others);
 }
 
 bool rows_known_update(struct rows_known *known) {
@@ -143,4 +145,34 @@ void rows_known_remember(struct rows_known *known, struct rows_table *table, int
 struct rows_place rows_known_place(const struct rows_table *table, unsigned width, int64_t window) {
     return (struct rows_place){table->name, table->width[width].name, table->width[width].width_us,
                                window};
+}
+
+bool rows_known_subtract(const struct rows_table *table, const struct rows_place *place,
+                         struct rows_row *row) {
+    const struct rows_reference_key key = {place->width_us, place->window, row->key, row->key_len};
+    const char *record = table->others.n ? rows_reference_find(&table->others, &key) : NULL;
+    struct rows_component *component = (struct rows_component *)(uintptr_t)row->component;
+    const uint64_t events = rows_reference_events(record);
+    size_t n = 0;
+    if (!record) {
+        return true;
+    }
+    if (row->count <= events) {
+        return false;
+    }
+    row->count -= events;
+    for (size_t i = 0; i < row->n; i++) {
+        struct rows_component left = component[i];
+        const int64_t theirs = rows_reference_value(record, left.name);
+        if (left.rule == ROWS_ADD || left.rule == ROWS_WRAP) {
+            left.value -= theirs;
+            left.value = left.rule == ROWS_WRAP ? (int64_t)(uint32_t)left.value : left.value;
+        }
+        /* bytes of the whole row cannot be parted into theirs and ours */
+        if (left.rule != ROWS_BLOB && (left.rule != ROWS_ADD || left.value > 0)) {
+            component[n++] = left;
+        }
+    }
+    row->n = n;
+    return true;
 }

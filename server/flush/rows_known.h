@@ -6,6 +6,7 @@
 #include "counters/rows/tables.h"
 #include "redis/rows.h"
 #include "server/flush/rows_gather.h"
+#include "server/flush/rows_reference.h"
 
 struct rows_window {
     int64_t window;
@@ -34,10 +35,11 @@ struct rows_table {
     char name[ROWS_REPORT_MAX];      /* NAME.DIGEST */
     unsigned widths;
     struct rows_width width[TABLE_WIDTHS_MAX];
-    uint32_t told_generation; /* in which the store was told of it */
-    bool read_back;           /* what the store has of it was, since it may have changed */
-    bool was_read_back;       /* once at least, in this process */
-    unsigned last_width;      /* what was acknowledged last; window 0: nothing */
+    uint32_t told_generation;     /* in which the store was told of it */
+    bool read_back;               /* what the store has of it was, since it may have changed */
+    bool was_read_back;           /* once at least, in this process */
+    struct rows_reference others; /* what others report of the same events: this is a copy */
+    unsigned last_width;          /* what was acknowledged last; window 0: nothing */
     int64_t last_window;
 };
 
@@ -71,6 +73,10 @@ void rows_known_remember(struct rows_known *known, struct rows_table *table, int
 
 /* A window as the store has it. */
 struct rows_place rows_known_place(const struct rows_table *table, unsigned width, int64_t window);
+
+/* What other servers report of a row, taken off it: false when nothing is left. */
+bool rows_known_subtract(const struct rows_table *table, const struct rows_place *place,
+                         struct rows_row *row);
 
 #define ROWS_SECTIONS_MAX (COUNTERS_WORKERS_MAX + 1)
 

@@ -92,15 +92,26 @@ void rows_lost(struct flush *flush, struct rows_window *known) {
 static void send_gathered(struct sending *sending) {
     struct flush *flush = sending->flush;
     struct rows_gather *gather = &flush->rows.gather;
-    const struct rows_row *row = rows_gather_end(gather);
+    struct rows_row *row = rows_gather_end(gather);
     char why[STORE_WHY_MAX] = "out of memory";
     struct store_ack ack = {STORE_FAILED, 0, 0};
-    const struct store_rows rows = {
-        .place = rows_known_place(sending->table, sending->width, sending->known->window),
-        .there = sending->begun ? sending->ack.has : sending->there,
-        .keep_s = sending->table->width[sending->width].keep_s,
-        .n = gather->n,
-        .row = row};
+    const struct rows_place place =
+        rows_known_place(sending->table, sending->width, sending->known->window);
+    size_t n = 0;
+    for (size_t i = 0; row && i < gather->n; i++) {
+        if (rows_known_subtract(sending->table, &place, &row[i])) {
+            row[n++] = row[i];
+        }
+    }
+    if (row && n == 0) { /* others report all of it */
+        rows_gather_begin(gather);
+        return;
+    }
+    const struct store_rows rows = {.place = place,
+                                    .there = sending->begun ? sending->ack.has : sending->there,
+                                    .keep_s = sending->table->width[sending->width].keep_s,
+                                    .n = n,
+                                    .row = row};
     if (!row || !flush->config.store->ops->send_rows(flush->config.store, &rows, &ack, why)) {
         flush_error(flush, "flush of a report failed", why);
         ack.outcome = STORE_FAILED;

@@ -13,7 +13,6 @@
 static const char MAGIC[8] = {'a', 'f', 'o', 'r', 'o', 'f', '1', '\n'};
 
 #define FILE_BYTES_MAX (INT64_C(1) << 40)
-#define PATH_BYTES 160
 
 /* What is at a fixed place of a record. */
 struct head {
@@ -158,8 +157,8 @@ int64_t rows_reference_value(const char *record, const char *component) {
 
 /* ---- the file ---- */
 
-static bool explain(const char *path, const char *what, char *why) {
-    snprintf(why, ROWS_REFERENCE_WHY_MAX, "reports/%.150s: %.80s", path, what);
+static bool explain(const char *name, const char *what, char *why) {
+    snprintf(why, ROWS_REFERENCE_WHY_MAX, "reports/%.150s: %.80s", name, what);
     return false;
 }
 
@@ -176,13 +175,12 @@ static bool write_all(int fd, const void *bytes, size_t len) {
 
 bool rows_reference_save(const struct rows_reference *reference, int dir_fd, const char *name,
                          char why[ROWS_REFERENCE_WHY_MAX]) {
-    char path[PATH_BYTES], made[PATH_BYTES];
+    char made[ROWS_REFERENCE_NAME_MAX + 8];
     const uint64_t len = reference->record.len,
                    checksum = fnv1a64(FNV1A64_BASIS, reference->record.bytes, len);
-    snprintf(path, sizeof path, "%.120s.reference", name);
-    snprintf(made, sizeof made, "%.120s.reference.new", name);
+    snprintf(made, sizeof made, "%s.new", name);
     if (reference->failed) {
-        return explain(path, "out of memory", why);
+        return explain(name, "out of memory", why);
     }
     const int fd = openat(dir_fd, made, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640);
     bool ok = fd >= 0 && write_all(fd, MAGIC, sizeof MAGIC) && write_all(fd, &len, sizeof len) &&
@@ -193,9 +191,9 @@ bool rows_reference_save(const struct rows_reference *reference, int dir_fd, con
         close(fd);
     }
     errno = error;
-    ok = ok && renameat(dir_fd, made, dir_fd, path) == 0 && fsync(dir_fd) == 0;
+    ok = ok && renameat(dir_fd, made, dir_fd, name) == 0 && fsync(dir_fd) == 0;
     if (!ok) {
-        explain(path, strerror(errno), why);
+        explain(name, strerror(errno), why);
         unlinkat(dir_fd, made, 0);
     }
     return ok;
@@ -252,13 +250,11 @@ static bool read_records(struct rows_reference *reference, int fd) {
 
 bool rows_reference_load(struct rows_reference *reference, int dir_fd, const char *name,
                          bool *there, char why[ROWS_REFERENCE_WHY_MAX]) {
-    char path[PATH_BYTES];
-    snprintf(path, sizeof path, "%.120s.reference", name);
     *reference = (struct rows_reference){0};
-    const int fd = openat(dir_fd, path, O_RDONLY | O_CLOEXEC);
+    const int fd = openat(dir_fd, name, O_RDONLY | O_CLOEXEC);
     *there = fd >= 0;
     if (fd < 0) {
-        return errno == ENOENT || explain(path, strerror(errno), why);
+        return errno == ENOENT || explain(name, strerror(errno), why);
     }
     const bool ok = read_records(reference, fd);
     close(fd);
@@ -267,14 +263,12 @@ bool rows_reference_load(struct rows_reference *reference, int dir_fd, const cha
     }
     if (!ok || reference->failed) {
         rows_reference_free(reference);
-        return explain(path, ok ? "out of memory" : "is damaged, or cannot be read; move it away",
+        return explain(name, ok ? "out of memory" : "is damaged, or cannot be read; move it away",
                        why);
     }
     return true;
 }
 
 bool rows_reference_remove(int dir_fd, const char *name) {
-    char path[PATH_BYTES];
-    snprintf(path, sizeof path, "%.120s.reference", name);
-    return unlinkat(dir_fd, path, 0) == 0 || errno == ENOENT;
+    return unlinkat(dir_fd, name, 0) == 0 || errno == ENOENT;
 }

@@ -13,6 +13,7 @@
 #include <stdbool.h>
 
 #define ROWS_REFERENCE_WHY_MAX 256
+#define ROWS_REFERENCE_NAME_MAX 256
 
 /* All zeros is an empty one. */
 struct rows_reference {
@@ -45,7 +46,7 @@ const char *rows_reference_find(const struct rows_reference *reference,
 uint64_t rows_reference_events(const char *record);
 int64_t rows_reference_value(const char *record, const char *component);
 
-/* The file NAME.reference in the folder dir_fd; durable when it returns. False fills why. */
+/* The file `name` in the folder dir_fd; durable when it returns. False fills why. */
 bool rows_reference_save(const struct rows_reference *reference, int dir_fd, const char *name,
                          char why[ROWS_REFERENCE_WHY_MAX]);
 

@@ -13,14 +13,21 @@
 #define SEEN_POLL_NS 1000000
 #define WHY_MAX (DEFINITIONS_WHY_MAX > COUNTERS_WHY_MAX ? DEFINITIONS_WHY_MAX : COUNTERS_WHY_MAX)
 
+static struct definitions *load(const struct report_sets *sets, char *why) {
+    const struct definitions_for purpose = {
+        .span = sets->span, .file = sets->path, .times = sets->times.n, .time = sets->times.name};
+    return definitions_load_for(sets->path, &purpose, why);
+}
+
 bool report_sets_load(struct report_sets *sets) {
     char why[DEFINITIONS_WHY_MAX];
     if (sets->path) {
-        sets->loaded = definitions_load(sets->path, &sets->span, why);
+        sets->loaded = load(sets, why);
         if (!sets->loaded) {
             fprintf(stderr, "aforod: --reports: %s\n", why);
         }
     }
+    definitions_seal_measures();
     return !sets->path || sets->loaded;
 }
 
@@ -79,7 +86,7 @@ static struct report_set *make_set(const struct report_sets *sets, struct defini
 }
 
 uint64_t report_set_unfit(const struct report_set *set, unsigned report, unsigned field) {
-    uint64_t sum = set->unfit_before[report][field];
+    uint64_t sum = atomic_load_explicit(&set->unfit_before[report][field], memory_order_relaxed);
     for (unsigned w = 0; w < set->workers; w++) {
         sum += adder_unfit(set->adder[w], report, field);
     }
@@ -112,6 +119,9 @@ bool report_sets_open(struct report_sets *sets, struct counters *counters) {
             return false;
         }
         atomic_store(&sets->in_force, set);
+        char quoted[512];
+        log_line(LOG_INFO, "reports read", "file=%s reports=%u",
+                 log_quote(sets->path, quoted, sizeof quoted), set->definitions->reports);
     }
     sets->generation = 1; /* no worker has seen it yet */
     return true;
@@ -183,7 +193,8 @@ static void carry_unfit(const struct report_set *old, unsigned r, struct report_
         const char *name = old->definitions->fields.field[f].name;
         for (unsigned g = 0; g < set->definitions->fields.n; g++) {
             if (is_field(set->definitions, g, name)) {
-                set->unfit_before[to][g] = report_set_unfit(old, r, f);
+                atomic_store_explicit(&set->unfit_before[to][g], report_set_unfit(old, r, f),
+                                      memory_order_relaxed);
             }
         }
     }
@@ -205,7 +216,7 @@ void report_sets_reload(struct report_sets *sets) {
     if (!sets->path) {
         return;
     }
-    struct definitions *definitions = definitions_load(sets->path, &sets->span, why);
+    struct definitions *definitions = load(sets, why);
     struct report_set *set = definitions ? make_set(sets, definitions, why) : NULL;
     if (!set) {
         log_kept(why);

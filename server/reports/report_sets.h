@@ -10,6 +10,7 @@
 
 #include "counters/counters.h"
 #include "reports/add.h"
+#include "server/reports/time_names.h"
 
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -23,7 +24,7 @@ struct report_set {
     unsigned workers;
     struct adder *adder[COUNTERS_WORKERS_MAX]; /* [workers] */
     /* events that fields kept out of reports before the definitions were read again */
-    uint64_t unfit_before[REPORTS_MAX][FIELDS_MAX];
+    _Atomic uint64_t unfit_before[REPORTS_MAX][FIELDS_MAX];
 };
 
 /* What a worker uses in this turn; its own, except for what says otherwise. */
@@ -40,6 +41,7 @@ SLIST_HEAD(report_views, report_view);
 struct report_sets {
     const char *path; /* of the definitions; NULL: no reports are asked for */
     struct table_span span;
+    struct time_names times;               /* of events, as --time-field names them */
     struct tables *tables;                 /* NULL: there is no folder of reports */
     struct definitions *loaded;            /* between report_sets_load and _open */
     _Atomic(struct report_set *) in_force; /* read by the workers */

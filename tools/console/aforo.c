@@ -8,6 +8,7 @@
 #include "tools/console/follow.h"
 #include "tools/console/report_command.h"
 #include "tools/console/reports_check.h"
+#include "tools/console/reports_prove.h"
 #include "tools/console/source.h"
 #include "tools/console/status.h"
 #include "tools/console/terminal.h"
@@ -362,6 +363,8 @@ int main(int argc, char **argv) {
         return backup_main(argc - 1, argv + 1);
     if (argc > 2 && strcmp(argv[1], "reports") == 0 && strcmp(argv[2], "check") == 0)
         return reports_check_main(argc - 2, argv + 2);
+    if (argc > 2 && strcmp(argv[1], "reports") == 0 && strcmp(argv[2], "prove") == 0)
+        return reports_prove_main(argc - 2, argv + 2);
     struct flags flags;
     char why[FLAGS_WHY_MAX];
     const enum options_outcome outcome = flags_read(argc, argv, now_us(NULL), &flags, why);

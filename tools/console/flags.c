@@ -69,6 +69,7 @@ static const char usage[] =
     "       aforo reports, report NAME   which reports there are; the rows of one\n"
     "       aforo status|check [flags]   how servers are; whether the counts hold\n"
     "       aforo reports check FILE     mistakes in reports, and what they cost\n"
+    "       aforo reports prove FILE     whether a measure of your own keeps the laws\n"
     "       aforo backup DIR TO          a copy of a state that a server counts in\n";
 
 static const char more[] =

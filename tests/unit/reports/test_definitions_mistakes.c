@@ -66,7 +66,7 @@ START_TEST(of_shape) {
         {"reports", "r:1:1: ", "text is here; meant is a map"},
         {"fields: {}", "r:1:1: ", "`reports:` is missing"},
         {"report: []", "r:1:1: ", "unknown key `report`; did you mean `reports`?"},
-        {"xyz: []", "r:1:1: ", "unknown key `xyz`; there are fields, reports"},
+        {"xyz: []", "r:1:1: ", "unknown key `xyz`; there are measures, fields, reports"},
         {"fields: []\nreports: []", "r:1:9: ", "a list is here; meant is NAME: PLACE"},
         {"reports: {}", "r:1:10: ", "a map is here; meant is a list of reports"},
         {"reports:", "r:1:9: ", "nothing is here; meant is a list of reports"},

@@ -19,10 +19,17 @@ static const char *verdict(const char *word) {
 }
 
 START_TEST(what_can_be_used) {
-    static const char *const good[] = {
-        "--horizon=1s",     "--horizon=24h",      "--future=0s",
-        "--future=1h",      "--node-id=a.B_c-9",  "--listen=:8080",
-        "--listen=[::1]:0", "--admin-listen=:81", "--redis=redis://127.0.0.1:6379/1"};
+    static const char *const good[] = {"--horizon=1s",
+                                       "--horizon=24h",
+                                       "--future=0s",
+                                       "--future=1h",
+                                       "--node-id=a.B_c-9",
+                                       "--listen=:8080",
+                                       "--listen=[::1]:0",
+                                       "--admin-listen=:81",
+                                       "--redis=redis://127.0.0.1:6379/1",
+                                       "--time-field=ts",
+                                       "--time-field=ts,@t.x,created_at"};
     for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
         ck_assert_msg(!*verdict(good[i]), "%s: %s", good[i], verdict(good[i]));
     }
@@ -30,12 +37,17 @@ START_TEST(what_can_be_used) {
 END_TEST
 
 START_TEST(what_cannot) {
-    static const char *const bad[][2] = {{"--horizon=1500ms", "--horizon: must be whole seconds"},
-                                         {"--future=1ms", "--future: must be whole seconds"},
-                                         {"--node-id=a/b", "--node-id: 'a/b' is not 1 to 63 of"},
-                                         {"--listen=nonsense", "--listen: "},
-                                         {"--admin-listen=127.0.0.1:x", "--admin-listen: "},
-                                         {"--redis=http://x", "--redis: "}};
+    static const char *const bad[][2] = {
+        {"--horizon=1500ms", "--horizon: must be whole seconds"},
+        {"--future=1ms", "--future: must be whole seconds"},
+        {"--node-id=a/b", "--node-id: 'a/b' is not 1 to 63 of"},
+        {"--listen=nonsense", "--listen: "},
+        {"--admin-listen=127.0.0.1:x", "--admin-listen: "},
+        {"--redis=http://x", "--redis: "},
+        {"--time-field=a,", "--time-field: a name has 1 to 31"},
+        {"--time-field=a b", "--time-field: 'a b' is not a name"},
+        {"--time-field=,a", "--time-field: a name has"},
+        {"--time-field=1,2,3,4,5,6,7,8,9", "--time-field: at most 8"}};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         const char *why = verdict(bad[i][0]);
         ck_assert_msg(strncmp(why, bad[i][1], strlen(bad[i][1])) == 0, "%s: %s", bad[i][0], why);

@@ -31,6 +31,10 @@ START_TEST(what_they_need) {
         {"p99.0(ms)", "p99(ms)", "ms", {"quantiles(ms)"}, 0.99, MEASURE_WANTS_NUMBER},
         {"p0.5(ms)", "p0.5(ms)", "ms", {"quantiles(ms)"}, 0.005, MEASURE_WANTS_NUMBER},
         {"digest", "digest", "", {"digest"}, 0, MEASURE_WANTS_ALL},
+        {"first( b )", "first(b)", "b", {"earliest(b)"}, 0, MEASURE_WANTS_VALUE},
+        {"last(b)", "last(b)", "b", {"latest(b)"}, 0, MEASURE_WANTS_VALUE},
+        {"top3(b)", "top3(b)", "b", {"top(b)"}, 3, MEASURE_WANTS_VALUE},
+        {"distinct(b)", "distinct(b)", "b", {"distinct(b)"}, 0, MEASURE_WANTS_VALUE},
         {"rate", "rate", "", {"count"}, 0, MEASURE_WANTS_NOTHING},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
@@ -59,6 +63,21 @@ START_TEST(what_is_wrong) {
         {"sum", "`sum` needs a field: `sum(FIELD)`"},
         {"sum()", "`sum` needs a field: `sum(FIELD)`"},
         {"count(x)", "`count` takes no field: write `count`"},
+        {"first()", "`first` takes no field: write `first`"},
+        {"p100(x)", "unknown measure `p100`; a quantile is p50, p99, p99.9: above 0, below 100, 4 "
+                    "digits behind the point"},
+        {"p0(x)", "unknown measure `p0`; a quantile is p50, p99, p99.9: above 0, below 100, 4 "
+                  "digits behind the point"},
+        {"p05(x)", "unknown measure `p05`; a quantile is p50, p99, p99.9: above 0, below 100, 4 "
+                   "digits behind the point"},
+        {"top0(x)", "unknown measure `top0`; the most frequent are top1 to top100"},
+        {"top101(x)", "unknown measure `top101`; the most frequent are top1 to top100"},
+        {"top(x)", "unknown measure `top`; the most frequent are top1 to top100"},
+        {"p99.99999(x)", "unknown measure `p99.99999`; a quantile is p50, p99, p99.9: above 0, "
+                         "below 100, 4 digits behind the point"},
+        {"topp(x)", "unknown measure `topp`; did you mean `top10`?"},
+        {"quantiles(x)", "unknown measure `quantiles`; there are count, sum, min, max, avg, "
+                         "stddev, p99, first, last, distinct, top10, digest, rate"},
         {"sum(a, b)", "`sum` takes one field, not `a, b`"},
         {"sum(a", "`sum(a` lacks its closing parenthesis at the end"},
         {"sum(a) b", "`sum(a) b` lacks its closing parenthesis at the end"},

@@ -185,9 +185,10 @@ START_TEST(words_of_undo_are_told_exactly) {
         }
         for (int n = 0; n < 20000 && most < measure.kind->puts(&measure); n++) {
             random_event(&measure, &seed, &event[0]);
-            if (n >= 5000) { /* many different values, as long as they may be */
+            if (n == 0 || n >= 5000) { /* a long one first, later many different values, as long as
+                                          they may be */
                 char text[LAB_TEXT_MAX];
-                snprintf(text, sizeof text, "%0*d", 20 + n % 50, n);
+                snprintf(text, sizeof text, "%0*d", 20 + (n + 49) % 50, n);
                 if (measure.kind->wants == MEASURE_WANTS_VALUE) {
                     lab_text(&event[0], n, text, strlen(text));
                 }

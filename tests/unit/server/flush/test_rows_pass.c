@@ -284,6 +284,73 @@ START_TEST(another_owners_part_is_read_back_before_it_is_gone_on_with) {
 }
 END_TEST
 
+/* ---- a copy ---- */
+
+/* Another has the name, and lives: this one takes a name of its own. */
+static void become_copy(void) {
+    fake.lease = STORE_LEASE_HELD;
+    fake.holder = "1 other";
+    flush->identity.renewed_us = INT64_MIN / 2;
+    turn();
+    fake.holder = "2 other";
+    fake_clock_advance(US_PER_S);
+    turn();
+    ck_assert_str_ne(fake.node, "");
+    fake.lease = STORE_LEASE_KEPT;
+    fake.rows = 0; /* of that name there is nothing */
+    for (int i = 0; i < 10; i++) {
+        turn();
+    }
+    ck_assert_int_eq(flush->state, FLUSH_SENDING);
+}
+
+START_TEST(a_copy_reports_what_it_counted_since_it_was_opened) {
+    count_at(T0, "AA1", "30");
+    count_at(T0, "AA1", "30");
+    count_at(T0, "AA2", "30");
+    begin_sending();
+    restart();
+    count_at(T0, "AA1", "5"); /* before it knows */
+    become_copy();
+    ck_assert_int_eq(stored("AA1" US "7", "count"), 1);
+    ck_assert_int_eq(stored("AA1" US "7", "sum(seconds)"), 5);
+    ck_assert_int_eq(stored("AA2" US "7", "count"), -1);
+    count_at(T0, "AA1", "6"); /* and after */
+    count_at(T0, "AA3", "7");
+    turn();
+    ck_assert_int_eq(stored("AA1" US "7", "sum(seconds)"), 11);
+    ck_assert_int_eq(stored("AA3" US "7", "sum(seconds)"), 7);
+    expect_row(0, "4", "71"); /* what it shows itself is all that it holds */
+    restart();                /* it is one still, and its part is its own */
+    fake.rows = 0;
+    begin_sending();
+    turn();
+    ck_assert_int_eq(stored("AA1" US "7", "sum(seconds)"), 11);
+    ck_assert_int_eq(stored("AA2" US "7", "count"), -1);
+    put("AA1" US "7", 4, 40, T0); /* an older copy of its file came back: two more are its own */
+    restart();
+    begin_sending();
+    turn();
+    expect_row(0, "6", "100");
+    ck_assert_int_eq(stored("AA1" US "7", "sum(seconds)"), 40);
+}
+END_TEST
+
+START_TEST(a_copy_that_has_sent_leaves_what_the_store_has_to_the_other) {
+    count_at(T0, "AA1", "30");
+    begin_sending();
+    fake.rows_outcome = STORE_FAILED;
+    count_at(T0, "AA1", "5");
+    count_at(T0, "AA2", "6");
+    turn();
+    fake.rows_outcome = STORE_STORED;
+    become_copy();
+    ck_assert_int_eq(stored("AA1" US "7", "count"), 1);
+    ck_assert_int_eq(stored("AA1" US "7", "sum(seconds)"), 5);
+    ck_assert_int_eq(stored("AA2" US "7", "sum(seconds)"), 6);
+}
+END_TEST
+
 static const struct check_fixture in_sending_node = {100, setup, teardown};
 
 CHECK_MAIN_WITH(in_sending_node, "rows_pass", rows_that_changed_are_sent_as_absolute_values,
@@ -292,4 +359,6 @@ CHECK_MAIN_WITH(in_sending_node, "rows_pass", rows_that_changed_are_sent_as_abso
                 what_the_store_would_not_take_is_sent_later, a_closed_window_is_not_sent_again,
                 late_rows_are_found_by_the_pass_over_all, a_lost_state_is_read_back,
                 the_first_of_several_starts_is_the_reference, what_was_sent_is_not_read_back_twice,
-                another_owners_part_is_read_back_before_it_is_gone_on_with)
+                another_owners_part_is_read_back_before_it_is_gone_on_with,
+                a_copy_reports_what_it_counted_since_it_was_opened,
+                a_copy_that_has_sent_leaves_what_the_store_has_to_the_other)

@@ -1,0 +1,15 @@
+/* Are the rows of reports in Redis what they should be? Every total is the sum of its parts, every
+ * part's events are those of its rows, and nothing else stands in a window's hash. Over a connected
+ * link, by its thread. */
+#ifndef AFORO_REDIS_ROWS_AUDIT_H
+#define AFORO_REDIS_ROWS_AUDIT_H
+
+#include "redis/audit.h"
+#include "redis/rows.h"
+
+/* Reads one window in all groups, and says what is wrong with it, each thing once. False fills why
+ * (LINK_WHY_MAX) when it could not be read. */
+bool rows_audit_window(struct link *link, const struct rows_place *place, audit_finding *finding,
+                       void *cls, char *why);
+
+#endif
