@@ -30,6 +30,7 @@
 #include <unistd.h>
 
 #define SIGN_OF_LIFE_MS 500
+#define TIDY_US (60 * US_PER_S)
 /* beyond --drain and --grace, before the service manager may lose patience */
 #define STOP_MARGIN_US (5 * US_PER_S)
 
@@ -267,8 +268,11 @@ static void stop(struct server *server, int signal, const struct signals_duties 
 
 /* Until a signal ends it. Returns the exit status. */
 static int serve(struct server *server) {
-    const struct signals_duties duties = {
-        .reload = reload, .tidy = tidy, .alive_us = find_alive_us, .cls = server};
+    const struct signals_duties duties = {.reload = reload,
+                                          .tidy = tidy,
+                                          .tidy_us = TIDY_US,
+                                          .alive_us = find_alive_us,
+                                          .cls = server};
     const struct syncer_config config = {.counters = server->counters,
                                          .tables = server->report_sets.tables,
                                          .dir = server->options->state,

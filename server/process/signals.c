@@ -8,8 +8,6 @@
 #include <signal.h>
 #include <stddef.h>
 
-#define TIDY_US (60 * US_PER_S)
-
 static void fill(sigset_t *held) {
     sigemptyset(held);
     sigaddset(held, SIGTERM);
@@ -30,7 +28,8 @@ void signals_hold(void) {
 /* Waits for one of `taken`, or until then. */
 static int wait_for(const sigset_t *taken, int64_t until_us, const struct signals_duties *duties) {
     const int64_t watchdog_us = notify_watchdog_us();
-    const int64_t period_us = watchdog_us && watchdog_us / 2 < TIDY_US ? watchdog_us / 2 : TIDY_US;
+    const int64_t period_us =
+        watchdog_us && watchdog_us / 2 < duties->tidy_us ? watchdog_us / 2 : duties->tidy_us;
     int64_t tidied_us = clock_steady_us();
     for (;;) {
         const int64_t left_us = until_us - clock_steady_us();
@@ -46,7 +45,7 @@ static int wait_for(const sigset_t *taken, int64_t until_us, const struct signal
         } else if (signal > 0) {
             return signal;
         }
-        if (clock_steady_us() - tidied_us >= TIDY_US) {
+        if (clock_steady_us() - tidied_us >= duties->tidy_us) {
             tidied_us = clock_steady_us();
             duties->tidy(duties->cls);
         }

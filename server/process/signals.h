@@ -8,7 +8,8 @@
 /* What there is to do while main waits. */
 struct signals_duties {
     void (*reload)(void *cls); /* on SIGHUP */
-    void (*tidy)(void *cls);   /* once a minute */
+    void (*tidy)(void *cls);   /* every tidy_us */
+    int64_t tidy_us;
     /* the steady clock time of the oldest sign of life that is known; the watchdog hears of it
      * while that is younger than its period */
     int64_t (*alive_us)(void *cls);

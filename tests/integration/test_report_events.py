@@ -332,6 +332,21 @@ class Definitions(ReportCase):
         self.assertEqual(server.post(f"value={text_time(now_us())}&client=x").status, 200)
         self.assertEqual(self.count_by(server, "clients", "client"), {1: 2})
 
+    def test_what_was_taken_out_gets_no_more_and_may_come_back(self):
+        path = self.define()
+        server = self.server("--reports", path)
+        without = re.sub(r"  - name: clients\n(    .*\n)+", "", DEFINITIONS)
+        self.assertNotIn("clients", without)
+        for text in (DEFINITIONS, without, without, DEFINITIONS):
+            path.write_text(text)
+            self.reload(server, "reports read again")
+            self.assertEqual(server.post(f"value={text_time(now_us())}&client=1").status, 204)
+            self.assertEqual(["clients" in (report["name"] for report in server.stats()["reports"])], [text is DEFINITIONS])
+        self.assertEqual(self.count_by(server, "clients", "client"), {1: 2})
+        self.assertEqual(self.count_by(server, "all", None), {None: 4})
+        self.assert_agrees(server)
+        self.assertEqual(server.post(f"value={text_time(now_us())}&client=x").status, 200)
+
     def test_unfit_goes_on_over_a_reload(self):
         path = self.define()
         server = self.server("--reports", path)

@@ -28,11 +28,14 @@ static int64_t find_alive_us(void *cls) {
     return alive_us;
 }
 
+static int tidied;
+
 static void tidy(void *cls) {
     ck_assert_ptr_eq(cls, &reloads);
+    tidied++;
 }
 
-static const struct signals_duties duties = {reload, tidy, find_alive_us, &reloads};
+static const struct signals_duties duties = {reload, tidy, 60 * SECOND_US, find_alive_us, &reloads};
 
 START_TEST(it_returns_what_asks_for_the_end) {
     signals_hold();
@@ -58,6 +61,17 @@ START_TEST(it_returns_when_the_time_is_over) {
     ck_assert_int_eq(signals_wait(until_us, &duties), 0);
     ck_assert_int_ge(clock_steady_us(), until_us);
     ck_assert_int_eq(signals_wait(until_us, &duties), 0); /* is over already */
+}
+END_TEST
+
+START_TEST(it_tidies_meanwhile) {
+    struct signals_duties often = duties;
+    often.tidy_us = 10000;
+    signals_wait(clock_steady_us() + 200000, &duties);
+    ck_assert_int_eq(tidied, 0);
+    signals_wait(clock_steady_us() + 200000, &often);
+    ck_assert_int_ge(tidied, 1);
+    ck_assert_int_le(tidied, 20);
 }
 END_TEST
 
@@ -131,6 +145,6 @@ START_TEST(the_watchdog_hears_nothing_without_them) {
 END_TEST
 
 CHECK_MAIN("signals", it_returns_what_asks_for_the_end, a_hangup_reloads_and_the_wait_goes_on,
-           it_returns_when_the_time_is_over, calls_fail_instead_of_ending_it,
+           it_returns_when_the_time_is_over, it_tidies_meanwhile, calls_fail_instead_of_ending_it,
            once_released_they_end_it_at_once, the_watchdog_hears_of_signs_of_life,
            the_watchdog_hears_nothing_without_them)
