@@ -1,6 +1,6 @@
 #include "view/text.h"
 
-#include "common/printable.h"
+#include "common/utf8.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 /* See terminal.h. */
 #include "tools/console/terminal.h"
 
-#include "common/printable.h"
+#include "common/utf8.h"
 
 #include <stdarg.h>
 #include <stdio.h>

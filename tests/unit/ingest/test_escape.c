@@ -1,7 +1,7 @@
 #include "ingest/escape.h"
 
 #include "tests/unit/check_main.h"
-#include "tests/unit/ingest/utf8_reference.h"
+#include "tests/unit/common/utf8_reference.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -1,4 +1,4 @@
-#include "ingest/utf8.h"
+#include "common/utf8.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -50,4 +50,14 @@ size_t utf8_length(const char *text, size_t len) {
         at += n;
     }
     return len;
+}
+
+size_t utf8_printable(const char *text, size_t len) {
+    const unsigned char *bytes = (const unsigned char *)text;
+    if (bytes[0] < 0x80) {
+        return bytes[0] >= 0x20 && bytes[0] != 0x7f;
+    }
+    const size_t n = read_character(bytes, len);
+    const bool control = n == 2 && bytes[0] == 0xc2 && bytes[1] < 0xa0; /* C1 */
+    return control ? 0 : n;
 }
