@@ -184,9 +184,11 @@ static bool read_windows(struct reading *reading, const struct tree_node *node,
 
 static bool demand(struct reading *reading, const struct tree_node *report,
                    const struct tree_node *given, const char *example) {
-    return given != NULL ||
-           definitions_mistake(reading, report, "this report has no `%.*s`, e.g. %s",
-                               (int)strcspn(example, " "), example, example);
+    if (given != NULL)
+        return true;
+    definitions_mistake(reading, report, "this report has no `%.*s`, e.g. %s",
+                        (int)strcspn(example, " "), example, example);
+    return false;
 }
 
 bool definitions_read_report(struct reading *reading, const struct tree_node *node,

@@ -59,7 +59,7 @@ size_t report_key_escape(const char *text, size_t len, char *out, size_t cap) {
     if (len > 0 && text[0] == '(') {
         if (cap < 3)
             return REPORT_KEY_FULL;
-        memcpy(out, "%28", 3);
+        memcpy(out, (const char[]){'%', '2', '8'}, 3);
         at = 1;
         n = 3;
     }
