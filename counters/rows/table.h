@@ -156,7 +156,8 @@ bool table_read(const struct table *table, unsigned width, int64_t window,
                 const struct table_taker *taker);
 
 /* The highest committed transaction that touched a window in a section; 0: none. Unchanged since
- * last time means no row of it changed. Read it before reading the rows. */
+ * last time means no row of it changed. Read it before reading the rows. While a transaction is
+ * open in the window, the one before it stands for it: so it may also go back by a little. */
 uint64_t table_touched(const struct table *table, unsigned worker, unsigned width, int64_t window);
 
 /* The oldest and the newest window that may hold events; false when there is none. */
