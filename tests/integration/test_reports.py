@@ -77,7 +77,7 @@ class ReportsCase(Case):
     def read(self, source, *words):
         done = subprocess.run([str(BIN / "aforo"), "report", *map(str, (*words, *source))], capture_output=True, timeout=TIMEOUT_S,
                               env=environment(), stdin=subprocess.DEVNULL, check=False)
-        self.assertEqual((done.returncode, done.stderr.decode()), (0, ""))
+        self.assertEqual((done.returncode, done.stderr.decode()), (0, ""), source)
         return done.stdout.decode()  # line ends as they are
 
     def refused(self, source, *words):
