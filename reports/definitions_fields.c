@@ -100,7 +100,7 @@ static bool read_places(struct reading *reading, const struct tree_node *node,
         for (size_t i = 0; i < sizeof usual_places / sizeof *usual_places; i++) {
             struct field_place *place = &field->place[field->places++];
             place->source = usual_places[i];
-            strcpy(place->name, field->name);
+            memcpy(place->name, field->name, sizeof field->name);
         }
         return true;
     }
@@ -163,7 +163,7 @@ static bool read_name(struct reading *reading, const struct tree_node *key, stru
             return definitions_mistake(
                 reading, key, "`%s` has a meaning of its own here: no field's name", words[i]);
     }
-    strcpy(field->name, key->text);
+    memcpy(field->name, key->text, key->len + 1);
     return true;
 }
 

@@ -35,7 +35,7 @@ static bool read_name(struct reading *reading, const struct tree_node *node,
         if (strcmp(definitions->report[i].table.name, node->text) == 0)
             return definitions_mistake(reading, node, "there is another report `%s`", node->text);
     }
-    strcpy(report->table.name, node->text);
+    memcpy(report->table.name, node->text, node->len + 1);
     return true;
 }
 
@@ -182,20 +182,13 @@ static bool read_windows(struct reading *reading, const struct tree_node *node,
 
 /* ---- the report ---- */
 
-static bool demand_keys(struct reading *reading, const struct tree_node *node,
-                        const struct tree_node *const given[KEYS]) {
-    static const struct {
-        unsigned key;
-        const char *example;
-    } demanded[] = {{KEY_NAME, "name: billing"},
-                    {KEY_WINDOWS, "windows: [1min, 1d]"},
-                    {KEY_SHOW, "show: [count]"}};
-    for (size_t i = 0; i < sizeof demanded / sizeof *demanded; i++) {
-        if (given[demanded[i].key] == NULL)
-            return definitions_mistake(reading, node, "this report has no `%s:`, e.g. %s",
-                                       key_names[demanded[i].key], demanded[i].example);
-    }
-    return true;
+static bool demand(struct reading *reading, const struct tree_node *report,
+                   const struct tree_node *given, const char *example) {
+    if (given != NULL)
+        return true;
+    definitions_mistake(reading, report, "this report has no `%.*s`, e.g. %s",
+                        (int)strcspn(example, " "), example, example);
+    return false;
 }
 
 bool definitions_read_report(struct reading *reading, const struct tree_node *node,
@@ -203,7 +196,10 @@ bool definitions_read_report(struct reading *reading, const struct tree_node *no
     const struct definitions_names names = {"key", key_names, KEYS};
     const struct tree_node *given[KEYS] = {NULL};
     if (!definitions_want(reading, node, TREE_MAP, "a report: name, windows, show and more") ||
-        !definitions_read_map(reading, node, &names, given) || !demand_keys(reading, node, given))
+        !definitions_read_map(reading, node, &names, given) ||
+        !demand(reading, node, given[KEY_NAME], "name: billing") ||
+        !demand(reading, node, given[KEY_WINDOWS], "windows: [1min, 1d]") ||
+        !demand(reading, node, given[KEY_SHOW], "show: [count]"))
         return false;
     struct definitions_sizes sizes = {.report = node,
                                       .keys = given[KEY_KEYS],

@@ -20,7 +20,7 @@ static bool are_plain(uint64_t bytes) {
 /* The first bytes of text[0..len), eight at the most; in the place of those that are missing, dots.
  */
 static uint64_t load_bytes(const char *text, size_t len) {
-    char bytes[8] = "........";
+    unsigned char bytes[8] = {'.', '.', '.', '.', '.', '.', '.', '.'};
     uint64_t loaded;
     if (len >= 8) {
         memcpy(bytes, text, 8);
@@ -29,7 +29,7 @@ static uint64_t load_bytes(const char *text, size_t len) {
         memcpy(bytes + len - 4, text + len - 4, 4);
     } else {
         for (size_t i = 0; i < len; i++)
-            bytes[i] = text[i];
+            bytes[i] = (unsigned char)text[i];
     }
     memcpy(&loaded, bytes, 8);
     return loaded;
@@ -59,7 +59,7 @@ size_t report_key_escape(const char *text, size_t len, char *out, size_t cap) {
     if (len > 0 && text[0] == '(') {
         if (cap < 3)
             return REPORT_KEY_FULL;
-        memcpy(out, "%28", 3);
+        memcpy(out, (const char[]){'%', '2', '8'}, 3);
         at = 1;
         n = 3;
     }
