@@ -8,16 +8,41 @@
 
 #include <stdlib.h>
 
-/* What a report's rows are, for one worker. */
+/* What each event is asked of a measure, close together. */
+struct adder_measure {
+    const struct measure *measure;
+    void (*add)(const struct measure *, const struct measure_target *, const struct aforo_event *);
+    bool (*fits)(const struct measure *, const struct measure_target *, const struct aforo_event *);
+    uint32_t at; /* of its state in a row */
+    uint8_t arguments, field;
+    bool wants_many; /* several fields, or such as the report does not need */
+};
+
+/* A `by` field. */
+struct adder_by {
+    uint8_t field, decimals;
+    bool is_text;
+};
+
+/* The rows of one width. */
+struct adder_width {
+    struct table_section *section;
+    int64_t width_us, window, start_us; /* the window of the event before */
+};
+
+/* A report, for one worker. */
 struct adder_report {
-    const struct report *report;
     const struct table *table;
-    struct table_section *section[TABLE_WIDTHS_MAX];
-    bool bounded; /* some of its measures do not fit every event */
+    const struct condition *when;
+    uint64_t needs;
+    unsigned by, widths, measures, bounded;
+    struct adder_by by_field[TABLE_FIELDS_MAX];
+    struct adder_width width[TABLE_WIDTHS_MAX];
+    struct adder_measure measure[REPORT_MEASURES_MAX];
+    uint8_t bounded_measure[REPORT_MEASURES_MAX]; /* [bounded]: those that do not fit every event */
 };
 
 struct adder {
-    const struct reports *reports;
     struct undo *undo;
     unsigned n;
     struct adder_report report[REPORTS_MAX];
@@ -26,6 +51,8 @@ struct adder {
     char bytes[TABLE_KEY_MAX];
     _Atomic uint64_t unfit[REPORTS_MAX][FIELDS_MAX], gone[REPORTS_MAX];
 };
+
+_Static_assert(REPORTS_MAX <= 32, "a bit for each");
 
 /* One event, and the transaction that it is. */
 struct addition {
@@ -50,28 +77,55 @@ bool reports_bind(struct reports *reports, const struct definitions *definitions
     return true;
 }
 
-static bool is_bounded(const struct report *report) {
+static void plan_measures(struct adder_report *its, const struct report *report) {
+    its->measures = report->measures;
     for (unsigned i = 0; i < report->measures; i++) {
-        if (report->measure[i].kind->fits != NULL)
-            return true;
+        const struct measure *measure = &report->measure[i];
+        its->measure[i] = (struct adder_measure){
+            .measure = measure,
+            .add = measure->kind->add,
+            .fits = measure->kind->fits,
+            .at = (uint32_t)measure->at,
+            .arguments = (uint8_t)measure->arguments,
+            .field = measure->field[0],
+            .wants_many = measure->arguments > 1 || measure->kind->wants == MEASURE_WANTS_ALL};
+        if (measure->kind->fits != NULL)
+            its->bounded_measure[its->bounded++] = (uint8_t)i;
     }
-    return false;
+}
+
+static void plan_report(struct adder_report *its, const struct fields_config *fields,
+                        const struct report *report) {
+    its->when = report->when;
+    its->needs = report->needs;
+    its->by = report->by;
+    for (unsigned i = 0; i < report->by; i++) {
+        const struct field *field = &fields->field[report->by_field[i]];
+        its->by_field[i] = (struct adder_by){.field = report->by_field[i],
+                                             .decimals = (uint8_t)field->decimals,
+                                             .is_text = field->type == FIELD_TEXT};
+    }
+    plan_measures(its, report);
 }
 
 struct adder *adder_new(const struct reports *reports, unsigned worker) {
+    const struct definitions *definitions = reports->definitions;
     struct adder *adder = calloc(1, sizeof *adder);
     if (adder == NULL)
         return NULL;
-    adder->reports = reports;
     adder->undo = tables_undo(reports->tables, worker);
-    adder->n = reports->definitions->reports;
+    adder->n = definitions->reports;
     for (unsigned i = 0; i < adder->n; i++) {
+        const struct report *report = &definitions->report[i];
         struct adder_report *its = &adder->report[i];
-        its->report = &reports->definitions->report[i];
+        plan_report(its, &definitions->fields, report);
         its->table = reports->table[i];
-        its->bounded = is_bounded(its->report);
-        for (unsigned k = 0; k < its->report->table.widths; k++)
-            its->section[k] = table_section(its->table, worker, k);
+        its->widths = report->table.widths;
+        for (unsigned k = 0; k < its->widths; k++) {
+            const int64_t width_us = report->table.width_us[k];
+            its->width[k] = (struct adder_width){.section = table_section(its->table, worker, k),
+                                                 .width_us = width_us};
+        }
     }
     return adder;
 }
@@ -100,9 +154,8 @@ static void count_owner(_Atomic uint64_t *counter) {
 
 void adder_set_now_owner(struct adder *adder, int64_t now_us) {
     for (unsigned i = 0; i < adder->n; i++) {
-        const struct adder_report *its = &adder->report[i];
-        for (unsigned k = 0; k < its->report->table.widths; k++)
-            table_set_now_owner(its->section[k], now_us);
+        for (unsigned k = 0; k < adder->report[i].widths; k++)
+            table_set_now_owner(adder->report[i].width[k].section, now_us);
     }
 }
 
@@ -117,22 +170,19 @@ static void note_unfit(struct addition *addition, const struct adder_report *its
 /* ---- the key ---- */
 
 /* Puts the value of `by` field number i behind the key. False: the key is too long with it. */
-static bool append_value(struct addition *addition, const struct report *report, unsigned i) {
+static bool append_value(struct addition *addition, const struct adder_by *by, unsigned i) {
     struct table_key *key = &addition->adder->key;
     char *bytes = addition->adder->bytes;
-    const struct field *field =
-        &addition->adder->reports->definitions->fields.field[report->by_field[i]];
-    const struct aforo_value *value = &addition->record->value[report->by_field[i]];
+    const struct aforo_value *value = &addition->record->value[by->field];
     if (i > 0) {
         if (key->len == TABLE_KEY_MAX)
             return false;
         bytes[key->len++] = REPORT_KEY_SEPARATOR;
     }
     const size_t room = TABLE_KEY_MAX - key->len;
-    const size_t len =
-        field->type == FIELD_TEXT
-            ? report_key_escape(value->text, value->len, bytes + key->len, room)
-            : report_key_number(value->number, field->decimals, bytes + key->len, room);
+    const size_t len = by->is_text
+                           ? report_key_escape(value->text, value->len, bytes + key->len, room)
+                           : report_key_number(value->number, by->decimals, bytes + key->len, room);
     if (len == REPORT_KEY_FULL)
         return false;
     key->at[i] = (uint16_t)key->len;
@@ -146,10 +196,10 @@ static bool make_key(struct addition *addition, const struct adder_report *its) 
     struct table_key *key = &addition->adder->key;
     key->bytes = addition->adder->bytes;
     key->len = 0;
-    key->fields = its->report->by;
-    for (unsigned i = 0; i < its->report->by; i++) {
-        if (!append_value(addition, its->report, i)) {
-            note_unfit(addition, its, UINT64_C(1) << its->report->by_field[i]);
+    key->fields = its->by;
+    for (unsigned i = 0; i < its->by; i++) {
+        if (!append_value(addition, &its->by_field[i], i)) {
+            note_unfit(addition, its, UINT64_C(1) << its->by_field[i].field);
             return false;
         }
     }
@@ -159,42 +209,50 @@ static bool make_key(struct addition *addition, const struct adder_report *its) 
 
 /* ---- the measures ---- */
 
-/* The event as a measure sees it. */
+/* The event as measures see it. */
 struct seen {
     struct aforo_event event;
-    const struct aforo_value *argument[MEASURE_ARGUMENTS_MAX];
+    const struct aforo_value *one; /* the argument of a measure of one field */
+    /* those of a measure of several, and whose they are */
+    const struct aforo_value *many[MEASURE_ARGUMENTS_MAX];
+    const struct adder_measure *many_of;
 };
 
-static void show_event(const struct addition *addition, const struct measure *measure,
-                       struct seen *seen) {
+/* Several fields, of which the report may need only some: others may not be fit. */
+static void gather_many(const struct addition *addition, const struct adder_measure *measure,
+                        struct seen *seen) {
     static const struct aforo_value absent = {.text = "", .kind = AFORO_ABSENT};
-    seen->event.us = addition->us;
-    seen->event.arguments = measure->arguments;
-    seen->event.argument = seen->argument;
     for (unsigned i = 0; i < measure->arguments; i++) {
-        const unsigned field = measure->field[i];
-        seen->argument[i] = addition->fit >> field & 1 ? &addition->record->value[field] : &absent;
+        const unsigned field = measure->measure->field[i];
+        seen->many[i] = addition->fit >> field & 1 ? &addition->record->value[field] : &absent;
+    }
+    seen->many_of = measure;
+}
+
+/* Turns the event to a measure. */
+static inline void show(const struct addition *addition, const struct adder_measure *measure,
+                        struct seen *seen) {
+    seen->one = &addition->record->value[measure->field];
+    seen->event.arguments = measure->arguments;
+    seen->event.argument = &seen->one;
+    if (__builtin_expect(measure->wants_many, 0)) {
+        if (seen->many_of != measure)
+            gather_many(addition, measure, seen);
+        seen->event.argument = seen->many;
     }
 }
 
-static struct measure_target target_of(const struct addition *addition, const struct table_row *row,
-                                       const struct measure *measure) {
-    return (struct measure_target){addition->adder->undo, &row->file, row->state + measure->at};
-}
-
 /* Whether every measure takes the event in all windows; if not, it is noted whose field it is. */
-static bool fits(struct addition *addition, const struct adder_report *its,
+static bool fits(struct addition *addition, const struct adder_report *its, struct seen *seen,
                  const struct table_row row[TABLE_WIDTHS_MAX]) {
-    for (unsigned i = 0; i < its->report->measures; i++) {
-        const struct measure *measure = &its->report->measure[i];
-        struct seen seen;
-        if (measure->kind->fits == NULL)
-            continue;
-        show_event(addition, measure, &seen);
-        for (unsigned k = 0; k < its->report->table.widths; k++) {
-            const struct measure_target target = target_of(addition, &row[k], measure);
-            if (!measure->kind->fits(measure, &target, &seen.event)) {
-                note_unfit(addition, its, UINT64_C(1) << measure->field[0]);
+    for (unsigned i = 0; i < its->bounded; i++) {
+        const struct adder_measure *measure = &its->measure[its->bounded_measure[i]];
+        show(addition, measure, seen);
+        for (unsigned k = 0; k < its->widths; k++) {
+            const struct measure_target target = {addition->adder->undo, &row[k].file,
+                                                  row[k].state + measure->at};
+            if (!measure->fits(measure->measure, &target, &seen->event)) {
+                note_unfit(addition, its, UINT64_C(1) << measure->field);
                 return false;
             }
         }
@@ -202,93 +260,121 @@ static bool fits(struct addition *addition, const struct adder_report *its,
     return true;
 }
 
-static void add_measures(struct addition *addition, const struct adder_report *its,
-                         const struct table_row row[TABLE_WIDTHS_MAX]) {
-    for (unsigned i = 0; i < its->report->measures; i++) {
-        const struct measure *measure = &its->report->measure[i];
-        struct seen seen;
-        show_event(addition, measure, &seen);
-        for (unsigned k = 0; k < its->report->table.widths; k++) {
-            const struct measure_target target = target_of(addition, &row[k], measure);
-            measure->kind->add(measure, &target, &seen.event);
+static void add_measures(const struct addition *addition, const struct adder_report *its,
+                         struct seen *seen, const struct table_row row[TABLE_WIDTHS_MAX]) {
+    const struct adder_measure *const end = its->measure + its->measures;
+    for (unsigned k = 0; k < its->widths; k++) {
+        struct measure_target target = {.undo = addition->adder->undo, .file = &row[k].file};
+        for (const struct adder_measure *measure = its->measure; measure < end; measure++) {
+            target.state = row[k].state + measure->at;
+            show(addition, measure, seen);
+            measure->add(measure->measure, &target, &seen->event);
         }
     }
 }
 
 /* ---- the event ---- */
 
+/* The window of an event. Most are of the window that the one before was of: no division. */
+static int64_t find_window(struct adder_width *width, int64_t us) {
+    if ((uint64_t)(us - width->start_us) >= (uint64_t)width->width_us) {
+        width->window = table_window(width->width_us, us);
+        width->start_us = width->window * width->width_us;
+    }
+    return width->window;
+}
+
 /* The rows of all widths, touched. False: a window is gone. */
-static bool touch_rows(struct addition *addition, const struct adder_report *its,
+static bool touch_rows(struct addition *addition, struct adder_report *its,
                        struct table_row row[TABLE_WIDTHS_MAX]) {
     struct adder *adder = addition->adder;
-    const struct table_config *table = &its->report->table;
-    for (unsigned k = 0; k < table->widths; k++) {
-        if (!table_touch_owner(its->section[k], adder->undo,
-                               table_window(table->width_us[k], addition->us),
-                               table->keyed ? &adder->key : NULL, &row[k])) {
+    const struct table_key *key = its->by > 0 ? &adder->key : NULL;
+    unsigned k = 0;
+    do {
+        struct adder_width *width = &its->width[k];
+        if (!table_touch_owner(width->section, adder->undo, find_window(width, addition->us), key,
+                               &row[k])) {
             count_owner(&adder->gone[its - adder->report]);
             return false;
         }
-    }
+    } while (++k < its->widths);
     return true;
 }
 
 /* Takes back what this report has changed since the transaction had `entries` notes. */
 static void put_back(struct addition *addition, const struct adder_report *its, uint32_t entries) {
-    for (unsigned k = 0; k < its->report->table.widths; k++)
-        table_put_back_owner(its->section[k], addition->adder->undo, entries);
+    for (unsigned k = 0; k < its->widths; k++)
+        table_put_back_owner(its->width[k].section, addition->adder->undo, entries);
 }
 
-static void add_to_report(struct addition *addition, const struct adder_report *its) {
+static void add_to_report(struct addition *addition, struct adder_report *its) {
     struct undo *undo = addition->adder->undo;
-    const struct report *report = its->report;
     struct table_row row[TABLE_WIDTHS_MAX];
-    if (report->when != NULL && !condition_holds(report->when, addition->record))
-        return;
-    const uint64_t missing = report->needs & ~addition->fit;
+    struct seen seen;
+    const uint64_t missing = its->needs & ~addition->fit;
     if (missing != 0) {
         note_unfit(addition, its, missing);
         return;
     }
-    if (report->table.keyed && !make_key(addition, its))
+    if (its->by > 0 && !make_key(addition, its))
         return;
     if (!addition->begun)
         undo_begin_owner(undo);
     addition->begun = true;
     const uint32_t entries = undo->entries;
-    if (touch_rows(addition, its, row) && (!its->bounded || fits(addition, its, row)))
-        add_measures(addition, its, row);
+    seen.event.us = addition->us;
+    seen.many_of = NULL;
+    if (touch_rows(addition, its, row) && fits(addition, its, &seen, row))
+        add_measures(addition, its, &seen, row);
     else
         put_back(addition, its, entries);
 }
 
-/* All reports, and the commit; the dense windows are the caller's. */
-static uint64_t add_to_reports(struct adder *adder, const struct record *record, int64_t us,
+/* Bit i: report i is about such events. */
+static uint32_t find_reports(const struct adder *adder, const struct record *record) {
+    uint32_t meant = 0;
+    for (unsigned i = 0; i < adder->n; i++) {
+        const struct condition *when = adder->report[i].when;
+        meant |= (uint32_t)(when == NULL || condition_holds(when, record)) << i;
+    }
+    return meant;
+}
+
+/* The reports, and the commit; the dense windows are the caller's. Returns the unfit fields. */
+static uint64_t add_to_reports(struct addition *addition, uint32_t meant,
                                const struct shard_next *next) {
-    struct addition addition = {
-        .adder = adder, .record = record, .us = us, .fit = record->present & ~record->unfit};
-    for (unsigned i = 0; i < adder->n; i++)
-        add_to_report(&addition, &adder->report[i]);
-    if (addition.begun)
+    struct adder *adder = addition->adder;
+    addition->fit = addition->record->present & ~addition->record->unfit;
+    for (; meant != 0; meant &= meant - 1)
+        add_to_report(addition, &adder->report[__builtin_ctz(meant)]);
+    if (addition->begun)
         undo_commit_owner(adder->undo,
                           &(const struct undo_count){next->shard, next->window, next->count});
-    return addition.unfit;
+    return addition->unfit;
 }
 
 enum shard_verdict adder_add_owner(struct adder *adder, struct shard *shard,
                                    const struct record *record, uint64_t *unfit) {
-    struct shard_next next;
-    const enum shard_verdict verdict = shard_look_owner(shard, record->us, &next);
-    if (verdict != SHARD_COUNTED)
-        return verdict;
-    *unfit |= add_to_reports(adder, record, record->us, &next);
+    const uint32_t meant = find_reports(adder, record);
+    if (meant != 0) {
+        struct addition addition = {.adder = adder, .record = record, .us = record->us};
+        struct shard_next next;
+        const enum shard_verdict verdict = shard_look_owner(shard, record->us, &next);
+        if (verdict != SHARD_COUNTED)
+            return verdict;
+        *unfit |= add_to_reports(&addition, meant, &next);
+    }
     return shard_add_owner(shard, record->us);
 }
 
 void adder_add_arrival_owner(struct adder *adder, struct shard *shard, const struct record *record,
                              int64_t arrival_us, uint64_t *unfit) {
-    struct shard_next next;
-    const int64_t held_us = shard_look_arrival_owner(shard, arrival_us, &next);
-    *unfit |= add_to_reports(adder, record, held_us, &next);
+    const uint32_t meant = find_reports(adder, record);
+    if (meant != 0) {
+        struct addition addition = {.adder = adder, .record = record};
+        struct shard_next next;
+        addition.us = shard_look_arrival_owner(shard, arrival_us, &next);
+        *unfit |= add_to_reports(&addition, meant, &next);
+    }
     shard_add_arrival_owner(shard, arrival_us);
 }

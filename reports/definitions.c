@@ -177,17 +177,18 @@ static bool read_reports(struct reading *reading, const struct tree_node *node) 
 }
 
 static bool read_whole(struct reading *reading, const struct tree_node *root) {
-    static const char *const keys[] = {"fields", "reports"};
-    const struct definitions_names names = {"key", keys, 2};
-    const struct tree_node *given[2] = {NULL, NULL};
+    static const char *const keys[] = {"measures", "fields", "reports"};
+    const struct definitions_names names = {"key", keys, 3};
+    const struct tree_node *given[3] = {NULL, NULL, NULL};
     struct definitions *definitions = reading->definitions;
     if (!definitions_want(reading, root, TREE_MAP, "a map of `fields:` and `reports:`") ||
         !definitions_read_map(reading, root, &names, given))
         return false;
-    if (given[1] == NULL)
+    if (given[2] == NULL)
         return definitions_mistake(reading, root, "`reports:` is missing");
-    if ((given[0] != NULL && !definitions_read_fields(reading, given[0])) ||
-        !read_reports(reading, given[1]))
+    if ((given[0] != NULL && !definitions_read_measures(reading, given[0])) ||
+        (given[1] != NULL && !definitions_read_fields(reading, given[1])) ||
+        !read_reports(reading, given[2]))
         return false;
     const struct definitions_for *purpose = reading->purpose;
     for (; definitions->fields.times < purpose->times; definitions->fields.times++)

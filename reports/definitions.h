@@ -58,8 +58,11 @@ struct definitions {
 
 /* What the definitions are for; bounds depend on it. */
 struct definitions_for {
-    /* workers 0: they are only read, as in a state file or from the store: `keep` and `memory` are
-     * not held against a horizon, and memory is as written, or the default */
+    /* workers 0: they are only read, as in a state file or from the store. What `keep` and `memory`
+     * say is not held against the span, memory is as written, or the default, and `measures:`,
+     * which loads shared objects, is refused. The horizon counts for how long windows are kept by
+     * default.
+     */
     struct table_span span;
     const char *file; /* named in sentences */
     unsigned times;   /* names of the event's time, as in fields_config; 0: the usual ones */
@@ -67,7 +70,7 @@ struct definitions_for {
 };
 
 /* Reads text[0..len). NULL fills why: one line, "FILE:LINE:COLUMN: what is wrong; what was meant".
- * Main's thread. The caller frees the result with definitions_free.
+ * Main's thread; any thread with workers 0. The caller frees the result with definitions_free.
  *
  * A report's digest (XXH3 of what it asks: its fields, `when`, `by`, widths, measures, keys, and
  * memory where it is given) does not depend on the span, so nodes of any number of threads share
@@ -83,6 +86,10 @@ struct definitions *definitions_load(const char *path, const struct table_span *
                                      char why[DEFINITIONS_WHY_MAX]);
 
 void definitions_free(struct definitions *definitions);
+
+/* From now on `measures:` finds what has been loaded, and loads nothing: to be called once, when
+ * the definitions of the start are read, before the filter of system calls closes. */
+void definitions_seal_measures(void);
 
 /* "10ms", "1s", "15min", "1h", "1d" of a width, and back; false when it is no width (1 to 1000 ms,
  * s, min, h that divides a day). */

@@ -115,14 +115,30 @@ static bool read_places(struct reading *reading, const struct tree_node *node,
 
 /* ---- types and names ---- */
 
+/* What other languages call a type. */
+static const char *translate_type(const char *type) {
+    static const char *const words[][2] = {{"integer", "int"},    {"number", "int"},
+                                           {"string", "text"},    {"str", "text"},
+                                           {"float", "decimal2"}, {"double", "decimal2"}};
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+        if (strcmp(words[i][0], type) == 0)
+            return words[i][1];
+    }
+    return NULL;
+}
+
 static bool read_type(struct reading *reading, const struct tree_node *node, struct field *field) {
     static const char *const types[] = {"text",     "int",      "decimal1", "decimal2",
                                         "decimal3", "decimal4", "decimal5", "decimal6",
                                         "decimal7", "decimal8", "decimal9"};
     const struct definitions_names names = {"type", types, sizeof types / sizeof *types};
     size_t found;
-    if (!definitions_want(reading, node, TREE_SCALAR, "text, int, or decimal1 to decimal9") ||
-        !definitions_find(reading, node, &names, &found))
+    if (!definitions_want(reading, node, TREE_SCALAR, "text, int, or decimal1 to decimal9"))
+        return false;
+    if (translate_type(node->text) != NULL)
+        return definitions_mistake(reading, node, "unknown type `%s`; did you mean `%s`?",
+                                   node->text, translate_type(node->text));
+    if (!definitions_find(reading, node, &names, &found))
         return false;
     field->type = found == 0 ? FIELD_TEXT : found == 1 ? FIELD_INT : FIELD_DECIMAL;
     field->decimals = found > 1 ? (unsigned)found - 1 : 0;

@@ -1,7 +1,7 @@
 /* What the parts of definitions share: definitions.c (files, the whole), definitions_fields.c
- * (`fields:`), definitions_reports.c (`reports:`), definitions_show.c (`show:`),
- * definitions_sizes.c (what a report is bounded by), definitions_text.c (its canonical text).
- * Private to these. */
+ * (`fields:`), definitions_measures.c (`measures:`), definitions_reports.c (`reports:`),
+ * definitions_show.c (`show:`), definitions_sizes.c (what a report is bounded by),
+ * definitions_text.c (its canonical text). Private to these. */
 #ifndef AFORO_REPORTS_DEFINITIONS_INTERNAL_H
 #define AFORO_REPORTS_DEFINITIONS_INTERNAL_H
 
@@ -59,6 +59,7 @@ bool definitions_find_field(struct reading *reading, const struct tree_node *at,
 
 /* ---- the parts ---- */
 
+bool definitions_read_measures(struct reading *reading, const struct tree_node *node);
 bool definitions_read_fields(struct reading *reading, const struct tree_node *node);
 bool definitions_read_report(struct reading *reading, const struct tree_node *node,
                              struct report *report);

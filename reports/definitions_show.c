@@ -1,7 +1,8 @@
 /* `show:` of a report: its figures, and the measures behind them. See definitions.h. */
 #include "reports/definitions_internal.h"
 
-#include <stdlib.h>
+#include <ctype.h>
+#include <stdio.h>
 #include <string.h>
 
 /* ---- figures ---- */
@@ -15,7 +16,7 @@ static bool bind_figure(struct reading *reading, const struct tree_node *node,
                         struct figure *figure) {
     const enum measure_wants wants = figure_wants(figure);
     unsigned number;
-    if (wants == MEASURE_WANTS_NOTHING || wants == MEASURE_WANTS_ALL)
+    if (wants != MEASURE_WANTS_NUMBER && wants != MEASURE_WANTS_VALUE)
         return true;
     if (!definitions_find_field(reading, node, figure->argument_text, &number))
         return false;
@@ -79,6 +80,32 @@ static void bind_measure_to_figures(struct report *report, unsigned number) {
     }
 }
 
+static bool is_name(const char *text) {
+    return isalpha((unsigned char)*text) || *text == '_';
+}
+
+/* Of the arguments of one's own measure those that are names: of declared fields, in their order.
+ * What else they mean begins with another sign, so that no mistyped field is passed over. */
+static bool bind_own(struct reading *reading, const struct tree_node *node, struct report *report,
+                     struct measure *measure) {
+    const char *at = measure->argument_text;
+    while (*at != '\0') {
+        char name[MEASURE_TEXT_MAX];
+        unsigned field;
+        at += strspn(at, " ,");
+        const size_t len = strcspn(at, " ,");
+        snprintf(name, sizeof name, "%.*s", (int)len, at);
+        at += len;
+        if (!is_name(name))
+            continue;
+        if (!definitions_find_field(reading, node, name, &field))
+            return false;
+        measure->field[measure->arguments++] = (uint8_t)field; /* the text has room for 48 names */
+        report->needs |= UINT64_C(1) << field;
+    }
+    return true;
+}
+
 /* The fields that it is given of each event. */
 static bool bind_measure_to_fields(struct reading *reading, const struct tree_node *node,
                                    struct report *report, unsigned number) {
@@ -93,6 +120,8 @@ static bool bind_measure_to_fields(struct reading *reading, const struct tree_no
         memcpy(measure->field, definitions->sorted, definitions->fields.n);
         measure->argument_name = definitions->sorted_name;
         return true;
+    case MEASURE_WANTS_OWN:
+        return bind_own(reading, node, report, measure);
     default:
         if (!definitions_find_field(reading, node, measure->argument_text, &field))
             return false;

@@ -86,9 +86,10 @@ bool definitions_read_sizes(struct reading *reading, struct definitions_sizes *s
 static bool settle_keep(struct reading *reading, const struct definitions_sizes *sizes,
                         struct report *report) {
     const struct table_span *span = &reading->purpose->span;
-    const int64_t least_us = span->workers > 0 ? span->horizon_us + REPORT_KEEP_MARGIN_US : 0;
+    const int64_t least_us = span->horizon_us + REPORT_KEEP_MARGIN_US;
     char least[UNITS_SAY_MAX];
-    if (sizes->keep != NULL && (sizes->keep_us < least_us || sizes->keep_us > REPORT_KEEP_MOST_US))
+    if (sizes->keep != NULL &&
+        ((span->workers > 0 && sizes->keep_us < least_us) || sizes->keep_us > REPORT_KEEP_MOST_US))
         return definitions_mistake(
             reading, sizes->keep,
             "`%s`; rows are kept for %s at the least (the horizon and 1 h), for 400 d at the most",

@@ -8,11 +8,39 @@ static bool is_plain(char byte) {
     return (unsigned char)byte >= ' ' && byte != 0x7f && byte != '%';
 }
 
-size_t report_key_escape(const char *text, size_t len, char *out, size_t cap) {
+/* Whether eight bytes at once are plain: none is below 0x20, or one of the two others (Anderson,
+ * Bit Twiddling Hacks: determine if a word has a zero byte, a byte less than n). */
+static bool are_plain(uint64_t bytes) {
+    const uint64_t ones = UINT64_C(0x0101010101010101), highs = ones << 7;
+    const uint64_t deletes = bytes ^ ones * 0x7f, percents = bytes ^ ones * '%';
+    return (((bytes - ones * ' ') & ~bytes & highs) | ((deletes - ones) & ~deletes & highs) |
+            ((percents - ones) & ~percents & highs)) == 0;
+}
+
+/* The first bytes of text[0..len), eight at the most; in the place of those that are missing, dots.
+ */
+static uint64_t load_bytes(const char *text, size_t len) {
+    char bytes[8] = "........";
+    uint64_t loaded;
+    if (len >= 8) {
+        memcpy(bytes, text, 8);
+    } else if (len >= 4) { /* two halves, which may overlap */
+        memcpy(bytes, text, 4);
+        memcpy(bytes + len - 4, text + len - 4, 4);
+    } else {
+        for (size_t i = 0; i < len; i++)
+            bytes[i] = text[i];
+    }
+    memcpy(&loaded, bytes, 8);
+    return loaded;
+}
+
+/* The rest of a text, byte by byte. */
+static size_t escape_bytes(const char *text, size_t len, char *out, size_t cap) {
     static const char digits[] = "0123456789ABCDEF";
     size_t n = 0;
     for (size_t i = 0; i < len; i++) {
-        const bool plain = is_plain(text[i]) && (i > 0 || text[i] != '(');
+        const bool plain = is_plain(text[i]);
         if (cap - n < (plain ? 1 : 3))
             return REPORT_KEY_FULL;
         if (plain) {
@@ -26,21 +54,46 @@ size_t report_key_escape(const char *text, size_t len, char *out, size_t cap) {
     return n;
 }
 
-size_t report_key_number(int64_t number, unsigned decimals, char *out, size_t cap) {
-    char text[32]; /* from its end on */
-    char *at = text + sizeof text;
-    uint64_t left = number < 0 ? -(uint64_t)number : (uint64_t)number;
-    for (unsigned digits = 0; digits <= decimals || left > 0; digits++, left /= 10) {
-        if (digits == decimals && decimals > 0)
-            *--at = '.';
-        *--at = (char)('0' + left % 10);
+size_t report_key_escape(const char *text, size_t len, char *out, size_t cap) {
+    size_t at = 0, n = 0;
+    if (len > 0 && text[0] == '(') {
+        if (cap < 3)
+            return REPORT_KEY_FULL;
+        memcpy(out, "%28", 3);
+        at = 1;
+        n = 3;
     }
+    while (at < len && cap - n >= 8) {
+        const uint64_t bytes = load_bytes(text + at, len - at);
+        if (!are_plain(bytes))
+            break;
+        memcpy(out + n, &bytes, 8);
+        const size_t taken = len - at < 8 ? len - at : 8;
+        at += taken;
+        n += taken;
+    }
+    const size_t rest = escape_bytes(text + at, len - at, out + n, cap - n);
+    return rest == REPORT_KEY_FULL ? rest : n + rest;
+}
+
+size_t report_key_number(int64_t number, unsigned decimals, char *out, size_t cap) {
+    char text[64]; /* the number ends in its middle, so that a copy of 24 bytes stays within it */
+    char *const end = text + sizeof text / 2, *at = end;
+    uint64_t left = number < 0 ? -(uint64_t)number : (uint64_t)number;
+    for (unsigned i = 0; i < decimals; i++, left /= 10)
+        *--at = (char)('0' + left % 10);
+    if (decimals > 0)
+        *--at = '.';
+    do {
+        *--at = (char)('0' + left % 10);
+        left /= 10;
+    } while (left > 0);
     if (number < 0)
         *--at = '-';
-    const size_t len = (size_t)(text + sizeof text - at);
+    const size_t len = (size_t)(end - at);
     if (len > cap)
         return REPORT_KEY_FULL;
-    memcpy(out, at, len);
+    memcpy(out, at, cap >= 24 && len <= 24 ? 24 : len);
     return len;
 }
 

@@ -39,13 +39,21 @@ static const char *show_word(const char *said, size_t len, char shown[SHOWN_MAX 
     return shown;
 }
 
+/* NAME, or NAME.DIGEST. */
+static bool is_called(const struct report *report, const char *name) {
+    const size_t len = strlen(report->table.name);
+    return strncmp(name, report->table.name, len) == 0 &&
+           (name[len] == '\0' ||
+            (name[len] == '.' && strcmp(name + len + 1, report->table.digest) == 0));
+}
+
 const struct report *report_find(const struct definitions *definitions, const char *name,
                                  char why[REPORT_WHY_MAX]) {
     char list[REPORT_WHY_MAX / 2] = "", shown[SHOWN_MAX + 1];
     struct names names = {list, sizeof list, 0};
     for (unsigned i = 0; i < definitions->reports; i++) {
         const struct report *report = &definitions->report[i];
-        if (strcmp(report->table.name, name) == 0) {
+        if (is_called(report, name)) {
             return report;
         }
         add_name(&names, report->table.name);

@@ -36,7 +36,7 @@ struct report_query {
 
 /* ---- what is asked, as words; each: false with a sentence in `why` ---- */
 
-/* The report called `name`. The sentence lists those there are. */
+/* The report called `name`, which is NAME or NAME.DIGEST. The sentence lists those there are. */
 const struct report *report_find(const struct definitions *definitions, const char *name,
                                  char why[REPORT_WHY_MAX]);
 

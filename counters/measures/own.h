@@ -13,6 +13,11 @@
  * the filter of system calls closes. NULL fills why: one line that names the file. */
 const struct measure_kind *own_load(const char *path, char why[OWN_WHY_MAX]);
 
+/* From now on own_load only finds what it has loaded, by the path as it was written then, without a
+ * system call; any other is refused, since a measure's code is loaded at the start alone. To be
+ * called by a server before its filter of system calls closes. */
+void own_seal(void);
+
 /* The kinds that were loaded, i = 0, 1, ...; NULL after the last. Any thread, after loading. */
 const struct measure_kind *own_at(size_t i);
 

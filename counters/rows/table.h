@@ -127,8 +127,9 @@ bool table_touch_events_owner(struct table_section *section, struct undo *undo,
 const word *table_look_owner(struct table_section *section, int64_t window,
                              const struct table_key *key);
 
-/* Takes back, within the open transaction, what it changed since it had `entries` notes; all of them
- * are of the section's file. To be called for each section that was touched since then. */
+/* Takes back, within the open transaction, what it changed since it had `entries` notes; all of
+ * them are of the section's file, and of touches only: no word of a state was stored since then, or
+ * a reader might believe it. To be called for each section that was touched since then. */
 void table_put_back_owner(struct table_section *section, struct undo *undo, uint32_t entries);
 
 /* ---- any thread ---- */

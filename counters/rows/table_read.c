@@ -28,6 +28,7 @@ struct reading {
     uint64_t *copy;
     size_t words;     /* of it, in the copy */
     uint64_t touched; /* as the copy has it */
+    uint64_t stalled; /* the undo record's state when the owner did not seem to move on; 0: never */
 };
 
 enum outcome {
@@ -52,8 +53,9 @@ static void copy_words(const word *from, uint64_t *to, size_t n) {
 }
 
 /* The owner was killed in the middle of a transaction, or stopped by a debugger: none of its stores
- * is on its way. What it noted for undo is put back in the copy. */
-static enum outcome read_stalled(struct reading *reading, const word *at, const word *touched) {
+ * is on its way. What it noted for undo is put back in the copy. `seen`: what touched was. */
+static enum outcome read_stalled(struct reading *reading, const word *at, const word *touched,
+                                 uint64_t seen) {
     const struct table_section *section = reading->section;
     const struct undo_map *undo = section->table->undo;
     const struct undo_record *record = undo_record_at(undo, section->worker);
@@ -62,7 +64,14 @@ static enum outcome read_stalled(struct reading *reading, const word *at, const 
     const uint64_t first = (uint64_t)(at - section->file.base),
                    touched_at = (uint64_t)(touched - section->file.base);
     bool was_there = false;
-    if (state % 2 == 0 || entries > UNDO_ENTRIES_MAX || load(touched) != state / 2) {
+    if (state != reading->stalled) {
+        reading->stalled = state; /* if it is the same after a sleep, nobody moves */
+        return READ_BUSY;
+    }
+    if (seen > state / 2) {
+        return READ_GONE; /* of a transaction that never was: a damaged file */
+    }
+    if (state % 2 == 0 || entries > UNDO_ENTRIES_MAX || seen != load(touched)) {
         return READ_BUSY;
     }
     copy_words(at, reading->copy, reading->words);
@@ -104,8 +113,8 @@ static enum outcome read_settled(struct reading *reading, const word *at, const 
                 reading->touched = before;
                 return is_held(reading) ? READ_TAKEN : READ_GONE;
             }
-        } else if (look > LOOKS_AT_ONCE + LOOKS_ALIVE) {
-            const enum outcome outcome = read_stalled(reading, at, touched);
+        } else if (look > LOOKS_AT_ONCE + (reading->stalled ? 0 : LOOKS_ALIVE)) {
+            const enum outcome outcome = read_stalled(reading, at, touched, before);
             if (outcome != READ_BUSY) {
                 return outcome;
             }

@@ -90,7 +90,7 @@ static size_t print(const void *config, const void *state, char *text, size_t si
     for (int i = 0; i < SLOTS; i++) {
         weighed += (double)of->count[i] * exp2(-(double)i / SLOTS_A_HALF_LIFE);
     }
-    const double mean_life_s = (double)its->half_life_us / US_PER_S / M_LN2;
+    const double mean_life_s = (double)its->half_life_us / US_PER_S / log(2);
     return (size_t)snprintf(text, size, "%.3f", weighed / mean_life_s);
 }
 

@@ -42,7 +42,8 @@ struct aforo_measure {
     uint32_t struct_bytes; /* sizeof(struct aforo_measure) */
     const char *name;      /* as used in `show:` */
     /* Reads what stands between the parentheses; *config is given to all the others. NULL, or the
-     * sentence why not. */
+     * sentence why not. Names in it are those of declared fields; all else begins with a digit or a
+     * sign, as 60s does. */
     const char *(*open)(const char *arguments, void **config);
     /* Bytes of a state: flat, no pointers, all zeros is "nothing yet"; at most AFORO_STATE_MAX. */
     size_t (*state_bytes)(const void *config);

@@ -103,8 +103,8 @@ void flush_resend(struct flush *flush);
 bool pass_run(struct flush *flush, bool full);
 
 /* Has the wall clock been set since this was last called? Then what was the present until now, and
- * may hold counts that were never looked at, is looked at until it is acknowledged. Before each
- * pass, and while nothing can be sent. */
+ * may hold counts that were never looked at, is looked at until it is acknowledged. Before anything
+ * is counted, before each pass, and while nothing can be sent. */
 void pass_note_clock(struct flush *flush);
 
 /* What failed is tried again: all of the horizon is looked at for it. */

@@ -21,8 +21,9 @@ static bool make_table(const struct rows_known *known, struct rows_table *made,
     const struct table_config *config = table_config(table);
     *made = (struct rows_table){.table = table, .widths = config->widths};
     snprintf(made->name, sizeof made->name, "%s.%s", config->name, config->digest);
-    made->definitions = definitions_read(config->definition, config->definition_len,
-                                         &(struct definitions_for){.file = made->name}, why);
+    const struct definitions_for purpose = {.span.horizon_us = known->horizon_us,
+                                            .file = made->name};
+    made->definitions = definitions_read(config->definition, config->definition_len, &purpose, why);
     if (made->definitions && made->definitions->reports == 1 &&
         made->definitions->report[0].table.state_words == config->state_words) {
         made->report = &made->definitions->report[0];

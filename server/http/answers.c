@@ -185,7 +185,7 @@ enum MHD_Result answers_queue_text(struct connection *connection, unsigned statu
 
 enum MHD_Result answers_queue_sentence(struct connection *connection, unsigned status,
                                        const char *sentence) {
-    char line[FORM_WHY_MAX + 1];
+    char line[ANSWERS_SENTENCE_MAX + 1];
     snprintf(line, sizeof line, "%s\n", sentence);
     return answers_queue_text(connection, status, line, ANSWERS_TYPE_TEXT);
 }

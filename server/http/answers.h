@@ -11,6 +11,7 @@
 
 #define ANSWERS_TYPE_TEXT "text/plain; charset=utf-8"
 #define ANSWERS_TYPE_JSON "application/json"
+#define ANSWERS_SENTENCE_MAX 512
 
 /* Answers that never change. */
 enum answer {
@@ -62,7 +63,7 @@ enum MHD_Result answers_queue_response(struct connection *connection, unsigned s
 enum MHD_Result answers_queue_text(struct connection *connection, unsigned status, const char *text,
                                    const char *type);
 
-/* Queues a sentence of less than FORM_WHY_MAX bytes, as a line of its own. */
+/* Queues a sentence of less than ANSWERS_SENTENCE_MAX bytes, as a line of its own. */
 enum MHD_Result answers_queue_sentence(struct connection *connection, unsigned status,
                                        const char *sentence);
 

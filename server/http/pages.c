@@ -1,6 +1,7 @@
 #include "server/http/pages.h"
 
 #include "server/http/counts_page.h"
+#include "server/http/reports_page.h"
 #include "server/http/status_page.h"
 
 #include <stdio.h>
@@ -13,19 +14,53 @@ static bool find_resolution(const char *url, enum resolution *r) {
            resolution_by_name(url + sizeof COUNTS_PREFIX - 1, r);
 }
 
-bool pages_has(const char *url) {
-    enum resolution r;
-    return strcmp(url, "/healthz") == 0 || strcmp(url, "/stats") == 0 || find_resolution(url, &r);
+/* /reports, and what is below it: which reports there are is not known before the request. */
+static bool is_of_reports(const char *url) {
+    const size_t len = sizeof REPORTS_PATH - 1;
+    return strncmp(url, REPORTS_PATH, len) == 0 && (url[len] == '\0' || url[len] == '/');
 }
 
-static const char *const counts_arguments[] = {"last", "from", "to", "partial", "format"};
-#define COUNTS_ARGUMENTS (sizeof counts_arguments / sizeof *counts_arguments)
-#define COUNTS_ARGUMENTS_TEXT "last, from, to, partial, format"
+bool pages_has(const char *url) {
+    enum resolution r;
+    return strcmp(url, "/healthz") == 0 || strcmp(url, "/stats") == 0 || is_of_reports(url) ||
+           find_resolution(url, &r);
+}
+
+/* ---- arguments ---- */
+
+#define ARGUMENTS_MAX 8
 #define NAME_SHOWN 40 /* bytes of a name that is not known */
 
+/* What a page may be asked. */
+struct known {
+    const char *name[ARGUMENTS_MAX]; /* up to the first NULL */
+    const char *unknown;             /* what is said of any other */
+    const char *repeated;            /* the one that may be given more than once, or NULL */
+};
+
+static const struct known known_none = {.unknown = "no such argument, this page takes none"};
+static const struct known known_of_counts = {
+    .name = {"last", "from", "to", "partial", "format"},
+    .unknown = "no such argument; there are last, from, to, partial, format"};
+static const struct known known_of_report = {
+    .name = {"last", "from", "to", "partial", "where", "top", "by", "format"},
+    .unknown = "no such argument; there are last, from, to, partial, where, top, by, format",
+    .repeated = "where"};
+static const struct known known_of_list = {.name = {"format"},
+                                           .unknown = "no such argument; there is format"};
+
+static const struct known *find_known(const char *url) {
+    enum resolution r;
+    const size_t len = sizeof REPORTS_PATH - 1;
+    if (is_of_reports(url)) {
+        return url[len] && url[len + 1] ? &known_of_report : &known_of_list;
+    }
+    return find_resolution(url, &r) ? &known_of_counts : &known_none;
+}
+
 struct arguments {
-    bool none_known;
-    unsigned seen[COUNTS_ARGUMENTS];
+    const struct known *known;
+    unsigned seen[ARGUMENTS_MAX];
     char *why;
     bool fit;
 };
@@ -50,24 +85,22 @@ static enum MHD_Result check_argument(void *cls, enum MHD_ValueKind kind, const 
     if (!*name && (!value || !*value)) {
         return MHD_YES; /* between two '&' */
     }
-    while (!arguments->none_known && i < COUNTS_ARGUMENTS &&
-           strcmp(name, counts_arguments[i]) != 0) {
+    const struct known *known = arguments->known;
+    while (i < ARGUMENTS_MAX && known->name[i] && strcmp(name, known->name[i]) != 0) {
         i++;
     }
-    const bool fits =
-        arguments->none_known
-            ? refuse_argument(arguments, name, "no such argument, this page takes none")
-        : i == COUNTS_ARGUMENTS
-            ? refuse_argument(arguments, name, "no such argument; there are " COUNTS_ARGUMENTS_TEXT)
-        : arguments->seen[i]++ ? refuse_argument(arguments, name, "given more than once")
-        : !value               ? refuse_argument(arguments, name, "needs a value")
+    const bool is_known = i < ARGUMENTS_MAX && known->name[i];
+    const bool once = !known->repeated || strcmp(name, known->repeated) != 0;
+    const bool fits = !is_known ? refuse_argument(arguments, name, known->unknown)
+                      : arguments->seen[i]++ && once
+                          ? refuse_argument(arguments, name, "given more than once")
+                      : !value ? refuse_argument(arguments, name, "needs a value")
                                : true;
     return fits ? MHD_YES : MHD_NO;
 }
 
 bool pages_arguments_fit(struct MHD_Connection *connection, const char *url, char *why) {
-    enum resolution r;
-    struct arguments arguments = {.none_known = !find_resolution(url, &r), .why = why, .fit = true};
+    struct arguments arguments = {.known = find_known(url), .why = why, .fit = true};
     MHD_get_connection_values(connection, MHD_GET_ARGUMENT_KIND, check_argument, &arguments);
     return arguments.fit;
 }
@@ -78,6 +111,8 @@ void pages_make(struct worker *worker, struct MHD_Connection *connection, const 
     *page = (struct page){0};
     if (find_resolution(url, &r)) {
         counts_page_make(worker, connection, r, page);
+    } else if (is_of_reports(url)) {
+        reports_page_make(worker, connection, url, page);
     } else if (strcmp(url, "/stats") == 0) {
         status_page_make_stats(worker, page);
     } else {

@@ -1,5 +1,5 @@
-/* What can be read: /healthz, /stats, /counts/<resolution>. By the worker thread, inside MHD_run.
- */
+/* What can be read: /healthz, /stats, /counts/<resolution>, /reports. By the worker thread, inside
+ * MHD_run. */
 #ifndef AFORO_SERVER_HTTP_PAGES_H
 #define AFORO_SERVER_HTTP_PAGES_H
 
@@ -16,10 +16,12 @@
     "POST /events           many events: one timestamp a line\n"                                   \
     "GET  /counts/10ms      counts a window; also /counts/1s and /counts/1min\n"                   \
     "                       ?last=60 &from=TIME &to=TIME &partial=1 &format=text|csv|json\n"       \
+    "GET  /reports          which reports there are (JSON)\n"                                      \
+    "GET  /reports/NAME/1min  its rows; &where=FIELD=VALUE &top=20 &by=FIGURE, and as above\n"     \
     "GET  /stats            what was received, counted and refused (JSON)\n"                       \
     "GET  /healthz          is it well, and is Redis (JSON)\n"
 
-#define PAGES_WHY_MAX 192
+#define PAGES_WHY_MAX ANSWERS_SENTENCE_MAX
 
 struct page {
     unsigned status;

@@ -27,6 +27,7 @@ bool report_sets_load(struct report_sets *sets) {
             fprintf(stderr, "aforod: --reports: %s\n", why);
         }
     }
+    definitions_seal_measures();
     return !sets->path || sets->loaded;
 }
 

@@ -14,6 +14,7 @@ from programs import Place, environment  # noqa: E402
 
 BUILD = pathlib.Path(os.environ["DEV_AFORO_BUILD"])
 TIMEOUT_S = 30
+EXAMPLES = pathlib.Path(__file__).resolve().parents[2] / "examples" / "measures"
 SCRIPTS = ("print_reqs_per_10ms.sh", "print_reqs_per_sec.sh", "print_reqs_per_min.sh")
 
 
@@ -31,7 +32,15 @@ class Install(unittest.TestCase):
     def test_what_is_installed(self):
         files = {str(path.relative_to(self.root / "usr/local")) for path in self.root.rglob("*") if path.is_file()}
         self.assertLessEqual({"bin/aforod", "bin/aforo", *(f"bin/{name}" for name in SCRIPTS),
-                              "lib/systemd/system/aforod.service", "lib/systemd/system/aforod.socket"}, files)
+                              "lib/systemd/system/aforod.service", "lib/systemd/system/aforod.socket",
+                              "include/aforo/measure.h"}, files)
+
+    def test_a_measure_of_ones_own_compiles_with_what_is_installed(self):
+        for name in ("ewma", "broken"):
+            done = subprocess.run(["cc", "-shared", "-fPIC", "-Wall", "-Werror", "-I", self.root / "usr/local/include",
+                                   "-o", self.root / f"{name}.so", EXAMPLES / f"{name}.c", "-lm"], capture_output=True, text=True,
+                                  timeout=TIMEOUT_S, check=False)
+            self.assertEqual((done.returncode, done.stderr), (0, ""))
 
     def test_the_programs_run_there(self):
         place = Place()

@@ -27,7 +27,7 @@ ROOMS = {
     "server/access": Room("aforo-access", ("counters/time", "common", "server/process", "server/lists", "server/net")),
     "server/flush": Room("aforo-flush", ("counters/time", "counters", "counters/rows", "counters/measures", "reports", "redis",
                                          "server/process")),
-    "server/reports": Room("aforo-report-sets", ("counters/time", "counters", "counters/rows", "reports", "server/process")),
+    "server/reports": Room("aforo-report-sets", ("counters/time", "counters", "counters/rows", "ingest", "reports", "server/process")),
     "server/http": Room("aforo-http", ("counters/time", "include", "counters", "counters/rows", "reports", "view", "ingest", "common", "server/process", "server/lists",
                                        "server/net", "server/access", "server/flush", "server/reports")),
     "server": Room("aforo-worker", ("counters/time", "counters", "counters/rows", "reports", "ingest", "redis", "common", "server/process", "server/lists",

@@ -7,6 +7,8 @@
 #include "tools/console/flags.h"
 #include "tools/console/follow.h"
 #include "tools/console/report_command.h"
+#include "tools/console/reports_check.h"
+#include "tools/console/reports_prove.h"
 #include "tools/console/source.h"
 #include "tools/console/status.h"
 #include "tools/console/terminal.h"
@@ -359,6 +361,10 @@ int main(int argc, char **argv) {
     signal(SIGPIPE, SIG_IGN); /* a broken connection is reported by the call that meets it */
     if (argc > 1 && strcmp(argv[1], "backup") == 0)
         return backup_main(argc - 1, argv + 1);
+    if (argc > 2 && strcmp(argv[1], "reports") == 0 && strcmp(argv[2], "check") == 0)
+        return reports_check_main(argc - 2, argv + 2);
+    if (argc > 2 && strcmp(argv[1], "reports") == 0 && strcmp(argv[2], "prove") == 0)
+        return reports_prove_main(argc - 2, argv + 2);
     struct flags flags;
     char why[FLAGS_WHY_MAX];
     const enum options_outcome outcome = flags_read(argc, argv, now_us(NULL), &flags, why);

@@ -68,6 +68,8 @@ static const char usage[] =
     "       aforo total [flags]          how many there were, as one number\n"
     "       aforo reports, report NAME   which reports there are; the rows of one\n"
     "       aforo status|check [flags]   how servers are; whether the counts hold\n"
+    "       aforo reports check FILE     mistakes in reports, and what they cost\n"
+    "       aforo reports prove FILE     whether a measure of your own keeps the laws\n"
     "       aforo backup DIR TO          a copy of a state that a server counts in\n";
 
 static const char more[] =

@@ -4,6 +4,7 @@
 #include "tools/console/terminal.h"
 #include "view/report_answer.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,12 +22,20 @@ static void full_name(const struct report *report, char name[REPORT_FULL_NAME_MA
     snprintf(name, REPORT_FULL_NAME_MAX, "%s.%s", report->table.name, report->table.digest);
 }
 
+/* Where a report of that name stands: they are sorted by name. */
+static struct held_report *make_place(struct held_reports *reports, const char *name) {
+    size_t at = reports->n++;
+    for (; at > 0 && strcmp(reports->held[at - 1].name, name) > 0; at--)
+        reports->held[at] = reports->held[at - 1];
+    return &reports->held[at];
+}
+
 void held_reports_add(struct held_reports *reports, const char *name, const char *definition,
                       size_t len, const struct table *table) {
     const struct definitions_for purpose = {.file = name}; /* of no workers: to be read only */
     if (reports->n == REPORT_DEFINITIONS_MAX)
         return;
-    struct held_report *held = &reports->held[reports->n++];
+    struct held_report *held = make_place(reports, name);
     *held = (struct held_report){.table = table};
     snprintf(held->name, sizeof held->name, "%s", name);
     held->definitions = definitions_read(definition, len, &purpose, held->why);
@@ -64,8 +73,7 @@ static bool is_called(const struct held_report *held, const char *name) {
            (strlen(name) == len && memcmp(held->name, name, len) == 0);
 }
 
-static enum report_outcome explain_unknown(const struct held_reports *reports, const char *name,
-                                           char *why) {
+static void explain_unknown(const struct held_reports *reports, const char *name, char *why) {
     size_t used = (size_t)snprintf(why, SOURCE_WHY_MAX, "no report %.60s; %s", name,
                                    reports->n > 0 ? "there are:" : "there is none");
     const char *comma = "";
@@ -80,7 +88,6 @@ static enum report_outcome explain_unknown(const struct held_reports *reports, c
                                      name_len(held), held->name);
         comma = ",";
     }
-    return REPORT_UNKNOWN;
 }
 
 /* A question, with all that it stands on. */
@@ -190,8 +197,12 @@ static enum report_outcome find_report(const struct held_reports *reports,
             n++;
         }
     }
-    if (n <= 1)
-        return n == 0 ? explain_unknown(reports, words->name, opener->why) : REPORT_DONE;
+    if (n == 0) {
+        explain_unknown(reports, words->name, opener->why);
+        return REPORT_UNKNOWN;
+    }
+    if (n == 1)
+        return REPORT_DONE;
     struct asked *asked = calloc(2, sizeof *asked);
     const enum report_outcome outcome =
         asked != NULL ? choose(reports, words, opener, asked, found) : REPORT_AWAY;
@@ -221,6 +232,7 @@ enum report_outcome held_reports_rows(const struct held_reports *reports,
     const struct held_report *held = NULL;
     snprintf(opener->why, SOURCE_WHY_MAX, "out of memory");
     enum report_outcome outcome = find_report(reports, words, opener, &held);
+    assert(outcome != REPORT_DONE || held != NULL);
     struct asked *asked = calloc(1, sizeof *asked);
     struct report_answer *answer = calloc(1, sizeof *answer);
     if (outcome == REPORT_DONE)

@@ -71,6 +71,8 @@ void report_empty_explain(struct source *source, const struct report_words *word
         snprintf(why, SOURCE_WHY_MAX, "no rows in that span; the newest are in the window %s",
                  newest.start);
     else
-        snprintf(why, SOURCE_WHY_MAX, "report %.60s has no rows there: no event has come for it",
+        snprintf(why, SOURCE_WHY_MAX,
+                 "report %.60s has no rows there: no event has matched it; aforo reports shows "
+                 "which fields kept events out",
                  words->name);
 }

@@ -385,6 +385,23 @@ START_TEST(the_names_of_the_time_can_be_others) {
 }
 END_TEST
 
+START_TEST(the_time_can_be_a_field_too) {
+    const struct fields_config config = {
+        .n = 1, .field = {{.name = "at", .places = 1, .place = {{FIELD_JSON, "time"}}}}};
+    struct fields *own = fields_new(&config);
+    char why[RECORD_WHY_MAX];
+    struct record *record = lab_begin();
+    ck_assert_int_eq(record_read_json(record, own, TEXT("{\"time\":\"" STAMP "\"}"), why),
+                     RECORD_EVENT);
+    ck_assert_str_eq(lab_dump(record, own), "@1464433871123456 at=" STAMP);
+    record_begin(record);
+    ck_assert_int_eq(record_read_json(record, own, TEXT("{\"time\":12,\"value\":34}"), why),
+                     RECORD_EVENT);
+    ck_assert_str_eq(lab_dump(record, own), "@34000000 at=12");
+    fields_free(own);
+}
+END_TEST
+
 /* Names that cannot stand in JSON as they are declared: they are found where they are escaped, and
  * a broken text that has them as they are is broken, whatever came before. */
 START_TEST(names_that_need_escapes) {
@@ -437,5 +454,5 @@ CHECK_MAIN_WITH(((struct check_fixture){100, set_up, tear_down}), "json_record",
                 what_is_malformed, blanks_alone_are_no_event,
                 every_beginning_of_an_event_is_malformed, nesting_has_a_limit, a_value_has_a_length,
                 without_room_what_must_be_decoded_is_unfit, an_array_is_read_item_by_item,
-                the_names_of_the_time_can_be_others, names_that_need_escapes,
-                nothing_depends_on_the_event_before)
+                the_names_of_the_time_can_be_others, the_time_can_be_a_field_too,
+                names_that_need_escapes, nothing_depends_on_the_event_before)

@@ -135,6 +135,19 @@ START_TEST(measures_stand_once_and_in_one_order) {
 }
 END_TEST
 
+START_TEST(windows_are_kept_beyond_the_horizon_by_default) {
+    static const char text[] = "reports: [{name: r, windows: [10ms, 1s, 1min, 1d], show: count}]";
+    const struct definitions_for to_read = {.span.horizon_us = 5 * HOUR_US, .file = "r.yaml"};
+    struct definitions *definitions = read_for(text, &to_read);
+    const int64_t *keep_us = definitions->report[0].keep_us;
+    ck_assert_int_eq(keep_us[0], 6 * HOUR_US);
+    ck_assert_int_eq(keep_us[1], 6 * HOUR_US);
+    ck_assert_int_eq(keep_us[2], 24 * HOUR_US);
+    ck_assert_int_eq(keep_us[3], 400 * 24 * HOUR_US);
+    definitions_free(definitions);
+}
+END_TEST
+
 START_TEST(names_of_the_time_are_the_callers) {
     static const char *const names[] = {"at", "when"};
     struct definitions_for timed = purpose;
@@ -309,6 +322,7 @@ END_TEST
 
 CHECK_MAIN("definitions", fields_are_as_declared, a_field_without_a_place_is_looked_for_by_its_name,
            reports_are_as_written, measures_stand_once_and_in_one_order,
-           names_of_the_time_are_the_callers, the_digest_is_of_what_is_asked,
-           nodes_of_other_threads_and_horizons_share_a_digest, a_definition_can_be_read_again,
-           widths_and_their_names, a_file_that_is_not_there_or_no_file)
+           windows_are_kept_beyond_the_horizon_by_default, names_of_the_time_are_the_callers,
+           the_digest_is_of_what_is_asked, nodes_of_other_threads_and_horizons_share_a_digest,
+           a_definition_can_be_read_again, widths_and_their_names,
+           a_file_that_is_not_there_or_no_file)

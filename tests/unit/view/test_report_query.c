@@ -26,6 +26,10 @@ START_TEST(a_report_by_its_name) {
     strcpy(definitions.report[0].table.name, "billing");
     strcpy(definitions.report[1].table.name, "slow");
     ck_assert_ptr_eq(report_find(&definitions, "slow", why), &definitions.report[1]);
+    strcpy(definitions.report[1].table.digest, "00000000000000ff");
+    ck_assert_ptr_eq(report_find(&definitions, "slow.00000000000000ff", why),
+                     &definitions.report[1]);
+    ck_assert_ptr_null(report_find(&definitions, "slow.00000000000000fe", why));
     ck_assert_ptr_null(report_find(&definitions, "billin\x1b", why));
     ck_assert_str_eq(why, "no report billin?; there are: billing, slow");
 }

@@ -112,6 +112,16 @@ START_TEST(the_decaying_rate) {
 }
 END_TEST
 
+START_TEST(nothing_more_after_the_start) {
+    const struct measure_kind *kind = own_load(MEASURES "/ewma.so", why);
+    own_seal();
+    ck_assert_ptr_eq(own_load(MEASURES "/ewma.so", why), kind);
+    ck_assert_ptr_null(own_load(MEASURES "/broken.so", why));
+    ck_assert_ptr_nonnull(strstr(why, "broken.so: was not there at the start"));
+    ck_assert_ptr_null(own_at(1));
+}
+END_TEST
+
 START_TEST(arguments_are_checked_by_the_measure) {
     ck_assert_ptr_nonnull(own_load(MEASURES "/ewma.so", why));
     static const char *const texts[] = {"ewma", "ewma(0s)", "ewma(60)", "ewma(3601s)", "ewma(xs)"};
@@ -162,5 +172,5 @@ START_TEST(only_words_that_change_are_noted) {
 END_TEST
 
 CHECK_MAIN("measures: one's own", what_cannot_be_loaded, what_cannot_be_opened,
-           loaded_once_under_its_name, the_decaying_rate, arguments_are_checked_by_the_measure,
-           told_as_bytes, only_words_that_change_are_noted)
+           loaded_once_under_its_name, the_decaying_rate, nothing_more_after_the_start,
+           arguments_are_checked_by_the_measure, told_as_bytes, only_words_that_change_are_noted)

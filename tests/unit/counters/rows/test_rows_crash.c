@@ -1,7 +1,8 @@
-/* A worker that counts in two tables and in the dense rings is killed after every single
- * instruction; the files are opened again as they stood. Rows, windows and the dense rings must
- * agree about which events were counted: all of the acknowledged ones, and at the most the one that
- * was begun. */
+/* A worker that counts in two tables and in the dense rings is killed, and the files are opened
+ * again as they stood. Twice: at moments of chance, again and again in one state, two workers; and
+ * after every single instruction of chosen events. Rows, windows and the dense rings must agree
+ * about which events were counted: all of the acknowledged ones, and at the most the one that was
+ * begun. */
 #include "tests/unit/counters/rows/rows_fixture.h"
 
 #include <dirent.h>
@@ -22,6 +23,7 @@ struct notes {
     _Atomic bool done;
     _Atomic int64_t now_us;
     _Atomic uint64_t begun, acknowledged; /* of all seconds */
+    _Atomic uint64_t repaired;
 };
 
 static struct notes *notes;
@@ -34,9 +36,9 @@ struct counting {
     struct table *keyed, *plain;
 };
 
-static struct table_config small_config(const char *name, bool keyed) {
+static struct table_config small_config(const char *name, bool keyed, unsigned workers) {
     struct table_config config = lab_config(name);
-    const struct table_span span = {1, LAB_HORIZON_US, 0};
+    const struct table_span span = {workers, LAB_HORIZON_US, 0};
     config.keyed = keyed;
     config.fields = keyed ? 2 : 0;
     config.field_max[1] = keyed ? 4 : 0;
@@ -45,16 +47,16 @@ static struct table_config small_config(const char *name, bool keyed) {
     return config;
 }
 
-static struct counting open_counting(const char *dir, uint64_t *repaired) {
-    struct counters_config config = lab_counters(1);
+static struct counting open_counting(const char *dir, unsigned workers, uint64_t *repaired) {
+    struct counters_config config = lab_counters(workers);
     config.dir = dir;
     char why[COUNTERS_WHY_MAX] = "";
     struct counting counting = {.counters = counters_open(&config, NULL, why)};
     DEMAND(counting.counters != NULL, "%s", why);
-    counting.tables = tables_open(counting.counters, 1, true, NULL, repaired, why);
+    counting.tables = tables_open(counting.counters, workers, true, NULL, repaired, why);
     DEMAND(counting.tables != NULL, "%s", why);
-    const struct table_config keyed = small_config("keyed", true),
-                              plain = small_config("plain", false);
+    const struct table_config keyed = small_config("keyed", true, workers),
+                              plain = small_config("plain", false, workers);
     counting.keyed = tables_get(counting.tables, &keyed, why);
     DEMAND(counting.keyed != NULL, "%s", why);
     counting.plain = tables_get(counting.tables, &plain, why);
@@ -67,18 +69,37 @@ static void close_counting(struct counting *counting) {
     counters_close(counting->counters);
 }
 
+/* An event that turns out not to be one for the report: its rows are touched, and put back. */
+static void change_mind(const struct table *table, unsigned worker, struct undo *undo, int64_t us) {
+    const uint32_t entries = undo->entries;
+    const struct table_key key = lab_key(table, "never" US "6");
+    for (unsigned width = 0; width < 2; width++) {
+        struct table_section *section = table_section(table, worker, width);
+        struct table_row row;
+        table_touch_owner(section, undo, table_window(table->config.width_us[width], us), &key,
+                          &row);
+    }
+    for (unsigned width = 0; width < 2; width++) {
+        table_put_back_owner(table_section(table, worker, width), undo, entries);
+    }
+}
+
 /* The way of an event, as the server goes it. */
-static bool count_one(const struct counting *counting, int64_t us, const char *text) {
-    struct shard *shard = counters_worker_shard(counting->counters, 0);
-    struct undo *undo = tables_undo(counting->tables, 1);
+static bool count_one(const struct counting *counting, unsigned worker, int64_t us,
+                      const char *text) {
+    struct shard *shard = counters_worker_shard(counting->counters, worker - 1);
+    struct undo *undo = tables_undo(counting->tables, worker);
     struct shard_next next;
     if (shard_look_owner(shard, us, &next) != SHARD_COUNTED) {
         return false;
     }
     undo_begin_owner(undo);
+    if (text[0] == 'M') {
+        change_mind(counting->keyed, worker, undo, us);
+    }
     for (unsigned width = 0; width < 2; width++) {
-        if (!touch_width(table_section(counting->keyed, 1, width), undo, us, text, 7) ||
-            !touch_width(table_section(counting->plain, 1, width), undo, us, NULL, 7)) {
+        if (!touch_width(table_section(counting->keyed, worker, width), undo, us, text, 7) ||
+            !touch_width(table_section(counting->plain, worker, width), undo, us, NULL, 7)) {
             return false;
         }
     }
@@ -86,18 +107,21 @@ static bool count_one(const struct counting *counting, int64_t us, const char *t
     return shard_add_owner(shard, us) == SHARD_COUNTED;
 }
 
-static void set_now_everywhere(const struct counting *counting, int64_t now_us) {
+static void set_now_everywhere(const struct counting *counting, unsigned workers, int64_t now_us) {
     atomic_store(&notes->now_us, now_us);
-    shard_set_now_owner(counters_worker_shard(counting->counters, 0), now_us);
-    for (unsigned width = 0; width < 2; width++) {
-        table_set_now_owner(table_section(counting->keyed, 1, width), now_us);
-        table_set_now_owner(table_section(counting->plain, 1, width), now_us);
+    for (unsigned worker = 1; worker <= workers; worker++) {
+        shard_set_now_owner(counters_worker_shard(counting->counters, worker - 1), now_us);
+        for (unsigned width = 0; width < 2; width++) {
+            table_set_now_owner(table_section(counting->keyed, worker, width), now_us);
+            table_set_now_owner(table_section(counting->plain, worker, width), now_us);
+        }
     }
 }
 
-static void count_or_exit(const struct counting *counting, int64_t us, const char *text) {
+static void count_or_exit(const struct counting *counting, unsigned worker, int64_t us,
+                          const char *text) {
     atomic_fetch_add(&notes->begun, 1);
-    if (!count_one(counting, us, text)) {
+    if (!count_one(counting, worker, us, text)) {
         _exit(EXIT_FAILURE);
     }
     atomic_fetch_add(&notes->acknowledged, 1);
@@ -112,29 +136,30 @@ static const char *long_key(char *text, size_t size, size_t len, int i) {
 /* The chosen events: keys that are new, and known, and too many; values that are too many; windows
  * that are new, and take the place of older ones; a circle that goes round. */
 static void count_chosen(void) {
-    struct counting counting = open_counting(state_dir, NULL);
+    struct counting counting = open_counting(state_dir, 1, NULL);
     char text[2048];
     if (ptrace(PTRACE_TRACEME, 0, NULL, NULL)) {
         _exit(77);
     }
-    set_now_everywhere(&counting, FIRST_US);
+    set_now_everywhere(&counting, 1, FIRST_US);
     raise(SIGSTOP);
     for (int i = 0; i < 3; i++) {
-        count_or_exit(&counting, T0 + i, "AA1" US "1");
+        count_or_exit(&counting, 1, T0 + i, "AA1" US "1");
     }
-    count_or_exit(&counting, T0 - US_PER_S, "AA1" US "1");
+    count_or_exit(&counting, 1, T0 - US_PER_S, "AA1" US "1");
     for (int i = 0; i < 6; i++) { /* values, then keys beyond the most */
         snprintf(text, sizeof text, "AA%d" US "%d", i, i);
-        count_or_exit(&counting, T0 + 10000, text);
+        count_or_exit(&counting, 1, T0 + 10000, text);
     }
     for (int i = 0; i < 8; i++) {
         snprintf(text, sizeof text, "BB%d" US "1", i);
-        count_or_exit(&counting, T0 + 20000, text);
+        count_or_exit(&counting, 1, T0 + 20000, text);
     }
+    count_or_exit(&counting, 1, T0 + 30000, "M" US "1");
     for (int second = 15; second <= 75; second += 15) {
-        set_now_everywhere(&counting, T0 + second * US_PER_S);
+        set_now_everywhere(&counting, 1, T0 + second * US_PER_S);
         for (int i = 0; i < 2; i++) {
-            count_or_exit(&counting, T0 + second * US_PER_S,
+            count_or_exit(&counting, 1, T0 + second * US_PER_S,
                           long_key(text, sizeof text, 1500, second + i));
         }
     }
@@ -249,14 +274,14 @@ static uint64_t check_copy(const char *copy_dir, bool readonly) {
     if (readonly) {
         check_readonly(copy_dir);
     }
-    struct counting counting = open_counting(copy_dir, &repaired);
+    struct counting counting = open_counting(copy_dir, 1, &repaired);
     must_verify(counting.counters);
     table_must_verify(counting.keyed);
     table_must_verify(counting.plain);
     check_agreement(&counting, 0);
     /* and it goes on from there */
-    set_now_everywhere(&counting, atomic_load(&notes->now_us));
-    DEMAND(count_one(&counting, atomic_load(&notes->now_us), "AA1" US "1"), "no place any more");
+    set_now_everywhere(&counting, 1, atomic_load(&notes->now_us));
+    DEMAND(count_one(&counting, 1, atomic_load(&notes->now_us), "AA1" US "1"), "no place any more");
     table_must_verify(counting.keyed);
     check_agreement(&counting, 1);
     close_counting(&counting);
@@ -306,6 +331,85 @@ START_TEST(killed_after_every_instruction) {
 }
 END_TEST
 
+/* ---- at moments of chance ---- */
+
+#define KILLS 120
+#define WORKERS 2
+
+/* Counts until it is killed. */
+static void count_for_ever(uint64_t random) {
+    struct counting counting = open_counting(state_dir, WORKERS, NULL);
+    int64_t now_us = atomic_load(&notes->now_us);
+    char text[2048];
+    set_now_everywhere(&counting, WORKERS, now_us);
+    atomic_store(&notes->done, true);
+    for (;;) {
+        const uint64_t n = next_random(&random) % 30, late_s = next_random(&random) % 5;
+        if (next_random(&random) % 50 == 0) {
+            now_us += (int64_t)(next_random(&random) % 3000) * US_PER_MS;
+            set_now_everywhere(&counting, WORKERS, now_us);
+        }
+        snprintf(text, sizeof text, "%s%0*d" US "%d", n % 4 ? "" : "M", 1 + (int)n * 20, (int)n,
+                 (int)n % 6);
+        count_or_exit(&counting, 1 + (unsigned)(next_random(&random) % WORKERS),
+                      now_us - (int64_t)late_s * US_PER_S, text);
+    }
+}
+
+static void kill_once(uint64_t *random) {
+    atomic_store(&notes->done, false);
+    const uint64_t seed = next_random(random);
+    const pid_t pid = fork();
+    ck_assert_int_ge(pid, 0);
+    if (pid == 0) {
+        count_for_ever(seed);
+    }
+    int status = 0;
+    for (int turns = 0; turns < 100000 && !atomic_load(&notes->done); turns++) {
+        usleep(100);
+        DEMAND(waitpid(pid, &status, WNOHANG) == 0, "ended with %d", status);
+    }
+    usleep((useconds_t)(next_random(random) % 3000));
+    kill(pid, SIGKILL);
+    waitpid(pid, &status, 0);
+    DEMAND(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL, "ended with %d", status);
+}
+
+/* Opens what was left and checks all of it; `orderly`: closes it. Else it is as if it had been
+ * killed again. */
+static void check_left(bool orderly, _Atomic uint64_t *repaired) {
+    uint64_t mended = 0;
+    check_readonly(state_dir);
+    struct counting counting = open_counting(state_dir, WORKERS, &mended);
+    must_verify(counting.counters);
+    table_must_verify(counting.keyed);
+    table_must_verify(counting.plain);
+    check_agreement(&counting, 0);
+    *repaired += mended;
+    if (orderly) {
+        close_counting(&counting);
+    }
+}
+
+START_TEST(killed_at_any_moment) {
+    uint64_t random = 20261121;
+    notes = mmap(NULL, sizeof *notes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    atomic_store(&notes->now_us, FIRST_US);
+    for (int i = 0; i < KILLS; i++) {
+        kill_once(&random);
+        const bool orderly = next_random(&random) % 2;
+        const pid_t pid = fork();
+        int status;
+        if (pid == 0) {
+            check_left(orderly, &notes->repaired);
+            _exit(EXIT_SUCCESS);
+        }
+        DEMAND(waitpid(pid, &status, 0) == pid && status == 0, "kill %d: status %d", i, status);
+    }
+    ck_assert_uint_gt(atomic_load(&notes->repaired), 20);
+}
+END_TEST
+
 /* A sanitizer's own instructions are millions: there, stepping through them is left out. */
 #if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
 #define STEPS_THROUGH false
@@ -318,6 +422,7 @@ int main(void) {
     TCase *tcase = tcase_create("rows_crash");
     tcase_set_timeout(tcase, 300);
     tcase_add_checked_fixture(tcase, state_dir_make, state_dir_remove);
+    tcase_add_test(tcase, killed_at_any_moment);
     if (STEPS_THROUGH) {
         tcase_add_test(tcase, killed_after_every_instruction);
     }

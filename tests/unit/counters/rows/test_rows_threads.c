@@ -30,6 +30,17 @@ static void touch_one(struct undo *undo, unsigned width, int64_t us, int number)
     undo_put_owner(undo, &row.file, &row.state[2], count * (uint64_t)number + (uint64_t)window);
 }
 
+/* Makes a row of a key that nobody may ever see, and takes it back. */
+static void change_mind(struct undo *undo, int64_t us) {
+    struct table_section *section = table_section(lab.table, 1, 0);
+    struct table_row row;
+    const uint32_t entries = undo->entries;
+    const struct table_key key = lab_key(lab.table, "99\x1f"
+                                                    "99");
+    table_touch_owner(section, undo, table_window(US_PER_S, us), &key, &row);
+    table_put_back_owner(section, undo, entries);
+}
+
 static void *write_rows(void *cls) {
     (void)cls;
     struct undo *undo = tables_undo(lab.tables, 1);
@@ -41,6 +52,9 @@ static void *write_rows(void *cls) {
             const int number = 1 + (int)(next_random(&random) % KEYS);
             const int64_t late_us = (int64_t)(next_random(&random) % 3) * US_PER_S;
             undo_begin_owner(undo);
+            if (i % 3 == 0) {
+                change_mind(undo, us - late_us);
+            }
             touch_one(undo, 0, us - late_us, number);
             touch_one(undo, 1, us - late_us, number);
             undo_commit_owner(undo, &(const struct undo_count){0, 0, 0});

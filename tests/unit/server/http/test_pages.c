@@ -5,11 +5,12 @@
 #include <string.h>
 
 START_TEST(which_pages_there_are) {
-    static const char *const there[] = {"/healthz", "/stats", "/counts/10ms", "/counts/1s",
-                                        "/counts/1min"};
-    static const char *const missing[] = {"/",        "",           "/healthz/",  "/stat",
-                                          "/counts/", "/counts/1h", "/counts1s",  "/Counts/1s",
-                                          "/counts",  "/stats?",    "/counts/1s/"};
+    static const char *const there[] = {"/healthz",   "/stats",       "/counts/10ms",
+                                        "/counts/1s", "/counts/1min", "/reports",
+                                        "/reports/",  "/reports/x",   "/reports/x/1min"};
+    static const char *const missing[] = {
+        "/",          "",        "/healthz/", "/stat",       "/counts/", "/counts/1h", "/counts1s",
+        "/Counts/1s", "/counts", "/stats?",   "/counts/1s/", "/report",  "/reportsx"};
     for (size_t i = 0; i < sizeof there / sizeof *there; i++) {
         ck_assert_msg(pages_has(there[i]), "%s", there[i]);
     }
@@ -20,6 +21,8 @@ START_TEST(which_pages_there_are) {
 END_TEST
 
 #define KNOWN "no such argument; there are last, from, to, partial, format"
+#define KNOWN_OF_REPORT                                                                            \
+    "no such argument; there are last, from, to, partial, where, top, by, format"
 #define NONE "no such argument, this page takes none"
 #define FORTY "1234567890123456789012345678901234567890"
 
@@ -41,6 +44,11 @@ START_TEST(each_argument_is_known_and_there_once) {
         {"/counts/1s", {"", "", "last"}, {"", NULL, "1"}, NULL}, /* between two '&' */
         {"/counts/1s", {""}, {"1"}, ": " KNOWN},
         {"/stats", {"last"}, {"1"}, "last: " NONE},
+        {"/reports", {"format"}, {"text"}, NULL},
+        {"/reports", {"last"}, {"1"}, "last: no such argument; there is format"},
+        {"/reports/x", {"where", "where", "by"}, {"a=1", "b=2", "c"}, NULL},
+        {"/reports/x/1s", {"where", "top", "top"}, {"a=1", "1", "1"}, "top: given more than once"},
+        {"/reports/x/1s", {"wher"}, {"a=1"}, "wher: " KNOWN_OF_REPORT},
         {"/healthz", {"a"}, {NULL}, "a: " NONE},
         {"/healthz", {""}, {NULL}, NULL},
         {"/", {"x"}, {"1"}, "x: " NONE},

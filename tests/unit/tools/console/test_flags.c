@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define WORDS_MAX 16
+#define WORDS_MAX 20
 #define NOW_US INT64_C(1464433871123456) /* 2016-05-28 11:11:11.123456 */
 
 /* Splits a command line at blanks ('_' stands for a blank inside a word) and reads it. */
@@ -104,6 +104,22 @@ static const struct {
     {"aforo total --redis redis://a --state b", "--redis and --state"},
     {"aforo check --last 3", "check:"},
     {"aforo check --redis redis://a --redis redis://b", "--redis"},
+    {"aforo report", "aforo reports lists them"},
+    {"aforo report a b", "'a' and 'b'"},
+    {"aforo repots", "; did you mean reports?"},
+    {"aforo 1s --top 3", "aforo report NAME"},
+    {"aforo total --where a=b", "aforo report NAME"},
+    {"aforo reports --where a=b", "reports:"},
+    {"aforo reports --follow", "reports:"},
+    {"aforo reports --format csv", "text or json"},
+    {"aforo report a --total", "--total"},
+    {"aforo report a --by count", "--top N"},
+    {"aforo report a --top 0", "--top"},
+    {"aforo report a --follow", "--window 1min"},
+    {"aforo report a --window 7s", "'7s' is no window"},
+    {"aforo report a --follow --window 1min --partial", "--follow and --partial"},
+    {"aforo report a --server http://a --server http://b", "--redis URL"},
+    {"aforo reports --server http://a --server http://b", "one source"},
     {"aforo 1s --last", "--last"},
     {"aforo 1s --last 0", "--last"},
     {"aforo 1s --last -1", "--last"},
@@ -203,6 +219,29 @@ START_TEST(commands_are_taken) {
 }
 END_TEST
 
+START_TEST(reports_are_asked_in_words) {
+    struct flags flags = good("aforo report billing --window 1min --where flight=A_B --top 20 --by "
+                              "sum(seconds) --where client=7 --last 3 --redis redis://r");
+    ck_assert_int_eq(flags.command, COMMAND_REPORT);
+    ck_assert_str_eq(flags.report.name, "billing");
+    ck_assert_str_eq(flags.report.window, "1min");
+    ck_assert_uint_eq(flags.report.wheres, 2);
+    ck_assert_str_eq(flags.report.where[0], "flight=A B");
+    ck_assert_str_eq(flags.report.where[1], "client=7");
+    ck_assert_int_eq(flags.report.top, 20);
+    ck_assert_str_eq(flags.report.by, "sum(seconds)");
+    ck_assert_int_eq(flags.query.last, 3);
+    ck_assert_uint_eq(flags.places, 1);
+    flags = good("aforo report billing");
+    ck_assert_ptr_null(flags.report.window);
+    ck_assert_ptr_null(flags.report.by);
+    ck_assert_int_eq(flags.report.top, 0);
+    ck_assert_int_eq(flags.query.last, QUERY_LAST_DEFAULT);
+    ck_assert_int_eq(good("aforo reports --format json --state d").command, COMMAND_REPORTS);
+    ck_assert_ptr_null(good("aforo 1s").report.name);
+}
+END_TEST
+
 START_TEST(help_and_version_come_first) {
     struct flags flags;
     char why[FLAGS_WHY_MAX];
@@ -253,6 +292,7 @@ int main(void) {
     tcase_add_test(tcase, times_are_those_of_people);
     tcase_add_test(tcase, local_times_are_of_this_machines_zone);
     tcase_add_test(tcase, commands_are_taken);
+    tcase_add_test(tcase, reports_are_asked_in_words);
     tcase_add_test(tcase, help_and_version_come_first);
     tcase_add_test(tcase, help_fits_a_screen);
     suite_add_tcase(suite, tcase);

@@ -1,0 +1,42 @@
+/* `measures:` of definitions: shared objects with measures of one's own. See definitions.h. */
+#include "counters/measures/own.h"
+#include "reports/definitions_internal.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+
+/* A path that is not absolute begins where the file of the definitions is. */
+static bool find_path(struct reading *reading, const struct tree_node *node, char path[PATH_MAX]) {
+    const char *file = reading->purpose->file, *slash = strrchr(file, '/');
+    const int folder = node->text[0] == '/' || slash == NULL ? 0 : (int)(slash - file) + 1;
+    /* Without a slash dlopen would look for it where libraries are. */
+    const bool bare = folder == 0 && node->text[0] != '/';
+    const int len =
+        snprintf(path, PATH_MAX, "%s%.*s%s", bare ? "./" : "", folder, file, node->text);
+    return len < PATH_MAX || definitions_mistake(reading, node, "a path that is too long");
+}
+
+static bool load(struct reading *reading, const struct tree_node *node) {
+    char path[PATH_MAX], why[OWN_WHY_MAX];
+    if (!find_path(reading, node, path))
+        return false;
+    return own_load(path, why) != NULL || definitions_mistake(reading, node, "%s", why);
+}
+
+bool definitions_read_measures(struct reading *reading, const struct tree_node *node) {
+    if (reading->purpose->span.workers == 0)
+        return definitions_mistake(reading, node,
+                                   "a definition out of a store names no files to load");
+    const struct tree_node *first =
+        definitions_read_list(reading, node, OWN_MAX, "a list of files: [./ewma.so]");
+    for (const struct tree_node *entry = first; entry != NULL; entry = entry->next) {
+        if (!load(reading, entry))
+            return false;
+    }
+    return first != NULL;
+}
+
+void definitions_seal_measures(void) {
+    own_seal();
+}
