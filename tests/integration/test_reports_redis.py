@@ -6,6 +6,7 @@ import json
 import random
 import re
 import shutil
+import signal
 import threading
 import time
 import unittest
@@ -198,6 +199,31 @@ class ReportsAtRedis(Case):
         one.start()
         self.send(one, 50)
         self.wait_for_ledger()
+
+    def counted(self):
+        """{NAME.DIGEST: events} of all windows of the report `billing`."""
+        counts = collections.Counter()
+        for key, fields in self.hashes("billing").items():
+            counts[re.search(r"\{([^:]+):", key).group(1)] += sum(int(value) for field, value in fields.items()
+                                                                  if field.endswith(US + b"count") and RS not in field)
+        return counts
+
+    def test_a_definition_that_is_edited_and_comes_back(self):
+        one = self.node("n-1")
+        self.send(one, 200)
+        self.wait_for_ledger()
+        first, = self.counted()
+        self.definitions.write_text(DEFINITIONS.replace("by: [route, client]", "by: [client, route]"))
+        one.signal(signal.SIGHUP)
+        wait_until(lambda: len(self.store.do("HGETALL", "aforo:2:{reports}")) == 12, "Redis knows the new definition")
+        self.send(one, 100)
+        wait_until(lambda: sum(self.counted().values()) == 300, lambda: f"both have their events {self.counted()}")
+        self.assertEqual(self.counted()[first], 200)
+        self.definitions.write_text(DEFINITIONS)
+        one.signal(signal.SIGHUP)
+        wait_until(lambda: one.log().count("reports read again") == 2, lambda: one.log())
+        self.send(one, 50)
+        wait_until(lambda: self.counted()[first] == 250, lambda: f"the first goes on {self.counted()}")
 
     def batches(self, server, seed, stop):
         """Sends batches until it is told to stop; whether one that a death cut off was counted, the server knows."""
