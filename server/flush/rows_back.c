@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define DOUBTED_MAX INT64_C(1000000)
+#define PORTION INT64_C(65536) /* windows that are read back at a time */
 
 /* ---- at the start: the reference ---- */
 
@@ -292,12 +292,27 @@ static void note_sum(void *cls, const struct rows_place *place, uint64_t sum) {
     known->doubted = false;
 }
 
+/* A portion, with the lease renewed before it: there may be millions of windows. */
+static bool read_portion(struct reading_back *back, int64_t first, uint32_t n, char *why) {
+    struct flush *flush = back->flush;
+    struct store *store = flush->config.store;
+    const struct store_rows_range range = {rows_known_place(back->table, back->width, first), n};
+    if (clock_steady_us() - flush->identity.renewed_us > STORE_LEASE_MS / 3 * US_PER_MS &&
+        !identity_lease(flush)) {
+        snprintf(why, STORE_WHY_MAX, "the lease of this node's name is another's");
+        return false;
+    }
+    return store->ops->read_back_rows(store, &range,
+                                      &(struct store_rows_taker){raise_row, note_sum, back}, why);
+}
+
 static bool read_range(struct reading_back *back, int64_t first, int64_t n, char *why) {
-    struct store *store = back->flush->config.store;
-    const struct store_rows_range range = {rows_known_place(back->table, back->width, first),
-                                           (uint32_t)n};
-    return n <= 0 || store->ops->read_back_rows(
-                         store, &range, &(struct store_rows_taker){raise_row, note_sum, back}, why);
+    bool ok = true;
+    for (int64_t done = 0; done < n && ok; done += PORTION) {
+        ok = read_portion(back, first + done, (uint32_t)(n - done < PORTION ? n - done : PORTION),
+                          why);
+    }
+    return ok;
 }
 
 /* The horizon, and older windows that turned out to be another owner's. */

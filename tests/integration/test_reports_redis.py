@@ -1,10 +1,14 @@
 """Rows of reports at Redis: each row of each report is what was sent, through the deaths and losses of either side."""
 
 import collections
+import http.client
 import json
 import random
 import re
 import shutil
+import signal
+import threading
+import time
 import unittest
 
 from support import TIMEOUT_S, Case, now_us, text_time, wait_until
@@ -195,6 +199,82 @@ class ReportsAtRedis(Case):
         one.start()
         self.send(one, 50)
         self.wait_for_ledger()
+
+    def counted(self):
+        """{NAME.DIGEST: events} of all windows of the report `billing`."""
+        counts = collections.Counter()
+        for key, fields in self.hashes("billing").items():
+            counts[re.search(r"\{([^:]+):", key).group(1)] += sum(int(value) for field, value in fields.items()
+                                                                  if field.endswith(US + b"count") and RS not in field)
+        return counts
+
+    def test_a_definition_that_is_edited_and_comes_back(self):
+        one = self.node("n-1")
+        self.send(one, 200)
+        self.wait_for_ledger()
+        first, = self.counted()
+        self.definitions.write_text(DEFINITIONS.replace("by: [route, client]", "by: [client, route]"))
+        one.signal(signal.SIGHUP)
+        wait_until(lambda: len(self.store.do("HGETALL", "aforo:2:{reports}")) == 12, "Redis knows the new definition")
+        self.send(one, 100)
+        wait_until(lambda: sum(self.counted().values()) == 300, lambda: f"both have their events {self.counted()}")
+        self.assertEqual(self.counted()[first], 200)
+        self.definitions.write_text(DEFINITIONS)
+        one.signal(signal.SIGHUP)
+        wait_until(lambda: one.log().count("reports read again") == 2, lambda: one.log())
+        self.send(one, 50)
+        wait_until(lambda: self.counted()[first] == 250, lambda: f"the first goes on {self.counted()}")
+
+    def batches(self, server, seed, stop):
+        """Sends batches until it is told to stop; whether one that a death cut off was counted, the server knows."""
+        rnd = random.Random(seed)
+        while not stop.is_set():
+            lines = "".join(json.dumps({"time": text_time(now_us() - rnd.randrange(3 * MINUTE)), "route": f"/r{rnd.randrange(60)}",
+                                        "client": rnd.randrange(9), "seconds": rnd.randrange(100)}) + "\n" for _ in range(50))
+            try:
+                server.request("POST", "/events", lines, {"Content-Type": "application/x-ndjson"})
+            except (OSError, http.client.HTTPException):
+                stop.wait(0.05)
+
+    def held(self, servers):
+        """{(minute, route, client): [count, sum]} of all states together."""
+        rows = collections.defaultdict(lambda: [0, 0])
+        for server in servers:
+            status, out, err = aforo("report", "billing", "--window", "1min", "--state", server.state, "--partial", "--format", "json",
+                                     "--from", text_time(self.now - 20 * MINUTE))
+            self.assertEqual(status, 0, err)
+            for row in json.loads(out)["rows"]:
+                key = (row["start"][:16], row["key"]["route"], row["key"]["client"])
+                rows[key][0] += row["values"]["count"]
+                rows[key][1] += row["values"]["sum(seconds)"]
+        return dict(rows)
+
+    def test_under_load_either_side_dies_and_redis_is_emptied(self):
+        servers, stop, rnd = [self.node("n-1"), self.node("n-2")], threading.Event(), random.Random(5)
+        threads = [threading.Thread(target=self.batches, args=(server, seed, stop)) for seed, server in enumerate(servers * 2)]
+        for thread in threads:
+            thread.start()
+        for turn in range(12):
+            time.sleep(0.3 + rnd.random() * 0.5)
+            if turn % 4 == 3:
+                self.store.do("FLUSHALL")
+            elif turn % 4 == 2:
+                self.store.kill()
+                self.store.start()
+            else:
+                servers[turn % 2].kill()
+                servers[turn % 2].start()
+        stop.set()
+        for thread in threads:
+            thread.join()
+        held = self.held(servers)
+
+        def differs():
+            found = {key: row[:2] for key, row in self.totals().items()}
+            return [(key, held.get(key), found.get(key)) for key in {*held, *found} if held.get(key) != found.get(key)]
+        wait_until(lambda: not differs(), lambda: f"Redis has what the nodes have: {differs()[:3]}", TIMEOUT_S)
+        status, out, err = aforo("check", "--redis", self.store.url)
+        self.assertEqual(status, 0, out + err)
 
     def test_a_copy_takes_a_name_of_its_own(self):
         one = self.node("n-1")
