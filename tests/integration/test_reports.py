@@ -4,6 +4,7 @@ may; what is said of an empty answer; each window as it closes; over kill -9, re
 import csv
 import io
 import json
+import random
 import re
 import signal
 import subprocess
@@ -42,6 +43,14 @@ HOSTILE = ["a b", 'say "hi"', "a,b=c", "(other)", "-", "", "\x1b[2J\x07", "100%"
 def unescaped(cell):
     """What \\xNN of a cell, or of a string of json, stands for, as bytes."""
     return re.sub(rb"\\x([0-9a-f]{2})", lambda found: bytes([int(found[1], 16)]), cell.encode())
+
+
+def from_text(shown):
+    """A value of a row in text, as bytes."""
+    if not shown.startswith('"'):
+        return shown.encode()
+    return re.sub(rb"\\(?:x([0-9a-f]{2})|(.))", lambda found: bytes([int(found[1], 16)]) if found[1] else found[2],
+                  shown[1:-1].encode())
 
 
 class ReportsCase(Case):
@@ -157,6 +166,23 @@ class Sources(ReportsCase):
             if "\n" not in row["flight"]:
                 asked = self.everywhere("billing", "--window", "1min", "--where", "flight=" + row["flight"], "--format", "csv")
                 self.assertEqual(asked.count("\n"), 2, row)
+
+    def test_no_two_keys_look_the_same(self):
+        """Bytes at random, of those that mean something somewhere: what is shown can be undone in every format."""
+        chance = random.Random(4711)
+        likely = [bytes([byte]) for byte in b"\\x5c28ab,=\"' ()[]%-\t\r\n\x1b\x7f\x00\x80\x9b\xff"] + ["\u00fc".encode(), b"(other)", b"\\x1b"]
+        keys = {i: b"".join(chance.choice(likely) for _ in range(chance.randrange(8))) for i in range(200)}
+        for i, key in keys.items():
+            form = f"flight={urllib.parse.quote_from_bytes(key, safe='')}&client={i}&seconds=1&value={text_time(self.minute)}"
+            self.assertLess(self.aforod.request("POST", "/", form, {"Content-Type": "application/x-www-form-urlencoded"}).status, 300)
+        self.wait_flushed(len(keys))
+        text = self.everywhere("billing", "--window", "1min")
+        found = re.findall(r'^\S+ \S+, flight=("(?:[^"\\]|\\.)*"|\S+) client=(\d+), ', text, re.MULTILINE)
+        self.assertEqual({int(client): from_text(shown) for shown, client in found}, keys)
+        cells = csv.DictReader(io.StringIO(self.everywhere("billing", "--window", "1min", "--format", "csv"), newline=""))
+        self.assertEqual({int(row["client"]): unescaped(row["flight"]) for row in cells}, keys)
+        rows = json.loads(self.everywhere("billing", "--window", "1min", "--format", "json"))["rows"]
+        self.assertEqual({row["key"]["client"]: unescaped(row["key"]["flight"]) for row in rows}, keys)
 
     def test_what_there_is(self):
         for source in self.sources:
