@@ -53,7 +53,7 @@ static size_t write_usual(char *out, unsigned i) {
     return (size_t)sprintf(
         out,
         "{\"time\":\"2016-05-28T11:11:%02u.%06uZ\",\"route\":\"%s\",\"status\":%u,\"ms\":%u,"
-        "\"client\":\"c%u\",\"bytes\":%u}\n",
+        "\"client\":\"client-%u\",\"bytes\":%u}\n",
         i / 100 % 60, i * 97 % 1000000, routes[draw(i) % 5], draw(i) % 50 ? 200 : 404,
         draw(i + 1) % 2000, draw(i + 2) % 50000, draw(i + 3) % 100000);
 }
@@ -62,7 +62,7 @@ static size_t write_blanks(char *out, unsigned i) {
     return (size_t)sprintf(out,
                            "{\"time\": \"2016-05-28T11:11:%02u.%06uZ\", \"route\": \"%s\", "
                            "\"status\": %u, \"ms\": %u, "
-                           "\"client\": \"c%u\", \"bytes\": %u}\n",
+                           "\"client\": \"client-%u\", \"bytes\": %u}\n",
                            i / 100 % 60, i * 97 % 1000000, routes[draw(i) % 5],
                            draw(i) % 50 ? 200 : 404, draw(i + 1) % 2000, draw(i + 2) % 50000,
                            draw(i + 3) % 100000);
@@ -75,15 +75,32 @@ static size_t write_more(char *out, unsigned i) {
         "u\","
         "\"zone\":\"a\"},\"route\":\"%s\",\"status\":%u,\"ms\":%u,\"agent\":\"Mozilla/5.0 (X11; "
         "Linux "
-        "x86_64; rv:109.0) Gecko/20100101 Firefox/115.0\",\"client\":\"c%u\",\"bytes\":%u,"
+        "x86_64; rv:109.0) Gecko/20100101 Firefox/115.0\",\"client\":\"client-%u\",\"bytes\":%u,"
         "\"tags\":[\"x\",1.5,true,null]}\n",
         i / 100 % 60, i * 97 % 1000000, i % 10, routes[draw(i) % 5], draw(i) % 50 ? 200 : 404,
         draw(i + 1) % 2000, draw(i + 2) % 50000, draw(i + 3) % 100000);
 }
 
+/* As no sender does: each event begins with another member, so that none is where it was before. */
+static size_t write_turned(char *out, unsigned i) {
+    char member[6][64];
+    size_t len = 0;
+    snprintf(member[0], sizeof member[0], "\"time\":\"2016-05-28T11:11:%02u.%06uZ\"", i / 100 % 60,
+             i * 97 % 1000000);
+    snprintf(member[1], sizeof member[1], "\"route\":\"%s\"", routes[draw(i) % 5]);
+    snprintf(member[2], sizeof member[2], "\"status\":%u", draw(i) % 50 ? 200 : 404);
+    snprintf(member[3], sizeof member[3], "\"ms\":%u", draw(i + 1) % 2000);
+    snprintf(member[4], sizeof member[4], "\"client\":\"client-%u\"", draw(i + 2) % 50000);
+    snprintf(member[5], sizeof member[5], "\"bytes\":%u", draw(i + 3) % 100000);
+    for (unsigned m = 0; m < 6; m++) {
+        len += (size_t)sprintf(out + len, "%c%s", m ? ',' : '{', member[(i + m) % 6]);
+    }
+    return len + (size_t)sprintf(out + len, "}\n");
+}
+
 static size_t write_line(char *out, unsigned i) {
     return (size_t)sprintf(out,
-                           "2016-05-28T11:11:%02u.%06uZ route=%s status=%u ms=%u client=c%u "
+                           "2016-05-28T11:11:%02u.%06uZ route=%s status=%u ms=%u client=client-%u "
                            "bytes=%u\n",
                            i / 100 % 60, i * 97 % 1000000, routes[draw(i) % 5],
                            draw(i) % 50 ? 200 : 404, draw(i + 1) % 2000, draw(i + 2) % 50000,
@@ -138,6 +155,7 @@ int main(void) {
     } rows[] = {
         {"JSON, time and 5 declared fields", write_usual, record_read_json},
         {"the same with blanks", write_blanks, record_read_json},
+        {"the same, in changing order", write_turned, record_read_json},
         {"and other members, nested ones, too", write_more, record_read_json},
         {"line, time and 5 declared fields", write_line, record_read_line},
     };

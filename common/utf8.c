@@ -2,24 +2,62 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
-size_t utf8_printable(const char *text, size_t len) {
-    const unsigned char *at = (const unsigned char *)text;
-    if (at[0] < 0x80) {
-        return at[0] >= 0x20 && at[0] != 0x7f;
-    }
-    const size_t n = at[0] >= 0xf5 || at[0] < 0xc2 ? 0 : at[0] >= 0xf0 ? 4 : at[0] >= 0xe0 ? 3 : 2;
-    if (n == 0 || n > len) {
+static bool is_tail(unsigned char byte) {
+    return (byte & 0xc0) == 0x80;
+}
+
+/* Bytes of the character that text[0..len) begins with, which is not ASCII; 0 when it is none. */
+static size_t read_character(const unsigned char *text, size_t len) {
+    const unsigned char first = text[0], second = len > 1 ? text[1] : 0;
+    if (first < 0xc2 || first > 0xf4 || !is_tail(second)) {
         return 0;
     }
-    uint32_t character = at[0] & (0xffU >> (n + 1));
-    for (size_t i = 1; i < n; i++) {
-        if ((at[i] & 0xc0) != 0x80) {
-            return 0;
-        }
-        character = character << 6 | (at[i] & 0x3fU);
+    if (first < 0xe0) {
+        return 2;
     }
-    static const uint32_t least[] = {0, 0, 0xa0, 0x800, 0x10000}; /* 0x80 to 0x9f are C1 */
-    const bool surrogate = character >= 0xd800 && character < 0xe000;
-    return character >= least[n] && character < 0x110000 && !surrogate ? n : 0;
+    if (len < 3 || !is_tail(text[2])) {
+        return 0;
+    }
+    if (first < 0xf0) {
+        const bool overlong = first == 0xe0 && second < 0xa0, half = first == 0xed && second > 0x9f;
+        return overlong || half ? 0 : 3;
+    }
+    if (len < 4 || !is_tail(text[3])) {
+        return 0;
+    }
+    const bool overlong = first == 0xf0 && second < 0x90, beyond = first == 0xf4 && second > 0x8f;
+    return overlong || beyond ? 0 : 4;
+}
+
+size_t utf8_length(const char *text, size_t len) {
+    const unsigned char *bytes = (const unsigned char *)text;
+    size_t at = 0;
+    while (at < len) {
+        uint64_t eight;
+        if (len - at >= sizeof eight) {
+            memcpy(&eight, bytes + at, sizeof eight);
+            if ((eight & UINT64_C(0x8080808080808080)) == 0) {
+                at += sizeof eight;
+                continue;
+            }
+        }
+        const size_t n = bytes[at] < 0x80 ? 1 : read_character(bytes + at, len - at);
+        if (n == 0) {
+            return at;
+        }
+        at += n;
+    }
+    return len;
+}
+
+size_t utf8_printable(const char *text, size_t len) {
+    const unsigned char *bytes = (const unsigned char *)text;
+    if (bytes[0] < 0x80) {
+        return bytes[0] >= 0x20 && bytes[0] != 0x7f;
+    }
+    const size_t n = read_character(bytes, len);
+    const bool control = n == 2 && bytes[0] == 0xc2 && bytes[1] < 0xa0; /* C1 */
+    return control ? 0 : n;
 }

@@ -21,7 +21,7 @@
 enum field_source {
     FIELD_FORM,   /* form.NAME: a form in the body */
     FIELD_QUERY,  /* query.NAME: of the target */
-    FIELD_JSON,   /* json.PATH: members of objects, parted by points */
+    FIELD_JSON,   /* json.PATH: members of objects, parted by points; none without a name */
     FIELD_LINE,   /* line.NAME: NAME=value on a line of text */
     FIELD_HEADER, /* header.NAME of the request, for all of its events */
     FIELD_SOURCES

@@ -16,8 +16,9 @@ size_t rows_window_key(const struct rows_place *place, unsigned group, char *buf
     struct civil t;
     const int64_t width_us = place->width_us;
     civil_from_us(place->window * width_us, &t);
-    int n = snprintf(buf, ROWS_KEY_MAX, "aforo:2:r:{%.*s:%.*s:%04d-%02d-%02d", ROWS_REPORT_MAX - 1,
-                     place->report, ROWS_WIDTH_MAX - 1, place->width, t.year, t.month, t.day);
+    size_t n = (size_t)snprintf(buf, ROWS_KEY_MAX, "aforo:2:r:{%.*s:%.*s:%04d-%02d-%02d",
+                                ROWS_REPORT_MAX - 1, place->report, ROWS_WIDTH_MAX - 1,
+                                place->width, t.year, t.month, t.day);
     const struct {
         int64_t unit_us;
         const char *format;
@@ -27,10 +28,10 @@ size_t rows_window_key(const struct rows_place *place, unsigned group, char *buf
                  {MINUTE_US, ":%02d", t.second},
                  {SECOND_US, ".%03d", t.us / 1000}};
     for (size_t i = 0; i < sizeof parts / sizeof parts[0] && width_us % parts[i].unit_us; i++) {
-        n += snprintf(buf + n, ROWS_KEY_MAX - (size_t)n, parts[i].format, parts[i].value);
+        n += (size_t)snprintf(buf + n, ROWS_KEY_MAX - n, parts[i].format, parts[i].value);
     }
-    return (size_t)(n + (group ? snprintf(buf + n, ROWS_KEY_MAX - (size_t)n, "#%u}", group)
-                               : snprintf(buf + n, ROWS_KEY_MAX - (size_t)n, "}")));
+    return n + (size_t)(group ? snprintf(buf + n, ROWS_KEY_MAX - n, "#%u}", group)
+                              : snprintf(buf + n, ROWS_KEY_MAX - n, "}"));
 }
 
 int64_t rows_until_s(int64_t width_us, int64_t window) {

@@ -23,8 +23,8 @@ bool report_answer_begin(struct report_answer *answer, const struct report_quest
     return outcome != QUERY_FAILED;
 }
 
-/* The rows of the next window that has some; false: the reader failed. */
-static bool read_window(struct report_answer *answer) {
+/* The rows of the next window that are meant; false: the reader failed. Adds to *looked_at. */
+static bool read_window(struct report_answer *answer, size_t *looked_at) {
     const struct report_reader *reader = &answer->question.reader;
     report_rows_free(&answer->rows);
     answer->rows = (struct report_rows){0};
@@ -34,8 +34,15 @@ static bool read_window(struct report_answer *answer) {
     if (reader->holds && !reader->holds(reader->cls, window, &any)) {
         return false;
     }
-    return !any || (reader->read(reader->cls, window, &answer->rows) &&
-                    report_query_choose(&answer->question.query, &answer->rows));
+    *looked_at += 1;
+    if (!any) {
+        return true;
+    }
+    if (!reader->read(reader->cls, window, &answer->rows)) {
+        return false;
+    }
+    *looked_at += answer->rows.n;
+    return report_query_choose(&answer->question.query, &answer->rows);
 }
 
 static void write_row(struct report_answer *answer, struct text *text) {
@@ -50,17 +57,20 @@ static void write_row(struct report_answer *answer, struct text *text) {
 enum report_answer_outcome report_answer_write(struct report_answer *answer, size_t enough,
                                                struct text *text) {
     const struct report_form form = form_of(&answer->question);
+    const size_t pace = answer->question.pace;
+    size_t looked_at = 0;
     if (!answer->begun) {
         report_rows_begin(&form, text);
         answer->begun = true;
     }
-    while (text->len < enough && !answer->ended && !text->failed) {
+    while (text->len < enough && !answer->ended && !text->failed &&
+           (pace == 0 || looked_at < pace)) {
         if (answer->row < answer->rows.n) {
             write_row(answer, text);
         } else if (answer->next == answer->end) {
             report_rows_end(&form, text);
             answer->ended = true;
-        } else if (!read_window(answer)) {
+        } else if (!read_window(answer, &looked_at)) {
             return REPORT_ANSWER_FAILED;
         }
     }

@@ -13,6 +13,9 @@ struct report_question {
     const struct rows_zone *zone; /* NULL: UTC */
     struct report_reader reader;
     int64_t now_us, horizon_us; /* for the states of windows, and for what is over */
+    /* About how many rows and windows one call of report_answer_write looks at, though few of them
+     * may be meant; 0: any number. */
+    size_t pace;
 };
 
 struct report_answer {
@@ -34,7 +37,8 @@ enum report_answer_outcome {
  * whatever this returned. */
 bool report_answer_begin(struct report_answer *answer, const struct report_question *question);
 
-/* Adds the next piece to `text`, until it has `enough` bytes or more, or all is written. */
+/* Adds the next piece to `text`, until it has `enough` bytes or more, or all is written, or as many
+ * rows have been looked at as the question's pace says: then the piece may be empty. */
 enum report_answer_outcome report_answer_write(struct report_answer *answer, size_t enough,
                                                struct text *text);
 

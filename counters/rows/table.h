@@ -127,8 +127,9 @@ bool table_touch_events_owner(struct table_section *section, struct undo *undo,
 const word *table_look_owner(struct table_section *section, int64_t window,
                              const struct table_key *key);
 
-/* Takes back, within the open transaction, what it changed since it had `entries` notes; all of them
- * are of the section's file. To be called for each section that was touched since then. */
+/* Takes back, within the open transaction, what it changed since it had `entries` notes; all of
+ * them are of the section's file, and of touches only: no word of a state was stored since then, or
+ * a reader might believe it. To be called for each section that was touched since then. */
 void table_put_back_owner(struct table_section *section, struct undo *undo, uint32_t entries);
 
 /* ---- any thread ---- */
@@ -155,7 +156,8 @@ bool table_read(const struct table *table, unsigned width, int64_t window,
                 const struct table_taker *taker);
 
 /* The highest committed transaction that touched a window in a section; 0: none. Unchanged since
- * last time means no row of it changed. Read it before reading the rows. */
+ * last time means no row of it changed. Read it before reading the rows. While a transaction is
+ * open in the window, the one before it stands for it: so it may also go back by a little. */
 uint64_t table_touched(const struct table *table, unsigned worker, unsigned width, int64_t window);
 
 /* The oldest and the newest window that may hold events; false when there is none. */

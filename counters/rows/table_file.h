@@ -237,6 +237,10 @@ void table_rebuild(struct table *table, uint64_t *repaired);
 /* The highest transaction that a section of this writer names. */
 uint64_t table_find_newest_touched(const struct table *table, unsigned worker);
 
+/* Whether the row with a number, or that of a value, stands in its place whole. When nobody writes.
+ */
+bool table_is_whole(const struct table_section *section, uint64_t number);
+
 /* ---- table_read.c ---- */
 
 /* As table_read, of one section. */

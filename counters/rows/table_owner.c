@@ -224,6 +224,10 @@ static struct row *make_row(struct table_section *section, struct undo *undo,
     const bool is_key = wanted->kind == ROW_KEY;
     const uint64_t lengths = row_lengths(wanted->kind, size, wanted->len, 0);
     store(&row->touched, undo->sequence);
+    /* Partner: the acquire fence of read_settled (table_read.c). The row that was here before may
+     * have been put back (table_put_back_owner) without the tail having moved: who reads one of the
+     * words below sees that the row was touched when it looks again. */
+    atomic_thread_fence(memory_order_release);
     store(&row->hash, wanted->hash);
     store(&row->bucket_next, load(bucket));
     store(&row->window_next, is_key ? load(&entry->newest) : wanted->field);

@@ -14,6 +14,7 @@
 #define LOOKS_ASLEEP 20000
 #define LOOKS_ALIVE 100 /* asleep: then the owner is dead, or has been stopped */
 #define SLEEP_NS 50000
+#define TURNS_MAX 1000 /* that a window's newest row may be put back; then the file is damaged */
 
 static inline uint64_t load(const word *w) {
     return atomic_load_explicit(w, memory_order_relaxed);
@@ -28,6 +29,7 @@ struct reading {
     uint64_t *copy;
     size_t words;     /* of it, in the copy */
     uint64_t touched; /* as the copy has it */
+    uint64_t stalled; /* the undo record's state when the owner did not seem to move on; 0: never */
 };
 
 enum outcome {
@@ -52,8 +54,9 @@ static void copy_words(const word *from, uint64_t *to, size_t n) {
 }
 
 /* The owner was killed in the middle of a transaction, or stopped by a debugger: none of its stores
- * is on its way. What it noted for undo is put back in the copy. */
-static enum outcome read_stalled(struct reading *reading, const word *at, const word *touched) {
+ * is on its way. What it noted for undo is put back in the copy. `seen`: what touched was. */
+static enum outcome read_stalled(struct reading *reading, const word *at, const word *touched,
+                                 uint64_t seen) {
     const struct table_section *section = reading->section;
     const struct undo_map *undo = section->table->undo;
     const struct undo_record *record = undo_record_at(undo, section->worker);
@@ -62,7 +65,14 @@ static enum outcome read_stalled(struct reading *reading, const word *at, const 
     const uint64_t first = (uint64_t)(at - section->file.base),
                    touched_at = (uint64_t)(touched - section->file.base);
     bool was_there = false;
-    if (state % 2 == 0 || entries > UNDO_ENTRIES_MAX || load(touched) != state / 2) {
+    if (state != reading->stalled) {
+        reading->stalled = state; /* if it is the same after a sleep, nobody moves */
+        return READ_BUSY;
+    }
+    if (seen > state / 2) {
+        return READ_GONE; /* of a transaction that never was: a damaged file */
+    }
+    if (state % 2 == 0 || entries > UNDO_ENTRIES_MAX || seen != load(touched)) {
         return READ_BUSY;
     }
     copy_words(at, reading->copy, reading->words);
@@ -104,8 +114,8 @@ static enum outcome read_settled(struct reading *reading, const word *at, const 
                 reading->touched = before;
                 return is_held(reading) ? READ_TAKEN : READ_GONE;
             }
-        } else if (look > LOOKS_AT_ONCE + LOOKS_ALIVE) {
-            const enum outcome outcome = read_stalled(reading, at, touched);
+        } else if (look > LOOKS_AT_ONCE + (reading->stalled ? 0 : LOOKS_ALIVE)) {
+            const enum outcome outcome = read_stalled(reading, at, touched, before);
             if (outcome != READ_BUSY) {
                 return outcome;
             }
@@ -135,7 +145,10 @@ static enum outcome read_row(struct reading *reading, uint64_t number) {
         return READ_GONE; /* a damaged file: not to be read beyond its end */
     }
     reading->words = row_size(lengths);
-    return read_settled(reading, &row->lengths, &row->touched);
+    const enum outcome outcome = read_settled(reading, &row->lengths, &row->touched);
+    /* A row that was put back may have left its place to a longer one since. */
+    const bool same = reading->copy[0] == lengths;
+    return outcome == READ_BUSY || same ? outcome : READ_GONE;
 }
 
 static bool give_row(const struct reading *reading, const struct table_taker *taker) {
@@ -175,36 +188,56 @@ static struct window_entry *find_window(const struct table_section *section, int
     return there && load(&section->page->lost) < (uint64_t)window ? entry : NULL;
 }
 
-static bool read_window(struct reading *reading, const struct table_taker *taker) {
+enum chain { CHAIN_ENDED, CHAIN_STOPPED, CHAIN_MOVED };
+
+/* Gives the rows from `number` on, which the window's newest was. CHAIN_MOVED, and nothing was
+ * given: what began there was put back since, or the entry changed hands before it was looked up.
+ */
+static enum chain read_chain(struct reading *reading, uint64_t number,
+                             const struct table_taker *taker) {
     const struct table_section *section = reading->section;
-    /* Partner: the release fence of make_row. Who sees the number sees the row. */
-    uint64_t number =
-        section->keyed ? atomic_load_explicit(&reading->entry->newest, memory_order_acquire) : 0;
-    if (!give_base(reading, taker)) {
-        return false;
-    }
+    const uint64_t newest = number;
     while (number != 0 && load(&section->page->tail) <= number) {
         const enum outcome outcome = read_row(reading, number);
-        if (outcome == READ_GONE) {
-            return true; /* older ones are gone, too */
-        }
         if (outcome == READ_BUSY) {
-            return false;
+            return CHAIN_STOPPED;
         }
         const struct row *row = (const void *)reading->copy;
-        const uint64_t next = load(&row->window_next);
-        if (load(&row->window) != reading->window) {
-            return true; /* the entry changed hands before its newest row was looked up */
+        if (outcome == READ_GONE || load(&row->window) != reading->window) {
+            /* else older ones are gone, too */
+            return number == newest && load(&section->page->tail) <= number ? CHAIN_MOVED
+                                                                            : CHAIN_ENDED;
         }
+        const uint64_t next = load(&row->window_next);
         if (outcome == READ_TAKEN && !give_row(reading, taker)) {
-            return false;
+            return CHAIN_STOPPED;
         }
         if (next >= number) {
-            return true; /* a damaged file must not lead in a circle */
+            break; /* a damaged file must not lead in a circle */
         }
         number = next;
     }
-    return true;
+    return CHAIN_ENDED;
+}
+
+static bool read_window(struct reading *reading, const struct table_taker *taker) {
+    if (!give_base(reading, taker)) {
+        return false;
+    }
+    enum chain chain = CHAIN_MOVED;
+    for (int turn = 0; chain == CHAIN_MOVED && turn < TURNS_MAX; turn++) {
+        /* Partner: the release fence of make_row. Who sees the number sees the row. */
+        const uint64_t newest =
+            reading->section->keyed
+                ? atomic_load_explicit(&reading->entry->newest, memory_order_acquire)
+                : 0;
+        reading->row = 0;
+        if (!is_held(reading)) {
+            return true; /* of another window by now */
+        }
+        chain = read_chain(reading, newest, taker);
+    }
+    return chain != CHAIN_STOPPED;
 }
 
 bool table_read_section(const struct table_section *section, int64_t window,

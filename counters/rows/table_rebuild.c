@@ -55,8 +55,7 @@ void table_settle(struct table *table) {
 
 /* ---- after a power loss ---- */
 
-/* Whether the row at a number was made there, and stands there whole. */
-static bool is_whole(const struct table_section *section, uint64_t number) {
+bool table_is_whole(const struct table_section *section, uint64_t number) {
     struct row *row = section_row(section, number);
     const uint64_t lengths = load(&row->lengths);
     return row_kind(lengths) != ROW_FILLER && can_be(section, number % section->units, lengths) &&
@@ -69,7 +68,7 @@ static uint64_t find_end(const struct table_section *section) {
     const uint64_t first = lap > section->units ? lap - section->units : section->units;
     uint64_t end = section->units;
     for (uint64_t number = first; number < first + 3 * section->units; number++) {
-        if (is_whole(section, number)) {
+        if (table_is_whole(section, number)) {
             end = number + row_size(load(&section_row(section, number)->lengths));
         }
     }
@@ -174,7 +173,7 @@ static void rebuild_circle(struct table_section *section, uint64_t *repaired) {
     uint64_t gap = number;
     memset((void *)section->heads, 0, (section->heads_mask + 1) * sizeof(word));
     while (number < end) {
-        const bool whole = is_whole(section, number);
+        const bool whole = table_is_whole(section, number);
         const uint64_t size = whole ? row_size(load(&section_row(section, number)->lengths)) : 1;
         if (whole && number + size <= end && take_row(section, number)) {
             fill_gap(section, gap, number);

@@ -91,20 +91,25 @@ static bool verify_circle(struct check *check) {
 
 /* ---- the chains ---- */
 
-static bool is_row(const struct table_section *section, uint64_t number) {
-    return number >= load(&section->page->tail) && number < load(&section->page->head);
+/* Whether a chain may go on to a number from the row before (or from its head: the circle's). */
+static bool is_link(const struct check *check, uint64_t number, uint64_t before) {
+    return (number < before && table_is_whole(check->section, number)) ||
+           refuse(check, "a chain leads to %llu, which is no row", (unsigned long long)number);
 }
 
 /* Every row is in the chain of its bucket, once, behind all newer ones. */
 static bool verify_buckets(const struct check *check) {
     const struct table_section *section = check->section;
+    const uint64_t head = load(&section->page->head), tail = load(&section->page->tail);
     uint64_t found = 0;
     for (uint64_t bucket = 0; bucket <= section->heads_mask; bucket++) {
-        uint64_t before = UINT64_MAX;
-        for (uint64_t number = load(&section->heads[bucket]); is_row(section, number);) {
+        uint64_t before = head;
+        for (uint64_t number = load(&section->heads[bucket]); number >= tail;) {
             const struct row *row = section_row(section, number);
-            if (number >= before || row_kind(load(&row->lengths)) == ROW_FILLER ||
-                section_bucket(section, load(&row->hash), (int64_t)load(&row->window)) != bucket) {
+            if (!is_link(check, number, before)) {
+                return false;
+            }
+            if (section_bucket(section, load(&row->hash), (int64_t)load(&row->window)) != bucket) {
                 return refuse(check, "row %llu stands in bucket %llu", (unsigned long long)number,
                               (unsigned long long)bucket);
             }
@@ -121,11 +126,14 @@ static bool verify_buckets(const struct check *check) {
 static bool verify_window(const struct check *check, struct window_entry *entry) {
     const struct table_section *section = check->section;
     const uint64_t window = load(&entry->epoch);
-    uint64_t rows = 0, sum = load(entry_state(section, entry)), before = UINT64_MAX;
-    for (uint64_t number = load(&entry->newest); is_row(section, number);) {
+    uint64_t rows = 0, sum = load(entry_state(section, entry)), before = load(&section->page->head);
+    const uint64_t tail = load(&section->page->tail);
+    for (uint64_t number = load(&entry->newest); section->keyed && number >= tail;) {
         const struct row *row = section_row(section, number);
-        if (number >= before || row_kind(load(&row->lengths)) != ROW_KEY ||
-            load(&row->window) != window) {
+        if (!is_link(check, number, before)) {
+            return false;
+        }
+        if (row_kind(load(&row->lengths)) != ROW_KEY || load(&row->window) != window) {
             return refuse(check, "row %llu is not of window %llu, whose chain it is in",
                           (unsigned long long)number, (unsigned long long)window);
         }

@@ -7,6 +7,7 @@
 #include "counters/rows/tables.h"
 #include "counters/state/header.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -120,8 +121,60 @@ static bool copy_all(const struct tables *from, int dir_fd, const char *dir, cha
     return ok;
 }
 
+/* ---- what a server that is a copy itself keeps beside its tables ---- */
+
+static bool copy_bytes(int from, int to) {
+    char bytes[65536];
+    ssize_t n;
+    while ((n = read(from, bytes, sizeof bytes)) > 0) {
+        if (write(to, bytes, (size_t)n) != n) {
+            return false;
+        }
+    }
+    return n == 0 && fsync(to) == 0;
+}
+
+static bool copy_file(int from_fd, int to_fd, const char *name, char *why) {
+    const int from = openat(from_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    const int to =
+        from >= 0 ? openat(to_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0640) : -1;
+    const bool ok = to >= 0 && copy_bytes(from, to);
+    const int error = errno;
+    if (from >= 0) {
+        close(from);
+    }
+    if (to >= 0) {
+        close(to);
+    }
+    return ok || (from < 0 && error == ENOENT) || /* it went meanwhile */
+           state_refuse(why, "%.200s: cannot be copied: %s", name, strerror(error));
+}
+
+/* NAME.others-NODE: what another server reports of the same rows. As with others-NODE.aforo of the
+ * dense windows, whoever starts on the copy takes it off what it sends. */
+static bool copy_others(const char *from, int to_fd, char *why) {
+    char path[TABLE_PATH_MAX];
+    snprintf(path, sizeof path, "%s/" FOLDER, from);
+    DIR *dir = opendir(path);
+    if (!dir) {
+        return state_refuse(why, "%s: cannot read: %s", path, strerror(errno));
+    }
+    bool ok = true;
+    const struct dirent *entry;
+    /* cppcheck-suppress readdirCalled ; nobody else has this one */
+    while (ok && (entry = readdir(dir)) != NULL) {
+        const size_t len = strlen(entry->d_name);
+        const bool unfinished = len > 4 && strcmp(entry->d_name + len - 4, ".new") == 0;
+        if (strstr(entry->d_name, ".others-") && !unfinished) {
+            ok = copy_file(dirfd(dir), to_fd, entry->d_name, why);
+        }
+    }
+    closedir(dir);
+    return ok;
+}
+
 /* Fills the folder under another name first: one that is not whole is never taken for the copy. */
-static bool fill_folder(const struct tables *tables, const char *dir, char *why) {
+static bool fill_folder(const struct tables *tables, const char *from, const char *dir, char *why) {
     char temporary[TABLE_PATH_MAX + 8];
     snprintf(temporary, sizeof temporary, "%s.new", dir);
     if (access(dir, F_OK) == 0) {
@@ -135,7 +188,7 @@ static bool fill_folder(const struct tables *tables, const char *dir, char *why)
     const int dir_fd = open(temporary, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     bool ok =
         (dir_fd >= 0 || state_refuse(why, "%s: cannot open: %s", temporary, strerror(errno))) &&
-        copy_all(tables, dir_fd, temporary, why) &&
+        copy_others(from, dir_fd, why) && copy_all(tables, dir_fd, temporary, why) &&
         (rename(temporary, dir) == 0 ||
          state_refuse(why, "%s: cannot name the folder: %s", dir, strerror(errno)));
     if (dir_fd >= 0) {
@@ -154,7 +207,7 @@ bool tables_backup(const char *from, const char *to, char *why) {
     const int n = snprintf(dir, sizeof dir, "%s/" FOLDER, to);
     const bool ok = ((n > 0 && n < (int)sizeof dir) ||
                      state_refuse(why, "%.80s...: the directory's name is too long", to)) &&
-                    fill_folder(tables, dir, why);
+                    fill_folder(tables, from, dir, why);
     tables_close(tables);
     return ok;
 }

@@ -11,8 +11,8 @@ bool state_check_spans(const struct counters *counters, char *why) {
     for (unsigned i = 0; i < counters->shards; i++) {
         const struct shard_page *page = counters->shard[i].page;
         for (int r = 0; r < RESOLUTIONS; r++) {
-            const uint64_t most = (uint64_t)(CIVIL_END_US / chunk_width_us((enum resolution)r));
-            if (atomic_load(&page->newest[r]) > most || atomic_load(&page->oldest[r]) > most) {
+            const uint64_t end = (uint64_t)(CIVIL_END_US / chunk_width_us((enum resolution)r));
+            if (atomic_load(&page->newest[r]) >= end || atomic_load(&page->oldest[r]) >= end) {
                 return state_refuse(
                     why,
                     "%s: is damaged: shard %u holds windows of a time beyond the year 9999; move "
@@ -27,10 +27,10 @@ bool state_check_spans(const struct counters *counters, char *why) {
 /* Checks the same of every place of the rings, before anything is computed from them. */
 static bool check_epochs(const struct counters *counters, const struct shard *shard, char *why) {
     for (int r = 0; r < RESOLUTIONS; r++) {
-        const uint64_t most = (uint64_t)(CIVIL_END_US / chunk_width_us((enum resolution)r));
+        const uint64_t end = (uint64_t)(CIVIL_END_US / chunk_width_us((enum resolution)r));
         for (int64_t place = 0; place < shard->ring[r].chunks; place++) {
             if (atomic_load_explicit(&ring_place(&shard->ring[r], place)->epoch,
-                                     memory_order_relaxed) > most) {
+                                     memory_order_relaxed) >= end) {
                 return state_refuse(why,
                                     "%s: is damaged: it holds windows of a time beyond the year "
                                     "9999; move the file away "

@@ -259,7 +259,7 @@ bool store_redis_read_back_rows(struct store *store, const struct store_rows_ran
     for (uint32_t done = 0; done < range->n;) {
         const uint32_t here =
             range->n - done < LINK_PIPELINE_MAX ? range->n - done : LINK_PIPELINE_MAX;
-        uint64_t sum[LINK_PIPELINE_MAX];
+        uint64_t sum[LINK_PIPELINE_MAX] = {0};
         struct rows_place place = range->first;
         bool ok = true;
         place.window += done;

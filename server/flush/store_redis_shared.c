@@ -60,17 +60,21 @@ bool store_redis_was_read_back(const struct store *store) {
     return store_redis_of(store)->was_read_back;
 }
 
-enum store_lease store_redis_lease(struct store *store, const struct store_claim *claim,
-                                   char holder[STORE_HOLDER_MAX], char why[STORE_WHY_MAX]) {
-    struct store_redis *s = store_redis_of(store);
+/* The script of the lease; `how`: "take", "wait" or "release". NULL fills why. */
+static redisReply *call_lease(struct store_redis *s, const struct store_claim *claim,
+                              const char *how, char *why) {
     char key[SCHEMA_KEY_MAX], ms[NUMBER_MAX];
     schema_lease_key(s->node, key);
     snprintf(ms, sizeof ms, "%d", STORE_LEASE_MS);
-    redisReply *reply = store_redis_call_script(
+    return store_redis_call_script(
         s, &script_lease, key,
-        (const char *const[]){claim->owner, ms, claim->waiting ? "wait" : "take", claim->dead,
-                              s->read_back, NULL},
-        why);
+        (const char *const[]){claim->owner, ms, how, claim->dead, s->read_back, NULL}, why);
+}
+
+enum store_lease store_redis_lease(struct store *store, const struct store_claim *claim,
+                                   char holder[STORE_HOLDER_MAX], char why[STORE_WHY_MAX]) {
+    struct store_redis *s = store_redis_of(store);
+    redisReply *reply = call_lease(s, claim, claim->waiting ? "wait" : "take", why);
     enum store_lease lease = STORE_LEASE_FAILED;
     if (reply && reply->type == REDIS_REPLY_INTEGER) {
         lease = reply->integer ? STORE_LEASE_KEPT : STORE_LEASE_TAKEN;
@@ -79,6 +83,8 @@ enum store_lease store_redis_lease(struct store *store, const struct store_claim
         s->was_read_back = lists(reply->str, s->owner);
         lease = STORE_LEASE_HELD;
     } else if (reply) {
+        char key[SCHEMA_KEY_MAX];
+        schema_lease_key(s->node, key);
         snprintf(why, STORE_WHY_MAX, "%.60s: %.60s: an answer that is no lease",
                  link_address(s->link), key);
     }
@@ -89,12 +95,9 @@ enum store_lease store_redis_lease(struct store *store, const struct store_claim
 }
 
 void store_redis_release(struct store *store, const char *owner) {
-    char key[SCHEMA_KEY_MAX], ms[NUMBER_MAX], why[STORE_WHY_MAX];
-    schema_lease_key(store_redis_of(store)->node, key);
-    snprintf(ms, sizeof ms, "%d", STORE_LEASE_MS);
-    redisReply *reply =
-        store_redis_call_script(store_redis_of(store), &script_lease, key,
-                                (const char *const[]){owner, ms, "release", "", "", NULL}, why);
+    const struct store_claim claim = {.owner = owner, .dead = ""};
+    char why[STORE_WHY_MAX];
+    redisReply *reply = call_lease(store_redis_of(store), &claim, "release", why);
     if (reply) {
         freeReplyObject(reply);
     }

@@ -74,17 +74,21 @@ def clock_steps_event(run):
     run.note(f"{load.totals['refused']} refused")
 
 
-@row("clock-set-right", "the clock was hours behind and is set right just after events were counted, and once more while Redis hangs: "
-     "all reach Redis")
+@row("clock-set-right", "the clock was hours behind and is set right just after events were counted, once more while Redis hangs, "
+     "and while it has hung since the start: all reach Redis")
 def clock_set_right(run):
     redis = run.redis().start()
-    for again in range(run.many(4, 20)):
+    for again in range(run.many(6, 30)):
         base = sum(redis.counts("1s").values())
         environment, steering = run.clock()
         steering.offset(-2 * HOUR)
+        hangs = ("never", "later", "from the start")[again % 3]
+        if hangs == "from the start":
+            redis.signal(signal.SIGSTOP)
         server = run.server(name=f"server{again}", redis=redis, env=environment).start()
-        wait_until(lambda up=server: up.health()["store"]["connected"], "connected")
-        if again % 2:
+        if hangs != "from the start":
+            wait_until(lambda up=server: up.health()["store"]["connected"], "connected")
+        if hangs == "later":
             redis.signal(signal.SIGSTOP)
         for offset in (-2 * HOUR, 0):
             steering.offset(offset)
@@ -94,7 +98,7 @@ def clock_set_right(run):
             run.sent += 100
             run.acked += 100
         run.faults += 1
-        if again % 2:
+        if hangs != "never":
             redis.signal(signal.SIGCONT)
         for resolution in ("1min", "1s", "10ms"):
             wait_until(lambda r=resolution, b=base: sum(redis.counts(r).values()) == b + 200,

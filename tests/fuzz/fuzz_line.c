@@ -3,6 +3,7 @@
  */
 #include "ingest/fields.h"
 #include "ingest/timestamp.h"
+#include "tests/unit/common/utf8_reference.h"
 #include "tests/unit/ingest/number_reference.h"
 
 #include <stdio.h>
@@ -47,17 +48,6 @@ static bool is_blank(char byte) {
     return byte == ' ' || byte == '\t';
 }
 
-/* A code point as UTF-8, by the table of RFC 3629. */
-static size_t encode(unsigned c, char *out) {
-    const size_t tails = c < 0x80 ? 0 : c < 0x800 ? 1 : c < 0x10000 ? 2 : 3;
-    static const unsigned char first[] = {0x00, 0xc0, 0xe0, 0xf0};
-    out[0] = (char)(first[tails] | c >> 6 * tails);
-    for (size_t i = 1; i <= tails; i++) {
-        out[i] = (char)(0x80 | (c >> 6 * (tails - i) & 0x3f));
-    }
-    return tails + 1;
-}
-
 static bool read_hex(const char *text, size_t len, unsigned *unit) {
     char digits[5] = "";
     if (len < 6 || text[0] != '\\' || text[1] != 'u') {
@@ -76,13 +66,13 @@ static size_t unescape(const char *text, size_t len, char *out, size_t *n) {
     unsigned unit, low;
     if (read_hex(text, len, &unit)) {
         if (unit < 0xd800 || unit > 0xdfff) {
-            *n += encode(unit, out + *n);
+            *n += reference_encode(unit, out + *n);
             return 6;
         }
         if (unit > 0xdbff || !read_hex(text + 6, len - 6, &low) || low < 0xdc00 || low > 0xdfff) {
             return 0;
         }
-        *n += encode(0x10000 + (unit - 0xd800) * 0x400 + (low - 0xdc00), out + *n);
+        *n += reference_encode(0x10000 + (unit - 0xd800) * 0x400 + (low - 0xdc00), out + *n);
         return 12;
     }
     static const char pairs[][2] = {{'"', '"'},  {'\\', '\\'}, {'/', '/'},  {'b', '\b'},

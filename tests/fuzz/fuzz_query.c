@@ -1,9 +1,12 @@
 /* Any query string of /counts, over any few counts: what the pages make of it is what a look at
  * every single window says. The first bytes are counts of windows (0 to 255), up to a 0xff; the
  * rest is the query string. */
-#include "server/http/counts_page.c"
+#include "counters/query.h"
+#include "server/http/query_arguments.c"
 
 #include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
 
 #define WINDOWS_MAX 64
 #define BASE_US INT64_C(1464433871000000)
@@ -112,15 +115,20 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     char *text = strndup((const char *)data + counts + 3, size - counts - 3);
     check(text);
     split(text);
-    struct counts asked = {.query.resolution = r};
+    struct query_arguments arguments;
     char why[192] = "";
-    if (read_arguments(NULL, &asked, why, sizeof why)) {
+    if (query_arguments_read(NULL, &arguments, why, sizeof why)) {
+        const struct query asked = {.resolution = r,
+                                    .from_us = arguments.from_us,
+                                    .to_us = arguments.to_us,
+                                    .last = arguments.last,
+                                    .partial = arguments.partial};
         const int64_t base = BASE_US / resolution_table[r].width_us;
         const struct query_reader reader = {
             .read = read_counts, .oldest = base, .newest = base + WINDOWS_MAX - 1, .kept = base};
         int64_t first = 0, n = 0, plain_first = 0, plain_n = 0;
-        const enum query_outcome outcome = query_find(&asked.query, &reader, now_us, &first, &n);
-        const bool any = plain_find(&asked.query, now_us, &plain_first, &plain_n);
+        const enum query_outcome outcome = query_find(&asked, &reader, now_us, &first, &n);
+        const bool any = plain_find(&asked, now_us, &plain_first, &plain_n);
         check(outcome == (any ? QUERY_ROWS : QUERY_NOTHING));
         check(!any || (first == plain_first && n == plain_n));
     } else {

@@ -160,10 +160,10 @@ class Server(ServerCase):
         self.assertTrue(self.fails(named="not an aforod"))
 
     def test_a_server_that_stands_still(self):
-        self.fake.stall_s = 3
+        self.fake.stall_s = 60
         begin = time.monotonic()
         self.fails("--timeout", "1s", named=self.fake.url)
-        self.assertLess(time.monotonic() - begin, 2.9)
+        self.assertLess(time.monotonic() - begin, 30)  # half of what it would take without a time-out
 
     def test_follow_is_patient_and_says_so_once(self):
         self.fake.status, self.fake.body = 503, "starting\n"

@@ -1,10 +1,12 @@
-"""Every example of docs/http-api.md is run, and prints what the page says; the page names every route, refusal
+"""Every example of docs/http-api.md and docs/reports.md is run, and prints what the page says; the first names every route, refusal
 and field of /stats; and every option and variable that a page for users names exists.
 
 A block is run line by line in one directory, with a server that has counted nothing. A line `$ aforod FLAGS &` starts that server
-with these flags, `http://127.0.0.1:8080` is where it listens. In what the page shows, `...` stands for anything, and a date and
-time of day for any other."""
+with these flags, `http://127.0.0.1:8080` is where it listens, and `aforo` reads from it. Blocks of YAML that begin with the comment
+`# NAME.yaml` are files of that directory. In what the page shows, `...` stands for anything, and a date and time of day for any
+other."""
 
+import os
 import re
 import subprocess
 import unittest
@@ -12,10 +14,12 @@ import unittest
 from support import BIN, ROOT, TIMEOUT_S, Place, environment, needs
 
 PAGE = ROOT / "docs" / "http-api.md"
+REPORTS_PAGE = ROOT / "docs" / "reports.md"
 BLOCK = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+YAML = re.compile(r"^```yaml\n# (\S+\.yaml)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 MOMENT = re.compile(r"\d{4}-\d{2}-\d{2}[ T]\d{2}:\d{2}:\d{2}")
 URL = "http://127.0.0.1:8080"
-PAGES = ("README.md", "SECURITY.md", "docs/http-api.md", "docs/reading.md", "docs/operate.md", "docs/redis.md", "docs/deploy.md")
+PAGES = ("README.md", "SECURITY.md", "docs/http-api.md", "docs/reading.md", "docs/reports.md", "docs/operate.md", "docs/redis.md", "docs/deploy.md")
 KUBERNETES = {"AFORO_PORT", "AFORO_SERVICE_HOST"}  # set by it, and passed over
 
 
@@ -59,7 +63,10 @@ class Example:
             if not self.server:
                 self.start()
             command = command.replace(URL, f"http://127.0.0.1:{self.server.port}")
-        done = subprocess.run(["bash", "-c", command], cwd=self.place.dir, env=environment(), stdin=subprocess.DEVNULL,
+        env = environment(PATH=f"{BIN}:{os.environ['PATH']}")
+        if self.server:
+            env["AFORO_SERVER"] = f"http://127.0.0.1:{self.server.port}"
+        done = subprocess.run(["bash", "-c", command], cwd=self.place.dir, env=env, stdin=subprocess.DEVNULL,
                               stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, timeout=TIMEOUT_S, check=False)
         return done.stdout
 
@@ -80,6 +87,21 @@ class Page(unittest.TestCase):
                 for command, shown in steps:
                     printed = example.run(command)
                     self.assertTrue(fits(shown, printed), f"{PAGE.name}:{line}: $ {command}\nshows\n{shown}\nbut prints\n{printed}")
+
+    def test_every_example_about_reports_prints_what_the_page_shows(self):
+        text = REPORTS_PAGE.read_text(encoding="utf-8")
+        files = {match[1]: match[2] for match in YAML.finditer(text)}
+        found = blocks(text)
+        self.assertGreater(len(found), 5)
+        for line, steps in found:
+            with self.subTest(line=line), Place() as place:
+                for name, definitions in files.items():
+                    (place.dir / name).write_text(definitions, encoding="utf-8")
+                example = Example(place)
+                for command, shown in steps:
+                    printed = example.run(command)
+                    self.assertTrue(fits(shown, printed),
+                                    f"{REPORTS_PAGE.name}:{line}: $ {command}\nshows\n{shown}\nbut prints\n{printed}")
 
     def test_every_route_refusal_field_and_option_is_there(self):
         with Place() as place:

@@ -4,6 +4,7 @@
 #include "tools/console/terminal.h"
 #include "view/report_answer.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -72,8 +73,7 @@ static bool is_called(const struct held_report *held, const char *name) {
            (strlen(name) == len && memcmp(held->name, name, len) == 0);
 }
 
-static enum report_outcome explain_unknown(const struct held_reports *reports, const char *name,
-                                           char *why) {
+static void explain_unknown(const struct held_reports *reports, const char *name, char *why) {
     size_t used = (size_t)snprintf(why, SOURCE_WHY_MAX, "no report %.60s; %s", name,
                                    reports->n > 0 ? "there are:" : "there is none");
     const char *comma = "";
@@ -88,7 +88,6 @@ static enum report_outcome explain_unknown(const struct held_reports *reports, c
                                      name_len(held), held->name);
         comma = ",";
     }
-    return REPORT_UNKNOWN;
 }
 
 /* A question, with all that it stands on. */
@@ -198,8 +197,12 @@ static enum report_outcome find_report(const struct held_reports *reports,
             n++;
         }
     }
-    if (n <= 1)
-        return n == 0 ? explain_unknown(reports, words->name, opener->why) : REPORT_DONE;
+    if (n == 0) {
+        explain_unknown(reports, words->name, opener->why);
+        return REPORT_UNKNOWN;
+    }
+    if (n == 1)
+        return REPORT_DONE;
     struct asked *asked = calloc(2, sizeof *asked);
     const enum report_outcome outcome =
         asked != NULL ? choose(reports, words, opener, asked, found) : REPORT_AWAY;
@@ -229,6 +232,7 @@ enum report_outcome held_reports_rows(const struct held_reports *reports,
     const struct held_report *held = NULL;
     snprintf(opener->why, SOURCE_WHY_MAX, "out of memory");
     enum report_outcome outcome = find_report(reports, words, opener, &held);
+    assert(outcome != REPORT_DONE || held != NULL);
     struct asked *asked = calloc(1, sizeof *asked);
     struct report_answer *answer = calloc(1, sizeof *answer);
     if (outcome == REPORT_DONE)

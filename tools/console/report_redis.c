@@ -181,7 +181,7 @@ static bool open_reader(void *cls, const struct held_report *held, unsigned widt
     redis->block = -1;
     const struct report *report = report_of(redis);
     const int64_t width_us = report->table.width_us[width],
-                  kept_us = report->keep_us[width] + HORIZON_MAX_US;
+                  kept_us = report->keep_us[width] + redis->source->horizon_us;
     report_width_name(width_us, redis->width_name);
     *reader = (struct report_reader){
         .holds = holds_rows,

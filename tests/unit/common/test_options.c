@@ -175,6 +175,15 @@ START_TEST(what_is_wrong_is_named) {
 }
 END_TEST
 
+/* Of "-hz" nothing is read behind the h: the z is not the next command line's. */
+START_TEST(each_command_line_is_read_from_its_start) {
+    ck_assert_int_eq(parse("tried -hz"), OPTIONS_HELP);
+    ck_assert_int_eq(parse("tried --version"), OPTIONS_VERSION);
+    ck_assert_int_eq(parse("tried --threads 4"), OPTIONS_RUN);
+    ck_assert_int_eq(settings.threads, 4);
+}
+END_TEST
+
 START_TEST(a_long_value_is_cut) {
     char line[1024] = "tried --threads ";
     memset(line + strlen(line), '1', 900);
@@ -255,6 +264,7 @@ START_TEST(what_cannot_be_printed_is_told) {
 END_TEST
 
 CHECK_MAIN("options", defaults, each_type_is_read, lists_keep_their_order_and_their_flags,
-           flags_beat_variables_and_those_the_defaults, what_is_wrong_is_named, a_long_value_is_cut,
-           help_comes_from_the_list, help_that_is_too_long_names_the_rest, names_fill_their_lines,
+           flags_beat_variables_and_those_the_defaults, what_is_wrong_is_named,
+           each_command_line_is_read_from_its_start, a_long_value_is_cut, help_comes_from_the_list,
+           help_that_is_too_long_names_the_rest, names_fill_their_lines,
            what_cannot_be_printed_is_told)

@@ -219,6 +219,9 @@ static const struct {
     {"value=1&value=2", FORM_QUERY, FORM_MALFORMED, true, "value: given more than once"},
     {"a=%zz", FORM_QUERY, FORM_MALFORMED, false,
      "query: % at byte 3 is not followed by two hexadecimal digits"},
+    /* after a broken escape, what follows stands for itself */
+    {"a=%zz&value=1", FORM_QUERY, FORM_MALFORMED, true,
+     "query: % at byte 3 is not followed by two hexadecimal digits"},
     {"", FORM_BODY, FORM_EMPTY, false, ""},
     {"a=1", FORM_BODY, FORM_EMPTY, false, ""},
     {"a=1&value=" STAMP, FORM_BODY, FORM_EVENT, true, ""},

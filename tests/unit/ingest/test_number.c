@@ -1,6 +1,7 @@
 #include "ingest/number.h"
 
 #include "tests/unit/check_main.h"
+#include "tests/unit/ingest/number_reference.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -143,4 +144,29 @@ START_TEST(what_was_written_is_read) {
 }
 END_TEST
 
-CHECK_MAIN("number", what_is_a_number, what_is_none, what_was_written_is_read)
+/* Texts of digits, points, signs and exponents, most of them wrong, read in two ways. */
+START_TEST(both_readers_agree) {
+    static const char often[] = "0001234567899..e-";
+    uint64_t draw = 0x20160529;
+    unsigned good = 0;
+    for (int i = 0; i < 1000000; i++) {
+        char text[24];
+        draw = draw * UINT64_C(6364136223846793005) + 1442695040888963407;
+        const size_t len = (draw >> 40) % sizeof text;
+        const unsigned decimals = (unsigned)(draw >> 58) % 10;
+        for (size_t c = 0; c < len; c++) {
+            draw = draw * UINT64_C(6364136223846793005) + 1442695040888963407;
+            text[c] =
+                (draw >> 50) % 40 ? often[(draw >> 33) % (sizeof often - 1)] : "+E x"[draw >> 62];
+        }
+        int64_t number = 1, expected = 1;
+        const bool read = number_read(text, len, decimals, &number);
+        DEMAND(read == reference_number(text, len, decimals, &expected), "%.*s", (int)len, text);
+        DEMAND(number == expected, "%.*s: %" PRId64, (int)len, text, number);
+        good += read;
+    }
+    DEMAND(good > 50000, "%u were numbers", good);
+}
+END_TEST
+
+CHECK_MAIN("number", what_is_a_number, what_is_none, what_was_written_is_read, both_readers_agree)

@@ -102,6 +102,21 @@ START_TEST(rows_that_are_meant) {
 }
 END_TEST
 
+/* However few rows are meant, one call does not look at all of them. */
+START_TEST(a_pace) {
+    ck_assert(report_query_add_where(&question.query, "client=9", (char[REPORT_WHY_MAX]){0}));
+    question.pace = 3;
+    ck_assert(report_answer_begin(&answer, &question));
+    unsigned calls = 1;
+    while (report_answer_write(&answer, SIZE_MAX, &text) == REPORT_ANSWER_MORE) {
+        ck_assert_uint_eq(text.len, 0);
+        calls++;
+    }
+    ck_assert_uint_eq(calls, 4); /* three empty windows, twice two rows, the end */
+    ck_assert_uint_eq(reads, 2);
+}
+END_TEST
+
 START_TEST(nothing_at_all) {
     question.query.to_us = LAB_START_US;
     question.format = ROWS_JSON;
@@ -128,5 +143,5 @@ START_TEST(a_source_that_fails) {
 END_TEST
 
 #define FIXTURE ((struct check_fixture){100, set_up, tear_down})
-CHECK_MAIN_WITH(FIXTURE, "report_answer", whatever_the_pieces, rows_that_are_meant, nothing_at_all,
-                json_of_several_windows, a_source_that_fails)
+CHECK_MAIN_WITH(FIXTURE, "report_answer", whatever_the_pieces, rows_that_are_meant, a_pace,
+                nothing_at_all, json_of_several_windows, a_source_that_fails)

@@ -4,6 +4,7 @@
 #include "tests/unit/check_main.h"
 #include "tests/unit/view/report_lab.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static struct report_form form;
@@ -171,6 +172,46 @@ START_TEST(figures_that_are_numbers) {
 }
 END_TEST
 
+START_TEST(lists_of_values_that_came_often) {
+    lab_tear_down();
+    lab_set_up("top2(seconds) count");
+    const struct lab_event events[] = {{LAB_START_US, 5}, {LAB_START_US, 7}, {LAB_START_US, 5}};
+    const struct report_row row = lab_row("AA1\x1f"
+                                          "7",
+                                          events, 3),
+                            none = lab_row("AA1\x1f"
+                                           "7",
+                                           NULL, 0);
+    ck_assert_ptr_nonnull(
+        strstr(render_one(ROWS_TEXT, row), ", top2(seconds)=[5=2 7=1] count=3\n"));
+    ck_assert_ptr_nonnull(strstr(render_one(ROWS_CSV, row), ",AA1,7,5=2 7=1,3\n"));
+    ck_assert_ptr_nonnull(strstr(render_one(ROWS_JSON, row),
+                                 "{\"top2(seconds)\":[{\"value\":\"5\",\"count\":2,\"error\":0},"
+                                 "{\"value\":\"7\",\"count\":1,\"error\":0}],\"count\":3}"));
+    ck_assert_ptr_nonnull(strstr(render_one(ROWS_TEXT, none), ", top2(seconds)=- count=-\n"));
+}
+END_TEST
+
+/* So many different values that the counters do not do: the bounds of a figure stand beside it. */
+START_TEST(lists_with_bounds) {
+    lab_tear_down();
+    lab_set_up("top2(seconds)");
+    static struct lab_event events[5000];
+    for (int i = 0; i < 5000; i++) {
+        events[i] = (struct lab_event){LAB_START_US, i % 2 == 0 ? 5 : i + 10};
+    }
+    const char *shown = render_one(ROWS_TEXT, lab_row("AA1\x1f"
+                                                      "7",
+                                                      events, 5000));
+    const char *list = strstr(shown, "=[5=2500 ");
+    unsigned value, least, most;
+    ck_assert_msg(list != NULL, "%s", shown);
+    ck_assert_msg(sscanf(list, "=[5=2500 %u=%u..%u]\n", &value, &least, &most) == 3, "%s", shown);
+    ck_assert_uint_le(least, 1);
+    ck_assert_uint_gt(most, 1);
+}
+END_TEST
+
 /* Of a store that was tampered with: a year that no calendar has. */
 START_TEST(times_of_no_calendar) {
     lab_tear_down();
@@ -209,4 +250,4 @@ CHECK_MAIN_WITH(FIXTURE, "report_rows", text_is_a_line_a_row, csv_has_a_header,
                 json_is_one_object_with_a_row_a_line, the_overflow_row_is_named,
                 a_value_that_reads_other_is_told_from_it, a_report_without_keys, keys_of_any_bytes,
                 figures_without_a_value, figures_that_are_numbers, times_of_no_calendar,
-                another_zone)
+                lists_of_values_that_came_often, lists_with_bounds, another_zone)

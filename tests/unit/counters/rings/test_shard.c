@@ -1,6 +1,6 @@
 /* One shard, case by case: the edges of the span, other numbers of threads, and clocks that are
  * set. Many events against a model: test_shard_model.c; with threads: test_shard_threads.c. */
-#include "counters/counters.h"
+#include "counters/state/state_file.h"
 #include "tests/unit/check_main.h"
 #include "tests/unit/state_dir.h"
 
@@ -38,6 +38,42 @@ START_TEST(the_edges_of_the_span_are_inside) {
     ck_assert_int_eq(shard_add_owner(shard, NOW - 10 * US_PER_S - 1), SHARD_TOO_LATE);
     ck_assert_int_eq(shard_add_owner(shard, NOW + 2 * US_PER_S), SHARD_COUNTED);
     ck_assert_int_eq(shard_add_owner(shard, NOW + 2 * US_PER_S + 1), SHARD_TOO_FAR_AHEAD);
+    counters_close(counters);
+}
+END_TEST
+
+/* Their sequence is odd while they change, and goes on by two: else a reader takes numbers of two
+ * moments for those of one. */
+START_TEST(statistics_are_closed_when_they_are_written) {
+    struct counters *counters = open_counters(1);
+    struct shard *shard = counters_worker_shard(counters, 0);
+    const struct shard_tally three = {.received = 3, .counted = 1, .refused = {2}};
+    const uint64_t before = atomic_load(&shard->page->sequence);
+    ck_assert_uint_eq(before % 2, 0);
+    shard_tally_counted_owner(shard);
+    ck_assert_uint_eq(atomic_load(&shard->page->sequence), before + 2);
+    shard_tally_owner(shard, &three);
+    ck_assert_uint_eq(atomic_load(&shard->page->sequence), before + 4);
+    ck_assert_uint_eq(atomic_load(&shard->page->received), 4);
+    ck_assert_uint_eq(atomic_load(&shard->page->counted), 2);
+    ck_assert_uint_eq(atomic_load(&shard->page->refused[0]), 2);
+    counters_close(counters);
+}
+END_TEST
+
+START_TEST(what_is_raised_is_in_its_window_alone) {
+    struct counters *counters = open_counters(1);
+    struct shard *shard = counters_readback_shard(counters);
+    const int64_t window = window_at(RESOLUTION_1S, NOW);
+    shard_raise_owner(shard, RESOLUTION_1S, window, 5);
+    shard_raise_owner(shard, RESOLUTION_1S, window, 0);
+    shard_raise_owner(shard, RESOLUTION_1S, window, 2);
+    ck_assert_uint_eq(read_one(counters, RESOLUTION_1S, NOW), 7);
+    ck_assert_uint_eq(read_one(counters, RESOLUTION_10MS, NOW), 0);
+    ck_assert_uint_eq(read_one(counters, RESOLUTION_1MIN, NOW), 0);
+    ck_assert_uint_eq(
+        counters_chunk_total(counters, RESOLUTION_1S, window_chunk(RESOLUTION_1S, window)), 7);
+    must_verify(counters);
     counters_close(counters);
 }
 END_TEST
@@ -163,6 +199,7 @@ END_TEST
 
 CHECK_MAIN_WITH(((struct check_fixture){100, state_dir_make, state_dir_remove}), "shard",
                 an_event_is_in_all_three_rings, the_edges_of_the_span_are_inside,
+                statistics_are_closed_when_they_are_written, what_is_raised_is_in_its_window_alone,
                 counts_survive_a_reopen_with_other_threads, one_event_far_ahead_is_in_nobodys_way,
                 no_space_for_another_shard_is_said, a_clock_that_was_never_set,
                 a_clock_set_back_loses_no_arrival)

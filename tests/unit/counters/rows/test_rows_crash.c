@@ -69,6 +69,21 @@ static void close_counting(struct counting *counting) {
     counters_close(counting->counters);
 }
 
+/* An event that turns out not to be one for the report: its rows are touched, and put back. */
+static void change_mind(const struct table *table, unsigned worker, struct undo *undo, int64_t us) {
+    const uint32_t entries = undo->entries;
+    const struct table_key key = lab_key(table, "never" US "6");
+    for (unsigned width = 0; width < 2; width++) {
+        struct table_section *section = table_section(table, worker, width);
+        struct table_row row;
+        table_touch_owner(section, undo, table_window(table->config.width_us[width], us), &key,
+                          &row);
+    }
+    for (unsigned width = 0; width < 2; width++) {
+        table_put_back_owner(table_section(table, worker, width), undo, entries);
+    }
+}
+
 /* The way of an event, as the server goes it. */
 static bool count_one(const struct counting *counting, unsigned worker, int64_t us,
                       const char *text) {
@@ -79,6 +94,9 @@ static bool count_one(const struct counting *counting, unsigned worker, int64_t 
         return false;
     }
     undo_begin_owner(undo);
+    if (text[0] == 'M') {
+        change_mind(counting->keyed, worker, undo, us);
+    }
     for (unsigned width = 0; width < 2; width++) {
         if (!touch_width(table_section(counting->keyed, worker, width), undo, us, text, 7) ||
             !touch_width(table_section(counting->plain, worker, width), undo, us, NULL, 7)) {
@@ -137,6 +155,7 @@ static void count_chosen(void) {
         snprintf(text, sizeof text, "BB%d" US "1", i);
         count_or_exit(&counting, 1, T0 + 20000, text);
     }
+    count_or_exit(&counting, 1, T0 + 30000, "M" US "1");
     for (int second = 15; second <= 75; second += 15) {
         set_now_everywhere(&counting, 1, T0 + second * US_PER_S);
         for (int i = 0; i < 2; i++) {
@@ -330,7 +349,8 @@ static void count_for_ever(uint64_t random) {
             now_us += (int64_t)(next_random(&random) % 3000) * US_PER_MS;
             set_now_everywhere(&counting, WORKERS, now_us);
         }
-        snprintf(text, sizeof text, "%0*d" US "%d", 1 + (int)n * 20, (int)n, (int)n % 6);
+        snprintf(text, sizeof text, "%s%0*d" US "%d", n % 4 ? "" : "M", 1 + (int)n * 20, (int)n,
+                 (int)n % 6);
         count_or_exit(&counting, 1 + (unsigned)(next_random(&random) % WORKERS),
                       now_us - (int64_t)late_s * US_PER_S, text);
     }

@@ -372,10 +372,17 @@ START_TEST(a_backup_has_every_row) {
     }
     char to[PATH_MAX_TEST], why[COUNTERS_WHY_MAX] = "";
     state_path("copy", to);
+    store_file("reports/billing.0123456789abcdef.others-n1", (const unsigned char *)"others", 6);
+    store_file("reports/billing.0123456789abcdef.others-n2.new", (const unsigned char *)"half", 4);
     ck_assert_msg(counters_backup(state_dir, to, why) && tables_backup(state_dir, to, why), "%s",
                   why);
     ck_assert(!tables_backup(state_dir, to, why));
     ck_assert_msg(strstr(why, "copy/reports"), "%s", why);
+    static unsigned char bytes[BYTES_MAX];
+    ck_assert_uint_eq(load_file("copy/reports/billing.0123456789abcdef.others-n1", bytes), 6);
+    char path[PATH_MAX_TEST];
+    state_path("copy/reports/billing.0123456789abcdef.others-n2.new", path);
+    ck_assert_int_ne(access(path, F_OK), 0);
     struct counters_config counters = lab_counters(1);
     counters.dir = to;
     struct lab copy = {.counters = open_or_fail(&counters)};

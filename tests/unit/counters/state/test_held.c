@@ -2,6 +2,7 @@
  */
 #include "counters/state/held.h"
 
+#include "counters/state/map.h"
 #include "tests/unit/check_main.h"
 #include "tests/unit/state_dir.h"
 
@@ -57,21 +58,37 @@ START_TEST(each_chunk_comes_once_with_all_shards) {
 }
 END_TEST
 
-/* As many chunks as a ring has places: the first and the last one, too. */
+/* As many chunks as the rings of both workers have places: the first and the last ones, too. */
 START_TEST(every_place_is_walked_through) {
-    const struct counters_config config = tiny_config(1);
+    const struct counters_config config = tiny_config(2);
     struct counters *counters = open_or_fail(&config);
-    for (int i = 0; i < 7; i++) {
-        count(counters, 0, T0 + i * US_PER_S, 1);
+    for (unsigned i = 0; i < 14; i++) {
+        count(counters, i / 7, T0 + i * chunk_width_us(RESOLUTION_1MIN), 1);
     }
     struct held_walk walk = {.counters = counters};
     enum resolution r;
     int64_t chunk;
-    uint64_t counts[SLOTS_MAX], seen = 0;
+    uint64_t counts[SLOTS_MAX], seen[RESOLUTIONS] = {0};
     while (held_next(&walk, &r, &chunk, counts)) {
-        seen |= r == RESOLUTION_10MS ? UINT64_C(1) << (chunk - T0 / US_PER_S) : 0;
+        const int64_t us = chunk_start_us(r, chunk - T0 / chunk_width_us(r));
+        seen[r] |= UINT64_C(1) << us / chunk_width_us(RESOLUTION_1MIN);
     }
-    ck_assert_uint_eq(seen, 0x7f);
+    for (int i = 0; i < RESOLUTIONS; i++) {
+        ck_assert_uint_eq(seen[i], 0x3fff);
+    }
+    counters_close(counters);
+}
+END_TEST
+
+/* AddressSanitizer sees whether the walk ends with the last shard. */
+START_TEST(as_many_shards_as_a_file_may_have) {
+    const struct counters_config config = tiny_config(1);
+    struct counters *counters = open_or_fail(&config);
+    while (counters_shards(counters) < COUNTERS_SHARDS_MOST) {
+        ck_assert_ptr_nonnull(state_add_shard(counters));
+    }
+    ck_assert(!held_has_any(counters));
+    ck_assert(!held_may_lack(counters, RESOLUTION_1S, T0 / chunk_width_us(RESOLUTION_1S)));
     counters_close(counters);
 }
 END_TEST
@@ -87,10 +104,13 @@ START_TEST(a_chunk_may_lack_what_a_ring_has_moved_past) {
     ck_assert(held_may_lack(counters, RESOLUTION_10MS, chunk));
     ck_assert(!held_may_lack(counters, RESOLUTION_10MS, chunk + 7));
     ck_assert(!held_may_lack(counters, RESOLUTION_10MS, chunk + 1));
+    count(counters, 0, T0 + 8 * US_PER_S, 1); /* and the first shard, past the next one */
+    ck_assert(held_may_lack(counters, RESOLUTION_10MS, chunk + 1));
     counters_close(counters);
 }
 END_TEST
 
-CHECK_MAIN_WITH(((struct check_fixture){4, state_dir_make, state_dir_remove}), "held",
+CHECK_MAIN_WITH(((struct check_fixture){60, state_dir_make, state_dir_remove}), "held",
                 nothing_is_held_of_a_new_file, each_chunk_comes_once_with_all_shards,
-                every_place_is_walked_through, a_chunk_may_lack_what_a_ring_has_moved_past)
+                every_place_is_walked_through, as_many_shards_as_a_file_may_have,
+                a_chunk_may_lack_what_a_ring_has_moved_past)

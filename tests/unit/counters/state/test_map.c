@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 
@@ -97,9 +98,33 @@ START_TEST(shards_are_added_up_to_the_limit) {
 }
 END_TEST
 
+/* Each mapping is asked for: that of the file as it was opened, and one for each shard that was
+ * added since. */
+START_TEST(what_cannot_be_written_to_the_disk_is_told) {
+    const struct counters_config config = tiny_config(1);
+    struct counters *counters = open_or_fail(&config);
+    const unsigned added = counters_shards(counters);
+    ck_assert_ptr_nonnull(state_add_shard(counters));
+    ck_assert_ptr_nonnull(state_add_shard(counters));
+    ck_assert(counters_sync(counters));
+    const size_t bytes = shard_bytes(counters->header.chunks);
+    void *nothing = mmap(NULL, bytes, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    ck_assert(nothing != MAP_FAILED && munmap(nothing, bytes) == 0);
+    for (unsigned i = 0; i < 2; i++) {
+        struct shard_page *page = counters->shard[added + i].page;
+        counters->shard[added + i].page = nothing;
+        ck_assert(!counters_sync(counters));
+        counters->shard[added + i].page = page;
+    }
+    ck_assert(counters_sync(counters));
+    counters_close(counters);
+}
+END_TEST
+
 int main(void) {
-    const TTest *const tests[] = {a_sparse_file_gets_its_blocks, a_limit_of_file_sizes_is_named,
-                                  shards_grow_and_shrink_between_runs, a_growth_that_was_cut_short,
-                                  shards_are_added_up_to_the_limit};
+    const TTest *const tests[] = {
+        a_sparse_file_gets_its_blocks,       a_limit_of_file_sizes_is_named,
+        shards_grow_and_shrink_between_runs, a_growth_that_was_cut_short,
+        shards_are_added_up_to_the_limit,    what_cannot_be_written_to_the_disk_is_told};
     return check_main_in_state_dir("map", tests, sizeof tests / sizeof tests[0]);
 }

@@ -79,7 +79,11 @@ START_TEST(names_last_as_long_as_the_file_is_open) {
         ck_assert_msg(state_rename(counters, next, why), "%s", why);
         names[i] = counters_node_id(counters);
         ck_assert_str_eq(names[i], next);
-        ck_assert_str_eq(header_now().node, next); /* in the file, too */
+        const struct state_header header = header_now(); /* in the file, too, and nothing else */
+        ck_assert_str_eq(header.node, next);
+        for (size_t at = strlen(next); at < sizeof header.node; at++) {
+            ck_assert_int_eq(header.node[at], '\0');
+        }
     }
     ck_assert_str_eq(names[0], name);
     ck_assert_str_eq(names[1], "name-1");

@@ -1,5 +1,7 @@
 /* What a crash or a power loss left half done is mended, and nothing else is: recover.c, repair.c
  * and state_file.c. */
+#include "counters/state/recover.h"
+#include "counters/time/civil.h"
 #include "tests/unit/counters/state/state_fixture.h"
 
 #include <sys/wait.h>
@@ -101,6 +103,36 @@ START_TEST(a_misplaced_chunk_after_a_power_loss) {
 }
 END_TEST
 
+/* The first chunk of the year 10000, wherever it stands; in each shard, the one that was read back,
+ * too. */
+START_TEST(no_chunk_is_of_a_year_that_no_timestamp_names) {
+    const struct counters_config config = tiny_config(1);
+    struct counters *counters = open_or_fail(&config);
+    uint64_t repaired = 0;
+    for (unsigned i = 0; i < counters_shards(counters); i++) {
+        const struct shard *shard = &counters->shard[i];
+        for (int r = 0; r < RESOLUTIONS; r++) {
+            const int64_t end = CIVIL_END_US / chunk_width_us((enum resolution)r);
+            counter *const places[] = {&shard->page->newest[r], &shard->page->oldest[r],
+                                       &ring_place(&shard->ring[r], end)->epoch};
+            for (size_t place = 0; place < sizeof places / sizeof places[0]; place++) {
+                const bool in_a_ring = place == 2;
+                char why[COUNTERS_WHY_MAX] = "";
+                const uint64_t before = atomic_load(places[place]);
+                atomic_store(places[place], (uint64_t)end);
+                ck_assert(!(in_a_ring ? state_recover(counters, RECOVERY_NONE, &repaired, why)
+                                      : state_check_spans(counters, why)));
+                ck_assert_msg(strstr(why, "beyond the year 9999"), "%s", why);
+                atomic_store(places[place], (uint64_t)end - 1);
+                ck_assert(in_a_ring || state_check_spans(counters, why));
+                atomic_store(places[place], before);
+            }
+        }
+    }
+    counters_close(counters);
+}
+END_TEST
+
 START_TEST(a_boot_in_between_changes_nothing_that_was_whole) {
     const uint64_t expected = expected_reads();
     const struct counters_config config = tiny_config(1);
@@ -143,6 +175,7 @@ END_TEST
 
 int main(void) {
     const TTest *const tests[] = {pages_of_different_moments, a_misplaced_chunk_after_a_power_loss,
+                                  no_chunk_is_of_a_year_that_no_timestamp_names,
                                   a_boot_in_between_changes_nothing_that_was_whole,
                                   a_killed_server_that_did_nothing_is_no_repair};
     return check_main_in_state_dir("recover", tests, sizeof tests / sizeof tests[0]);

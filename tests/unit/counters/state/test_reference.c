@@ -80,6 +80,13 @@ START_TEST(a_reader_writes_none) {
 }
 END_TEST
 
+static enum reference_kin kin_of(const struct counters *counters) {
+    char why[COUNTERS_WHY_MAX] = "";
+    enum reference_kin kin = REFERENCE_AGREED;
+    ck_assert_msg(counters_find_reference(counters, REFERENCE_OPENED, &kin, why), "%s", why);
+    return kin;
+}
+
 /* A copied directory brings its note along: that is of another file, and this one gets its own. */
 START_TEST(a_copied_directory_gets_its_own) {
     char original[sizeof state_dir], copy[PATH_MAX_TEST];
@@ -92,11 +99,13 @@ START_TEST(a_copied_directory_gets_its_own) {
     snprintf(state_dir, sizeof state_dir, "%.60s", copy);
     counters = open_tiny();
     must_hold(counters, 7);
+    ck_assert_int_eq(kin_of(counters), REFERENCE_INHERITED); /* which of the two sends the 7? */
     counters_close(counters);
     state_dir_remove();
     snprintf(state_dir, sizeof state_dir, "%s", original);
     counters = open_tiny(); /* the original has its own still */
     must_hold(counters, 0);
+    ck_assert_int_eq(kin_of(counters), REFERENCE_NEW);
     counters_close(counters);
 }
 END_TEST
@@ -193,6 +202,31 @@ START_TEST(a_copy_has_its_name_and_what_others_report_for_good) {
     char why[COUNTERS_WHY_MAX] = "";
     ck_assert_ptr_null(counters_open(&config, NULL, why));
     ck_assert_msg(strstr(why, "n1.0123abcd") && strstr(why, "n2"), "%s", why);
+}
+END_TEST
+
+/* What goes with a copy that `aforo backup` makes of a copy. */
+START_TEST(a_backup_has_what_others_report) {
+    static struct records records;
+    char original[sizeof state_dir], to[PATH_MAX_TEST], why[COUNTERS_WHY_MAX] = "";
+    make_records(&records, 6);
+    struct counters *counters = open_tiny();
+    become(counters, "n1.0123abcd", &records);
+    counters_close(counters);
+    snprintf(original, sizeof original, "%s", state_dir);
+    snprintf(to, sizeof to, "%s/backup", state_dir);
+    shell("mkdir -p %s/%s", to, others_of("n1.0123abcd")); /* in the way */
+    ck_assert(!counters_backup(state_dir, to, why));
+    ck_assert_msg(strstr(why, others_of("n1.0123abcd")) && strstr(why, "cannot be copied"), "%s",
+                  why);
+    shell("rmdir %s/%s", to, others_of("n1.0123abcd"));
+    ck_assert_msg(counters_backup(state_dir, to, why), "%s", why);
+    snprintf(state_dir, sizeof state_dir, "%.60s", to);
+    counters = open_tiny();
+    ck_assert(counters_is_copy(counters));
+    must_hold_records(counters, &records);
+    counters_close(counters);
+    snprintf(state_dir, sizeof state_dir, "%s", original);
 }
 END_TEST
 
@@ -311,7 +345,8 @@ CHECK_MAIN_WITH(((struct check_fixture){100, state_dir_make, state_dir_remove}),
                 it_is_there_before_the_first_event, it_stays_as_it_is_until_the_store_was_read_back,
                 what_was_read_back_is_not_in_it, a_reader_writes_none,
                 a_copied_directory_gets_its_own, a_copied_file_gets_its_own,
-                a_copy_has_its_name_and_what_others_report_for_good, names_change_a_few_times,
+                a_copy_has_its_name_and_what_others_report_for_good,
+                a_backup_has_what_others_report, names_change_a_few_times,
                 others_of_another_name_are_not_ours,
                 a_crash_while_a_copy_takes_another_name_leaves_what_the_old_one_had,
                 an_older_copy_put_in_place_is_another_file, damaged_others_are_told)

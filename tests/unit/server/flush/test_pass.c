@@ -392,6 +392,19 @@ START_TEST(what_is_ahead_when_the_clock_goes_back_is_sent) {
 }
 END_TEST
 
+/* A store that hangs holds up the first pass. */
+START_TEST(a_clock_that_is_set_before_the_first_pass_is_noticed) {
+    count(T0, 3);
+    fake_wall_us += 2 * 3600 * US_PER_S;
+    count(fake_wall_us, 4);
+    begin_sending();
+    for (int r = 0; r < RESOLUTIONS; r++) {
+        ck_assert_uint_eq(stored((enum resolution)r, T0), 3);
+        ck_assert_uint_eq(stored((enum resolution)r, fake_wall_us), 4);
+    }
+}
+END_TEST
+
 START_TEST(a_clock_that_is_set_is_noticed_while_nothing_can_be_sent) {
     struct known_ring *ring = &flush->known.ring[RESOLUTION_10MS];
     fake.away = true;
@@ -450,4 +463,5 @@ CHECK_MAIN_OF_NODE(
     a_slow_store_gets_few_at_a_time, what_was_the_present_is_looked_at_until_it_is_sent,
     a_step_of_what_is_looked_back_leaves_nothing_behind,
     what_is_ahead_when_the_clock_goes_back_is_sent, the_first_chunk_beyond_the_present_is_ahead,
+    a_clock_that_is_set_before_the_first_pass_is_noticed,
     a_clock_that_is_set_is_noticed_while_nothing_can_be_sent)

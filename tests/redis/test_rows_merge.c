@@ -1,62 +1,10 @@
 /* What rows.lua makes of nodes' rows: totals are the sum of parts, whatever is sent, repeated or
- * refused; and what the reader and the read-back find there. */
-#include "redis/rows_reader.h"
+ * refused. */
 #include "redis/script.h"
-#include "tests/redis/one_server.h"
+#include "tests/redis/rows_lab.h"
 #include "tests/unit/state_dir.h"
 
-#include <check.h>
-#include <string.h>
-
-#define REPORT "billing.0123456789abcdef"
-#define MINUTE INT64_C(29916666) /* 2026-11-18T11:06 */
-#define WINDOW "aforo:2:r:{" REPORT ":1min:2026-11-18T11:06}"
-#define US "\x1f"
-#define RS "\x1e"
-#define KEEP_S 86400
-
-static const struct rows_place place = {REPORT, "1min", 60 * US_PER_S, MINUTE};
-
-/* One row with count, sum, min and max, each made from a number. */
-struct plain_row {
-    char key[32];
-    struct rows_component component[4];
-    struct rows_row row;
-};
-
-static void make_row(struct plain_row *row, const char *key, int64_t count, int64_t least,
-                     int64_t most) {
-    snprintf(row->key, sizeof row->key, "%s", key);
-    row->component[0] = (struct rows_component){"count", ROWS_ADD, count, NULL, 0};
-    row->component[1] = (struct rows_component){"sum(seconds)", ROWS_ADD, 10 * count, NULL, 0};
-    row->component[2] = (struct rows_component){"min(ms)", ROWS_MIN, least, NULL, 0};
-    row->component[3] = (struct rows_component){"max(ms)", ROWS_MAX, most, NULL, 0};
-    row->row = (struct rows_row){row->key, strlen(row->key), (uint64_t)count, 4, row->component};
-}
-
-static struct store_ack send_at(struct store *store, uint64_t there, const struct rows_row *row,
-                                size_t n) {
-    struct store_ack ack = {STORE_CLOSED, 99, 99};
-    const bool ok = store->ops->send_rows(
-        store,
-        &(struct store_rows){.place = place, .there = there, .keep_s = KEEP_S, .n = n, .row = row},
-        &ack, store_why);
-    ck_assert_msg(ok == (ack.outcome != STORE_FAILED), "%s", store_why);
-    return ack;
-}
-
-/* The same of one row, which must be stored; what the part had before. */
-static uint64_t had_row(struct store *store, const struct rows_row *row) {
-    const struct store_ack ack = send_at(store, 0, row, 1);
-    ck_assert_msg(ack.outcome == STORE_STORED, "%s", store_why);
-    return ack.had;
-}
-
-static long long total(const char *key, const char *component) {
-    char field[128];
-    const int n = snprintf(field, sizeof field, "%s" US "%s", key, component);
-    return lab_number(&server, "HGET " WINDOW " %b", field, (size_t)n);
-}
+#include <stdlib.h>
 
 START_TEST(two_nodes_add_up_and_repeats_change_nothing) {
     struct store *one = ready_store(url, "n1", TIMEOUT_MS),
@@ -89,8 +37,6 @@ START_TEST(two_nodes_add_up_and_repeats_change_nothing) {
 }
 END_TEST
 
-/* ---- what wraps, joins, and stands for itself ---- */
-
 START_TEST(what_wraps_is_replaced_by_the_newer_one) {
     struct store *one = ready_store(url, "n1", TIMEOUT_MS),
                  *two = ready_store(url, "n2", TIMEOUT_MS);
@@ -106,27 +52,15 @@ START_TEST(what_wraps_is_replaced_by_the_newer_one) {
     had_row(one, &row);
     ck_assert_int_eq(total("", "digest:0"), 0x23);
     component.value = 0x70000000;
-    row.count = 5; /* older */
-    had_row(one, &row);
-    ck_assert_int_eq(total("", "digest:0"), 0x23);
+    for (row.count = 5; row.count < 7; row.count++) { /* older, and no newer */
+        had_row(one, &row);
+        ck_assert_int_eq(total("", "digest:0"), 0x23);
+    }
+    must_be_sound();
     one->ops->close(one);
     two->ops->close(two);
 }
 END_TEST
-
-/* A HyperLogLog that Redis has made of some numbers. */
-static size_t make_hll(int from, int to, unsigned char *bytes, size_t cap) {
-    for (int i = from; i < to; i++) {
-        lab_do(&server, "PFADD made %d", i);
-    }
-    redisReply *reply = lab_command(&server, "GET made");
-    ck_assert(reply->type == REDIS_REPLY_STRING && reply->len <= cap);
-    const size_t len = reply->len;
-    memcpy(bytes, reply->str, len);
-    freeReplyObject(reply);
-    lab_do(&server, "DEL made");
-    return len;
-}
 
 START_TEST(hyperloglogs_join_in_keys_of_their_own) {
     static unsigned char bytes[2][12400];
@@ -161,160 +95,6 @@ START_TEST(hyperloglogs_join_in_keys_of_their_own) {
     ck_assert_int_eq(lab_number(&server, "DBSIZE"), 2);
     one->ops->close(one);
     two->ops->close(two);
-}
-END_TEST
-
-/* ---- read ---- */
-
-/* What was read: the values of one component of each row, by the row's key. */
-struct read_rows {
-    unsigned rows, blobs;
-    int64_t count, sum, least, most;
-    size_t hll_len;
-    char keys[256], bytes[64];
-    uint64_t part_sum, events;
-};
-
-static void note_row(struct read_rows *read, const struct rows_row *row) {
-    read->rows++;
-    read->events += row->count;
-    strncat(read->keys, row->key, row->key_len < 40 ? row->key_len : 40);
-    strcat(read->keys, ";");
-    for (size_t i = 0; i < row->n; i++) {
-        const struct rows_component *component = &row->component[i];
-        if (strcmp(component->name, "count") == 0) {
-            ck_assert_int_eq(component->rule, ROWS_ADD);
-            read->count += component->value;
-        } else if (strcmp(component->name, "sum(seconds)") == 0) {
-            read->sum += component->value;
-        } else if (component->rule == ROWS_MIN) {
-            read->least = component->value;
-        } else if (component->rule == ROWS_MAX) {
-            read->most = component->value;
-        } else if (component->rule == ROWS_HLL) {
-            read->hll_len = component->len;
-        } else if (component->rule == ROWS_BLOB) {
-            read->blobs++;
-            strncat(read->bytes, (const char *)component->bytes, component->len);
-        }
-    }
-}
-
-static bool take_total(void *cls, const struct rows_place *at, const struct rows_row *row) {
-    ck_assert_int_eq(at->window, MINUTE);
-    note_row(cls, row);
-    return true;
-}
-
-static void take_part(void *cls, const struct rows_place *at, const struct rows_row *row) {
-    ck_assert_int_eq(at->window, MINUTE);
-    note_row(cls, row);
-}
-
-static void take_sum(void *cls, const struct rows_place *at, uint64_t sum) {
-    ck_assert_int_eq(at->window, MINUTE);
-    ((struct read_rows *)cls)->part_sum += sum;
-}
-
-static struct link *connect_link(void) {
-    struct redis_url parsed;
-    ck_assert(redis_url_parse(url, &parsed, store_why));
-    struct link *link = link_new(&parsed, TIMEOUT_MS);
-    ck_assert_msg(link_connect(link, store_why), "%s", store_why);
-    return link;
-}
-
-static void read_totals(struct read_rows *read) {
-    struct link *link = connect_link();
-    struct rows_place first = place;
-    bool there[3];
-    memset(read, 0, sizeof *read);
-    first.window--;
-    ck_assert_msg(
-        rows_reader_read(link, &first, 3, &(struct rows_taker){take_total, read}, store_why), "%s",
-        store_why);
-    ck_assert(rows_reader_find(link, &first, 3, there, store_why));
-    ck_assert(!there[0] && there[1] && !there[2]);
-    link_free(link);
-}
-
-static void read_back(struct store *store, struct read_rows *read) {
-    struct store_rows_range range = {place, 3};
-    memset(read, 0, sizeof *read);
-    range.first.window--;
-    ck_assert_msg(store->ops->read_back_rows(store, &range,
-                                             &(struct store_rows_taker){take_part, take_sum, read},
-                                             store_why),
-                  "%s", store_why);
-}
-
-START_TEST(totals_and_parts_are_read) {
-    static unsigned char hll[12400];
-    struct store *one = ready_store(url, "n1", TIMEOUT_MS),
-                 *two = ready_store(url, "n2", TIMEOUT_MS);
-    struct read_rows read;
-    struct plain_row row;
-    make_row(&row, "AA1", 5, -3, 40);
-    had_row(one, &row.row);
-    make_row(&row, "AA1", 30, 2, 50);
-    had_row(two, &row.row);
-    make_row(&row, "AA2", 4, -1, 7);
-    had_row(two, &row.row);
-    struct rows_component component[] = {{"count", ROWS_ADD, 2, NULL, 0},
-                                         {"distinct(client)", ROWS_HLL, 0, hll, 0},
-                                         {"top(route)", ROWS_BLOB, 0, (void *)"ab", 2}};
-    const struct rows_row rich = {"", 0, 2, 3, component};
-    component[1].len = make_hll(0, 5, hll, sizeof hll);
-    had_row(one, &rich);
-    component[2].bytes = (const void *)"cd";
-    had_row(two, &rich);
-    had_row(one, &rich); /* no more events: what is there stays */
-
-    read_totals(&read);
-    ck_assert_uint_eq(read.rows, 3);
-    ck_assert_str_eq(read.keys, "AA1;AA2;;");
-    ck_assert_int_eq(read.count, 43);
-    ck_assert_int_eq(read.sum, 390);
-    ck_assert_int_eq(read.most, 7); /* of the row that came last */
-    ck_assert_uint_gt(read.hll_len, 16);
-    ck_assert_uint_eq(read.blobs, 2);
-    ck_assert_str_eq(read.bytes, "abcd");
-
-    read_back(one, &read);
-    ck_assert_str_eq(read.keys, "AA1;;");
-    ck_assert_int_eq(read.count, 7);
-    ck_assert_uint_eq(read.events, 7);
-    ck_assert_uint_eq(read.part_sum, 7);
-    ck_assert_int_eq(read.least, -3); /* of all nodes */
-    ck_assert_int_eq(read.most, 50);
-    ck_assert_uint_gt(read.hll_len, 16);
-    ck_assert_str_eq(read.bytes, "ab");
-    struct store *three = ready_store(url, "n3", TIMEOUT_MS);
-    read_back(three, &read);
-    ck_assert_uint_eq(read.rows + read.part_sum, 0);
-    one->ops->close(one);
-    two->ops->close(two);
-    three->ops->close(three);
-}
-END_TEST
-
-static bool note_report(void *cls, const char *report, const char *definition, size_t len) {
-    snprintf(cls, 256, "%s=%.*s", report, (int)len, definition);
-    return true;
-}
-
-START_TEST(reports_are_listed_with_their_definitions) {
-    struct store *store = ready_store(url, "n1", TIMEOUT_MS);
-    struct link *link = connect_link();
-    char seen[256] = "";
-    const struct store_report report = {REPORT, "name: billing\n", 14, "1min 60000000 86400\n"};
-    ck_assert(rows_reader_list(link, &(struct rows_report_taker){note_report, seen}, store_why));
-    ck_assert_str_eq(seen, "");
-    ck_assert_msg(store->ops->tell_report(store, &report, store_why), "%s", store_why);
-    ck_assert(rows_reader_list(link, &(struct rows_report_taker){note_report, seen}, store_why));
-    ck_assert_str_eq(seen, REPORT "=name: billing\n");
-    link_free(link);
-    store->ops->close(store);
 }
 END_TEST
 
@@ -429,6 +209,7 @@ START_TEST(totals_are_the_sum_of_parts_whatever_comes) {
             lab_do(&server, "SCRIPT FLUSH");
         }
         if (round % 50 == 49) {
+            must_be_sound();
             check_model(&model, store);
         }
     }
@@ -459,34 +240,6 @@ START_TEST(another_owners_part_is_left_alone_unless_it_is_known) {
 }
 END_TEST
 
-START_TEST(a_foreign_value_is_an_error_and_nothing_is_written) {
-    struct store *store = ready_store(url, "n1", TIMEOUT_MS);
-    struct plain_row row[2];
-    make_row(&row[0], "AA1", 5, 1, 1);
-    make_row(&row[1], "AA2", 6, 1, 1);
-    const struct rows_row rows[] = {row[0].row, row[1].row};
-    had_row(store, &row[1].row);
-    lab_do(&server, "HSET " WINDOW " %b much", "AA2" US "sum(seconds)",
-           sizeof "AA2" US "sum(seconds)" - 1);
-    ck_assert_int_eq(send_at(store, 0, rows, 2).outcome, STORE_FAILED);
-    ck_assert_msg(strstr(store_why, "holds no number"), "%s", store_why);
-    ck_assert_int_eq(
-        lab_number(&server, "HEXISTS " WINDOW " %b", "AA1" US "count", sizeof "AA1" US "count" - 1),
-        0);
-    struct link *link = connect_link();
-    struct read_rows read = {0};
-    ck_assert(
-        !rows_reader_read(link, &place, 1, &(struct rows_taker){take_total, &read}, store_why));
-    ck_assert_msg(strstr(store_why, WINDOW), "%s", store_why);
-    link_free(link);
-    lab_do(&server, "DEL " WINDOW);
-    lab_do(&server, "SET " WINDOW " x");
-    ck_assert_int_eq(send_at(store, 0, rows, 2).outcome, STORE_FAILED);
-    ck_assert_msg(strstr(store_why, "WRONGTYPE"), "%s", store_why);
-    store->ops->close(store);
-}
-END_TEST
-
 START_TEST(a_lost_reply_and_a_lost_redis_are_noticed) {
     int port;
     struct lab_proxy *proxy = lab_proxy_start(server.port, &port);
@@ -511,15 +264,162 @@ START_TEST(a_lost_reply_and_a_lost_redis_are_noticed) {
 }
 END_TEST
 
+START_TEST(a_value_that_is_damaged_fails_before_anything_is_written) {
+    struct store *store = ready_store(url, "n1", TIMEOUT_MS);
+    struct plain_row row[2];
+    make_row(&row[0], "AA1", 5, 1, 1);
+    make_row(&row[1], "AA2", 6, 1, 1);
+    const struct rows_row rows[] = {row[0].row, row[1].row};
+    had_row(store, &row[1].row);
+    lab_do(&server, "HSET " WINDOW " %b much", "AA2" US "sum(seconds)",
+           sizeof "AA2" US "sum(seconds)" - 1);
+    ck_assert_int_eq(send_at(store, 0, rows, 2).outcome, STORE_FAILED);
+    ck_assert_msg(strstr(store_why, "holds no number"), "%s", store_why);
+    ck_assert_int_eq(
+        lab_number(&server, "HEXISTS " WINDOW " %b", "AA1" US "count", sizeof "AA1" US "count" - 1),
+        0);
+    lab_do(&server, "HSET " WINDOW " %b 60 %b xx", "AA2" US "sum(seconds)",
+           sizeof "AA2" US "sum(seconds)" - 1, "n:n1" RS "AA2", sizeof "n:n1" RS "AA2" - 1);
+    ck_assert_int_eq(send_at(store, 0, rows, 2).outcome, STORE_FAILED);
+    ck_assert_msg(strstr(store_why, "holds no values"), "%s", store_why);
+    lab_do(&server, "HSET " WINDOW " n:n1 x");
+    ck_assert_int_eq(send_at(store, 0, rows, 2).outcome, STORE_FAILED);
+    ck_assert_msg(strstr(store_why, "holds no sum of a part"), "%s", store_why);
+    lab_do(&server, "DEL " WINDOW);
+    lab_do(&server, "SET " WINDOW " x");
+    ck_assert_int_eq(send_at(store, 0, rows, 2).outcome, STORE_FAILED);
+    ck_assert_msg(strstr(store_why, "WRONGTYPE"), "%s", store_why);
+    store->ops->close(store);
+}
+END_TEST
+
+START_TEST(a_component_has_one_rule) {
+    struct store *store = ready_store(url, "n1", TIMEOUT_MS);
+    struct rows_component component = {"count", ROWS_ADD, 5, NULL, 0};
+    const struct rows_row row = {"", 0, 5, 1, &component};
+    had_row(store, &row);
+    component.rule = ROWS_MAX;
+    ck_assert_int_eq(send_at(store, 5, &row, 1).outcome, STORE_FAILED);
+    ck_assert_msg(strstr(store_why, "by another rule"), "%s", store_why);
+    must_be_sound();
+    store->ops->close(store);
+}
+END_TEST
+
+/* A sum beyond 2^31 and up to 2^53 is written as digits. */
+START_TEST(sums_are_exact_up_to_2_53) {
+    struct store *one = ready_store(url, "n1", TIMEOUT_MS),
+                 *two = ready_store(url, "n2", TIMEOUT_MS);
+    static const int64_t values[] = {1,
+                                     255,
+                                     256,
+                                     65535,
+                                     65536,
+                                     INT64_C(2147483647),
+                                     INT64_C(2147483648),
+                                     INT64_C(1000000000000),
+                                     (INT64_C(1) << 52) - 1};
+    for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
+        const struct rows_component component = {"sum(x)", ROWS_ADD, values[i], NULL, 0};
+        const struct rows_row row = {"", 0, i + 1, 1, &component};
+        had_row(one, &row);
+        had_row(two, &row);
+        ck_assert_int_eq(total("", "sum(x)"), 2 * values[i]);
+    }
+    must_be_sound();
+    one->ops->close(one);
+    two->ops->close(two);
+}
+END_TEST
+
+/* Nodes name components in the order of their own rows. */
+START_TEST(components_come_in_any_order) {
+    struct store *one = ready_store(url, "n1", TIMEOUT_MS),
+                 *two = ready_store(url, "n2", TIMEOUT_MS);
+    const struct rows_component there[] = {{"count", ROWS_ADD, 5, NULL, 0},
+                                           {"sum(a)", ROWS_ADD, 50, NULL, 0}},
+                                back[] = {{"sum(b)", ROWS_ADD, 7, NULL, 0},
+                                          {"sum(a)", ROWS_ADD, 30, NULL, 0},
+                                          {"count", ROWS_ADD, 3, NULL, 0}};
+    const struct rows_row row = {"k", 1, 5, 2, there}, other = {"k", 1, 3, 3, back};
+    had_row(one, &row);
+    had_row(two, &other);
+    ck_assert_int_eq(total("k", "count"), 8);
+    ck_assert_int_eq(total("k", "sum(a)"), 80);
+    must_be_sound();
+    ck_assert_uint_eq(had_row(one, &other), 5); /* late, and yet something of it is new */
+    ck_assert_int_eq(total("k", "sum(b)"), 14);
+    ck_assert_int_eq(total("k", "count"), 8);
+    must_be_sound();
+    one->ops->close(one);
+    two->ops->close(two);
+}
+END_TEST
+
+#define BUCKETS 3000
+
+/* A row is never parted, however many components it has. */
+START_TEST(a_row_of_thousands_of_components) {
+    static struct rows_component component[BUCKETS];
+    static char name[BUCKETS][24];
+    struct store *one = ready_store(url, "n1", TIMEOUT_MS),
+                 *two = ready_store(url, "n2", TIMEOUT_MS);
+    for (int round = 1; round < 3; round++) {
+        for (int i = 0; i < BUCKETS; i++) {
+            snprintf(name[i], sizeof name[i], "quantiles(ms):%d", i);
+            component[i] = (struct rows_component){name[i], ROWS_ADD, round * (i + 1), NULL, 0};
+        }
+        const struct rows_row row = {"k", 1, (uint64_t)round, BUCKETS, component};
+        had_row(one, &row);
+        had_row(two, &row);
+        ck_assert_int_eq(total("k", "quantiles(ms):2999"), 2 * round * BUCKETS);
+        ck_assert_int_eq(total("k", "quantiles(ms):0"), 2 * round);
+        must_be_sound();
+    }
+    one->ops->close(one);
+    two->ops->close(two);
+}
+END_TEST
+
+START_TEST(a_time_to_live_only_grows) {
+    struct store *store = ready_store(url, "n1", TIMEOUT_MS);
+    struct plain_row row;
+    make_row(&row, "AA1", 5, 1, 1);
+    had_row(store, &row.row);
+    lab_do(&server, "EXPIRE " WINDOW " 100");
+    make_row(&row, "AA1", 6, 1, 1);
+    had_row(store, &row.row);
+    ck_assert_int_gt(lab_number(&server, "TTL " WINDOW), KEEP_S - 60);
+    lab_do(&server, "EXPIRE " WINDOW " %d", 2 * KEEP_S);
+    make_row(&row, "AA1", 7, 1, 1);
+    had_row(store, &row.row);
+    ck_assert_int_gt(lab_number(&server, "TTL " WINDOW), 2 * KEEP_S - 60);
+    store->ops->close(store);
+}
+END_TEST
+
+START_TEST(the_script_is_known_by_its_sha1) {
+    char sha[64];
+    lab_text(&server, sha, sizeof sha, "SCRIPT LOAD %s", script_rows.text);
+    ck_assert_str_eq(sha, script_rows.sha);
+    lab_text(&server, sha, sizeof sha, "SCRIPT LOAD %s", script_rows_close.text);
+    ck_assert_str_eq(sha, script_rows_close.sha);
+}
+END_TEST
+
 int main(void) {
     const TTest *const tests[] = {two_nodes_add_up_and_repeats_change_nothing,
                                   what_wraps_is_replaced_by_the_newer_one,
                                   hyperloglogs_join_in_keys_of_their_own,
-                                  totals_and_parts_are_read,
-                                  reports_are_listed_with_their_definitions,
                                   totals_are_the_sum_of_parts_whatever_comes,
                                   another_owners_part_is_left_alone_unless_it_is_known,
-                                  a_foreign_value_is_an_error_and_nothing_is_written,
-                                  a_lost_reply_and_a_lost_redis_are_noticed};
-    return one_server_run("redis/rows", tests, sizeof tests / sizeof *tests);
+                                  a_lost_reply_and_a_lost_redis_are_noticed,
+                                  a_value_that_is_damaged_fails_before_anything_is_written,
+                                  a_component_has_one_rule,
+                                  sums_are_exact_up_to_2_53,
+                                  components_come_in_any_order,
+                                  a_row_of_thousands_of_components,
+                                  a_time_to_live_only_grows,
+                                  the_script_is_known_by_its_sha1};
+    return one_server_run("redis/rows_merge", tests, sizeof tests / sizeof *tests);
 }

@@ -1,0 +1,291 @@
+#include "redis/rows_audit.h"
+
+#include "redis/rows_pack.h"
+#include "redis/rows_reader.h"
+#include "redis/schema.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define PART_SEPARATOR '\x1e'
+
+/* What one field says of one number: a total as it is, a part's value as less. They must make 0. */
+struct entry {
+    const char *key; /* of the row, or the node whose events these are */
+    size_t key_len;
+    const struct rows_name *name; /* of the component; NULL: a node's events */
+    int64_t value;
+};
+
+/* The hash of one window of one group, while it is looked at. */
+struct window {
+    const struct rows_place *place;
+    char key[ROWS_KEY_MAX];
+    audit_finding *finding;
+    void *cls;
+    struct rows_names names;
+    struct rows_bytes entries;        /* struct entry[] */
+    struct rows_component *component; /* [names.n] */
+    bool final, until_is_right, failed;
+};
+
+__attribute__((format(printf, 2, 3))) static void tell(const struct window *window,
+                                                       const char *format, ...) {
+    char sentence[AUDIT_SENTENCE_MAX];
+    const int n = snprintf(sentence, sizeof sentence, "%.130s: ", window->key);
+    va_list args;
+    va_start(args, format);
+    vsnprintf(sentence + n, sizeof sentence - (size_t)n, format, args);
+    va_end(args);
+    window->finding(window->cls, sentence);
+}
+
+static void note(struct window *window, const char *key, size_t key_len,
+                 const struct rows_name *name, int64_t value) {
+    const struct entry entry = {key, key_len, name, value};
+    window->failed = window->failed || !rows_bytes_put(&window->entries, &entry, sizeof entry);
+}
+
+static const struct rows_name *find_name(const struct window *window, const char *name,
+                                         size_t len) {
+    for (size_t i = 0; i < window->names.n; i++) {
+        if (window->names.name[i].len == len &&
+            memcmp(window->names.name[i].name, name, len) == 0) {
+            return &window->names.name[i];
+        }
+    }
+    return NULL;
+}
+
+static bool is_added_up(const struct rows_name *name) {
+    return name->rule == ROWS_ADD || name->rule == ROWS_WRAP;
+}
+
+/* "<key> US <component>" */
+static void take_total(struct window *window, const redisReply *field, const redisReply *value) {
+    size_t key_len = field->len - 1;
+    while (field->str[key_len] != ROWS_SEPARATOR) {
+        key_len--;
+    }
+    const struct rows_name *name =
+        find_name(window, field->str + key_len + 1, field->len - key_len - 1);
+    int64_t number = 0;
+    if (!name || name->rule == ROWS_BLOB) {
+        tell(window, "field '%.60s' is of no component", field->str);
+    } else if (!rows_number_read(value->str, value->len, &number)) {
+        tell(window, "the total '%.60s' is no number", field->str);
+    } else if (is_added_up(name)) {
+        note(window, field->str, key_len, name, number);
+    }
+}
+
+/* "n:<node> RS <key>" */
+static void take_part(struct window *window, const redisReply *field, const redisReply *value) {
+    const char *end = memchr(field->str, PART_SEPARATOR, field->len);
+    const size_t key_at = (size_t)(end - field->str) + 1;
+    uint64_t events = 0;
+    size_t n = 0;
+    if (!rows_part_read(value->str, value->len, &window->names, &events, &n, window->component)) {
+        tell(window, "a row of the part of node %.63s is damaged", field->str + 2);
+        return;
+    }
+    note(window, field->str + 2, key_at - 3, NULL, -(int64_t)events);
+    for (size_t i = 0; i < n; i++) {
+        note(window, field->str + key_at, field->len - key_at,
+             find_name(window, window->component[i].name, strlen(window->component[i].name)),
+             -window->component[i].value);
+    }
+}
+
+/* "n:<node>" */
+static void take_node(struct window *window, const redisReply *field, const redisReply *value) {
+    uint32_t owner;
+    uint64_t sum = 0;
+    if (sscanf(value->str, "%" SCNu32 " %" SCNu64, &owner, &sum) == 2) {
+        note(window, field->str + 2, field->len - 2, NULL, (int64_t)sum);
+    } else {
+        tell(window, "the sum of the part of node %.63s is none", field->str + 2);
+    }
+}
+
+static bool is_named(const redisReply *field, const char *name) {
+    return strcmp(field->str, name) == 0;
+}
+
+static void take_field(struct window *window, const redisReply *field, const redisReply *value) {
+    int64_t number = 0;
+    const bool of_node = strncmp(field->str, "n:", 2) == 0;
+    if (memchr(field->str, PART_SEPARATOR, field->len)) {
+        if (of_node) {
+            take_part(window, field, value);
+        } else if (strncmp(field->str, "b:", 2) != 0 || value->len < 7) {
+            tell(window, "field '%.60s' is none of aforo's", field->str);
+        }
+    } else if (memchr(field->str, ROWS_SEPARATOR, field->len)) {
+        take_total(window, field, value);
+    } else if (of_node) {
+        take_node(window, field, value);
+    } else if (is_named(field, "until")) {
+        window->until_is_right =
+            rows_number_read(value->str, value->len, &number) &&
+            number == rows_until_s(window->place->width_us, window->place->window);
+    } else if (is_named(field, "final")) {
+        window->final = true;
+    } else if (!is_named(field, "names") && !is_named(field, "keys") && !is_named(field, "nodes") &&
+               strncmp(field->str, "k:", 2) != 0) {
+        tell(window, "field '%.60s' is none of aforo's; is another program using this key?",
+             field->str);
+    }
+}
+
+static int compare_entries(const void *one, const void *two) {
+    const struct entry *a = one, *b = two;
+    const size_t least = a->key_len < b->key_len ? a->key_len : b->key_len;
+    const int order = least ? memcmp(a->key, b->key, least) : 0;
+    if (a->name != b->name) {
+        return (a->name > b->name) - (a->name < b->name);
+    }
+    return order ? order : (a->key_len > b->key_len) - (a->key_len < b->key_len);
+}
+
+/* Entries of one number must make 0; once it is final there are no parts. */
+static void compare_sums(const struct window *window) {
+    struct entry *entry = (struct entry *)(void *)window->entries.bytes;
+    const size_t n = window->entries.len / sizeof *entry;
+    if (n) {
+        qsort(entry, n, sizeof *entry, compare_entries);
+    }
+    for (size_t i = 0, to = 0; i < n; i = to) {
+        int64_t sum = 0;
+        for (to = i; to < n && compare_entries(&entry[i], &entry[to]) == 0; to++) {
+            sum += entry[to].value;
+        }
+        const struct rows_name *name = entry[i].name;
+        if (name && name->rule == ROWS_WRAP ? (uint32_t)sum != 0 : sum != 0) {
+            tell(window, "%.40s of %.*s: differs from the sum of its parts by %" PRId64,
+                 name ? name->name : "events", entry[i].key_len < 60 ? (int)entry[i].key_len : 60,
+                 entry[i].key, sum);
+        }
+    }
+}
+
+static const redisReply *find_field(const redisReply *reply, const char *name) {
+    for (size_t i = 0; i < reply->elements; i += 2) {
+        if (strcmp(reply->element[i]->str, name) == 0) {
+            return reply->element[i + 1];
+        }
+    }
+    return NULL;
+}
+
+static bool is_hash(const redisReply *reply) {
+    bool ok = reply->type == REDIS_REPLY_ARRAY && reply->elements % 2 == 0;
+    for (size_t i = 0; ok && i < reply->elements; i++) {
+        ok = reply->element[i]->type == REDIS_REPLY_STRING;
+    }
+    return ok;
+}
+
+static bool check_hash(struct window *window, const redisReply *reply, char *why) {
+    const redisReply *names = find_field(reply, "names");
+    if (!names || !rows_names_read(names->str, names->len, &window->names)) {
+        tell(window, "has no list of names");
+        return true;
+    }
+    window->component = calloc(window->names.n + 1, sizeof *window->component);
+    window->failed = !window->component;
+    for (size_t i = 0; i < reply->elements && !window->failed; i += 2) {
+        take_field(window, reply->element[i], reply->element[i + 1]);
+    }
+    if (!window->failed && !window->final) {
+        compare_sums(window);
+    }
+    if (!window->failed && !window->until_is_right) {
+        tell(window, "until is not what it should be");
+    }
+    if (window->failed) {
+        snprintf(why, LINK_WHY_MAX, "out of memory");
+    }
+    free(window->component);
+    free(window->entries.bytes);
+    rows_names_free(&window->names);
+    return !window->failed;
+}
+
+bool rows_audit_window(struct link *link, const struct rows_place *place, audit_finding *finding,
+                       void *cls, char *why) {
+    for (unsigned group = 0; group < link_groups(link); group++) {
+        struct window window = {.place = place, .finding = finding, .cls = cls};
+        const char *argv[] = {"HGETALL", window.key};
+        const size_t lens[] = {7, rows_window_key(place, group, window.key)};
+        redisReply *reply = link_append(link, &(struct redis_command){2, argv, lens, 1}, why)
+                                ? link_reply(link, why)
+                                : NULL;
+        if (!reply) {
+            return false;
+        }
+        bool ok = is_hash(reply);
+        if (!ok) {
+            snprintf(why, LINK_WHY_MAX, "%.60s: %.90s: %.80s", link_address(link), window.key,
+                     reply->type == REDIS_REPLY_ERROR ? reply->str : "an answer that is no hash");
+        }
+        ok = ok && (reply->elements == 0 || check_hash(&window, reply, why));
+        freeReplyObject(reply);
+        if (!ok) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* ---- all reports ---- */
+
+/* An audit of all reports under way. */
+struct all {
+    struct link *link;
+    const struct rows_audit_span *span;
+    audit_finding *finding;
+    void *cls;
+    char *why;
+};
+
+static bool audit_found(const struct all *all, struct rows_place place, uint32_t n) {
+    bool there[LINK_PIPELINE_MAX];
+    bool ok = rows_reader_find(all->link, &place, n, there, all->why);
+    for (uint32_t i = 0; i < n && ok; i++, place.window++) {
+        ok = !there[i] || rows_audit_window(all->link, &place, all->finding, all->cls, all->why);
+    }
+    return ok;
+}
+
+static bool audit_width(void *cls, const char *report, const struct rows_width_line *line) {
+    const struct all *all = cls;
+    const int64_t kept_us = all->span->now_us - line->keep_s * US_PER_S - HORIZON_MAX_US,
+                  from_us = all->span->from_us > kept_us ? all->span->from_us : kept_us,
+                  to_us = all->span->to_us < all->span->now_us + FUTURE_MAX_US
+                              ? all->span->to_us
+                              : all->span->now_us + FUTURE_MAX_US;
+    int64_t window = (from_us > 0 ? from_us : 0) / line->width_us;
+    const int64_t end = to_us / line->width_us + 1;
+    bool ok = true;
+    for (; window < end && ok; window += LINK_PIPELINE_MAX) {
+        const int64_t left = end - window;
+        ok = audit_found(all, (struct rows_place){report, line->name, line->width_us, window},
+                         (uint32_t)(left < LINK_PIPELINE_MAX ? left : LINK_PIPELINE_MAX));
+    }
+    return ok;
+}
+
+bool rows_audit_reports(struct link *link, const struct rows_audit_span *span,
+                        audit_finding *finding, void *cls, char *why) {
+    char sentence[LINK_WHY_MAX] = "";
+    struct all all = {link, span, finding, cls, sentence};
+    const bool ok = rows_reader_widths(link, &(struct rows_width_taker){audit_width, &all}, why);
+    if (!ok && !*why) { /* it was one of the windows */
+        memcpy(why, sentence, sizeof sentence);
+    }
+    return ok;
+}

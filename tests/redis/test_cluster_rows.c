@@ -1,0 +1,135 @@
+/* Rows of reports in a cluster of six real nodes: all keys of a window on one master, windows and
+ * groups on all of them, and readers that find everything. */
+#include "redis/rows_audit.h"
+#include "redis/rows_reader.h"
+#include "redis/schema.h"
+#include "tests/redis/cluster_nodes.h"
+
+#include <check.h>
+#include <string.h>
+
+#define WINDOWS 30
+#define MINUTE INT64_C(29916666) /* 2026-11-18T11:06 */
+
+static const struct rows_place first = {"seen.0123456789abcdef", "1min", 60 * US_PER_S, MINUTE};
+
+/* A HyperLogLog in which one register is 1: about one value. */
+static size_t make_hll(unsigned which, unsigned char *bytes) {
+    const unsigned zeros_after = 16383 - which;
+    const size_t head = 16;
+    memcpy(bytes, "HYLL\1\0\0\0\0\0\0\0\0\0\0\200", head); /* sparse; its number is not known */
+    unsigned char *at = bytes + head;
+    if (which) {
+        *at++ = (unsigned char)(0x40 | (which - 1) >> 8); /* XZERO */
+        *at++ = (unsigned char)(which - 1);
+    }
+    *at++ = 0x80; /* VAL: 1, once */
+    if (zeros_after) {
+        *at++ = (unsigned char)(0x40 | (zeros_after - 1) >> 8);
+        *at++ = (unsigned char)(zeros_after - 1);
+    }
+    return (size_t)(at - bytes);
+}
+
+static void send_windows(struct store *store, unsigned which, int64_t count) {
+    unsigned char bytes[32];
+    const struct rows_component component[] = {
+        {"count", ROWS_ADD, count, NULL, 0},
+        {"distinct(client)", ROWS_HLL, 0, bytes, make_hll(which, bytes)}};
+    const struct rows_row row[] = {{"/a", 2, (uint64_t)count, 2, component},
+                                   {"/b", 2, (uint64_t)count, 2, component}};
+    struct rows_place place = first;
+    for (; place.window < MINUTE + WINDOWS; place.window++) {
+        struct store_ack ack;
+        ck_assert_msg(store->ops->send_rows(store, &(struct store_rows){place, 0, 86400, 2, row},
+                                            &ack, store_why),
+                      "%s", store_why);
+        ck_assert_int_eq(ack.outcome, STORE_STORED);
+    }
+}
+
+struct seen {
+    unsigned rows, hlls;
+    int64_t count;
+};
+
+static bool note_row(void *cls, const struct rows_place *place, const struct rows_row *row) {
+    struct seen *seen = cls;
+    ck_assert(place->window >= MINUTE && row->key_len == 2 && row->n == 2);
+    seen->rows++;
+    seen->count += row->component[0].value;
+    seen->hlls += row->component[1].rule == ROWS_HLL && row->component[1].len > 16;
+    return true;
+}
+
+static void note_finding(void *cls, const char *sentence) {
+    (void)cls;
+    ck_abort_msg("%s", sentence);
+}
+
+static bool note_report(void *cls, const char *report, const char *definition, size_t len) {
+    ck_assert(strcmp(report, first.report) == 0 && len == 1 && *definition == 'd');
+    ++*(unsigned *)cls;
+    return true;
+}
+
+static void check_all(void) {
+    struct redis_url parsed;
+    struct seen seen = {0};
+    bool there[WINDOWS + 1];
+    unsigned reports = 0;
+    ck_assert(redis_url_parse(url, &parsed, store_why));
+    struct link *link = link_new(&parsed, TIMEOUT_MS);
+    ck_assert_msg(link_connect(link, store_why), "%s", store_why);
+    ck_assert_msg(rows_reader_read(link, &first, WINDOWS + 1, &(struct rows_taker){note_row, &seen},
+                                   store_why),
+                  "%s", store_why);
+    ck_assert_uint_eq(seen.rows, 2 * 2 * WINDOWS); /* two keys from two groups */
+    ck_assert_int_eq(seen.count, 2 * (5 + 11) * WINDOWS);
+    ck_assert_uint_eq(seen.hlls, seen.rows);
+    ck_assert(rows_reader_find(link, &first, WINDOWS + 1, there, store_why));
+    for (int i = 0; i < WINDOWS + 1; i++) {
+        const struct rows_place place = {first.report, first.width, first.width_us, MINUTE + i};
+        ck_assert(there[i] == (i < WINDOWS));
+        ck_assert_msg(rows_audit_window(link, &place, note_finding, NULL, store_why), "%s",
+                      store_why);
+    }
+    ck_assert_msg(
+        rows_reader_list(link, &(struct rows_report_taker){note_report, &reports}, store_why), "%s",
+        store_why);
+    ck_assert_uint_eq(reports, 1);
+    link_free(link);
+}
+
+START_TEST(windows_of_all_groups_are_found_wherever_they_are) {
+    struct store *one = driver_store(url, "n1", TIMEOUT_MS),
+                 *two = driver_store(url, "n2", TIMEOUT_MS);
+    const struct store_report report = {first.report, "d", 1, "1min 60000000 86400\n"};
+    long long windows = 0;
+    ck_assert_uint_ne(schema_group("n1", SCHEMA_GROUPS_MAX), schema_group("n2", SCHEMA_GROUPS_MAX));
+    ck_assert_msg(one->ops->connect(one, store_why), "%s", store_why);
+    ck_assert_msg(two->ops->connect(two, store_why), "%s", store_why);
+    ck_assert_msg(one->ops->tell_report(one, &report, store_why), "%s", store_why);
+    send_windows(one, 7, 5);
+    send_windows(two, 16383, 11);
+    check_all();
+    for (int i = 0; i < MASTERS; i++) {
+        redisReply *reply = lab_command(&node[i], "KEYS %s", "aforo:2:r:*");
+        ck_assert_uint_gt(reply->elements, 0); /* each has some */
+        windows += (long long)reply->elements;
+        freeReplyObject(reply);
+        lab_do(&node[i], "SCRIPT FLUSH");
+    }
+    ck_assert_int_eq(windows, 3 * 2 * WINDOWS); /* a hash and two HyperLogLogs */
+    send_windows(one, 7, 5);                    /* and again, which changes nothing */
+    send_windows(two, 0, 11);
+    check_all();
+    one->ops->close(one);
+    two->ops->close(two);
+}
+END_TEST
+
+int main(void) {
+    const TTest *const tests[] = {windows_of_all_groups_are_found_wherever_they_are};
+    return cluster_nodes_run("redis/cluster_rows", tests, sizeof tests / sizeof *tests);
+}
