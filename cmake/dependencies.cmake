@@ -15,6 +15,8 @@ aforo_need(SECCOMP libseccomp libseccomp-dev)
 aforo_need(HIREDIS hiredis libhiredis-dev)
 aforo_need(YAML yaml-0.1 libyaml-dev)
 aforo_need(XXHASH libxxhash libxxhash-dev)
+# Its header is compiled in (XXH_INLINE_ALL): where the programs run, the library need not be.
+set_target_properties(PkgConfig::XXHASH PROPERTIES INTERFACE_LINK_LIBRARIES "")
 aforo_need(CURL libcurl libcurl4-openssl-dev)
 aforo_need(JEMALLOC jemalloc libjemalloc-dev)
 if(AFORO_TESTS)

@@ -1,5 +1,6 @@
 /* A report's canonical text: the definition that is stored beside its rows, and what its digest is
  * made of. See definitions.h. */
+#define XXH_INLINE_ALL
 #include "reports/definitions_internal.h"
 
 #include <inttypes.h>

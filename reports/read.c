@@ -1,5 +1,6 @@
 /* See read.h. Rows are gathered into two blocks that grow, found again by an index of their keys,
  * and merged as they come: so memory is that of the rows that there are, not of all workers'. */
+#define XXH_INLINE_ALL
 #include "reports/read.h"
 
 #include <stdlib.h>

@@ -1,5 +1,6 @@
 #include "counters/measures/hyperloglog.h"
 
+#include <endian.h>
 #include <math.h>
 #include <string.h>
 
@@ -13,13 +14,26 @@
 
 _Static_assert(HLL_WORDS % GROUP_WORDS == 0, "groups are whole");
 
-/* Eight bytes, or fewer, the first lowest. */
-static uint64_t load(const char *bytes, size_t n) {
-    uint64_t word = 0;
-    for (size_t i = 0; i < n; i++) {
-        word |= (uint64_t)(unsigned char)bytes[i] << (8 * i);
+/* Eight bytes, the first lowest. */
+static uint64_t load(const char *bytes) {
+    uint64_t word;
+    memcpy(&word, bytes, sizeof word);
+    return le64toh(word);
+}
+
+static uint64_t byte_at(const char *bytes, size_t i) {
+    return (uint64_t)(unsigned char)bytes[i] << (8 * i);
+}
+
+/* One to seven bytes, the first lowest; some are read twice rather than one by one. */
+static uint64_t load_rest(const char *bytes, size_t n) {
+    if (n < 4) {
+        return byte_at(bytes, 0) | byte_at(bytes, n / 2) | byte_at(bytes, n - 1);
     }
-    return word;
+    uint32_t low, high;
+    memcpy(&low, bytes, sizeof low);
+    memcpy(&high, bytes + n - sizeof high, sizeof high);
+    return le32toh(low) | (uint64_t)le32toh(high) << (8 * (n - sizeof high));
 }
 
 /* MurmurHash64A, by Austin Appleby. */
@@ -28,12 +42,12 @@ uint64_t hll_hash(const char *bytes, size_t len) {
     static const int r = 47;
     uint64_t hash = SEED ^ (uint64_t)len * m;
     for (; len >= 8; bytes += 8, len -= 8) {
-        uint64_t k = load(bytes, 8) * m;
+        uint64_t k = load(bytes) * m;
         k = (k ^ k >> r) * m;
         hash = (hash ^ k) * m;
     }
     if (len > 0) {
-        hash = (hash ^ load(bytes, len)) * m;
+        hash = (hash ^ load_rest(bytes, len)) * m;
     }
     hash = (hash ^ hash >> r) * m;
     return hash ^ hash >> r;
@@ -154,7 +168,7 @@ bool hll_read(uint64_t registers[HLL_WORDS], const unsigned char *bytes, size_t 
     }
     const char *at = (const char *)bytes + sizeof header;
     for (size_t i = 0; i < HLL_WORDS; i++, at += 8) {
-        registers[i] = load(at, 8);
+        registers[i] = load(at);
     }
     return true;
 }

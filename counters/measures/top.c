@@ -16,6 +16,7 @@
  * come there as often as its lowest counter says; then the highest m stay. Errors stay below n / m
  * (Agarwal et al., Mergeable summaries, 2012). Beyond m values the order of merges shows in the
  * errors, never beyond them. */
+#define XXH_INLINE_ALL
 #include "counters/measures/figure.h"
 #include "counters/measures/kinds.h"
 #include "counters/measures/top_entry.h"

@@ -3,6 +3,7 @@
 #include "include/aforo/measure.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #ifdef BAD_NONE
 const int aforo_measures = 1; /* nearly */
@@ -39,7 +40,13 @@ static void merge(const void *config, void *into, const void *from) {
 
 static size_t print(const void *config, const void *state, char *text, size_t size) {
     (void)config, (void)state;
-    return (size_t)snprintf(text, size, "bad");
+#ifdef BAD_ODD
+    if (size < 5) {
+        memset(text, 'x', size);
+        return 100;
+    }
+#endif
+    return (size_t)snprintf(text, size, "-1.5");
 }
 
 const struct aforo_measure aforo_measure = {

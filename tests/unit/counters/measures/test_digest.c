@@ -1,4 +1,5 @@
 /* digest: the text that is hashed, the halves that wrap apart, and what is told of them. */
+#define XXH_INLINE_ALL
 #include "tests/unit/check_main.h"
 #include "tests/unit/counters/measures/measure_lab.h"
 

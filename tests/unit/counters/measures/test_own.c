@@ -1,5 +1,5 @@
-/* Measures of one's own: what is loaded and what is not, and that they do what the built-in ones
- * do. */
+/* Measures of one's own: what is loaded and what is not, that they do what the built-in ones do,
+ * and how they are named and shown (figure.c, figures.c). */
 #include "counters/measures/own.h"
 
 #include "tests/unit/check_main.h"
@@ -168,6 +168,13 @@ START_TEST(states_that_end_within_a_word) {
     struct lab_components *components = lab_emit(&state);
     ck_assert_uint_eq(components->component[0].len, 9);
     lab_components_free(components);
+    struct figure_value value;
+    lab_figure("bad(x)", &state, 1, 0, &value);
+    ck_assert_int_eq(value.type, FIGURE_NUMBER);
+    ck_assert_str_eq(value.text, "-1.5");
+    char text[5] = "....";
+    ck_assert_uint_eq(own_print(&measure, state.words, text, 4), 3);
+    ck_assert_str_eq(text, "xxx"); /* cut, whatever it wrote and says that it wrote */
     end();
 }
 END_TEST

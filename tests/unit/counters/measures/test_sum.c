@@ -59,7 +59,10 @@ START_TEST(shown_with_the_decimals_of_the_field) {
     struct figure_value value;
     lab_figure("sum(x)", &state, 1, 2, &value);
     ck_assert_str_eq(value.text, "0.00");
-    ck_assert(add(1234));
+    ck_assert(add(1) && add(-1) && add(1) && add(0));
+    lab_figure("sum(x)", &state, 4, 0, &value);
+    ck_assert_str_eq(value.text, "1");
+    ck_assert(add(1233));
     lab_figure("sum(x)", &state, 1, 2, &value);
     ck_assert_int_eq(value.type, FIGURE_NUMBER);
     ck_assert_str_eq(value.text, "12.34");

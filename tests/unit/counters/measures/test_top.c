@@ -254,6 +254,45 @@ START_TEST(blobs_that_are_none) {
 }
 END_TEST
 
+/* A store can hold anything: what is taken is a state as good as any. */
+START_TEST(blobs_that_were_changed) {
+    uint64_t seed = 15;
+    for (int i = 0; i < 2000; i++) {
+        add(&state, random_value(&seed));
+    }
+    struct lab_components *components = lab_emit(&state);
+    const struct component *whole = &components->component[0];
+    unsigned char *bytes = malloc(whole->len);
+    unsigned taken = 0;
+    for (int round = 0; round < 3000; round++) {
+        struct component changed = *whole;
+        struct lab_state told = lab_state_new(&measure);
+        memcpy(bytes, whole->bytes, whole->len);
+        for (uint64_t i = lab_random(&seed) % 4; i-- > 0;) {
+            bytes[lab_random(&seed) % whole->len] = (unsigned char)lab_random(&seed);
+        }
+        changed.bytes = bytes;
+        changed.len -= lab_random(&seed) % 2 ? lab_random(&seed) % whole->len : 0;
+        if (measure.kind->absorb(&measure, told.words, &changed)) {
+            struct figure_value value;
+            taken++;
+            lab_figure("top100(x)", &told, 1, 0, &value);
+            for (size_t i = 0; i < value.items; i++) {
+                DEMAND(value.item[i].error < value.item[i].count && value.item[i].len <= 48,
+                       "an item that cannot be");
+            }
+        } else {
+            ck_assert_uint_eq(told.words[0], 0);
+        }
+        lab_state_free(&told);
+    }
+    ck_assert_uint_gt(taken, 0);
+    ck_assert_uint_lt(taken, 3000);
+    free(bytes);
+    lab_components_free(components);
+}
+END_TEST
+
 /* After a loss of power: nothing to rely on, and yet no harm done. */
 START_TEST(damaged_states_do_no_harm) {
     uint64_t seed = 14;
@@ -278,4 +317,5 @@ static const struct check_fixture with_top = {
     .timeout_s = 60, .set_up = set_up, .tear_down = tear_down};
 CHECK_MAIN_WITH(with_top, "measures: top", few_are_exact, bounds_hold,
                 bounds_hold_of_what_is_merged, either_order_of_two_is_the_same, long_values_are_cut,
-                room_is_by_n, blobs_that_are_none, damaged_states_do_no_harm)
+                room_is_by_n, blobs_that_are_none, blobs_that_were_changed,
+                damaged_states_do_no_harm)
