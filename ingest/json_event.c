@@ -79,7 +79,6 @@ static const char *read_any(struct json_reader *r, const char *at, unsigned node
  * needs no other check; NULL when it is another. */
 static const char *read_usual_time(struct json_reader *r, const char *at, unsigned node) {
     const struct field_node *names = &r->fields->node[node];
-    struct timestamp_day *day = &r->record->habits.day;
     int64_t us;
     if (r->source.scan.end - at < TIMESTAMP_FAST_LEN + 3 || *at != '"' || names->targets != 0) {
         return NULL;
@@ -89,11 +88,7 @@ static const char *read_usual_time(struct json_reader *r, const char *at, unsign
     if (*end != '"') {
         return NULL;
     }
-    if (day->prefix[0] == '\0') { /* no day yet: a text of zeros must not be one */
-        timestamp_day_begin(day);
-    }
-    if (!timestamp_fast(day, at + 1, &us) &&
-        !(timestamp_day_learn(day, at + 1) && timestamp_fast(day, at + 1, &us))) {
+    if (!timestamp_fast_learning(&r->record->habits.day, at + 1, &us)) {
         return NULL;
     }
     if (names->time < r->time.rank) {

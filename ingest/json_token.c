@@ -1,8 +1,8 @@
 #include "ingest/json_token.h"
 
+#include "common/utf8.h"
 #include "ingest/escape.h"
 #include "ingest/fields.h"
-#include "common/utf8.h"
 #include "ingest/why.h"
 
 void json_source_begin(struct json_source *source, const char *text, size_t len, char *why) {

@@ -201,7 +201,6 @@ static bool take_time(struct reader *r) {
 /* The time at the front, in the layout that comes by the million: how long it is; 0 when it is
  * another. */
 static size_t read_usual_time(struct reader *r) {
-    struct timestamp_day *day = &r->record->habits.day;
     if (r->len < TIMESTAMP_FAST_LEN) {
         return 0;
     }
@@ -210,11 +209,7 @@ static size_t read_usual_time(struct reader *r) {
     if (len < r->len && !is_blank(r->text[len])) {
         return 0;
     }
-    if (day->prefix[0] == '\0') { /* no day yet: a text of zeros must not be one */
-        timestamp_day_begin(day);
-    }
-    if (!timestamp_fast(day, r->text, &r->record->us) &&
-        !(timestamp_day_learn(day, r->text) && timestamp_fast(day, r->text, &r->record->us))) {
+    if (!timestamp_fast_learning(&r->record->habits.day, r->text, &r->record->us)) {
         return 0;
     }
     r->record->timed = true;

@@ -161,4 +161,15 @@ static inline bool timestamp_fast(const struct timestamp_day *day, const char *t
 #endif
 }
 
+/* The same for whatever day the text is of: *day learns it. One that is all zeros knows none yet.
+ */
+static inline bool timestamp_fast_learning(struct timestamp_day *day, const char *text,
+                                           int64_t *us) {
+    if (day->prefix[0] == '\0') { /* a text of zeros must not be that day */
+        timestamp_day_begin(day);
+    }
+    return timestamp_fast(day, text, us) ||
+           (timestamp_day_learn(day, text) && timestamp_fast(day, text, us));
+}
+
 #endif

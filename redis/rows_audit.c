@@ -1,6 +1,7 @@
 #include "redis/rows_audit.h"
 
 #include "redis/rows_pack.h"
+#include "redis/rows_reader.h"
 #include "redis/schema.h"
 
 #include <inttypes.h>
@@ -238,4 +239,53 @@ bool rows_audit_window(struct link *link, const struct rows_place *place, audit_
         }
     }
     return true;
+}
+
+/* ---- all reports ---- */
+
+/* An audit of all reports under way. */
+struct all {
+    struct link *link;
+    const struct rows_audit_span *span;
+    audit_finding *finding;
+    void *cls;
+    char *why;
+};
+
+static bool audit_found(const struct all *all, struct rows_place place, uint32_t n) {
+    bool there[LINK_PIPELINE_MAX];
+    bool ok = rows_reader_find(all->link, &place, n, there, all->why);
+    for (uint32_t i = 0; i < n && ok; i++, place.window++) {
+        ok = !there[i] || rows_audit_window(all->link, &place, all->finding, all->cls, all->why);
+    }
+    return ok;
+}
+
+static bool audit_width(void *cls, const char *report, const struct rows_width_line *line) {
+    const struct all *all = cls;
+    const int64_t kept_us = all->span->now_us - line->keep_s * US_PER_S - HORIZON_MAX_US,
+                  from_us = all->span->from_us > kept_us ? all->span->from_us : kept_us,
+                  to_us = all->span->to_us < all->span->now_us + FUTURE_MAX_US
+                              ? all->span->to_us
+                              : all->span->now_us + FUTURE_MAX_US;
+    int64_t window = (from_us > 0 ? from_us : 0) / line->width_us;
+    const int64_t end = to_us / line->width_us + 1;
+    bool ok = true;
+    for (; window < end && ok; window += LINK_PIPELINE_MAX) {
+        const int64_t left = end - window;
+        ok = audit_found(all, (struct rows_place){report, line->name, line->width_us, window},
+                         (uint32_t)(left < LINK_PIPELINE_MAX ? left : LINK_PIPELINE_MAX));
+    }
+    return ok;
+}
+
+bool rows_audit_reports(struct link *link, const struct rows_audit_span *span,
+                        audit_finding *finding, void *cls, char *why) {
+    char sentence[LINK_WHY_MAX] = "";
+    struct all all = {link, span, finding, cls, sentence};
+    const bool ok = rows_reader_widths(link, &(struct rows_width_taker){audit_width, &all}, why);
+    if (!ok && !*why) { /* it was one of the windows */
+        memcpy(why, sentence, sizeof sentence);
+    }
+    return ok;
 }

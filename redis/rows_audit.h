@@ -12,4 +12,12 @@
 bool rows_audit_window(struct link *link, const struct rows_place *place, audit_finding *finding,
                        void *cls, char *why);
 
+/* The same of all windows of all reports that have begun in [from_us, to_us] and are still kept at
+ * now_us. */
+struct rows_audit_span {
+    int64_t from_us, to_us, now_us;
+};
+bool rows_audit_reports(struct link *link, const struct rows_audit_span *span,
+                        audit_finding *finding, void *cls, char *why);
+
 #endif

@@ -53,4 +53,14 @@ struct rows_report_taker {
  */
 bool rows_reader_list(struct link *link, const struct rows_report_taker *taker, char *why);
 
+/* Who is given the widths of reports; false: no more are wanted. */
+struct rows_width_taker {
+    bool (*take)(void *cls, const char *report, const struct rows_width_line *line);
+    void *cls;
+};
+
+/* Gives every width of every report that any node has told of. False fills why. Also false, why
+ * empty, when the taker wanted no more. */
+bool rows_reader_widths(struct link *link, const struct rows_width_taker *taker, char *why);
+
 #endif

@@ -73,29 +73,69 @@ bool rows_reader_read(struct link *link, const struct rows_place *first, uint32_
     return true;
 }
 
-bool rows_reader_list(struct link *link, const struct rows_report_taker *taker, char *why) {
+/* The hash of reports; NULL fills why. */
+static redisReply *read_reports(struct link *link, char *why) {
     const char *argv[] = {"HGETALL", ROWS_REPORTS_KEY};
     const size_t lens[] = {7, sizeof ROWS_REPORTS_KEY - 1};
     redisReply *reply = link_append(link, &(struct redis_command){2, argv, lens, 1}, why)
                             ? link_reply(link, why)
                             : NULL;
-    if (!reply) {
-        return false;
+    bool ok = reply && reply->type == REDIS_REPLY_ARRAY && reply->elements % 2 == 0;
+    for (size_t i = 0; ok && i < reply->elements; i++) {
+        ok = reply->element[i]->type == REDIS_REPLY_STRING;
     }
-    bool ok = reply->type == REDIS_REPLY_ARRAY && reply->elements % 2 == 0;
-    if (!ok) {
+    if (reply && !ok) {
         snprintf(why, LINK_WHY_MAX, "%.60s: " ROWS_REPORTS_KEY ": %.150s", link_address(link),
                  reply->type == REDIS_REPLY_ERROR ? reply->str : "an answer that is no hash");
+        freeReplyObject(reply);
     }
+    return ok ? reply : NULL;
+}
+
+bool rows_reader_list(struct link *link, const struct rows_report_taker *taker, char *why) {
+    redisReply *reply = read_reports(link, why);
+    bool ok = reply != NULL;
     for (size_t i = 0; ok && i < reply->elements; i += 2) {
         const redisReply *name = reply->element[i], *text = reply->element[i + 1];
-        if (name->type == REDIS_REPLY_STRING && text->type == REDIS_REPLY_STRING &&
-            !memchr(name->str, ROWS_SEPARATOR, name->len) && name->len < ROWS_REPORT_MAX &&
+        if (!memchr(name->str, ROWS_SEPARATOR, name->len) && name->len < ROWS_REPORT_MAX &&
             !taker->take(taker->cls, name->str, text->str, text->len)) {
             *why = '\0';
             ok = false;
         }
     }
-    freeReplyObject(reply);
+    if (reply) {
+        freeReplyObject(reply);
+    }
+    return ok;
+}
+
+/* The name in a field of widths, into report (ROWS_REPORT_MAX); false: it is none. */
+static bool read_windows_field(const redisReply *field, char *report) {
+    static const size_t suffix = sizeof ROWS_WINDOWS_FIELD - 1;
+    const size_t len = field->len > suffix ? field->len - suffix : 0;
+    if (len == 0 || len >= ROWS_REPORT_MAX ||
+        memcmp(field->str + len, ROWS_WINDOWS_FIELD, suffix) != 0) {
+        return false;
+    }
+    memcpy(report, field->str, len);
+    report[len] = '\0';
+    return true;
+}
+
+bool rows_reader_widths(struct link *link, const struct rows_width_taker *taker, char *why) {
+    redisReply *reply = read_reports(link, why);
+    bool ok = reply != NULL;
+    for (size_t i = 0; ok && i < reply->elements; i += 2) {
+        struct rows_width_line line;
+        char report[ROWS_REPORT_MAX];
+        const char *at = reply->element[i + 1]->str;
+        *why = '\0';
+        while (ok && read_windows_field(reply->element[i], report) && rows_width_read(&at, &line)) {
+            ok = taker->take(taker->cls, report, &line);
+        }
+    }
+    if (reply) {
+        freeReplyObject(reply);
+    }
     return ok;
 }

@@ -289,14 +289,15 @@ static bool touch_rows(struct addition *addition, struct adder_report *its,
                        struct table_row row[TABLE_WIDTHS_MAX]) {
     struct adder *adder = addition->adder;
     const struct table_key *key = its->by > 0 ? &adder->key : NULL;
-    for (unsigned k = 0; k < its->widths; k++) {
+    unsigned k = 0;
+    do {
         struct adder_width *width = &its->width[k];
         if (!table_touch_owner(width->section, adder->undo, find_window(width, addition->us), key,
                                &row[k])) {
             count_owner(&adder->gone[its - adder->report]);
             return false;
         }
-    }
+    } while (++k < its->widths);
     return true;
 }
 

@@ -70,7 +70,7 @@ struct definitions_for {
 };
 
 /* Reads text[0..len). NULL fills why: one line, "FILE:LINE:COLUMN: what is wrong; what was meant".
- * Main's thread. The caller frees the result with definitions_free.
+ * Main's thread; any thread with workers 0. The caller frees the result with definitions_free.
  *
  * A report's digest (XXH3 of what it asks: its fields, `when`, `by`, widths, measures, keys, and
  * memory where it is given) does not depend on the span, so nodes of any number of threads share

@@ -63,11 +63,15 @@ static bool grow_rows(struct report_gatherer *gathered) {
     const size_t cap = gathered->cap == 0 ? INDEX_LEAST / 2 : gathered->cap * 2;
     const size_t state_bytes = gathered->report->table.state_words * sizeof *gathered->states;
     struct gathered_row *row = realloc(gathered->row, cap * sizeof *row);
-    gathered->row = row != NULL ? row : gathered->row;
-    uint64_t *states = row != NULL ? realloc(gathered->states, cap * state_bytes) : NULL;
-    gathered->states = states != NULL ? states : gathered->states;
-    gathered->cap = states != NULL ? cap : gathered->cap;
-    return states != NULL;
+    if (row == NULL)
+        return false;
+    gathered->row = row;
+    uint64_t *states = realloc(gathered->states, cap * state_bytes);
+    if (states == NULL)
+        return false;
+    gathered->states = states;
+    gathered->cap = cap;
+    return true;
 }
 
 static bool grow_keys(struct report_gatherer *gathered, size_t key_len) {

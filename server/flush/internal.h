@@ -21,8 +21,8 @@ struct pass {
     bool all[FLUSH_BATCH]; /* all windows of the chunk are in it */
     size_t batched;
     size_t batch_most;          /* fewer than FLUSH_BATCH while the store is slow */
-    size_t sent;                /* chunks, and calls of rows, in this pass */
-    size_t sent_before_rows;    /* of them, chunks */
+    size_t sent;                /* chunks, in this pass */
+    size_t rows_sent;           /* calls for rows, in this pass */
     int64_t end_us;             /* steady clock: a pass that takes longer goes on in the next */
     int64_t full_us;            /* steady clock of the last full pass; 0: the next is one */
     uint32_t round;             /* from 1: each chunk that is to be sent is tried once a round */

@@ -10,7 +10,7 @@
 #include <string.h>
 
 #define RECENT_US (4 * US_PER_S) /* what every pass looks at */
-#define PASS_WINDOWS 512         /* that one pass sends at the most */
+#define PASS_CALLS 512           /* of the store, that one pass makes at the most */
 
 /* A window that is being sent. */
 struct sending {
@@ -122,7 +122,7 @@ static void send_gathered(struct sending *sending) {
     sending->ack = ack;
     sending->begun = true;
     sending->failed = ack.outcome != STORE_STORED;
-    flush->pass.sent++;
+    flush->pass.rows_sent++;
     rows_gather_begin(gather);
 }
 
@@ -187,7 +187,7 @@ static bool is_acknowledged(const struct rows_table *table, unsigned width, int6
 
 static bool may_go_on(const struct flush *flush) {
     const struct pass *pass = &flush->pass;
-    return flush->state == FLUSH_SENDING && pass->sent < pass->sent_before_rows + PASS_WINDOWS &&
+    return flush->state == FLUSH_SENDING && pass->rows_sent < PASS_CALLS &&
            (!pass->failed || flush->config.store->ops->connected(flush->config.store)) &&
            clock_steady_us() < pass->end_us;
 }
@@ -245,7 +245,7 @@ static bool tell_report(struct flush *flush, struct rows_table *table) {
 
 bool rows_pass(struct flush *flush, bool full) {
     bool whole = true;
-    flush->pass.sent_before_rows = flush->pass.sent;
+    flush->pass.rows_sent = 0;
     if (!rows_known_update(&flush->rows)) {
         flush_error(flush, "cannot send the rows of a report", "out of memory");
         flush->pass.failed = true;

@@ -7,7 +7,6 @@
 
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define CLOSE_MS 200 /* that one call may take; the next goes on */
@@ -19,6 +18,8 @@ struct rows_closing {
     int64_t hour, end_ms;
     char now[NUMBER_MAX];
     int64_t looked; /* at so many windows */
+    char *why;      /* where a failure is told */
+    bool listed;    /* there are reports */
     bool all;       /* nothing was left open or out so far */
 };
 
@@ -90,74 +91,37 @@ static bool close_width(struct rows_closing *closing, const char *report,
     return true;
 }
 
-/* All widths of one report. */
-static bool close_report(struct rows_closing *closing, const char *report, const char *widths,
-                         char *why) {
-    struct rows_width_line line;
-    while (rows_width_read(&widths, &line)) {
-        if (line.keep_s > SCHEMA_OPEN_S && !close_width(closing, report, &line, why)) {
-            return false;
-        }
-    }
-    return true;
-}
-
-static bool close_listed(struct rows_closing *closing, const redisReply *list, char *why) {
-    static const size_t suffix = sizeof ROWS_WINDOWS_FIELD - 1;
-    for (size_t i = 0; i + 1 < list->elements && closing->all; i += 2) {
-        const redisReply *field = list->element[i], *widths = list->element[i + 1];
-        char report[ROWS_REPORT_MAX];
-        if (field->type != REDIS_REPLY_STRING || widths->type != REDIS_REPLY_STRING ||
-            field->len <= suffix || field->len - suffix >= sizeof report ||
-            memcmp(field->str + field->len - suffix, ROWS_WINDOWS_FIELD, suffix) != 0) {
-            continue;
-        }
-        snprintf(report, sizeof report, "%.*s", (int)(field->len - suffix), field->str);
-        if (!close_report(closing, report, widths->str, why)) {
-            return false;
-        }
-    }
-    return true;
-}
-
-/* The list of reports; NULL fills why. */
-static redisReply *list_reports(struct store_redis *s, char *why) {
-    const char *argv[] = {"HGETALL", ROWS_REPORTS_KEY};
-    const size_t lens[] = {7, sizeof ROWS_REPORTS_KEY - 1};
-    redisReply *reply = link_append(s->link, &(struct redis_command){2, argv, lens, 1}, why)
-                            ? link_reply(s->link, why)
-                            : NULL;
-    if (reply && reply->type != REDIS_REPLY_ARRAY) {
-        snprintf(why, STORE_WHY_MAX, "%.60s: " ROWS_REPORTS_KEY ": %.150s", link_address(s->link),
-                 reply->type == REDIS_REPLY_ERROR ? reply->str : "an answer that is no hash");
-        freeReplyObject(reply);
-        return NULL;
-    }
-    return reply;
+static bool take_width(void *cls, const char *report, const struct rows_width_line *line) {
+    struct rows_closing *closing = cls;
+    closing->listed = true;
+    return line->keep_s <= SCHEMA_OPEN_S ||
+           (close_width(closing, report, line, closing->why) && closing->all);
 }
 
 bool store_redis_close_rows(struct store_redis *s, int64_t last, int64_t now_us, char *why) {
     struct store_redis_note note;
-    char next[NUMBER_MAX];
-    redisReply *list = list_reports(s, why);
-    if (!list || list->elements == 0) {
-        const bool ok = list != NULL;
-        if (list) {
-            freeReplyObject(list);
-        }
-        return ok;
+    char next[NUMBER_MAX], sentence[STORE_WHY_MAX] = "";
+    if (!store_redis_exchange_note(s, ROWS_FINAL_KEY, "", &note, why)) {
+        return false;
     }
-    struct rows_closing closing = {.s = s, .end_ms = wire_now_ms() + CLOSE_MS, .all = true};
-    bool ok = store_redis_exchange_note(s, ROWS_FINAL_KEY, "", &note, why);
-    closing.hour = ok ? store_redis_next_hour(note.hour, last) : 0;
+    struct rows_closing closing = {.s = s,
+                                   .hour = store_redis_next_hour(note.hour, last),
+                                   .end_ms = wire_now_ms() + CLOSE_MS,
+                                   .why = sentence,
+                                   .all = true};
     snprintf(closing.now, sizeof closing.now, "%" PRId64, now_us / US_PER_S);
-    if (ok && closing.hour <= last) {
-        s->closing_done = s->closing_hour == closing.hour ? s->closing_done : 0;
-        s->closing_hour = closing.hour;
-        snprintf(next, sizeof next, "%" PRId64, closing.hour + 1);
-        ok = close_listed(&closing, list, why) &&
-             (!closing.all || store_redis_exchange_note(s, ROWS_FINAL_KEY, next, &note, why));
+    if (closing.hour > last) {
+        return true;
     }
-    freeReplyObject(list);
-    return ok;
+    s->closing_done = s->closing_hour == closing.hour ? s->closing_done : 0;
+    s->closing_hour = closing.hour;
+    if (!rows_reader_widths(s->link, &(struct rows_width_taker){take_width, &closing}, why)) {
+        /* what the taker says, when it was him */
+        if (!*why) {
+            memcpy(why, sentence, sizeof sentence);
+        }
+        return !*why;
+    }
+    snprintf(next, sizeof next, "%" PRId64, closing.hour + 1);
+    return !closing.listed || store_redis_exchange_note(s, ROWS_FINAL_KEY, next, &note, why);
 }

@@ -3,8 +3,8 @@
  */
 #include "ingest/fields.h"
 #include "ingest/timestamp.h"
-#include "tests/unit/ingest/number_reference.h"
 #include "tests/unit/common/utf8_reference.h"
+#include "tests/unit/ingest/number_reference.h"
 
 #include <stdio.h>
 

@@ -121,6 +121,20 @@ class ReportsAtRedis(Case):
                  for row in json.loads(out)["rows"]}
         self.assertEqual(found, {key: (row[0], row[1]) for key, row in self.expected().items()})
 
+    def test_the_check_finds_a_total_that_is_not_the_sum_of_its_parts(self):
+        self.send(self.node("n-1"), 100)
+        self.send(self.node("n-2"), 100)
+        self.wait_for_ledger()
+        status, out, err = aforo("check", "--redis", self.store.url)
+        self.assertEqual(status, 0, out + err)
+        key, fields = next(iter(self.hashes("billing").items()))
+        field = next(field for field in fields if field.endswith(US + b"count") and RS not in field)
+        self.store.do("HINCRBY", key, field, 1)
+        status, out, err = aforo("check", "--redis", self.store.url)
+        self.assertEqual(status, 1, out + err)
+        self.assertIn(key, out + err)
+        self.assertIn("differs from the sum of its parts by 1", out + err)
+
     def test_nodes_that_are_killed_and_a_redis_that_is(self):
         one, two = self.node("n-1"), self.node("n-2")
         for turn in range(6):

@@ -89,6 +89,7 @@ START_TEST(windows_that_are_over_are_closed_once) {
     ck_assert_int_eq(send_rows(one, &open, 4, 3), STORE_STORED);
     ck_assert_int_eq(send_rows(one, &brief, 5, 3), STORE_STORED);
     ck_assert_int_eq(parts_in(key), 2 * ROWS + 2);
+    ck_assert_int_ge(lab_number(&server, "HGET %s keys", key), 2); /* the list is in pieces */
     for (int i = 0; i < 20 && lab_number(&server, "GET " ROWS_FINAL_KEY) <= CLOSABLE; i++) {
         close_old(two);
     }

@@ -52,9 +52,11 @@ START_TEST(what_wraps_is_replaced_by_the_newer_one) {
     had_row(one, &row);
     ck_assert_int_eq(total("", "digest:0"), 0x23);
     component.value = 0x70000000;
-    row.count = 5; /* older */
-    had_row(one, &row);
-    ck_assert_int_eq(total("", "digest:0"), 0x23);
+    for (row.count = 5; row.count < 7; row.count++) { /* older, and no newer */
+        had_row(one, &row);
+        ck_assert_int_eq(total("", "digest:0"), 0x23);
+    }
+    must_be_sound();
     one->ops->close(one);
     two->ops->close(two);
 }
@@ -308,8 +310,15 @@ END_TEST
 START_TEST(sums_are_exact_up_to_2_53) {
     struct store *one = ready_store(url, "n1", TIMEOUT_MS),
                  *two = ready_store(url, "n2", TIMEOUT_MS);
-    static const int64_t values[] = {INT64_C(2147483647), INT64_C(2147483648),
-                                     INT64_C(1000000000000), (INT64_C(1) << 52) - 1};
+    static const int64_t values[] = {1,
+                                     255,
+                                     256,
+                                     65535,
+                                     65536,
+                                     INT64_C(2147483647),
+                                     INT64_C(2147483648),
+                                     INT64_C(1000000000000),
+                                     (INT64_C(1) << 52) - 1};
     for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
         const struct rows_component component = {"sum(x)", ROWS_ADD, values[i], NULL, 0};
         const struct rows_row row = {"", 0, i + 1, 1, &component};
@@ -320,6 +329,72 @@ START_TEST(sums_are_exact_up_to_2_53) {
     must_be_sound();
     one->ops->close(one);
     two->ops->close(two);
+}
+END_TEST
+
+/* Nodes name components in the order of their own rows. */
+START_TEST(components_come_in_any_order) {
+    struct store *one = ready_store(url, "n1", TIMEOUT_MS),
+                 *two = ready_store(url, "n2", TIMEOUT_MS);
+    const struct rows_component there[] = {{"count", ROWS_ADD, 5, NULL, 0},
+                                           {"sum(a)", ROWS_ADD, 50, NULL, 0}},
+                                back[] = {{"sum(b)", ROWS_ADD, 7, NULL, 0},
+                                          {"sum(a)", ROWS_ADD, 30, NULL, 0},
+                                          {"count", ROWS_ADD, 3, NULL, 0}};
+    const struct rows_row row = {"k", 1, 5, 2, there}, other = {"k", 1, 3, 3, back};
+    had_row(one, &row);
+    had_row(two, &other);
+    ck_assert_int_eq(total("k", "count"), 8);
+    ck_assert_int_eq(total("k", "sum(a)"), 80);
+    must_be_sound();
+    ck_assert_uint_eq(had_row(one, &other), 5); /* late, and yet something of it is new */
+    ck_assert_int_eq(total("k", "sum(b)"), 14);
+    ck_assert_int_eq(total("k", "count"), 8);
+    must_be_sound();
+    one->ops->close(one);
+    two->ops->close(two);
+}
+END_TEST
+
+#define BUCKETS 3000
+
+/* A row is never parted, however many components it has. */
+START_TEST(a_row_of_thousands_of_components) {
+    static struct rows_component component[BUCKETS];
+    static char name[BUCKETS][24];
+    struct store *one = ready_store(url, "n1", TIMEOUT_MS),
+                 *two = ready_store(url, "n2", TIMEOUT_MS);
+    for (int round = 1; round < 3; round++) {
+        for (int i = 0; i < BUCKETS; i++) {
+            snprintf(name[i], sizeof name[i], "quantiles(ms):%d", i);
+            component[i] = (struct rows_component){name[i], ROWS_ADD, round * (i + 1), NULL, 0};
+        }
+        const struct rows_row row = {"k", 1, (uint64_t)round, BUCKETS, component};
+        had_row(one, &row);
+        had_row(two, &row);
+        ck_assert_int_eq(total("k", "quantiles(ms):2999"), 2 * round * BUCKETS);
+        ck_assert_int_eq(total("k", "quantiles(ms):0"), 2 * round);
+        must_be_sound();
+    }
+    one->ops->close(one);
+    two->ops->close(two);
+}
+END_TEST
+
+START_TEST(a_time_to_live_only_grows) {
+    struct store *store = ready_store(url, "n1", TIMEOUT_MS);
+    struct plain_row row;
+    make_row(&row, "AA1", 5, 1, 1);
+    had_row(store, &row.row);
+    lab_do(&server, "EXPIRE " WINDOW " 100");
+    make_row(&row, "AA1", 6, 1, 1);
+    had_row(store, &row.row);
+    ck_assert_int_gt(lab_number(&server, "TTL " WINDOW), KEEP_S - 60);
+    lab_do(&server, "EXPIRE " WINDOW " %d", 2 * KEEP_S);
+    make_row(&row, "AA1", 7, 1, 1);
+    had_row(store, &row.row);
+    ck_assert_int_gt(lab_number(&server, "TTL " WINDOW), 2 * KEEP_S - 60);
+    store->ops->close(store);
 }
 END_TEST
 
@@ -342,6 +417,9 @@ int main(void) {
                                   a_value_that_is_damaged_fails_before_anything_is_written,
                                   a_component_has_one_rule,
                                   sums_are_exact_up_to_2_53,
+                                  components_come_in_any_order,
+                                  a_row_of_thousands_of_components,
+                                  a_time_to_live_only_grows,
                                   the_script_is_known_by_its_sha1};
     return one_server_run("redis/rows_merge", tests, sizeof tests / sizeof *tests);
 }

@@ -4,6 +4,7 @@
 #include "redis/audit.h"
 #include "redis/link.h"
 #include "redis/reader.h"
+#include "redis/rows_audit.h"
 #include "redis/schema.h"
 #include "tools/console/report_source.h"
 
@@ -36,7 +37,8 @@ static const char *find_remedy(const char *sentence) {
     if (strstr(sentence, "NOAUTH") != NULL)
         return " (it wants a password: set AFORO_REDIS_PASSWORD or AFORO_REDIS_PASSWORD_FILE)";
     if (strstr(sentence, "NOPERM") != NULL)
-        return " (this user needs +hmget, +hgetall, +exists, +get and ~aforo:* to read what aforo keeps)";
+        return " (this user needs +hmget, +hgetall, +exists, +get and ~aforo:* to read what aforo "
+               "keeps)";
     return "";
 }
 
@@ -124,6 +126,14 @@ static bool audit_resolution(const struct audit *audit, enum resolution r, int64
     return true;
 }
 
+static bool audit_reports(const struct audit *audit, const struct query *query, int64_t now_us) {
+    const struct rows_audit_span span = {query->from_us, query->to_us, now_us};
+    char sentence[LINK_WHY_MAX];
+    return rows_audit_reports(audit->source->link, &span, pass_on, (void *)(uintptr_t)audit,
+                              sentence) ||
+           explain_failure(audit->source, sentence, audit->why);
+}
+
 static bool audit_all(struct source *base, const struct query *query, int64_t now_us,
                       const struct finding_taker *taker, char why[SOURCE_WHY_MAX]) {
     const struct audit audit = {(struct source_redis *)base, taker, why};
@@ -137,7 +147,7 @@ static bool audit_all(struct source *base, const struct query *query, int64_t no
         ok = audit_resolution(&audit, (enum resolution)r, (from_us > 0 ? from_us : 0) / width_us,
                               to_us / width_us + 1);
     }
-    return ok;
+    return ok && audit_reports(&audit, query, now_us);
 }
 
 static bool read_windows(void *cls, enum resolution r, int64_t first, uint32_t n, uint64_t *out) {

@@ -156,7 +156,18 @@ START_TEST(without_room_what_must_be_decoded_is_unfit) {
 }
 END_TEST
 
+/* A record that has seen no day yet is all zeros; a text of zeros is still no time. */
+START_TEST(zeros_are_no_time) {
+    static const char zeros[] = "\0\0\0\0\0\0\0\0\0\0\0"
+                                "11:11:11.123456";
+    char why[RECORD_WHY_MAX];
+    memset(&lab_record, 0, sizeof lab_record);
+    ck_assert_int_eq(record_read_line(lab_begin(), fields, TEXT(zeros), why), RECORD_MALFORMED);
+    ck_assert_str_eq(why, "expected a digit at character 1, found '\\x00'");
+}
+END_TEST
+
 CHECK_MAIN_WITH(((struct check_fixture){100, set_up, tear_down}), "line_record", what_is_an_event,
                 what_is_malformed, an_empty_line_is_no_event,
                 every_beginning_of_a_line_is_read_to_its_end,
-                without_room_what_must_be_decoded_is_unfit)
+                without_room_what_must_be_decoded_is_unfit, zeros_are_no_time)

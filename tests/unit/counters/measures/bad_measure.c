@@ -1,4 +1,5 @@
-/* A measure that cannot be loaded, or not be opened, for the reason that is defined. */
+/* A measure that cannot be loaded, or not be opened, for the reason that is defined; or one whose
+ * state is no whole number of words. */
 #include "include/aforo/measure.h"
 
 #include <stdio.h>
@@ -14,12 +15,21 @@ static const char *open_bad(const char *arguments, void **config) {
 
 static size_t state_bytes(const void *config) {
     (void)config;
+#ifdef BAD_ODD
+    return 9;
+#else
     return AFORO_STATE_MAX + 1;
+#endif
 }
 
 #ifndef BAD_FUNCTIONS
 static void add(const void *config, void *state, const struct aforo_event *event) {
-    (void)config, (void)state, (void)event;
+    (void)config, (void)event;
+#ifdef BAD_ODD
+    ((unsigned char *)state)[8] = 1;
+#else
+    (void)state;
+#endif
 }
 #endif
 

@@ -24,7 +24,7 @@ static void add(int64_t us, const char *text) {
 }
 
 static void demand(const char *figure, enum figure_type type, const char *text) {
-    struct figure_value value;
+    struct figure_value value = {.text = "of before"};
     lab_figure(figure, &state, 1, 2, &value);
     ck_assert_int_eq(value.type, type);
     ck_assert_str_eq(value.text, text);

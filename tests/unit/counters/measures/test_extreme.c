@@ -73,6 +73,10 @@ START_TEST(what_a_store_cannot_have_is_not_taken) {
         ck_assert(!measure.kind->absorb(&measure, state.words, &component));
         component.value = INT64_MIN;
         ck_assert(!measure.kind->absorb(&measure, state.words, &component));
+        component.value = INT64_C(1) << 62; /* the word would be 0, which is nothing */
+        ck_assert(!measure.kind->absorb(&measure, state.words, &component));
+        component.value = -component.value;
+        ck_assert(!measure.kind->absorb(&measure, state.words, &component));
         ck_assert_uint_eq(state.words[0], 0);
         end();
     }

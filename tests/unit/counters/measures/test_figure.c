@@ -1,4 +1,5 @@
-/* Items of `show:`: what they are made of, how they are written, what is wrong with them. */
+/* Items of `show:`: what they are made of, how they are written, what is wrong with them; measures
+ * by name. (figure.c, figures.c, measure.c) */
 #include "tests/unit/check_main.h"
 #include "tests/unit/counters/measures/measure_lab.h"
 

@@ -1,5 +1,6 @@
 /* What holds of every measure of the list: the order of events, how they were split over workers
- * and nodes, and how their states were merged never matters; what is published is all there is. */
+ * and nodes, and how their states were merged never matters; what is published is all there is.
+ * (count.c, digest.c, distinct.c, edge.c, extreme.c, quantiles.c, squares.c, sum.c, top.c) */
 #include "tests/unit/check_main.h"
 #include "tests/unit/counters/measures/measure_lab.h"
 

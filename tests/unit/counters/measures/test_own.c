@@ -160,6 +160,18 @@ START_TEST(told_as_bytes) {
 }
 END_TEST
 
+START_TEST(states_that_end_within_a_word) {
+    begin(MEASURES "/bad-odd.so", "bad(x)");
+    ck_assert_uint_eq(measure.words, 2);
+    add_at(T0);
+    ck_assert_uint_eq(state.words[1], 1);
+    struct lab_components *components = lab_emit(&state);
+    ck_assert_uint_eq(components->component[0].len, 9);
+    lab_components_free(components);
+    end();
+}
+END_TEST
+
 START_TEST(only_words_that_change_are_noted) {
     begin(MEASURES "/ewma.so", "ewma(8s)");
     ck_assert_uint_eq(measure.kind->puts(&measure), 65);
@@ -173,4 +185,5 @@ END_TEST
 
 CHECK_MAIN("measures: one's own", what_cannot_be_loaded, what_cannot_be_opened,
            loaded_once_under_its_name, the_decaying_rate, nothing_more_after_the_start,
-           arguments_are_checked_by_the_measure, told_as_bytes, only_words_that_change_are_noted)
+           arguments_are_checked_by_the_measure, told_as_bytes, states_that_end_within_a_word,
+           only_words_that_change_are_noted)

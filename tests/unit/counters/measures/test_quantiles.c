@@ -195,6 +195,8 @@ START_TEST(names_that_are_no_bucket) {
     }
     component = told("quantiles(x):32", -1);
     ck_assert(!measure.kind->absorb(&measure, state.words, &component));
+    component = told("quantiles(x):32", 0); /* a bucket is there, and empty */
+    ck_assert(measure.kind->absorb(&measure, state.words, &component));
     component = told("quantiles(x):1696", 1);
     ck_assert(measure.kind->absorb(&measure, state.words, &component));
 }

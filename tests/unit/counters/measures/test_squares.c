@@ -30,6 +30,11 @@ START_TEST(digits_are_told) {
     struct lab_components *components = lab_emit(&state);
     ck_assert_uint_eq(components->n, 1);
     ck_assert_int_eq(lab_find(components, "squares(x)")->value, 25);
+    struct component component = components->component[0];
+    component.value = 0;
+    ck_assert(measure.kind->absorb(&measure, state.words, &component));
+    component.value = -1;
+    ck_assert(!measure.kind->absorb(&measure, state.words, &component));
     lab_components_free(components);
     ck_assert(add(-(INT64_C(1) << 15)) && add(INT64_C(1) << 25) && add(END - 1));
     components = lab_emit(&state);

@@ -1,4 +1,5 @@
-/* Sums stay exact: below 2^53 on either side of zero, and what would go beyond is told before. */
+/* Sums stay exact: below 2^53 on either side of zero, and what would go beyond is told before;
+ * and the figures that are made of them (figures.c). */
 #include "tests/unit/check_main.h"
 #include "tests/unit/counters/measures/measure_lab.h"
 

@@ -1,6 +1,7 @@
 /* top: exact while the values have room; beyond that every count is above the true one by no more
  * than its error says, no error above events / counters, and nothing that came more often is
- * missing: however the events were spread, and however states were merged and told. */
+ * missing: however the events were spread, and however states were merged and told.
+ * (top.c, top_entry.c) */
 #include "tests/unit/check_main.h"
 #include "tests/unit/counters/measures/measure_lab.h"
 

@@ -110,7 +110,7 @@ START_TEST(a_chunk_may_lack_what_a_ring_has_moved_past) {
 }
 END_TEST
 
-CHECK_MAIN_WITH(((struct check_fixture){4, state_dir_make, state_dir_remove}), "held",
+CHECK_MAIN_WITH(((struct check_fixture){60, state_dir_make, state_dir_remove}), "held",
                 nothing_is_held_of_a_new_file, each_chunk_comes_once_with_all_shards,
                 every_place_is_walked_through, as_many_shards_as_a_file_may_have,
                 a_chunk_may_lack_what_a_ring_has_moved_past)

@@ -242,6 +242,7 @@ START_TEST(the_audit_of_a_span) {
     strcat(text, "*0\r\n");
     strcat(text, put_odd(odd, sizeof odd, RESOLUTION_1S, MINUTE + 1));
     strcat(text, put_odd(odd, sizeof odd, RESOLUTION_1MIN, MINUTE / 60));
+    strcat(text, "*0\r\n"); /* no reports */
     canned_add("a:1", text, true);
     struct source *source = must_open("redis://a:1");
     const struct query query = {RESOLUTION_10MS, second * US_PER_S, (second + 65) * US_PER_S, 0,
