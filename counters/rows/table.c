@@ -224,13 +224,13 @@ static bool make_file(struct table *table, int dir_fd, const char *name, const c
     return ok;
 }
 
-/* The file of a header, in the folder dir_fd; path: how the folder is called. */
-static struct table *make_table(int dir_fd, const char *dir, const struct table_header *header,
-                                const char *definition, char *why) {
+static struct table *make_table(const struct table_folder *folder,
+                                const struct table_header *header, const char *definition,
+                                char *why) {
     char name[TABLE_PATH_MAX], path[TABLE_PATH_MAX];
     snprintf(name, sizeof name, "%s.%s" TABLE_SUFFIX, header->name, header->digest);
-    if (snprintf(path, sizeof path, "%s/%s", dir, name) >= (int)sizeof path) {
-        state_refuse(why, "%.80s...: the state directory's name is too long", dir);
+    if (snprintf(path, sizeof path, "%s/%s", folder->path, name) >= (int)sizeof path) {
+        state_refuse(why, "%.80s...: the state directory's name is too long", folder->path);
         return NULL;
     }
     struct table *table = new_table(path, true, why);
@@ -238,23 +238,24 @@ static struct table *make_table(int dir_fd, const char *dir, const struct table_
         return NULL;
     }
     table->header = *header;
-    if (!make_file(table, dir_fd, name, definition, why) || !read_definition(table, why)) {
+    if (!make_file(table, folder->fd, name, definition, why) || !read_definition(table, why)) {
         table_free(table);
         return NULL;
     }
     return table;
 }
 
-struct table *table_make_file(int dir_fd, const char *dir, const struct table_config *config,
+struct table *table_make_file(const struct table_folder *folder, const struct table_config *config,
                               const struct table_span *span, uint32_t number, char *why) {
     struct table_header header = {.number = 0};
     return fill_header(&header, config, span, number, why)
-               ? make_table(dir_fd, dir, &header, config->definition, why)
+               ? make_table(folder, &header, config->definition, why)
                : NULL;
 }
 
-struct table *table_make_twin(int dir_fd, const char *dir, const struct table *table, char *why) {
-    return make_table(dir_fd, dir, &table->header, table->definition, why);
+struct table *table_make_twin(const struct table_folder *folder, const struct table *table,
+                              char *why) {
+    return make_table(folder, &table->header, table->definition, why);
 }
 
 static void bind_section(struct table *table, unsigned worker, unsigned width,

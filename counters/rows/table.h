@@ -5,8 +5,9 @@
  *   section  one writer and one window width: section of worker w, width k. Worker 0 is what was
  *            read back from the store (the flush thread); 1 .. n are the worker threads.
  *            | page | windows: a ring of entries | heads | arena of rows, a circle |
- *   window   | epoch | touched | matched | rows | newest row | state of the base row |
- *   row      | touched | hash | next in bucket, next in window | window | lengths, checksum |
+ *   window   | epoch | touched | matched | rows | newest row | values of each `by` field |
+ *            | state of the base row |
+ *   row      | lengths, checksum | touched | hash | next in bucket, next in window | window |
  *            | state | key |
  *
  * `matched` is the number of events that came to the window: the sum of the counts of its rows,

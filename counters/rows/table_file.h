@@ -202,12 +202,19 @@ static inline word *row_key(struct row *row, uint64_t lengths) {
 struct table *table_open_file(int dir_fd, const char *name, const char *path, bool writable,
                               char *why);
 
+/* Where files are made: the folder, and how it is called in sentences. */
+struct table_folder {
+    int fd;
+    const char *path;
+};
+
 /* Makes the file of a new table, and opens it. */
-struct table *table_make_file(int dir_fd, const char *dir, const struct table_config *config,
+struct table *table_make_file(const struct table_folder *folder, const struct table_config *config,
                               const struct table_span *span, uint32_t number, char *why);
 
 /* Makes an empty one of the same name, number, geometry and seed in another folder. */
-struct table *table_make_twin(int dir_fd, const char *dir, const struct table *table, char *why);
+struct table *table_make_twin(const struct table_folder *folder, const struct table *table,
+                              char *why);
 
 /* Appends sections until there are `sections` of each width. Before it is mapped. */
 bool table_lengthen(struct table *table, uint32_t sections, char *why);

@@ -296,8 +296,9 @@ static void append(struct changed_key *to, const char *bytes, size_t len) {
 }
 
 static void admit_values(struct table_section *section, struct undo *undo,
-                         struct window_entry *entry, int64_t window, const struct table_key *key,
+                         struct window_entry *entry, const struct table_key *key,
                          struct changed_key *to) {
+    const int64_t window = (int64_t)load(&entry->epoch);
     to->len = 0;
     to->changed = false;
     to->fits = true;
@@ -350,7 +351,7 @@ admit_key(struct table_section *section, struct undo *undo, struct window_entry 
     if (section->worker == 0 || !section->limits_fields || key->fields != section->fields) {
         return load(&entry->rows) < section->keys_max ? make_row(section, undo, wanted) : NULL;
     }
-    admit_values(section, undo, entry, wanted->window, key, &to);
+    admit_values(section, undo, entry, key, &to);
     if (!to.fits) {
         return NULL;
     }

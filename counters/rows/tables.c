@@ -342,8 +342,8 @@ struct table *tables_get(struct tables *tables, const struct table_config *confi
                      TABLES_MAX);
         return NULL;
     }
-    struct table *table = table_make_file(tables->dir_fd, tables->dir, config, &tables->span,
-                                          find_free_number(tables), why);
+    struct table *table = table_make_file(&(const struct table_folder){tables->dir_fd, tables->dir},
+                                          config, &tables->span, find_free_number(tables), why);
     if (!table || !table_map(table, &tables->undo, why)) {
         table_free(table);
         return NULL;

@@ -83,9 +83,9 @@ static bool copy_section(const struct table_section *from, struct table_section 
     return ok;
 }
 
-static bool copy_table(const struct table *from, int dir_fd, const char *dir,
+static bool copy_table(const struct table *from, const struct table_folder *folder,
                        const struct undo_map *undo, char *why) {
-    struct table *to = table_make_twin(dir_fd, dir, from, why);
+    struct table *to = table_make_twin(folder, from, why);
     bool ok = to && table_map(to, undo, why);
     for (unsigned i = 0; ok && i < from->header.sections * from->header.widths; i++) {
         ok = copy_section(&from->section[i], &to->section[i]) ||
@@ -108,7 +108,7 @@ static bool copy_all(const struct tables *from, int dir_fd, const char *dir, cha
     }
     bool ok = undo_open_file(&undo, dir_fd, dir, records, why);
     for (size_t i = 0; ok && i < tables_count(from); i++) {
-        ok = copy_table(tables_at(from, i), dir_fd, dir, &undo, why);
+        ok = copy_table(tables_at(from, i), &(const struct table_folder){dir_fd, dir}, &undo, why);
     }
     if (ok) {
         state_read_boot_id(undo.header.boot);

@@ -1,6 +1,6 @@
 /* One event is one transaction over all rows it touches: all of them change, or none.
  *
- *   file    | undo record of worker 0 | of worker 1 | ...           64 KiB each, memory-mapped
+ *   file    | header | record of worker 0 | of worker 1 | ...       64 KiB each, memory-mapped
  *   record  | state | entries | window | count | (where, old value) (where, old value) ...
  *
  * Before a word of a row changes, its place and its old value are noted here. Who is killed within
