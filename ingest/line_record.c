@@ -218,13 +218,12 @@ static size_t read_usual_time(struct reader *r) {
 
 enum record_outcome record_read_line(struct record *record, const struct fields *fields,
                                      const char *text, size_t len, char why[RECORD_WHY_MAX]) {
-    struct reader r;
-    r.fields = fields;
-    r.record = record;
-    r.why = why;
-    r.text = text;
-    r.len = len - (len > 0 && text[len - 1] == '\r');
-    r.time_rank = FIELD_NO_TIME;
+    struct reader r = {.fields = fields,
+                       .record = record,
+                       .why = why,
+                       .text = text,
+                       .len = len - (len > 0 && text[len - 1] == '\r'),
+                       .time_rank = FIELD_NO_TIME};
     scan_begin(&r.scan, text, r.len);
     if (r.len == 0) {
         return RECORD_EMPTY;
