@@ -77,9 +77,7 @@ static bool find_name(struct rows_call *call, const struct rows_component *compo
     const size_t at = call->names.len;
     *number = n;
     call->guess = n + 1;
-    return len > 0 && len < ROWS_COMPONENT_MAX && n < ROWS_NAMES_MAX &&
-           !strchr(component->name, ROWS_SEPARATOR) &&
-           rows_bytes_put(&call->name_at, &at, sizeof at) &&
+    return n < ROWS_NAMES_MAX && rows_bytes_put(&call->name_at, &at, sizeof at) &&
            rows_bytes_put(&call->names, &sign, 1) &&
            rows_bytes_put(&call->names, component->name, len) &&
            rows_bytes_put(&call->names, &end, 1);
@@ -89,14 +87,29 @@ static bool has_bytes(const struct rows_component *component) {
     return component->rule == ROWS_HLL || component->rule == ROWS_BLOB;
 }
 
-static bool put_component(struct rows_call *call, const struct rows_component *component) {
-    uint64_t number = 0;
+static bool is_valid(const struct rows_component *component) {
     const bool bytes = has_bytes(component);
     const int64_t value = bytes ? (int64_t)component->len : component->value;
     const bool counts = component->rule == ROWS_ADD || component->rule == ROWS_WRAP;
-    return value <= (bytes ? ROWS_BYTES_MAX : ROWS_VALUE_MAX) &&
-           value >= (counts ? 0 : -ROWS_VALUE_MAX) && find_name(call, component, &number) &&
-           put_number(&call->body, number, NUMBER_BYTES) &&
+    const size_t len = strlen(component->name);
+    return len > 0 && len < ROWS_COMPONENT_MAX && !strchr(component->name, ROWS_SEPARATOR) &&
+           value <= (bytes ? ROWS_BYTES_MAX : ROWS_VALUE_MAX) &&
+           value >= (counts ? 0 : -ROWS_VALUE_MAX);
+}
+
+bool rows_row_is_valid(const struct rows_row *row) {
+    bool ok = row->key_len <= ROWS_ROW_KEY_MAX && row->count < (uint64_t)ROWS_VALUE_MAX &&
+              row->n <= ROWS_NAMES_MAX;
+    for (size_t i = 0; i < row->n && ok; i++) {
+        ok = is_valid(&row->component[i]);
+    }
+    return ok;
+}
+
+static bool put_component(struct rows_call *call, const struct rows_component *component) {
+    uint64_t number = 0;
+    const int64_t value = has_bytes(component) ? (int64_t)component->len : component->value;
+    return find_name(call, component, &number) && put_number(&call->body, number, NUMBER_BYTES) &&
            put_number(&call->body, (uint64_t)value, VALUE_BYTES);
 }
 
@@ -112,8 +125,7 @@ static bool put_hll_key(struct rows_call *call, const char *window_key, const st
 }
 
 bool rows_call_add(struct rows_call *call, const char *window_key, const struct rows_row *row) {
-    bool ok = row->key_len <= ROWS_ROW_KEY_MAX && row->count < (uint64_t)ROWS_VALUE_MAX &&
-              row->n <= ROWS_NAMES_MAX && put_number(&call->body, row->key_len, 2) &&
+    bool ok = rows_row_is_valid(row) && put_number(&call->body, row->key_len, 2) &&
               put_number(&call->body, row->count, EVENTS_BYTES) &&
               put_number(&call->body, row->n, NUMBER_BYTES) &&
               rows_bytes_put(&call->body, row->key, row->key_len);

@@ -40,8 +40,11 @@ void rows_call_free(struct rows_call *call);
 /* Is there room for another row? */
 bool rows_call_has_room(const struct rows_call *call);
 
-/* Adds a row; no key may come twice in one call. False when out of memory, or the row is none: a
- * value, a name or a key that is too large. The call is then of no use. */
+/* Can a row be sent? Not when a value, a name or a key is too large. */
+bool rows_row_is_valid(const struct rows_row *row);
+
+/* Adds a row; no key may come twice in one call. False when out of memory, or the row is not
+ * valid. The call is then of no use. */
 bool rows_call_add(struct rows_call *call, const char *window_key, const struct rows_row *row);
 
 /* A window's "names", read: which belongs to which number. */

@@ -37,6 +37,7 @@ struct rows_table {
     struct rows_width width[TABLE_WIDTHS_MAX];
     uint32_t told_generation;     /* in which the store was told of it */
     bool read_back;               /* what the store has of it was, since it may have changed */
+    bool too_large_told;          /* that a row of it cannot be sent */
     bool was_read_back;           /* once at least, in this process */
     struct rows_reference others; /* what others report of the same events: this is a copy */
     unsigned last_width;          /* what was acknowledged last; window 0: nothing */

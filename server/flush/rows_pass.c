@@ -88,6 +88,21 @@ void rows_lost(struct flush *flush, struct rows_window *known) {
 
 /* ---- sending ---- */
 
+/* All workers' sums together may be beyond what the store adds up exactly, though none alone is. */
+static bool may_be_sent(struct rows_table *table, const struct rows_row *row) {
+    if (rows_row_is_valid(row)) {
+        return true;
+    }
+    if (!table->too_large_told) {
+        table->too_large_told = true;
+        log_line(LOG_WARN,
+                 "a row of a report cannot be sent to the store: a sum of it is beyond 2^53; it "
+                 "stays here only",
+                 "report=%s", table->name);
+    }
+    return false;
+}
+
 /* What is gathered. */
 static void send_gathered(struct sending *sending) {
     struct flush *flush = sending->flush;
@@ -99,11 +114,12 @@ static void send_gathered(struct sending *sending) {
         rows_known_place(sending->table, sending->width, sending->known->window);
     size_t n = 0;
     for (size_t i = 0; row && i < gather->n; i++) {
-        if (rows_known_subtract(sending->table, &place, &row[i])) {
+        if (rows_known_subtract(sending->table, &place, &row[i]) &&
+            may_be_sent(sending->table, &row[i])) {
             row[n++] = row[i];
         }
     }
-    if (row && n == 0) { /* others report all of it */
+    if (row && n == 0) { /* others report all of it, or it cannot be sent */
         rows_gather_begin(gather);
         return;
     }

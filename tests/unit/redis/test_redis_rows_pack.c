@@ -104,6 +104,7 @@ START_TEST(what_is_no_row_is_refused) {
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         rows_call_begin(&call);
         ck_assert_msg(!add("k", 1, &bad[i], 1), "%zu", i);
+        ck_assert(!rows_row_is_valid(&(struct rows_row){"k", 1, 1, 1, &bad[i]}));
     }
     rows_call_begin(&call);
     ck_assert(!add(key, 1, bad, 0));

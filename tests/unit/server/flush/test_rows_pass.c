@@ -197,6 +197,20 @@ START_TEST(late_rows_are_found_by_the_pass_over_all) {
 }
 END_TEST
 
+START_TEST(a_row_that_is_too_large_holds_up_no_other) {
+    uint64_t unfit;
+    for (unsigned worker = 0; worker < LAB_WORKERS; worker++) { /* each alone is below 2^53 */
+        const struct lab_event most = {T0, {"AA1", "7", "9007199254740991"}};
+        ck_assert_int_eq(lab_add(lab, worker, &most, &unfit), SHARD_COUNTED);
+    }
+    count_at(T0, "AA2", "5");
+    begin_sending();
+    ck_assert_int_eq(stored("AA1" US "7", "count"), -1);
+    ck_assert_int_eq(stored("AA2" US "7", "sum(seconds)"), 5);
+    ck_assert(!rows_unsent(flush));
+}
+END_TEST
+
 /* ---- what is read back ---- */
 
 static void put(const char *key, int64_t count, int64_t seconds, int64_t first) {
@@ -357,8 +371,9 @@ CHECK_MAIN_WITH(in_sending_node, "rows_pass", rows_that_changed_are_sent_as_abso
                 all_is_sent_again_after_a_reconnect, a_loss_that_an_answer_shows_is_healed,
                 a_loss_that_nothing_shows_is_found_within_a_second,
                 what_the_store_would_not_take_is_sent_later, a_closed_window_is_not_sent_again,
-                late_rows_are_found_by_the_pass_over_all, a_lost_state_is_read_back,
-                the_first_of_several_starts_is_the_reference, what_was_sent_is_not_read_back_twice,
+                late_rows_are_found_by_the_pass_over_all, a_row_that_is_too_large_holds_up_no_other,
+                a_lost_state_is_read_back, the_first_of_several_starts_is_the_reference,
+                what_was_sent_is_not_read_back_twice,
                 another_owners_part_is_read_back_before_it_is_gone_on_with,
                 a_copy_reports_what_it_counted_since_it_was_opened,
                 a_copy_that_has_sent_leaves_what_the_store_has_to_the_other)
