@@ -17,6 +17,7 @@
 #define FILES_MAX 8
 #define US "\x1f"
 #define FIRST_US (T0 + 100000)
+#define LATE_MAX_S 4 /* an event is so late at the most */
 
 /* What the counting process tells, in memory that outlives it. */
 struct notes {
@@ -242,7 +243,7 @@ static void check_agreement(const struct counting *counting, uint64_t more) {
     DEMAND(minutes[0] == read_one(counting->counters, RESOLUTION_1MIN, now_us), "minute: %llu rows",
            (unsigned long long)minutes[0]);
     uint64_t all = 0;
-    for (int64_t us = T0 - US_PER_S; us <= now_us; us += US_PER_S) {
+    for (int64_t us = T0 - LATE_MAX_S * US_PER_S; us <= now_us; us += US_PER_S) {
         all += read_one(counting->counters, RESOLUTION_1S, us);
     }
     const uint64_t least = atomic_load(&notes->acknowledged) + more,
@@ -344,7 +345,8 @@ static void count_for_ever(uint64_t random) {
     set_now_everywhere(&counting, WORKERS, now_us);
     atomic_store(&notes->done, true);
     for (;;) {
-        const uint64_t n = next_random(&random) % 30, late_s = next_random(&random) % 5;
+        const uint64_t n = next_random(&random) % 30,
+                       late_s = next_random(&random) % (LATE_MAX_S + 1);
         if (next_random(&random) % 50 == 0) {
             now_us += (int64_t)(next_random(&random) % 3000) * US_PER_MS;
             set_now_everywhere(&counting, WORKERS, now_us);
