@@ -16,15 +16,16 @@ enum column {
     OTHER,
     WANTED,
     MEMORY,
+    GONE,
     UNFIT,
     COLUMNS
 };
 
 static const char *const titles[COLUMNS] = {"REPORT", "DIGEST", "WINDOWS", "BY",
                                             "SHOW",   "ROWS",   "ROOM",    "(OTHER)",
-                                            "WANTED", "MEMORY", "UNFIT"};
+                                            "WANTED", "MEMORY", "GONE",    "UNFIT"};
 static const bool to_the_right[COLUMNS] = {
-    [ROWS] = true, [ROOM] = true, [OTHER] = true, [WANTED] = true, [MEMORY] = true};
+    [ROWS] = true, [ROOM] = true, [OTHER] = true, [WANTED] = true, [MEMORY] = true, [GONE] = true};
 
 /* ---- lists within ---- */
 
@@ -102,7 +103,8 @@ static void add_size(struct text *text, uint64_t bytes) {
 static void add_cell(const struct report_listing *listing, enum column column, struct text *text) {
     const struct report *report = listing->report;
     const struct table_status *status = listing->status;
-    if ((column >= ROWS && column <= MEMORY && !status) || (column == UNFIT && !listing->unfit)) {
+    if ((column >= ROWS && column <= MEMORY && !status) || (column == GONE && !listing->gone) ||
+        (column == UNFIT && !listing->unfit)) {
         text_add_string(text, "-");
         return;
     }
@@ -125,6 +127,9 @@ static void add_cell(const struct report_listing *listing, enum column column, s
         break;
     case MEMORY:
         add_size(text, status->memory);
+        break;
+    case GONE:
+        add_number(text, *listing->gone);
         break;
     case UNFIT:
         add_unfit(listing, false, text);
@@ -214,6 +219,9 @@ static void add_json_listing(const struct report_listing *listing, struct text *
         add_json_number(text, "other", status->other);
         add_json_number(text, "keys_wanted", status->keys_wanted);
         add_json_number(text, "memory", status->memory);
+    }
+    if (listing->gone) {
+        add_json_number(text, "gone", *listing->gone);
     }
     if (listing->unfit) {
         text_add_string(text, ",\"unfit\":{");

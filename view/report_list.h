@@ -12,6 +12,7 @@ struct report_listing {
     const struct report *report;
     const struct table_status *status; /* NULL: not known here */
     const uint64_t *unfit; /* [fields->n], events that each field kept out; NULL: not known */
+    const uint64_t *gone;  /* events whose window was gone; NULL: not known */
 };
 
 /* Adds the list: ROWS_TEXT, a table with a line of titles, in which - is what is not known;

@@ -336,13 +336,12 @@ bool table_is_for(const struct table *table, const struct table_config *config,
         memcmp(made->width_us, config->width_us, config->widths * sizeof config->width_us[0]) ==
             0 &&
         made->keyed == config->keyed && made->state_words == config->state_words &&
-        made->memory == config->memory && made->keys_max == config->keys_max &&
-        made->fields == config->fields &&
+        made->keys_max == config->keys_max && made->fields == config->fields &&
         memcmp(made->field_max, config->field_max, config->fields * sizeof config->field_max[0]) ==
             0 &&
         table->header.horizon_us == span->horizon_us && table->header.future_us == span->future_us;
     return same || state_refuse(why,
-                                "%s: was made for other windows, keys, measures, memory or another "
+                                "%s: was made for other windows, keys or measures, or another "
                                 "horizon; use the old definition, or move the file away",
                                 table->path);
 }

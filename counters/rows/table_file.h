@@ -225,7 +225,9 @@ bool table_map(struct table *table, const struct undo_map *undo, char *why);
 /* Finds the lap that the head is in again. */
 void table_bind_lap(struct table_section *section);
 
-/* Whether what is asked for is what the file was made for. False fills why. */
+/* Whether what is asked for means what the file was made for. A file keeps the memory that it was
+ * made with: unless the definition names it, which is in the digest, it depends on the number of
+ * workers, and that may change with each start. False fills why. */
 bool table_is_for(const struct table *table, const struct table_config *config,
                   const struct table_span *span, char *why);
 

@@ -33,8 +33,9 @@ bool tables_backup(const char *from, const char *to, char *why);
 
 /* ---- main's thread, at start and at a reload; not while another such call is under way ---- */
 
-/* The table of a report, opened or made. NULL fills why: no disk space, or a file that is damaged.
- * The result belongs to `tables` and stays readable until tables_close. */
+/* The table of a report, opened or made. One that is there keeps the sizes that it was made with,
+ * whatever memory the configuration has now. NULL fills why: no disk space, or a file that is
+ * damaged. The result belongs to `tables` and stays readable until tables_close. */
 struct table *tables_get(struct tables *tables, const struct table_config *config, char *why);
 
 /* Removes the file of a table that is over: its newest window is past the horizon, and nobody

@@ -57,7 +57,7 @@ static enum shard_verdict count_arrival(struct worker *worker, int64_t arrival_u
     if (adder_add_owner(adder, worker->shard, record, unfit) != SHARD_COUNTED) {
         record->us = worker->now_us;
         if (adder_add_owner(adder, worker->shard, record, unfit) != SHARD_COUNTED) {
-            shard_add_arrival_owner(worker->shard, arrival_us);
+            adder_add_arrival_owner(adder, worker->shard, record, arrival_us, unfit);
         }
     }
     record->us = event_us;

@@ -192,14 +192,16 @@ static void add_list(const struct report_set *set, enum rows_format format, stru
     const struct definitions *definitions = set->reports.definitions;
     struct report_listing listing[REPORTS_MAX];
     struct table_status status[REPORTS_MAX];
+    uint64_t gone[REPORTS_MAX];
     static _Thread_local uint64_t unfit[REPORTS_MAX][FIELDS_MAX];
     for (unsigned r = 0; r < definitions->reports; r++) {
         table_status(set->reports.table[r], &status[r]);
         for (unsigned f = 0; f < definitions->fields.n; f++) {
             unfit[r][f] = report_set_unfit(set, r, f);
         }
+        gone[r] = report_set_gone(set, r);
         listing[r] = (struct report_listing){&definitions->fields, &definitions->report[r],
-                                             &status[r], unfit[r]};
+                                             &status[r], unfit[r], &gone[r]};
     }
     report_list_add(format, listing, definitions->reports, text);
 }

@@ -212,6 +212,7 @@ static void add_report(struct json *json, const struct report_set *set, unsigned
     const int64_t value[REPORT_METRICS] = {[REPORT_METRIC_rows] = (int64_t)status.rows,
                                            [REPORT_METRIC_rows_room] = (int64_t)status.rows_room,
                                            [REPORT_METRIC_other] = (int64_t)status.other,
+                                           [REPORT_METRIC_gone] = (int64_t)report_set_gone(set, r),
                                            [REPORT_METRIC_keys_wanted] =
                                                (int64_t)status.keys_wanted,
                                            [REPORT_METRIC_memory_bytes] = (int64_t)status.memory};

@@ -93,6 +93,29 @@ uint64_t report_set_unfit(const struct report_set *set, unsigned report, unsigne
     return sum;
 }
 
+uint64_t report_set_gone(const struct report_set *set, unsigned report) {
+    uint64_t sum = atomic_load_explicit(&set->gone_before[report], memory_order_relaxed);
+    for (unsigned w = 0; w < set->workers; w++) {
+        sum += adder_gone(set->adder[w], report);
+    }
+    return sum;
+}
+
+/* They are acknowledged and in `events`: nobody else would tell that rows are without them. */
+static void log_gone(struct report_set *set) {
+    for (unsigned r = 0; set && r < set->definitions->reports; r++) {
+        const uint64_t gone = report_set_gone(set, r);
+        if (gone > set->gone_told[r]) {
+            log_line(LOG_WARN,
+                     "events are counted, but not in this report: their windows were let go, or "
+                     "windows that were counted ahead have their places",
+                     "report=%s events=%" PRIu64, set->definitions->report[r].table.name,
+                     gone - set->gone_told[r]);
+            set->gone_told[r] = gone;
+        }
+    }
+}
+
 /* ---- at start, and at the end ---- */
 
 bool report_sets_open(struct report_sets *sets, struct counters *counters) {
@@ -128,7 +151,9 @@ bool report_sets_open(struct report_sets *sets, struct counters *counters) {
 }
 
 void report_sets_close(struct report_sets *sets) {
-    free_set(atomic_exchange(&sets->in_force, NULL));
+    struct report_set *set = atomic_exchange(&sets->in_force, NULL);
+    log_gone(set);
+    free_set(set);
     if (sets->loaded) {
         definitions_free(sets->loaded);
     }
@@ -200,12 +225,16 @@ static void carry_unfit(const struct report_set *old, unsigned r, struct report_
     }
 }
 
-static void carry_statistics(const struct report_set *old, struct report_set *set) {
+static void carry_statistics(struct report_set *old, struct report_set *set) {
+    log_gone(old);
     for (unsigned r = 0; r < old->definitions->reports; r++) {
         for (unsigned to = 0; to < set->definitions->reports; to++) {
             if (strcmp(old->definitions->report[r].table.name,
                        set->definitions->report[to].table.name) == 0) {
                 carry_unfit(old, r, set, to);
+                atomic_store_explicit(&set->gone_before[to], report_set_gone(old, r),
+                                      memory_order_relaxed);
+                set->gone_told[to] = old->gone_told[r];
             }
         }
     }
@@ -249,7 +278,8 @@ static bool is_in_force(const struct report_set *set, const struct table *table)
 }
 
 void report_sets_tidy(struct report_sets *sets, int64_t now_us) {
-    const struct report_set *set = atomic_load(&sets->in_force);
+    struct report_set *set = atomic_load(&sets->in_force);
+    log_gone(set);
     if (!sets->tables) {
         return;
     }

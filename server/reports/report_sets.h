@@ -25,6 +25,8 @@ struct report_set {
     struct adder *adder[COUNTERS_WORKERS_MAX]; /* [workers] */
     /* events that fields kept out of reports before the definitions were read again */
     _Atomic uint64_t unfit_before[REPORTS_MAX][FIELDS_MAX];
+    _Atomic uint64_t gone_before[REPORTS_MAX]; /* the same for events whose window was gone */
+    uint64_t gone_told[REPORTS_MAX];           /* main's own: of so many the log has told */
 };
 
 /* What a worker uses in this turn; its own, except for what says otherwise. */
@@ -65,15 +67,20 @@ void report_sets_join(struct report_sets *sets, struct report_view *view);
  * is logged. Returns when the workers use what is new. */
 void report_sets_reload(struct report_sets *sets);
 
-/* By main, once a minute: removes the tables of reports that are over. */
+/* By main, once a minute: removes the tables of reports that are over, and logs of how many events
+ * more the window was gone, one line a report. */
 void report_sets_tidy(struct report_sets *sets, int64_t now_us);
 
-/* After the threads have ended. */
+/* After the threads have ended; logs what report_sets_tidy has not yet. */
 void report_sets_close(struct report_sets *sets);
 
 /* Events that a field kept out of a report, since the server started, over all workers; any worker,
  * of the set of its view. */
 uint64_t report_set_unfit(const struct report_set *set, unsigned report, unsigned field);
+
+/* Events that a report left out because their window was gone (adder_gone), since the server
+ * started, over all workers; any worker, of the set of its view. */
+uint64_t report_set_gone(const struct report_set *set, unsigned report);
 
 /* The out-of-line part of report_sets_refresh_owner. */
 void report_sets_adopt_owner(const struct report_sets *sets, struct report_view *view,

@@ -357,6 +357,22 @@ class Definitions(ReportCase):
             path.write_text(DEFINITIONS + "  - {name: more, windows: [1h], show: [count]}\n")
             self.reload(server, "reports read again")
 
+    def test_another_number_of_threads(self):
+        """The default memory is that of so many threads; the file goes on with what it was made with."""
+        path = self.define("fields: {u: }\nreports: [{name: all, windows: [1s, 1min], show: [count, distinct(u)]}]\n")
+        server = self.server("--reports", path, threads=2)
+        ledger = 0
+        for threads in (2, 3, 1, 4):
+            if server.threads != threads:
+                self.assertEqual(server.stop(), 0)
+                server.threads = threads
+                server.start()
+            for i in range(40):  # each over a connection of its own: all threads get some
+                self.assertEqual(server.post(f"value={text_time(now_us())}&u={threads}.{i}").status, 204)
+            ledger += 40
+            self.assertEqual(self.count_by(server, "all", None), {None: ledger})
+            self.assert_agrees(server)
+
     def test_without_reports_what_was_stays(self):
         server = self.server("--reports", self.define())
         self.assertEqual(server.post(f"value={text_time(now_us())}&client=1").status, 204)

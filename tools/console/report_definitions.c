@@ -265,7 +265,7 @@ enum report_outcome held_reports_list(const struct held_reports *reports, enum r
         if (held->table != NULL)
             table_status(held->table, &status[n]);
         listing[n] = (struct report_listing){&held->definitions->fields, report_of(held),
-                                             held->table != NULL ? &status[n] : NULL, NULL};
+                                             held->table != NULL ? &status[n] : NULL, NULL, NULL};
         n++;
     }
     if (!text.failed)

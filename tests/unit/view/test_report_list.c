@@ -27,33 +27,33 @@ static void tear_down(void) {
 
 static const struct table_status status = {
     .rows = 3, .rows_room = 19000, .other = 7, .keys_wanted = 12, .memory = 21 << 20};
-static const uint64_t unfit[] = {2, 0, 5};
+static const uint64_t unfit[] = {2, 0, 5}, gone = 4;
 
 START_TEST(a_table) {
-    const struct report_listing listing[] = {{&lab_fields, &lab_report, &status, unfit},
-                                             {&lab_fields, &plain, NULL, NULL}};
+    const struct report_listing listing[] = {{&lab_fields, &lab_report, &status, unfit, &gone},
+                                             {&lab_fields, &plain, NULL, NULL, NULL}};
     report_list_add(ROWS_TEXT, listing, 2, &text);
     ck_assert_str_eq(
         lab_string(&text),
         "REPORT    DIGEST            WINDOWS  BY             SHOW                ROWS   ROOM  "
-        "(OTHER)  WANTED  MEMORY  UNFIT\n"
+        "(OTHER)  WANTED  MEMORY  GONE  UNFIT\n"
         "billing   0123456789abcdef  1s,1min  flight,client  sum(seconds),first     3  19000  "
-        "      7      12  21 MiB  seconds=2,client=5\n"
+        "      7      12  21 MiB     4  seconds=2,client=5\n"
         "visitors  00000000000000ff  1min     -              first                  -      -  "
-        "      -       -       -  -\n");
+        "      -       -       -     -  -\n");
 }
 END_TEST
 
 START_TEST(an_object) {
-    const struct report_listing listing[] = {{&lab_fields, &lab_report, &status, unfit},
-                                             {&lab_fields, &plain, NULL, NULL}};
+    const struct report_listing listing[] = {{&lab_fields, &lab_report, &status, unfit, &gone},
+                                             {&lab_fields, &plain, NULL, NULL, NULL}};
     report_list_add(ROWS_JSON, listing, 2, &text);
     ck_assert_str_eq(
         lab_string(&text),
         "{\"reports\":[\n"
         "{\"name\":\"billing\",\"digest\":\"0123456789abcdef\",\"windows\":[\"1s\",\"1min\"],"
         "\"by\":[\"flight\",\"client\"],\"show\":[\"sum(seconds)\",\"first\"],\"rows\":3,"
-        "\"rows_room\":19000,\"other\":7,\"keys_wanted\":12,\"memory\":22020096,"
+        "\"rows_room\":19000,\"other\":7,\"keys_wanted\":12,\"memory\":22020096,\"gone\":4,"
         "\"unfit\":{\"seconds\":2,\"client\":5}},\n"
         "{\"name\":\"visitors\",\"digest\":\"00000000000000ff\",\"windows\":[\"1min\"],\"by\":[],"
         "\"show\":[\"first\"]}\n]}\n");
@@ -65,12 +65,12 @@ END_TEST
 
 START_TEST(nothing_unfit) {
     static const uint64_t none[3];
-    const struct report_listing listing = {&lab_fields, &lab_report, &status, none};
+    const struct report_listing listing = {&lab_fields, &lab_report, &status, none, &gone};
     report_list_add(ROWS_JSON, &listing, 1, &text);
     ck_assert_ptr_nonnull(strstr(lab_string(&text), "\"unfit\":{}}"));
     text.len = 0;
     report_list_add(ROWS_TEXT, &listing, 1, &text);
-    ck_assert_ptr_nonnull(strstr(lab_string(&text), "  21 MiB  0\n"));
+    ck_assert_ptr_nonnull(strstr(lab_string(&text), "  21 MiB     4  0\n"));
 }
 END_TEST
 

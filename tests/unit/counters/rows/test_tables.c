@@ -150,6 +150,33 @@ START_TEST(another_definition_is_refused) {
 }
 END_TEST
 
+/* The default memory depends on the number of workers, and that may change with each start. */
+START_TEST(a_file_keeps_the_memory_it_was_made_with) {
+    static const unsigned workers[] = {2, 3, 1, 4};
+    struct table_config config = billing();
+    const int64_t made = config.memory;
+    for (unsigned i = 0; i < sizeof workers / sizeof workers[0]; i++) {
+        const struct counters_config counters = lab_counters(workers[i]);
+        struct lab lab = {.counters = open_or_fail(&counters)};
+        char why[COUNTERS_WHY_MAX] = "";
+        lab.tables = tables_or_fail(lab.counters, workers[i], NULL);
+        config.memory = made + ((int64_t)i << 20);
+        lab.table = tables_get(lab.tables, &config, why);
+        ck_assert_msg(lab.table != NULL, "%s", why);
+        ck_assert_uint_eq(tables_count(lab.tables), 1);
+        ck_assert_int_eq(table_config(lab.table)->memory, made);
+        ck_assert_uint_ge(table_workers(lab.table), workers[i] + 1);
+        struct undo *undo = tables_undo(lab.tables, workers[i]); /* the last one's section */
+        undo_begin_owner(undo);
+        ck_assert(touch_width(table_section(lab.table, workers[i], 1), undo, T0, "AA1" US "1", 5));
+        undo_commit_owner(undo, &(const struct undo_count){0, 0, 0});
+        ck_assert_uint_eq(lab_read(lab.table, 1, T0, &(const struct seen){0}).count, i + 1);
+        ck_assert_msg(table_verify(lab.table, why), "%s", why);
+        lab_close(&lab);
+    }
+}
+END_TEST
+
 START_TEST(damage_is_refused) {
     static unsigned char bytes[BYTES_MAX];
     make_billing(1000);
@@ -414,7 +441,8 @@ END_TEST
 
 CHECK_MAIN_WITH(in_state_dir, "tables", a_backup_has_every_row, a_backup_without_reports_has_none,
                 no_folder_is_no_mistake, it_is_read_while_a_server_counts, what_is_open_is_not_seen,
-                another_definition_is_refused, damage_is_refused, flipped_bits_in_rows_are_refused,
+                another_definition_is_refused, a_file_keeps_the_memory_it_was_made_with,
+                damage_is_refused, flipped_bits_in_rows_are_refused,
                 a_file_too_long_for_the_limit_is_refused, a_table_is_removed_when_it_is_over,
                 after_a_power_loss_all_that_is_whole_is_there,
                 after_a_power_loss_pages_are_of_different_moments,

@@ -14,6 +14,7 @@
 #define FIELDS "fields: {a: form.a, n: {from: form.n, type: int}}\nreports:\n"
 #define ONE "  - {name: one, by: [a], windows: [1s], show: [count], memory: 1MiB}\n"
 #define TWO "  - {name: two, windows: [1s, 1min], show: [sum(n)], memory: 1MiB}\n"
+#define ALL "  - {name: all, windows: [1s], show: [count], memory: 1MiB}\n"
 
 static struct counters *counters;
 static char path[PATH_MAX_TEST];
@@ -215,6 +216,48 @@ START_TEST(unfit_is_told_on) {
 }
 END_TEST
 
+static void add_at(const struct report_view *view, int64_t us) {
+    const struct record record = {.timed = true, .us = us};
+    uint64_t unfit = 0;
+    struct shard *shard = counters_worker_shard(counters, 0);
+    shard_set_now_owner(shard, us);
+    adder_set_now_owner(view->adder, us);
+    ck_assert_int_eq(adder_add_owner(view->adder, shard, &record, &unfit), SHARD_COUNTED);
+}
+
+static const char *tidy_and_read(struct report_sets *sets) {
+    log_begin_capture();
+    report_sets_tidy(sets, T0);
+    return log_end_capture();
+}
+
+/* A window is gone when its place holds one that is ahead: told in numbers, and once in the log. */
+START_TEST(what_is_gone_is_told) {
+    struct report_sets sets;
+    struct report_view view = {0};
+    define(FIELDS ALL);
+    open_sets(&sets);
+    report_sets_refresh_owner(&sets, &view, 0);
+    for (int64_t us = T0 + 3600 * US_PER_S; us < T0 + 3660 * US_PER_S; us += US_PER_S) {
+        add_at(&view, us);
+    }
+    ck_assert_uint_eq(report_set_gone(in_force(&sets), 0), 0);
+    ck_assert_str_eq(tidy_and_read(&sets), "");
+    add_at(&view, T0); /* the clock is right again */
+    ck_assert_uint_eq(report_set_gone(in_force(&sets), 0), 1);
+    const char *said = tidy_and_read(&sets);
+    ck_assert_ptr_nonnull(strstr(said, "not in this report"));
+    ck_assert_ptr_nonnull(strstr(said, "report=all events=1"));
+    ck_assert_str_eq(tidy_and_read(&sets), "");
+    define(FIELDS ONE ALL);
+    report_sets_reload(&sets);
+    ck_assert_uint_eq(report_set_gone(in_force(&sets), 0), 0);
+    ck_assert_uint_eq(report_set_gone(in_force(&sets), 1), 1);
+    ck_assert_str_eq(tidy_and_read(&sets), "");
+    report_sets_close(&sets);
+}
+END_TEST
+
 /* Bytes of reports/ that are there: files. */
 static unsigned count_files(void) {
     char command[2 * PATH_MAX_TEST], line[32];
@@ -254,4 +297,5 @@ CHECK_MAIN_WITH(((struct check_fixture){60, set_up, tear_down}), "report_sets",
                 without_reports_there_is_nothing, a_worker_has_an_adder_and_the_reader_none,
                 definitions_without_reports_leave_the_way_of_events_alone, a_mistake_is_no_start,
                 what_is_the_same_keeps_its_table, a_mistake_leaves_the_old_ones_in_force,
-                a_worker_takes_each_at_its_next_turn, unfit_is_told_on, what_is_over_is_removed)
+                a_worker_takes_each_at_its_next_turn, unfit_is_told_on, what_is_gone_is_told,
+                what_is_over_is_removed)
