@@ -57,7 +57,7 @@ enum rows_rule {
 struct rows_component {
     const char *name; /* without US or control characters; below ROWS_COMPONENT_MAX */
     enum rows_rule rule;
-    int64_t value;              /* |value| <= 2^53 */
+    int64_t value; /* |value| <= 2^53; of a ROWS_BLOB that was read: of how many events it is */
     const unsigned char *bytes; /* ROWS_HLL and ROWS_BLOB */
     size_t len;
 };

@@ -12,6 +12,7 @@
 #define BATCH_HLLS 128    /* in one pipeline; each has 12 kB */
 #define PART_SEPARATOR '\x1e'
 #define KEY_PIECES_MAX 65536
+#define EVENTS_BYTES 7 /* before a blob, as rows.lua writes it */
 
 _Static_assert(BATCH_HLLS <= LINK_PIPELINE_MAX, "they go out together");
 
@@ -228,6 +229,15 @@ static void take_bytes(struct taking *taking, const struct rows_name *name, cons
                                                              .len = len};
 }
 
+/* What stands before a blob: little-endian. */
+static int64_t read_events(const char *bytes) {
+    int64_t events = 0;
+    for (size_t i = EVENTS_BYTES; i-- > 0;) {
+        events = events << 8 | (unsigned char)bytes[i];
+    }
+    return events;
+}
+
 /* One component; moves on behind its fields. False: it holds none. */
 static bool take_component(struct taking *taking, const struct rows_name *name) {
     const size_t fields =
@@ -255,11 +265,13 @@ static bool take_component(struct taking *taking, const struct rows_name *name) 
         return ok;
     }
     for (size_t i = 0; i < fields; i++) {
-        if (is_text(element[i]) && element[i]->len < 7) {
+        if (is_text(element[i]) && element[i]->len < EVENTS_BYTES) {
             return false;
         }
         if (is_text(element[i])) {
-            take_bytes(taking, name, element[i]->str + 7, element[i]->len - 7);
+            take_bytes(taking, name, element[i]->str + EVENTS_BYTES,
+                       element[i]->len - EVENTS_BYTES);
+            taking->component[taking->n - 1].value = read_events(element[i]->str);
         }
     }
     return true;

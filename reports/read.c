@@ -13,7 +13,7 @@ struct gathered_row {
     size_t key; /* where it begins in keys */
     uint32_t key_len;
     bool other;
-    uint64_t hash;
+    uint64_t hash, lacking;
 };
 
 struct report_gatherer {
@@ -98,19 +98,46 @@ static void merge_state(const struct report *report, uint64_t *into, const uint6
     }
 }
 
+bool report_measure_is_whole(const struct measure *measure) {
+    return measure->kind->class == MEASURE_NEWEST && !measure->kind->joins;
+}
+
+uint64_t report_lacking(const struct report *report, const uint64_t *state) {
+    uint64_t lacking = 0;
+    for (unsigned i = 0; i < report->measures && state[0] != 0; i++) {
+        const struct measure *measure = &report->measure[i];
+        uint64_t any = 0;
+        for (size_t k = 0; k < measure->words && report_measure_is_whole(measure); k++)
+            any |= state[measure->at + k];
+        if (any == 0 && report_measure_is_whole(measure))
+            lacking |= UINT64_C(1) << i;
+    }
+    return lacking;
+}
+
 bool report_gatherer_add(struct report_gatherer *gathered, const char *key, size_t key_len,
                          const uint64_t *state) {
+    const struct report_row row = {.key = key, .key_len = key_len, .state = state};
+    return report_gatherer_add_lacking(gathered, &row, 0);
+}
+
+bool report_gatherer_add_lacking(struct report_gatherer *gathered, const struct report_row *added,
+                                 uint64_t lacking) {
     const size_t words = gathered->report->table.state_words;
-    const bool other = key == NULL && gathered->report->table.keyed;
-    const char *bytes = key != NULL ? key : "";
-    struct gathered_row row = {
-        .key = gathered->keys_len, .key_len = key != NULL ? (uint32_t)key_len : 0, .other = other};
+    const bool other = added->key == NULL && gathered->report->table.keyed;
+    const char *bytes = added->key != NULL ? added->key : "";
+    const uint64_t *state = added->state;
+    struct gathered_row row = {.key = gathered->keys_len,
+                               .key_len = added->key != NULL ? (uint32_t)added->key_len : 0,
+                               .other = other,
+                               .lacking = lacking};
     row.hash = XXH3_64bits(bytes, row.key_len) + row.other;
     if (!make_room(gathered, row.key_len))
         return false;
     uint32_t *number = find_place(gathered, &row, bytes);
     if (*number != 0) {
         merge_state(gathered->report, gathered->states + (*number - 1) * words, state);
+        gathered->row[*number - 1].lacking |= lacking;
         return true;
     }
     memcpy(gathered->keys + row.key, bytes, row.key_len);
@@ -137,6 +164,14 @@ struct rows_memory {
     char *keys;
 };
 
+static void empty_measures(const struct report *report, uint64_t *state, uint64_t lacking) {
+    for (unsigned i = 0; i < report->measures; i++) {
+        const struct measure *measure = &report->measure[i];
+        if ((lacking >> i & 1) != 0)
+            memset(state + measure->at, 0, measure->words * sizeof *state);
+    }
+}
+
 static bool hand_over(struct report_gatherer *gathered, struct report_rows *rows) {
     struct rows_memory *memory = malloc(sizeof *memory);
     rows->row = malloc((gathered->n + 1) * sizeof *rows->row);
@@ -148,6 +183,8 @@ static bool hand_over(struct report_gatherer *gathered, struct report_rows *rows
     }
     for (size_t i = 0; i < gathered->n; i++) {
         const struct gathered_row *row = &gathered->row[i];
+        empty_measures(gathered->report, gathered->states + i * gathered->report->table.state_words,
+                       row->lacking);
         rows->row[i] = (struct report_row){
             .key = row->other ? REPORT_OTHER : gathered->keys + row->key,
             .key_len = row->other ? strlen(REPORT_OTHER) : row->key_len,
@@ -189,7 +226,11 @@ bool report_gatherer_end(struct report_gatherer *gathered, struct report_rows *r
 }
 
 static bool take_copy(void *cls, const struct table_copy *copy) {
-    return report_gatherer_add(cls, copy->key, copy->key_len, copy->state);
+    struct report_gatherer *gathered = cls;
+    const struct report_row row = {
+        .key = copy->key, .key_len = copy->key_len, .state = copy->state};
+    return report_gatherer_add_lacking(
+        gathered, &row, copy->worker == 0 ? report_lacking(gathered->report, copy->state) : 0);
 }
 
 bool report_read(const struct report *report, const struct table *table, unsigned width,

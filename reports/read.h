@@ -43,6 +43,19 @@ struct report_gatherer *report_gatherer_new(const struct report *report);
 bool report_gatherer_add(struct report_gatherer *gatherer, const char *key, size_t key_len,
                          const uint64_t *state);
 
+/* The same of a row that lacks events of its measures whose bits (1 << number) are set: where they
+ * are merged, such a measure is left empty, as a figure of some of the events would be wrong. */
+bool report_gatherer_add_lacking(struct report_gatherer *gatherer, const struct report_row *row,
+                                 uint64_t lacking);
+
+/* Which measures lack events that a state counts: those whose states neither add up nor join, and
+ * which hold nothing. So it is where a row was read back from the store and their bytes could not
+ * be told apart from what was there. Pure. */
+uint64_t report_lacking(const struct report *report, const uint64_t *state);
+
+/* Whether a measure's bytes are to be told apart: a part of them merged twice would count twice. */
+bool report_measure_is_whole(const struct measure *measure);
+
 /* Gives the rows, sorted as those of report_read, and frees the gatherer; rows NULL: frees it
  * alone, and NULL is allowed for it. False when out of memory. */
 bool report_gatherer_end(struct report_gatherer *gatherer, struct report_rows *rows);

@@ -130,6 +130,7 @@ size_t edge_read(const uint64_t *state, const char **bytes, bool *number) {
     const struct measure_kind measure_##title = {.name = #title,                                   \
                                                  .class = MEASURE_NEWEST,                          \
                                                  .wants = MEASURE_WANTS_VALUE,                     \
+                                                 .joins = true,                                    \
                                                  .open = edge_open,                                \
                                                  .add = title##_add,                               \
                                                  .merge = edge_merge,                              \

@@ -79,6 +79,8 @@ struct measure_kind {
     const char *name;
     enum measure_class class;
     enum measure_wants wants;
+    /* Of the class newest: a state that is merged twice is as if merged once. */
+    bool joins;
     /* Sets up `measure` (words, config) from its text and arguments. NULL, or why not. */
     const char *(*open)(struct measure *measure);
     /* Frees what open made; NULL: nothing. */

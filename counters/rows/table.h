@@ -165,6 +165,9 @@ uint64_t table_touched(const struct table *table, unsigned worker, unsigned widt
 bool table_span_windows(const struct table *table, unsigned width, int64_t *oldest,
                         int64_t *newest);
 
+/* How many windows of a width, one behind the other, a section has places for. */
+int64_t table_windows(const struct table *table, unsigned width);
+
 /* How a table is doing, over all sections, since it was made. */
 struct table_status {
     uint64_t rows;        /* in the arenas now */

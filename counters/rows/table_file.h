@@ -14,8 +14,11 @@
 #define TABLE_SUFFIX_TEMPORARY ".new" /* behind it, until the file is whole */
 #define TABLE_PATH_MAX 320
 #define TABLE_NUMBER_MAX 65535
-/* so long a window stays after it is past the horizon: the flush tells the store of it once more */
-#define TABLE_MARGIN_US (2 * US_PER_S)
+/* So long a window stays after it is past the horizon, when no event can change it any more: the
+ * flush tells the store of it once more. It looks at such windows first in each full pass
+ * (rows_pass_edge): one begins a second after the other at the latest, and lasts a second; that
+ * leaves twice as long for a call that takes its time, and for a worker whose clock lags. */
+#define TABLE_MARGIN_US (4 * US_PER_S)
 #define TABLE_WINDOW_NONE 0 /* nothing is ever counted in 1970's first window */
 #define TABLE_ESTIMATE_REGISTERS 1024
 

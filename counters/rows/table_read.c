@@ -305,6 +305,10 @@ bool table_span_windows(const struct table *table, unsigned width, int64_t *olde
     return last != 0;
 }
 
+int64_t table_windows(const struct table *table, unsigned width) {
+    return (int64_t)table->header.windows[width];
+}
+
 void table_status(const struct table *table, struct table_status *status) {
     uint64_t units = 0, used = 0;
     *status = (struct table_status){.memory = table->map_bytes};

@@ -148,6 +148,7 @@ int64_t flush_turn(struct flush *flush) {
     const int64_t begin_us = clock_steady_us();
     /* the lease does not wait for a long interval */
     if (interval_us > LOOK_US && begin_us < pass->due_us) {
+        pass_run_edge(flush); /* nor does what the tables are about to let go */
         return pass->due_us - begin_us < LOOK_US ? pass->due_us - begin_us : LOOK_US;
     }
     pass->due_us = begin_us + interval_us;
@@ -191,12 +192,13 @@ static bool wait_us(struct flush *flush, int64_t us) {
 static void say_what_is_waited_for(const struct flush *flush) {
     struct store *store = flush->config.store;
     char quoted[2 * STORE_WHY_MAX], why[2 * STORE_WHY_MAX];
+    const int64_t left_us = flush->deadline_us - clock_steady_us();
     log_line(LOG_WARN,
              "waiting for the store to take what it does not have yet; a second signal ends this "
              "at once, and the next start sends it",
              "store=%s state=\"%s\" for_ms=%" PRId64 " error=%s",
              log_quote(store->ops->address(store), quoted, sizeof quoted),
-             flush_state_name(flush->state), (flush->deadline_us - clock_steady_us()) / US_PER_MS,
+             flush_state_name(flush->state), left_us > 0 ? left_us / US_PER_MS : 0,
              log_quote(flush->status.last_error, why, sizeof why));
 }
 

@@ -102,6 +102,9 @@ void flush_resend(struct flush *flush);
 /* Looks at what may have changed and sends it. True when nothing is left unsent. */
 bool pass_run(struct flush *flush, bool full);
 
+/* Between two passes that are far apart: only rows that the tables are about to let go. */
+void pass_run_edge(struct flush *flush);
+
 /* Has the wall clock been set since this was last called? Then what was the present until now, and
  * may hold counts that were never looked at, is looked at until it is acknowledged. Before anything
  * is counted, before each pass, and while nothing can be sent. */
@@ -137,6 +140,10 @@ void watch_end(struct flush *flush, const struct store_place *place);
 /* Looks at what may have changed and sends it. True when nothing was left out that could be tried.
  */
 bool rows_pass(struct flush *flush, bool full);
+
+/* The same of windows that are past the horizon only: the tables are about to let them go, so they
+ * do not wait for all the others. In each full pass, before anything else. */
+void rows_pass_edge(struct flush *flush);
 
 /* As pass_unsent. */
 bool rows_unsent(const struct flush *flush);

@@ -303,6 +303,9 @@ bool pass_run(struct flush *flush, bool full) {
     pass->end_us = now_us + PASS_US;
     const uint32_t generation = flush->known.generation;
     bool whole = true;
+    if (full) {
+        rows_pass_edge(flush);
+    }
     /* few chunks first: they show whether the store forgot */
     for (int r = RESOLUTIONS - 1; r >= 0 && whole; r--) {
         whole = pass_resolution(flush, (enum resolution)r, full);
@@ -315,6 +318,12 @@ bool pass_run(struct flush *flush, bool full) {
                           generation == flush->known.generation && flush->state == FLUSH_SENDING;
     finish(flush, complete);
     return complete;
+}
+
+void pass_run_edge(struct flush *flush) {
+    flush->pass.failed = flush->pass.left_out = false;
+    flush->pass.end_us = clock_steady_us() + PASS_US;
+    rows_pass_edge(flush);
 }
 
 void pass_begin_round(struct flush *flush) {

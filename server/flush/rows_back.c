@@ -163,12 +163,39 @@ struct had {
     const struct rows_row *row; /* what is there on top of it */
     const char *others;         /* what of that others report */
     int64_t events;             /* below 0: an older copy of the table came back */
+    bool read_back_only;        /* none of them was counted here, but read back earlier */
 };
+
+/* What was read back of such a measure before is over: what the store has replaces it. Where that
+ * cannot be told apart from what workers have counted, it stays empty, and so it is seen that
+ * events are missing (report_lacking). */
+static void empty_whole(const struct reading_back *back) {
+    const struct report *report = back->table->report;
+    for (unsigned i = 0; i < report->measures; i++) {
+        const struct measure *measure = &report->measure[i];
+        if (report_measure_is_whole(measure)) {
+            memset(back->state + measure->at, 0, measure->words * sizeof *back->state);
+        }
+    }
+}
+
+static bool is_whole(const struct reading_back *back, const char *name) {
+    const struct report *report = back->table->report;
+    for (unsigned i = 0; i < report->measures; i++) {
+        if (strcmp(report->measure[i].text, name) == 0) {
+            return report_measure_is_whole(&report->measure[i]);
+        }
+    }
+    return false;
+}
 
 /* Raises back->state by what the store has beyond `had`. */
 static void raise_state(const struct reading_back *back, const struct rows_row *row,
                         const struct had *had) {
     const bool newer = (int64_t)row->count > had->events;
+    if (newer) {
+        empty_whole(back);
+    }
     for (size_t i = 0; i < row->n; i++) {
         struct component component = rows_to_component(&row->component[i]);
         const int64_t there = rows_reference_value(had->record, component.name) +
@@ -187,9 +214,9 @@ static void raise_state(const struct reading_back *back, const struct rows_row *
                 absorb(back, &component);
             }
             break;
-        case COMPONENT_BLOB: /* it cannot be told apart from what is there: only where there is none
-                              */
-            if (had->events == 0 && !had->others) {
+        case COMPONENT_BLOB: /* all of it, and nothing but what was emptied is there */
+            if (!is_whole(back, component.name) ||
+                (newer && had->read_back_only && (uint64_t)row->component[i].value == row->count)) {
                 absorb(back, &component);
             }
             break;
@@ -274,11 +301,14 @@ static void raise_row(void *cls, const struct rows_place *place, const struct ro
         const struct rows_one *one = find_present(back, place->window, row);
         had.row = one ? list_there(back, one->state) : NULL;
         had.events = one ? (int64_t)one->state[0] : 0;
+        had.read_back_only = had.events == (int64_t)events_before;
     } else {
         had.record = rows_reference_find(&back->reference, &wanted);
         had.row = list_there(back, back->state);
         had.events = (int64_t)(rows_reference_events(had.record) + events_before);
+        had.read_back_only = rows_reference_events(had.record) == 0;
     }
+    had.read_back_only = had.read_back_only && !had.others;
     had.events -= (int64_t)rows_reference_events(had.others);
     raise_state(back, row, &had);
     touch.events = back->state[0] - events_before;

@@ -11,12 +11,12 @@ struct gathering {
     size_t state_words;
     uint64_t *words;
     size_t n_words, words_cap;
-    size_t *at; /* where each row begins in words: length of key, changed, state, key */
+    size_t *at; /* where each row begins in words: length of key, changed, lacking, state, key */
     size_t n, cap;
     bool failed;
 };
 
-#define HEAD_WORDS 2
+#define HEAD_WORDS 3
 
 /* Makes room for another row of so many words. */
 static bool make_room(struct gathering *gathering, size_t words) {
@@ -59,6 +59,7 @@ static bool take_copy(void *cls, const struct table_copy *copy) {
     uint64_t *row = gathering->words + gathering->n_words;
     row[0] = key_len;
     row[1] = !question->touched || copy->touched > question->touched[copy->worker];
+    row[2] = copy->worker == 0 ? report_lacking(question->report, copy->state) : 0;
     memcpy(row + HEAD_WORDS, copy->state, gathering->state_words * sizeof *row);
     memcpy(row + HEAD_WORDS + gathering->state_words, key, key_len);
     gathering->at[gathering->n++] = gathering->n_words;
@@ -88,6 +89,7 @@ static void settle(const struct gathering *gathering, struct rows_collected *col
             (struct rows_one){.key = (const char *)(row + HEAD_WORDS + gathering->state_words),
                               .key_len = row[0],
                               .state = row + HEAD_WORDS,
+                              .lacking = row[2],
                               .changed = row[1]};
     }
     qsort(collected->row, gathering->n, sizeof *collected->row, compare_keys);
@@ -96,6 +98,7 @@ static void settle(const struct gathering *gathering, struct rows_collected *col
         struct rows_one *last = collected->n ? &collected->row[collected->n - 1] : NULL;
         if (last && compare_keys(last, row) == 0) {
             rows_merge(gathering->question->report, last->state, row->state);
+            last->lacking |= row->lacking;
             last->changed = last->changed || row->changed;
         } else {
             collected->row[collected->n++] = *row;

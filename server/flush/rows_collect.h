@@ -27,7 +27,8 @@ struct rows_question {
 struct rows_one {
     const char *key; /* as in report_row */
     size_t key_len;
-    uint64_t *state; /* [state_words] */
+    uint64_t *state;  /* [state_words] */
+    uint64_t lacking; /* measures of which events are missing: report_lacking */
     bool changed;
 };
 

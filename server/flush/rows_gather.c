@@ -53,8 +53,11 @@ void rows_gather_add(struct rows_gather *gather, const struct report *report,
     const size_t before = gather->component.len;
     for (unsigned i = 0; i < report->measures; i++) {
         const struct measure *measure = &report->measure[i];
-        measure->kind->emit(measure, row->state + measure->at,
-                            &(struct component_taker){take_component, gather});
+        if (!(row->lacking >> i &
+              1)) { /* the store keeps what it has: it says of how many events */
+            measure->kind->emit(measure, row->state + measure->at,
+                                &(struct component_taker){take_component, gather});
+        }
     }
     const struct rows_row added = {.key = row->key,
                                    .key_len = row->key_len,

@@ -1,12 +1,13 @@
 #include "server/flush/rows_known.h"
 
+#include "reports/read.h"
 #include "server/process/log.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define SPARE 4 /* windows: of the future, and of a clock that was set */
+#define SPARE 4 /* windows, beyond what a table has: of the future, and of a clock that was set */
 
 static void name_width(struct rows_width *width, int64_t width_us, int64_t keep_us) {
     width->width_us = width_us;
@@ -38,7 +39,9 @@ static bool make_table(const struct rows_known *known, struct rows_table *made,
     for (unsigned k = 0; k < made->widths; k++) {
         struct rows_width *width = &made->width[k];
         name_width(width, config->width_us[k], made->report ? made->report->keep_us[k] : 0);
-        width->places = (known->horizon_us + known->future_us) / width->width_us + 1 + SPARE;
+        /* All that a table may still have is looked at, also what has just passed the horizon while
+         * the newest window is as far ahead as an event may be. */
+        width->places = table_windows(table, k) + SPARE;
         width->stride = sizeof(struct rows_window) + sections * sizeof(uint64_t);
         width->base = calloc((size_t)width->places, width->stride);
         ok = ok && width->base;
@@ -147,6 +150,17 @@ struct rows_place rows_known_place(const struct rows_table *table, unsigned widt
                                window};
 }
 
+/* Bytes that are as good with what others report in them. */
+static bool joins(const struct rows_table *table, const char *name) {
+    for (unsigned i = 0; i < table->report->measures; i++) {
+        const struct measure *measure = &table->report->measure[i];
+        if (strcmp(measure->text, name) == 0) {
+            return !report_measure_is_whole(measure);
+        }
+    }
+    return false;
+}
+
 bool rows_known_subtract(const struct rows_table *table, const struct rows_place *place,
                          struct rows_row *row) {
     const struct rows_reference_key key = {place->width_us, place->window, row->key, row->key_len};
@@ -168,8 +182,10 @@ bool rows_known_subtract(const struct rows_table *table, const struct rows_place
             left.value -= theirs;
             left.value = left.rule == ROWS_WRAP ? (int64_t)(uint32_t)left.value : left.value;
         }
-        /* bytes of the whole row cannot be parted into theirs and ours */
-        if (left.rule != ROWS_BLOB && (left.rule != ROWS_ADD || left.value > 0)) {
+        /* Bytes of the whole row cannot be parted into theirs and ours, and then are not sent:
+         * whoever reads sees that they are missing. */
+        if ((left.rule != ROWS_BLOB || joins(table, left.name)) &&
+            (left.rule != ROWS_ADD || left.value > 0)) {
             component[n++] = left;
         }
     }

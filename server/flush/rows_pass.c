@@ -208,15 +208,9 @@ static bool may_go_on(const struct flush *flush) {
            clock_steady_us() < pass->end_us;
 }
 
-/* One width of one table, newest first. True when all was looked at. */
-static bool pass_width(struct flush *flush, struct rows_table *table, unsigned width, bool full) {
-    int64_t oldest, newest;
-    const int64_t now_us = clock_wall_us(), width_us = table->width[width].width_us;
-    if (!rows_known_span(&flush->rows, table, width, now_us, &oldest, &newest)) {
-        return true;
-    }
-    const int64_t recent = (now_us - RECENT_US) / width_us;
-    oldest = full || oldest > recent ? oldest : recent;
+/* Windows [oldest, newest] of one width of one table, newest first. True when all was looked at. */
+static bool pass_windows(struct flush *flush, struct rows_table *table, unsigned width,
+                         int64_t oldest, int64_t newest) {
     for (int64_t window = newest; window >= oldest; window--) {
         uint64_t touched[ROWS_SECTIONS_MAX];
         if (!rows_known_touched(table, width, window, touched)) {
@@ -233,6 +227,17 @@ static bool pass_width(struct flush *flush, struct rows_table *table, unsigned w
         send_window(flush, table, width, window, touched);
     }
     return true;
+}
+
+/* True when all was looked at. */
+static bool pass_width(struct flush *flush, struct rows_table *table, unsigned width, bool full) {
+    int64_t oldest, newest;
+    const int64_t now_us = clock_wall_us();
+    if (!rows_known_span(&flush->rows, table, width, now_us, &oldest, &newest)) {
+        return true;
+    }
+    const int64_t recent = (now_us - RECENT_US) / table->width[width].width_us;
+    return pass_windows(flush, table, width, full || oldest > recent ? oldest : recent, newest);
 }
 
 /* The store is to know a report before its rows. */
@@ -257,6 +262,29 @@ static bool tell_report(struct flush *flush, struct rows_table *table) {
     }
     table->told_generation = flush->known.generation;
     return true;
+}
+
+void rows_pass_edge(struct flush *flush) {
+    const int64_t now_us = clock_wall_us();
+    flush->pass.rows_sent = 0;
+    for (size_t i = 0; i < flush->rows.n; i++) {
+        struct rows_table *table = &flush->rows.table[i];
+        if (!table->report || !table->read_back) {
+            continue;
+        }
+        for (unsigned k = 0; k < table->widths; k++) {
+            int64_t oldest, newest;
+            /* the last one that no event comes to any more */
+            const int64_t edge = (now_us - flush->rows.horizon_us) / table->width[k].width_us - 1;
+            if (!rows_known_span(&flush->rows, table, k, now_us, &oldest, &newest)) {
+                continue;
+            }
+            if (!may_go_on(flush) || !tell_report(flush, table) ||
+                !pass_windows(flush, table, k, oldest, newest < edge ? newest : edge)) {
+                return;
+            }
+        }
+    }
 }
 
 bool rows_pass(struct flush *flush, bool full) {

@@ -292,6 +292,111 @@ class ReportsAtRedis(Case):
         self.send(one, 100)
         self.wait_for_ledger()
 
+    def send_form(self, server, us, route):
+        self.assertEqual(server.request("POST", "/", f"value={text_time(us)}&route={route}",
+                                        {"Content-Type": "application/x-www-form-urlencoded"}).status, 204)
+
+    def test_events_at_the_edge_of_the_horizon(self):
+        """The newest window is as far ahead as it may be: what is nearly too old has a pass all the same."""
+        self.definitions.write_text("""
+fields: {route: }
+reports:
+  - {name: edge, by: [route], windows: [10ms], show: [count], keys: {max: 4}}
+  - {name: whole, windows: [10ms], show: [count]}
+""")
+        horizon_s, sent = 60, 0
+        one = self.server("--reports", self.definitions, "--horizon", f"{horizon_s}s", redis=self.store)
+        for _ in range(25):
+            self.send_form(one, now_us() + 9_500_000, "ahead")
+            sent += 1
+            for left_ms in (100, 300, 1000):
+                answer = one.request("POST", "/", f"value={text_time(now_us() - horizon_s * 1_000_000 + left_ms * 1000)}&route=late",
+                                     {"Content-Type": "application/x-www-form-urlencoded"})
+                sent += answer.status == 204  # a machine that is busy may be too late
+            time.sleep(0.05)
+        self.assertGreater(sent, 50)
+
+        def counted(report):
+            return sum(int(value) for fields in self.hashes(report, "10ms").values() for field, value in fields.items()
+                       if field.endswith(US + b"count") and RS not in field)
+        wait_until(lambda: counted("edge") == counted("whole") == sent, lambda: f"{sent}: {counted('edge')}, {counted('whole')}",
+                   TIMEOUT_S)
+
+    def top(self, *source):
+        """The count, the values that came most often, and the last one, of the day."""
+        status, out, err = aforo("report", "often", "--window", "1d", "--partial", "--format", "json", *source)
+        rows = json.loads(out)["rows"] if status == 0 else []
+        if not rows:
+            return err  # Redis does not know it yet
+        values = rows[-1]["values"]
+        listed = values["top3(route)"]
+        return values["count"], listed and {item["value"]: item["count"] for item in listed}, values["last(route)"]
+
+    def wait_for_top(self, *expected):
+        source = ("--redis", self.store.url)
+        wait_until(lambda: self.top(*source) == expected, lambda: f"{self.top(*source)}, not {expected}", TIMEOUT_S)
+
+    def often(self):
+        self.definitions.write_text("""
+fields: {route: }
+reports: [{name: often, windows: [1d], show: [count, top3(route), last(route)]}]
+""")
+        self.at = now_us() - 60_000_000
+        return self.node("n-1")
+
+    def send_often(self, server, n, route):
+        for _ in range(n):
+            self.at += 1_000_000
+            self.send_form(server, self.at, route)
+
+    def test_what_comes_most_often_is_read_back(self):
+        one = self.often()
+        self.send_often(one, 4, "a")
+        self.wait_for_top(4, {"a": 4}, "a")
+        one.stop()
+        shutil.rmtree(one.state)
+        one.start()
+        self.send_often(one, 2, "b")
+        self.wait_for_top(6, {"a": 4, "b": 2}, "b")
+        one.kill()
+        one.start()
+        self.send_often(one, 1, "b")
+        self.wait_for_top(7, {"a": 4, "b": 3}, "b")
+
+    def test_what_comes_most_often_is_never_a_part_after_an_older_copy_of_the_state(self):
+        one = self.often()
+        self.send_often(one, 5, "a")
+        self.wait_for_top(5, {"a": 5}, "a")
+        one.stop()
+        backup = self.place.dir / "backup-state"
+        shutil.copytree(one.state, backup)
+        one.start()
+        self.send_often(one, 5, "a")
+        self.wait_for_top(10, {"a": 10}, "a")
+        one.kill()
+        shutil.rmtree(one.state)
+        shutil.move(backup, one.state)
+        one.start()
+        self.send_often(one, 3, "n")
+        self.wait_for_top(13, None, "n")
+        self.assertEqual(self.top("--server", f"http://127.0.0.1:{one.port}"), (13, None, "n"))
+        self.store.do("FLUSHALL")
+        self.send_often(one, 1, "n")
+        self.wait_for_top(14, None, "n")
+
+    def test_what_comes_most_often_is_never_a_part_after_a_copy(self):
+        one = self.often()
+        self.send_often(one, 6, "a")
+        self.wait_for_top(6, {"a": 6}, "a")
+        one.stop()
+        copy = self.place.dir / "copy-state"
+        shutil.copytree(one.state, copy)
+        one.start()
+        other = self.node("n-1", state=copy)
+        wait_until(lambda: other.health()["store"].get("copy_of") or other.health().get("copy_of"), lambda: other.log(), 40)
+        self.send_often(other, 10, "b")
+        self.wait_for_top(16, None, "b")
+
 
 if __name__ == "__main__":
     unittest.main()

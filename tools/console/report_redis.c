@@ -131,6 +131,31 @@ static bool absorb(const struct report *report, uint64_t *state,
     return known;
 }
 
+static int64_t count_of(const struct rows_row *row) {
+    for (size_t i = 0; i < row->n; i++) {
+        if (strcmp(row->component[i].name, "count") == 0)
+            return row->component[i].value;
+    }
+    return 0;
+}
+
+/* The measures of which the nodes together gave fewer events than there are: those of a copy, or of
+ * a backup that was restored, cannot be told apart from what was there before. */
+static uint64_t find_lacking(const struct report *report, const struct rows_row *row) {
+    uint64_t lacking = 0;
+    for (unsigned k = 0; k < report->measures; k++) {
+        int64_t events = 0;
+        for (size_t i = 0; i < row->n; i++) {
+            if (row->component[i].rule == ROWS_BLOB &&
+                strcmp(row->component[i].name, report->measure[k].text) == 0)
+                events += row->component[i].value;
+        }
+        if (report_measure_is_whole(&report->measure[k]) && events < count_of(row))
+            lacking |= UINT64_C(1) << k;
+    }
+    return lacking;
+}
+
 static bool take_row(void *cls, const struct rows_place *place, const struct rows_row *row) {
     (void)place;
     struct taking *taking = cls;
@@ -147,8 +172,10 @@ static bool take_row(void *cls, const struct rows_place *place, const struct row
     }
     const size_t other_len = sizeof REPORT_OTHER - 1;
     const bool other = row->key_len == other_len && memcmp(row->key, REPORT_OTHER, other_len) == 0;
-    taking->wrong = !report_gatherer_add(taking->gatherer, other ? NULL : row->key, row->key_len,
-                                         taking->state);
+    const struct report_row added = {
+        .key = other ? NULL : row->key, .key_len = row->key_len, .state = taking->state};
+    taking->wrong =
+        !report_gatherer_add_lacking(taking->gatherer, &added, find_lacking(report, row));
     if (taking->wrong)
         snprintf(taking->redis->why, SOURCE_WHY_MAX, "out of memory");
     return !taking->wrong;
