@@ -79,6 +79,7 @@ struct measure_kind {
     const char *name;
     enum measure_class class;
     enum measure_wants wants;
+    bool from_zero; /* numbers below zero do not fit */
     /* Sets up `measure` (words, config) from its text and arguments. NULL, or why not. */
     const char *(*open)(struct measure *measure);
     /* Frees what open made; NULL: nothing. */
