@@ -138,6 +138,9 @@ static inline bool field_claim(struct record *record, unsigned i, unsigned rank)
 /* The name of the event's time of that rank. */
 const char *field_time_name(const struct fields *fields, unsigned rank);
 
+/* Writes which names an event's time has, for one that has none. */
+void field_explain_no_time(const struct fields *fields, char why[RECORD_WHY_MAX]);
+
 /* Takes a value for every field that is looked for under a name. */
 void field_take(const struct fields *fields, unsigned node, struct record *record, const char *text,
                 size_t len);
@@ -162,8 +165,9 @@ static inline bool field_take_short(const struct fields *fields, unsigned node,
     return true;
 }
 
-/* The same for a value that no type takes: an object, an array. */
-void field_take_unfit(const struct fields *fields, unsigned node, struct record *record);
+/* The same for a value that no type takes. */
+void field_take_unfit(const struct fields *fields, unsigned node, struct record *record,
+                      enum field_unfit why);
 
 /* Bytes that a value may have which is decoded behind the room that is used. */
 static inline size_t field_room(const struct record *record) {

@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
 
@@ -23,6 +24,21 @@ const char *field_time_name(const struct fields *fields, unsigned rank) {
 
 static unsigned count_times(const struct fields_config *config) {
     return 1 + (config->times > 0 ? config->times : (unsigned)USUAL_TIMES);
+}
+
+void field_explain_no_time(const struct fields *fields, char why[RECORD_WHY_MAX]) {
+    static const char rest[] = " (--time-field names others); --clock arrival needs none";
+    const unsigned n = count_times(&fields->config);
+    size_t len = (size_t)snprintf(why, RECORD_WHY_MAX, "no time: %s", n > 1 ? "one of " : "");
+    for (unsigned i = 0; i < n; i++) {
+        const char *name = field_time_name(fields, i);
+        if (len + strlen(name) + sizeof ", ..." + sizeof rest > RECORD_WHY_MAX) {
+            len += (size_t)snprintf(why + len, RECORD_WHY_MAX - len, ", ...");
+            break;
+        }
+        len += (size_t)snprintf(why + len, RECORD_WHY_MAX - len, "%s%s", i > 0 ? ", " : "", name);
+    }
+    snprintf(why + len, RECORD_WHY_MAX - len, "%s", rest);
 }
 
 /* Puts an entry into the first empty place from its own on. False when that was taken. */

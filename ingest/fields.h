@@ -74,10 +74,19 @@ struct record_habits {
     struct timestamp_day day;
 };
 
+/* Why a field is unfit: the `number` of its value. */
+enum field_unfit {
+    FIELD_NOT_OF_ITS_TYPE,
+    FIELD_TOO_LONG, /* or without a place in the room */
+    FIELD_IS_ARRAY,
+    FIELD_IS_OBJECT
+};
+
 /* Values point into the text that was read, or into `room` where they had to be decoded: they are
  * there as long as both. All zeros but for the room before it is first begun. */
 struct record {
-    bool timed; /* the event carries a time: us */
+    bool timed;    /* the event carries a time: us */
+    bool timeless; /* the caller's: an event needs no time of its own */
     int64_t us;
     uint64_t present, unfit; /* bit i: field i was there; it was there and is not of its type */
     struct aforo_value value[FIELDS_MAX];
@@ -96,7 +105,8 @@ static inline void record_begin(struct record *record) {
 
 /* Takes a value for field i: text[0..len), found in its place number `rank`; a value from an
  * earlier place, or the first of the same place, stays. Reads numbers as number.h says, wherever
- * they come from. The value of an unfit field is AFORO_ABSENT. The text is not copied. */
+ * they come from. The value of an unfit field is AFORO_ABSENT, and its number says why it is unfit
+ * (enum field_unfit). The text is not copied. */
 void record_take(struct record *record, const struct fields *fields, unsigned i, unsigned rank,
                  const char *text, size_t len);
 
@@ -118,7 +128,7 @@ void record_inherit(struct record *record, const struct record *request);
 #define RECORD_WHY_MAX 192
 
 enum record_outcome {
-    RECORD_EVENT,    /* the record is filled; without a time it is counted at its arrival */
+    RECORD_EVENT,    /* the record is filled; without a time only when it is timeless */
     RECORD_EMPTY,    /* nothing there */
     RECORD_MALFORMED /* why says what is wrong, and where */
 };
@@ -130,7 +140,9 @@ bool record_read_form(struct record *record, const struct fields *fields, enum f
 
 /* One JSON object, and nothing but blanks after it, RFC 8259. A scanner over the text: no tree, no
  * allocation. Its time: `value`, or the first of the names of times that is there: a string as
- * timestamp_parse takes it, or a number. Of a member that is there twice the first counts. */
+ * timestamp_parse takes it, or a number; when that is there twice, or none of them and the record
+ * is not timeless, the event is malformed. Of any other member that is there twice the first
+ * counts. */
 enum record_outcome record_read_json(struct record *record, const struct fields *fields,
                                      const char *text, size_t len, char why[RECORD_WHY_MAX]);
 
@@ -142,7 +154,7 @@ enum record_outcome record_read_json_item(struct record *record, const struct fi
                                           char why[RECORD_WHY_MAX]);
 
 /* One line, without its end: TIMESTAMP name=value name="quoted value" ... (logfmt). The timestamp
- * may have one blank within (between day and time). */
+ * may have one blank within (between day and time); it may stand as a pair, as in JSON. */
 enum record_outcome record_read_line(struct record *record, const struct fields *fields,
                                      const char *text, size_t len, char why[RECORD_WHY_MAX]);
 

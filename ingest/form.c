@@ -178,8 +178,12 @@ static const char *name_other_format(const struct form *form) {
     return NULL;
 }
 
+static bool begins_with_digit(const struct form *form) {
+    return form->firsts > 0 && form->first[0] >= '0' && form->first[0] <= '9';
+}
+
 static enum form_outcome explain_missing(const struct form *form, char *why) {
-    const bool digit = form->firsts > 0 && form->first[0] >= '0' && form->first[0] <= '9';
+    const bool digit = begins_with_digit(form);
     snprintf(why, FORM_WHY_MAX, "value: missing, send value=<timestamp>%s",
              digit ? "; for a file of timestamps: curl --data-binary @FILE .../events" : "");
     return FORM_MALFORMED;
@@ -232,6 +236,11 @@ enum form_outcome form_end_optional(const struct form *form, enum form_source so
 enum form_outcome form_end(const struct form *form, int64_t *us, char *why) {
     const enum form_outcome outcome = form_end_optional(form, FORM_BODY, us, why);
     return outcome == FORM_EMPTY && !form->empty ? explain_missing(form, why) : outcome;
+}
+
+enum form_outcome form_end_timeless(const struct form *form, int64_t *us, char *why) {
+    const enum form_outcome outcome = form_end_optional(form, FORM_BODY, us, why);
+    return outcome == FORM_EMPTY && begins_with_digit(form) ? explain_missing(form, why) : outcome;
 }
 
 bool form_has_value(const struct form *form) {

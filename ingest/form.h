@@ -55,6 +55,10 @@ enum form_outcome form_end(const struct form *form, int64_t *us, char *why);
 enum form_outcome form_end_optional(const struct form *form, enum form_source source, int64_t *us,
                                     char *why);
 
+/* Ends a body that needs no `value`: without one it is FORM_EMPTY, but malformed when it begins as
+ * a timestamp does, which was meant to be one. */
+enum form_outcome form_end_timeless(const struct form *form, int64_t *us, char *why);
+
 /* Whether a `value` field was there; after everything was fed. */
 bool form_has_value(const struct form *form);
 

@@ -8,19 +8,22 @@
 
 #define DEPTH_MAX 64 /* objects and arrays within each other, the event itself included */
 
-/* A value under a name that is looked for; one without text is an object or an array. */
+/* A value under a name that is looked for; of an object or an array the first byte. */
 static void take(struct json_reader *r, unsigned node, enum json_time_kind kind,
                  struct json_string value) {
     const struct field_node *names = &r->fields->node[node];
     if (names->time < r->time.rank) {
-        r->time = (struct json_time){kind, names->time, value, 0};
+        r->time.kind = kind;
+        r->time.rank = names->time;
+        r->time.value = value;
     }
     if (names->targets == 0) {
         return;
     }
     struct record *record = r->record;
-    if (value.text == NULL) {
-        field_take_unfit(r->fields, node, record);
+    if (kind == TIME_OTHER && (*value.text == '{' || *value.text == '[')) {
+        field_take_unfit(r->fields, node, record,
+                         *value.text == '[' ? FIELD_IS_ARRAY : FIELD_IS_OBJECT);
     } else if (value.escaped) {
         char *room = record->room + record->room_used;
         field_take_room(r->fields, node, record,
@@ -47,7 +50,7 @@ static const char *read_any(struct json_reader *r, const char *at, unsigned node
     case '{':
     case '[':
         if (node != FIELD_UNKNOWN) {
-            take(r, node, TIME_OTHER, (struct json_string){NULL, 0, false});
+            take(r, node, TIME_OTHER, value);
         }
         return read_container(r, at, node, depth + 1);
     case 't':
@@ -136,6 +139,8 @@ static inline const char *read_value(struct json_reader *r, const char *at, unsi
 static inline unsigned claim_member(struct json_reader *r, unsigned node) {
     const uint64_t bit = UINT64_C(1) << node % JSON_SEEN_BITS;
     if (r->seen[node / JSON_SEEN_BITS] & bit) {
+        const unsigned time = r->fields->node[node].time;
+        r->time.twice = time < r->time.twice ? time : r->time.twice;
         return FIELD_UNKNOWN;
     }
     r->seen[node / JSON_SEEN_BITS] |= bit;
@@ -277,6 +282,7 @@ void json_event_begin(struct json_reader *r, struct record *record, const struct
     memset(r->seen, 0, (fields->nodes / JSON_SEEN_BITS + 1) * sizeof r->seen[0]);
     r->time.kind = TIME_NONE;
     r->time.rank = FIELD_NO_TIME;
+    r->time.twice = FIELD_NO_TIME;
 }
 
 const char *json_event_read(struct json_reader *r, const char *at) {

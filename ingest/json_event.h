@@ -13,6 +13,7 @@ enum json_time_kind { TIME_NONE, TIME_STRING, TIME_NUMBER, TIME_OTHER, TIME_READ
 struct json_time {
     enum json_time_kind kind;
     unsigned rank;
+    unsigned twice; /* the best of those that were there more than once; FIELD_NO_TIME: none */
     struct json_string value;
     int64_t us; /* TIME_READ: it is known already */
 };

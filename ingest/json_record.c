@@ -21,6 +21,14 @@ static bool is_plain_number(const struct json_string *value) {
 static enum record_outcome take_time(struct json_reader *r) {
     char decoded[TIMESTAMP_MAX + 1];
     struct json_string value = r->time.value;
+    if (r->time.twice <= r->time.rank && r->time.twice != FIELD_NO_TIME) {
+        r->time.rank = r->time.twice;
+        return refuse_time(r, "given more than once");
+    }
+    if (r->time.kind == TIME_NONE && !r->record->timeless) {
+        field_explain_no_time(r->fields, r->source.why);
+        return RECORD_MALFORMED;
+    }
     if (r->time.kind == TIME_NONE) {
         return RECORD_EVENT;
     }

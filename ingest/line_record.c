@@ -185,6 +185,9 @@ static bool read_pair(struct reader *r) {
 /* The line began without a time: one of its pairs is it. */
 static bool take_time(struct reader *r) {
     char decoded[TIMESTAMP_MAX + 1];
+    if (r->time_rank == FIELD_NO_TIME && r->record->timeless) {
+        return true;
+    }
     if (r->time_rank == FIELD_NO_TIME) {
         snprintf(r->why, RECORD_WHY_MAX,
                  "a time is missing: begin the line with a timestamp, or send value=<timestamp>");

@@ -17,6 +17,7 @@ static void take_target(struct record *record, struct field_target target, const
     value->number = 0;
     if (!fits || (number && !number_read(text, len, target.decimals, &value->number))) {
         value->kind = AFORO_ABSENT;
+        value->number = number ? FIELD_NOT_OF_ITS_TYPE : FIELD_TOO_LONG;
         record->unfit |= UINT64_C(1) << target.field;
     }
 }
@@ -36,11 +37,13 @@ void field_take(const struct fields *fields, unsigned node, struct record *recor
     }
 }
 
-void field_take_unfit(const struct fields *fields, unsigned node, struct record *record) {
+void field_take_unfit(const struct fields *fields, unsigned node, struct record *record,
+                      enum field_unfit why) {
     const struct field_target *target = &fields->target[fields->node[node].target];
     for (unsigned left = fields->node[node].targets; left > 0; left--, target++) {
         if (field_claim(record, target->field, target->rank)) {
-            record->value[target->field] = (struct aforo_value){.text = "", .kind = AFORO_ABSENT};
+            record->value[target->field] =
+                (struct aforo_value){.text = "", .kind = AFORO_ABSENT, .number = why};
             record->unfit |= UINT64_C(1) << target->field;
         }
     }
@@ -49,7 +52,7 @@ void field_take_unfit(const struct fields *fields, unsigned node, struct record 
 void field_take_room(const struct fields *fields, unsigned node, struct record *record,
                      size_t len) {
     if (len > field_room(record)) {
-        field_take_unfit(fields, node, record);
+        field_take_unfit(fields, node, record, FIELD_TOO_LONG);
         return;
     }
     const char *value = record->room + record->room_used;

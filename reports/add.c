@@ -4,6 +4,7 @@
  */
 #include "reports/add.h"
 
+#include "reports/canonical.h"
 #include "reports/read.h"
 
 #include <stdlib.h>
@@ -16,6 +17,7 @@ struct adder_measure {
     uint32_t at; /* of its state in a row */
     uint8_t arguments, field;
     bool wants_many; /* several fields, or such as the report does not need */
+    bool wants_text; /* of its only field, which is a number */
 };
 
 /* A `by` field. */
@@ -34,7 +36,7 @@ struct adder_width {
 struct adder_report {
     const struct table *table;
     const struct condition *when;
-    uint64_t needs;
+    uint64_t needs, looks; /* bit i: at field i; by measures and `by`, and by `when` */
     unsigned by, widths, measures, bounded;
     struct adder_by by_field[TABLE_FIELDS_MAX];
     struct adder_width width[TABLE_WIDTHS_MAX];
@@ -49,10 +51,16 @@ struct adder {
     /* the event's key in the report that is being added to */
     struct table_key key;
     char bytes[TABLE_KEY_MAX];
+    struct canonical canonical;
+    uint8_t decimals[FIELDS_MAX]; /* of numbers; NO_NUMBER of text */
+    uint32_t left_out;            /* bit r: the event before was kept out of report r by a field */
+    struct left_out why[REPORTS_MAX];
     _Atomic uint64_t unfit[REPORTS_MAX][FIELDS_MAX], gone[REPORTS_MAX];
 };
 
 _Static_assert(REPORTS_MAX <= 32, "a bit for each");
+
+#define NO_NUMBER 0xff
 
 /* One event, and the transaction that it is. */
 struct addition {
@@ -77,7 +85,8 @@ bool reports_bind(struct reports *reports, const struct definitions *definitions
     return true;
 }
 
-static void plan_measures(struct adder_report *its, const struct report *report) {
+static void plan_measures(struct adder_report *its, const struct fields_config *fields,
+                          const struct report *report) {
     its->measures = report->measures;
     for (unsigned i = 0; i < report->measures; i++) {
         const struct measure *measure = &report->measure[i];
@@ -88,7 +97,9 @@ static void plan_measures(struct adder_report *its, const struct report *report)
             .at = (uint32_t)measure->at,
             .arguments = (uint8_t)measure->arguments,
             .field = measure->field[0],
-            .wants_many = measure->arguments > 1 || measure->kind->wants == MEASURE_WANTS_ALL};
+            .wants_many = measure->arguments > 1 || measure->kind->wants == MEASURE_WANTS_ALL,
+            .wants_text = measure->arguments == 1 && measure->kind->wants != MEASURE_WANTS_NUMBER &&
+                          fields->field[measure->field[0]].type != FIELD_TEXT};
         if (measure->kind->fits != NULL)
             its->bounded_measure[its->bounded++] = (uint8_t)i;
     }
@@ -98,6 +109,7 @@ static void plan_report(struct adder_report *its, const struct fields_config *fi
                         const struct report *report) {
     its->when = report->when;
     its->needs = report->needs;
+    its->looks = report->when ? condition_fields(report->when) : 0;
     its->by = report->by;
     for (unsigned i = 0; i < report->by; i++) {
         const struct field *field = &fields->field[report->by_field[i]];
@@ -105,7 +117,7 @@ static void plan_report(struct adder_report *its, const struct fields_config *fi
                                              .decimals = (uint8_t)field->decimals,
                                              .is_text = field->type == FIELD_TEXT};
     }
-    plan_measures(its, report);
+    plan_measures(its, fields, report);
 }
 
 struct adder *adder_new(const struct reports *reports, unsigned worker) {
@@ -115,6 +127,10 @@ struct adder *adder_new(const struct reports *reports, unsigned worker) {
         return NULL;
     adder->undo = tables_undo(reports->tables, worker);
     adder->n = definitions->reports;
+    for (unsigned i = 0; i < definitions->fields.n; i++) {
+        const struct field *field = &definitions->fields.field[i];
+        adder->decimals[i] = field->type == FIELD_TEXT ? NO_NUMBER : (uint8_t)field->decimals;
+    }
     for (unsigned i = 0; i < adder->n; i++) {
         const struct report *report = &definitions->report[i];
         struct adder_report *its = &adder->report[i];
@@ -144,6 +160,10 @@ uint64_t adder_gone(const struct adder *adder, unsigned report) {
     return atomic_load_explicit(&adder->gone[report], memory_order_relaxed);
 }
 
+const struct left_out *adder_left_out_owner(const struct adder *adder, unsigned report) {
+    return adder->left_out >> report & 1 ? &adder->why[report] : NULL;
+}
+
 /* ---- the owner ---- */
 
 /* One writer: no lock prefix. */
@@ -160,9 +180,13 @@ void adder_set_now_owner(struct adder *adder, int64_t now_us) {
 }
 
 /* Fields that kept the event out of a report. */
-static void note_unfit(struct addition *addition, const struct adder_report *its, uint64_t fields) {
+static void note_unfit(struct addition *addition, const struct adder_report *its,
+                       const struct left_out *why) {
     struct adder *adder = addition->adder;
+    const uint64_t fields = why->fields;
     addition->unfit |= fields;
+    adder->left_out |= UINT32_C(1) << (its - adder->report);
+    adder->why[its - adder->report] = *why;
     for (uint64_t left = fields; left != 0; left &= left - 1)
         count_owner(&adder->unfit[its - adder->report][__builtin_ctzll(left)]);
 }
@@ -199,7 +223,9 @@ static bool make_key(struct addition *addition, const struct adder_report *its) 
     key->fields = its->by;
     for (unsigned i = 0; i < its->by; i++) {
         if (!append_value(addition, &its->by_field[i], i)) {
-            note_unfit(addition, its, UINT64_C(1) << its->by_field[i].field);
+            note_unfit(addition, its,
+                       &(const struct left_out){.fields = UINT64_C(1) << its->by_field[i].field,
+                                                .key_too_long = true});
             return false;
         }
     }
@@ -218,13 +244,22 @@ struct seen {
     const struct adder_measure *many_of;
 };
 
+/* The value of a field that is fit, with one text for each number. */
+static const struct aforo_value *get_canonical(const struct addition *addition, unsigned field) {
+    struct adder *adder = addition->adder;
+    const struct aforo_value *value = &addition->record->value[field];
+    return adder->decimals[field] == NO_NUMBER
+               ? value
+               : canonical_value(&adder->canonical, field, adder->decimals[field], value);
+}
+
 /* Several fields, of which the report may need only some: others may not be fit. */
 static void gather_many(const struct addition *addition, const struct adder_measure *measure,
                         struct seen *seen) {
     static const struct aforo_value absent = {.text = "", .kind = AFORO_ABSENT};
     for (unsigned i = 0; i < measure->arguments; i++) {
         const unsigned field = measure->measure->field[i];
-        seen->many[i] = addition->fit >> field & 1 ? &addition->record->value[field] : &absent;
+        seen->many[i] = addition->fit >> field & 1 ? get_canonical(addition, field) : &absent;
     }
     seen->many_of = measure;
 }
@@ -235,6 +270,8 @@ static inline void show(const struct addition *addition, const struct adder_meas
     seen->one = &addition->record->value[measure->field];
     seen->event.arguments = measure->arguments;
     seen->event.argument = &seen->one;
+    if (__builtin_expect(measure->wants_text, 0))
+        seen->one = get_canonical(addition, measure->field);
     if (__builtin_expect(measure->wants_many, 0)) {
         if (seen->many_of != measure)
             gather_many(addition, measure, seen);
@@ -252,7 +289,9 @@ static bool fits(struct addition *addition, const struct adder_report *its, stru
             const struct measure_target target = {addition->adder->undo, &row[k].file,
                                                   row[k].state + measure->at};
             if (!measure->fits(measure->measure, &target, &seen->event)) {
-                note_unfit(addition, its, UINT64_C(1) << measure->field);
+                note_unfit(addition, its,
+                           &(const struct left_out){.fields = UINT64_C(1) << measure->field,
+                                                    .measure = measure->measure});
                 return false;
             }
         }
@@ -311,9 +350,11 @@ static void add_to_report(struct addition *addition, struct adder_report *its) {
     struct undo *undo = addition->adder->undo;
     struct table_row row[TABLE_WIDTHS_MAX];
     struct seen seen;
-    const uint64_t missing = its->needs & ~addition->fit;
+    /* whether it is about an event whose field is of another type nobody can tell */
+    const uint64_t doubtful = its->looks & addition->record->unfit;
+    const uint64_t missing = doubtful != 0 ? doubtful : its->needs & ~addition->fit;
     if (missing != 0) {
-        note_unfit(addition, its, missing);
+        note_unfit(addition, its, &(const struct left_out){.fields = missing});
         return;
     }
     if (its->by > 0 && !make_key(addition, its))
@@ -330,12 +371,14 @@ static void add_to_report(struct addition *addition, struct adder_report *its) {
         put_back(addition, its, entries);
 }
 
-/* Bit i: report i is about such events. */
+/* Bit i: report i is about such events, or would be, were a field of `when` of its type. */
 static uint32_t find_reports(const struct adder *adder, const struct record *record) {
     uint32_t meant = 0;
     for (unsigned i = 0; i < adder->n; i++) {
-        const struct condition *when = adder->report[i].when;
-        meant |= (uint32_t)(when == NULL || condition_holds(when, record)) << i;
+        const struct adder_report *its = &adder->report[i];
+        meant |= (uint32_t)(its->when == NULL || (its->looks & record->unfit) != 0 ||
+                            condition_holds(its->when, record))
+                 << i;
     }
     return meant;
 }
@@ -345,6 +388,7 @@ static uint64_t add_to_reports(struct addition *addition, uint32_t meant,
                                const struct shard_next *next) {
     struct adder *adder = addition->adder;
     addition->fit = addition->record->present & ~addition->record->unfit;
+    adder->left_out = 0;
     for (; meant != 0; meant &= meant - 1)
         add_to_report(addition, &adder->report[__builtin_ctz(meant)]);
     if (addition->begun)

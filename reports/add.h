@@ -7,6 +7,7 @@
 #include "counters/rows/tables.h"
 #include "ingest/fields.h"
 #include "reports/definitions.h"
+#include "reports/left_out.h"
 
 /* Definitions in force, with their tables. Constant but for the tables' contents. */
 struct reports {
@@ -30,10 +31,14 @@ void adder_free(struct adder *adder);
 /* Once a wake-up, as shard_set_now_owner. */
 void adder_set_now_owner(struct adder *adder, int64_t now_us);
 
+/* Why the event that was counted last, and whose *unfit is not 0, was kept out of a report; NULL:
+ * it was not. Until the next event. By the adder's thread. */
+const struct left_out *adder_left_out_owner(const struct adder *adder, unsigned report);
+
 /* Counts one event, at record->us: in each report it belongs to, and then in the shard's dense
- * windows. Not SHARD_COUNTED: nothing was changed. Bit i of *unfit is added when field i, which is
- * missing or not of its type, or would take a sum beyond 2^53, kept the event out of a report that
- * needs it. Wait-free, no system call, no allocation. */
+ * windows. Not SHARD_COUNTED: nothing was changed. Bit i of *unfit is added when field i kept the
+ * event out of a report: it is missing and needed, or not of its type and needed or looked at by
+ * `when`, or no measure takes it (a sum beyond 2^53). Wait-free, no system call, no allocation. */
 enum shard_verdict adder_add_owner(struct adder *adder, struct shard *shard,
                                    const struct record *record, uint64_t *unfit);
 

@@ -8,7 +8,8 @@
  *   VALUE      := TEXT | NUMBER
  *   TEXT       := "..." with \" and \\; NUMBER := -12.34, no finer than its field is
  *
- * A field alone: it is there. A field that is missing or unfit makes a comparison false. */
+ * A field alone: it is there. A field that is missing makes a comparison false; so does an unfit
+ * one, but of an event where one of condition_fields is unfit nobody asks. */
 #ifndef AFORO_REPORTS_CONDITION_H
 #define AFORO_REPORTS_CONDITION_H
 

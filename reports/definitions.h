@@ -46,6 +46,11 @@ struct report {
     char *definition; /* what table.definition points to: canonical, with the fields it uses */
 };
 
+/* Bit i: declared field i may keep an event out of the report. */
+static inline uint64_t report_limits(const struct report *report) {
+    return report->needs | (report->when != NULL ? condition_fields(report->when) : 0);
+}
+
 struct definitions {
     struct fields_config fields;
     struct fields *compiled;

@@ -2,7 +2,8 @@
  * 2^32 each, of the two halves of XXH3 (64 bits, no seed) of each event as text:
  *
  *   TIME { US NAME US VALUE }    the time in microseconds, in decimal; the declared fields that it
- *                                has, by name, their values as they came; US is 0x1f
+ *                                has, by name, and their values: text as it came, a number as
+ *                                keys have it (7.50 of decimal2); US is 0x1f
  *
  * One word: the upper half's sum in the upper half. It wraps, so of two values of one node the
  * newer is that of the row with the larger count. */

@@ -81,6 +81,7 @@ struct measure_kind {
     enum measure_wants wants;
     /* Of the class newest: a state that is merged twice is as if merged once. */
     bool joins;
+    bool from_zero; /* numbers below zero do not fit */
     /* Sets up `measure` (words, config) from its text and arguments. NULL, or why not. */
     const char *(*open)(struct measure *measure);
     /* Frees what open made; NULL: nothing. */

@@ -211,6 +211,7 @@ static size_t quantiles_puts(const struct measure *measure) {
 const struct measure_kind measure_quantiles = {.name = "quantiles",
                                                .class = MEASURE_SUM,
                                                .wants = MEASURE_WANTS_NUMBER,
+                                               .from_zero = true,
                                                .open = quantiles_open,
                                                .fits = quantiles_fits,
                                                .add = quantiles_add,

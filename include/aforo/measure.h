@@ -22,7 +22,7 @@ enum aforo_kind {
 /* The value of one field of an event. The bytes belong to the caller and are gone after the call.
  */
 struct aforo_value {
-    const char *text; /* as it came, decoded; any bytes, no NUL; of a number its text, too */
+    const char *text; /* decoded; any bytes, no NUL; one for each number: 7, -1.50 */
     uint32_t len;
     uint32_t kind;  /* enum aforo_kind */
     int64_t number; /* AFORO_NUMBER: the value times 10^decimals of its field; |number| < 2^53 */

@@ -20,7 +20,8 @@
 #define REPORT_MAX 10 /* refused lines that a report names */
 #define REASON_MAX SPAN_WHY_MAX
 #define REPORT_BYTES                                                                               \
-    (256 + REPORT_MAX * (32 + 2 * REASON_MAX) + REPORT_MAX * (128 + FIELD_NAME_MAX))
+    (256 + REPORT_MAX * (32 + 2 * REASON_MAX) +                                                    \
+     REPORT_MAX * (64 + FIELD_NAME_MAX + 2 * LEFT_OUT_WHY_MAX))
 #define WARN_EVERY_US (60 * US_PER_S)
 #define TOO_LARGE "the body is larger than --max-body"
 
@@ -33,7 +34,7 @@ struct refused_line {
 struct unfit_line {
     uint64_t line;
     char field[FIELD_NAME_MAX];
-    const char *reason; /* a constant */
+    char reason[LEFT_OUT_WHY_MAX];
 };
 
 void batch_begin(struct connection *connection) {
@@ -79,7 +80,7 @@ void batch_note_unfit(struct worker *worker, struct batch *batch, uint64_t line,
         const unsigned i = (unsigned)__builtin_ctzll(unfit);
         struct unfit_line *noted = &batch->unfit[batch->unfits++];
         noted->line = line;
-        noted->reason = count_explain_field(worker, i);
+        count_explain_field(worker, i, noted->reason);
         snprintf(noted->field, sizeof noted->field, "%s", fields_at(count_fields(worker), i)->name);
     }
 }

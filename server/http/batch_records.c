@@ -154,10 +154,11 @@ void batch_end_records(struct connection *connection) {
 
 /* ---- a line with fields ---- */
 
-/* Whether the line begins as a timestamp does, and goes on with fields; else it was meant to be a
- * timestamp alone, and what the parser of these says is the reason. */
-static bool has_fields(const char *text, size_t len) {
-    return len > 0 && text[0] >= '0' && text[0] <= '9' && memchr(text, '=', len);
+/* Whether the line has fields, and begins as a timestamp does, if it needs one; else it was meant
+ * to be a timestamp alone, and what the parser of these says is the reason. */
+static bool has_fields(const struct worker *worker, const char *text, size_t len) {
+    const bool begins = len > 0 && text[0] >= '0' && text[0] <= '9';
+    return (begins || worker->server->clock_is_arrival) && memchr(text, '=', len);
 }
 
 /* Reads a line into worker->record; false fills why (RECORD_WHY_MAX). */
@@ -169,7 +170,7 @@ static bool read_line(struct worker *worker, const struct batch_line *line, char
         return false;
     }
     const size_t len = line->len - (line->len > 0 && line->text[line->len - 1] == '\r');
-    if (!has_fields(line->text, len)) {
+    if (!has_fields(worker, line->text, len)) {
         lines_explain(&worker->batch.error, why, RECORD_WHY_MAX);
         return false;
     }

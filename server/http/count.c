@@ -1,9 +1,9 @@
 #include "server/http/count.h"
 
 #include "reports/add.h"
-#include "reports/condition.h"
 #include "server/process/clock.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -85,40 +85,94 @@ enum shard_verdict count_record(struct worker *worker, int64_t arrival_us, uint6
 
 /* ---- what kept it out of a report ---- */
 
-const char *count_explain_field(const struct worker *worker, unsigned i) {
-    const struct record *record = &worker->record;
-    if (!(record->present >> i & 1)) {
-        return "missing";
-    }
-    if (!(record->unfit >> i & 1)) {
-        return "its sum would leave the range of 2^53";
-    }
-    switch (fields_at(count_fields(worker), i)->type) {
-    case FIELD_INT:
-        return "not an int";
-    case FIELD_DECIMAL:
-        return "not a number of its type";
-    default:
-        return "longer than 1024 bytes";
-    }
-}
-
-/* The first report that needs the field of an event that is in its `when`. */
-static const char *find_report(const struct worker *worker, unsigned field) {
-    const struct definitions *definitions = worker->report_view.set->definitions;
-    for (unsigned r = 0; r < definitions->reports; r++) {
-        const struct report *report = &definitions->report[r];
-        if ((report->needs >> field & 1) &&
-            (!report->when || condition_holds(report->when, &worker->record))) {
-            return report->table.name;
+/* Takes out of *left the reports that field i kept the event out of for the reason that the first
+ * of them has; they are returned. */
+static uint32_t take_reports(const struct worker *worker, unsigned i, uint32_t *left,
+                             char reason[LEFT_OUT_WHY_MAX]) {
+    const struct adder *adder = worker->report_view.adder;
+    const unsigned reports = worker->report_view.set->definitions->reports;
+    uint32_t taken = 0;
+    for (unsigned r = 0; r < reports; r++) {
+        const struct left_out *out = adder_left_out_owner(adder, r);
+        char other[LEFT_OUT_WHY_MAX];
+        if (!(*left >> r & 1) || !out || !(out->fields >> i & 1)) {
+            *left &= ~(UINT32_C(1) << r);
+            continue;
+        }
+        left_out_explain(out, fields_at(count_fields(worker), i), i, &worker->record,
+                         taken ? other : reason);
+        if (!taken || strcmp(other, reason) == 0) {
+            taken |= UINT32_C(1) << r;
         }
     }
-    return "";
+    *left &= ~taken;
+    return taken;
 }
 
-void count_explain_unfit(const struct worker *worker, uint64_t unfit, char *text, size_t cap) {
-    const unsigned first = (unsigned)__builtin_ctzll(unfit);
-    snprintf(text, cap, "counted; %s: %s, left out of report %s",
-             fields_at(count_fields(worker), first)->name, count_explain_field(worker, first),
-             find_report(worker, first));
+void count_explain_field(const struct worker *worker, unsigned i, char reason[LEFT_OUT_WHY_MAX]) {
+    uint32_t left = UINT32_MAX;
+    take_reports(worker, i, &left, reason);
+}
+
+/* A sentence as it grows; `size` is that of its text. */
+struct sentence {
+    char *text;
+    size_t size, len;
+};
+
+__attribute__((format(printf, 2, 3))) static void say(struct sentence *sentence, const char *format,
+                                                      ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    const int n = vsnprintf(sentence->text + sentence->len, sentence->size - sentence->len, format,
+                            arguments);
+    va_end(arguments);
+    sentence->len += (size_t)n;
+    if (sentence->len >= sentence->size) {
+        sentence->len = sentence->size - 1;
+    }
+}
+
+#define REST_MAX (sizeof " and 64 more; and 64 more fields" - 1)
+
+/* Names reports while there is room. */
+static void say_reports(const struct worker *worker, uint32_t reports, struct sentence *sentence) {
+    const struct definitions *definitions = worker->report_view.set->definitions;
+    const char *before = " ";
+    say(sentence, ", left out of report%s", reports & (reports - 1) ? "s" : "");
+    for (; reports; reports &= reports - 1) {
+        const char *name = definitions->report[__builtin_ctz(reports)].table.name;
+        if (sentence->len + strlen(before) + strlen(name) + REST_MAX >= sentence->size) {
+            say(sentence, " and %d more", __builtin_popcount(reports));
+            return;
+        }
+        say(sentence, "%s%s", before, name);
+        before = ", ";
+    }
+}
+
+/* What each reason and field needs, with the name of one report. */
+#define CLAUSE_MAX                                                                                 \
+    (sizeof "; : , left out of reports " + FIELD_NAME_MAX + LEFT_OUT_WHY_MAX + TABLE_NAME_MAX +    \
+     REST_MAX)
+_Static_assert(sizeof "counted" + CLAUSE_MAX <= ANSWERS_SENTENCE_MAX, "one is always said whole");
+
+void count_explain_unfit(const struct worker *worker, uint64_t unfit,
+                         char text[ANSWERS_SENTENCE_MAX]) {
+    struct sentence sentence = {text, ANSWERS_SENTENCE_MAX, 0};
+    say(&sentence, "counted");
+    for (; unfit; unfit &= unfit - 1) {
+        const unsigned i = (unsigned)__builtin_ctzll(unfit);
+        uint32_t left = UINT32_MAX, reports;
+        char reason[LEFT_OUT_WHY_MAX];
+        while ((reports = take_reports(worker, i, &left, reason))) {
+            if (sentence.len + CLAUSE_MAX > sentence.size) {
+                const int fields = __builtin_popcountll(unfit);
+                say(&sentence, "; and %d more field%s", fields, fields > 1 ? "s" : "");
+                return;
+            }
+            say(&sentence, "; %s: %s", fields_at(count_fields(worker), i)->name, reason);
+            say_reports(worker, reports, &sentence);
+        }
+    }
 }

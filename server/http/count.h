@@ -5,6 +5,8 @@
 
 #include "counters/counters.h"
 #include "ingest/fields.h"
+#include "reports/left_out.h"
+#include "server/http/answers.h"
 #include "server/http/connection.h"
 
 /* What is looked for in events now. */
@@ -20,6 +22,7 @@ void count_begin(struct connection *connection);
 /* Empties worker->record and returns it, for the next event to be read into. */
 static inline struct record *count_next(struct worker *worker) {
     record_begin(&worker->record);
+    worker->record.timeless = worker->server->clock_is_arrival;
     return &worker->record;
 }
 
@@ -27,11 +30,12 @@ static inline struct record *count_next(struct worker *worker) {
  * *unfit: bit i: field i kept it out of a report. */
 enum shard_verdict count_record(struct worker *worker, int64_t arrival_us, uint64_t *unfit);
 
-/* Why field i of worker->record is unfit, in a few words. */
-const char *count_explain_field(const struct worker *worker, unsigned i);
+/* Why field i kept worker->record, which was counted last, out of a report, in a few words. */
+void count_explain_field(const struct worker *worker, unsigned i, char reason[LEFT_OUT_WHY_MAX]);
 
-/* Writes a sentence for one event that is counted, and was kept out of a report by a field; cap
- * bytes at the most. */
-void count_explain_unfit(const struct worker *worker, uint64_t unfit, char *text, size_t cap);
+/* Writes a sentence for the event that was counted last: which fields kept it out of which reports,
+ * and why. */
+void count_explain_unfit(const struct worker *worker, uint64_t unfit,
+                         char text[ANSWERS_SENTENCE_MAX]);
 
 #endif

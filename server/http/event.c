@@ -38,8 +38,10 @@ static void read_form_body(struct connection *connection, const char *data, size
     struct request *request = &connection->request;
     if (whole && connection->query.outcome == FORM_EMPTY) {
         request->outcome = form_parse(data, len, &request->event_us, connection->why);
-        request->parsed = true;
-    } else {
+        request->parsed =
+            request->outcome != FORM_MALFORMED || !connection->worker->server->clock_is_arrival;
+    }
+    if (!request->parsed) {
         form_feed(&request->form, data, len);
     }
 }
@@ -64,7 +66,9 @@ static enum form_outcome read_time(struct connection *connection, int64_t *event
         return request->outcome;
     }
     if (query->outcome == FORM_EMPTY) {
-        return form_end(&request->form, event_us, connection->why);
+        return connection->worker->server->clock_is_arrival
+                   ? form_end_timeless(&request->form, event_us, connection->why)
+                   : form_end(&request->form, event_us, connection->why);
     }
     if (query->outcome == FORM_MALFORMED) {
         return FORM_MALFORMED;
@@ -104,7 +108,7 @@ static enum MHD_Result refuse_time(struct connection *connection, int64_t event_
 
 #define TOO_LONG "body: an event is longer than 64 KiB"
 
-/* Reads a JSON object, which may have a time, into worker->record. */
+/* Reads a JSON object into worker->record; its time may be in the query instead. */
 static enum form_outcome read_json(struct connection *connection) {
     struct worker *worker = connection->worker;
     const struct gather *body = &connection->gather;
@@ -113,6 +117,7 @@ static enum form_outcome read_json(struct connection *connection) {
     if (query->outcome == FORM_MALFORMED) {
         return FORM_MALFORMED;
     }
+    record->timeless |= query->outcome == FORM_EVENT;
     const enum record_outcome outcome = record_read_json(
         record, count_fields(worker), gather_text(body), body->len, connection->why);
     if (outcome == RECORD_MALFORMED) {
@@ -143,8 +148,8 @@ static enum form_outcome read_form(struct connection *connection) {
 }
 
 static enum MHD_Result answer_unfit(struct connection *connection, uint64_t unfit) {
-    char text[FORM_WHY_MAX];
-    count_explain_unfit(connection->worker, unfit, text, sizeof text);
+    char text[ANSWERS_SENTENCE_MAX];
+    count_explain_unfit(connection->worker, unfit, text);
     return answers_queue_sentence(connection, MHD_HTTP_OK, text);
 }
 

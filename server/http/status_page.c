@@ -194,12 +194,14 @@ static void add_refused(struct json *json, const struct shard_tally *tally) {
     json_object_end(json);
 }
 
-/* Of the fields that the report needs, how many events each kept out of it. */
+/* Of the fields that the report needs or its `when` looks at, how many events each kept out of it.
+ */
 static void add_unfit(struct json *json, const struct report_set *set, unsigned r) {
     const struct definitions *definitions = set->definitions;
+    const uint64_t limits = report_limits(&definitions->report[r]);
     json_object(json, "unfit");
     for (unsigned f = 0; f < definitions->fields.n; f++) {
-        if (definitions->report[r].needs >> f & 1) {
+        if (limits >> f & 1) {
             json_count(json, definitions->fields.field[f].name, report_set_unfit(set, r, f));
         }
     }

@@ -86,7 +86,11 @@ static bool find_time(const struct pair *pair, size_t start, bool *timed, int64_
     struct timestamp_error error;
     for (int i = 0; i < 3; i++) {
         struct extent found;
-        if (!find_member(pair, start, names[i], strlen(names[i]), &found)) {
+        const bool there = find_member(pair, start, names[i], strlen(names[i]), &found);
+        if (count_members(pair, start, names[i]) > 1) {
+            return false;
+        }
+        if (!there) {
             continue;
         }
         *timed = true;
@@ -187,7 +191,7 @@ static void read_items(struct pair *pair, const struct fields *fields, struct re
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     static struct fields *fields;
-    static struct record record;
+    static struct record record = {.timeless = true};
     if (size > SIZE_MAX_READ) {
         return 0;
     }

@@ -60,7 +60,7 @@ static void end(const struct found *found) {
 
 /* Whether the reader of arrays takes all of it; *items gets how many there are. */
 static bool read_whole(const struct fields *fields, const char *text, size_t len, size_t *items) {
-    struct record record = {0};
+    struct record record = {.timeless = true};
     char why[RECORD_WHY_MAX];
     size_t at = 0;
     for (*items = 0;; ++*items) {
@@ -74,7 +74,7 @@ static bool read_whole(const struct fields *fields, const char *text, size_t len
 }
 
 static bool read_each(const struct fields *fields, const struct found *found) {
-    struct record record = {0};
+    struct record record = {.timeless = true};
     char why[RECORD_WHY_MAX];
     bool all = !found->broken && !found->expected;
     for (size_t i = 0, from = 0; i < found->items; from = found->end[i++]) {

@@ -234,6 +234,17 @@ static bool find_member(const struct pair *pair, size_t at, const char *name, si
     return false;
 }
 
+/* How many members of that name the object at `at` has. */
+static unsigned count_members(const struct pair *pair, size_t at, const char *name) {
+    const struct members *members = split_once(pair, at);
+    unsigned n = 0;
+    for (size_t i = 0; i < members->n; i++) {
+        n += json_string_length(members->name[i]) == strlen(name) &&
+             memcmp(json_string_value(members->name[i]), name, strlen(name)) == 0;
+    }
+    return n;
+}
+
 static bool find_path(const struct pair *pair, size_t at, const char *path, struct extent *found) {
     for (;;) {
         const size_t len = strcspn(path, ".");

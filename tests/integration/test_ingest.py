@@ -205,9 +205,12 @@ class ArrivalClock(Case):
         self.assertEqual(aforod.post("value=" + text_time(long_ago)).status, 204)
         self.assertEqual(aforod.post_lines([text_time(long_ago)] * 5).json["accepted"], 5)
         self.assertEqual(aforod.post("value=nonsense").status, 400)
+        self.assertEqual(aforod.post("from=the+gate").status, 204)
+        self.assertEqual(aforod.post(text_time(long_ago)).status, 400)
+        self.assertEqual(aforod.post_lines(["from=gate"] * 2).json["accepted"], 2)
         after = now_us()
         counts = aforod.counts("10ms")
-        self.assertEqual(sum(counts.values()), 6)
+        self.assertEqual(sum(counts.values()), 9)
         self.assertTrue(all(before - 10_000 < start <= after for start in counts))
 
     def test_the_lag_is_measured(self):

@@ -92,7 +92,7 @@ class Ways(ReportCase):
                        self.event("", x_client="3"),
                        self.event(json.dumps({"value": stamp, "client": 4, "web": {"route": "/b"}, "price": 2.25}), JSON),
                        self.event(json.dumps({"@timestamp": stamp, "client": "4"}), JSON + "; charset=utf-8"),
-                       self.event(json.dumps({"client": 4}), JSON),
+                       self.event(json.dumps({"client": 4, "date": stamp}), JSON),
                        self.event(json.dumps({"price": 1}), JSON, path=f"/?value={target}&client=4")):
             self.assertEqual((answer.status, answer.body), (204, b""), answer.text)
         self.assertEqual(self.count_by(self.aforod, "clients", "client"), {1: 4, 2: 3, 3: 2, 4: 4})
@@ -123,8 +123,8 @@ class Ways(ReportCase):
 
     def test_split_anywhere_between_two_reads(self):
         stamp = self.stamp
-        bodies = {NDJSON: f'{{"time":"{stamp}","client":1}}\r\n\nx\n{{"client":"2","price":"1\\u002e5"}}',
-                  JSON: f'[{{"time":"{stamp}","client":1}} , 7, {{"client":2,"a":"]\\"}}"}}]',
+        bodies = {NDJSON: f'{{"time":"{stamp}","client":1}}\r\n\nx\n{{"client":"2","price":"1\\u002e5","time":"{stamp}"}}',
+                  JSON: f'[{{"time":"{stamp}","client":1}} , 7, {{"client":2,"time":"{stamp}","a":"]\\"}}"}}]',
                   "text/plain": f'{stamp} client=1\r\n\nx\n{stamp} client=2 route="a \\" b"'}
         expected = 0
         for kind, body in bodies.items():
@@ -152,7 +152,7 @@ class Ways(ReportCase):
         self.assertEqual((answer.status, answer.text), (200, "counted; client: missing, left out of report clients\n"))
         answer = self.event(json.dumps({"time": stamp, "client": 1, "price": "1.234"}), JSON)
         self.assertEqual(answer.status, 200)
-        self.assertRegex(answer.text, r"\Acounted; price: [^\n]+, left out of report spent\n\Z")
+        self.assertEqual(answer.text, "counted; price: not a number of its type, left out of report spent\n")
         report = self.event("".join(f"{stamp} client=x{i}\n" for i in range(12)), None, "/events").json
         self.assertEqual((report["accepted"], report["rejected"], report["errors"]), (12, 0, []))
         self.assertEqual(report["unfit"], [{"line": i + 1, "field": "client", "reason": "not an int"} for i in range(10)])
@@ -168,11 +168,60 @@ class Ways(ReportCase):
         self.assertEqual(self.event(f"value=x&client=1").status, 400)
         self.assertEqual(self.event("{", JSON).status, 400)
         self.assertEqual(self.event(f"value={self.stamp}&client=1&x=" + "y" * 70_000).status, 400)
-        report = self.event(f'{{"client":1}}\n{{"client":1,"time":"{late}"}}\n', NDJSON, "/events").json
+        report = self.event(f'{{"client":1,"time":"{self.stamp}"}}\n{{"client":1,"time":"{late}"}}\n', NDJSON, "/events").json
         self.assertEqual((report["accepted"], report["rejected"]), (1, 1))
         self.assertEqual(self.count_by(self.aforod, "clients", "client"), {1: 1})
         stats = self.aforod.conserved()
         self.assertEqual((stats["counted"], stats["refused"]["malformed"], stats["refused"]["too_late"]), (1, 3, 2))
+
+    def test_an_object_without_a_time_is_refused(self):
+        said = ("no time: one of value, timestamp, @timestamp, time, date (--time-field names others); --clock arrival needs none")
+        for body in ('{"client":1}', f'{{"client":1,"valeu":"{self.stamp}"}}', '{"value":null}', "{}"):
+            answer = self.event(body, JSON)
+            self.assertEqual((answer.status, answer.text), (400, said + "\n"), body)
+        answer = self.event(f'{{"value":"{self.stamp}","client":1,"value":"{self.stamp}"}}', JSON)
+        self.assertEqual((answer.status, answer.text), (400, "value: given more than once\n"))
+        batch = f'{{"client":1}}\n{{"time":"{self.stamp}","client":1,"client":2}}\n{{"value":1,"value":1}}\n'
+        report = self.event(batch, NDJSON, "/events").json
+        self.assertEqual(report, {"accepted": 1, "rejected": 2, "errors": [{"line": 1, "reason": said},
+                                                                           {"line": 3, "reason": "value: given more than once"}]})
+        self.assertEqual(self.event("", JSON, "/?client=3").status, 204)
+        self.assertEqual(self.count_by(self.aforod, "clients", "client"), {1: 1, 3: 1})
+        self.assertEqual(self.aforod.conserved()["refused"]["malformed"], 7)
+
+    def test_one_value_however_it_is_spelled(self):
+        definitions = """
+fields: {ms: {type: int}, price: {type: decimal2}}
+reports:
+  - {name: spelled, windows: [1min], show: ["distinct(ms)", "top3(ms)", "distinct(price)", "top3(price)"]}
+"""
+        server = self.server("--reports", self.define(definitions, "spelled.yaml"), name="spelled")
+        for ms, price in (("7", "1"), ("07", "1.0"), ("7.0", "1.00"), ("7e0", "1e0"), ("-7", "-1.5")):
+            self.assertEqual(server.post(f"value={self.stamp}&ms={ms}&price={price}").status, 204)
+        self.assertEqual(server.request("POST", "/events", f'{{"time":"{self.stamp}","ms":7.0,"price":1.000}}\n',
+                                        {"Content-Type": NDJSON}).json["accepted"], 1)
+        status, out, err = aforo("report", "spelled", "--state", server.state, "--partial")
+        self.assertEqual(status, 0, err)
+        self.assertIn("distinct(ms)=2 top3(ms)=[7=5 -7=1] distinct(price)=2 top3(price)=[1.00=5 -1.50=1]", out)
+
+    def test_who_is_left_out_of_which_reports(self):
+        definitions = """
+fields: {i: {type: int}, who: }
+reports:
+  - {name: big, windows: [1min], show: count, when: i > 5}
+  - {name: other, windows: [1min], show: count, when: not i > 5 or who}
+  - {name: median, windows: [1min], show: "p50(i)"}
+"""
+        server = self.server("--reports", self.define(definitions, "big.yaml"), name="big")
+        for fields, said in (("i=abc", "counted; i: not an int, left out of reports big, other, median\n"),
+                             ("who=x", "counted; i: missing, left out of report median\n"),
+                             ("i=-1", "counted; i: negative, and quantiles(i) takes 0 and more, left out of report median\n"),
+                             ("i=7&who=x", "")):
+            self.assertEqual(server.post(f"value={self.stamp}&{fields}").text, said)
+        unfit = {report["name"]: report["unfit"] for report in server.stats()["reports"]}
+        self.assertEqual(unfit, {"big": {"i": 1}, "other": {"i": 1, "who": 0}, "median": {"i": 3}})
+        self.assertEqual(self.count_by(server, "big", None), {None: 1})
+        self.assertEqual(self.count_by(server, "other", None), {None: 3})
 
     def test_with_the_clock_of_arrival(self):
         server = self.server("--reports", self.define(), "--clock", "arrival", "--future", "0s", name="arrival")
@@ -180,6 +229,12 @@ class Ways(ReportCase):
         self.assertEqual(server.post(f"value={late}&client=1").status, 204)
         self.assertEqual(server.request("POST", "/events", f"{late} client=1\n{late} client=2\n").json["accepted"], 2)
         self.assertEqual(self.count_by(server, "clients", "client"), {1: 2, 2: 1})
+        self.assertEqual(server.post("client=3").status, 204)
+        self.assertEqual(server.post("client=3&value=").status, 400)
+        self.assertEqual(server.request("POST", "/", '{"client":3}', {"Content-Type": JSON}).status, 204)
+        self.assertEqual(server.request("POST", "/events", "client=3\nclient=3\nx\n").json["accepted"], 2)
+        self.assertEqual(server.request("POST", "/events", '[{"client":3}]', {"Content-Type": JSON}).json["accepted"], 1)
+        self.assertEqual(self.count_by(server, "clients", "client"), {1: 2, 2: 1, 3: 5})
         self.assert_agrees(server)
 
 

@@ -30,6 +30,15 @@ class Right(unittest.TestCase):
                     self.assertRegex(out, rf"aforo:2:r:\{{{name}\.[0-9a-f]{{16}}:\w+:\.\.\.\}}, kept ")
                 self.assertRegex(out, r"\nall: ")
 
+    def test_what_takes_no_negative_numbers_says_so(self):
+        with tempfile.TemporaryDirectory() as place:
+            path = pathlib.Path(place, "r.yaml")
+            path.write_text("fields: {ms: {type: int}}\nreports: [{name: a, windows: 1min, show: ['sum(ms)', 'p50(ms)', 'p99(ms)']}]\n")
+            status, out, err = check(path)
+        self.assertEqual((status, err), (0, ""))
+        self.assertEqual(re.findall(r"^  takes     (.*)$", out, re.M),
+                         ["quantiles(ms): 0 and more; an event with a negative number is left out"])
+
     def test_threads_and_horizon_are_what_the_server_would_have(self):
         status, out, _ = check("--threads", "3", "--horizon", "2h", "--future", "1min", EXAMPLES / "billing.yaml")
         self.assertEqual(status, 0)

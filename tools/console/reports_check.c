@@ -76,6 +76,15 @@ static void print_keys(const struct report *report) {
     }
 }
 
+/* Which numbers a report does not take. */
+static void print_limits(const struct report *report) {
+    for (unsigned i = 0; i < report->measures; i++) {
+        if (report->measure[i].kind->from_zero)
+            printf("  takes     %s: 0 and more; an event with a negative number is left out\n",
+                   report->measure[i].text);
+    }
+}
+
 /* Which figures are estimates, and what would be exact. */
 static void print_estimates(const struct report *report) {
     for (unsigned i = 0; i < report->measures; i++) {
@@ -103,6 +112,7 @@ static void print_report(const struct report *report, const struct report_cost *
     printf("  %-9s %.0f ns\n", "an event", cost->event_ns);
     print_keys(report);
     print_estimates(report);
+    print_limits(report);
 }
 
 static int print_costs(const struct definitions *definitions, const struct table_span *span) {

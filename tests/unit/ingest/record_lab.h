@@ -44,6 +44,7 @@ static struct record lab_record;
 static inline struct record *lab_begin(void) {
     lab_record.room = lab_room;
     lab_record.room_len = sizeof lab_room;
+    lab_record.timeless = true;
     record_begin(&lab_record);
     return &lab_record;
 }

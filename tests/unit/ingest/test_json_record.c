@@ -99,8 +99,9 @@ static const struct {
     {TEXT("{\"value\":null,\"time\":2}"), "@2000000"},
     {TEXT("{\"time\":\"no time\",\"value\":2}"), "@2000000"},
     {TEXT("{\"value\":2,\"time\":{}}"), "@2000000"},
-    {TEXT("{\"value\":2,\"value\":3}"), "@2000000"},
-    {TEXT("{\"value\":null,\"value\":3}"), ""},
+    {TEXT("{\"value\":2,\"time\":3,\"time\":4}"), "@2000000"},
+    {TEXT("{\"value\":2,\"x\":{\"value\":3,\"value\":4}}"), "@2000000"},
+    {TEXT("{\"n\":1,\"n\":2,\"id\":1,\"id\":2}"), "id=1 n=1 id2=1"},
     {TEXT("{\"x\":{\"value\":2},\"y\":[{\"time\":3}]}"), ""},
     {TEXT("{\"id\":\"x\",\"value\":0}"), "@0 id=x id2=x"},
 };
@@ -113,6 +114,11 @@ static const struct {
     size_t len;
     const char *why;
 } malformed[] = {
+    {TEXT("{\"value\":2,\"value\":3}"), "value: given more than once"},
+    {TEXT("{\"value\":2,\"value\":2,\"time\":3,\"time\":4}"), "value: given more than once"},
+    {TEXT("{\"value\":null,\"value\":3}"), "value: given more than once"},
+    {TEXT("{\"valu\\u0065\":2,\"value\":3}"), "value: given more than once"},
+    {TEXT("{\"date\":2,\"time\":3,\"time\":4}"), "time: given more than once"},
     {TEXT("x"), "expected '{' at character 1, found 'x'"},
     {TEXT("[]"), "expected '{' at character 1, found '['"},
     {TEXT("\"x\""), "expected '{' at character 1, found '\"'"},
@@ -423,6 +429,57 @@ START_TEST(names_that_need_escapes) {
 }
 END_TEST
 
+START_TEST(an_object_without_a_time_names_those_it_might_have) {
+    static const char *const texts[] = {"{}", "{\"valeu\":1}", "{\"value\":null}",
+                                        "{\"x\":{\"value\":1}}"};
+    char why[RECORD_WHY_MAX];
+    for (size_t i = 0; i < COUNT_OF(texts); i++) {
+        struct record *record = lab_begin();
+        record->timeless = false;
+        ck_assert_int_eq(record_read_json(record, fields, texts[i], strlen(texts[i]), why),
+                         RECORD_MALFORMED);
+        ck_assert_str_eq(why, "no time: one of value, timestamp, @timestamp, time, date "
+                              "(--time-field names others); --clock arrival needs none");
+    }
+    struct fields_config config = lab_config;
+    config.times = FIELD_TIMES_MAX;
+    for (unsigned i = 0; i < config.times; i++) {
+        memset(config.time[i], 'a' + (int)i, FIELD_NAME_MAX - 1);
+    }
+    struct fields *many = fields_new(&config);
+    lab_begin()->timeless = false;
+    ck_assert_int_eq(record_read_json(&lab_record, many, TEXT("{}"), why), RECORD_MALFORMED);
+    ck_assert_ptr_nonnull(strstr(why, ", ... (--time-field names others); --clock arrival needs"));
+    fields_free(many);
+}
+END_TEST
+
+START_TEST(what_is_unfit_says_why) {
+    static const struct {
+        const char *text;
+        enum field_unfit why;
+    } unfit[] = {{"{\"b\":0,\"a\":{\"b\":[1]}}", FIELD_IS_ARRAY},
+                 {"{\"a\":{\"b\":{\"d\":1}}}", FIELD_IS_OBJECT},
+                 {"{\"a\":{\"b\":\"%s\"}}", FIELD_TOO_LONG},
+                 {"{\"a\":{\"b\":\"\\n%s\"}}", FIELD_TOO_LONG}};
+    char text[2 * FIELD_TEXT_MAX], many[FIELD_TEXT_MAX + 2], why[RECORD_WHY_MAX];
+    memset(many, 'x', sizeof many - 1);
+    many[sizeof many - 1] = '\0';
+    for (size_t i = 0; i < COUNT_OF(unfit); i++) {
+        const char *place = strstr(unfit[i].text, "%s");
+        if (place == NULL) {
+            strcpy(text, unfit[i].text);
+        } else {
+            sprintf(text, "%.*s%s%s", (int)(place - unfit[i].text), unfit[i].text, many, place + 2);
+        }
+        ck_assert_int_eq(record_read_json(lab_begin(), fields, text, strlen(text), why),
+                         RECORD_EVENT);
+        ck_assert(lab_record.unfit >> 4 & 1);
+        ck_assert_int_eq(lab_record.value[4].number, unfit[i].why);
+    }
+}
+END_TEST
+
 /* What came before lets a reader expect the same names and the same day: another order, other names
  * and other days are read all the same. */
 START_TEST(nothing_depends_on_the_event_before) {
@@ -451,6 +508,7 @@ START_TEST(nothing_depends_on_the_event_before) {
 END_TEST
 
 CHECK_MAIN_WITH(((struct check_fixture){100, set_up, tear_down}), "json_record", what_is_an_event,
+                an_object_without_a_time_names_those_it_might_have, what_is_unfit_says_why,
                 what_is_malformed, blanks_alone_are_no_event,
                 every_beginning_of_an_event_is_malformed, nesting_has_a_limit, a_value_has_a_length,
                 without_room_what_must_be_decoded_is_unfit, an_array_is_read_item_by_item,

@@ -96,6 +96,7 @@ static enum record_outcome read_alone(const char *text, size_t len, char why[REC
                                       char dump[DUMP_MAX]) {
     char *copy = lab_copy(text, len);
     struct record *record = lab_begin();
+    record->timeless = false;
     why[0] = dump[0] = '\0';
     const enum record_outcome outcome = record_read_line(record, fields, copy, len, why);
     if (outcome == RECORD_EVENT) {
@@ -146,6 +147,18 @@ START_TEST(every_beginning_of_a_line_is_read_to_its_end) {
 }
 END_TEST
 
+START_TEST(a_timeless_line_needs_no_time) {
+    char why[RECORD_WHY_MAX];
+    ck_assert_int_eq(record_read_line(lab_begin(), fields, TEXT("n=7 id=a"), why), RECORD_EVENT);
+    ck_assert_str_eq(lab_dump(&lab_record, fields), "id=a n=7 id2=a");
+    ck_assert_int_eq(record_read_line(lab_begin(), fields, TEXT("n=7 value=" STAMP), why),
+                     RECORD_MALFORMED);
+    ck_assert_int_eq(record_read_line(lab_begin(), fields, TEXT("yesterday n=7"), why),
+                     RECORD_MALFORMED);
+    ck_assert_str_eq(why, "expected a digit at character 1, found 'y'");
+}
+END_TEST
+
 START_TEST(without_room_what_must_be_decoded_is_unfit) {
     static const char text[] = STAMP " id=\"a\\n\" n=\"\\u0031\"";
     char why[RECORD_WHY_MAX];
@@ -168,6 +181,6 @@ START_TEST(zeros_are_no_time) {
 END_TEST
 
 CHECK_MAIN_WITH(((struct check_fixture){100, set_up, tear_down}), "line_record", what_is_an_event,
-                what_is_malformed, an_empty_line_is_no_event,
+                a_timeless_line_needs_no_time, what_is_malformed, an_empty_line_is_no_event,
                 every_beginning_of_a_line_is_read_to_its_end,
                 without_room_what_must_be_decoded_is_unfit, zeros_are_no_time)

@@ -87,9 +87,72 @@ START_TEST(missing_and_unfit_fields_keep_it_out_of_the_reports_that_need_them) {
     ck_assert_uint_eq(adder_unfit(lab->adder[0], BILLING, SECONDS), 1);
     ck_assert_uint_eq(adder_unfit(lab->adder[1], BILLING, SECONDS), 0);
     ck_assert_uint_eq(adder_unfit(lab->adder[0], LONG, SECONDS), 0); /* it does not match */
+    ck_assert_uint_eq(adder_left_out_owner(lab->adder[0], BILLING)->fields,
+                      1 << CLIENT | 1 << SECONDS);
+    ck_assert_ptr_null(adder_left_out_owner(lab->adder[0], ALL));
     ck_assert_uint_eq(count_all(lab, BILLING, 0, T0), 0);
     ck_assert_uint_eq(count_all(lab, ALL, 0, T0), 1);
     ck_assert_uint_eq(read_one(lab->counters, RESOLUTION_1S, T0), 1);
+    lab_close(lab);
+}
+END_TEST
+
+/* Whether it belongs there nobody can tell: it is neither left out nor counted silently. */
+START_TEST(a_field_of_when_that_is_not_of_its_type_is_unfit) {
+    struct lab *lab = lab_open(billing);
+    uint64_t unfit;
+    const struct lab_event wrong = {T0, {"AA1", "7", "abc"}}, missing = {T0, {"AA1", "7", NULL}};
+    ck_assert_int_eq(lab_add(lab, 0, &wrong, &unfit), SHARD_COUNTED);
+    ck_assert_uint_eq(unfit, 1 << SECONDS);
+    ck_assert_uint_eq(adder_unfit(lab->adder[0], LONG, SECONDS), 1);
+    ck_assert_uint_eq(adder_left_out_owner(lab->adder[0], LONG)->fields, 1 << SECONDS);
+    ck_assert_int_eq(lab_add(lab, 0, &missing, &unfit), SHARD_COUNTED);
+    ck_assert_uint_eq(adder_unfit(lab->adder[0], LONG, SECONDS), 1);
+    ck_assert_ptr_null(adder_left_out_owner(lab->adder[0], LONG));
+    ck_assert_uint_eq(count_all(lab, LONG, 0, T0), 0);
+    ck_assert_uint_eq(count_all(lab, ALL, 0, T0), 2);
+    lab_close(lab);
+}
+END_TEST
+
+START_TEST(spellings_of_a_number_are_one_value) {
+    static const char text[] = "fields: {n: {type: int}, d: {type: decimal2}, t: }\n"
+                               "reports: [{name: r, windows: 1s, show: [distinct(n), top3(n), "
+                               "distinct(d), top3(d), distinct(t)]},\n"
+                               "  {name: s, windows: 1s, show: digest}]\n";
+    static const char *const spelled[][2] = {{"7", "1.00"},    {"07", "1"},      {"7.0", "1.0"},
+                                             {"7e0", "01.00"}, {"0.7e1", "1e0"}, {"70e-1", "10e-1"},
+                                             {"007", "1.000"}, {"7", "100e-2"}};
+    const size_t n = sizeof spelled / sizeof *spelled;
+    struct lab *lab = lab_open(text);
+    for (size_t i = 0; i < n; i++)
+        count(lab, 0, &(struct lab_event){T0, {spelled[i][0], spelled[i][1], spelled[i][0]}});
+    count(lab, 0, &(struct lab_event){T0, {"-0", "-0.00", "-0"}});
+    count(lab, 0, &(struct lab_event){T0, {"0", "0", "0"}});
+    count(lab, 0, &(struct lab_event){T0, {"-0012", "-12.5", "x"}});
+    struct report_rows rows = lab_read(lab, 0, 0, T0);
+    ck_assert_str_eq(lab_figure(lab, 0, 0, &rows.row[0], 0), "3");
+    ck_assert_str_eq(lab_figure(lab, 0, 0, &rows.row[0], 2), "3");
+    report_rows_free(&rows);
+    lab_close(lab);
+}
+END_TEST
+
+/* The same event once more doubles both halves of the digest, however its numbers are written. */
+START_TEST(a_digest_does_not_tell_spellings_apart) {
+    static const char text[] = "fields: {n: {type: int}, d: {type: decimal2}}\n"
+                               "reports: [{name: r, windows: 1s, show: digest}]\n";
+    static const struct lab_event spelled[] = {{T0, {"1000", "-1.50"}}, {T0, {"1e3", "-1.5"}}};
+    struct lab *lab = lab_open(text);
+    unsigned long long digest[2];
+    for (int i = 0; i < 2; i++) {
+        count(lab, 0, &spelled[i]);
+        struct report_rows rows = lab_read(lab, 0, 0, T0);
+        digest[i] = strtoull(lab_figure(lab, 0, 0, &rows.row[0], 0), NULL, 16);
+        report_rows_free(&rows);
+    }
+    ck_assert_uint_eq(digest[1] >> 32, (digest[0] >> 31 & ~1ULL & 0xffffffff));
+    ck_assert_uint_eq(digest[1] & 0xffffffff, digest[0] << 1 & 0xffffffff);
     lab_close(lab);
 }
 END_TEST
@@ -215,6 +278,8 @@ END_TEST
 CHECK_MAIN_WITH(in_state_dir, "an event into its reports", an_event_is_in_all_its_reports,
                 what_is_refused_is_nowhere,
                 missing_and_unfit_fields_keep_it_out_of_the_reports_that_need_them,
+                a_field_of_when_that_is_not_of_its_type_is_unfit,
+                spellings_of_a_number_are_one_value, a_digest_does_not_tell_spellings_apart,
                 a_sum_stays_below_its_bound,
                 a_key_that_is_too_long_is_unfit_by_the_field_that_makes_it_so,
                 keys_without_room_are_counted_together,

@@ -100,6 +100,10 @@ static bool is_meant(unsigned report, const struct made_up *event) {
 static void note_event(const struct made_up *event) {
     for (unsigned report = 0; report < REPORTS; report++) {
         bool fit = true;
+        if (report == DEAR && event->wrong[PRICE]) { /* nobody can tell whether it is meant */
+            model_unfit[report][PRICE]++;
+            continue;
+        }
         if (!is_meant(report, event))
             continue;
         for (unsigned i = 0; i < FIELDS; i++) {

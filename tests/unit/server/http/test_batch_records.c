@@ -135,11 +135,15 @@ START_TEST(too_long_for_an_event) {
 }
 END_TEST
 
-START_TEST(without_a_time_it_is_counted_now) {
+START_TEST(without_a_time_it_is_refused_unless_arrival_counts) {
+    ck_assert_uint_eq(send_batch(CONTENT_JSON_LINES, "{}\n{\"a\":1}", 4), 200);
+    ck_assert_ptr_nonnull(strstr(client.body, "{\"accepted\":0,\"rejected\":2,\"errors\":[{"
+                                              "\"line\":1,\"reason\":\"no time: one of value, "));
+    ck_assert_uint_eq(tally().refused[REFUSAL_MALFORMED], 2);
+    server.clock_is_arrival = true;
     ck_assert_uint_eq(send_batch(CONTENT_JSON_LINES, "{}\n{\"a\":1}", 4), 200);
     ck_assert_str_eq(client.body, "{\"accepted\":2,\"rejected\":0,\"errors\":[]}\n");
     ck_assert_uint_eq(read_one(server.counters, RESOLUTION_10MS, NOW_US), 2);
-    server.clock_is_arrival = true;
     ck_assert_uint_eq(send_batch(CONTENT_JSON_LINES, LATE_OBJECT "\n{\"value\":\"x\"}\n", 100),
                       200);
     ck_assert_ptr_nonnull(strstr(client.body, "{\"accepted\":1,\"rejected\":1,"));
@@ -165,5 +169,5 @@ END_TEST
 
 HTTP_LAB_MAIN("batch_records", an_object_a_line, an_array_of_objects, lines_with_fields,
               empty_lines_have_a_number, nothing_at_all, an_array_that_breaks_off,
-              too_long_for_an_event, without_a_time_it_is_counted_now,
+              too_long_for_an_event, without_a_time_it_is_refused_unless_arrival_counts,
               of_a_batch_too_large_the_report_says_where_to_go_on)

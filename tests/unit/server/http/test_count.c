@@ -18,11 +18,11 @@ static const char definitions[] =
     "  - {name: all, windows: [1s], show: [count], memory: 1MiB}\n";
 
 /* After the lab's own. */
-static void begin(void) {
+static void begin_with(const char *text) {
     static char path[PATH_MAX_TEST];
     state_path("reports.yaml", path);
     FILE *file = fopen(path, "w");
-    ck_assert_int_ge(fputs(definitions, file), 0);
+    ck_assert_int_ge(fputs(text, file), 0);
     ck_assert_int_eq(fclose(file), 0);
     server.report_sets.path = path;
     server.report_sets.span = (struct table_span){.workers = 1, .horizon_us = US_PER_S};
@@ -31,6 +31,10 @@ static void begin(void) {
     report_sets_join(&server.report_sets, &worker.report_view);
     report_sets_refresh_owner(&server.report_sets, &worker.report_view, 0);
     adder_set_now_owner(worker.report_view.adder, NOW_US);
+}
+
+static void begin(void) {
+    begin_with(definitions);
 }
 
 /* "7=2 8=1 " of a report's rows in the window of TIME. */
@@ -197,6 +201,60 @@ START_TEST(what_is_unfit_is_counted_and_told) {
 }
 END_TEST
 
+START_TEST(all_reports_are_named_with_their_reasons) {
+    static const char more[] =
+        "fields: {ms: {type: int}, who: , d: {type: decimal2}}\n"
+        "reports:\n"
+        "  - {name: fast, windows: 1s, show: 'p50(ms)', memory: 1MiB}\n"
+        "  - {name: big, when: ms > 5, windows: 1s, show: count, memory: 1MiB}\n"
+        "  - {name: total, windows: 1s, show: 'sum(ms)', memory: 1MiB}\n"
+        "  - {name: names, by: who, windows: 1s, show: count, memory: 1MiB}\n";
+    static const struct {
+        const char *fields, *said;
+    } sent[] = {
+        {"\"ms\":-1,\"who\":1", "ms: negative, and quantiles(ms) takes 0 and more, left out of "
+                                "report fast"},
+        {"\"ms\":\"abc\",\"who\":1", "ms: not an int, left out of reports fast, big, total"},
+        {"\"who\":1", "ms: missing, left out of reports fast, total"},
+        {"\"ms\":[1]", "ms: not an int: an array, left out of reports fast, big, total; "
+                       "who: missing, left out of report names"},
+        {"\"ms\":1,\"who\":{}", "who: not a text: an object, left out of report names"},
+        {"\"ms\":1,\"who\":[1]", "who: not a text: an array, left out of report names"},
+    };
+    begin_with(more);
+    for (size_t i = 0; i < sizeof sent / sizeof *sent; i++) {
+        char body[256], said[512];
+        snprintf(body, sizeof body, "{\"time\":\"" TIME "\",%s}", sent[i].fields);
+        snprintf(said, sizeof said, "counted; %s\n", sent[i].said);
+        ck_assert_uint_eq(send_event(&(struct sent){CONTENT_JSON, NULL, body, NULL}, 1000), 200);
+        ck_assert_str_eq(client.body, said);
+    }
+    static const struct sent batch = {CONTENT_USUAL, NULL, TIME " ms=-1 who=a\n", NULL};
+    ck_assert_uint_eq(send_batch(&batch, 1000), 200);
+    ck_assert_ptr_nonnull(strstr(client.body, "\"reason\":\"negative, and quantiles(ms) takes 0"));
+    report_sets_close(&server.report_sets);
+}
+END_TEST
+
+/* As many reports as there can be, with names as long as can be. */
+START_TEST(what_has_no_room_is_numbered) {
+    static char many[16384];
+    size_t n = (size_t)sprintf(many, "fields: {a: {type: int}, b: }\nreports:\n");
+    for (int i = 0; i < REPORTS_MAX; i++) {
+        n += (size_t)sprintf(
+            many + n, "  - {name: r%02d_%s, windows: 1s, show: '%s', memory: 1MiB}\n", i,
+            "abcdefghijklmnopqrstuvwxyzabcdefghijklmnopq", i % 2 ? "distinct(b)" : "sum(a)");
+    }
+    static const struct sent none = {CONTENT_JSON, NULL, "{\"time\":\"" TIME "\"}", NULL};
+    begin_with(many);
+    ck_assert_uint_eq(send_event(&none, 1000), 200);
+    ck_assert_uint_le(strlen(client.body), ANSWERS_SENTENCE_MAX);
+    ck_assert_ptr_nonnull(strstr(client.body, "counted; a: missing, left out of reports r00_abc"));
+    ck_assert_ptr_nonnull(strstr(client.body, " more; and 1 more field\n"));
+    report_sets_close(&server.report_sets);
+}
+END_TEST
+
 START_TEST(ten_are_told) {
     static char body[20 * 64];
     const struct sent sent = {CONTENT_USUAL, NULL, body, NULL};
@@ -220,17 +278,37 @@ START_TEST(at_arrival) {
     static const struct sent object = {CONTENT_JSON, NULL, "{\"who\":1}", NULL};
     static const struct sent late = {CONTENT_USUAL, NULL, "value=" LATE "&who=1", NULL};
     static const struct sent lines = {CONTENT_JSON_LINES, NULL, "{\"who\":1}\n{\"who\":1}\n", NULL};
+    static const struct sent empty = {CONTENT_JSON, "who=1", "", NULL};
+    static const struct sent times = {CONTENT_USUAL, NULL, "2016-05-28 11:11:11", NULL};
+    static const struct sent text = {CONTENT_USUAL, NULL, "who=1\n" LATE " who=1\nwho\n", NULL};
     begin();
-    ck_assert_uint_eq(send_event(&form, 100), 400); /* a form needs a value, as before */
-    ck_assert_uint_eq(send_event(&object, 100), 204);
+    ck_assert_uint_eq(send_event(&form, 100), 400);
+    ck_assert_uint_eq(send_event(&object, 100), 400);
+    ck_assert_str_eq(client.body, "no time: one of value, timestamp, @timestamp, time, date "
+                                  "(--time-field names others); --clock arrival needs none\n");
     ck_assert_uint_eq(send_batch(&lines, 100), 200);
-    ck_assert_str_eq(rows_of(0), "1=3 ");
+    ck_assert_ptr_nonnull(strstr(client.body, "{\"accepted\":0,\"rejected\":2,"));
+    ck_assert_uint_eq(tally().refused[REFUSAL_MALFORMED], 4);
+    ck_assert_str_eq(rows_of(0), "");
+    ck_assert_uint_eq(send_event(&empty, 100), 204);
+    ck_assert_str_eq(rows_of(0), "1=1 ");
     server.clock_is_arrival = true;
     ck_assert_uint_eq(send_event(&late, 100), 204);
-    ck_assert_str_eq(rows_of(0), "1=4 ");
+    ck_assert_uint_eq(send_event(&form, 100), 204);
+    ck_assert_uint_eq(send_event(&form, 1), 204);
+    ck_assert_uint_eq(send_event(&object, 100), 204);
+    ck_assert_uint_eq(send_event(&empty, 100), 204);
+    ck_assert_uint_eq(send_batch(&lines, 100), 200);
+    ck_assert_str_eq(client.body, "{\"accepted\":2,\"rejected\":0,\"errors\":[]}\n");
+    ck_assert_str_eq(rows_of(0), "1=8 ");
+    ck_assert_uint_eq(send_event(&times, 100), 400); /* a file of them, sent to the wrong path */
+    ck_assert_uint_eq(send_batch(&text, 7), 200);
+    ck_assert_ptr_nonnull(strstr(client.body, "{\"accepted\":2,\"rejected\":1,"));
+    ck_assert_str_eq(rows_of(0), "1=10 ");
     end();
 }
 END_TEST
 
-HTTP_LAB_MAIN("count", single_events, batches, what_is_unfit_is_counted_and_told, ten_are_told,
+HTTP_LAB_MAIN("count", single_events, batches, what_is_unfit_is_counted_and_told,
+              all_reports_are_named_with_their_reasons, what_has_no_room_is_numbered, ten_are_told,
               at_arrival)

@@ -42,6 +42,7 @@ START_TEST(the_time_is_in_the_query_or_in_the_object) {
         {"value=" IN_QUERY, "{\"value\":\"" TIME "\"}", 400},
         {"value=x", "{}", 400},
         {NULL, "{\"value\":\"x\"}", 400},
+        {NULL, "{\"value\":\"" TIME "\",\"value\":\"" TIME "\"}", 400},
         {NULL, "{\"value\":\"" TIME "\"", 400},
         {NULL, "value=" TIME, 400},
         {NULL, "[{\"value\":\"" TIME "\"}]", 400},
@@ -67,10 +68,19 @@ START_TEST(the_time_is_in_the_query_or_in_the_object) {
 }
 END_TEST
 
-START_TEST(without_a_time_it_counts_now) {
+START_TEST(without_a_time_it_counts_now_or_is_refused) {
     ck_assert_uint_eq(send_event(NULL, "", 1), 204);
+    ck_assert_uint_eq(send_event(NULL, "{}", 1), 400);
+    ck_assert_uint_eq(send_event(NULL, "{\"valeu\":1}", 1), 400);
+    ck_assert_uint_eq(send_event("a=b", "{\"a\":1}", 1), 400);
+    ck_assert_str_eq(client.body, "no time: one of value, timestamp, @timestamp, time, date "
+                                  "(--time-field names others); --clock arrival needs none\n");
+    ck_assert_uint_eq(tally().counted, 1);
+    ck_assert_uint_eq(tally().refused[REFUSAL_MALFORMED], 3);
+    server.clock_is_arrival = true;
     ck_assert_uint_eq(send_event(NULL, "{}", 1), 204);
     ck_assert_uint_eq(send_event(NULL, "{\"a\":1}", 1), 204);
+    ck_assert_uint_eq(send_event(NULL, "{\"value\":\"x\"}", 1), 400);
     ck_assert_uint_eq(tally().counted, 3);
     ck_assert_uint_eq(read_one(server.counters, RESOLUTION_10MS, T0), 0);
     ck_assert_uint_eq(metric_read(&worker.metrics, METRIC_lag_events), 0);
@@ -86,9 +96,9 @@ START_TEST(it_has_a_bound) {
     body[GATHER_MAX] = ' ';
     ck_assert_uint_eq(send_event(NULL, body, 1000), 400);
     ck_assert_str_eq(client.body, "body: an event is longer than 64 KiB\n");
-    ck_assert_uint_eq(send_event(NULL, "{}", 1000), 204);
+    ck_assert_uint_eq(send_event(NULL, "{\"value\":\"" TIME "\"}", 1000), 204);
 }
 END_TEST
 
 HTTP_LAB_MAIN("event_fields", the_time_is_in_the_query_or_in_the_object,
-              without_a_time_it_counts_now, it_has_a_bound)
+              without_a_time_it_counts_now_or_is_refused, it_has_a_bound)
