@@ -98,9 +98,19 @@ static void merge_state(const struct report *report, uint64_t *into, const uint6
     }
 }
 
+/* Whether a key is `(other)` in every field: it tells nothing apart, as the overflow row. */
+static bool is_all_other(const struct report *report, const char *key, size_t key_len) {
+    unsigned i = 0;
+    while (i < report->by && report_key_is_other(key, key_len, i))
+        i++;
+    return i > 0 && i == report->by;
+}
+
 bool report_gatherer_add(struct report_gatherer *gathered, const char *key, size_t key_len,
                          const uint64_t *state) {
     const size_t words = gathered->report->table.state_words;
+    if (key != NULL && is_all_other(gathered->report, key, key_len))
+        key = NULL;
     const bool other = key == NULL && gathered->report->table.keyed;
     const char *bytes = key != NULL ? key : "";
     struct gathered_row row = {

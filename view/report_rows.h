@@ -10,7 +10,8 @@
  *          ]}
  *
  * The overflow row's key is `(other)`: in text alone, in a cell of csv for each field, in json for
- * each field and with "other":true in the row. A value that itself reads `(other)` is
+ * each field and with "other":true in the row. Where only some fields found no room, these are
+ * `(other)`, and json names them: "other":["client"]. A value that itself reads `(other)` is
  * \x28other) in a cell and "(other)" in text. A figure without a value is - in text, an empty cell,
  * and null. A list of values that came often is [/a=3 /b=17..20] in text, the same without brackets
  * in a cell, and [{"value":"/a","count":3,"error":0},...] in json: /b came 20 times at the most,
