@@ -275,6 +275,18 @@ static bool has_value(const struct report_query *query, const struct report_wher
     return !(number < wanted) && !(number > wanted);
 }
 
+bool report_query_may_hold(const struct report_query *query, const struct report_row *row) {
+    unsigned others = 0;
+    for (unsigned i = 0; i < query->wheres; i++) {
+        if (report_key_is_other(row->key, row->key_len, query->where[i].by)) {
+            others++;
+        } else if (!has_value(query, &query->where[i], row)) {
+            return false;
+        }
+    }
+    return others > 0;
+}
+
 static bool is_meant(const struct report_query *query, const struct report_row *row) {
     for (unsigned i = 0; i < query->wheres; i++) {
         if (row->other || !has_value(query, &query->where[i], row)) {

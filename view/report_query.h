@@ -75,6 +75,10 @@ enum query_outcome report_query_find(const struct report_query *query,
 
 /* ---- which rows of a window ---- */
 
+/* Whether events of the key that is asked for may be in this row: it is `(other)` where it has not
+ * the value. */
+bool report_query_may_hold(const struct report_query *query, const struct report_row *row);
+
 /* Leaves in rows->row[0 .. rows->n) those that are meant, in the order in which they are shown.
  * False when out of memory. */
 bool report_query_choose(const struct report_query *query, struct report_rows *rows);

@@ -57,9 +57,14 @@ void report_rows_begin(const struct report_form *form, struct text *text) {
     }
 }
 
-void report_rows_end(const struct report_form *form, struct text *text) {
+void report_rows_end(const struct report_form *form, const char *why, struct text *text) {
     if (form->format == ROWS_JSON) {
-        text_add_string(text, "\n]}\n");
+        text_add_string(text, "\n]");
+        if (*why) {
+            text_add_string(text, ",\"why\":");
+            text_add_json(text, why, strlen(why));
+        }
+        text_add_string(text, "}\n");
     }
 }
 

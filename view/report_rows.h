@@ -39,11 +39,12 @@ struct report_window {
 };
 
 /* Each adds to `text`: what stands before the first row; one row (`first`: it is the first row
- * written); what stands after the last. */
+ * written); what stands after the last, and
+ * `why` there are none, for JSON; "": there are some. */
 void report_rows_begin(const struct report_form *form, struct text *text);
 void report_rows_add(const struct report_form *form, const struct report_window *window,
                      const struct report_row *row, bool first, struct text *text);
-void report_rows_end(const struct report_form *form, struct text *text);
+void report_rows_end(const struct report_form *form, const char *why, struct text *text);
 
 /* The name of `by` field number i of the report. */
 const char *report_rows_field(const struct report_form *form, unsigned i);

@@ -30,7 +30,7 @@ static const char *render(enum rows_format format, const struct report_row *row,
     for (size_t i = 0; i < n; i++) {
         report_rows_add(&form, &window, &row[i], i == 0, &text);
     }
-    report_rows_end(&form, &text);
+    report_rows_end(&form, "", &text);
     return lab_string(&text);
 }
 

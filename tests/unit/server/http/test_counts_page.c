@@ -189,6 +189,8 @@ START_TEST(which_argument_is_wrong) {
         const char *first, *second, *why;
     } rows[] = {
         {"last=", NULL, "last: must be a whole number from 1 to 1000000000"},
+        {"partial=2", NULL, "partial: must be 1 or yes, or 0 or no"},
+        {"partial=", NULL, "partial: must be 1 or yes, or 0 or no"},
         {"last=0", NULL, "last: must be a whole number from 1 to 1000000000"},
         {"last=-1", NULL, "last: must be a whole number from 1 to 1000000000"},
         {"last=+1", NULL, "last: must be a whole number from 1 to 1000000000"},
