@@ -105,6 +105,20 @@ static bool is_digit(char digit) {
     return (digit >= '0' && digit <= '9') || (digit >= 'A' && digit <= 'F');
 }
 
+bool report_key_is_other(const char *key, size_t key_len, unsigned i) {
+    const size_t other_len = strlen(REPORT_OTHER);
+    const char *const end = key + key_len;
+    if (key_len == other_len && memcmp(key, REPORT_OTHER, other_len) == 0)
+        return true;
+    for (; i > 0 && key != NULL; i--) {
+        key = memchr(key, REPORT_KEY_SEPARATOR, (size_t)(end - key));
+        key = key != NULL ? key + 1 : NULL;
+    }
+    return key != NULL && (size_t)(end - key) >= other_len &&
+           memcmp(key, REPORT_OTHER, other_len) == 0 &&
+           (key + other_len == end || key[other_len] == REPORT_KEY_SEPARATOR);
+}
+
 size_t report_key_value(const char *key, size_t key_len, unsigned i, char *buf) {
     const char *const end = key + key_len;
     if (key_len == strlen(REPORT_OTHER) && memcmp(key, REPORT_OTHER, key_len) == 0)

@@ -115,6 +115,14 @@ uint64_t report_lacking(const struct report *report, const uint64_t *state) {
     return lacking;
 }
 
+/* Whether a key is `(other)` in every field: it tells nothing apart, as the overflow row. */
+static bool is_all_other(const struct report *report, const char *key, size_t key_len) {
+    unsigned i = 0;
+    while (i < report->by && report_key_is_other(key, key_len, i))
+        i++;
+    return i > 0 && i == report->by;
+}
+
 bool report_gatherer_add(struct report_gatherer *gathered, const char *key, size_t key_len,
                          const uint64_t *state) {
     const struct report_row row = {.key = key, .key_len = key_len, .state = state};
@@ -124,11 +132,14 @@ bool report_gatherer_add(struct report_gatherer *gathered, const char *key, size
 bool report_gatherer_add_lacking(struct report_gatherer *gathered, const struct report_row *added,
                                  uint64_t lacking) {
     const size_t words = gathered->report->table.state_words;
-    const bool other = added->key == NULL && gathered->report->table.keyed;
-    const char *bytes = added->key != NULL ? added->key : "";
+    const bool all_other =
+        added->key != NULL && is_all_other(gathered->report, added->key, added->key_len);
+    const char *key = all_other ? NULL : added->key;
+    const bool other = key == NULL && gathered->report->table.keyed;
+    const char *bytes = key != NULL ? key : "";
     const uint64_t *state = added->state;
     struct gathered_row row = {.key = gathered->keys_len,
-                               .key_len = added->key != NULL ? (uint32_t)added->key_len : 0,
+                               .key_len = key != NULL ? (uint32_t)added->key_len : 0,
                                .other = other,
                                .lacking = lacking};
     row.hash = XXH3_64bits(bytes, row.key_len) + row.other;

@@ -9,7 +9,7 @@
 struct report_row {
     const char *key; /* the values of the `by` fields, parted by REPORT_KEY_SEPARATOR */
     size_t key_len;
-    bool other;            /* the overflow row: key is that of `(other)` */
+    bool other;            /* the overflow row, of all fields: key is that of `(other)` */
     const uint64_t *state; /* [table.state_words], merged */
 };
 
@@ -39,7 +39,7 @@ struct report_gatherer;
 struct report_gatherer *report_gatherer_new(const struct report *report);
 
 /* Takes a copy of a row; of rows with the same key the states are merged. key NULL: the overflow
- * row. False when out of memory. */
+ * row, and so is a key that is `(other)` in every field. False when out of memory. */
 bool report_gatherer_add(struct report_gatherer *gatherer, const char *key, size_t key_len,
                          const uint64_t *state);
 
@@ -63,6 +63,10 @@ bool report_gatherer_end(struct report_gatherer *gatherer, struct report_rows *r
 /* The value of `by` field number i of a key, unescaped, into buf (FIELD_TEXT_MAX); its length. The
  * key `(other)` has that value in every field; a field beyond the key's last has none: 0. */
 size_t report_key_value(const char *key, size_t key_len, unsigned i, char *buf);
+
+/* Whether that value is `(other)`: those of events that found no room. A sender's value that reads
+ * so is escaped in the key, and is none. */
+bool report_key_is_other(const char *key, size_t key_len, unsigned i);
 
 /* ---- keys; pure ---- */
 

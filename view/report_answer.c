@@ -1,5 +1,7 @@
 #include "view/report_answer.h"
 
+#include <stdio.h>
+
 static struct report_form form_of(const struct report_question *question) {
     return (struct report_form){.format = question->format,
                                 .zone = question->zone,
@@ -42,7 +44,48 @@ static bool read_window(struct report_answer *answer, size_t *looked_at) {
         return false;
     }
     *looked_at += answer->rows.n;
-    return report_query_choose(&answer->question.query, &answer->rows);
+    const struct report_query *query = &answer->question.query;
+    for (size_t i = 0; i < answer->rows.n && answer->written == 0; i++) {
+        answer->left_out = true;
+        answer->others |= report_query_may_hold(query, &answer->rows.row[i]);
+    }
+    return report_query_choose(query, &answer->rows);
+}
+
+/* Whether the query would find windows with rows; a reader that fails has none to tell of. */
+static bool finds_rows(const struct report_answer *answer, const struct report_query *query) {
+    int64_t first, end;
+    return report_query_find(query, &answer->question.reader, answer->question.now_us, &first,
+                             &end) == QUERY_ROWS;
+}
+
+/* Why the answer is empty. */
+static const char *find_reason(const struct report_answer *answer) {
+    struct report_query query = answer->question.query;
+    if (answer->left_out) {
+        return "no row has what where asks for";
+    }
+    query.partial = true;
+    if (finds_rows(answer, &query)) {
+        return "the windows with rows are not over; partial=1 shows them";
+    }
+    query.from_us = 0;
+    query.to_us = QUERY_TO_NONE;
+    return finds_rows(answer, &query) ? "no rows in that span" : "no event has matched the report";
+}
+
+/* What stands behind the rows. An empty object of JSON says why it is empty. */
+static void write_end(const struct report_answer *answer, struct text *text) {
+    const struct report_form form = form_of(&answer->question);
+    const char *earlier = answer->question.earlier;
+    char why[REPORT_WHY_MAX] = "";
+    if (answer->written == 0 && form.format == ROWS_JSON) {
+        snprintf(why, sizeof why, "%s%s%s%s%s", find_reason(answer),
+                 answer->others ? "; " REPORT_WITHIN_OTHER : "",
+                 *earlier ? "; an earlier definition has rows: " : "", earlier,
+                 *earlier ? ", in the state directory and in Redis" : "");
+    }
+    report_rows_end(&form, why, text);
 }
 
 static void write_row(struct report_answer *answer, struct text *text) {
@@ -68,7 +111,7 @@ enum report_answer_outcome report_answer_write(struct report_answer *answer, siz
         if (answer->row < answer->rows.n) {
             write_row(answer, text);
         } else if (answer->next == answer->end) {
-            report_rows_end(&form, text);
+            write_end(answer, text);
             answer->ended = true;
         } else if (!read_window(answer, &looked_at)) {
             return REPORT_ANSWER_FAILED;

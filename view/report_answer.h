@@ -16,7 +16,12 @@ struct report_question {
     /* About how many rows and windows one call of report_answer_write looks at, though few of them
      * may be meant; 0: any number. */
     size_t pace;
+    /* An earlier definition of the report that has rows, NAME.DIGEST; "": there is none. */
+    char earlier[TABLE_NAME_MAX + TABLE_DIGEST_MAX];
 };
+
+/* How the reason of an empty answer ends when what `where` asks for may be there all the same. */
+#define REPORT_WITHIN_OTHER "it may be within (other), where keys went that found no room"
 
 struct report_answer {
     struct report_question question;
@@ -25,6 +30,8 @@ struct report_answer {
     size_t row;              /* those before it are written */
     uint64_t written;        /* rows in all */
     bool begun, ended;
+    bool left_out; /* rows there were, and none of them had what `where` asks for */
+    bool others;   /* what it asks for may be within an `(other)` */
 };
 
 enum report_answer_outcome {

@@ -68,10 +68,14 @@ bool report_query_set_width(struct report_query *query, const char *name,
     const struct table_config *table = &query->report->table;
     char list[TABLE_WIDTHS_MAX * 18] = "", shown[SHOWN_MAX + 1];
     struct names names = {list, sizeof list, 0};
+    int64_t width_us = -1; /* 60s is 1min */
+    if (name && !report_width_read(name, strlen(name), &width_us)) {
+        width_us = -1;
+    }
     for (unsigned i = 0; i < table->widths; i++) {
         char width[16];
         report_width_name(table->width_us[i], width);
-        if (!name || strcmp(width, name) == 0) {
+        if (!name || table->width_us[i] == width_us) {
             query->width = i;
             return true;
         }
@@ -259,6 +263,9 @@ enum query_outcome report_query_find(const struct report_query *query,
 static bool has_value(const struct report_query *query, const struct report_where *where,
                       const struct report_row *row) {
     char value[FIELD_TEXT_MAX + 1];
+    if (report_key_is_other(row->key, row->key_len, where->by)) {
+        return false;
+    }
     const size_t len = report_key_value(row->key, row->key_len, where->by, value);
     if (by_field(query, where->by)->type == FIELD_TEXT) {
         return len == where->len && memcmp(value, where->value, len) == 0;
@@ -266,6 +273,18 @@ static bool has_value(const struct report_query *query, const struct report_wher
     value[len] = '\0'; /* 7 is 7.0 and 007 */
     const long double number = strtold(value, NULL), wanted = strtold(where->value, NULL);
     return !(number < wanted) && !(number > wanted);
+}
+
+bool report_query_may_hold(const struct report_query *query, const struct report_row *row) {
+    unsigned others = 0;
+    for (unsigned i = 0; i < query->wheres; i++) {
+        if (report_key_is_other(row->key, row->key_len, query->where[i].by)) {
+            others++;
+        } else if (!has_value(query, &query->where[i], row)) {
+            return false;
+        }
+    }
+    return others > 0;
 }
 
 static bool is_meant(const struct report_query *query, const struct report_row *row) {
@@ -280,6 +299,7 @@ static bool is_meant(const struct report_query *query, const struct report_row *
 /* A row and what it is sorted by. */
 struct ranked {
     struct report_row row;
+    bool other;       /* in one of its fields at the least */
     long double size; /* -INFINITY: it has no such figure */
     size_t at;        /* among rows in the order of their keys */
 };
@@ -288,6 +308,9 @@ static int compare_ranked(const void *a, const void *b) {
     const struct ranked *one = a, *other = b;
     if (one->row.other != other->row.other) {
         return one->row.other ? 1 : -1;
+    }
+    if (one->other != other->other) {
+        return one->other ? 1 : -1;
     }
     if (one->size > other->size || one->size < other->size) {
         return one->size > other->size ? -1 : 1;
@@ -304,6 +327,14 @@ static long double size_of(const struct report_query *query, const struct report
                                          : -(long double)INFINITY;
 }
 
+static bool has_other(const struct report_query *query, const struct report_row *row) {
+    unsigned i = 0;
+    while (i < query->report->by && !report_key_is_other(row->key, row->key_len, i)) {
+        i++;
+    }
+    return i < query->report->by;
+}
+
 /* Sorts by the figure, and cuts what is not among the largest. */
 static bool choose_top(const struct report_query *query, struct report_rows *rows) {
     struct ranked *ranked = calloc(rows->n > 0 ? rows->n : 1, sizeof *ranked);
@@ -311,12 +342,15 @@ static bool choose_top(const struct report_query *query, struct report_rows *row
         return false;
     }
     for (size_t i = 0; i < rows->n; i++) {
-        ranked[i] = (struct ranked){rows->row[i], size_of(query, &rows->row[i]), i};
+        ranked[i] = (struct ranked){rows->row[i], has_other(query, &rows->row[i]),
+                                    size_of(query, &rows->row[i]), i};
     }
     qsort(ranked, rows->n, sizeof *ranked, compare_ranked);
     size_t kept = 0;
+    int64_t keys = 0, others = 0;
     for (size_t i = 0; i < rows->n; i++) {
-        if ((int64_t)i < query->top || ranked[i].row.other) {
+        int64_t *const its = ranked[i].other ? &others : &keys;
+        if ((*its)++ < query->top || ranked[i].row.other) {
             rows->row[kept++] = ranked[i].row;
         }
     }

@@ -3,7 +3,9 @@
  * the server's /reports and for the console program. No I/O; any thread.
  *
  * `(other)` is no key, so it has no values to be asked for and does not compete for the largest
- * figure. With `top` it is the last row of a window that has one: a larger key may be within. */
+ * figure. With `top` it is the last row of a window that has one: a larger key may be within. A row
+ * that is `(other)` in some fields does not compete either: the largest of such, `top` of them at
+ * the most, stand before that last one. */
 #ifndef AFORO_VIEW_REPORT_QUERY_H
 #define AFORO_VIEW_REPORT_QUERY_H
 
@@ -40,7 +42,7 @@ struct report_query {
 const struct report *report_find(const struct definitions *definitions, const char *name,
                                  char why[REPORT_WHY_MAX]);
 
-/* The window called `name`, e.g. "1min"; NULL: the report's first. */
+/* The window called `name`, e.g. "1min", or "60s", which is as long; NULL: the report's first. */
 bool report_query_set_width(struct report_query *query, const char *name, char why[REPORT_WHY_MAX]);
 
 /* "flight=AA1": adds to what must hold. The value is written as a cell of csv has it (text.h). */
@@ -72,6 +74,10 @@ enum query_outcome report_query_find(const struct report_query *query,
                                      int64_t *first, int64_t *end);
 
 /* ---- which rows of a window ---- */
+
+/* Whether events of the key that is asked for may be in this row: it is `(other)` where it has not
+ * the value. */
+bool report_query_may_hold(const struct report_query *query, const struct report_row *row);
 
 /* Leaves in rows->row[0 .. rows->n) those that are meant, in the order in which they are shown.
  * False when out of memory. */

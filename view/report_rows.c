@@ -57,9 +57,14 @@ void report_rows_begin(const struct report_form *form, struct text *text) {
     }
 }
 
-void report_rows_end(const struct report_form *form, struct text *text) {
+void report_rows_end(const struct report_form *form, const char *why, struct text *text) {
     if (form->format == ROWS_JSON) {
-        text_add_string(text, "\n]}\n");
+        text_add_string(text, "\n]");
+        if (*why) {
+            text_add_string(text, ",\"why\":");
+            text_add_json(text, why, strlen(why));
+        }
+        text_add_string(text, "}\n");
     }
 }
 
@@ -99,7 +104,7 @@ static void add_key(const struct report_form *form, const struct report_row *row
             text_add_string(text, name);
             text_add_string(text, json ? "\":" : "=");
         }
-        if (row->other) {
+        if (report_key_is_other(row->key, row->key_len, i)) {
             text_add_string(text,
                             form->format == ROWS_JSON ? "\"" REPORT_OTHER "\"" : REPORT_OTHER);
         } else {
@@ -245,13 +250,34 @@ static void add_csv_row(const struct report_form *form, const struct report_wind
     text_add_string(text, "\n");
 }
 
+/* "other":true of the overflow row; the list of the fields that are `(other)` of another. */
+static void add_json_other(const struct report_form *form, const struct report_row *row,
+                           struct text *text) {
+    bool any = false;
+    if (row->other) {
+        text_add_string(text, ",\"other\":true");
+        return;
+    }
+    for (unsigned i = 0; i < form->report->by; i++) {
+        if (report_key_is_other(row->key, row->key_len, i)) {
+            text_add_string(text, any ? ",\"" : ",\"other\":[\"");
+            text_add_string(text, report_rows_field(form, i));
+            text_add_string(text, "\"");
+            any = true;
+        }
+    }
+    text_add_string(text, any ? "]" : "");
+}
+
 static void add_json_row(const struct report_form *form, const struct report_window *window,
                          const struct report_row *row, struct text *text) {
     text_add_string(text, "{\"start\":\"");
     add_time(form, window->start_us, MS_DIGITS, text);
     text_add_string(text, "\",\"state\":\"");
     text_add_string(text, window_state_name(window->state));
-    text_add_string(text, row->other ? "\",\"other\":true,\"key\":{" : "\",\"key\":{");
+    text_add_string(text, "\"");
+    add_json_other(form, row, text);
+    text_add_string(text, ",\"key\":{");
     add_key(form, row, text);
     text_add_string(text, "},\"values\":{");
     add_figures(form, row, text);

@@ -10,7 +10,8 @@
  *          ]}
  *
  * The overflow row's key is `(other)`: in text alone, in a cell of csv for each field, in json for
- * each field and with "other":true in the row. A value that itself reads `(other)` is
+ * each field and with "other":true in the row. Where only some fields found no room, these are
+ * `(other)`, and json names them: "other":["client"]. A value that itself reads `(other)` is
  * \x28other) in a cell and "(other)" in text. A figure without a value is - in text, an empty cell,
  * and null. A list of values that came often is [/a=3 /b=17..20] in text, the same without brackets
  * in a cell, and [{"value":"/a","count":3,"error":0},...] in json: /b came 20 times at the most,
@@ -38,11 +39,12 @@ struct report_window {
 };
 
 /* Each adds to `text`: what stands before the first row; one row (`first`: it is the first row
- * written); what stands after the last. */
+ * written); what stands after the last, and
+ * `why` there are none, for JSON; "": there are some. */
 void report_rows_begin(const struct report_form *form, struct text *text);
 void report_rows_add(const struct report_form *form, const struct report_window *window,
                      const struct report_row *row, bool first, struct text *text);
-void report_rows_end(const struct report_form *form, struct text *text);
+void report_rows_end(const struct report_form *form, const char *why, struct text *text);
 
 /* The name of `by` field number i of the report. */
 const char *report_rows_field(const struct report_form *form, unsigned i);

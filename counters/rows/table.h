@@ -172,8 +172,9 @@ int64_t table_windows(const struct table *table, unsigned width);
 struct table_status {
     uint64_t rows;        /* in the arenas now */
     uint64_t rows_room;   /* of a row as long as the average one */
-    uint64_t other;       /* events that went to `(other)` */
-    uint64_t keys_wanted; /* about how many keys there would have been in the fullest window */
+    uint64_t other;       /* events that went to `(other)`, in the width that had most of them */
+    uint64_t keys_wanted; /* about how many keys the fullest window of one thread had use for; 0:
+                           * all found room */
     uint64_t memory;      /* bytes of the file */
 };
 void table_status(const struct table *table, struct table_status *status);

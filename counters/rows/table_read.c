@@ -310,7 +310,7 @@ int64_t table_windows(const struct table *table, unsigned width) {
 }
 
 void table_status(const struct table *table, struct table_status *status) {
-    uint64_t units = 0, used = 0;
+    uint64_t units = 0, used = 0, other[TABLE_WIDTHS_MAX] = {0};
     *status = (struct table_status){.memory = table->map_bytes};
     for (unsigned i = 0; i < table->header.sections * table->header.widths; i++) {
         const struct table_section *section = &table->section[i];
@@ -319,10 +319,13 @@ void table_status(const struct table *table, struct table_status *status) {
         const uint64_t tail = load(&page->tail), head = load(&page->head);
         const uint64_t wanted = estimate_keys_wanted(page);
         status->rows += made > retired ? made - retired : 0;
-        status->other += load(&page->other);
+        other[i % table->header.widths] += load(&page->other);
         status->keys_wanted = wanted > status->keys_wanted ? wanted : status->keys_wanted;
         units += section->units;
         used += head > tail ? head - tail : 0;
+    }
+    for (unsigned k = 0; k < table->header.widths; k++) {
+        status->other = other[k] > status->other ? other[k] : status->other;
     }
     if (table->header.keyed) {
         uint64_t average = ROW_WORDS + table->header.state_words + 2; /* a key of 16 bytes */

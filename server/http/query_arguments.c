@@ -45,6 +45,12 @@ bool query_arguments_number(struct MHD_Connection *connection, const char *name,
     return true;
 }
 
+/* NULL: no. */
+static bool read_yes(const char *said, bool *yes) {
+    *yes = said && (strcmp(said, "1") == 0 || strcmp(said, "yes") == 0);
+    return *yes || !said || strcmp(said, "0") == 0 || strcmp(said, "no") == 0;
+}
+
 bool query_arguments_read(struct MHD_Connection *connection, struct query_arguments *arguments,
                           char *why, size_t cap) {
     *arguments = (struct query_arguments){.to_us = QUERY_TO_NONE, .format = ROWS_TEXT};
@@ -64,7 +70,10 @@ bool query_arguments_read(struct MHD_Connection *connection, struct query_argume
         return false;
     }
     const char *partial = MHD_lookup_connection_value(connection, MHD_GET_ARGUMENT_KIND, "partial");
-    arguments->partial = partial && strcmp(partial, "0") != 0;
+    if (!read_yes(partial, &arguments->partial)) {
+        snprintf(why, cap, "partial: must be 1 or yes, or 0 or no");
+        return false;
+    }
     const char *format = MHD_lookup_connection_value(connection, MHD_GET_ARGUMENT_KIND, "format");
     if (format && !rows_format_by_name(format, &arguments->format)) {
         snprintf(why, cap, "format: must be text, csv or json");

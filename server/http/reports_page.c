@@ -159,6 +159,28 @@ static struct reports_answer *find_report(const struct worker *worker, const cha
     return made;
 }
 
+/* An earlier definition of the report that has rows yet, for an answer that has none. */
+static void name_earlier(const struct report_set *set, struct report_question *question) {
+    const struct table_config *its = &question->query.report->table;
+    for (size_t i = 0; i < tables_count(set->reports.tables) && !*question->earlier; i++) {
+        const struct table *table = tables_at(set->reports.tables, i);
+        const struct table_config *config = table_config(table);
+        bool any = false;
+        if (strcmp(config->name, its->name) != 0 || strcmp(config->digest, its->digest) == 0 ||
+            table_is_removed(table)) {
+            continue;
+        }
+        for (unsigned k = 0; k < config->widths && !any; k++) {
+            int64_t oldest, newest;
+            any = table_span_windows(table, k, &oldest, &newest);
+        }
+        if (any) {
+            snprintf(question->earlier, sizeof question->earlier, "%s.%s", config->name,
+                     config->digest);
+        }
+    }
+}
+
 static void make_rows(struct worker *worker, struct MHD_Connection *connection, const char *path,
                       struct page *page) {
     struct report_question question = {.now_us = worker->now_us,
@@ -175,6 +197,7 @@ static void make_rows(struct worker *worker, struct MHD_Connection *connection, 
         return;
     }
     question.reader = report_table_reader(&made->source);
+    name_earlier(worker->report_view.set, &question);
     page->status = MHD_HTTP_OK;
     page->type = query_arguments_type(question.format);
     if (report_answer_begin(&made->answer, &question)) {

@@ -3,11 +3,12 @@ and field of /stats; and every option and variable that a page for users names e
 
 A block is run line by line in one directory, with a server that has counted nothing. A line `$ aforod FLAGS &` starts that server
 with these flags, `http://127.0.0.1:8080` is where it listens, and `aforo` reads from it. Blocks of YAML that begin with the comment
-`# NAME.yaml` are files of that directory. In what the page shows, `...` stands for anything, and a date and time of day for any
+`# NAME.yaml` are files of that directory, and so are the measures of examples/. In what the page shows, `...` stands for anything, and a date and time of day for any
 other."""
 
 import os
 import re
+import shutil
 import subprocess
 import unittest
 
@@ -97,6 +98,8 @@ class Page(unittest.TestCase):
             with self.subTest(line=line), Place() as place:
                 for name, definitions in files.items():
                     (place.dir / name).write_text(definitions, encoding="utf-8")
+                for measure in (BIN.parent / "measures").glob("*.so"):
+                    shutil.copy(measure, place.dir)
                 example = Example(place)
                 for command, shown in steps:
                     printed = example.run(command)

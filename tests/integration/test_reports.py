@@ -397,6 +397,28 @@ class Server(ReportsCase):
         self.assertEqual([row.get("other", False) for row in top], [False, True])
 
 
+    def test_values_without_room(self):
+        """(other) of a field, beside a sender's value that reads so."""
+        self.definitions.write_text("fields: {k: }\nreports: [{name: pf, by: [k], windows: [60s], show: count, "
+                                    "keys: {per_field: {k: 2}}}]\n", encoding="utf-8")
+        server = self.start(threads=1)
+        minute = text_time(self.minute)
+        for value in ("(other)", "a", "b", "c", "d"):
+            self.assertEqual(server.request("POST", "/", f"value={minute}&k={value}").status, 204)
+        ask = {"partial": "yes", "from": minute}
+        self.assertEqual([line.split(", ", 1)[1] for line in self.get(server, "/reports/pf/60s", **ask).text.splitlines()],
+                         ['k="(other)", count=1', "k=a, count=1", "(other), count=3"])
+        rows = self.get(server, "/reports/pf/1min", format="json", top=1, **ask).json["rows"]
+        self.assertEqual([row.get("other", False) for row in rows], [False, True])
+        empty = self.get(server, "/reports/pf/1min", format="json", where="k=e", **ask).json
+        self.assertEqual((empty["rows"], "(other)" in empty["why"]), ([], True))
+        status, out, err = aforo("report", "pf", "--partial", "--where", "k=e", "--server", f"http://127.0.0.1:{server.port}")
+        self.assertEqual((status, out), (0, ""))
+        self.assertIn("; it may be within (other)", err)
+        wrong = self.get(server, "/reports/pf/1min", partial="2")
+        self.assertEqual((wrong.status, wrong.text.strip()), (400, "partial: must be 1 or yes, or 0 or no"))
+
+
 class State(ReportsCase):
     def test_a_state_without_reports(self):
         server = self.server()

@@ -228,8 +228,6 @@ static bool check_report(const struct given *given, char *why) {
         snprintf(why, FLAGS_WHY_MAX, "report: takes no --total: rows have several figures");
     } else if (flags->report.by && flags->report.top == 0) {
         snprintf(why, FLAGS_WHY_MAX, "--by: goes with --top N, which says how many rows");
-    } else if (flags->command == COMMAND_REPORT && flags->follow && !flags->report.window) {
-        snprintf(why, FLAGS_WHY_MAX, "--follow: say which windows of the report: --window 1min");
     } else if (flags->report.window &&
                !report_width_read(flags->report.window, strlen(flags->report.window), &width_us)) {
         snprintf(why, FLAGS_WHY_MAX,

@@ -5,6 +5,7 @@
 #include "tools/console/terminal.h"
 #include "view/text.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -75,9 +76,36 @@ struct report_follow {
     bool complained, said;
 };
 
+/* The report's first window, which the words do not name: an answer without rows begins with it. */
+static enum report_outcome find_width(struct report_follow *follow, char *why) {
+    static const char before[] = "\"window\":\"";
+    struct report_words words = follow->words;
+    const struct text_taker taker = {keep, &follow->text};
+    words.format = ROWS_JSON;
+    words.zone = NULL;
+    words.from_us = words.to_us = words.last = 0;
+    follow->text.len = 0;
+    const enum report_outcome outcome =
+        follow->source->reports->rows(follow->source, &words, &taker, why);
+    if (outcome != REPORT_DONE)
+        return outcome;
+    text_add(&follow->text, "", 1);
+    const char *name = follow->text.failed ? NULL : strstr(follow->text.bytes, before);
+    name = name != NULL ? name + sizeof before - 1 : "";
+    if (report_width_read(name, strcspn(name, "\""), &follow->width_us))
+        return REPORT_DONE;
+    snprintf(why, SOURCE_WHY_MAX, "--follow: say which windows of the report: --window 1min");
+    return REPORT_WRONG;
+}
+
 /* Everything not printed yet of the windows that are over. */
 static enum report_outcome print_new(struct report_follow *follow, char *why) {
     struct report_words *words = &follow->words;
+    if (follow->width_us == 0) {
+        const enum report_outcome found = find_width(follow, why);
+        if (found != REPORT_DONE)
+            return found;
+    }
     words->now_us = follow->world->now_us(follow->world->cls);
     const int64_t over_us = words->now_us - follow->source->settle_us;
     words->to_us = over_us > 0 ? over_us / follow->width_us * follow->width_us : 0;
@@ -129,7 +157,8 @@ static int follow_rows(struct source *source, const struct flags *flags,
         .source = source, .writer = writer, .world = world, .words = *words};
     int status;
     follow.words.partial = true; /* to_us says what is over, by our clock */
-    report_width_read(flags->report.window, strlen(flags->report.window), &follow.width_us);
+    if (flags->report.window != NULL)
+        report_width_read(flags->report.window, strlen(flags->report.window), &follow.width_us);
     while (follow_once(&follow, &status)) {
     }
     text_free(&follow.text);

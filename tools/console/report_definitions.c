@@ -210,6 +210,27 @@ static enum report_outcome find_report(const struct held_reports *reports,
     return outcome;
 }
 
+/* Another definition of the report that has rows, for an answer that has none. False: the source
+ * failed. */
+static bool name_earlier(const struct held_reports *reports, const struct held_report *held,
+                         const struct report_words *words, const struct report_opener *opener,
+                         char earlier[REPORT_FULL_NAME_MAX]) {
+    struct asked *other = calloc(1, sizeof *other);
+    bool well = other != NULL;
+    for (size_t i = 0; i < reports->n && well && earlier[0] == '\0'; i++) {
+        const struct held_report *its = &reports->held[i];
+        if (its == held || name_len(its) != name_len(held) ||
+            memcmp(its->name, held->name, (size_t)name_len(held)) != 0 ||
+            prepare(its, words, opener, other) != REPORT_DONE)
+            continue;
+        well = find_newest(other);
+        if (well && other->newest_us >= 0)
+            memcpy(earlier, its->name, sizeof its->name);
+    }
+    free(other);
+    return well;
+}
+
 /* ---- its rows ---- */
 
 static enum report_outcome write_all(struct report_answer *answer, const struct text_taker *taker) {
@@ -238,6 +259,10 @@ enum report_outcome held_reports_rows(const struct held_reports *reports,
     if (outcome == REPORT_DONE)
         outcome =
             asked != NULL && answer != NULL ? prepare(held, words, opener, asked) : REPORT_AWAY;
+    if (outcome == REPORT_DONE && words->format == ROWS_JSON &&
+        (!name_earlier(reports, held, words, opener, asked->question.earlier) ||
+         !opener->open(opener->cls, held, asked->question.query.width, &asked->question.reader)))
+        outcome = REPORT_AWAY;
     if (outcome == REPORT_DONE) {
         outcome =
             report_answer_begin(answer, &asked->question) ? write_all(answer, taker) : REPORT_AWAY;

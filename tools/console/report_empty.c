@@ -35,8 +35,54 @@ static bool find_newest(struct source *source, const struct report_words *words,
     return source->reports->rows(source, &last, &taker, why) == REPORT_DONE;
 }
 
+/* The end of an answer in JSON, where `why` stands. */
+struct json_end {
+    char text[REPORT_WHY_MAX + 64];
+    size_t len;
+};
+
+static bool note_end(void *cls, const char *bytes, size_t len) {
+    struct json_end *end = cls;
+    for (size_t i = 0; i < len; i++) {
+        if (end->len + 1 == sizeof end->text) {
+            end->len = sizeof end->text / 2;
+            memmove(end->text, end->text + end->len - 1, end->len);
+        }
+        end->text[end->len++] = bytes[i];
+    }
+    end->text[end->len] = '\0';
+    return true;
+}
+
+/* Adds what the source itself knows beside the reason: behind the first "; " of its own. */
+static void add_hints(struct source *source, const struct report_words *words,
+                      char why[SOURCE_WHY_MAX]) {
+    char ignored[SOURCE_WHY_MAX];
+    struct json_end end = {.len = 0};
+    struct report_words same = *words;
+    const struct text_taker taker = {note_end, &end};
+    same.format = ROWS_JSON;
+    same.zone = NULL;
+    if (source->reports->rows(source, &same, &taker, ignored) != REPORT_DONE)
+        return;
+    const char *begin = strstr(end.text, "],\"why\":\"");
+    begin = begin != NULL ? strstr(begin, "; ") : NULL;
+    const size_t used = strlen(why);
+    if (begin != NULL && used < SOURCE_WHY_MAX)
+        snprintf(why + used, SOURCE_WHY_MAX - used, "%.*s", (int)strcspn(begin, "\""), begin);
+}
+
+static void explain(struct source *source, const struct report_words *words,
+                    char why[SOURCE_WHY_MAX]);
+
 void report_empty_explain(struct source *source, const struct report_words *words,
                           char why[SOURCE_WHY_MAX]) {
+    explain(source, words, why);
+    add_hints(source, words, why);
+}
+
+static void explain(struct source *source, const struct report_words *words,
+                    char why[SOURCE_WHY_MAX]) {
     struct newest newest;
     struct report_words other = *words;
     other.partial = true;

@@ -38,8 +38,23 @@ static void put_rows(struct report_writer *writer, const char *bytes, size_t len
     writer->has_rows = writer->any = true;
 }
 
+/* Whether an answer in json has no rows: then it may say why, which the console says by itself. */
+static bool is_without_rows(const struct report_writer *writer, const char *bytes, size_t len) {
+    if (writer->has_rows || writer->tail_len + len < 2)
+        return false;
+    const char first = writer->tail_len > 0 ? writer->tail[0] : bytes[0];
+    const char second = writer->tail_len > 1 ? writer->tail[1] : bytes[1 - writer->tail_len];
+    return first == '\n' && second == ']';
+}
+
 /* Writes all but the last bytes, which may be what stands behind the rows. */
 static void put_but_tail(struct report_writer *writer, const char *bytes, size_t len) {
+    if (is_without_rows(writer, bytes, len)) {
+        const size_t room = REPORT_TAIL - writer->tail_len, kept = len < room ? len : room;
+        memcpy(writer->tail + writer->tail_len, bytes, kept);
+        writer->tail_len += kept;
+        return;
+    }
     const size_t all = writer->tail_len + len, out = all > REPORT_TAIL ? all - REPORT_TAIL : 0;
     const size_t old = out < writer->tail_len ? out : writer->tail_len;
     put_rows(writer, writer->tail, old);

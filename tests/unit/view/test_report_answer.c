@@ -120,7 +120,8 @@ END_TEST
 START_TEST(nothing_at_all) {
     question.query.to_us = LAB_START_US;
     question.format = ROWS_JSON;
-    ck_assert_str_eq(write_all(1), "{\"report\":\"billing\",\"window\":\"1min\",\"rows\":[\n]}\n");
+    ck_assert_str_eq(write_all(1), "{\"report\":\"billing\",\"window\":\"1min\",\"rows\":[\n],"
+                                   "\"why\":\"no rows in that span\"}\n");
     ck_assert_uint_eq(answer.written, 0);
     ck_assert_uint_eq(reads, 0);
 }

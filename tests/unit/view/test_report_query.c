@@ -250,6 +250,37 @@ START_TEST(rows_with_the_largest_figure) {
 }
 END_TEST
 
+/* A row that is `(other)` in a field has no value there, and does not compete. */
+START_TEST(rows_that_are_other_in_a_field) {
+    for (int top = 0; top <= 2; top++) {
+        row[0] = lab_row_of("A\x1f"
+                            "7",
+                            1);
+        row[1] = lab_row_of("B\x1f(other)", 9);
+        row[2] = lab_row_of("C\x1f(other)", 8);
+        row[3] = lab_row_of(NULL, 10);
+        rows = (struct report_rows){.n = 4, .row = row};
+        query.top = top;
+        ck_assert(report_query_set_by(&query, "sum(seconds)", why));
+        ck_assert_str_eq(choose(), top == 0 ? "ABC(" : top == 1 ? "AB(" : "ABC(");
+    }
+    query.top = 0;
+    ck_assert(report_query_add_where(&query, "client=0", why));
+    rows = (struct report_rows){.n = 2, .row = row + 1};
+    ck_assert_str_eq(choose(), "");
+}
+END_TEST
+
+START_TEST(a_window_by_its_length) {
+    ck_assert(report_query_set_width(&query, "60s", why));
+    ck_assert_uint_eq(query.width, 1);
+    ck_assert(report_query_set_width(&query, "1000ms", why));
+    ck_assert_uint_eq(query.width, 0);
+    ck_assert(!report_query_set_width(&query, "60", why));
+    ck_assert(!report_query_set_width(&query, "61s", why));
+}
+END_TEST
+
 START_TEST(rows_with_the_latest_time) {
     const struct lab_event early = {LAB_START_US, 1}, late = {LAB_START_US + 1, 1};
     row[0] = lab_row("A\x1f"
@@ -269,4 +300,5 @@ END_TEST
 CHECK_MAIN_WITH(FIXTURE, "report_query", a_report_by_its_name, a_window_by_its_name,
                 values_that_are_asked_for, values_that_are_too_long, the_figure_that_is_largest,
                 windows_as_everywhere, a_source_that_fails_or_is_empty, all_rows, rows_with_a_value,
-                rows_with_the_largest_figure, rows_with_the_latest_time)
+                rows_with_the_largest_figure, rows_that_are_other_in_a_field,
+                a_window_by_its_length, rows_with_the_latest_time)

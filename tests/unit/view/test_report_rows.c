@@ -30,7 +30,7 @@ static const char *render(enum rows_format format, const struct report_row *row,
     for (size_t i = 0; i < n; i++) {
         report_rows_add(&form, &window, &row[i], i == 0, &text);
     }
-    report_rows_end(&form, &text);
+    report_rows_end(&form, "", &text);
     return lab_string(&text);
 }
 
@@ -97,6 +97,22 @@ START_TEST(the_overflow_row_is_named) {
                      "{\"start\":\"2016-05-28T11:11:00.000Z\",\"state\":\"closed\",\"other\":true,"
                      "\"key\":{\"flight\":\"(other)\",\"client\":\"(other)\"},\"values\":{\"sum("
                      "seconds)\":38}}\n]}\n");
+}
+END_TEST
+
+START_TEST(a_field_that_is_other_is_named) {
+    const struct report_row row = lab_row_of("%28other)\x1f"
+                                             "(other)",
+                                             38);
+    lab_report.figures = 1;
+    ck_assert_str_eq(
+        render_one(ROWS_TEXT, row),
+        "2016-05-28 11:11:00.000, flight=\"(other)\" client=(other), sum(seconds)=38\n");
+    ck_assert_ptr_nonnull(strstr(render_one(ROWS_CSV, row), ",closed,\\x28other),(other),38\n"));
+    ck_assert_ptr_nonnull(
+        strstr(render_one(ROWS_JSON, row),
+               "\"closed\",\"other\":[\"client\"],\"key\":{\"flight\":\"(other)\","
+               "\"client\":\"(other)\"}"));
 }
 END_TEST
 
@@ -248,6 +264,7 @@ END_TEST
 #define FIXTURE ((struct check_fixture){100, set_up, tear_down})
 CHECK_MAIN_WITH(FIXTURE, "report_rows", text_is_a_line_a_row, csv_has_a_header,
                 json_is_one_object_with_a_row_a_line, the_overflow_row_is_named,
-                a_value_that_reads_other_is_told_from_it, a_report_without_keys, keys_of_any_bytes,
-                figures_without_a_value, figures_that_are_numbers, times_of_no_calendar,
-                lists_of_values_that_came_often, lists_with_bounds, another_zone)
+                a_field_that_is_other_is_named, a_value_that_reads_other_is_told_from_it,
+                a_report_without_keys, keys_of_any_bytes, figures_without_a_value,
+                figures_that_are_numbers, times_of_no_calendar, lists_of_values_that_came_often,
+                lists_with_bounds, another_zone)

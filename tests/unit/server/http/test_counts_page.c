@@ -59,6 +59,7 @@ START_TEST(which_windows_are_asked) {
         {"last=1", "partial=1", AT "040, 1\n"},
         {"last=1", "partial=0", AT "020, 2\n"},
         {"last=1", "partial=yes", AT "040, 1\n"},
+        {"last=1", "partial=no", AT "020, 2\n"},
         {"from=2016-05-28T11:11:11", NULL, MIDDLE},
         {"from=0", NULL, MIDDLE}, /* a bound all the same: not the last 60 */
         {"to=2016-05-28T11:11:11.02", NULL, AT "000, 1\n"},
@@ -188,6 +189,8 @@ START_TEST(which_argument_is_wrong) {
         const char *first, *second, *why;
     } rows[] = {
         {"last=", NULL, "last: must be a whole number from 1 to 1000000000"},
+        {"partial=2", NULL, "partial: must be 1 or yes, or 0 or no"},
+        {"partial=", NULL, "partial: must be 1 or yes, or 0 or no"},
         {"last=0", NULL, "last: must be a whole number from 1 to 1000000000"},
         {"last=-1", NULL, "last: must be a whole number from 1 to 1000000000"},
         {"last=+1", NULL, "last: must be a whole number from 1 to 1000000000"},

@@ -69,6 +69,8 @@ START_TEST(every_flag_is_taken) {
     ck_assert_int_eq(flags.query.last, 0); /* a beginning is given: the span is the limit */
     ck_assert_int_eq(good("aforo 1s --to 2016-05-28_11:11:11").query.last, 0);
     ck_assert_int_eq(good("aforo 1s --to 2016-05-28_11:11:11 --last 60").query.last, 60);
+    flags = good("aforo report a --follow"); /* its first window */
+    ck_assert(flags.follow && !flags.report.window);
 }
 END_TEST
 
@@ -115,7 +117,6 @@ static const struct {
     {"aforo report a --total", "--total"},
     {"aforo report a --by count", "--top N"},
     {"aforo report a --top 0", "--top"},
-    {"aforo report a --follow", "--window 1min"},
     {"aforo report a --window 7s", "'7s' is no window"},
     {"aforo report a --follow --window 1min --partial", "--follow and --partial"},
     {"aforo report a --server http://a --server http://b", "--redis URL"},
