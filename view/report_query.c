@@ -69,13 +69,17 @@ bool report_query_set_width(struct report_query *query, const char *name,
     char list[TABLE_WIDTHS_MAX * 18] = "", shown[SHOWN_MAX + 1];
     struct names names = {list, sizeof list, 0};
     int64_t width_us = -1; /* 60s is 1min */
-    if (name && !report_width_read(name, strlen(name), &width_us)) {
+    if (!name) {
+        query->width = 0;
+        return true;
+    }
+    if (!report_width_read(name, strlen(name), &width_us)) {
         width_us = -1;
     }
     for (unsigned i = 0; i < table->widths; i++) {
         char width[16];
         report_width_name(table->width_us[i], width);
-        if (!name || table->width_us[i] == width_us) {
+        if (table->width_us[i] == width_us) {
             query->width = i;
             return true;
         }
