@@ -146,13 +146,6 @@ bool record_read_form(struct record *record, const struct fields *fields, enum f
 enum record_outcome record_read_json(struct record *record, const struct fields *fields,
                                      const char *text, size_t len, char why[RECORD_WHY_MAX]);
 
-/* The next object of a JSON array of objects. *at begins at 0 and is where to go on; at the end of
- * the array RECORD_EMPTY, and *at is len. Malformed: *at is behind the object when only its time is
- * wrong, so that reading can go on; it is len when nothing more can be read. */
-enum record_outcome record_read_json_item(struct record *record, const struct fields *fields,
-                                          const char *text, size_t len, size_t *at,
-                                          char why[RECORD_WHY_MAX]);
-
 /* One line, without its end: TIMESTAMP name=value name="quoted value" ... (logfmt). The timestamp
  * may have one blank within (between day and time); it may stand as a pair, as in JSON. */
 enum record_outcome record_read_line(struct record *record, const struct fields *fields,

@@ -14,15 +14,12 @@ struct rows_taker {
     void *cls;
 };
 
-/* Reads the totals of windows [first, first + n) of a report, and gives each row that is there, in
- * the order of the windows and in no order within. In a cluster the same key comes once from each
- * group; a component of ROWS_BLOB comes once for each node. Whoever takes them joins them
- * (measure->kind->absorb): together they are the row. False fills why (LINK_WHY_MAX); a value that
- * is none is an error that names its key. Also false, why empty, when the taker wanted no more. */
-bool rows_reader_read(struct link *link, const struct rows_place *first, uint32_t n,
-                      const struct rows_taker *taker, char *why);
-
-/* The same of one window. */
+/* Reads the totals of one window of a report, and gives each row that is there, in no order. In a
+ * cluster the same key comes once from each group; a component of ROWS_BLOB comes once for each
+ * node. Whoever takes them joins them (measure->kind->absorb): together they are the row. Most
+ * windows of a long span may not be there: rows_reader_find says which are worth reading. False
+ * fills why; a value that is none is an error that names its key. Also false, why empty, when the
+ * taker wanted no more. */
 bool rows_reader_read_window(struct link *link, const struct rows_place *place,
                              const struct rows_taker *taker, char *why);
 

@@ -53,26 +53,6 @@ bool rows_reader_find(struct link *link, const struct rows_place *first, uint32_
     return true;
 }
 
-/* Most windows of a long span may not be there: they are asked for by existence first. */
-bool rows_reader_read(struct link *link, const struct rows_place *first, uint32_t n,
-                      const struct rows_taker *taker, char *why) {
-    for (uint32_t done = 0; done < n; done += LINK_PIPELINE_MAX) {
-        const uint32_t here = n - done < LINK_PIPELINE_MAX ? n - done : LINK_PIPELINE_MAX;
-        bool there[LINK_PIPELINE_MAX];
-        struct rows_place place = *first;
-        place.window += done;
-        if (!rows_reader_find(link, &place, here, there, why)) {
-            return false;
-        }
-        for (uint32_t i = 0; i < here; i++, place.window++) {
-            if (there[i] && !rows_reader_read_window(link, &place, taker, why)) {
-                return false;
-            }
-        }
-    }
-    return true;
-}
-
 /* The hash of reports; NULL fills why. */
 static redisReply *read_reports(struct link *link, char *why) {
     const char *argv[] = {"HGETALL", ROWS_REPORTS_KEY};

@@ -16,8 +16,8 @@ struct report_row {
 /* Values of a key are text, escaped so that they never hold the separator: %XX for bytes below
  * 0x20, for 0x7f and for %, and for a ( at the beginning, so that no value reads `(other)`. A
  * number has one text: 7 for 07 and 7.0, and all the decimals of its field. */
-#define REPORT_KEY_SEPARATOR '\x1f'
-#define REPORT_OTHER "(other)"
+#define REPORT_KEY_SEPARATOR TABLE_KEY_SEPARATOR
+#define REPORT_OTHER TABLE_OTHER
 
 /* All rows of one window, sorted by key bytes, `(other)` last. */
 struct report_rows {

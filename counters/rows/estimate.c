@@ -7,7 +7,8 @@
 
 #define REGISTER_BITS 10
 
-uint64_t estimate_read(const struct section_page *page) {
+/* About how many different keys were noted in estimate_window. */
+static uint64_t estimate_noted(const struct section_page *page) {
     double sum = 0;
     unsigned empty = 0;
     for (int i = 0; i < TABLE_ESTIMATE_REGISTERS; i++) {
@@ -20,30 +21,30 @@ uint64_t estimate_read(const struct section_page *page) {
 }
 
 uint64_t estimate_keys_wanted(const struct section_page *page) {
-    const uint64_t before = atomic_load_explicit(&page->wanted, memory_order_relaxed);
-    const uint64_t rows = atomic_load_explicit(&page->estimate_rows, memory_order_relaxed);
-    const uint64_t now = rows + estimate_read(page);
+    const uint64_t before = load(&page->wanted);
+    const uint64_t rows = load(&page->estimate_rows);
+    const uint64_t now = rows + estimate_noted(page);
     return now > before ? now : before;
 }
 
 /* Another window begins: what the ones before would have had is remembered. */
 static void begin_window(struct section_page *page, int64_t window) {
-    atomic_store_explicit(&page->wanted, estimate_keys_wanted(page), memory_order_relaxed);
+    store(&page->wanted, estimate_keys_wanted(page));
     for (int i = 0; i < TABLE_ESTIMATE_REGISTERS; i++) {
         atomic_store_explicit(&page->estimate[i], 0, memory_order_relaxed);
     }
-    atomic_store_explicit(&page->estimate_window, (uint64_t)window, memory_order_relaxed);
+    store(&page->estimate_window, (uint64_t)window);
 }
 
 void estimate_add_owner(struct section_page *page, int64_t window, uint64_t rows, uint64_t hash) {
-    const uint64_t present = atomic_load_explicit(&page->estimate_window, memory_order_relaxed);
+    const uint64_t present = load(&page->estimate_window);
     if ((uint64_t)window < present) {
         return; /* one late event shall not end the window that is being looked at */
     }
     if ((uint64_t)window > present) {
         begin_window(page, window);
     }
-    atomic_store_explicit(&page->estimate_rows, rows, memory_order_relaxed);
+    store(&page->estimate_rows, rows);
     _Atomic uint8_t *r = &page->estimate[hash >> (64 - REGISTER_BITS)];
     const uint8_t rank = (uint8_t)(1 + __builtin_clzll((hash << REGISTER_BITS) | 1));
     if (rank > atomic_load_explicit(r, memory_order_relaxed)) {

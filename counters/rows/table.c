@@ -271,9 +271,7 @@ static void bind_section(struct table *table, unsigned worker, unsigned width,
     section->entry_words = table_entry_words(header);
     section->fields = header->fields;
     section->state_words = header->state_words;
-    const size_t windows_bytes = section->windows_count * section->entry_words * sizeof(word);
-    section->heads = (word *)(void *)(section->windows +
-                                      (windows_bytes + TABLE_PAGE - 1) / TABLE_PAGE * TABLE_PAGE);
+    section->heads = (word *)(void *)(section->windows + table_windows_bytes(header, width));
     section->heads_mask = header->heads[width] - 1;
     section->arena = section->heads + header->heads[width];
     section->units = header->units[width];
@@ -287,16 +285,15 @@ static void bind_section(struct table *table, unsigned worker, unsigned width,
     for (int i = 0; i < WINDOW_PLACES; i++) {
         section->place[i].window = -1;
     }
-    const uint64_t head = atomic_load_explicit(&section->page->head, memory_order_relaxed);
-    if (head == 0 && section->keyed && table->writable) { /* 0 is no row's number */
-        atomic_store_explicit(&section->page->head, section->units, memory_order_relaxed);
-        atomic_store_explicit(&section->page->tail, section->units, memory_order_relaxed);
+    if (load(&section->page->head) == 0 && section->keyed && table->writable) {
+        store(&section->page->head, section->units); /* 0 is no row's number */
+        store(&section->page->tail, section->units);
     }
     table_bind_lap(section);
 }
 
 void table_bind_lap(struct table_section *section) {
-    const uint64_t head = atomic_load_explicit(&section->page->head, memory_order_relaxed);
+    const uint64_t head = load(&section->page->head);
     section->lap = section->units ? head - head % section->units : 0;
 }
 

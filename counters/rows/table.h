@@ -40,6 +40,10 @@
 #define TABLE_FIELDS_MAX 8 /* `by` fields */
 #define TABLE_STATE_WORDS_MAX 8192
 
+/* A key is the values of the `by` fields with this between them. */
+#define TABLE_KEY_SEPARATOR '\x1f'
+#define TABLE_OTHER "(other)" /* the value of a field that has too many */
+
 /* What a table is made of. `definition` goes into the file, so that it explains itself. */
 struct table_config {
     char name[TABLE_NAME_MAX];

@@ -8,6 +8,7 @@
 #include "counters/rows/table.h"
 #include "counters/rows/undo_file.h"
 
+#define TABLES_FOLDER "reports" /* within the state directory */
 #define TABLE_PAGE 4096
 #define TABLE_VERSION 1
 #define TABLE_SUFFIX ".aforo"
@@ -21,6 +22,15 @@
 #define TABLE_MARGIN_US (4 * US_PER_S)
 #define TABLE_WINDOW_NONE 0 /* nothing is ever counted in 1970's first window */
 #define TABLE_ESTIMATE_REGISTERS 1024
+
+/* A word has one writer, and what order there is between words is that of fences. */
+static inline uint64_t load(const word *w) {
+    return atomic_load_explicit(w, memory_order_relaxed);
+}
+
+static inline void store(word *w, uint64_t value) {
+    atomic_store_explicit(w, value, memory_order_relaxed);
+}
 
 /* All fields before `checksum` are covered by it. The definition follows in the next page. */
 struct table_header {
@@ -157,7 +167,9 @@ struct table {
 
 /* ---- geometry ---- */
 
-/* Bytes of one section of a width, of all of one writer's, and of the whole file. Pure. */
+/* Bytes of a section's windows, of one section of a width, of all of one writer's, and of the whole
+ * file; whole pages. Pure. */
+size_t table_windows_bytes(const struct table_header *header, unsigned width);
 size_t table_section_bytes(const struct table_header *header, unsigned width);
 size_t table_writer_bytes(const struct table_header *header);
 size_t table_header_bytes(const struct table_header *header);
@@ -264,9 +276,9 @@ bool table_read_section(const struct table_section *section, int64_t window,
 /* Notes a key that found no room in a window with `rows` rows. By the owner. */
 void estimate_add_owner(struct section_page *page, int64_t window, uint64_t rows, uint64_t hash);
 
-/* About how many different keys were noted in estimate_window, and how many keys there would have
- * been in the fullest window; 0 when all found room. Any thread. */
-uint64_t estimate_read(const struct section_page *page);
+/* About how many keys there would have been in the fullest window; 0 when all found room. Any
+ * thread.
+ */
 uint64_t estimate_keys_wanted(const struct section_page *page);
 
 #endif

@@ -5,17 +5,7 @@
 #include <string.h>
 #include <xxhash.h>
 
-static const char OTHER[] = "(other)";
-#define OTHER_LEN (sizeof OTHER - 1)
-#define KEY_SEPARATOR '\x1f'
-
-static inline uint64_t load(const word *w) {
-    return atomic_load_explicit(w, memory_order_relaxed);
-}
-
-static inline void store(word *w, uint64_t value) {
-    atomic_store_explicit(w, value, memory_order_relaxed);
-}
+#define OTHER_LEN (sizeof TABLE_OTHER - 1)
 
 uint64_t table_hash(const struct table *table, const char *bytes, size_t len) {
     return XXH3_64bits_withSeed(bytes, len, table->header.seed);
@@ -310,15 +300,15 @@ static void admit_values(struct table_section *section, struct undo *undo,
                                      .field = i};
         struct wanted hashed = value;
         bool keep = section->table->header.field_max[i] == 0 ||
-                    (value.len == OTHER_LEN && memcmp(value.bytes, OTHER, OTHER_LEN) == 0);
+                    (value.len == OTHER_LEN && memcmp(value.bytes, TABLE_OTHER, OTHER_LEN) == 0);
         if (!keep) {
             hashed.hash = hash_value(section->table, i, value.bytes, value.len);
             keep = admit_value(section, undo, entry, &hashed);
         }
         if (i > 0) {
-            append(to, &(char){KEY_SEPARATOR}, 1);
+            append(to, &(char){TABLE_KEY_SEPARATOR}, 1);
         }
-        append(to, keep ? value.bytes : OTHER, keep ? value.len : OTHER_LEN);
+        append(to, keep ? value.bytes : TABLE_OTHER, keep ? value.len : OTHER_LEN);
         to->changed = to->changed || !keep;
     }
 }
@@ -331,6 +321,12 @@ static __attribute__((noinline)) void count_other(struct table_section *section,
     estimate_add_owner(page, window, load(&entry->rows), hash);
 }
 
+/* A new row of a key. NULL: no room. */
+static struct row *make_key_row(struct table_section *section, struct undo *undo,
+                                const struct window_entry *entry, const struct wanted *wanted) {
+    return load(&entry->rows) < section->keys_max ? make_row(section, undo, wanted) : NULL;
+}
+
 /* The row of a changed key, which may be there or not. NULL: no room. */
 static struct row *find_or_make(struct table_section *section, struct undo *undo,
                                 struct window_entry *entry, const struct wanted *wanted) {
@@ -339,7 +335,7 @@ static struct row *find_or_make(struct table_section *section, struct undo *undo
         undo_put_owner(undo, &section->file, &row->touched, undo->sequence);
         return row;
     }
-    return load(&entry->rows) < section->keys_max ? make_row(section, undo, wanted) : NULL;
+    return make_key_row(section, undo, entry, wanted);
 }
 
 /* The row of a key that has none yet: a new one, or that of the key with `(other)` for the values
@@ -349,14 +345,14 @@ admit_key(struct table_section *section, struct undo *undo, struct window_entry 
           const struct table_key *key, const struct wanted *wanted) {
     struct changed_key to;
     if (section->worker == 0 || !section->limits_fields || key->fields != section->fields) {
-        return load(&entry->rows) < section->keys_max ? make_row(section, undo, wanted) : NULL;
+        return make_key_row(section, undo, entry, wanted);
     }
     admit_values(section, undo, entry, key, &to);
     if (!to.fits) {
         return NULL;
     }
     if (!to.changed) {
-        return load(&entry->rows) < section->keys_max ? make_row(section, undo, wanted) : NULL;
+        return make_key_row(section, undo, entry, wanted);
     }
     const struct wanted other = {.bytes = to.bytes,
                                  .len = to.len,

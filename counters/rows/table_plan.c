@@ -19,12 +19,12 @@ uint64_t table_row_units(const struct table_header *header, enum row_kind kind, 
     return ROW_WORDS + (kind == ROW_KEY ? header->state_words : 0) + row_key_words(key_len);
 }
 
-static size_t windows_bytes(const struct table_header *header, unsigned width) {
+size_t table_windows_bytes(const struct table_header *header, unsigned width) {
     return round_up(header->windows[width] * table_entry_words(header) * sizeof(word));
 }
 
 size_t table_section_bytes(const struct table_header *header, unsigned width) {
-    return TABLE_PAGE + windows_bytes(header, width) +
+    return TABLE_PAGE + table_windows_bytes(header, width) +
            round_up((header->heads[width] + header->units[width]) * sizeof(word));
 }
 

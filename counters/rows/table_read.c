@@ -16,10 +16,6 @@
 #define SLEEP_NS 50000
 #define TURNS_MAX 1000 /* that a window's newest row may be put back; then the file is damaged */
 
-static inline uint64_t load(const word *w) {
-    return atomic_load_explicit(w, memory_order_relaxed);
-}
-
 /* What is being read: a row, or the entry of a window. */
 struct reading {
     const struct table_section *section;

@@ -9,14 +9,6 @@
 #include <assert.h>
 #include <string.h>
 
-static uint64_t load(const word *w) {
-    return atomic_load_explicit(w, memory_order_relaxed);
-}
-
-static void store(word *w, uint64_t value) {
-    atomic_store_explicit(w, value, memory_order_relaxed);
-}
-
 /* Whether a row of this kind and size can begin at a place of the circle. */
 static bool can_be(const struct table_section *section, uint64_t place, uint64_t lengths) {
     const enum row_kind kind = row_kind(lengths);

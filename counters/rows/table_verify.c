@@ -6,10 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static uint64_t load(const word *w) {
-    return atomic_load_explicit(w, memory_order_relaxed);
-}
-
 /* What is being checked, and where the sentence goes. */
 struct check {
     const struct table_section *section;

@@ -14,7 +14,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define FOLDER "reports"
 #define TABLES_MAX 4096
 /* After a power loss the notes may be older than rows: so far the sequences jump. */
 #define SEQUENCE_GAP (UINT64_C(1) << 20)
@@ -38,7 +37,8 @@ static struct tables *new_tables(const char *dir, bool writable, char *why) {
     }
     tables->dir_fd = tables->undo.fd = -1;
     tables->writable = writable;
-    if (snprintf(tables->dir, sizeof tables->dir, "%s/" FOLDER, dir) >= (int)sizeof tables->dir) {
+    if (snprintf(tables->dir, sizeof tables->dir, "%s/" TABLES_FOLDER, dir) >=
+        (int)sizeof tables->dir) {
         state_refuse(why, "%.80s...: the state directory's name is too long", dir);
         free(tables);
         return NULL;
@@ -232,7 +232,7 @@ static bool make_workers(struct tables *tables, char *why) {
 
 /* Opens the folder itself; *none: there is none. */
 static bool open_folder(struct tables *tables, int parent_fd, bool *none, char *why) {
-    tables->dir_fd = openat(parent_fd, FOLDER, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    tables->dir_fd = openat(parent_fd, TABLES_FOLDER, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     *none = tables->dir_fd < 0 && errno == ENOENT;
     return tables->dir_fd >= 0 ||
            (!*none && state_refuse(why, "%s: cannot open: %s", tables->dir, strerror(errno)));
@@ -254,7 +254,7 @@ struct tables *tables_open(struct counters *counters, unsigned workers, bool mak
     }
     tables->span =
         (struct table_span){workers, counters->header.horizon_us, counters->header.future_us};
-    bool ok = !make || mkdirat(counters->dir_fd, FOLDER, 0750) == 0 || errno == EEXIST ||
+    bool ok = !make || mkdirat(counters->dir_fd, TABLES_FOLDER, 0750) == 0 || errno == EEXIST ||
               state_refuse(why, "%s: cannot make the folder: %s", tables->dir, strerror(errno));
     ok = ok && open_folder(tables, counters->dir_fd, &missing, why) &&
          undo_open_file(&tables->undo, tables->dir_fd, tables->dir, workers + 1, why) &&
@@ -265,7 +265,7 @@ struct tables *tables_open(struct counters *counters, unsigned workers, bool mak
         if (missing && none) {
             *none = true;
         } else if (missing) {
-            state_refuse(why, "%s/" FOLDER ": there is no such folder", dir);
+            state_refuse(why, "%s/" TABLES_FOLDER ": there is no such folder", dir);
         }
         return NULL;
     }

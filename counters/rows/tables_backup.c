@@ -16,8 +16,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define FOLDER "reports"
-
 /* Where a row goes. */
 struct target {
     struct table_section *section;
@@ -34,7 +32,7 @@ static struct table_key split_key(const struct table_section *section,
                             .hash = table_hash(section->table, copy->key, copy->key_len)};
     size_t at = 0;
     while (key.fields < section->fields && at <= key.len) {
-        const char *end = memchr(copy->key + at, '\x1f', key.len - at);
+        const char *end = memchr(copy->key + at, TABLE_KEY_SEPARATOR, key.len - at);
         const size_t len = end ? (size_t)(end - copy->key) - at : key.len - at;
         key.at[key.fields] = (uint16_t)at;
         key.field_len[key.fields++] = (uint16_t)len;
@@ -154,7 +152,7 @@ static bool copy_file(int from_fd, int to_fd, const char *name, char *why) {
  * dense windows, whoever starts on the copy takes it off what it sends. */
 static bool copy_others(const char *from, int to_fd, char *why) {
     char path[TABLE_PATH_MAX];
-    snprintf(path, sizeof path, "%s/" FOLDER, from);
+    snprintf(path, sizeof path, "%s/" TABLES_FOLDER, from);
     DIR *dir = opendir(path);
     if (!dir) {
         return state_refuse(why, "%s: cannot read: %s", path, strerror(errno));
@@ -204,7 +202,7 @@ bool tables_backup(const char *from, const char *to, char *why) {
         return none;
     }
     char dir[TABLE_PATH_MAX];
-    const int n = snprintf(dir, sizeof dir, "%s/" FOLDER, to);
+    const int n = snprintf(dir, sizeof dir, "%s/" TABLES_FOLDER, to);
     const bool ok = ((n > 0 && n < (int)sizeof dir) ||
                      state_refuse(why, "%.80s...: the directory's name is too long", to)) &&
                     fill_folder(tables, from, dir, why);

@@ -7,8 +7,7 @@
 #include "counters/rows/undo.h"
 #include "counters/state/state_file.h"
 
-#define UNDO_FILE_NAME "undo" TABLE_UNDO_SUFFIX
-#define TABLE_UNDO_SUFFIX ".aforo"
+#define UNDO_FILE_NAME "undo.aforo"
 #define UNDO_VERSION 1
 #define UNDO_HEADER_BYTES 4096
 

@@ -2,6 +2,7 @@
  * libjansson says, but for what is nested deeper than we go; and each declared field and the time
  * are the values that it finds. */
 #include "ingest/fields.h"
+#include "ingest/json_items.h"
 #include "ingest/timestamp.h"
 #include "tests/fuzz/json_reference.h"
 #include "tests/unit/ingest/number_reference.h"
@@ -161,32 +162,61 @@ static bool is_array_of_objects(const json_t *tree) {
     return right;
 }
 
+/* What the items of an array are read with. */
+struct reading {
+    const struct pair *pair;
+    const struct fields *fields;
+    struct record *record;
+    bool right; /* libjansson takes the array */
+};
+
+/* Reads one item of the array; false when it is malformed. *next: of a right array, where the item
+ * must be; then where the next one is. */
+static bool read_item(const struct reading *reading, struct extent item, size_t *next) {
+    const struct pair *pair = reading->pair;
+    struct record *record = reading->record;
+    char why[RECORD_WHY_MAX] = "";
+    record_begin(record);
+    const enum record_outcome outcome = record_read_json(
+        record, reading->fields, pair->text + item.start, item.end - item.start, why);
+    check_why(why, outcome);
+    check(outcome != RECORD_EMPTY);
+    if (reading->right) {
+        size_t end;
+        json_decref(load_one(pair, pair->tame, *next, &end));
+        check(item.start == *next && item.end == end);
+        check_outcome(pair, *next, record, outcome);
+        *next = skip_blanks(pair, skip_blanks(pair, end) + 1);
+    }
+    return outcome == RECORD_EVENT;
+}
+
+/* As POST /events reads an array: what json_items.h cuts out of it is read alone. */
 static void read_items(struct pair *pair, const struct fields *fields, struct record *record) {
     json_t *tree = load_tame(pair);
     const bool right = is_array_of_objects(tree) && measure_depth(pair) <= DEPTH_MAX + 1;
-    size_t items = right ? json_array_size(tree) : 0;
+    const size_t wanted = right ? json_array_size(tree) : 0;
+    const struct reading reading = {pair, fields, record, right};
     json_decref(tree);
-    for (size_t at = 0, next = skip_blanks(pair, 0) + 1;; next++) {
-        char why[RECORD_WHY_MAX] = "";
-        record_begin(record);
-        const enum record_outcome outcome =
-            record_read_json_item(record, fields, pair->text, pair->len, &at, why);
-        check_why(why, outcome);
-        check(at <= pair->len && (outcome != RECORD_EMPTY || (right && at == pair->len)));
-        if (outcome == RECORD_EMPTY || (outcome == RECORD_MALFORMED && at == pair->len)) {
-            check(!right || (outcome == RECORD_EMPTY && items == 0));
-            return;
-        }
-        if (right) {
-            items--;
-            next = skip_blanks(pair, next);
-            check_outcome(pair, next, record, outcome);
-            size_t end;
-            json_decref(load_one(pair, pair->tame, next, &end));
-            check(at == end);
-            next = skip_blanks(pair, end);
+    struct json_items array = {0};
+    bool cut = true, taken = true;
+    size_t items = 0, next = skip_blanks(pair, skip_blanks(pair, 0) + 1);
+    for (size_t at = 0; at < pair->len && cut;) {
+        const char *item = NULL;
+        size_t used = 0, n = 0;
+        const enum json_items_found found =
+            json_items_next(&array, pair->text + at, pair->len - at, &used, &item, &n);
+        check(used <= pair->len - at);
+        at += used;
+        cut = found == JSON_ITEMS_ITEM || found == JSON_ITEMS_NONE;
+        if (found == JSON_ITEMS_ITEM) {
+            const size_t start = (size_t)(item - pair->text);
+            taken = read_item(&reading, (struct extent){start, start + n}, &next) && taken;
+            items++;
         }
     }
+    cut = cut && json_items_expected(&array) == NULL;
+    check(right ? cut && items == wanted : !cut || !taken);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {

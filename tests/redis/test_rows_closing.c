@@ -53,8 +53,8 @@ static int64_t total_of(const struct rows_place *place) {
     struct link *link = link_new(&parsed, TIMEOUT_MS);
     ck_assert(link_connect(link, store_why));
     ck_assert_msg(
-        rows_reader_read(link, place, 1, &(struct rows_taker){add_count, &sum}, store_why), "%s",
-        store_why);
+        rows_reader_read_window(link, place, &(struct rows_taker){add_count, &sum}, store_why),
+        "%s", store_why);
     link_free(link);
     return sum;
 }

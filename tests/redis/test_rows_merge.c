@@ -159,9 +159,9 @@ static void check_model(struct model *model, struct store *const *store) {
     }
     model->node = -1;
     model->seen = 0;
-    ck_assert_msg(
-        rows_reader_read(link, &place, 1, &(struct rows_taker){compare_total, model}, store_why),
-        "%s", store_why);
+    ck_assert_msg(rows_reader_read_window(link, &place, &(struct rows_taker){compare_total, model},
+                                          store_why),
+                  "%s", store_why);
     ck_assert_uint_eq(model->seen, keys[2]);
     for (model->node = 0; model->node < 2; model->node++) {
         model->seen = 0;

@@ -141,7 +141,7 @@ static bool do_reports(const char *at, struct link *link) {
     ok = ok && store->ops->close_old(store, wall_us(), &ahead_us, store_why) &&
          rows_reader_list(link, &(struct rows_report_taker){note_listed, &listed}, store_why) &&
          listed &&
-         rows_reader_read(link, &place, 1, &(struct rows_taker){any_row, NULL}, store_why) &&
+         rows_reader_read_window(link, &place, &(struct rows_taker){any_row, NULL}, store_why) &&
          rows_reader_find(link, &place, 1, &exists, store_why) && exists;
     store->ops->close(store);
     return ok;

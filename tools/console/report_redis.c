@@ -193,7 +193,7 @@ static bool read_rows_of(void *cls, int64_t window, struct report_rows *rows) {
     bool well = taking.gatherer != NULL && taking.state != NULL;
     if (!well)
         snprintf(redis->why, SOURCE_WHY_MAX, "out of memory");
-    else if (!rows_reader_read(redis->link, &place, 1, &taker, sentence))
+    else if (!rows_reader_read_window(redis->link, &place, &taker, sentence))
         well = taking.wrong ? false : source_redis_explain(redis->source, sentence, redis->why);
     well = report_gatherer_end(taking.gatherer, well ? rows : NULL) && well;
     free(taking.state);

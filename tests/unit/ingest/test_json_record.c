@@ -319,53 +319,6 @@ START_TEST(without_room_what_must_be_decoded_is_unfit) {
 }
 END_TEST
 
-START_TEST(an_array_is_read_item_by_item) {
-    static const struct {
-        const char *text;
-        const char *outcomes; /* dumps and sentences, a bar behind each */
-    } rows[] = {
-        {"[]", ""},
-        {" [ ] ", ""},
-        {"[{}]", "|"},
-        {"[{\"n\":1},{\"n\":2}]", "n=1|n=2|"},
-        {" [ {\"n\":1} , {\"n\":2} ] \n", "n=1|n=2|"},
-        {"[{\"time\":1},{\"time\":\"x\"},{\"time\":3}]",
-         "@1000000|time: expected a digit at character 1, found 'x'|@3000000|"},
-        {"[{\"time\":true}]", "time: expected a timestamp as a string or a number|"},
-        {"", "expected '[' at character 1, but it ends there|"},
-        {"{}", "expected '[' at character 1, found '{'|"},
-        {"[", "expected '{' or ']' at character 2, but it ends there|"},
-        {"[1]", "expected '{' or ']' at character 2, found '1'|"},
-        {"[{}", "|expected ',' or ']' at character 4, but it ends there|"},
-        {"[{},]", "|expected '{' at character 5, found ']'|"},
-        {"[{},", "|expected '{' at character 5, but it ends there|"},
-        {"[{}{}]", "|expected ',' or ']' at character 4, found '{'|"},
-        {"[{},[]]", "|expected '{' at character 5, found '['|"},
-        {"[{}]x", "|expected the end at character 5, found 'x'|"},
-        {"[]]", "expected the end at character 3, found ']'|"},
-        {"[{},{\"n\"}]", "|expected ':' at character 9, found '}'|"},
-    };
-    for (size_t i = 0; i < COUNT_OF(rows); i++) {
-        const size_t len = strlen(rows[i].text);
-        char *copy = lab_copy(rows[i].text, len), seen[1024] = "", why[RECORD_WHY_MAX];
-        enum record_outcome outcome;
-        size_t at = 0;
-        do {
-            struct record *record = lab_begin();
-            outcome = record_read_json_item(record, fields, copy, len, &at, why);
-            if (outcome != RECORD_EMPTY) {
-                strcat(seen, outcome == RECORD_EVENT ? lab_dump(record, fields) : why);
-                strcat(seen, "|");
-            }
-            ck_assert_uint_le(at, len);
-        } while (outcome == RECORD_EVENT || (outcome == RECORD_MALFORMED && at < len));
-        ck_assert_msg(strcmp(seen, rows[i].outcomes) == 0, "%s: %s", rows[i].text, seen);
-        ck_assert_uint_eq(at, len);
-        free(copy);
-    }
-}
-END_TEST
-
 START_TEST(the_names_of_the_time_can_be_others) {
     struct fields_config config = lab_config;
     config.times = 2;
@@ -511,6 +464,6 @@ CHECK_MAIN_WITH(((struct check_fixture){100, set_up, tear_down}), "json_record",
                 an_object_without_a_time_names_those_it_might_have, what_is_unfit_says_why,
                 what_is_malformed, blanks_alone_are_no_event,
                 every_beginning_of_an_event_is_malformed, nesting_has_a_limit, a_value_has_a_length,
-                without_room_what_must_be_decoded_is_unfit, an_array_is_read_item_by_item,
-                the_names_of_the_time_can_be_others, the_time_can_be_a_field_too,
-                names_that_need_escapes, nothing_depends_on_the_event_before)
+                without_room_what_must_be_decoded_is_unfit, the_names_of_the_time_can_be_others,
+                the_time_can_be_a_field_too, names_that_need_escapes,
+                nothing_depends_on_the_event_before)

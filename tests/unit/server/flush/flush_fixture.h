@@ -78,6 +78,14 @@ static inline void begin_sending(void) {
     ck_assert_int_eq(flush->state, FLUSH_SENDING);
 }
 
+/* The same with three events of T0, and the store's calls counted from there. */
+static inline void begin_sent(void) {
+    count(T0, 3);
+    begin_sending();
+    fake.sent = 0;
+    fake.sends = 0;
+}
+
 /* The memory of the chunk that a moment is in. */
 static inline struct known_chunk *known_of(enum resolution r, int64_t us) {
     return known_at(&flush->known, r, window_chunk(r, window_at(r, us)));

@@ -6,14 +6,6 @@
 #define PASS_CHUNKS 512
 #define SLOW_US (200 * US_PER_MS)
 #define FAST_US (50 * US_PER_MS)
-#define LEFT_US (3 * US_PER_S)
-
-static void begin(void) {
-    count(T0, 3);
-    begin_sending();
-    fake.sent = 0;
-    fake.sends = 0;
-}
 
 /* A node that keeps more than a pass can send, with one event in each of n seconds. */
 static void make_long(int n) {
@@ -41,7 +33,7 @@ static void make_long(int n) {
 /* ---- what changed ---- */
 
 START_TEST(what_changed_is_sent_as_it_stands) {
-    begin();
+    begin_sent();
     ck_assert(pass_run(flush, false));
     ck_assert_uint_eq(fake.sent, 0);
     ck_assert(!pass_unsent(flush));
@@ -72,7 +64,7 @@ START_TEST(the_newest_comes_first_within_a_resolution) {
 END_TEST
 
 START_TEST(late_events_wait_for_a_full_pass) {
-    begin();
+    begin_sent();
     const int64_t late_us = T0 - 8 * US_PER_S; /* beyond what each pass looks at: 4 s, and 2 */
     count(late_us, 1);
     ck_assert(pass_run(flush, false));
@@ -91,7 +83,7 @@ START_TEST(late_events_wait_for_a_full_pass) {
 END_TEST
 
 START_TEST(recent_ones_do_not_wait) {
-    begin();
+    begin_sent();
     const int64_t recent_us = T0 - 7 * US_PER_S;
     count(recent_us, 1);
     ck_assert(pass_run(flush, false));
@@ -100,7 +92,7 @@ START_TEST(recent_ones_do_not_wait) {
 END_TEST
 
 START_TEST(what_a_double_cannot_hold_stays_here) {
-    begin();
+    begin_sent();
     const uint64_t most = UINT64_C(1) << 53;
     shard_raise_owner(counters_readback_shard(counters), RESOLUTION_1S,
                       window_at(RESOLUTION_1S, T0) - 1, most - 1);
@@ -114,7 +106,7 @@ START_TEST(what_a_double_cannot_hold_stays_here) {
 END_TEST
 
 START_TEST(all_of_it_again_is_what_was_sent_too) {
-    begin();
+    begin_sent();
     known_of(RESOLUTION_10MS, T0)->sent[50] = 7; /* the rings have begun to forget it */
     fake.parts = 0;
     flush_resend(flush);
@@ -153,7 +145,7 @@ END_TEST
 /* ---- what the store says ---- */
 
 START_TEST(what_failed_is_tried_once_a_round_with_all_of_it) {
-    begin();
+    begin_sent();
     count(T0 + 20 * US_PER_MS, 1);
     fake.outcome[RESOLUTION_10MS] = STORE_FAILED;
     ck_assert(!pass_run(flush, true));
@@ -190,7 +182,7 @@ START_TEST(a_store_that_is_gone_ends_the_pass) {
 END_TEST
 
 START_TEST(what_is_closed_is_too_late_once) {
-    begin();
+    begin_sent();
     count(T0 - 20 * US_PER_MS, 2);
     for (int r = 0; r < RESOLUTIONS; r++) {
         fake.outcome[r] = STORE_CLOSED;
@@ -212,7 +204,7 @@ START_TEST(what_is_closed_is_too_late_once) {
 END_TEST
 
 START_TEST(what_was_written_by_another_is_read_back_first) {
-    begin();
+    begin_sent();
     count(T0, 2);
     fake.outcome[RESOLUTION_1S] = STORE_FOREIGN;
     ck_assert(!pass_run(flush, true));
@@ -227,7 +219,7 @@ START_TEST(what_was_written_by_another_is_read_back_first) {
 END_TEST
 
 START_TEST(more_than_was_sent_is_read_back) {
-    begin();
+    begin_sent();
     struct known_chunk *known = known_of(RESOLUTION_1S, T0);
     known->adopted = true;
     known->whole = false; /* forgotten: it may be ours */
@@ -244,7 +236,7 @@ START_TEST(more_than_was_sent_is_read_back) {
 END_TEST
 
 START_TEST(as_much_as_was_sent_makes_the_memory_whole) {
-    begin();
+    begin_sent();
     struct known_chunk *known = known_of(RESOLUTION_1S, T0);
     known->whole = false;
     fake_store_raise(&fake, RESOLUTION_1S, window_at(RESOLUTION_1S, T0), 5);
@@ -255,7 +247,7 @@ START_TEST(as_much_as_was_sent_makes_the_memory_whole) {
 END_TEST
 
 START_TEST(less_than_was_there_is_a_loss) {
-    begin();
+    begin_sent();
     fake.parts = 0;
     count(T0, 1);
     ck_assert(!pass_run(flush, true));
@@ -267,7 +259,7 @@ END_TEST
 
 START_TEST(the_watch_hears_what_each_server_acknowledged_last) {
     fake.by_resolution = true;
-    begin();
+    begin_sent();
     for (int r = 0; r < RESOLUTIONS; r++) {
         ck_assert_int_eq(flush->watch.last[r].resolution, (enum resolution)r);
         ck_assert_int_eq(flush->watch.last[r].chunk,
@@ -329,139 +321,14 @@ START_TEST(a_slow_store_gets_few_at_a_time) {
 }
 END_TEST
 
-/* ---- a clock that is set ---- */
-
-START_TEST(what_was_the_present_is_looked_at_until_it_is_sent) {
-    begin();
-    const int64_t before_us = T0 - 8 * US_PER_S;
-    count(before_us, 1);
-    fake_wall_us += 3600 * US_PER_S; /* ahead by more than is looked back */
-    count(fake_wall_us, 1);
-    struct known_ring *ring = &flush->known.ring[RESOLUTION_10MS];
-    ck_assert(pass_run(flush, false));
-    ck_assert_int_eq(ring->left_behind, (T0 + FUTURE_US) / US_PER_S + 1);
-    ck_assert_int_eq(ring->left_from, T0 / US_PER_S - ring->back);
-    ck_assert_uint_eq(stored(RESOLUTION_10MS, before_us), 1);
-    fake_clock_advance(LEFT_US);
-    ck_assert(pass_run(flush, true));
-    ck_assert_int_ne(ring->left_behind, 0); /* a worker may still count there */
-    fake_clock_advance(1);
-    fake.outcome[RESOLUTION_10MS] = STORE_FAILED;
-    count(fake_wall_us, 1);
-    ck_assert(!pass_run(flush, true));
-    ck_assert_int_ne(ring->left_behind, 0);
-    fake.outcome[RESOLUTION_10MS] = STORE_STORED;
-    ck_assert(!pass_run(flush, true));
-    ck_assert_int_ne(ring->left_behind, 0); /* left out in this round */
-    pass_begin_round(flush);
-    ck_assert(pass_run(flush, true));
-    ck_assert_int_eq(ring->left_behind, 0);
-}
-END_TEST
-
-START_TEST(a_step_of_what_is_looked_back_leaves_nothing_behind) {
-    begin();
-    struct known_ring *ring = &flush->known.ring[RESOLUTION_10MS];
-    fake_clock_advance(ring->back * US_PER_S);
-    count(fake_wall_us, 1);
-    ck_assert(pass_run(flush, true));
-    ck_assert_int_eq(ring->left_behind, 0);
-    fake_clock_advance((ring->back + 1) * US_PER_S);
-    count(fake_wall_us, 1);
-    ck_assert(pass_run(flush, true));
-    ck_assert_int_ne(ring->left_behind, 0);
-}
-END_TEST
-
-START_TEST(what_is_ahead_when_the_clock_goes_back_is_sent) {
-    begin();
-    const int64_t ahead_us = T0 + 3600 * US_PER_S;
-    fake_wall_us = ahead_us;
-    count(ahead_us, 2);
-    fake_wall_us = T0;
-    count(T0, 1);
-    struct known_ring *ring = &flush->known.ring[RESOLUTION_10MS];
-    ck_assert(pass_run(flush, true));
-    ck_assert_uint_eq(stored(RESOLUTION_10MS, ahead_us), 2);
-    ck_assert_uint_eq(stored(RESOLUTION_10MS, T0), 4);
-    ck_assert_int_eq(ring->left_behind, ahead_us / US_PER_S);
-    ck_assert_uint_eq(ring->ahead, 2);
-    fake_clock_advance(LEFT_US + 1);
-    ck_assert(pass_run(flush, true));
-    ck_assert_int_eq(ring->left_behind, 0); /* nothing more has come */
-}
-END_TEST
-
-/* A store that hangs holds up the first pass. */
-START_TEST(a_clock_that_is_set_before_the_first_pass_is_noticed) {
-    count(T0, 3);
-    fake_wall_us += 2 * 3600 * US_PER_S;
-    count(fake_wall_us, 4);
-    begin_sending();
-    for (int r = 0; r < RESOLUTIONS; r++) {
-        ck_assert_uint_eq(stored((enum resolution)r, T0), 3);
-        ck_assert_uint_eq(stored((enum resolution)r, fake_wall_us), 4);
-    }
-}
-END_TEST
-
-START_TEST(a_clock_that_is_set_is_noticed_while_nothing_can_be_sent) {
-    struct known_ring *ring = &flush->known.ring[RESOLUTION_10MS];
-    fake.away = true;
-    flush_turn(flush);
-    static const struct {
-        int64_t set_us;
-        bool noticed;
-    } rows[] = {{2 * US_PER_S, false},
-                {2 * US_PER_S + 1, true},
-                {-2 * US_PER_S, false},
-                {-2 * US_PER_S - 1, true}};
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        fake_clock_advance(5 * US_PER_S);
-        const int64_t before_us = fake_wall_us;
-        flush_turn(flush);
-        ck_assert_int_eq(ring->left_behind, 0);
-        fake_clock_advance(5 * US_PER_S);
-        fake_wall_us += rows[i].set_us;
-        flush_turn(flush);
-        ck_assert_int_eq(ring->left_behind != 0, rows[i].noticed);
-        if (rows[i].noticed) {
-            ck_assert_int_eq(ring->left_from, before_us / US_PER_S - ring->back);
-            ck_assert_int_eq(ring->left_behind,
-                             (before_us + 5 * US_PER_S + FUTURE_US) / US_PER_S + 1);
-            ck_assert_int_eq(ring->left_us, fake_steady_us);
-        }
-        ring->left_behind = 0;
-    }
-}
-END_TEST
-
-START_TEST(the_first_chunk_beyond_the_present_is_ahead) {
-    begin();
-    /* workers may be two seconds apart: what is later than that is not of the present */
-    const int64_t ahead_us = T0 + FUTURE_US + 3 * US_PER_S;
-    fake_wall_us = ahead_us;
-    count(ahead_us, 2);
-    fake_wall_us = T0;
-    count(T0, 1);
-    ck_assert(pass_run(flush, true));
-    ck_assert_uint_eq(flush->known.ring[RESOLUTION_10MS].ahead, 2);
-    ck_assert_int_eq(flush->known.ring[RESOLUTION_10MS].left_from, ahead_us / US_PER_S);
-    ck_assert_uint_eq(stored(RESOLUTION_10MS, ahead_us), 2);
-}
-END_TEST
-
-CHECK_MAIN_OF_NODE(
-    "pass", what_changed_is_sent_as_it_stands, the_newest_comes_first_within_a_resolution,
-    late_events_wait_for_a_full_pass, recent_ones_do_not_wait, what_a_double_cannot_hold_stays_here,
-    all_of_it_again_is_what_was_sent_too, a_status_says_what_was_done,
-    what_failed_is_tried_once_a_round_with_all_of_it, a_store_that_is_gone_ends_the_pass,
-    what_is_closed_is_too_late_once, what_was_written_by_another_is_read_back_first,
-    more_than_was_sent_is_read_back, as_much_as_was_sent_makes_the_memory_whole,
-    less_than_was_there_is_a_loss, the_watch_hears_what_each_server_acknowledged_last,
-    a_pass_sends_so_many_chunks_at_the_most, a_pass_lasts_a_second_at_the_most,
-    a_slow_store_gets_few_at_a_time, what_was_the_present_is_looked_at_until_it_is_sent,
-    a_step_of_what_is_looked_back_leaves_nothing_behind,
-    what_is_ahead_when_the_clock_goes_back_is_sent, the_first_chunk_beyond_the_present_is_ahead,
-    a_clock_that_is_set_before_the_first_pass_is_noticed,
-    a_clock_that_is_set_is_noticed_while_nothing_can_be_sent)
+CHECK_MAIN_OF_NODE("pass", what_changed_is_sent_as_it_stands,
+                   the_newest_comes_first_within_a_resolution, late_events_wait_for_a_full_pass,
+                   recent_ones_do_not_wait, what_a_double_cannot_hold_stays_here,
+                   all_of_it_again_is_what_was_sent_too, a_status_says_what_was_done,
+                   what_failed_is_tried_once_a_round_with_all_of_it,
+                   a_store_that_is_gone_ends_the_pass, what_is_closed_is_too_late_once,
+                   what_was_written_by_another_is_read_back_first, more_than_was_sent_is_read_back,
+                   as_much_as_was_sent_makes_the_memory_whole, less_than_was_there_is_a_loss,
+                   the_watch_hears_what_each_server_acknowledged_last,
+                   a_pass_sends_so_many_chunks_at_the_most, a_pass_lasts_a_second_at_the_most,
+                   a_slow_store_gets_few_at_a_time)

@@ -1,0 +1,131 @@
+/* A clock that is set: what was the present until then is looked at until it is sent. */
+#include "tests/unit/server/flush/flush_fixture.h"
+
+#define LEFT_US (3 * US_PER_S)
+
+START_TEST(what_was_the_present_is_looked_at_until_it_is_sent) {
+    begin_sent();
+    const int64_t before_us = T0 - 8 * US_PER_S;
+    count(before_us, 1);
+    fake_wall_us += 3600 * US_PER_S; /* ahead by more than is looked back */
+    count(fake_wall_us, 1);
+    struct known_ring *ring = &flush->known.ring[RESOLUTION_10MS];
+    ck_assert(pass_run(flush, false));
+    ck_assert_int_eq(ring->left_behind, (T0 + FUTURE_US) / US_PER_S + 1);
+    ck_assert_int_eq(ring->left_from, T0 / US_PER_S - ring->back);
+    ck_assert_uint_eq(stored(RESOLUTION_10MS, before_us), 1);
+    fake_clock_advance(LEFT_US);
+    ck_assert(pass_run(flush, true));
+    ck_assert_int_ne(ring->left_behind, 0); /* a worker may still count there */
+    fake_clock_advance(1);
+    fake.outcome[RESOLUTION_10MS] = STORE_FAILED;
+    count(fake_wall_us, 1);
+    ck_assert(!pass_run(flush, true));
+    ck_assert_int_ne(ring->left_behind, 0);
+    fake.outcome[RESOLUTION_10MS] = STORE_STORED;
+    ck_assert(!pass_run(flush, true));
+    ck_assert_int_ne(ring->left_behind, 0); /* left out in this round */
+    pass_begin_round(flush);
+    ck_assert(pass_run(flush, true));
+    ck_assert_int_eq(ring->left_behind, 0);
+}
+END_TEST
+
+START_TEST(a_step_of_what_is_looked_back_leaves_nothing_behind) {
+    begin_sent();
+    struct known_ring *ring = &flush->known.ring[RESOLUTION_10MS];
+    fake_clock_advance(ring->back * US_PER_S);
+    count(fake_wall_us, 1);
+    ck_assert(pass_run(flush, true));
+    ck_assert_int_eq(ring->left_behind, 0);
+    fake_clock_advance((ring->back + 1) * US_PER_S);
+    count(fake_wall_us, 1);
+    ck_assert(pass_run(flush, true));
+    ck_assert_int_ne(ring->left_behind, 0);
+}
+END_TEST
+
+START_TEST(what_is_ahead_when_the_clock_goes_back_is_sent) {
+    begin_sent();
+    const int64_t ahead_us = T0 + 3600 * US_PER_S;
+    fake_wall_us = ahead_us;
+    count(ahead_us, 2);
+    fake_wall_us = T0;
+    count(T0, 1);
+    struct known_ring *ring = &flush->known.ring[RESOLUTION_10MS];
+    ck_assert(pass_run(flush, true));
+    ck_assert_uint_eq(stored(RESOLUTION_10MS, ahead_us), 2);
+    ck_assert_uint_eq(stored(RESOLUTION_10MS, T0), 4);
+    ck_assert_int_eq(ring->left_behind, ahead_us / US_PER_S);
+    ck_assert_uint_eq(ring->ahead, 2);
+    fake_clock_advance(LEFT_US + 1);
+    ck_assert(pass_run(flush, true));
+    ck_assert_int_eq(ring->left_behind, 0); /* nothing more has come */
+}
+END_TEST
+
+/* A store that hangs holds up the first pass. */
+START_TEST(a_clock_that_is_set_before_the_first_pass_is_noticed) {
+    count(T0, 3);
+    fake_wall_us += 2 * 3600 * US_PER_S;
+    count(fake_wall_us, 4);
+    begin_sending();
+    for (int r = 0; r < RESOLUTIONS; r++) {
+        ck_assert_uint_eq(stored((enum resolution)r, T0), 3);
+        ck_assert_uint_eq(stored((enum resolution)r, fake_wall_us), 4);
+    }
+}
+END_TEST
+
+START_TEST(a_clock_that_is_set_is_noticed_while_nothing_can_be_sent) {
+    struct known_ring *ring = &flush->known.ring[RESOLUTION_10MS];
+    fake.away = true;
+    flush_turn(flush);
+    static const struct {
+        int64_t set_us;
+        bool noticed;
+    } rows[] = {{2 * US_PER_S, false},
+                {2 * US_PER_S + 1, true},
+                {-2 * US_PER_S, false},
+                {-2 * US_PER_S - 1, true}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        fake_clock_advance(5 * US_PER_S);
+        const int64_t before_us = fake_wall_us;
+        flush_turn(flush);
+        ck_assert_int_eq(ring->left_behind, 0);
+        fake_clock_advance(5 * US_PER_S);
+        fake_wall_us += rows[i].set_us;
+        flush_turn(flush);
+        ck_assert_int_eq(ring->left_behind != 0, rows[i].noticed);
+        if (rows[i].noticed) {
+            ck_assert_int_eq(ring->left_from, before_us / US_PER_S - ring->back);
+            ck_assert_int_eq(ring->left_behind,
+                             (before_us + 5 * US_PER_S + FUTURE_US) / US_PER_S + 1);
+            ck_assert_int_eq(ring->left_us, fake_steady_us);
+        }
+        ring->left_behind = 0;
+    }
+}
+END_TEST
+
+START_TEST(the_first_chunk_beyond_the_present_is_ahead) {
+    begin_sent();
+    /* workers may be two seconds apart: what is later than that is not of the present */
+    const int64_t ahead_us = T0 + FUTURE_US + 3 * US_PER_S;
+    fake_wall_us = ahead_us;
+    count(ahead_us, 2);
+    fake_wall_us = T0;
+    count(T0, 1);
+    ck_assert(pass_run(flush, true));
+    ck_assert_uint_eq(flush->known.ring[RESOLUTION_10MS].ahead, 2);
+    ck_assert_int_eq(flush->known.ring[RESOLUTION_10MS].left_from, ahead_us / US_PER_S);
+    ck_assert_uint_eq(stored(RESOLUTION_10MS, ahead_us), 2);
+}
+END_TEST
+
+CHECK_MAIN_OF_NODE("pass_clock", what_was_the_present_is_looked_at_until_it_is_sent,
+                   a_step_of_what_is_looked_back_leaves_nothing_behind,
+                   what_is_ahead_when_the_clock_goes_back_is_sent,
+                   the_first_chunk_beyond_the_present_is_ahead,
+                   a_clock_that_is_set_before_the_first_pass_is_noticed,
+                   a_clock_that_is_set_is_noticed_while_nothing_can_be_sent)
