@@ -1,7 +1,6 @@
 /* The list of measures: by name. */
 #include "counters/measures/measure.h"
 
-#include "common/usage.h"
 #include "counters/measures/kinds.h"
 #include "counters/measures/own.h"
 
@@ -25,15 +24,6 @@ const struct measure_kind *measure_find(const char *name) {
         i++;
     }
     return kind;
-}
-
-const char *measure_suggest(const char *name) {
-    const char *names[KINDS + OWN_MAX];
-    size_t n = 0;
-    for (; measure_at(n); n++) {
-        names[n] = measure_at(n)->name;
-    }
-    return usage_nearest(name, names, n);
 }
 
 bool measure_name(struct measure *measure, const char *text) {

@@ -129,9 +129,6 @@ const struct measure_kind *measure_find(const char *name);
 /* The kinds one after the other, built-in ones first, i = 0, 1, ...; NULL after the last. */
 const struct measure_kind *measure_at(size_t i);
 
-/* The name most like a mistyped one, for "did you mean"; NULL when none is near. */
-const char *measure_suggest(const char *name);
-
 /* Sets kind, text and argument_text of a measure from a canonical text as struct figure names it
  * in `needs`, and empties the rest. False when there is no such kind. */
 bool measure_name(struct measure *measure, const char *text);

@@ -251,10 +251,6 @@ bool counters_is_in_place(const struct counters *counters, char *why) {
            state_refuse(why, "%s: another file stands there", counters->path);
 }
 
-bool counters_was_read_back(const struct counters *counters) {
-    return counters->header.read_back != 0;
-}
-
 bool counters_set_read_back_owner(struct counters *counters) {
     char why[COUNTERS_WHY_MAX];
     /* What was raised is on the disk before the note of what was there before goes. */

@@ -63,9 +63,6 @@ struct counters {
 /* Writes a sentence to why (COUNTERS_WHY_MAX) and returns false. */
 __attribute__((format(printf, 2, 3))) bool state_refuse(char *why, const char *format, ...);
 
-/* Whether counters_set_read_back_owner was ever called on this file. */
-bool counters_was_read_back(const struct counters *counters);
-
 /* ---- parts of opening and closing; before the threads start and after they ended ---- */
 
 /* A struct counters without a file, for the directory `dir`; NULL fills why. state_free closes and

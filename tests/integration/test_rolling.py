@@ -22,6 +22,7 @@ defaults
     retries 0
     http-reuse always
     timeout connect 5s
+    timeout check 10s
     timeout client 30s
     timeout server 30s
 frontend events
