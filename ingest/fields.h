@@ -4,7 +4,7 @@
 #define AFORO_INGEST_FIELDS_H
 
 #include "include/aforo/measure.h"
-#include "ingest/timestamp_fast.h"
+#include "ingest/timestamp_layout.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -71,7 +71,7 @@ bool fields_use(const struct fields *fields, enum field_source source);
 /* What one event lets expect of the next: nothing depends on it but time. */
 struct record_habits {
     uint16_t order[RECORD_ORDER_MAX]; /* of JSON: the declared names, as they came */
-    struct timestamp_day day;
+    struct timestamp_layouts times;
 };
 
 /* Why a field is unfit: the `number` of its value. */

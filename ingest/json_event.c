@@ -78,20 +78,23 @@ static const char *read_any(struct json_reader *r, const char *at, unsigned node
     return end;
 }
 
-/* The event's time in the layout that comes by the million, a string of digits and signs, which
- * needs no other check; NULL when it is another. */
+/* The event's time when it is as the one before, which needs no other check: a string of digits and
+ * signs, or a number; NULL when it is another. */
 static const char *read_usual_time(struct json_reader *r, const char *at, unsigned node) {
     const struct field_node *names = &r->fields->node[node];
+    const struct timestamp_layouts *times = &r->record->habits.times;
+    struct timestamp_layout *layout = &r->record->habits.times.layout[times->last];
+    const bool quoted = *at == '"';
     int64_t us;
-    if (r->source.scan.end - at < TIMESTAMP_FAST_LEN + 3 || *at != '"' || names->targets != 0) {
+    at += quoted;
+    if (r->source.scan.end - at <= layout->reach || layout->len == 0 || names->targets != 0) {
         return NULL;
     }
-    const char *end = at + 1 + TIMESTAMP_FAST_LEN;
-    end += *end == 'Z';
-    if (*end != '"') {
+    const char *end = at + layout->len;
+    if (quoted ? *end != '"' : !layout->is_epoch || (*end != ',' && *end != '}')) {
         return NULL;
     }
-    if (!timestamp_fast_learning(&r->record->habits.day, at + 1, &us)) {
+    if (!timestamp_layout_read_on(layout, at, &us)) {
         return NULL;
     }
     if (names->time < r->time.rank) {
@@ -99,7 +102,7 @@ static const char *read_usual_time(struct json_reader *r, const char *at, unsign
         r->time.rank = names->time;
         r->time.us = us;
     }
-    return end + 1;
+    return end + quoted;
 }
 
 /* A value. Most are short strings and short whole numbers. */
