@@ -105,6 +105,16 @@ static const char *read_usual_time(struct json_reader *r, const char *at, unsign
     return end + quoted;
 }
 
+/* A string that is long, or has escapes. */
+static const char *read_long_string(struct json_reader *r, const char *at, unsigned node) {
+    struct json_string value;
+    const char *end = json_read_string(&r->source, at, &value);
+    if (node != FIELD_UNKNOWN && end != NULL) {
+        take(r, node, TIME_STRING, value);
+    }
+    return end;
+}
+
 /* A value. Most are short strings and short whole numbers. */
 static inline const char *read_value(struct json_reader *r, const char *at, unsigned node,
                                      unsigned depth) {
@@ -122,7 +132,9 @@ static inline const char *read_value(struct json_reader *r, const char *at, unsi
             }
             return at + string.len + 2;
         }
-    } else if (first >= '0' && first <= '9') {
+        return read_long_string(r, at, node);
+    }
+    if (first >= '0' && first <= '9') {
         const struct scan_digits digits = scan_digits(&r->source.scan, at);
         const char next = json_byte(&r->source, at + digits.len);
         const bool whole = next != '.' && (next | 0x20) != 'e';
