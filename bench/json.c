@@ -81,8 +81,36 @@ static size_t write_more(char *out, unsigned i) {
         draw(i + 1) % 2000, draw(i + 2) % 50000, draw(i + 3) % 100000);
 }
 
-/* As no sender does: each event begins with another member, so that none is where it was before. */
-static size_t write_turned(char *out, unsigned i) {
+static size_t write_ms(char *out, unsigned i) {
+    return (size_t)sprintf(
+        out,
+        "{\"time\":\"2016-05-28T11:11:%02u.%03uZ\",\"route\":\"%s\",\"status\":%u,\"ms\":%u,"
+        "\"client\":\"client-%u\",\"bytes\":%u}\n",
+        i / 100 % 60, i % 1000, routes[draw(i) % 5], draw(i) % 50 ? 200 : 404, draw(i + 1) % 2000,
+        draw(i + 2) % 50000, draw(i + 3) % 100000);
+}
+
+static size_t write_epoch(char *out, unsigned i) {
+    return (size_t)sprintf(out,
+                           "{\"time\":14644338%02u%03u,\"route\":\"%s\",\"status\":%u,\"ms\":%u,"
+                           "\"client\":\"client-%u\",\"bytes\":%u}\n",
+                           i / 100 % 60, i % 1000, routes[draw(i) % 5], draw(i) % 50 ? 200 : 404,
+                           draw(i + 1) % 2000, draw(i + 2) % 50000, draw(i + 3) % 100000);
+}
+
+/* As some libraries write: each slash and whatever is beyond ASCII is escaped. */
+static size_t write_escapes(char *out, unsigned i) {
+    static const char *const escaped[] = {"\\/index", "\\/pay", "\\/flights\\/search", "\\/a",
+                                          "\\/caf\\u00e9\\/\\\"items\\\""};
+    return (size_t)sprintf(
+        out,
+        "{\"time\":\"2016-05-28T11:11:%02u.%06uZ\",\"route\":\"%s\",\"status\":%u,\"ms\":%u,"
+        "\"client\":\"client-%u\\/\\u00e9\",\"bytes\":%u}\n",
+        i / 100 % 60, i * 97 % 1000000, escaped[draw(i) % 5], draw(i) % 50 ? 200 : 404,
+        draw(i + 1) % 2000, draw(i + 2) % 50000, draw(i + 3) % 100000);
+}
+
+static size_t write_members(char *out, unsigned i, const unsigned order[6]) {
     char member[6][64];
     size_t len = 0;
     snprintf(member[0], sizeof member[0], "\"time\":\"2016-05-28T11:11:%02u.%06uZ\"", i / 100 % 60,
@@ -93,9 +121,43 @@ static size_t write_turned(char *out, unsigned i) {
     snprintf(member[4], sizeof member[4], "\"client\":\"client-%u\"", draw(i + 2) % 50000);
     snprintf(member[5], sizeof member[5], "\"bytes\":%u", draw(i + 3) % 100000);
     for (unsigned m = 0; m < 6; m++) {
-        len += (size_t)sprintf(out + len, "%c%s", m ? ',' : '{', member[(i + m) % 6]);
+        len += (size_t)sprintf(out + len, "%c%s", m ? ',' : '{', member[order[m]]);
     }
     return len + (size_t)sprintf(out + len, "}\n");
+}
+
+/* Each event begins with another member, so that none is where it was before. */
+static size_t write_turned(char *out, unsigned i) {
+    unsigned order[6];
+    for (unsigned m = 0; m < 6; m++) {
+        order[m] = (i + m) % 6;
+    }
+    return write_members(out, i, order);
+}
+
+/* As senders do that keep their members in a table with a seed: each event in an order of its own.
+ */
+static size_t write_shuffled(char *out, unsigned i) {
+    unsigned order[6] = {0, 1, 2, 3, 4, 5};
+    for (unsigned m = 6; m > 1; m--) {
+        const unsigned other = draw(6 * i + m) % m, kept = order[m - 1];
+        order[m - 1] = order[other];
+        order[other] = kept;
+    }
+    return write_members(out, i, order);
+}
+
+/* Every third event has one member more. */
+static size_t write_optional(char *out, unsigned i) {
+    return draw(i) % 3
+               ? write_usual(out, i)
+               : (size_t)sprintf(out,
+                                 "{\"time\":\"2016-05-28T11:11:%02u.%06uZ\",\"user\":\"u%u\","
+                                 "\"route\":\"%s\",\"status\":%u,\"ms\":%u,"
+                                 "\"client\":\"client-%u\",\"bytes\":%u}\n",
+                                 i / 100 % 60, i * 97 % 1000000, draw(i) % 100, routes[draw(i) % 5],
+                                 200, draw(i + 1) % 2000, draw(i + 2) % 50000,
+                                 draw(i + 3) % 100000);
 }
 
 static size_t write_line(char *out, unsigned i) {
@@ -155,7 +217,12 @@ int main(void) {
     } rows[] = {
         {"JSON, time and 5 declared fields", write_usual, record_read_json},
         {"the same with blanks", write_blanks, record_read_json},
-        {"the same, in changing order", write_turned, record_read_json},
+        {"with a time in ms", write_ms, record_read_json},
+        {"with Unix time in ms", write_epoch, record_read_json},
+        {"with escapes", write_escapes, record_read_json},
+        {"in turning order", write_turned, record_read_json},
+        {"in an order of its own each", write_shuffled, record_read_json},
+        {"with a member more at times", write_optional, record_read_json},
         {"and other members, nested ones, too", write_more, record_read_json},
         {"line, time and 5 declared fields", write_line, record_read_line},
     };

@@ -18,6 +18,7 @@
 
 static char body[BODY_LINES * LINE_MAX];
 static char copy[BODY_LINES * LINE_MAX];
+static struct timestamp_layouts known;
 static uint64_t us_sum; /* wraps; only keeps the compiler from leaving the work out */
 
 static double now_ns(void) {
@@ -68,6 +69,41 @@ static size_t line_epoch_us(char *out, unsigned i) {
     return (size_t)sprintf(out, "14644338%02u%06u\n", i / 100 % 60, i * 97 % 1000000);
 }
 
+static size_t line_ms_offset(char *out, unsigned i) {
+    return (size_t)sprintf(out, "2016-05-28T12:11:%02u.%03u+0100\n", i / 100 % 60, i % 1000);
+}
+
+static size_t line_ns(char *out, unsigned i) {
+    return (size_t)sprintf(out, "2016-05-28T11:11:%02u.%06u789Z\n", i / 100 % 60, i * 97 % 1000000);
+}
+
+static size_t line_whole(char *out, unsigned i) {
+    return (size_t)sprintf(out, "2016-05-28T11:11:%02uZ\n", i / 100 % 60);
+}
+
+static size_t line_epoch_s(char *out, unsigned i) {
+    return (size_t)sprintf(out, "14644338%02u\n", i / 100 % 60);
+}
+
+static size_t line_epoch_fraction(char *out, unsigned i) {
+    return (size_t)sprintf(out, "14644338%02u.%06u\n", i / 100 % 60, i * 97 % 1000000);
+}
+
+static size_t line_epoch_ms(char *out, unsigned i) {
+    return (size_t)sprintf(out, "14644338%02u%03u\n", i / 100 % 60, i % 1000);
+}
+
+static size_t line_epoch_ns(char *out, unsigned i) {
+    return (size_t)sprintf(out, "14644338%02u%06u789\n", i / 100 % 60, i * 97 % 1000000);
+}
+
+/* No line as the one before, in no order that repeats soon. */
+static size_t line_mixed(char *out, unsigned i) {
+    static size_t (*const lines[])(char *, unsigned) = {line_in_order, line_z,       line_ms,
+                                                        line_offset,   line_epoch_s, line_epoch_ms};
+    return lines[(i * 2654435761u >> 20) % 6](out, i);
+}
+
 static size_t fill(const struct layout *layout) {
     size_t len = 0;
     for (unsigned i = 0; i < BODY_LINES; i++) {
@@ -81,7 +117,7 @@ static size_t parse_body(size_t len, size_t step) {
     struct lines lines;
     struct lines_batch batch;
     size_t events = 0;
-    lines_begin(&lines);
+    lines_begin(&lines, &known);
     for (size_t start = 0; start < len; start += step) {
         const size_t end = len - start < step ? len : start + step;
         for (size_t at = start; at < end;) {
@@ -171,8 +207,16 @@ int main(void) {
         {"with CRLF", line_crlf},
         {"with T and Z", line_z},
         {"3 digits", line_ms},
-        {"with T and an offset", line_offset},
+        {"T, no fraction, Z", line_whole},
+        {"T, 9 digits, Z", line_ns},
+        {"T, 6 digits and an offset", line_offset},
+        {"T, 3 digits and an offset", line_ms_offset},
+        {"epoch in s", line_epoch_s},
+        {"epoch in s with 6 digits", line_epoch_fraction},
+        {"epoch in ms", line_epoch_ms},
         {"epoch in us", line_epoch_us},
+        {"epoch in ns", line_epoch_ns},
+        {"six layouts mixed at random", line_mixed},
     };
     const size_t len = fill(&layouts[0]);
     const double scan_ns = measure_ns(scan_body, len, READ_LEN);

@@ -1,32 +1,35 @@
 #include "ingest/escape.h"
 
+#include <limits.h>
 #include <stdint.h>
 #include <string.h>
 
 #define UNICODE_LEN 6 /* \uXXXX */
 
-static int read_hex(char byte) {
-    if (byte >= '0' && byte <= '9') {
-        return byte - '0';
-    }
-    const char lower = (char)(byte | 0x20);
-    return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
-}
+const char escape_letters[UCHAR_MAX + 1] = {
+    ['"'] = '"',  ['\\'] = '\\', ['/'] = '/',  ['b'] = '\b',
+    ['f'] = '\f', ['n'] = '\n',  ['r'] = '\r', ['t'] = '\t'};
+
+/* What a digit of base 16 counts, with a bit that no other byte has. */
+#define HEX 0x10
+static const unsigned char hex[UCHAR_MAX + 1] = {
+    ['0'] = HEX,      ['1'] = HEX | 1,  ['2'] = HEX | 2,  ['3'] = HEX | 3,  ['4'] = HEX | 4,
+    ['5'] = HEX | 5,  ['6'] = HEX | 6,  ['7'] = HEX | 7,  ['8'] = HEX | 8,  ['9'] = HEX | 9,
+    ['a'] = HEX | 10, ['b'] = HEX | 11, ['c'] = HEX | 12, ['d'] = HEX | 13, ['e'] = HEX | 14,
+    ['f'] = HEX | 15, ['A'] = HEX | 10, ['B'] = HEX | 11, ['C'] = HEX | 12, ['D'] = HEX | 13,
+    ['E'] = HEX | 14, ['F'] = HEX | 15,
+};
 
 /* The number of \uXXXX, or -1. */
 static int read_unit(const char *text, size_t len) {
     if (len < UNICODE_LEN || text[0] != '\\' || text[1] != 'u') {
         return -1;
     }
-    int unit = 0;
-    for (int i = 2; i < UNICODE_LEN; i++) {
-        const int digit = read_hex(text[i]);
-        if (digit < 0) {
-            return -1;
-        }
-        unit = unit << 4 | digit;
-    }
-    return unit;
+    const unsigned a = hex[(unsigned char)text[2]], b = hex[(unsigned char)text[3]];
+    const unsigned c = hex[(unsigned char)text[4]], d = hex[(unsigned char)text[5]];
+    return !(a & b & c & d & HEX)
+               ? -1
+               : (int)((a & 15) << 12 | (b & 15) << 8 | (c & 15) << 4 | (d & 15));
 }
 
 static size_t write_utf8(uint32_t c, char out[4]) {
@@ -52,7 +55,7 @@ static size_t write_utf8(uint32_t c, char out[4]) {
     return 4;
 }
 
-static size_t read_unicode(const char *text, size_t len, char out[4], size_t *bytes) {
+size_t escape_read_unicode(const char *text, size_t len, char out[4], size_t *bytes) {
     const int unit = read_unit(text, len);
     if (unit < 0 || (unit >= 0xdc00 && unit <= 0xdfff)) {
         return 0;
@@ -70,35 +73,28 @@ static size_t read_unicode(const char *text, size_t len, char out[4], size_t *by
     return 2 * UNICODE_LEN;
 }
 
-size_t escape_read(const char *text, size_t len, char out[4], size_t *bytes) {
-    static const char letters[] = "\"\\/bfnrt", decoded[] = "\"\\/\b\f\n\r\t";
-    if (len < 2 || text[1] == '\0') {
-        return 0;
-    }
-    if (text[1] == 'u') {
-        return read_unicode(text, len, out, bytes);
-    }
-    const char *letter = strchr(letters, text[1]);
-    if (letter == NULL) {
-        return 0;
-    }
-    out[0] = decoded[letter - letters];
-    *bytes = 1;
-    return 2;
-}
-
 size_t escape_decode(const char *text, size_t len, char *out, size_t cap) {
     size_t n = 0;
     for (size_t at = 0; at < len;) {
-        char character[4] = {text[at]};
-        size_t bytes = 1, used = 1;
-        if (text[at] == '\\') {
-            used = escape_read(text + at, len - at, character, &bytes);
+        if (text[at] != '\\') {
+            if (n == cap) {
+                return cap + 1;
+            }
+            out[n++] = text[at++];
+            continue;
         }
+        char character[4] = {0};
+        size_t bytes = 0;
+        const size_t used = escape_read(text + at, len - at, character, &bytes);
         if (used == 0 || bytes > cap - n) {
             return cap + 1;
         }
-        memcpy(out + n, character, bytes);
+        if (cap - n >= sizeof character) {
+            memcpy(out + n, character,
+                   sizeof character); /* all four at once, whatever their number */
+        } else {
+            memcpy(out + n, character, bytes);
+        }
         n += bytes;
         at += used;
     }

@@ -44,15 +44,6 @@ struct field_name {
     uint64_t first, second;
 };
 
-/* A member's name of the top level of JSON and the quote behind it, to be compared at once with
- * what stands where it is expected. Without a mask: it is no such name, is too long for that, or
- * has bytes that cannot stand in a string of JSON as they are. */
-struct field_guess {
-    uint64_t first, second;           /* sixteen bytes */
-    uint64_t first_mask, second_mask; /* those that count */
-    size_t len;                       /* of the name */
-};
-
 /* A place of the table; node FIELD_UNKNOWN: an empty one. */
 struct field_entry {
     uint64_t first, second;
@@ -62,8 +53,8 @@ struct field_entry {
 };
 
 struct fields {
+    uint64_t number; /* of its own: what was learnt of others does not hold for it */
     struct field_node *node;
-    struct field_guess *guess; /* a node's is at the same place */
     unsigned nodes;
     uint32_t mask; /* places of the table - 1 */
     uint64_t seed; /* with which the fewest names are in another's place */

@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <limits.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
@@ -9,8 +10,9 @@
 #define FIRST_SEED UINT64_C(0x9e3779b97f4a7c15) /* odd, and so are those that follow */
 #define SEED_STEP UINT64_C(0x3c6ef372fe94f82a)
 #define SEEDS 256
-#define GUESS_NAME_MAX 15 /* bytes of a name whose quote is within sixteen bytes */
-#define SETTLED_MAX 256   /* names; of more, some will always meet */
+#define SETTLED_MAX 256 /* names; of more, some will always meet */
+
+static _Atomic uint64_t made; /* in this process */
 
 static const char *const usual_times[] = {"timestamp", "@timestamp", "time", "date"};
 #define USUAL_TIMES (sizeof usual_times / sizeof usual_times[0])
@@ -111,39 +113,6 @@ static unsigned make_node(struct fields *fields, unsigned under, const char *tex
     return node;
 }
 
-/* Printable ASCII that needs no escape. */
-static bool is_plain(const char *name, size_t len) {
-    for (size_t i = 0; i < len; i++) {
-        if (name[i] < ' ' || name[i] > '~' || name[i] == '"' || name[i] == '\\') {
-            return false;
-        }
-    }
-    return true;
-}
-
-/* The names of the top level of JSON, as they are written. */
-static void make_guesses(struct fields *fields) {
-    for (size_t i = 0; i <= fields->mask; i++) {
-        const struct field_entry *entry = &fields->entry[i];
-        const size_t len = entry->key & 0xffff;
-        if (entry->key >> 16 != FIELD_ROOT + FIELD_JSON || len > GUESS_NAME_MAX ||
-            !is_plain(entry->name, len)) {
-            continue;
-        }
-        char bytes[2 * sizeof(uint64_t)] = {0};
-        memcpy(bytes, entry->name, len);
-        bytes[len] = '"';
-        const struct field_name text = field_name_of(bytes, sizeof bytes);
-        memset(bytes, 0xff, len + 1);
-        const struct field_name mask = field_name_of(bytes, sizeof bytes);
-        fields->guess[entry->node] = (struct field_guess){.first = text.first,
-                                                          .second = text.second,
-                                                          .first_mask = mask.first,
-                                                          .second_mask = mask.second,
-                                                          .len = len};
-    }
-}
-
 static unsigned make_place(struct fields *fields, const struct field_place *place) {
     const char *name = place->name;
     unsigned node = FIELD_ROOT + place->source;
@@ -236,11 +205,11 @@ struct fields *fields_new(const struct fields_config *config) {
     while (places < 4 * nodes) {
         places *= 2;
     }
+    fields->number = 1 + atomic_fetch_add_explicit(&made, 1, memory_order_relaxed);
     fields->config = *config;
     fields->node = calloc(nodes, sizeof *fields->node);
-    fields->guess = calloc(nodes, sizeof *fields->guess);
     fields->entry = calloc(places, sizeof *fields->entry);
-    if (fields->node == NULL || fields->guess == NULL || fields->entry == NULL) {
+    if (fields->node == NULL || fields->entry == NULL) {
         fields_free(fields);
         return NULL;
     }
@@ -256,14 +225,12 @@ struct fields *fields_new(const struct fields_config *config) {
         fields_free(fields);
         return NULL;
     }
-    make_guesses(fields);
     return fields;
 }
 
 void fields_free(struct fields *fields) {
     if (fields) {
         free(fields->node);
-        free(fields->guess);
         free(fields->entry);
         free(fields);
     }

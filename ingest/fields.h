@@ -4,7 +4,7 @@
 #define AFORO_INGEST_FIELDS_H
 
 #include "include/aforo/measure.h"
-#include "ingest/timestamp_fast.h"
+#include "ingest/timestamp_layout.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -66,12 +66,26 @@ bool fields_use(const struct fields *fields, enum field_source source);
 
 /* ---- one event, as it came ---- */
 
-#define RECORD_ORDER_MAX 16
+/* A member's name of the top level of JSON and the quote behind it, to be compared at once with
+ * what stands where it is expected. */
+struct record_name {
+    uint64_t first, second;           /* sixteen bytes */
+    uint64_t first_mask, second_mask; /* those that count */
+    uint16_t node;                    /* what is looked for under it */
+    uint8_t len;                      /* with its quote; 0: no name */
+    uint8_t next;                     /* the place of the name that came after it */
+};
+
+/* Places that have no name: before the first member, and of names that have no place. */
+enum { RECORD_NAME_BEGIN, RECORD_NAME_OTHER, RECORD_NAMES_NONE };
+#define RECORD_NAMES 64
 
 /* What one event lets expect of the next: nothing depends on it but time. */
 struct record_habits {
-    uint16_t order[RECORD_ORDER_MAX]; /* of JSON: the declared names, as they came */
-    struct timestamp_day day;
+    uint64_t fields; /* whose nodes these are: their number */
+    unsigned others; /* names that found no empty place */
+    struct record_name name[RECORD_NAMES_NONE + RECORD_NAMES];
+    struct timestamp_layouts times;
 };
 
 /* Why a field is unfit: the `number` of its value. */

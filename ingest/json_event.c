@@ -78,20 +78,23 @@ static const char *read_any(struct json_reader *r, const char *at, unsigned node
     return end;
 }
 
-/* The event's time in the layout that comes by the million, a string of digits and signs, which
- * needs no other check; NULL when it is another. */
+/* The event's time when it is as the one before, which needs no other check: a string of digits and
+ * signs, or a number; NULL when it is another. */
 static const char *read_usual_time(struct json_reader *r, const char *at, unsigned node) {
     const struct field_node *names = &r->fields->node[node];
+    const struct timestamp_layouts *times = &r->record->habits.times;
+    struct timestamp_layout *layout = &r->record->habits.times.layout[times->last];
+    const bool quoted = *at == '"';
     int64_t us;
-    if (r->source.scan.end - at < TIMESTAMP_FAST_LEN + 3 || *at != '"' || names->targets != 0) {
+    at += quoted;
+    if (r->source.scan.end - at <= layout->reach || layout->len == 0 || names->targets != 0) {
         return NULL;
     }
-    const char *end = at + 1 + TIMESTAMP_FAST_LEN;
-    end += *end == 'Z';
-    if (*end != '"') {
+    const char *end = at + layout->len;
+    if (quoted ? *end != '"' : !layout->is_epoch || (*end != ',' && *end != '}')) {
         return NULL;
     }
-    if (!timestamp_fast_learning(&r->record->habits.day, at + 1, &us)) {
+    if (!timestamp_layout_read_on(layout, at, &us)) {
         return NULL;
     }
     if (names->time < r->time.rank) {
@@ -99,7 +102,17 @@ static const char *read_usual_time(struct json_reader *r, const char *at, unsign
         r->time.rank = names->time;
         r->time.us = us;
     }
-    return end + 1;
+    return end + quoted;
+}
+
+/* A string that is long, or has escapes. */
+static const char *read_long_string(struct json_reader *r, const char *at, unsigned node) {
+    struct json_string value;
+    const char *end = json_read_string(&r->source, at, &value);
+    if (node != FIELD_UNKNOWN && end != NULL) {
+        take(r, node, TIME_STRING, value);
+    }
+    return end;
 }
 
 /* A value. Most are short strings and short whole numbers. */
@@ -119,7 +132,9 @@ static inline const char *read_value(struct json_reader *r, const char *at, unsi
             }
             return at + string.len + 2;
         }
-    } else if (first >= '0' && first <= '9') {
+        return read_long_string(r, at, node);
+    }
+    if (first >= '0' && first <= '9') {
         const struct scan_digits digits = scan_digits(&r->source.scan, at);
         const char next = json_byte(&r->source, at + digits.len);
         const bool whole = next != '.' && (next | 0x20) != 'e';
@@ -137,6 +152,9 @@ static inline const char *read_value(struct json_reader *r, const char *at, unsi
 
 /* The node of a name that is here now, when it was not there before. */
 static inline unsigned claim_member(struct json_reader *r, unsigned node) {
+    if (node == FIELD_UNKNOWN) {
+        return node;
+    }
     const uint64_t bit = UINT64_C(1) << node % JSON_SEEN_BITS;
     if (r->seen[node / JSON_SEEN_BITS] & bit) {
         const unsigned time = r->fields->node[node].time;
@@ -168,8 +186,8 @@ static const char *read_any_name(struct json_reader *r, const char *at, unsigned
 }
 
 /* A member's name, from its quote on. under: the node under which names are looked for. */
-static inline const char *read_name(struct json_reader *r, const char *at, unsigned under,
-                                    unsigned *node) {
+static const char *read_name(struct json_reader *r, const char *at, unsigned under,
+                             unsigned *node) {
     const struct scan_word name = json_short(&r->source.scan, at + 1);
     *node = FIELD_UNKNOWN;
     if (name.len == SCAN_BYTES) {
@@ -182,26 +200,106 @@ static inline const char *read_name(struct json_reader *r, const char *at, unsig
     return at + name.len + 2;
 }
 
-/* The same for a name of the top level. expected: what came at this place of the event before; most
- * senders write all of theirs in one order. */
-static inline const char *read_expected_name(struct json_reader *r, const char *at,
-                                             uint16_t *expected, unsigned *node) {
-    const char *bytes = scan_readable(&r->source.scan, at + 1);
-    if (*expected < r->fields->nodes) {
-        const struct field_guess *guess = &r->fields->guess[*expected];
-        uint64_t first, second;
-        memcpy(&first, bytes, sizeof first);
-        memcpy(&second, bytes + sizeof first, sizeof second);
-        const uint64_t differs = ((first ^ guess->first) & guess->first_mask) |
-                                 ((second ^ guess->second) & guess->second_mask);
-        if (differs == 0 && guess->first_mask != 0) {
-            *node = claim_member(r, *expected);
-            return at + guess->len + 2;
+/* Whether sixteen bytes begin with a name, its quote and its colon. */
+static inline bool is_name(const struct record_name *name, const char *bytes) {
+    uint64_t first, second;
+    memcpy(&first, bytes, sizeof first);
+    memcpy(&second, bytes + sizeof first, sizeof second);
+    const uint64_t differs =
+        ((first ^ name->first) & name->first_mask) | ((second ^ name->second) & name->second_mask);
+    return differs == 0 && name->len > 0;
+}
+
+#define NAME_TRIES 4 /* places that a name may have */
+#define OTHERS 8     /* so seldom does a name take the place of another: there may be many names */
+
+/* The place of a short name that bytes begin with: where it is, else an empty one, else that of
+ * another. */
+static inline unsigned find_place(const struct record_name *names, struct scan_word word,
+                                  const char *bytes) {
+    const uint64_t mixed = (word.first ^ word.len) * UINT64_C(0x9e3779b97f4a7c15) +
+                           word.second * UINT64_C(0xff51afd7ed558ccd);
+    const unsigned own = (unsigned)(mixed >> 32);
+    unsigned place = RECORD_NAMES_NONE + own;
+    for (unsigned i = 0; i < NAME_TRIES; i++) {
+        place = RECORD_NAMES_NONE + (own + i) % RECORD_NAMES;
+        if (names[place].len == 0 || is_name(&names[place], bytes)) {
+            break;
         }
     }
-    at = read_name(r, at, FIELD_ROOT + FIELD_JSON, node);
-    *expected = (uint16_t)*node;
+    return place;
+}
+
+/* Keeps a short name in its place, for whoever comes next; returns the place. */
+static unsigned keep_name(const struct json_reader *r, unsigned place, struct scan_word word,
+                          unsigned node) {
+    struct record_name *name = &r->record->habits.name[place];
+    char bytes[SCAN_BYTES], mask[SCAN_BYTES] = {0};
+    memcpy(bytes, &word.first, sizeof word.first);
+    memcpy(bytes + sizeof word.first, &word.second, sizeof word.second);
+    bytes[word.len] = '"';
+    bytes[word.len + 1] = ':';
+    name->len = (uint8_t)(word.len + 2);
+    name->node = (uint16_t)node;
+    memset(mask, 0xff, name->len);
+    memcpy(&name->first, bytes, sizeof name->first);
+    memcpy(&name->second, bytes + sizeof name->first, sizeof name->second);
+    memcpy(&name->first_mask, mask, sizeof name->first_mask);
+    memcpy(&name->second_mask, mask + sizeof name->first_mask, sizeof name->second_mask);
+    return place;
+}
+
+/* A name of the top level that is not the expected one: it will be, after the one before. */
+static const char *read_other_name(struct json_reader *r, const char *at, unsigned *node) {
+    struct record_name *names = r->record->habits.name;
+    const struct scan_word word = json_short(&r->source.scan, at + 1);
+    unsigned place = RECORD_NAME_OTHER;
+    *node = FIELD_UNKNOWN;
+    if (word.len == SCAN_BYTES) {
+        at = read_any_name(r, at, FIELD_ROOT + FIELD_JSON, node);
+    } else {
+        const char *bytes = scan_readable(&r->source.scan, at + 1);
+        const unsigned own = find_place(names, word, bytes);
+        if (is_name(&names[own], bytes)) {
+            place = own;
+            *node = names[own].node;
+        } else {
+            const struct field_name name = {at + 1, word.len, word.first, word.second};
+            *node = field_find(r->fields, FIELD_ROOT + FIELD_JSON, &name);
+            const bool keeps = names[own].len == 0 || r->record->habits.others++ % OTHERS == 0;
+            if (keeps && word.len + 2 <= SCAN_BYTES && bytes[word.len + 1] == ':') {
+                place = keep_name(r, own, word, *node);
+            }
+        }
+        *node = claim_member(r, *node);
+        at += word.len + 2;
+    }
+    names[r->previous].next = (uint8_t)place;
+    r->previous = place;
     return at;
+}
+
+/* From behind a name to behind its colon. */
+static inline const char *read_colon(struct json_reader *r, const char *at) {
+    char byte;
+    if (at == NULL) {
+        return NULL;
+    }
+    at = json_skip_blanks(&r->source, at, &byte);
+    return byte == ':' ? at + 1 : json_fail(&r->source, "':'", at);
+}
+
+/* A name of the top level and its colon. Most senders write their members in one order, and so each
+ * is expected after the one that it followed before. */
+static inline const char *read_top_name(struct json_reader *r, const char *at, unsigned *node) {
+    const struct record_name *names = r->record->habits.name;
+    const unsigned place = names[r->previous].next;
+    if (is_name(&names[place], scan_readable(&r->source.scan, at + 1))) {
+        *node = claim_member(r, names[place].node);
+        r->previous = place;
+        return at + names[place].len + 1;
+    }
+    return read_colon(r, read_other_name(r, at, node));
 }
 
 /* The members of an object, from its brace on. under: the node of its name, when there are names
@@ -213,22 +311,17 @@ static const char *read_object(struct json_reader *r, const char *at, unsigned u
     if (byte == '}') {
         return at + 1;
     }
-    for (unsigned i = 0;; i++) {
+    for (;;) {
         unsigned node;
         if (byte != '"') {
             return json_fail(&r->source, "a member's name in quotes", at);
         }
-        at = depth == 1 && i < RECORD_ORDER_MAX
-                 ? read_expected_name(r, at, &r->record->habits.order[i], &node)
-                 : read_name(r, at, under, &node);
+        at = depth == 1 ? read_top_name(r, at, &node)
+                        : read_colon(r, read_name(r, at, under, &node));
         if (at == NULL) {
             return NULL;
         }
         at = json_skip_blanks(&r->source, at, &byte);
-        if (byte != ':') {
-            return json_fail(&r->source, "':'", at);
-        }
-        at = json_skip_blanks(&r->source, at + 1, &byte);
         if ((at = read_value(r, at, node, depth)) == NULL) {
             return NULL;
         }
@@ -283,6 +376,12 @@ void json_event_begin(struct json_reader *r, struct record *record, const struct
     r->time.kind = TIME_NONE;
     r->time.rank = FIELD_NO_TIME;
     r->time.twice = FIELD_NO_TIME;
+    r->previous = RECORD_NAME_BEGIN;
+    struct record_habits *habits = &record->habits;
+    if (habits->fields != fields->number) {
+        memset(habits->name, 0, sizeof habits->name);
+        habits->fields = fields->number;
+    }
 }
 
 const char *json_event_read(struct json_reader *r, const char *at) {

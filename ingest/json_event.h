@@ -25,6 +25,7 @@ struct json_reader {
     const struct fields *fields;
     struct record *record;
     struct json_time time;
+    unsigned previous; /* the place of the name before, of the top level */
     /* a bit for each node that was there: the same member once more does not count */
     uint64_t seen[FIELD_NODES_MAX / JSON_SEEN_BITS + 1];
 };

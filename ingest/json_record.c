@@ -48,7 +48,8 @@ static enum record_outcome take_time(struct json_reader *r) {
         value = (struct json_string){decoded, len <= sizeof decoded ? len : sizeof decoded, false};
     }
     struct timestamp_error error;
-    if (!timestamp_parse(value.text, value.len, &r->record->us, &error)) {
+    if (!timestamp_layouts_parse(&r->record->habits.times, value.text, value.len, &r->record->us,
+                                 &error)) {
         char sentence[RECORD_WHY_MAX - FIELD_NAME_MAX - 2];
         timestamp_explain(&error, sentence, sizeof sentence);
         return refuse_time(r, sentence);

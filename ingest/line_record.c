@@ -21,6 +21,7 @@ struct reader {
     struct scan_text scan;
     const char *text;
     size_t len, at;
+    unsigned pairs;     /* that were read */
     unsigned time_rank; /* of the value that is the event's time, FIELD_NO_TIME: none yet */
     struct part time;
 };
@@ -44,10 +45,28 @@ static size_t find_word_end(const struct reader *r, size_t at, bool *pair) {
     return at;
 }
 
+/* The length of a time in the usual layout at the front, which is whole whatever follows it; 0 when
+ * it is another. */
+static size_t find_usual_end(const struct reader *r) {
+    struct timestamp_day day;
+    int64_t us;
+    if (r->len < TIMESTAMP_FAST_LEN || !timestamp_day_learn(&day, r->text) ||
+        !timestamp_fast(&day, r->text, &us)) {
+        return 0;
+    }
+    size_t len = TIMESTAMP_FAST_LEN;
+    len += len < r->len && r->text[len] == 'Z';
+    return len == r->len || is_blank(r->text[len]) ? len : 0;
+}
+
 /* The length of the time at the front: a word without a '=', and the next, when it is without, too.
  */
 static size_t find_time_end(const struct reader *r) {
     bool pair;
+    const size_t usual = find_usual_end(r);
+    if (usual > 0) {
+        return usual;
+    }
     const size_t first = find_word_end(r, 0, &pair);
     if (pair) {
         return 0;
@@ -59,7 +78,7 @@ static size_t find_time_end(const struct reader *r) {
 /* Parses the event's time; name: of the pair it stands in, NULL at the front of the line. */
 static bool read_time(struct reader *r, const char *name, const char *text, size_t len) {
     struct timestamp_error error;
-    if (timestamp_parse(text, len, &r->record->us, &error)) {
+    if (timestamp_layouts_parse(&r->record->habits.times, text, len, &r->record->us, &error)) {
         r->record->timed = true;
         return true;
     }
@@ -201,22 +220,33 @@ static bool take_time(struct reader *r) {
     return read_time(r, field_time_name(r->fields, r->time_rank), value.text, value.len);
 }
 
-/* The time at the front, in the layout that comes by the million: how long it is; 0 when it is
- * another. */
-static size_t read_usual_time(struct reader *r) {
-    if (r->len < TIMESTAMP_FAST_LEN) {
-        return 0;
-    }
-    size_t len = TIMESTAMP_FAST_LEN;
-    len += len < r->len && r->text[len] == 'Z';
-    if (len < r->len && !is_blank(r->text[len])) {
-        return 0;
-    }
-    if (!timestamp_fast_learning(&r->record->habits.day, r->text, &r->record->us)) {
+/* The time at the front, when it is as the one before: how long it is; 0 when it is another. */
+static size_t read_known_time(struct reader *r) {
+    struct timestamp_layouts *times = &r->record->habits.times;
+    struct timestamp_layout *layout = &times->layout[times->last];
+    const size_t len = layout->len;
+    if (len == 0 || r->len < layout->reach || (len < r->len && !is_blank(r->text[len])) ||
+        !timestamp_layout_read_on(layout, r->text, &r->record->us)) {
         return 0;
     }
     r->record->timed = true;
     return len;
+}
+
+/* All pairs from a place on. */
+static bool read_pairs(struct reader *r, size_t at) {
+    r->pairs = 0;
+    for (r->at = at;; r->pairs++) {
+        while (r->at < r->len && is_blank(r->text[r->at])) {
+            r->at++;
+        }
+        if (r->at == r->len) {
+            return true;
+        }
+        if (!read_pair(r)) {
+            return false;
+        }
+    }
 }
 
 enum record_outcome record_read_line(struct record *record, const struct fields *fields,
@@ -231,21 +261,16 @@ enum record_outcome record_read_line(struct record *record, const struct fields 
     if (r.len == 0) {
         return RECORD_EMPTY;
     }
-    size_t time_len = read_usual_time(&r);
-    if (time_len == 0) {
-        time_len = find_time_end(&r);
-        if (time_len > 0 && !read_time(&r, NULL, text, time_len)) {
+    size_t time_len = read_known_time(&r);
+    for (bool known = time_len > 0;; known = false) {
+        if (!known && (time_len = find_time_end(&r)) > 0 && !read_time(&r, NULL, text, time_len)) {
             return RECORD_MALFORMED;
         }
-    }
-    for (r.at = time_len;;) {
-        while (r.at < r.len && is_blank(r.text[r.at])) {
-            r.at++;
-        }
-        if (r.at == r.len) {
+        if (read_pairs(&r, time_len)) {
             break;
         }
-        if (!read_pair(&r)) {
+        /* what is no first pair may have been meant as a part of the time */
+        if (!known || r.pairs > 0) {
             return RECORD_MALFORMED;
         }
     }

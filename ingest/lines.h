@@ -6,7 +6,7 @@
 #define AFORO_INGEST_LINES_H
 
 #include "ingest/timestamp.h"
-#include "ingest/timestamp_fast.h"
+#include "ingest/timestamp_layout.h"
 
 #define LINES_BATCH 256
 
@@ -16,10 +16,13 @@ struct lines {
     unsigned char held; /* bytes in part[] */
     /* the line under way is longer than any timestamp: pass over the rest */
     bool overlong;
-    unsigned char stride;         /* bytes of a line of the layout last seen, with its end */
+    unsigned char stride;         /* bytes of a line of the usual layout last seen, with its end */
     char last;                    /* the byte after the digits in such a line: LF, CR or Z */
+    bool crlf;                    /* so ended the line before, when it was of another layout */
+    unsigned char run;            /* lines.c's own: what the next lines are expected to be */
     char part[TIMESTAMP_MAX + 1]; /* + CR */
-    struct timestamp_day day;     /* the day last seen */
+    struct timestamp_day day, other_day; /* the day last seen, and the one before */
+    struct timestamp_layouts *layouts;   /* of other lines */
 };
 
 /* What one call yields: n event times of the consecutive lines first_line, first_line + 1, ..., and
@@ -34,7 +37,8 @@ struct lines_batch {
     int64_t us[LINES_BATCH];
 };
 
-void lines_begin(struct lines *lines);
+/* layouts: what is known of those that the same thread has read before, the caller's. */
+void lines_begin(struct lines *lines, struct timestamp_layouts *layouts);
 
 /* Reads from data[0..len) until the batch is full, a line is malformed, an empty line ends a run of
  * consecutive ones, or the data are used up. Returns how many bytes were used (call again with the

@@ -90,17 +90,13 @@ static inline void timestamp_day_begin(struct timestamp_day *day) {
     memcpy(day->prefix, "1970-01-01 ", TIMESTAMP_PREFIX_LEN);
 }
 
-/* text[0..26) into *us when it is of the layout and of that day; false, with *us as it was, for
- * anything else. With words of 64 bits. */
-static inline bool timestamp_fast_swar(const struct timestamp_day *day, const char *text,
-                                       int64_t *us) {
-    const uint64_t date = timestamp_word(text) ^ timestamp_word(day->prefix);
-    const uint64_t rest = (timestamp_word(text + 3) ^ timestamp_word(day->prefix + 3));
-    const uint64_t clock = timestamp_word(text + 11) ^ timestamp_word("00:00:00");
-    const uint64_t second = timestamp_word(text + 18) ^ timestamp_word("0.000000");
+/* What 16 bytes of the clock say after the patterns are taken off, when they are digits in range:
+ * clock, HH:MM:SS, and second, S.ffffff. False, with *us as it was, when they are not. */
+static inline bool timestamp_clock_swar(uint64_t clock, uint64_t second, int64_t day_us,
+                                        int64_t *us) {
     const uint64_t clock_pairs = timestamp_pairs(clock);
     const unsigned hour = timestamp_byte(clock_pairs, 0);
-    if ((date | rest) != 0 || !timestamp_within(clock, UINT64_C(0x0905000905000902)) ||
+    if (!timestamp_within(clock, UINT64_C(0x0905000905000902)) ||
         !timestamp_within(second, UINT64_C(0x0909090909090009)) || hour > 23) {
         return false;
     }
@@ -109,19 +105,35 @@ static inline bool timestamp_fast_swar(const struct timestamp_day *day, const ch
         hour * 3600 + timestamp_byte(clock_pairs, 3) * 60 + timestamp_byte(clock_pairs, 6);
     const unsigned fraction_us = timestamp_byte(pairs, 2) * 10000 + timestamp_byte(pairs, 4) * 100 +
                                  timestamp_byte(pairs, 6);
-    *us = day->us + (int64_t)s * US_PER_S + fraction_us;
+    *us = day_us + (int64_t)s * US_PER_S + fraction_us;
     return true;
 }
 
-#ifdef __SSE2__
-/* The same with words of 128 bits. */
-static inline bool timestamp_fast_sse2(const struct timestamp_day *day, const char *text,
+/* Whether text[0..11) is the day's prefix. */
+static inline bool timestamp_day_is(const struct timestamp_day *day, const char *text) {
+    const uint64_t date = timestamp_word(text) ^ timestamp_word(day->prefix);
+    const uint64_t rest = timestamp_word(text + 3) ^ timestamp_word(day->prefix + 3);
+    return (date | rest) == 0;
+}
+
+/* text[0..26) into *us when it is of the layout and of that day; false, with *us as it was, for
+ * anything else. With words of 64 bits. */
+static inline bool timestamp_fast_swar(const struct timestamp_day *day, const char *text,
                                        int64_t *us) {
-    const __m128i head = _mm_xor_si128(_mm_loadu_si128((const __m128i *)(const void *)text),
-                                       _mm_loadu_si128((const __m128i *)(const void *)day->prefix));
-    const __m128i tail = _mm_xor_si128(_mm_loadu_si128((const __m128i *)(const void *)(text + 10)),
-                                       _mm_setr_epi8(0, '0', '0', ':', '0', '0', ':', '0', '0', '.',
-                                                     '0', '0', '0', '0', '0', '0'));
+    return timestamp_day_is(day, text) &&
+           timestamp_clock_swar(timestamp_word(text + 11) ^ timestamp_word("00:00:00"),
+                                timestamp_word(text + 18) ^ timestamp_word("0.000000"), day->us,
+                                us);
+}
+
+#ifdef __SSE2__
+static inline __m128i timestamp_sixteen(const char *bytes) {
+    return _mm_loadu_si128((const __m128i *)(const void *)bytes);
+}
+
+/* The same with words of 128 bits: head, what differs from the day's prefix, and tail,
+ * ?HH:MM:SS.ffffff without its pattern. */
+static inline bool timestamp_clock_sse2(__m128i head, __m128i tail, int64_t day_us, int64_t *us) {
     const __m128i head_limit = _mm_setr_epi8(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, -1, -1, -1, -1, -1);
     const __m128i tail_limit = _mm_setr_epi8(-1, 2, 9, 0, 5, 9, 0, 5, 9, 0, 9, 9, 9, 9, 9, 9);
     const __m128i zero = _mm_setzero_si128();
@@ -147,9 +159,18 @@ static inline bool timestamp_fast_sse2(const struct timestamp_day *day, const ch
     if (_mm_movemask_epi8(_mm_cmpeq_epi8(beyond, zero)) != 0xffff || s >= 86400) {
         return false;
     }
-    *us = day->us +
+    *us = day_us +
           (int64_t)(s * (uint64_t)US_PER_S + (uint32_t)us_pair * UINT64_C(100) + (us_pair >> 32));
     return true;
+}
+
+static inline bool timestamp_fast_sse2(const struct timestamp_day *day, const char *text,
+                                       int64_t *us) {
+    const __m128i pattern =
+        _mm_setr_epi8(0, '0', '0', ':', '0', '0', ':', '0', '0', '.', '0', '0', '0', '0', '0', '0');
+    return timestamp_clock_sse2(
+        _mm_xor_si128(timestamp_sixteen(text), timestamp_sixteen(day->prefix)),
+        _mm_xor_si128(timestamp_sixteen(text + 10), pattern), day->us, us);
 }
 #endif
 
@@ -159,17 +180,6 @@ static inline bool timestamp_fast(const struct timestamp_day *day, const char *t
 #else
     return timestamp_fast_swar(day, text, us);
 #endif
-}
-
-/* The same for whatever day the text is of: *day learns it. One that is all zeros knows none yet.
- */
-static inline bool timestamp_fast_learning(struct timestamp_day *day, const char *text,
-                                           int64_t *us) {
-    if (day->prefix[0] == '\0') { /* a text of zeros must not be that day */
-        timestamp_day_begin(day);
-    }
-    return timestamp_fast(day, text, us) ||
-           (timestamp_day_learn(day, text) && timestamp_fast(day, text, us));
 }
 
 #endif

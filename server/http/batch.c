@@ -41,7 +41,7 @@ void batch_begin(struct connection *connection) {
     struct batch *batch = &connection->request.batch;
     batch->content = connection->request.content;
     if (batch->content == CONTENT_USUAL) {
-        lines_begin(&batch->lines);
+        lines_begin(&batch->lines, &connection->worker->record.habits.times);
     }
     batch->items = (struct json_items){0};
     batch->line = 1;

@@ -1,9 +1,8 @@
 /* Any bytes as a form or a query, by the first byte: what is taken is what a reader in the plainest
  * words finds; nothing, where an escape is broken. */
 #include "ingest/fields.h"
+#include "tests/fuzz/check.h"
 #include "tests/unit/ingest/number_reference.h"
-
-#include <stdio.h>
 
 #define SIZE_MAX_READ 4096
 #define FIELDS 4
@@ -29,14 +28,6 @@ static const struct fields_config config = {
 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void check_at(bool holds, int line) {
-    if (!holds) {
-        fprintf(stderr, "line %d does not hold\n", line);
-        abort();
-    }
-}
-#define check(holds) check_at(holds, __LINE__)
 
 /* Decodes text[0..len) into out; SIZE_MAX when an escape is broken. */
 static size_t decode(const char *text, size_t len, char *out) {

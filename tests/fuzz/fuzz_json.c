@@ -134,11 +134,18 @@ static void check_why(const char *why, enum record_outcome outcome) {
 }
 
 static void read_object(struct pair *pair, const struct fields *fields, struct record *record) {
-    char why[RECORD_WHY_MAX] = "";
-    record_begin(record);
-    const enum record_outcome outcome =
-        record_read_json(record, fields, pair->text, pair->len, why);
-    check_why(why, outcome);
+    char why[RECORD_WHY_MAX] = "", first_why[RECORD_WHY_MAX] = "";
+    enum record_outcome outcome = RECORD_EMPTY;
+    /* first by a record that has read nothing before, then by one that knows what it is like */
+    memset(&record->habits, 0, sizeof record->habits);
+    for (int i = 0; i < 2; i++) {
+        memcpy(first_why, why, sizeof why);
+        why[0] = '\0';
+        record_begin(record);
+        outcome = record_read_json(record, fields, pair->text, pair->len, why);
+        check_why(why, outcome);
+    }
+    check(strcmp(why, first_why) == 0);
     const size_t start = skip_blanks(pair, 0);
     if (start == pair->len) {
         check(outcome == RECORD_EMPTY);

@@ -3,6 +3,7 @@
  */
 #include "ingest/fields.h"
 #include "ingest/timestamp.h"
+#include "tests/fuzz/check.h"
 #include "tests/unit/common/utf8_reference.h"
 #include "tests/unit/ingest/number_reference.h"
 
@@ -26,14 +27,6 @@ static const struct fields_config config = {
 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void check_at(bool holds, int line) {
-    if (!holds) {
-        fprintf(stderr, "line %d does not hold\n", line);
-        abort();
-    }
-}
-#define check(holds) check_at(holds, __LINE__)
 
 /* What a line yields; the first of each name. */
 struct expected {
@@ -206,14 +199,13 @@ static void check_field(const struct record *record, unsigned i, const struct ex
     }
 }
 
-static void read_line(const struct fields *fields, const char *text, size_t len) {
+/* A line, by a record that has read nothing before or that knows what it is like. */
+static void read_line(struct record *record, const struct fields *fields, const char *text,
+                      size_t len, char why[RECORD_WHY_MAX]) {
     static struct expected expected;
-    static struct record record;
-    char why[RECORD_WHY_MAX] = "";
-    record.room = malloc(len);
-    record.room_len = len;
-    record_begin(&record);
-    const enum record_outcome outcome = record_read_line(&record, fields, text, len, why);
+    why[0] = '\0';
+    record_begin(record);
+    const enum record_outcome outcome = record_read_line(record, fields, text, len, why);
     check((outcome == RECORD_MALFORMED) == (why[0] != '\0'));
     for (const char *c = why; *c != '\0'; c++) {
         check(*c >= ' ' && *c <= '~');
@@ -225,12 +217,37 @@ static void read_line(const struct fields *fields, const char *text, size_t len)
         check((outcome == RECORD_MALFORMED) == expected.malformed);
     }
     if (outcome == RECORD_EVENT) {
-        check(record.timed && record.us == expected.us);
+        check(record->timed && record->us == expected.us);
         for (unsigned i = 0; i < FIELDS; i++) {
-            check_field(&record, i, &expected);
+            check_field(record, i, &expected);
         }
     }
-    free(record.room);
+}
+
+/* A line of its own, and all lines of the text as a stream: what a record knows from those before
+ * changes nothing, the sentence included. */
+static void read_lines(const struct fields *fields, const char *text, size_t len) {
+    static struct record stream, alone;
+    char why[RECORD_WHY_MAX], alone_why[RECORD_WHY_MAX];
+    stream.room = alone.room = malloc(len);
+    stream.room_len = alone.room_len = len;
+    memset(&stream.habits, 0, sizeof stream.habits);
+    memset(&alone.habits, 0, sizeof alone.habits);
+    read_line(&alone, fields, text, len, alone_why);
+    size_t start = 0;
+    for (size_t at = 0; at <= len; at++) {
+        if (at < len && text[at] != '\n') {
+            continue;
+        }
+        memset(&alone.habits, 0, sizeof alone.habits);
+        read_line(&alone, fields, text + start, at - start, alone_why);
+        for (int i = 0; i < 2; i++) {
+            read_line(&stream, fields, text + start, at - start, why);
+            check(strcmp(why, alone_why) == 0);
+        }
+        start = at + 1;
+    }
+    free(stream.room);
 }
 
 /* The bytes are cut at each 0xff into the values of a line. */
@@ -285,7 +302,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (data[0] == '"') {
         write_line(fields, (const char *)data + 1, size - 1);
     } else {
-        read_line(fields, (const char *)data + 1, size - 1);
+        read_lines(fields, (const char *)data + 1, size - 1);
     }
     return 0;
 }

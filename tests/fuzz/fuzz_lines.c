@@ -11,6 +11,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     static struct outcome expected_at[OUTCOMES_MAX], seen_at[OUTCOMES_MAX];
+    struct timestamp_layouts layouts = {0};
     if (size == 0 || size > OUTCOMES_MAX) {
         return 0;
     }
@@ -20,7 +21,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct outcomes seen = {.cap = OUTCOMES_MAX, .at = seen_at};
     reference_read(body, len, &expected);
     struct lines lines;
-    lines_begin(&lines);
+    lines_begin(&lines, &layouts);
     size_t piece = step;
     for (size_t at = 0; at < len;) {
         const size_t n = len - at < piece ? len - at : piece;

@@ -3,9 +3,9 @@
  * rest is the query string. */
 #include "counters/query.h"
 #include "server/http/query_arguments.c"
+#include "tests/fuzz/check.h"
 
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #define WINDOWS_MAX 64
@@ -90,14 +90,6 @@ static bool plain_find(const struct query *query, int64_t now_us, int64_t *first
     *n = to - from + 1;
     return true;
 }
-
-static void check_at(bool holds, int line) {
-    if (!holds) {
-        fprintf(stderr, "line %d does not hold\n", line);
-        abort();
-    }
-}
-#define check(holds) check_at(holds, __LINE__)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     size_t counts = 0;

@@ -4,11 +4,10 @@
  * connection answers, up to a 0xff. */
 #include "redis/reader.h"
 #include "server/flush/store_redis.h"
+#include "tests/fuzz/check.h"
 
 #include <hiredis/hiredis.h>
 #include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <time.h>
@@ -23,14 +22,6 @@ static int peers;
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int __wrap_nanosleep(const struct timespec *time, struct timespec *left);
-
-static void check_at(bool holds, int line) {
-    if (!holds) {
-        fprintf(stderr, "line %d does not hold\n", line);
-        abort();
-    }
-}
-#define check(holds) check_at(holds, __LINE__)
 
 /* ---- in place of the network ---- */
 

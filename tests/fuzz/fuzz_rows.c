@@ -5,6 +5,7 @@
 #include "counters/rows/table_file.h"
 #include "counters/rows/tables.h"
 #include "counters/state/fnv.h"
+#include "tests/fuzz/check.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -27,14 +28,6 @@ static struct counters *counters;
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void check_at(bool holds, int line) {
-    if (!holds) {
-        fprintf(stderr, "line %d does not hold\n", line);
-        abort();
-    }
-}
-#define check(holds) check_at(holds, __LINE__)
 
 static struct table_config config(void) {
     const struct table_span span = {1, US_PER_S, 0};

@@ -3,6 +3,7 @@
  * do with it: see below. Some edits would only meet the header's checksum; so it is made right
  * again when asked. */
 #include "counters/state/header.h"
+#include "tests/fuzz/check.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -20,14 +21,6 @@ static size_t good_bytes;
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void check_at(bool holds, int line) {
-    if (!holds) {
-        fprintf(stderr, "line %d does not hold\n", line);
-        abort();
-    }
-}
-#define check(holds) check_at(holds, __LINE__)
 
 static struct counters_config config(unsigned workers) {
     return (struct counters_config){.dir = dir,

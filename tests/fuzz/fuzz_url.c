@@ -1,21 +1,13 @@
 /* Any text as the URL of a Redis: what is accepted is within bounds, and says again what it says.
  */
 #include "redis/url.h"
+#include "tests/fuzz/check.h"
 
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void check_at(bool holds, int line) {
-    if (!holds) {
-        fprintf(stderr, "line %d does not hold\n", line);
-        abort();
-    }
-}
-#define check(holds) check_at(holds, __LINE__)
 
 static void check_parts(const struct redis_url *url) {
     check(url->hosts <= REDIS_URL_HOSTS_MAX && (url->hosts > 0) == !*url->path);

@@ -6,24 +6,16 @@
 #ifndef AFORO_TESTS_JSON_REFERENCE_H
 #define AFORO_TESTS_JSON_REFERENCE_H
 
+#include "tests/fuzz/check.h"
+
 #include <jansson.h>
 #include <stdbool.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define SIZE_MAX_READ 4096
 #define TRIES_MAX (2 * SIZE_MAX_READ)
 #define MEMBERS_MAX (SIZE_MAX_READ / 4) /* "":1, */
 #define SPLITS 4
-
-static void check_at(bool holds, int line) {
-    if (!holds) {
-        fprintf(stderr, "line %d does not hold\n", line);
-        abort();
-    }
-}
-#define check(holds) check_at(holds, __LINE__)
 
 /* A text, and a copy of it that libjansson can read. */
 struct pair {

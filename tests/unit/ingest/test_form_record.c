@@ -1,21 +1,6 @@
-#include "tests/unit/ingest/record_lab.h"
+#include "tests/unit/ingest/record_fixture.h"
 
-static struct fields *fields;
-
-static void set_up(void) {
-    fields = fields_new(&lab_config);
-    ck_assert_ptr_nonnull(fields);
-}
-
-static void tear_down(void) {
-    fields_free(fields);
-}
-
-static const struct {
-    const char *text;
-    size_t len;
-    const char *dump;
-} forms[] = {
+static const struct sample forms[] = {
     {TEXT(""), ""},
     {TEXT("value=" STAMP), ""},
     {TEXT("id=x&value=" STAMP "&n=7"), "id=x n=7 id2=x"},
@@ -52,7 +37,7 @@ START_TEST(what_a_form_has) {
         struct record *record = lab_begin();
         ck_assert_msg(record_read_form(record, fields, FIELD_FORM, copy, forms[i].len), "%s",
                       forms[i].text);
-        ck_assert_msg(!record->timed && strcmp(lab_dump(record, fields), forms[i].dump) == 0,
+        ck_assert_msg(!record->timed && strcmp(lab_dump(record, fields), forms[i].expected) == 0,
                       "%s: \"%s\"", forms[i].text, lab_dump(record, fields));
         free(copy);
     }
@@ -105,6 +90,6 @@ START_TEST(without_room_what_must_be_decoded_is_unfit) {
 }
 END_TEST
 
-CHECK_MAIN_WITH(((struct check_fixture){100, set_up, tear_down}), "form_record", what_a_form_has,
-                nothing_is_taken_of_a_broken_form, a_query_has_names_of_its_own,
-                a_value_has_a_length, without_room_what_must_be_decoded_is_unfit)
+CHECK_MAIN_WITH(RECORD_FIXTURE, "form_record", what_a_form_has, nothing_is_taken_of_a_broken_form,
+                a_query_has_names_of_its_own, a_value_has_a_length,
+                without_room_what_must_be_decoded_is_unfit)

@@ -51,6 +51,7 @@ static const struct {
 };
 
 static struct outcome expected_at[OUTCOMES_MAX], seen_at[OUTCOMES_MAX];
+static struct timestamp_layouts layouts; /* they stay from body to body, as a worker's do */
 
 /* Feeds text in pieces of `piece` bytes, or whole up to `cut` and the rest when piece is 0; each
  * from memory of its own, so that the sanitizers see its end. Compares with what the reference
@@ -61,7 +62,7 @@ static void feed_and_compare(const char *text, size_t len, size_t piece, size_t 
     reference_read(text, len, &expected);
     DEMAND(expected.n < OUTCOMES_MAX, "the body is too large for this test");
     struct lines lines;
-    lines_begin(&lines);
+    lines_begin(&lines, &layouts);
     for (size_t at = 0; at < len;) {
         size_t n = piece > 0 ? piece : at < cut ? cut : len - at;
         n = n < len - at ? n : len - at;
@@ -83,7 +84,7 @@ START_TEST(known_answers) {
     struct outcome at[8];
     struct outcomes seen = {.cap = 8, .at = at};
     struct lines lines;
-    lines_begin(&lines);
+    lines_begin(&lines, &layouts);
     ck_assert(stream_read(&lines, body, sizeof body - 1, &seen));
     ck_assert(stream_end(&lines, &seen));
     ck_assert_uint_eq(seen.n, 3);
@@ -122,7 +123,7 @@ START_TEST(full_batches) {
     }
     struct lines lines;
     struct lines_batch batch;
-    lines_begin(&lines);
+    lines_begin(&lines, &layouts);
     ck_assert_uint_eq(lines_feed(&lines, body, sizeof body, &batch), LINES_BATCH * LINE);
     ck_assert_uint_eq(batch.n, LINES_BATCH);
     ck_assert_uint_eq(batch.first_line, 1);
@@ -136,7 +137,7 @@ START_TEST(an_endless_line) {
     struct lines_batch batch;
     char chunk[4096];
     memset(chunk, '1', sizeof chunk);
-    lines_begin(&lines);
+    lines_begin(&lines, &layouts);
     for (int i = 0; i < 1000; i++) {
         ck_assert_uint_eq(lines_feed(&lines, chunk, sizeof chunk, &batch), sizeof chunk);
         ck_assert(batch.n == 0 && !batch.malformed);

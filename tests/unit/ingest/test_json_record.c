@@ -1,21 +1,6 @@
-#include "tests/unit/ingest/record_lab.h"
+#include "tests/unit/ingest/record_fixture.h"
 
-static struct fields *fields;
-
-static void set_up(void) {
-    fields = fields_new(&lab_config);
-    ck_assert_ptr_nonnull(fields);
-}
-
-static void tear_down(void) {
-    fields_free(fields);
-}
-
-static const struct {
-    const char *text;
-    size_t len;
-    const char *dump;
-} events[] = {
+static const struct sample events[] = {
     {TEXT("{}"), ""},
     {TEXT(" \t\r\n{ \n} \n"), ""},
     {TEXT("{\"id\":\"x\",\"n\":7}"), "id=x n=7 id2=x"},
@@ -106,148 +91,17 @@ static const struct {
     {TEXT("{\"id\":\"x\",\"value\":0}"), "@0 id=x id2=x"},
 };
 
-#define NOT_UTF8(bytes, at, found)                                                                 \
-    { TEXT("{\"x\":\"" bytes "\"}"), "expected UTF-8 at character " at ", found '" found "'" }
-
-static const struct {
-    const char *text;
-    size_t len;
-    const char *why;
-} malformed[] = {
-    {TEXT("{\"value\":2,\"value\":3}"), "value: given more than once"},
-    {TEXT("{\"value\":2,\"value\":2,\"time\":3,\"time\":4}"), "value: given more than once"},
-    {TEXT("{\"value\":null,\"value\":3}"), "value: given more than once"},
-    {TEXT("{\"valu\\u0065\":2,\"value\":3}"), "value: given more than once"},
-    {TEXT("{\"date\":2,\"time\":3,\"time\":4}"), "time: given more than once"},
-    {TEXT("x"), "expected '{' at character 1, found 'x'"},
-    {TEXT("[]"), "expected '{' at character 1, found '['"},
-    {TEXT("\"x\""), "expected '{' at character 1, found '\"'"},
-    {TEXT("\xef\xbb\xbf{}"), "expected '{' at character 1, found '\\xef'"},
-    {TEXT("\0{}"), "expected '{' at character 1, found '\\x00'"},
-    {TEXT("{"), "expected a member's name in quotes at character 2, but it ends there"},
-    {TEXT("{,}"), "expected a member's name in quotes at character 2, found ','"},
-    {TEXT("{id:1}"), "expected a member's name in quotes at character 2, found 'i'"},
-    {TEXT("{'id':1}"), "expected a member's name in quotes at character 2, found '''"},
-    {TEXT("{\"id"), "expected the string's '\"' at character 5, but it ends there"},
-    {TEXT("{\"id\""), "expected ':' at character 6, but it ends there"},
-    {TEXT("{\"id\" 1}"), "expected ':' at character 7, found '1'"},
-    {TEXT("{\"id\":"), "expected a value at character 7, but it ends there"},
-    {TEXT("{\"id\":}"), "expected a value at character 7, found '}'"},
-    {TEXT("{\"id\":1"), "expected ',' or '}' at character 8, but it ends there"},
-    {TEXT("{\"id\":1]"), "expected ',' or '}' at character 8, found ']'"},
-    {TEXT("{\"id\":1,}"), "expected a member's name in quotes at character 9, found '}'"},
-    {TEXT("{\"id\":1 \"n\":2}"), "expected ',' or '}' at character 9, found '\"'"},
-    {TEXT("{}{}"), "expected the end at character 3, found '{'"},
-    {TEXT("{} x"), "expected the end at character 4, found 'x'"},
-    {TEXT("{}\0"), "expected the end at character 3, found '\\x00'"},
-    {TEXT("{\"x\":[1,]}"), "expected a value at character 9, found ']'"},
-    {TEXT("{\"x\":[1 2]}"), "expected ',' or ']' at character 9, found '2'"},
-    {TEXT("{\"x\":[1}"), "expected ',' or ']' at character 8, found '}'"},
-    {TEXT("{\"x\":["), "expected a value at character 7, but it ends there"},
-    {TEXT("{\"x\":tru}"), "expected a value at character 6, found 't'"},
-    {TEXT("{\"x\":True}"), "expected a value at character 6, found 'T'"},
-    {TEXT("{\"x\":nul"), "expected a value at character 6, found 'n'"},
-    {TEXT("{\"x\":truex}"), "expected ',' or '}' at character 10, found 'x'"},
-    {TEXT("{\"x\":NaN}"), "expected a value at character 6, found 'N'"},
-    {TEXT("{\"x\":+1}"), "expected a value at character 6, found '+'"},
-    {TEXT("{\"x\":.5}"), "expected a value at character 6, found '.'"},
-    {TEXT("{\"x\":-}"), "expected a digit at character 7, found '}'"},
-    {TEXT("{\"x\":-x}"), "expected a digit at character 7, found 'x'"},
-    {TEXT("{\"x\":01}"), "expected ',' or '}' at character 7, found '1'"},
-    {TEXT("{\"x\":-01}"), "expected ',' or '}' at character 8, found '1'"},
-    {TEXT("{\"x\":1.}"), "expected a digit at character 8, found '}'"},
-    {TEXT("{\"x\":1.e1}"), "expected a digit at character 8, found 'e'"},
-    {TEXT("{\"x\":1e}"), "expected a digit at character 8, found '}'"},
-    {TEXT("{\"x\":1e+}"), "expected a digit at character 9, found '}'"},
-    {TEXT("{\"x\":0x1}"), "expected ',' or '}' at character 7, found 'x'"},
-    {TEXT("{\"x\":1\v}"), "expected ',' or '}' at character 7, found '\\x0b'"},
-    {TEXT("{\"x\":\"\n\"}"),
-     "expected an escape for a control character at character 7, found '\\x0a'"},
-    {TEXT("{\"x\":\"a\0\"}"),
-     "expected an escape for a control character at character 8, found '\\x00'"},
-    {TEXT("{\"x\":\"\\x41\"}"), "expected an escape as JSON has them at character 7, found '\\'"},
-    {TEXT("{\"x\":\"\\"), "expected an escape as JSON has them at character 7, found '\\'"},
-    {TEXT("{\"x\":\"\\u12\"}"), "expected an escape as JSON has them at character 7, found '\\'"},
-    {TEXT("{\"x\":\"\\u12g4\"}"), "expected an escape as JSON has them at character 7, found '\\'"},
-    {TEXT("{\"x\":\"\\ud83d\"}"), "expected an escape as JSON has them at character 7, found '\\'"},
-    {TEXT("{\"x\":\"\\ud83dx\\ude00\"}"),
-     "expected an escape as JSON has them at character 7, found '\\'"},
-    {TEXT("{\"x\":\"\\ude00\"}"), "expected an escape as JSON has them at character 7, found '\\'"},
-    {TEXT("{\"x\":\"\\ud83d\\ud83d\"}"),
-     "expected an escape as JSON has them at character 7, found '\\'"},
-    NOT_UTF8("\x80", "7", "\\x80"),
-    NOT_UTF8("a\xff", "8", "\\xff"),
-    NOT_UTF8("\xc0\x80", "7", "\\xc0"),
-    NOT_UTF8("\xc1\xbf", "7", "\\xc1"),
-    NOT_UTF8("\xc3", "7", "\\xc3"),
-    NOT_UTF8("\xc3(", "7", "\\xc3"),
-    NOT_UTF8("\xe0\x9f\xbf", "7", "\\xe0"),
-    NOT_UTF8("\xe2\x82", "7", "\\xe2"),
-    NOT_UTF8("\xed\xa0\x80", "7", "\\xed"),
-    NOT_UTF8("\xed\xbf\xbf", "7", "\\xed"),
-    NOT_UTF8("\xf0\x8f\xbf\xbf", "7", "\\xf0"),
-    NOT_UTF8("\xf0\x9f\x98", "7", "\\xf0"),
-    NOT_UTF8("\xf4\x90\x80\x80", "7", "\\xf4"),
-    NOT_UTF8("\xf5\x80\x80\x80", "7", "\\xf5"),
-    NOT_UTF8("\\n0123456789abcdef\xff", "25", "\\xff"),
-    NOT_UTF8("\xff\\n0123456789abcdef", "7", "\\xff"),
-    {TEXT("{\"\xff\":1}"), "expected UTF-8 at character 3, found '\\xff'"},
-    /* the time */
-    {TEXT("{\"value\":\"2016-13-28 11:11:11\"}"), "value: month 13 is out of range"},
-    {TEXT("{\"time\":\"\"}"), "time: empty, expected a timestamp"},
-    {TEXT("{\"@timestamp\":\"x\"}"), "@timestamp: expected a digit at character 1, found 'x'"},
-    {TEXT("{\"value\":\"x\",\"time\":1}"), "value: expected a digit at character 1, found 'x'"},
-    {TEXT("{\"date\":-1}"), "date: expected a number without a sign and an exponent"},
-    {TEXT("{\"date\":1e9}"), "date: expected a number without a sign and an exponent"},
-    {TEXT("{\"date\":1E9}"), "date: expected a number without a sign and an exponent"},
-    {TEXT("{\"date\":0.1234567890}"), "date: more than 9 digits after the point"},
-    {TEXT("{\"date\":12345678901234567890}"), "date: more than 19 digits in an epoch time"},
-    {TEXT("{\"date\":true}"), "date: expected a timestamp as a string or a number"},
-    {TEXT("{\"date\":{}}"), "date: expected a timestamp as a string or a number"},
-    {TEXT("{\"date\":[1]}"), "date: expected a timestamp as a string or a number"},
-    {TEXT("{\"date\":"
-          "\"\\u0000000000000000000000000000000000000000000000000000000000000000000000\"}"),
-     "date: longer than 64 bytes"},
-};
-
-static enum record_outcome read_alone(const char *text, size_t len, char why[RECORD_WHY_MAX],
-                                      char dump[DUMP_MAX]) {
-    char *copy = lab_copy(text, len);
-    struct record *record = lab_begin();
-    why[0] = dump[0] = '\0';
-    const enum record_outcome outcome = record_read_json(record, fields, copy, len, why);
-    if (outcome == RECORD_EVENT) {
-        strcpy(dump, lab_dump(record, fields));
-    }
-    free(copy);
-    return outcome;
-}
+static const struct reading objects = {record_read_json, true};
 
 START_TEST(what_is_an_event) {
-    for (size_t i = 0; i < COUNT_OF(events); i++) {
-        char why[RECORD_WHY_MAX], dump[DUMP_MAX];
-        ck_assert_msg(read_alone(events[i].text, events[i].len, why, dump) == RECORD_EVENT,
-                      "%s: %s", events[i].text, why);
-        ck_assert_msg(strcmp(dump, events[i].dump) == 0, "%s: \"%s\"", events[i].text, dump);
-    }
-}
-END_TEST
-
-START_TEST(what_is_malformed) {
-    for (size_t i = 0; i < COUNT_OF(malformed); i++) {
-        char why[RECORD_WHY_MAX], dump[DUMP_MAX];
-        ck_assert_msg(read_alone(malformed[i].text, malformed[i].len, why, dump) ==
-                          RECORD_MALFORMED,
-                      "%s is taken", malformed[i].text);
-        ck_assert_msg(strcmp(why, malformed[i].why) == 0, "%s: \"%s\"", malformed[i].text, why);
-    }
+    check_events(&objects, events, COUNT_OF(events));
 }
 END_TEST
 
 START_TEST(blanks_alone_are_no_event) {
     char why[RECORD_WHY_MAX], dump[DUMP_MAX];
-    ck_assert_int_eq(read_alone("", 0, why, dump), RECORD_EMPTY);
-    ck_assert_int_eq(read_alone(" \r\n\t", 4, why, dump), RECORD_EMPTY);
+    ck_assert_int_eq(read_alone(&objects, "", 0, why, dump), RECORD_EMPTY);
+    ck_assert_int_eq(read_alone(&objects, " \r\n\t", 4, why, dump), RECORD_EMPTY);
 }
 END_TEST
 
@@ -261,7 +115,8 @@ START_TEST(every_beginning_of_an_event_is_malformed) {
         }
         for (size_t len = blanks + 1; len < end; len++) {
             char why[RECORD_WHY_MAX], dump[DUMP_MAX];
-            DEMAND(read_alone(events[i].text, len, why, dump) == RECORD_MALFORMED && why[0],
+            DEMAND(read_alone(&objects, events[i].text, len, why, dump) == RECORD_MALFORMED &&
+                       why[0],
                    "%.*s is taken", (int)len, events[i].text);
         }
     }
@@ -276,7 +131,7 @@ START_TEST(nesting_has_a_limit) {
         memset(text + len + depth, ']', depth);
         len += 2 * depth;
         text[len++] = '}';
-        ck_assert_int_eq(read_alone(text, len, why, dump),
+        ck_assert_int_eq(read_alone(&objects, text, len, why, dump),
                          depth < 64 ? RECORD_EVENT : RECORD_MALFORMED);
         ck_assert_str_eq(why, depth < 64 ? "" : "nested deeper than 64 at character 69");
     }
@@ -293,7 +148,7 @@ START_TEST(a_value_has_a_length) {
                 at += (size_t)sprintf(text + at, escaped ? "\\u0041" : "A");
             }
             at += (size_t)sprintf(text + at, "\",\"n\":5}");
-            ck_assert_int_eq(read_alone(text, at, why, dump), RECORD_EVENT);
+            ck_assert_int_eq(read_alone(&objects, text, at, why, dump), RECORD_EVENT);
             const bool fits = len <= FIELD_TEXT_MAX;
             ck_assert_uint_eq(lab_record.present, 1 << 1 | 1 << 7);
             ck_assert_uint_eq(lab_record.unfit, fits ? 0 : 1 << 7);
@@ -433,37 +288,9 @@ START_TEST(what_is_unfit_says_why) {
 }
 END_TEST
 
-/* What came before lets a reader expect the same names and the same day: another order, other names
- * and other days are read all the same. */
-START_TEST(nothing_depends_on_the_event_before) {
-    static const char *const texts[] = {
-        "{\"id\":1,\"n\":2,\"time\":\"2016-05-28 11:11:11.123456\"}",
-        "{\"n\":2,\"id\":1,\"time\":\"2016-05-28 11:11:11.123457\"}",
-        "{\"time\":\"2016-05-29T11:11:11.123456Z\",\"id\":1,\"id\":3}",
-        "{\"time\":\"2016-05-29T11:11:11.123456\"}",
-        "{\"id\":1,\"n\":2,\"n\":5,\"n\":6,\"x\":7}",
-        "{\"id2\":1,\"nn\":2,\"i\":3}",
-        "{\"x\":{\"id\":1,\"n\":2}}",
-    };
-    for (size_t i = 0; i < COUNT_OF(texts) * COUNT_OF(texts); i++) {
-        const char *before = texts[i / COUNT_OF(texts)], *text = texts[i % COUNT_OF(texts)];
-        char why[RECORD_WHY_MAX], fresh[DUMP_MAX];
-        memset(&lab_record, 0, sizeof lab_record);
-        struct record *record = lab_begin();
-        ck_assert_int_eq(record_read_json(record, fields, text, strlen(text), why), RECORD_EVENT);
-        strcpy(fresh, lab_dump(record, fields));
-        record_read_json(lab_begin(), fields, before, strlen(before), why);
-        ck_assert_int_eq(record_read_json(lab_begin(), fields, text, strlen(text), why),
-                         RECORD_EVENT);
-        ck_assert_str_eq(lab_dump(record, fields), fresh);
-    }
-}
-END_TEST
-
-CHECK_MAIN_WITH(((struct check_fixture){100, set_up, tear_down}), "json_record", what_is_an_event,
+CHECK_MAIN_WITH(RECORD_FIXTURE, "json_record", what_is_an_event,
                 an_object_without_a_time_names_those_it_might_have, what_is_unfit_says_why,
-                what_is_malformed, blanks_alone_are_no_event,
-                every_beginning_of_an_event_is_malformed, nesting_has_a_limit, a_value_has_a_length,
+                blanks_alone_are_no_event, every_beginning_of_an_event_is_malformed,
+                nesting_has_a_limit, a_value_has_a_length,
                 without_room_what_must_be_decoded_is_unfit, the_names_of_the_time_can_be_others,
-                the_time_can_be_a_field_too, names_that_need_escapes,
-                nothing_depends_on_the_event_before)
+                the_time_can_be_a_field_too, names_that_need_escapes)

@@ -1,23 +1,8 @@
-#include "tests/unit/ingest/record_lab.h"
-
-static struct fields *fields;
-
-static void set_up(void) {
-    fields = fields_new(&lab_config);
-    ck_assert_ptr_nonnull(fields);
-}
-
-static void tear_down(void) {
-    fields_free(fields);
-}
+#include "tests/unit/ingest/record_fixture.h"
 
 #define AT "@1464433871123456"
 
-static const struct {
-    const char *text;
-    size_t len;
-    const char *dump;
-} events[] = {
+static const struct sample events[] = {
     {TEXT(STAMP), AT},
     {TEXT(STAMP "\r"), AT},
     {TEXT(STAMP " \t "), AT},
@@ -57,11 +42,7 @@ static const struct {
     {TEXT("1 value=5 time=x"), "@1000000"},
 };
 
-static const struct {
-    const char *text;
-    size_t len;
-    const char *why;
-} malformed[] = {
+static const struct sample malformed[] = {
     {TEXT(" "), "a time is missing: begin the line with a timestamp, or send value=<timestamp>"},
     {TEXT(" " STAMP), "expected a digit at character 1, found ' '"},
     {TEXT("x"), "expected a digit at character 1, found 'x'"},
@@ -71,6 +52,10 @@ static const struct {
      "expected a blank or 'T' at character 11, but it ends there"},
     {TEXT("2016-05-28 11:11:11 \xff"),
      "expected '=' after a name at character 22, but it ends there"},
+    /* whatever the reader knows of the times before */
+    {TEXT("1464433871.123456 x"), "expected a digit or the end at character 18, found ' '"},
+    {TEXT("2016-05-28T11:11:11.123456Z x"),
+     "expected '=' after a name at character 30, but it ends there"},
     {TEXT(STAMP " n"), "expected '=' after a name at character 29, but it ends there"},
     {TEXT(STAMP " n i=7"), "expected '=' after a name at character 29, found ' '"},
     {TEXT(STAMP " n =7"), "expected '=' after a name at character 29, found ' '"},
@@ -92,45 +77,22 @@ static const struct {
     {TEXT("{\"n\":7}"), "expected a digit at character 1, found '{'"},
 };
 
-static enum record_outcome read_alone(const char *text, size_t len, char why[RECORD_WHY_MAX],
-                                      char dump[DUMP_MAX]) {
-    char *copy = lab_copy(text, len);
-    struct record *record = lab_begin();
-    record->timeless = false;
-    why[0] = dump[0] = '\0';
-    const enum record_outcome outcome = record_read_line(record, fields, copy, len, why);
-    if (outcome == RECORD_EVENT) {
-        strcpy(dump, lab_dump(record, fields));
-    }
-    free(copy);
-    return outcome;
-}
+static const struct reading lines = {record_read_line, false};
 
 START_TEST(what_is_an_event) {
-    for (size_t i = 0; i < COUNT_OF(events); i++) {
-        char why[RECORD_WHY_MAX], dump[DUMP_MAX];
-        ck_assert_msg(read_alone(events[i].text, events[i].len, why, dump) == RECORD_EVENT,
-                      "%s: %s", events[i].text, why);
-        ck_assert_msg(strcmp(dump, events[i].dump) == 0, "%s: \"%s\"", events[i].text, dump);
-    }
+    check_events(&lines, events, COUNT_OF(events));
 }
 END_TEST
 
 START_TEST(what_is_malformed) {
-    for (size_t i = 0; i < COUNT_OF(malformed); i++) {
-        char why[RECORD_WHY_MAX], dump[DUMP_MAX];
-        ck_assert_msg(read_alone(malformed[i].text, malformed[i].len, why, dump) ==
-                          RECORD_MALFORMED,
-                      "%s is taken", malformed[i].text);
-        ck_assert_msg(strcmp(why, malformed[i].why) == 0, "%s: \"%s\"", malformed[i].text, why);
-    }
+    check_malformed(&lines, malformed, COUNT_OF(malformed));
 }
 END_TEST
 
 START_TEST(an_empty_line_is_no_event) {
     char why[RECORD_WHY_MAX], dump[DUMP_MAX];
-    ck_assert_int_eq(read_alone("", 0, why, dump), RECORD_EMPTY);
-    ck_assert_int_eq(read_alone("\r", 1, why, dump), RECORD_EMPTY);
+    ck_assert_int_eq(read_alone(&lines, "", 0, why, dump), RECORD_EMPTY);
+    ck_assert_int_eq(read_alone(&lines, "\r", 1, why, dump), RECORD_EMPTY);
 }
 END_TEST
 
@@ -139,7 +101,7 @@ START_TEST(every_beginning_of_a_line_is_read_to_its_end) {
     for (size_t i = 0; i < COUNT_OF(events); i++) {
         for (size_t len = 1; len < events[i].len; len++) {
             char why[RECORD_WHY_MAX], dump[DUMP_MAX];
-            const enum record_outcome outcome = read_alone(events[i].text, len, why, dump);
+            const enum record_outcome outcome = read_alone(&lines, events[i].text, len, why, dump);
             DEMAND(outcome != RECORD_EMPTY && (outcome == RECORD_MALFORMED) == (why[0] != '\0'),
                    "%.*s: %s", (int)len, events[i].text, why);
         }
@@ -180,7 +142,7 @@ START_TEST(zeros_are_no_time) {
 }
 END_TEST
 
-CHECK_MAIN_WITH(((struct check_fixture){100, set_up, tear_down}), "line_record", what_is_an_event,
-                a_timeless_line_needs_no_time, what_is_malformed, an_empty_line_is_no_event,
+CHECK_MAIN_WITH(RECORD_FIXTURE, "line_record", what_is_an_event, a_timeless_line_needs_no_time,
+                what_is_malformed, an_empty_line_is_no_event,
                 every_beginning_of_a_line_is_read_to_its_end,
                 without_room_what_must_be_decoded_is_unfit, zeros_are_no_time)

@@ -1,0 +1,105 @@
+/* What a layout is, found in a stamp that is right: the slow half of timestamp_layout.h. */
+#include "ingest/timestamp_layout.h"
+
+#define REACH_MIN TIMESTAMP_FAST_LEN /* what is read at once of a shorter stamp, too */
+#define REACH_MAX 35                 /* nine digits and an offset with a colon */
+#define WHOLE_LEN 19                 /* YYYY-MM-DD HH:MM:SS */
+#define US_DIGITS 6
+
+static size_t count_digits(const char *text, size_t len, size_t at) {
+    const size_t start = at;
+    while (at < len && text[at] >= '0' && text[at] <= '9') {
+        at++;
+    }
+    return at - start;
+}
+
+/* The n <= 8 bytes before `end` must be as they are here. */
+static void learn_zone(struct timestamp_layout *layout, const char *text, size_t end, size_t n) {
+    layout->zone_at = (uint8_t)(end - 8);
+    layout->zone_mask = n == 0 ? 0 : UINT64_MAX << 8 * (8 - n);
+    layout->zone = timestamp_word(text + end - 8);
+}
+
+static bool learn_calendar(struct timestamp_layout *layout, const char *text, size_t len) {
+    static const char pattern[16] = {0, '0', '0', ':', '0', '0', ':', '0', '0'};
+    const bool point = len > WHOLE_LEN && (text[WHOLE_LEN] == '.' || text[WHOLE_LEN] == ',');
+    const size_t fraction = point ? count_digits(text, len, WHOLE_LEN + 1) : 0;
+    const size_t kept = fraction < US_DIGITS ? fraction : US_DIGITS;
+    learn_zone(layout, text, len, len - WHOLE_LEN - point - fraction);
+    layout->finer = (uint8_t)(fraction - kept);
+    layout->finer_end = (uint8_t)(WHOLE_LEN + 1 + fraction);
+    memcpy(layout->pattern, pattern, sizeof pattern);
+    memset(layout->keep, 0xff, 9);
+    if (point) {
+        layout->pattern[9] = text[WHOLE_LEN];
+        memset(layout->pattern + 10, '0', US_DIGITS);
+        memset(layout->keep + 9, 0xff, 1 + kept);
+    }
+    return timestamp_day_learn(&layout->day, text);
+}
+
+static bool learn_epoch(struct timestamp_layout *layout, const char *text, size_t len) {
+    const size_t digits = count_digits(text, len, 0), kept = digits < 16 ? digits : 16;
+    const size_t fraction = digits < len ? len - digits - 1 : 0;
+    if (digits < 9 || digits % 3 == 2 || (fraction > 0 && digits != 10)) {
+        return false;
+    }
+    learn_zone(layout, text, fraction > 0 ? digits + 1 : digits, fraction > 0);
+    layout->is_epoch = true;
+    layout->is_tenths = digits % 3 == 0;
+    layout->finer = (uint8_t)(digits - kept);
+    layout->finer_end = (uint8_t)len;
+    memset(layout->keep, 0xff, kept);
+    if (fraction > 0) {
+        const size_t moved = fraction < US_DIGITS ? fraction : US_DIGITS;
+        memset(layout->keep_next + kept, 0xff, moved);
+        layout->finer = (uint8_t)(fraction - moved);
+    }
+    return true;
+}
+
+bool timestamp_layout_learn(struct timestamp_layout *layout, const char *text, size_t len,
+                            int64_t us) {
+    struct timestamp_layout learnt = {.len = (uint8_t)len};
+    char copy[REACH_MAX + 1] = {0};
+    int64_t read_us;
+    if (len < 9 || len > REACH_MAX) {
+        return false;
+    }
+    /* the date of the copy is followed by what the day's prefix has room for */
+    memcpy(copy, text, len);
+    learnt.reach = (uint8_t)(len > REACH_MIN ? len : REACH_MIN);
+    const bool is_calendar = len >= WHOLE_LEN && copy[4] == '-';
+    if (!(is_calendar ? learn_calendar(&learnt, copy, len) : learn_epoch(&learnt, copy, len)) ||
+        !timestamp_layout_read(&learnt, copy, &read_us)) {
+        return false;
+    }
+    learnt.ahead_us = read_us - us; /* what the zone means is the plain parser's to know */
+    *layout = learnt;
+    return true;
+}
+
+bool timestamp_layouts_parse(struct timestamp_layouts *layouts, const char *text, size_t len,
+                             int64_t *us, struct timestamp_error *error) {
+    const unsigned place = len % TIMESTAMP_LAYOUTS;
+    struct timestamp_layout *layout = &layouts->layout[place];
+    if (layout->len == len && len > 0) {
+        char copy[REACH_MAX + 1];
+        memcpy(copy, text, len);
+        if (len < REACH_MIN) {
+            memset(copy + len, 0, REACH_MIN - len);
+        }
+        if (timestamp_layout_read_on(layout, copy, us)) {
+            layouts->last = place;
+            return true;
+        }
+    }
+    if (!timestamp_parse_plain(text, len, us, error)) {
+        return false;
+    }
+    if (timestamp_layout_learn(layout, text, len, *us)) {
+        layouts->last = place;
+    }
+    return true;
+}
