@@ -1,0 +1,175 @@
+"""The events of the section `reports`: the same for every server, in amounts that are known, and the rows that they make."""
+
+import collections
+import http.client
+import json
+import random
+import socket
+import time
+
+from measure import Failure, now_us, text_time
+
+MINUTE_US = 60_000_000
+EVENTS = 2000  # of a body
+TIMEOUT_S = 60
+TICKS_PER_S = 20
+Event = collections.namedtuple("Event", "us route status ms bytes user")
+
+
+def iso_time(us, digits):
+    return text_time(us, digits).replace(" ", "T") + "Z"
+
+
+def drawn(n, users):
+    """n events within one minute that is over, in order within a second; the same ones at each run, but for the minute."""
+    source = random.Random(13)
+    begin = (now_us() // MINUTE_US - 5) * MINUTE_US
+    return [Event(begin + i // EVENTS % 60 * 1_000_000 + i % EVENTS * 500, f"/flights/{min(int(source.expovariate(0.2)), 19):02d}",
+                  source.choices((200, 404, 500), (95, 4, 1))[0], source.randrange(1, 1500), source.randrange(100, 90000),
+                  f"client-{i % users if users <= n else source.randrange(users):06d}") for i in range(n)]
+
+
+class Traffic:
+    """Bodies of NDJSON, of five declared fields an event and some 120 bytes, sent in turn; and the rows that they make."""
+
+    def __init__(self, n, users=50_000, digits=6, per_body=EVENTS):
+        self.events = drawn(n, users)
+        self.per_body = per_body
+        self.bodies = [self.body(self.events[at:at + per_body], digits) for at in range(0, n, per_body)]
+
+    @staticmethod
+    def body(events, digits):
+        return "".join(json.dumps({"time": iso_time(event.us, digits), **dict(list(event._asdict().items())[1:])},
+                                  separators=(",", ":")) + "\n" for event in events).encode()
+
+    def bytes_an_event(self):
+        return sum(map(len, self.bodies)) / len(self.events)
+
+    def rows(self, fields, times):
+        """{(minute, values of the fields...): (count, sum of bytes)} when all of it has been sent so many times."""
+        found = collections.defaultdict(lambda: [0, 0])
+        for event in self.events:
+            row = found[(text_time(event.us)[:16], *(str(getattr(event, field)) for field in fields))]
+            row[0] += times
+            row[1] += times * event.bytes
+        return {key: tuple(map(str, row)) for key, row in found.items()}
+
+
+class Sender:
+    """One kept connection, and one request at a time."""
+
+    def __init__(self, port):
+        self.link = http.client.HTTPConnection("127.0.0.1", port, timeout=TIMEOUT_S)
+
+    def post(self, path, body, kind):
+        self.link.request("POST", path, body, {"Content-Type": kind})
+        answer = self.link.getresponse()
+        text = answer.read()
+        if answer.status not in (200, 204):
+            raise Failure(f"POST {path}: {answer.status} {text[:200]!r}")
+        return text
+
+    def post_events(self, body):
+        answer = self.post("/events", body, "application/x-ndjson")
+        if answer and json.loads(answer)["rejected"]:
+            raise Failure(f"not every event was taken: {answer[:300]!r}")
+
+    def get(self, path):
+        self.link.request("GET", path)
+        answer = self.link.getresponse()
+        text = answer.read().decode()
+        if answer.status != 200:
+            raise Failure(f"GET {path}: {answer.status} {text[:200]}")
+        return text
+
+    def close(self):
+        self.link.close()
+
+
+class Pipeline:
+    """Events as HINCRBY, two a row: its count and its sum; a body is one pipeline, encoded before the load."""
+
+    def __init__(self, port, traffic, fields):
+        commands = [self.encoded(event, fields) for event in traffic.events]
+        self.bodies = [b"".join(commands[at:at + traffic.per_body]) for at in range(0, len(commands), traffic.per_body)]
+        self.socket = socket.create_connection(("127.0.0.1", port), TIMEOUT_S)
+        self.replies = 2 * traffic.per_body
+
+    @staticmethod
+    def encoded(event, fields):
+        key, row = "rows:" + text_time(event.us)[:16], ",".join(str(getattr(event, field)) for field in fields)
+        text = b""
+        for words in (("HINCRBY", key, row + ",count", "1"), ("HINCRBY", key, row + ",sum", str(event.bytes))):
+            text += b"*4\r\n" + b"".join(b"$%d\r\n%s\r\n" % (len(word), word.encode()) for word in words)
+        return text
+
+    def post_events(self, body):
+        self.socket.sendall(body)
+        ended = 0
+        while ended < self.replies:
+            piece = self.socket.recv(1 << 20)
+            if not piece or piece.startswith(b"-"):
+                raise Failure(f"HINCRBY: {piece[:100]!r}")
+            ended += piece.count(b"\n")
+
+    def close(self):
+        self.socket.close()
+
+
+def send_at_rate(post, bodies, per_body, rate, seconds):
+    """Bodies in turn, so many events a second, in TICKS_PER_S steps; fails when that rate is not reached."""
+    begin, sent, step = time.monotonic(), 0, rate // TICKS_PER_S // per_body
+    for tick in range(seconds * TICKS_PER_S):
+        time.sleep(max(begin + tick / TICKS_PER_S - time.monotonic(), 0))
+        for _ in range(step):
+            post(bodies[sent % len(bodies)])
+            sent += 1
+    late = time.monotonic() - begin - seconds
+    if late > 0.2 * seconds:
+        raise Failure(f"{rate} events/s were not reached: {seconds + late:.1f} s instead of {seconds}")
+    return sent * per_body
+
+
+# ---- what servers answer, in one form: {(start, values of the key...): (figures...)}, all of them text ----
+
+
+def as_rows(lines, keys, state=False):
+    found = {}
+    for line in lines:
+        cells = line.split(",")
+        start = cells[0].replace("T", " ").rstrip("Z")
+        rest = cells[1 + state:]
+        found[(start[:16], *rest[:keys])] = tuple(cell.replace("T", " ").rstrip("Z") for cell in rest[keys:])
+    return found
+
+
+def rows_of_aforod(port, report, window, keys):
+    sender = Sender(port)
+    text = sender.get(f"/reports/{report}/{window}?partial=1&format=csv")
+    sender.close()
+    return as_rows(text.splitlines()[1:], keys, state=True)
+
+
+def rows_of_peer(port, keys):
+    sender = Sender(port)
+    text = sender.get("/rows")
+    sender.close()
+    return as_rows(text.splitlines(), keys)
+
+
+def rows_of_redis(redis):
+    found = {}
+    for key in redis.do("KEYS", "rows:*"):
+        fields = redis.do("HGETALL", key)
+        for field, value in zip(fields[::2], fields[1::2]):
+            row, _, figure = field.rpartition(",")
+            found.setdefault((key[5:], *row.split(",")), ["", ""])[figure == "sum"] = value
+    return {key: tuple(row) for key, row in found.items()}
+
+
+def must_agree(name, found, wanted):
+    """Fails with the first rows that differ."""
+    if found != wanted:
+        differing = sorted(key for key in {*found, *wanted} if found.get(key) != wanted.get(key))
+        raise Failure(f"{name} answers otherwise in {len(differing)} of {len(wanted)} rows; "
+                      + "; ".join(f"{key}: {found.get(key)}, wanted {wanted.get(key)}" for key in differing[:3]))
