@@ -10,8 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PART_SEPARATOR '\x1e'
-
 /* What one field says of one number: a total as it is, a part's value as less. They must make 0. */
 struct entry {
     const char *key; /* of the row, or the node whose events these are */
@@ -84,7 +82,7 @@ static void take_total(struct window *window, const redisReply *field, const red
 
 /* "n:<node> RS <key>" */
 static void take_part(struct window *window, const redisReply *field, const redisReply *value) {
-    const char *end = memchr(field->str, PART_SEPARATOR, field->len);
+    const char *end = memchr(field->str, ROWS_PART_SEPARATOR, field->len);
     const size_t key_at = (size_t)(end - field->str) + 1;
     uint64_t events = 0;
     size_t n = 0;
@@ -118,7 +116,7 @@ static bool is_named(const redisReply *field, const char *name) {
 static void take_field(struct window *window, const redisReply *field, const redisReply *value) {
     int64_t number = 0;
     const bool of_node = strncmp(field->str, "n:", 2) == 0;
-    if (memchr(field->str, PART_SEPARATOR, field->len)) {
+    if (memchr(field->str, ROWS_PART_SEPARATOR, field->len)) {
         if (of_node) {
             take_part(window, field, value);
         } else if (strncmp(field->str, "b:", 2) != 0 || value->len < 7) {

@@ -1,0 +1,36 @@
+/* What rows_reader.c and rows_reader_batch.c share: one window while it is read. By the link's
+ * thread. */
+#ifndef AFORO_REDIS_ROWS_READER_INTERNAL_H
+#define AFORO_REDIS_ROWS_READER_INTERNAL_H
+
+#include "redis/rows_pack.h"
+#include "redis/rows_reader.h"
+
+#define ROWS_FOREIGN "holds something that is none of a report; is another program using this key?"
+
+/* One window of one group: whose rows are asked for, and what its hash says of them. */
+struct rows_window {
+    struct link *link;
+    const struct rows_place *place;
+    const struct rows_part *part; /* NULL: the totals */
+    const struct rows_taker *taker;
+    char key[ROWS_KEY_MAX];
+    struct rows_names names;
+    struct rows_bytes keys;  /* of rows, ROWS_PART_SEPARATOR behind each */
+    struct rows_bytes nodes; /* the same of nodes */
+};
+
+/* Writes a sentence about the window to why (LINK_WHY_MAX); returns false. */
+bool rows_window_explain(const struct rows_window *window, const char *what, char *why);
+
+/* The reply to the oldest HMGET, of n fields; the caller frees it. NULL fills why. */
+redisReply *rows_window_take(const struct rows_window *window, size_t n, char *why);
+
+/* Whether a reply is a text; of an HMGET the others are nil. */
+bool rows_is_text(const redisReply *reply);
+
+/* Reads all rows of the window's keys and gives them to its taker. False fills why, or leaves it
+ * empty: the taker wanted no more. */
+bool rows_window_read_rows(const struct rows_window *window, char *why);
+
+#endif
