@@ -8,24 +8,22 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Where the findings of one chunk go. */
+/* One chunk that is looked at. */
 struct report {
     char key[SCHEMA_KEY_MAX];
     enum resolution r;
     int64_t chunk;
-    audit_finding *finding;
-    void *cls;
+    struct audit_ear ear; /* key is the one above */
 };
 
-__attribute__((format(printf, 2, 3))) static void tell(const struct report *report,
-                                                       const char *format, ...) {
+void audit_tell(const struct audit_ear *ear, const char *format, ...) {
     char sentence[AUDIT_SENTENCE_MAX];
-    const int n = snprintf(sentence, sizeof sentence, "%.80s: ", report->key);
+    const int n = snprintf(sentence, sizeof sentence, "%.130s: ", ear->key);
     va_list args;
     va_start(args, format);
     vsnprintf(sentence + n, sizeof sentence - (size_t)n, format, args);
     va_end(args);
-    report->finding(report->cls, sentence);
+    ear->finding(ear->cls, sentence);
 }
 
 /* What one hash says. */
@@ -45,11 +43,11 @@ static void take_field(const struct report *report, const redisReply *field,
     struct part part;
     if (schema_slot(report->r, field->str, (size_t)field->len, &slot)) {
         if (!schema_count(value->str, (size_t)value->len, &hash->total[slot])) {
-            tell(report, "window %02u: '%.40s' is no count", slot, value->str);
+            audit_tell(&report->ear, "window %02u: '%.40s' is no count", slot, value->str);
         }
     } else if (strncmp(field->str, "n:", 2) == 0) {
         if (!part_read(value->str, (size_t)value->len, report->r, &part)) {
-            tell(report, "the part of node %.64s is damaged", field->str + 2);
+            audit_tell(&report->ear, "the part of node %.64s is damaged", field->str + 2);
             return;
         }
         for (slot = 0; slot < resolution_table[report->r].slots; slot++) {
@@ -57,17 +55,18 @@ static void take_field(const struct report *report, const redisReply *field,
         }
     } else if (strncmp(field->str, "o:", 2) == 0) {
         if (!part_read(value->str, (size_t)value->len, report->r, &part)) {
-            tell(report, "what an owner left is damaged: %.80s", field->str);
+            audit_tell(&report->ear, "what an owner left is damaged: %.80s", field->str);
         }
     } else if (is_named(field, "until")) {
         if (!schema_count(value->str, (size_t)value->len, &hash->until_s)) {
-            tell(report, "until: '%.40s' is no time", value->str);
+            audit_tell(&report->ear, "until: '%.40s' is no time", value->str);
         }
     } else if (is_named(field, "final")) {
         hash->final = true;
     } else {
-        tell(report, "field '%.40s' is none of aforo's; is another program using this key?",
-             field->str);
+        audit_tell(&report->ear,
+                   "field '%.40s' is none of aforo's; is another program using this key?",
+                   field->str);
     }
 }
 
@@ -75,13 +74,15 @@ static void check_chunk(const struct report *report, const struct chunk_hash *ha
     const int64_t until_s = schema_until_s(report->r, report->chunk);
     for (uint32_t slot = 0; !hash->final && slot < resolution_table[report->r].slots; slot++) {
         if (hash->total[slot] != hash->parts[slot]) {
-            tell(report,
-                 "window %02u: its total is %" PRIu64 ", and the nodes' parts sum to %" PRIu64,
-                 slot, hash->total[slot], hash->parts[slot]);
+            audit_tell(&report->ear,
+                       "window %02u: its total is %" PRIu64
+                       ", and the nodes' parts sum to %" PRIu64,
+                       slot, hash->total[slot], hash->parts[slot]);
         }
     }
     if (hash->until_s != (uint64_t)until_s) {
-        tell(report, "until is %" PRIu64 ", and should be %" PRId64, hash->until_s, until_s);
+        audit_tell(&report->ear, "until is %" PRIu64 ", and should be %" PRId64, hash->until_s,
+                   until_s);
     }
 }
 
@@ -116,7 +117,8 @@ static void name_chunk(struct report *report, struct chunk_range range, uint32_t
 
 bool audit_check_chunks(struct link *link, struct chunk_range range, audit_finding *finding,
                         void *cls, char *why) {
-    struct report report = {.finding = finding, .cls = cls};
+    struct report report = {.ear = {.finding = finding, .cls = cls}};
+    report.ear.key = report.key;
     char later[LINK_WHY_MAX];
     bool ok = true;
     for (uint32_t i = 0; i < range.n * link_groups(link) && ok;) {
