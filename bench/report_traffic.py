@@ -20,20 +20,21 @@ def iso_time(us, digits):
     return text_time(us, digits).replace(" ", "T") + "Z"
 
 
-def drawn(n, users):
-    """n events within one minute that is over, in order within a second; the same ones at each run, but for the minute."""
+def drawn(n, users, per_second):
+    """n events in order, so many a second; the same ones at each run, but for their minute. As many users as events: each its own."""
     source = random.Random(13)
-    begin = (now_us() // MINUTE_US - 5) * MINUTE_US
-    return [Event(begin + i // EVENTS % 60 * 1_000_000 + i % EVENTS * 500, f"/flights/{min(int(source.expovariate(0.2)), 19):02d}",
-                  source.choices((200, 404, 500), (95, 4, 1))[0], source.randrange(1, 1500), source.randrange(100, 90000),
+    begin = (now_us() // MINUTE_US - 5 - n // per_second // 60) * MINUTE_US
+    return [Event(begin + i // per_second * 1_000_000 + i % per_second * (1_000_000 // per_second),
+                  f"/flights/{min(int(source.expovariate(0.2)), 19):02d}", source.choices((200, 404, 500), (95, 4, 1))[0],
+                  source.randrange(1, 1500), source.randrange(100, 90000),
                   f"client-{i % users if users <= n else source.randrange(users):06d}") for i in range(n)]
 
 
 class Traffic:
     """Bodies of NDJSON, of five declared fields an event and some 120 bytes, sent in turn; and the rows that they make."""
 
-    def __init__(self, n, users=50_000, digits=6, per_body=EVENTS):
-        self.events = drawn(n, users)
+    def __init__(self, n, users=50_000, digits=6, per_body=EVENTS, per_second=EVENTS):
+        self.events = drawn(n, users, per_second)
         self.per_body = per_body
         self.bodies = [self.body(self.events[at:at + per_body], digits) for at in range(0, n, per_body)]
 

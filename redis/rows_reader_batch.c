@@ -320,7 +320,8 @@ static struct reading begin_reading(const struct rows_window *window) {
 bool rows_window_read_rows(const struct rows_window *window, char *why) {
     const struct reading reading = begin_reading(window);
     const size_t most = rows_at_once(&reading);
-    struct rows_component *component = calloc(reading.per_row + window->names.n, sizeof *component);
+    struct rows_component *component =
+        calloc(reading.per_row + window->names.n + 1, sizeof *component);
     struct batch *batches = calloc(reading.batches, sizeof *batches);
     bool ok = component && batches && most;
     if (!ok) {
