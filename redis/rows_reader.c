@@ -2,6 +2,7 @@
 
 #include "redis/words.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -65,38 +66,36 @@ static bool read_more_keys(struct rows_window *window, int64_t pieces, char *why
  * asked for with them: most windows have no other. */
 enum { HEAD_NAMES, HEAD_KEYS, HEAD_NODES, HEAD_FIRST_KEYS, HEAD_PART, HEAD_FIELDS };
 
-static redisReply *ask_head(const struct rows_window *window, const struct rows_part *part,
-                            char *why) {
+static bool ask_head(const struct rows_window *window, char *why) {
     char field[ROWS_KEY_MAX];
     struct words words = {0};
-    const int len = snprintf(field, sizeof field, "n:%.63s", part ? part->node : "");
-    const bool asked = words_begin(&words, "HMGET", window->key) && words_put(&words, "names", 5) &&
-                       words_put(&words, "keys", 4) && words_put(&words, "nodes", 5) &&
-                       words_put(&words, "k:1", 3) && words_put(&words, field, (size_t)len) &&
-                       words_append(window->link, &words, 1, why);
+    const int len =
+        snprintf(field, sizeof field, "n:%.63s", window->part ? window->part->node : "");
+    const bool ok = words_begin(&words, "HMGET", window->key) && words_put(&words, "names", 5) &&
+                    words_put(&words, "keys", 4) && words_put(&words, "nodes", 5) &&
+                    words_put(&words, "k:1", 3) && words_put(&words, field, (size_t)len) &&
+                    words_append(window->link, &words, 1, why);
     words_free(&words);
-    return asked ? rows_window_take(window, HEAD_FIELDS, why) : NULL;
+    return ok;
 }
 
-/* Reads what the hash says of its rows; names.n is 0 when it is not there. False fills why. */
-static bool read_head(struct rows_window *window, struct rows_part *part, char *why) {
-    redisReply *reply = ask_head(window, part, why);
+/* What the hash says of its rows. False fills why. */
+static bool take_head(struct rows_window *window, struct rows_part *part, char *why) {
+    redisReply *reply = rows_window_take(window, HEAD_FIELDS, why);
     if (!reply) {
         return false;
     }
     redisReply **element = reply->element;
     const redisReply *names = element[HEAD_NAMES], *keys = element[HEAD_KEYS],
                      *nodes = element[HEAD_NODES], *of_part = element[HEAD_PART];
-    int64_t pieces = 0;
     bool ok = true;
     if (rows_is_text(names) && rows_is_text(keys) && rows_is_text(nodes)) {
         ok = (rows_names_read(names->str, names->len, &window->names) &&
-              rows_number_read(keys->str, keys->len, &pieces) && pieces > 0 &&
-              pieces < KEY_PIECES_MAX && is_list(nodes) &&
+              rows_number_read(keys->str, keys->len, &window->pieces) && window->pieces > 0 &&
+              window->pieces < KEY_PIECES_MAX && is_list(nodes) &&
               rows_bytes_put(&window->nodes, nodes->str, nodes->len)) ||
              rows_window_explain(window, ROWS_FOREIGN, why);
-        ok = ok && take_keys(window, element[HEAD_FIRST_KEYS], why) &&
-             (pieces == 1 || read_more_keys(window, pieces, why));
+        ok = ok && take_keys(window, element[HEAD_FIRST_KEYS], why);
     }
     if (ok && part && rows_is_text(of_part) &&
         sscanf(of_part->str, "%" SCNu32 " %" SCNu64, &part->owner, &part->sum) != 2) {
@@ -106,14 +105,25 @@ static bool read_head(struct rows_window *window, struct rows_part *part, char *
     return ok;
 }
 
-static bool read_window(struct rows_window *window, unsigned group, struct rows_part *part,
-                        char *why) {
-    rows_window_key(window->place, group, window->key);
-    const bool ok = read_head(window, part, why) &&
-                    (window->names.n == 0 || rows_window_read_rows(window, why));
-    rows_names_free(&window->names);
-    free(window->keys.bytes);
-    free(window->nodes.bytes);
+/* n windows; part: of the first, NULL when totals are read. */
+static bool read_windows(struct rows_window *windows, size_t n, struct rows_part *part, char *why) {
+    bool ok = true;
+    for (size_t i = 0; i < n && ok; i++) {
+        ok = ask_head(&windows[i], why);
+    }
+    for (size_t i = 0; i < n && ok; i++) {
+        ok = take_head(&windows[i], part, why);
+    }
+    rows_pass_over_replies(windows[0].link);
+    for (size_t i = 0; i < n && ok; i++) {
+        ok = windows[i].pieces < 2 || read_more_keys(&windows[i], windows[i].pieces, why);
+    }
+    ok = ok && rows_windows_read_rows(windows, n, why);
+    for (size_t i = 0; i < n; i++) {
+        rows_names_free(&windows[i].names);
+        free(windows[i].keys.bytes);
+        free(windows[i].nodes.bytes);
+    }
     return ok;
 }
 
@@ -121,16 +131,27 @@ bool rows_reader_read_part(struct link *link, struct rows_part *part,
                            const struct rows_taker *taker, char *why) {
     struct rows_window window = {.link = link, .place = part->place, .part = part, .taker = taker};
     part->sum = part->owner = 0;
-    return read_window(&window, part->group, part, why);
+    rows_window_key(part->place, part->group, window.key);
+    return read_windows(&window, 1, part, why);
 }
 
-bool rows_reader_read_window(struct link *link, const struct rows_place *place,
-                             const struct rows_taker *taker, char *why) {
+bool rows_reader_read_windows(struct link *link, const struct rows_place *places, size_t n,
+                              const struct rows_taker *taker, char *why) {
+    assert(n > 0 && n <= ROWS_READER_WINDOWS);
     for (unsigned group = 0; group < link_groups(link); group++) {
-        struct rows_window window = {.link = link, .place = place, .taker = taker};
-        if (!read_window(&window, group, NULL, why)) {
+        struct rows_window windows[ROWS_READER_WINDOWS] = {0};
+        for (size_t i = 0; i < n; i++) {
+            windows[i] = (struct rows_window){.link = link, .place = &places[i], .taker = taker};
+            rows_window_key(&places[i], group, windows[i].key);
+        }
+        if (!read_windows(windows, n, NULL, why)) {
             return false;
         }
     }
     return true;
+}
+
+bool rows_reader_read_window(struct link *link, const struct rows_place *place,
+                             const struct rows_taker *taker, char *why) {
+    return rows_reader_read_windows(link, place, 1, taker, why);
 }

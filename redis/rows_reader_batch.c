@@ -1,5 +1,5 @@
-/* The rows of one window, many with one command. Of rows that are numbers alone several commands
- * are under way at once: Redis looks for the next rows while the last ones are taken. */
+/* The rows of windows, many of one window with one command. Of rows that are numbers alone several
+ * commands are under way at once: Redis looks for the next rows while the last ones are taken. */
 #include "redis/rows_reader_internal.h"
 
 #include "redis/words.h"
@@ -20,11 +20,13 @@ struct reading {
     const struct rows_window *window;
     size_t node_count, hlls;
     size_t per_row; /* fields that are asked for of each row */
-    size_t batches; /* that are under way at once */
+    size_t at_once; /* rows that one command asks for */
+    bool alone;     /* nothing else is under way meanwhile: its bytes would be too many */
 };
 
 /* Rows that are asked for together. */
 struct batch {
+    const struct reading *reading;
     size_t n;
     const char *key[BATCH_FIELDS];
     size_t len[BATCH_FIELDS];
@@ -226,8 +228,8 @@ static bool ask_batch(const struct reading *reading, const struct batch *batch, 
     return ok;
 }
 
-static bool take_batch(const struct reading *reading, struct batch *batch,
-                       struct rows_component *component, char *why) {
+static bool take_batch(struct batch *batch, struct rows_component *component, char *why) {
+    const struct reading *reading = batch->reading;
     redisReply *reply = rows_window_take(reading->window, batch->n * reading->per_row, why);
     const bool ok = reply && (reading->hlls == 0 || read_hlls(reading, batch, why)) &&
                     give_rows(reading, batch, reply->element, component, why);
@@ -242,23 +244,14 @@ static bool take_batch(const struct reading *reading, struct batch *batch,
     return ok;
 }
 
-/* How many rows one command may ask for. */
-static size_t rows_at_once(const struct reading *reading) {
-    size_t rows = BATCH_FIELDS / (reading->per_row + 1) + 1;
-    if (reading->hlls && rows > BATCH_HLLS / reading->hlls) {
-        rows = BATCH_HLLS / reading->hlls;
-    }
-    return rows;
-}
-
-/* The next rows, up to `most`, from *at on in the keys; moves on behind them. */
-static bool fill_batch(const struct reading *reading, size_t most, struct batch *batch, size_t *at,
-                       char *why) {
-    for (batch->n = 0; batch->n < most && *at < reading->window->keys.len; batch->n++) {
-        const char *key = reading->window->keys.bytes + *at;
-        const char *end = memchr(key, ROWS_PART_SEPARATOR, reading->window->keys.len - *at);
+/* The next rows of the reading, from *at on in its keys; moves on behind them. */
+static bool fill_batch(struct batch *batch, size_t *at, char *why) {
+    const struct rows_window *window = batch->reading->window;
+    for (batch->n = 0; batch->n < batch->reading->at_once && *at < window->keys.len; batch->n++) {
+        const char *key = window->keys.bytes + *at;
+        const char *end = memchr(key, ROWS_PART_SEPARATOR, window->keys.len - *at);
         if (!end) {
-            return rows_window_explain(reading->window, ROWS_FOREIGN, why);
+            return rows_window_explain(window, ROWS_FOREIGN, why);
         }
         batch->key[batch->n] = key;
         batch->len[batch->n] = (size_t)(end - key);
@@ -267,8 +260,7 @@ static bool fill_batch(const struct reading *reading, size_t most, struct batch 
     return true;
 }
 
-/* What is still to come of what was asked for is not wanted any more. */
-static void pass_over_replies(struct link *link) {
+void rows_pass_over_replies(struct link *link) {
     while (link_pending(link)) {
         char later[LINK_WHY_MAX];
         redisReply *reply = link_reply(link, later);
@@ -278,21 +270,50 @@ static void pass_over_replies(struct link *link) {
     }
 }
 
+/* Batches under way: a ring, and what is asked for next. */
+struct queue {
+    const struct reading *reading; /* [n] */
+    size_t n;
+    size_t next, at;     /* number of the reading, and a place in its keys */
+    struct batch *batch; /* [BATCHES] */
+    size_t asked, taken;
+};
+
+/* Whether another batch may be asked for now. */
+static bool takes_more(const struct queue *queue, bool asking) {
+    const size_t under_way = queue->asked - queue->taken;
+    if (queue->next == queue->n || (under_way && !asking) || under_way == BATCHES) {
+        return false;
+    }
+    return under_way == 0 || (!queue->reading[queue->next].alone &&
+                              !queue->batch[(queue->asked - 1) % BATCHES].reading->alone);
+}
+
+static bool ask_next(struct queue *queue, char *why) {
+    struct batch *batch = &queue->batch[queue->asked++ % BATCHES];
+    batch->reading = &queue->reading[queue->next];
+    const bool ok = fill_batch(batch, &queue->at, why) && ask_batch(batch->reading, batch, why);
+    if (queue->at == batch->reading->window->keys.len) {
+        queue->next++;
+        queue->at = 0;
+    }
+    return ok;
+}
+
 /* While one batch is taken, Redis looks for the next ones. */
-static bool read_batches(const struct reading *reading, size_t most, struct batch *batches,
-                         struct rows_component *component, char *why) {
-    size_t at = 0, asked = 0, taken = 0;
+static bool read_batches(struct queue *queue, struct rows_component *component, char *why) {
+    struct link *link = queue->reading[0].window->link;
     bool ok = true, asking = true;
-    while (ok && (at < reading->window->keys.len || taken < asked)) {
-        if (asking && at < reading->window->keys.len && asked - taken < reading->batches) {
-            struct batch *batch = &batches[asked++ % reading->batches];
-            ok = fill_batch(reading, most, batch, &at, why) && ask_batch(reading, batch, why);
+    while (ok && (queue->next < queue->n || queue->taken < queue->asked)) {
+        if (takes_more(queue, asking)) {
+            ok = ask_next(queue, why);
+            asking = true;
         } else {
-            ok = take_batch(reading, &batches[taken++ % reading->batches], component, why);
-            asking = taken == asked || link_takes_more(reading->window->link);
+            ok = take_batch(&queue->batch[queue->taken++ % BATCHES], component, why);
+            asking = link_takes_more(link);
         }
     }
-    pass_over_replies(reading->window->link);
+    rows_pass_over_replies(link);
     return ok;
 }
 
@@ -304,6 +325,13 @@ static size_t count_listed(const struct rows_bytes *list) {
     return n;
 }
 
+/* How many rows one command may ask for. */
+static size_t rows_at_once(const struct reading *reading) {
+    const size_t rows = BATCH_FIELDS / (reading->per_row + 1) + 1;
+    const size_t hlls = reading->hlls ? BATCH_HLLS / reading->hlls : rows;
+    return rows < hlls ? rows : hlls;
+}
+
 static struct reading begin_reading(const struct rows_window *window) {
     struct reading reading = {.window = window, .node_count = count_listed(&window->nodes)};
     size_t blobs = 0;
@@ -313,22 +341,45 @@ static struct reading begin_reading(const struct rows_window *window) {
     }
     reading.per_row = window->names.n - blobs + blobs * (window->part ? 1 : reading.node_count) +
                       (window->part ? 1 : 0);
-    reading.batches = blobs || reading.hlls ? 1 : BATCHES; /* their bytes would be too many */
+    reading.alone = blobs || reading.hlls;
+    reading.at_once = rows_at_once(&reading);
     return reading;
 }
 
-bool rows_window_read_rows(const struct rows_window *window, char *why) {
-    const struct reading reading = begin_reading(window);
-    const size_t most = rows_at_once(&reading);
-    struct rows_component *component =
-        calloc(reading.per_row + window->names.n + 1, sizeof *component);
-    struct batch *batches = calloc(reading.batches, sizeof *batches);
-    bool ok = component && batches && most;
-    if (!ok) {
-        rows_window_explain(window, most ? "out of memory" : ROWS_FOREIGN, why);
+/* Fills queue->n of the readings; how many components a row has at the most. False: a window has
+ * more HyperLogLogs a row than are asked for together. */
+static bool begin_readings(const struct rows_window *windows, size_t n, struct reading *readings,
+                           struct queue *queue, size_t *components, char *why) {
+    *components = 1;
+    for (size_t i = 0; i < n; i++) {
+        if (windows[i].names.n > 0 && windows[i].keys.len > 0) {
+            struct reading *reading = &readings[queue->n++];
+            *reading = begin_reading(&windows[i]);
+            const size_t here = reading->per_row + windows[i].names.n;
+            *components = here > *components ? here : *components;
+            if (reading->at_once == 0) {
+                return rows_window_explain(&windows[i], ROWS_FOREIGN, why);
+            }
+        }
     }
-    ok = ok && read_batches(&reading, most, batches, component, why);
-    free(batches);
+    return true;
+}
+
+bool rows_windows_read_rows(const struct rows_window *windows, size_t n, char *why) {
+    struct reading readings[ROWS_READER_WINDOWS];
+    struct queue queue = {.reading = readings, .batch = calloc(BATCHES, sizeof *queue.batch)};
+    size_t components;
+    if (!begin_readings(windows, n, readings, &queue, &components, why)) {
+        free(queue.batch);
+        return false;
+    }
+    struct rows_component *component = calloc(components, sizeof *component);
+    bool ok = component && queue.batch;
+    if (!ok) {
+        rows_window_explain(windows, "out of memory", why);
+    }
+    ok = ok && (queue.n == 0 || read_batches(&queue, component, why));
+    free(queue.batch);
     free(component);
     return ok;
 }

@@ -15,7 +15,8 @@ struct rows_window {
     const struct rows_part *part; /* NULL: the totals */
     const struct rows_taker *taker;
     char key[ROWS_KEY_MAX];
-    struct rows_names names;
+    struct rows_names names; /* none: the hash is not there */
+    int64_t pieces;          /* of the keys */
     struct rows_bytes keys;  /* of rows, ROWS_PART_SEPARATOR behind each */
     struct rows_bytes nodes; /* the same of nodes */
 };
@@ -29,8 +30,11 @@ redisReply *rows_window_take(const struct rows_window *window, size_t n, char *w
 /* Whether a reply is a text; of an HMGET the others are nil. */
 bool rows_is_text(const redisReply *reply);
 
-/* Reads all rows of the window's keys and gives them to its taker. False fills why, or leaves it
- * empty: the taker wanted no more. */
-bool rows_window_read_rows(const struct rows_window *window, char *why);
+/* Reads all rows of the keys of n windows of one link, one window after the other, and gives them
+ * to the windows' takers. False fills why, or leaves it empty: a taker wanted no more. */
+bool rows_windows_read_rows(const struct rows_window *windows, size_t n, char *why);
+
+/* What is still to come of what was asked for is not wanted any more. */
+void rows_pass_over_replies(struct link *link);
 
 #endif

@@ -261,6 +261,59 @@ START_TEST(rows_of_many_pipelines_come_once_each_also_after_one_that_was_not_wan
 }
 END_TEST
 
+/* What came of each of some windows. */
+struct seen_windows {
+    const struct rows_place *place;
+    unsigned rows[4], hlls[4], blobs[4];
+    int64_t count[4];
+};
+
+static bool see_row(void *cls, const struct rows_place *at, const struct rows_row *row) {
+    struct seen_windows *seen = cls;
+    const size_t i = (size_t)(at - seen->place);
+    ck_assert_uint_lt(i, 4);
+    seen->rows[i]++;
+    for (size_t c = 0; c < row->n; c++) {
+        const struct rows_component *component = &row->component[c];
+        seen->count[i] += strcmp(component->name, "count") == 0 ? component->value : 0;
+        seen->hlls[i] += component->rule == ROWS_HLL && component->len > 16;
+        seen->blobs[i] += component->rule == ROWS_BLOB && component->len == 2;
+    }
+    return true;
+}
+
+START_TEST(windows_that_are_read_together_keep_their_rows_apart) {
+    static unsigned char hll[12400];
+    struct store *store = ready_store(url, "n1", TIMEOUT_MS);
+    struct link *link = connect_link();
+    struct rows_place places[4] = {place, place, place, place};
+    struct seen_windows seen = {.place = places};
+    struct rows_component component[] = {{"count", ROWS_ADD, 2, NULL, 0},
+                                         {"distinct(client)", ROWS_HLL, 0, hll, 0},
+                                         {"top(route)", ROWS_BLOB, 0, (void *)"ab", 2}};
+    component[1].len = make_hll(0, 5, hll, sizeof hll);
+    for (int i = 0; i < 4; i++) { /* numbers alone, bytes too, nothing, numbers alone */
+        const struct rows_row rows[] = {{"AA1", 3, 2, i == 1 ? 3 : 1, component},
+                                        {"AA2", 3, 2, i == 1 ? 3 : 1, component}};
+        struct store_ack ack;
+        places[i].window += i;
+        const struct store_rows sent = {places[i], 0, KEEP_S, 2, rows};
+        ck_assert(i == 2 || store->ops->send_rows(store, &sent, &ack, store_why));
+    }
+    ck_assert_msg(
+        rows_reader_read_windows(link, places, 4, &(struct rows_taker){see_row, &seen}, store_why),
+        "%s", store_why);
+    for (unsigned i = 0; i < 4; i++) {
+        ck_assert_uint_eq(seen.rows[i], i == 2 ? 0 : 2);
+        ck_assert_int_eq(seen.count[i], 2 * seen.rows[i]);
+        ck_assert_uint_eq(seen.hlls[i], i == 1 ? 2 : 0);
+        ck_assert_uint_eq(seen.blobs[i], i == 1 ? 2 : 0);
+    }
+    link_free(link);
+    store->ops->close(store);
+}
+END_TEST
+
 /* A hash of more than the 65,536 fields and values that a link takes unless it is told more. */
 START_TEST(the_audit_of_a_large_window_wants_a_link_that_takes_large_answers) {
     char finding[AUDIT_SENTENCE_MAX] = "";
@@ -329,6 +382,7 @@ int main(void) {
         what_is_no_value_is_an_error_that_names_its_key,
         a_list_of_nodes_that_is_none_is_an_error,
         rows_of_many_pipelines_come_once_each_also_after_one_that_was_not_wanted_whole,
+        windows_that_are_read_together_keep_their_rows_apart,
         the_audit_of_a_large_window_wants_a_link_that_takes_large_answers,
         the_audit_finds_what_is_wrong};
     return one_server_run("redis/rows_read", tests, sizeof tests / sizeof *tests);
