@@ -1,7 +1,5 @@
 #include "redis/rows_reader_internal.h"
 
-#include "redis/words.h"
-
 #include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -14,6 +12,13 @@ bool rows_window_explain(const struct rows_window *window, const char *what, cha
     snprintf(why, LINK_WHY_MAX, "%.60s: %.90s: %.90s", link_address(window->link), window->key,
              what);
     return false;
+}
+
+bool rows_window_ask(const struct rows_window *window, struct words *words, bool whole, char *why) {
+    const bool ok = whole ? words_append(window->link, words, 1, why)
+                          : rows_window_explain(window, "out of memory", why);
+    words_free(words);
+    return ok;
 }
 
 redisReply *rows_window_take(const struct rows_window *window, size_t n, char *why) {
@@ -36,8 +41,11 @@ static bool is_list(const redisReply *reply) {
 }
 
 static bool take_keys(struct rows_window *window, const redisReply *piece, char *why) {
-    return rows_is_text(piece) ? rows_bytes_put(&window->keys, piece->str, piece->len)
-                               : rows_window_explain(window, ROWS_FOREIGN, why);
+    if (!rows_is_text(piece)) {
+        return rows_window_explain(window, ROWS_FOREIGN, why);
+    }
+    return rows_bytes_put(&window->keys, piece->str, piece->len) ||
+           rows_window_explain(window, "out of memory", why);
 }
 
 /* The pieces behind the first. */
@@ -49,10 +57,9 @@ static bool read_more_keys(struct rows_window *window, int64_t pieces, char *why
         const int len = snprintf(field, sizeof field, "k:%" PRId64, i);
         ok = words_put(&words, field, (size_t)len);
     }
-    redisReply *reply = ok && words_append(window->link, &words, 1, why)
+    redisReply *reply = rows_window_ask(window, &words, ok, why)
                             ? rows_window_take(window, (size_t)pieces - 1, why)
                             : NULL;
-    words_free(&words);
     for (size_t i = 0; reply && i < reply->elements && ok; i++) {
         ok = take_keys(window, reply->element[i], why);
     }
@@ -71,12 +78,10 @@ static bool ask_head(const struct rows_window *window, char *why) {
     struct words words = {0};
     const int len =
         snprintf(field, sizeof field, "n:%.63s", window->part ? window->part->node : "");
-    const bool ok = words_begin(&words, "HMGET", window->key) && words_put(&words, "names", 5) &&
-                    words_put(&words, "keys", 4) && words_put(&words, "nodes", 5) &&
-                    words_put(&words, "k:1", 3) && words_put(&words, field, (size_t)len) &&
-                    words_append(window->link, &words, 1, why);
-    words_free(&words);
-    return ok;
+    const bool whole = words_begin(&words, "HMGET", window->key) && words_put(&words, "names", 5) &&
+                       words_put(&words, "keys", 4) && words_put(&words, "nodes", 5) &&
+                       words_put(&words, "k:1", 3) && words_put(&words, field, (size_t)len);
+    return rows_window_ask(window, &words, whole, why);
 }
 
 /* What the hash says of its rows. False fills why. */

@@ -2,8 +2,6 @@
  * commands are under way at once: Redis looks for the next rows while the last ones are taken. */
 #include "redis/rows_reader_internal.h"
 
-#include "redis/words.h"
-
 #include <stdlib.h>
 #include <string.h>
 
@@ -88,9 +86,8 @@ static bool append_hll(const struct reading *reading, const char *key, size_t ke
          rows_bytes_put(&words.text, name->name, name->len) &&
          (key_len == 0 || (rows_bytes_put(&words.text, &separator, 1) &&
                            rows_bytes_put(&words.text, key, key_len))) &&
-         words_end(&words, from) && words_append(reading->window->link, &words, 1, why);
-    words_free(&words);
-    return ok;
+         words_end(&words, from);
+    return rows_window_ask(reading->window, &words, ok, why);
 }
 
 /* What belongs to rows and lies in keys of its own. */
@@ -223,9 +220,7 @@ static bool ask_batch(const struct reading *reading, const struct batch *batch, 
     for (size_t row = 0; row < batch->n && ok; row++) {
         ok = put_row_fields(reading, &words, batch->key[row], batch->len[row]);
     }
-    ok = ok && words_append(reading->window->link, &words, 1, why);
-    words_free(&words);
-    return ok;
+    return rows_window_ask(reading->window, &words, ok, why);
 }
 
 static bool take_batch(struct batch *batch, struct rows_component *component, char *why) {

@@ -5,6 +5,7 @@
 
 #include "redis/rows_pack.h"
 #include "redis/rows_reader.h"
+#include "redis/words.h"
 
 #define ROWS_FOREIGN "holds something that is none of a report; is another program using this key?"
 
@@ -23,6 +24,10 @@ struct rows_window {
 
 /* Writes a sentence about the window to why (LINK_WHY_MAX); returns false. */
 bool rows_window_explain(const struct rows_window *window, const char *what, char *why);
+
+/* Queues a command about the window, unless `whole` is false: then there was no memory for all of
+ * its words. Frees them. False fills why. */
+bool rows_window_ask(const struct rows_window *window, struct words *words, bool whole, char *why);
 
 /* The reply to the oldest HMGET, of n fields; the caller frees it. NULL fills why. */
 redisReply *rows_window_take(const struct rows_window *window, size_t n, char *why);
