@@ -4,26 +4,32 @@
 #include "redis/schema.h"
 
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
-/* One chunk that is looked at. */
+/* Where the findings of one chunk go. */
 struct report {
     char key[SCHEMA_KEY_MAX];
     enum resolution r;
     int64_t chunk;
-    struct audit_ear ear; /* key is the one above */
+    audit_finding *finding;
+    void *cls;
 };
 
-void audit_tell(const struct audit_ear *ear, const char *format, ...) {
+void audit_tell(const char *key, audit_finding *finding, void *cls, const char *format,
+                va_list args) {
     char sentence[AUDIT_SENTENCE_MAX];
-    const int n = snprintf(sentence, sizeof sentence, "%.130s: ", ear->key);
+    const int n = snprintf(sentence, sizeof sentence, "%.130s: ", key);
+    vsnprintf(sentence + n, sizeof sentence - (size_t)n, format, args);
+    finding(cls, sentence);
+}
+
+__attribute__((format(printf, 2, 3))) static void tell(const struct report *report,
+                                                       const char *format, ...) {
     va_list args;
     va_start(args, format);
-    vsnprintf(sentence + n, sizeof sentence - (size_t)n, format, args);
+    audit_tell(report->key, report->finding, report->cls, format, args);
     va_end(args);
-    ear->finding(ear->cls, sentence);
 }
 
 /* What one hash says. */
@@ -43,11 +49,11 @@ static void take_field(const struct report *report, const redisReply *field,
     struct part part;
     if (schema_slot(report->r, field->str, (size_t)field->len, &slot)) {
         if (!schema_count(value->str, (size_t)value->len, &hash->total[slot])) {
-            audit_tell(&report->ear, "window %02u: '%.40s' is no count", slot, value->str);
+            tell(report, "window %02u: '%.40s' is no count", slot, value->str);
         }
     } else if (strncmp(field->str, "n:", 2) == 0) {
         if (!part_read(value->str, (size_t)value->len, report->r, &part)) {
-            audit_tell(&report->ear, "the part of node %.64s is damaged", field->str + 2);
+            tell(report, "the part of node %.64s is damaged", field->str + 2);
             return;
         }
         for (slot = 0; slot < resolution_table[report->r].slots; slot++) {
@@ -55,18 +61,17 @@ static void take_field(const struct report *report, const redisReply *field,
         }
     } else if (strncmp(field->str, "o:", 2) == 0) {
         if (!part_read(value->str, (size_t)value->len, report->r, &part)) {
-            audit_tell(&report->ear, "what an owner left is damaged: %.80s", field->str);
+            tell(report, "what an owner left is damaged: %.80s", field->str);
         }
     } else if (is_named(field, "until")) {
         if (!schema_count(value->str, (size_t)value->len, &hash->until_s)) {
-            audit_tell(&report->ear, "until: '%.40s' is no time", value->str);
+            tell(report, "until: '%.40s' is no time", value->str);
         }
     } else if (is_named(field, "final")) {
         hash->final = true;
     } else {
-        audit_tell(&report->ear,
-                   "field '%.40s' is none of aforo's; is another program using this key?",
-                   field->str);
+        tell(report, "field '%.40s' is none of aforo's; is another program using this key?",
+             field->str);
     }
 }
 
@@ -74,15 +79,13 @@ static void check_chunk(const struct report *report, const struct chunk_hash *ha
     const int64_t until_s = schema_until_s(report->r, report->chunk);
     for (uint32_t slot = 0; !hash->final && slot < resolution_table[report->r].slots; slot++) {
         if (hash->total[slot] != hash->parts[slot]) {
-            audit_tell(&report->ear,
-                       "window %02u: its total is %" PRIu64
-                       ", and the nodes' parts sum to %" PRIu64,
-                       slot, hash->total[slot], hash->parts[slot]);
+            tell(report,
+                 "window %02u: its total is %" PRIu64 ", and the nodes' parts sum to %" PRIu64,
+                 slot, hash->total[slot], hash->parts[slot]);
         }
     }
     if (hash->until_s != (uint64_t)until_s) {
-        audit_tell(&report->ear, "until is %" PRIu64 ", and should be %" PRId64, hash->until_s,
-                   until_s);
+        tell(report, "until is %" PRIu64 ", and should be %" PRId64, hash->until_s, until_s);
     }
 }
 
@@ -117,8 +120,7 @@ static void name_chunk(struct report *report, struct chunk_range range, uint32_t
 
 bool audit_check_chunks(struct link *link, struct chunk_range range, audit_finding *finding,
                         void *cls, char *why) {
-    struct report report = {.ear = {.finding = finding, .cls = cls}};
-    report.ear.key = report.key;
+    struct report report = {.finding = finding, .cls = cls};
     char later[LINK_WHY_MAX];
     bool ok = true;
     for (uint32_t i = 0; i < range.n * link_groups(link) && ok;) {

@@ -6,6 +6,7 @@
 #include "counters/time/window.h"
 #include "redis/link.h"
 
+#include <stdarg.h>
 #include <stdint.h>
 
 #define AUDIT_SENTENCE_MAX 256
@@ -13,14 +14,9 @@
 /* A finding: a sentence that names the key. */
 typedef void audit_finding(void *cls, const char *sentence);
 
-/* Whom findings about one key are told. */
-struct audit_ear {
-    const char *key;
-    audit_finding *finding;
-    void *cls;
-};
-__attribute__((format(printf, 2, 3))) void audit_tell(const struct audit_ear *ear,
-                                                      const char *format, ...);
+/* Makes the sentence of a finding, which begins with the key, and tells it. */
+__attribute__((format(printf, 4, 0))) void audit_tell(const char *key, audit_finding *finding,
+                                                      void *cls, const char *format, va_list args);
 
 /* Reads a range of chunks in all groups, and says what is wrong with them, each thing once. False
  * fills why (LINK_WHY_MAX) when they could not be read. */

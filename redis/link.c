@@ -42,10 +42,6 @@ void link_set_until(struct link *link, const _Atomic int64_t *until_ms) {
     link->config.until_ms = until_ms;
 }
 
-void link_set_elements_max(struct link *link, size_t elements) {
-    link->config.elements_max = elements;
-}
-
 void link_set_end(struct link *link, int64_t end_ms) {
     link->config.end_ms = end_ms;
 }

@@ -36,10 +36,6 @@ void link_set_until(struct link *link, const _Atomic int64_t *until_ms);
 /* The same for what the link's thread does next, until it says otherwise; INT64_MAX: no end. */
 void link_set_end(struct link *link, int64_t end_ms);
 
-/* How many elements an array in a reply may have, WIRE_ELEMENTS_MAX unless it is said: room is made
- * for as many as a reply claims to have. Before connecting. */
-void link_set_elements_max(struct link *link, size_t elements);
-
 /* Connects, authenticates, selects the database. In a cluster: to all masters that can be reached,
  * at least one. False fills why (LINK_WHY_MAX): address, reason. */
 bool link_connect(struct link *link, char *why);

@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define PART_SEPARATOR '\x1e'
+
 /* What one field says of one number: a total as it is, a part's value as less. They must make 0. */
 struct entry {
     const char *key; /* of the row, or the node whose events these are */
@@ -21,12 +23,21 @@ struct entry {
 struct window {
     const struct rows_place *place;
     char key[ROWS_KEY_MAX];
-    struct audit_ear ear; /* key is the one above */
+    audit_finding *finding;
+    void *cls;
     struct rows_names names;
     struct rows_bytes entries;        /* struct entry[] */
     struct rows_component *component; /* [names.n] */
     bool final, until_is_right, failed;
 };
+
+__attribute__((format(printf, 2, 3))) static void tell(const struct window *window,
+                                                       const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    audit_tell(window->key, window->finding, window->cls, format, args);
+    va_end(args);
+}
 
 static void note(struct window *window, const char *key, size_t key_len,
                  const struct rows_name *name, int64_t value) {
@@ -59,9 +70,9 @@ static void take_total(struct window *window, const redisReply *field, const red
         find_name(window, field->str + key_len + 1, field->len - key_len - 1);
     int64_t number = 0;
     if (!name || name->rule == ROWS_BLOB) {
-        audit_tell(&window->ear, "field '%.60s' is of no component", field->str);
+        tell(window, "field '%.60s' is of no component", field->str);
     } else if (!rows_number_read(value->str, value->len, &number)) {
-        audit_tell(&window->ear, "the total '%.60s' is no number", field->str);
+        tell(window, "the total '%.60s' is no number", field->str);
     } else if (is_added_up(name)) {
         note(window, field->str, key_len, name, number);
     }
@@ -69,12 +80,12 @@ static void take_total(struct window *window, const redisReply *field, const red
 
 /* "n:<node> RS <key>" */
 static void take_part(struct window *window, const redisReply *field, const redisReply *value) {
-    const char *end = memchr(field->str, ROWS_PART_SEPARATOR, field->len);
+    const char *end = memchr(field->str, PART_SEPARATOR, field->len);
     const size_t key_at = (size_t)(end - field->str) + 1;
     uint64_t events = 0;
     size_t n = 0;
     if (!rows_part_read(value->str, value->len, &window->names, &events, &n, window->component)) {
-        audit_tell(&window->ear, "a row of the part of node %.63s is damaged", field->str + 2);
+        tell(window, "a row of the part of node %.63s is damaged", field->str + 2);
         return;
     }
     note(window, field->str + 2, key_at - 3, NULL, -(int64_t)events);
@@ -92,7 +103,7 @@ static void take_node(struct window *window, const redisReply *field, const redi
     if (sscanf(value->str, "%" SCNu32 " %" SCNu64, &owner, &sum) == 2) {
         note(window, field->str + 2, field->len - 2, NULL, (int64_t)sum);
     } else {
-        audit_tell(&window->ear, "the sum of the part of node %.63s is none", field->str + 2);
+        tell(window, "the sum of the part of node %.63s is none", field->str + 2);
     }
 }
 
@@ -103,11 +114,11 @@ static bool is_named(const redisReply *field, const char *name) {
 static void take_field(struct window *window, const redisReply *field, const redisReply *value) {
     int64_t number = 0;
     const bool of_node = strncmp(field->str, "n:", 2) == 0;
-    if (memchr(field->str, ROWS_PART_SEPARATOR, field->len)) {
+    if (memchr(field->str, PART_SEPARATOR, field->len)) {
         if (of_node) {
             take_part(window, field, value);
         } else if (strncmp(field->str, "b:", 2) != 0 || value->len < 7) {
-            audit_tell(&window->ear, "field '%.60s' is none of aforo's", field->str);
+            tell(window, "field '%.60s' is none of aforo's", field->str);
         }
     } else if (memchr(field->str, ROWS_SEPARATOR, field->len)) {
         take_total(window, field, value);
@@ -121,9 +132,8 @@ static void take_field(struct window *window, const redisReply *field, const red
         window->final = true;
     } else if (!is_named(field, "names") && !is_named(field, "keys") && !is_named(field, "nodes") &&
                strncmp(field->str, "k:", 2) != 0) {
-        audit_tell(&window->ear,
-                   "field '%.60s' is none of aforo's; is another program using this key?",
-                   field->str);
+        tell(window, "field '%.60s' is none of aforo's; is another program using this key?",
+             field->str);
     }
 }
 
@@ -151,9 +161,9 @@ static void compare_sums(const struct window *window) {
         }
         const struct rows_name *name = entry[i].name;
         if (name && name->rule == ROWS_WRAP ? (uint32_t)sum != 0 : sum != 0) {
-            audit_tell(&window->ear, "%.40s of %.*s: differs from the sum of its parts by %" PRId64,
-                       name ? name->name : "events",
-                       entry[i].key_len < 60 ? (int)entry[i].key_len : 60, entry[i].key, sum);
+            tell(window, "%.40s of %.*s: differs from the sum of its parts by %" PRId64,
+                 name ? name->name : "events", entry[i].key_len < 60 ? (int)entry[i].key_len : 60,
+                 entry[i].key, sum);
         }
     }
 }
@@ -178,7 +188,7 @@ static bool is_hash(const redisReply *reply) {
 static bool check_hash(struct window *window, const redisReply *reply, char *why) {
     const redisReply *names = find_field(reply, "names");
     if (!names || !rows_names_read(names->str, names->len, &window->names)) {
-        audit_tell(&window->ear, "has no list of names");
+        tell(window, "has no list of names");
         return true;
     }
     window->component = calloc(window->names.n + 1, sizeof *window->component);
@@ -190,7 +200,7 @@ static bool check_hash(struct window *window, const redisReply *reply, char *why
         compare_sums(window);
     }
     if (!window->failed && !window->until_is_right) {
-        audit_tell(&window->ear, "until is not what it should be");
+        tell(window, "until is not what it should be");
     }
     if (window->failed) {
         snprintf(why, LINK_WHY_MAX, "out of memory");
@@ -204,8 +214,7 @@ static bool check_hash(struct window *window, const redisReply *reply, char *why
 bool rows_audit_window(struct link *link, const struct rows_place *place, audit_finding *finding,
                        void *cls, char *why) {
     for (unsigned group = 0; group < link_groups(link); group++) {
-        struct window window = {.place = place, .ear = {.finding = finding, .cls = cls}};
-        window.ear.key = window.key;
+        struct window window = {.place = place, .finding = finding, .cls = cls};
         const char *argv[] = {"HGETALL", window.key};
         const size_t lens[] = {7, rows_window_key(place, group, window.key)};
         redisReply *reply = link_append(link, &(struct redis_command){2, argv, lens, 1}, why)

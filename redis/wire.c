@@ -159,15 +159,13 @@ static bool check_peer(const struct wire_peer *peer, bool *refused, char *why) {
 }
 
 /* hiredis makes room for as many elements as an array says it has, before it has seen one: a line
- * of twenty bytes could ask for gigabytes. The largest answer that a server asks for is a cluster's
- * map with a range for each slot; the console asks for whole windows. */
-static size_t elements_max(const struct wire_config *config) {
-    return config->elements_max ? config->elements_max : WIRE_ELEMENTS_MAX;
-}
+ * of twenty bytes could ask for gigabytes. The largest answer that we ask for is a cluster's map
+ * with a range for each slot. */
+#define ELEMENTS_MAX (1 << 16)
 
 #if HIREDIS_MAJOR >= 1
-static void bound_arrays(const struct wire_config *config, redisContext *wire) {
-    wire->reader->maxelements = (long long)elements_max(config);
+static void bound_arrays(redisContext *wire) {
+    wire->reader->maxelements = ELEMENTS_MAX;
 }
 #else
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
@@ -175,11 +173,10 @@ static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static redisReplyObjectFunctions bounded, unbounded;
 
 static void *create_array(const redisReadTask *task, int elements) {
-    return (size_t)elements <= (uintptr_t)task->privdata ? unbounded.createArray(task, elements)
-                                                         : NULL;
+    return elements <= ELEMENTS_MAX ? unbounded.createArray(task, elements) : NULL;
 }
 
-static void bound_arrays(const struct wire_config *config, redisContext *wire) {
+static void bound_arrays(redisContext *wire) {
     pthread_mutex_lock(&mutex);
     if (!bounded.createArray) {
         unbounded = bounded = *wire->reader->fn;
@@ -187,7 +184,6 @@ static void bound_arrays(const struct wire_config *config, redisContext *wire) {
     }
     pthread_mutex_unlock(&mutex);
     wire->reader->fn = &bounded;
-    wire->reader->privdata = (void *)(uintptr_t)elements_max(config); /* the number itself */
 }
 #endif
 
@@ -209,7 +205,7 @@ static redisContext *connect_host(const struct wire_config *config, const struct
     if (host) {
         redisEnableKeepAlive(wire);
     }
-    bound_arrays(config, wire);
+    bound_arrays(wire);
     return wire;
 }
 

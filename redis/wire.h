@@ -11,7 +11,6 @@
 
 #define WIRE_WHY_MAX REDIS_URL_WHY_MAX
 #define WIRE_NO_END INT64_MAX
-#define WIRE_ELEMENTS_MAX ((size_t)1 << 16)
 #define WIRE_NOAUTH_REMEDY                                                                         \
     "it wants a password; set AFORO_REDIS_PASSWORD or AFORO_REDIS_PASSWORD_FILE, or put it into "  \
     "the URL: redis://:PASSWORD@HOST"
@@ -38,8 +37,6 @@ struct wire_config {
     int64_t end_ms;
     const _Atomic int64_t *until_ms; /* the same, set by any thread at any time; NULL: none */
     wire_check *check;               /* NULL: none */
-    /* an array of more is taken for a reply that is none; 0: WIRE_ELEMENTS_MAX */
-    size_t elements_max;
 };
 
 /* Connects to host (NULL: to the URL's Unix socket), authenticates, selects, checks. NULL fills why

@@ -314,31 +314,6 @@ START_TEST(windows_that_are_read_together_keep_their_rows_apart) {
 }
 END_TEST
 
-/* A hash of more than the 65,536 fields and values that a link takes unless it is told more. */
-START_TEST(the_audit_of_a_large_window_wants_a_link_that_takes_large_answers) {
-    char finding[AUDIT_SENTENCE_MAX] = "";
-    struct store *store = ready_store(url, "n1", TIMEOUT_MS);
-    struct redis_url parsed;
-    send_many(store);
-    struct link *link = connect_link();
-    ck_assert(!rows_audit_window(link, &place, tell_finding, finding, store_why));
-    link_free(link);
-    ck_assert(redis_url_parse(url, &parsed, store_why));
-    link = link_new(&parsed, TIMEOUT_MS);
-    link_set_elements_max(link, (size_t)10 * MANY + 100);
-    ck_assert_msg(link_connect(link, store_why), "%s", store_why);
-    ck_assert_msg(rows_audit_window(link, &place, tell_finding, finding, store_why), "%s",
-                  store_why);
-    ck_assert_str_eq(finding, "");
-    lab_do(&server, "HINCRBY " WINDOW " %b 1", "4321" US "count", sizeof "4321" US "count" - 1);
-    ck_assert(rows_audit_window(link, &place, tell_finding, finding, store_why));
-    ck_assert_msg(strstr(finding, "count of 4321: differs from the sum of its parts by 1"), "%s",
-                  finding);
-    link_free(link);
-    store->ops->close(store);
-}
-END_TEST
-
 /* ---- audited ---- */
 
 static void must_find(const char *what) {
@@ -383,7 +358,6 @@ int main(void) {
         a_list_of_nodes_that_is_none_is_an_error,
         rows_of_many_pipelines_come_once_each_also_after_one_that_was_not_wanted_whole,
         windows_that_are_read_together_keep_their_rows_apart,
-        the_audit_of_a_large_window_wants_a_link_that_takes_large_answers,
         the_audit_finds_what_is_wrong};
     return one_server_run("redis/rows_read", tests, sizeof tests / sizeof *tests);
 }

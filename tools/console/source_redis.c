@@ -15,7 +15,6 @@
 #define US_PER_HOUR (INT64_C(3600) * US_PER_S)
 #define US_PER_DAY (24 * US_PER_HOUR)
 #define CHUNKS_MAX 1000000          /* how far back --from may make us look */
-#define ELEMENTS_MAX (1 << 24)      /* a window of a report has a field a row and measure */
 #define SETTLE_US (250 * US_PER_MS) /* a flush interval and what the flush takes */
 
 /* The default times to live of the totals; a key lives longer by the horizon at the most. Where
@@ -220,7 +219,6 @@ struct source *source_redis_open(const struct source_config *config, char why[SO
                                    .horizon_us = config->horizon_us,
                                    .settle_us = SETTLE_US};
     memcpy(source->base.kept_us, kept_us, sizeof kept_us);
-    link_set_elements_max(link, ELEMENTS_MAX);
     source->link = link;
     char db[32] = "";
     if (url.kind != REDIS_URL_CLUSTER)
