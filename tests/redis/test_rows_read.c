@@ -174,7 +174,7 @@ END_TEST
 START_TEST(a_list_of_nodes_that_is_none_is_an_error) {
     struct store *store = ready_store(url, "n1", TIMEOUT_MS);
     const struct rows_component component[] = {{"count", ROWS_ADD, 2, NULL, 0},
-                                               {"top(route)", ROWS_BLOB, 0, (void *)"ab", 2}};
+                                               {"ewma(60s)", ROWS_BLOB, 0, (void *)"ab", 2}};
     const struct rows_row row = {"AA1", 3, 2, 2, component};
     struct read_rows read = {0};
     struct link *link = connect_link();
@@ -290,7 +290,7 @@ START_TEST(windows_that_are_read_together_keep_their_rows_apart) {
     struct seen_windows seen = {.place = places};
     struct rows_component component[] = {{"count", ROWS_ADD, 2, NULL, 0},
                                          {"distinct(client)", ROWS_HLL, 0, hll, 0},
-                                         {"top(route)", ROWS_BLOB, 0, (void *)"ab", 2}};
+                                         {"ewma(60s)", ROWS_BLOB, 0, (void *)"ab", 2}};
     component[1].len = make_hll(0, 5, hll, sizeof hll);
     for (int i = 0; i < 4; i++) { /* numbers alone, bytes too, nothing, numbers alone */
         const struct rows_row rows[] = {{"AA1", 3, 2, i == 1 ? 3 : 1, component},
