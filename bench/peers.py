@@ -107,7 +107,7 @@ def nginx_with(place, config, *modules):
     port = place.port()
     words = ["nginx", "-p", LUA_MODULE.rpartition("/modules/")[0], "-c", configured(place, config, PORT=port)]
     row = f"nginx {version} + Lua {lua}" + "".join(f" + cjson {it}" for it in json) + ", shared dict"
-    peer = Peer(place, config.partition(".")[0], words, row=row)
+    peer = Peer(place, f"{config.partition('.')[0]}-{port}", words, row=row)
     peer.port = port
     return peer
 
@@ -126,7 +126,7 @@ def node_with(place, program):
         raise Missing("no package nodejs")
     version = subprocess.run(["node", "--version"], capture_output=True, text=True, check=True).stdout.strip()
     port = place.port()
-    peer = Peer(place, program.partition(".")[0], ["node", HERE / "peers" / program, port], row=f"Node.js {version}, Maps")
+    peer = Peer(place, f"{program.partition('.')[0]}-{port}", ["node", HERE / "peers" / program, port], row=f"Node.js {version}, Maps")
     peer.port = port
     return peer
 

@@ -3,6 +3,7 @@
 import collections
 import http.client
 import json
+import math
 import random
 import socket
 import time
@@ -55,11 +56,20 @@ class Traffic:
             row[1] += times * event.bytes
         return {key: tuple(map(str, row)) for key, row in found.items()}
 
+    def web_rows(self, times):
+        """The same of `routes` in examples/web.yaml, with the maximum of ms."""
+        most = collections.defaultdict(int)
+        for event in self.events:
+            key = (text_time(event.us)[:16], event.route, str(event.status))
+            most[key] = max(most[key], event.ms)
+        return {key: (*row, str(most[key])) for key, row in self.rows(("route", "status"), times).items()}
+
 
 class Sender:
-    """One kept connection, and one request at a time."""
+    """One kept connection, and one request at a time. path: where events go."""
 
-    def __init__(self, port):
+    def __init__(self, port, path="/events"):
+        self.path = path
         self.link = http.client.HTTPConnection("127.0.0.1", port, timeout=TIMEOUT_S)
 
     def post(self, path, body, kind):
@@ -71,7 +81,7 @@ class Sender:
         return text
 
     def post_events(self, body):
-        answer = self.post("/events", body, "application/x-ndjson")
+        answer = self.post(self.path, body, "application/x-ndjson")
         if answer and json.loads(answer)["rejected"]:
             raise Failure(f"not every event was taken: {answer[:300]!r}")
 
@@ -87,27 +97,46 @@ class Sender:
         self.link.close()
 
 
-class Pipeline:
-    """Events as HINCRBY, two a row: its count and its sum; a body is one pipeline, encoded before the load."""
+def counted_commands(event, fields):
+    """Count and sum of a row, as HINCRBY."""
+    key, row = "rows:" + text_time(event.us)[:16], ",".join(str(getattr(event, field)) for field in fields)
+    return [("HINCRBY", key, row + ",count", "1"), ("HINCRBY", key, row + ",sum", str(event.bytes))]
 
-    def __init__(self, port, traffic, fields):
-        commands = [self.encoded(event, fields) for event in traffic.events]
-        self.bodies = [b"".join(commands[at:at + traffic.per_body]) for at in range(0, len(commands), traffic.per_body)]
+
+def web_commands(event, fields):
+    """What examples/web.yaml asks, but for its maxima and `last`, for which Redis has no command."""
+    time, row = text_time(event.us), ",".join(str(getattr(event, field)) for field in fields)
+    commands = counted_commands(event, fields) + [("HINCRBY", "rows:" + time[:19], row + ",count", "1"),
+                                                  ("HINCRBY", "rows:" + time[:19], row + ",sum", str(event.bytes))]
+    for key in ("more:" + time[:19], "more:" + time[:16]):
+        commands += [("HINCRBY", key, row + ",ms", str(event.ms)),
+                     ("HINCRBY", key, f"{row},{math.ceil(math.log2(event.ms) * 32)}", "1")]
+    if event.ms > 1000 or event.status >= 500:
+        commands.append(("HINCRBY", "slow:" + time[:16], event.route, "1"))
+    for window in (time[:16], time[:13]):
+        commands += [("PFADD", "users:" + window, event.user), ("ZINCRBY", "routes:" + window, "1", event.route)]
+    return commands
+
+
+class Pipeline:
+    """Events as commands of Redis; a body is one pipeline, encoded before the load."""
+
+    def __init__(self, port, traffic, fields, commands_of=counted_commands):
+        self.bodies, self.replies = [], {}
+        for at in range(0, len(traffic.events), traffic.per_body):
+            commands = [words for event in traffic.events[at:at + traffic.per_body] for words in commands_of(event, fields)]
+            self.bodies.append(b"".join(map(self.encoded, commands)))
+            self.replies[id(self.bodies[-1])] = sum(2 if words[0] == "ZINCRBY" else 1 for words in commands)  # lines
         self.socket = socket.create_connection(("127.0.0.1", port), TIMEOUT_S)
-        self.replies = 2 * traffic.per_body
 
     @staticmethod
-    def encoded(event, fields):
-        key, row = "rows:" + text_time(event.us)[:16], ",".join(str(getattr(event, field)) for field in fields)
-        text = b""
-        for words in (("HINCRBY", key, row + ",count", "1"), ("HINCRBY", key, row + ",sum", str(event.bytes))):
-            text += b"*4\r\n" + b"".join(b"$%d\r\n%s\r\n" % (len(word), word.encode()) for word in words)
-        return text
+    def encoded(words):
+        return b"*%d\r\n" % len(words) + b"".join(b"$%d\r\n%s\r\n" % (len(word), word.encode()) for word in words)
 
     def post_events(self, body):
         self.socket.sendall(body)
         ended = 0
-        while ended < self.replies:
+        while ended < self.replies[id(body)]:
             piece = self.socket.recv(1 << 20)
             if not piece or piece.startswith(b"-"):
                 raise Failure(f"HINCRBY: {piece[:100]!r}")
@@ -151,16 +180,17 @@ def rows_of_aforod(port, report, window, keys):
     return as_rows(text.splitlines()[1:], keys, state=True)
 
 
-def rows_of_peer(port, keys):
+def rows_of_peer(port, keys, path="/rows"):
     sender = Sender(port)
-    text = sender.get("/rows")
+    text = sender.get(path)
     sender.close()
     return as_rows(text.splitlines(), keys)
 
 
 def rows_of_redis(redis):
+    """Of the windows of a minute."""
     found = {}
-    for key in redis.do("KEYS", "rows:*"):
+    for key in redis.do("KEYS", "rows:????????????????"):
         fields = redis.do("HGETALL", key)
         for field, value in zip(fields[::2], fields[1::2]):
             row, _, figure = field.rpartition(",")

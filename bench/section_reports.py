@@ -3,12 +3,14 @@ answer with the same rows; reading them; and what they cost at Redis."""
 
 import os
 import subprocess
+from functools import partial
 
 import peers
 import report_costs
 from measure import BIN, CLIENT_CORE, HERE, SERVER_CORE, Failure, load, median, now_us, ratio, text_time, usage, wrk
 from report import number, table
-from report_traffic import EVENTS, Pipeline, Sender, Traffic, must_agree, rows_of_aforod, rows_of_peer, rows_of_redis
+from report_traffic import (EVENTS, Pipeline, Sender, Traffic, counted_commands, must_agree, rows_of_aforod, rows_of_peer,
+                            rows_of_redis, web_commands)
 from sections import section
 
 ROUNDS = 5
@@ -135,12 +137,13 @@ def busiest_s(pid):
 
 
 class Batches:
-    """One server and one traffic, and what its rounds cost. repeats: how often a round sends all bodies."""
+    """One server and one traffic, and what its rounds cost. repeats: how often a round sends all bodies; rows: what the server has,
+    as many figures a row as it says; None: nothing is asked."""
 
-    def __init__(self, server, name, traffic, repeats, pipeline=None):
-        self.server, self.name, self.traffic, self.repeats = server, name, traffic, repeats
-        self.sender = pipeline or Sender(server.port)
-        self.bodies = pipeline.bodies if pipeline else traffic.bodies
+    def __init__(self, server, name, traffic, repeats, rows=None, figures=2, sender=None):
+        self.server, self.name, self.traffic, self.repeats, self.rows, self.figures = server, name, traffic, repeats, rows, figures
+        self.sender = sender or Sender(server.port)
+        self.bodies = getattr(self.sender, "bodies", traffic.bodies)
         self.pid, self.sent = server.process.pid, 0
         self.worker, self.process = [], []
 
@@ -154,72 +157,81 @@ class Batches:
         self.process.append(events / (usage(self.pid).total_s - before[1]) / 1e6)
         self.sent += self.repeats
 
+    def check(self):
+        """All that was sent in all rounds is in the rows: count, sum, and where it is asked for the maximum."""
+        if self.rows:
+            wanted = self.traffic.web_rows(self.sent)
+            must_agree(self.name, self.rows(), {key: row[:self.figures] for key, row in wanted.items()})
+
     def row(self, first):
         return [self.name, number(median(self.worker), 3), number(1e3 / median(self.worker), 0),
                 number(median(self.process), 3), number(ratio(self.process, first.process), 3)]
 
 
-def check_web(batches):
-    """count, sum and maximum of each row of `routes`; they are the measures of web.yaml that have one exact answer."""
-    found = rows_of_aforod(batches.server.port, "routes", "1min", 2)
-    wanted = batches.traffic.rows(("route", "status"), batches.sent)
-    must_agree(batches.name, {key: (row[0], row[2]) for key, row in found.items()}, wanted)
+def web_rows_of_aforod(port):
+    """count, sum(bytes) and max(ms) of each row of `routes`: the measures of web.yaml that have one exact answer."""
+    return {key: (row[0], row[2], row[6]) for key, row in rows_of_aforod(port, "routes", "1min", 2).items()}
 
 
-def batch_contenders(bench, repeats):
-    micro, milli = Traffic(BODIES * EVENTS), Traffic(BODIES * EVENTS, digits=3)
-    bench.say(f"{micro.bytes_an_event():.1f} and {milli.bytes_an_event():.1f} bytes an event")
-    keyed = keyed_definitions(bench)
-    found = {}
-    for name, traffic, digits in (("us", micro, "microseconds"), ("ms", milli, "milliseconds")):
-        for kind, what, flags in (("keyed", "`keyed`", ["--reports", keyed]),
-                                  ("web", "examples/web.yaml", ["--reports", EXAMPLES / "web.yaml"]), ("bare", "no reports", [])):
+def aforods(bench, repeats):
+    keyed, found = keyed_definitions(bench), {}
+    for name, digits, traffic in (("us", "microseconds", Traffic(BODIES * EVENTS)),
+                                  ("ms", "milliseconds", Traffic(BODIES * EVENTS, digits=3))):
+        bench.say(f"{traffic.bytes_an_event():.1f} bytes an event with {digits}")
+        for kind, what, flags in (("keyed", "`keyed`", ["--reports", keyed]), ("bare", "no reports", []),
+                                  ("web", "`web`", ["--reports", EXAMPLES / "web.yaml"])):
             row = f"aforod, {what}, times of {digits}"
-            found[kind, name] = Batches(aforod(bench, f"aforod-{kind}-{name}", row, *flags), row, traffic, repeats)
-    for make in (peers.nginx_reports, peers.node_reports):
-        server = bench.start(make)
-        if server:
-            found[make.__name__] = Batches(server, f"{server.row}, `keyed`", micro, max(repeats // 8, 1))
-    with peers.on_core(SERVER_CORE):
-        redis = peers.Redis(bench.place, name="hincrby-redis").start()
-    version = next(line.partition(":")[2] for line in redis.do("INFO", "server").splitlines() if line.startswith("redis_version"))
-    pipeline = Pipeline(redis.port, micro, ("route", "status"))
-    found["hincrby"] = Batches(redis, f"Redis {version}, HINCRBY pipelined, `keyed`, without the reading of JSON", micro,
-                               max(repeats // 8, 1), pipeline)
+            server = aforod(bench, f"aforod-{kind}-{name}", row, *flags)
+            rows = {"keyed": partial(rows_of_aforod, server.port, "keyed", "1min", 2),
+                    "web": partial(web_rows_of_aforod, server.port), "bare": None}[kind]
+            found[kind, name] = Batches(server, row, traffic, repeats, rows, 3 if kind == "web" else 2)
+    return found
+
+
+def contenders(bench, traffic, repeats):
+    """The peers, with either question; each gets a process of its own."""
+    found = []
+    for question, path, rows, figures in (("keyed", "/events", "/rows", 2), ("web", "/web", "/web", 3)):
+        for make in (peers.nginx_reports, peers.node_reports):
+            server = bench.start(make)
+            if server:
+                found.append(Batches(server, f"{server.row}, `{question}`", traffic, repeats,
+                                     partial(rows_of_peer, server.port, 2, rows), figures, Sender(server.port, path)))
+        with peers.on_core(SERVER_CORE):
+            redis = peers.Redis(bench.place, name=f"pipelined-{question}").start()
+        version = next(line.partition(":")[2] for line in redis.do("INFO", "server").splitlines() if line.startswith("redis_version"))
+        commands = "HINCRBY" if question == "keyed" else "HINCRBY, PFADD, ZINCRBY, without maxima,"
+        pipeline = Pipeline(redis.port, traffic, ("route", "status"), counted_commands if question == "keyed" else web_commands)
+        found.append(Batches(redis, f"Redis {version}, {commands} pipelined, `{question}`", traffic, repeats,
+                             partial(rows_of_redis, redis), sender=pipeline))
     return found
 
 
 def batches(bench, seconds):
-    found = batch_contenders(bench, 10 * seconds)
+    ours = aforods(bench, 10 * seconds)
+    found = [*ours.values(), *contenders(bench, ours["keyed", "us"].traffic, seconds)]
     for i in range(ROUNDS):
-        for one in found.values():
+        for one in found:
             bench.say(f"round {i + 1} of {ROUNDS}, {one.name}")
             one.round()
-    for key, one in found.items():
-        if key in ("nginx_reports", "node_reports"):
-            must_agree(one.name, rows_of_peer(one.server.port, 2), one.traffic.rows(("route", "status"), one.sent))
-        elif key == "hincrby":
-            must_agree(one.name, rows_of_redis(one.server), one.traffic.rows(("route", "status"), one.sent))
-        elif key[0] == "keyed":
-            must_agree(one.name, rows_of_aforod(one.server.port, "keyed", "1min", 2),
-                       one.traffic.rows(("route", "status"), one.sent))
-        elif key[0] == "web":
-            check_web(one)
+    for one in found:
+        one.check()
     for kind, least in (("web", 3), ("keyed", 5)):
         for name, digits in (("us", "microseconds"), ("ms", "milliseconds")):
             bench.goals.at_least(f"NDJSON, {'web.yaml' if kind == 'web' else 'one keyed report'}, times of {digits}, million events "
-                                 "per CPU second of the worker", median(found[kind, name].worker), least, 2)
-    first = found["keyed", "us"]
+                                 "per CPU second of the worker", median(ours[kind, name].worker), least, 2)
+    first = ours["keyed", "us"]
     size = first.traffic.bytes_an_event()
-    for one in found.values():
+    for one in found:
         one.sender.close()
         one.server.end()
     head = ["server and question", "M events per CPU s of the worker", "ns an event", "of the process", "x the first"]
     return (f"### Batches: NDJSON of 5 fields and a time, {size:.0f} bytes an event, {EVENTS:,} events a request\n\n"
-            f"`keyed` is count and sum(bytes) by route and status, a window of a minute. Medians of {ROUNDS} rounds in turn, with "
-            "flush to Redis; the worker is the process's busiest thread. The rows of all, of all rounds together, were the ones that "
-            "the events make (of web.yaml: count and sum(bytes) of `routes`).\n\n"
-            + table(head, [one.row(first) for one in found.values()]))
+            f"`keyed` is count and sum(bytes) by route and status, a window of a minute; `web` the three reports of examples/web.yaml. "
+            f"Medians of {ROUNDS} rounds in turn, aforod with flush to Redis; the worker is the process's busiest thread. Redis gets "
+            "commands that were made before the load, so its figure is without the reading of JSON. Of what all rounds have sent, "
+            "everybody had the rows that the events make: count and sum(bytes), of `web` also max(ms) but at Redis.\n\n"
+            + table(head, [one.row(first) for one in found]))
 
 
 # ---- programs without a server ----
