@@ -103,7 +103,7 @@ int main(int argc, char **argv) {
         fprintf(stderr, "usage: burst PORT PID CONNECTIONS BURSTS\n");
         return 2;
     }
-    client_begin(atoi(argv[1]));
+    client_begin(atoi(argv[1]), false);
     latencies_begin(&latencies, (size_t)connections * (size_t)bursts);
     open_all(connections);
     for (int i = 0; i < bursts && unanswered == 0;

@@ -12,11 +12,14 @@
 #include <time.h>
 
 #define STAMP_BYTES 26 /* 2016-05-28 11:11:11.123456 */
+#define FIELDS "&flight=AA00&client=100&seconds=100"
+#define FIELDS_BYTES (sizeof FIELDS - 1)
 #define SOURCES 8
 
 static struct sockaddr_in server;
 static char request[CLIENT_REQUEST_MAX];
-static size_t request_len;
+static size_t request_len, stamp_at;
+static bool has_fields;
 static time_t stamped_s = -1;
 
 void client_die(const char *what) {
@@ -30,20 +33,35 @@ int64_t client_now_ns(void) {
     return t.tv_sec * NS_PER_S + t.tv_nsec;
 }
 
-void client_begin(int port) {
+void client_begin(int port, bool with_fields) {
     server = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
     server.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    has_fields = with_fields;
+    const size_t body_len = 6 + STAMP_BYTES + (with_fields ? FIELDS_BYTES : 0);
     request_len = (size_t)snprintf(request, sizeof request,
                                    "POST / HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nUser-Agent: tsung\r\n"
                                    "Content-Type: application/x-www-form-urlencoded\r\n"
-                                   "Content-Length: %d\r\n\r\nvalue=%*s",
-                                   port, 6 + STAMP_BYTES, STAMP_BYTES, "");
+                                   "Content-Length: %zu\r\n\r\nvalue=%*s%s",
+                                   port, body_len, STAMP_BYTES, "", with_fields ? FIELDS : "");
+    stamp_at = request_len - body_len + 6;
+}
+
+/* 20 flights and 20 clients, each with each. */
+static void set_fields(void) {
+    static unsigned turn;
+    char *text = request + stamp_at + STAMP_BYTES, *flight = strchr(text, 'A') + 2,
+         *client = strchr(flight, '=') + 1;
+    const unsigned key = turn++ % 400;
+    flight[0] = (char)('0' + key / 20 / 10);
+    flight[1] = (char)('0' + key / 20 % 10);
+    client[1] = (char)('0' + key % 20 / 10);
+    client[2] = (char)('0' + key % 20 % 10);
 }
 
 /* Day and second are written once a second, the microseconds every time. */
 static void stamp(void) {
     struct timespec now;
-    char *text = request + request_len - STAMP_BYTES;
+    char *text = request + stamp_at;
     clock_gettime(CLOCK_REALTIME, &now);
     if (now.tv_sec != stamped_s) {
         char second[STAMP_BYTES];
@@ -75,6 +93,9 @@ int client_connect(void) {
 
 bool client_send(int fd) {
     stamp();
+    if (has_fields) {
+        set_fields();
+    }
     return send(fd, request, request_len, MSG_NOSIGNAL) == (ssize_t)request_len;
 }
 

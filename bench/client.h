@@ -16,8 +16,9 @@ __attribute__((noreturn)) void client_die(const char *what);
 /* CLOCK_MONOTONIC, in ns. */
 int64_t client_now_ns(void);
 
-/* The requests of this run go to 127.0.0.1:port. Before everything else. */
-void client_begin(int port);
+/* The requests of this run go to 127.0.0.1:port; with_fields: they have three fields beside the
+ * time, flight, client and seconds. Before everything else. */
+void client_begin(int port, bool with_fields);
 
 /* A new socket that does not block and is on its way to the server (one of eight source addresses,
  * since each has some 28,000 ports); the caller closes it. */

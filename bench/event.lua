@@ -1,7 +1,7 @@
 -- What wrk sends: POST / as Tsung does, each stamped with the moment, in turn a quarter of a 10 ms window later.
 -- All requests are made before the load starts; while it runs, a request is one table look-up, and one in 32 looks at
 -- the clock.
---   arguments: seconds of load, "event" (body value=...) or "webdis" (body: the Redis command)
+--   arguments: seconds of load, "event" (body value=...), "fields" (three fields more) or "webdis" (body: the Redis command)
 local ffi = require("ffi")
 ffi.cdef [[
 typedef struct { long s; long ns; } bench_time;
@@ -21,7 +21,11 @@ local function body(kind, window, variant)
   if kind == "webdis" then
     return string.format("HINCRBY/bench:10ms:%s/%02d/1", os.date("!%Y-%m-%dT%H:%M:%S", second), part)
   end
-  return string.format("value=%s.%02d%04d", os.date("!%Y-%m-%d %H:%M:%S", second), part, variant * 2500 + part)
+  local event = string.format("value=%s.%02d%04d", os.date("!%Y-%m-%d %H:%M:%S", second), part, variant * 2500 + part)
+  if kind == "fields" then -- 400 keys
+    event = event .. string.format("&flight=AA%d&client=%d&seconds=%d", window % 20 + 10, (window + variant) % 80 + 10, part)
+  end
+  return event
 end
 
 function init(args)

@@ -3,8 +3,9 @@
  * this program: nothing that the server delays is left out of the figures (no coordinated
  * omission). Every latency is kept, percentiles are exact.
  *
- *   openloop PORT seconds=N rate=N [connections=64] [per_connection=0]
+ *   openloop PORT seconds=N rate=N [connections=64] [per_connection=0] [fields=0]
  *     per_connection    requests after which a connection is closed and opened anew; 0: never
+ *     fields            1: three fields beside the time
  *
  * It keeps its core busy when requests are due sooner than a timer could wake it. Ends with one
  * line RESULT {json}; "waited_ms" is how long others kept this program from its core: then its
@@ -32,7 +33,9 @@ struct connection {
     int64_t sent; /* requests since it was opened */
 };
 
-static struct { int64_t seconds, rate, connections, per_connection; } options = {.connections = 64};
+static struct {
+    int64_t seconds, rate, connections, per_connection, fields;
+} options = {.connections = 64};
 
 static struct connection connections[CONNECTIONS_MAX];
 /* idle or closed, the one used longest ago first */
@@ -179,7 +182,8 @@ static bool option(const char *word) {
     } numbers[] = {{"seconds=", &options.seconds},
                    {"rate=", &options.rate},
                    {"connections=", &options.connections},
-                   {"per_connection=", &options.per_connection}};
+                   {"per_connection=", &options.per_connection},
+                   {"fields=", &options.fields}};
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
         if (strncmp(numbers[i].name, word, strlen(numbers[i].name)) == 0) {
             *numbers[i].value = atoll(word + strlen(numbers[i].name));
@@ -196,11 +200,11 @@ int main(int argc, char **argv) {
     }
     if (!ok || options.seconds < 1 || options.rate < 1 || options.connections < 1 ||
         options.connections > CONNECTIONS_MAX) {
-        fprintf(stderr,
-                "usage: openloop PORT seconds=N rate=N [connections=64] [per_connection=0]\n");
+        fprintf(stderr, "usage: openloop PORT seconds=N rate=N [connections=64] [per_connection=0] "
+                        "[fields=0]\n");
         return 2;
     }
-    client_begin(atoi(argv[1]));
+    client_begin(atoi(argv[1]), options.fields != 0);
     latencies_begin(&latencies, (size_t)(options.rate * options.seconds));
     epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     for (int64_t i = 0; i < options.connections; i++) {

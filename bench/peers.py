@@ -94,20 +94,39 @@ def configured(place, name, **values):
 
 
 def nginx(place):
-    version, lua = debian("nginx", "libnginx-mod-http-lua")
+    return nginx_with(place, "nginx.conf", "libnginx-mod-http-lua")
+
+
+def nginx_reports(place):
+    """`keyed` and `billing` of the section reports; GET /rows answers with them."""
+    return nginx_with(place, "reports-nginx.conf", "libnginx-mod-http-lua", "lua-cjson")
+
+
+def nginx_with(place, config, *modules):
+    version, lua, *json = debian("nginx", *modules)
     port = place.port()
-    peer = Peer(place, "nginx", ["nginx", "-p", LUA_MODULE.rpartition("/modules/")[0], "-c", configured(
-        place, "nginx.conf", PORT=port)], row=f"nginx {version} + Lua {lua}, shared dict")
+    words = ["nginx", "-p", LUA_MODULE.rpartition("/modules/")[0], "-c", configured(place, config, PORT=port)]
+    row = f"nginx {version} + Lua {lua}" + "".join(f" + cjson {it}" for it in json) + ", shared dict"
+    peer = Peer(place, f"{config.partition('.')[0]}-{port}", words, row=row)
     peer.port = port
     return peer
 
 
 def node(place):
+    return node_with(place, "node.js")
+
+
+def node_reports(place):
+    """The same as nginx_reports."""
+    return node_with(place, "reports-node.js")
+
+
+def node_with(place, program):
     if not shutil.which("node"):
         raise Missing("no package nodejs")
     version = subprocess.run(["node", "--version"], capture_output=True, text=True, check=True).stdout.strip()
     port = place.port()
-    peer = Peer(place, "node", ["node", HERE / "peers" / "node.js", port], row=f"Node.js {version}, Maps")
+    peer = Peer(place, f"{program.partition('.')[0]}-{port}", ["node", HERE / "peers" / program, port], row=f"Node.js {version}, Maps")
     peer.port = port
     return peer
 

@@ -4,7 +4,6 @@
 #include "redis/schema.h"
 
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -17,15 +16,20 @@ struct report {
     void *cls;
 };
 
+void audit_tell(const char *key, audit_finding *finding, void *cls, const char *format,
+                va_list args) {
+    char sentence[AUDIT_SENTENCE_MAX];
+    const int n = snprintf(sentence, sizeof sentence, "%.130s: ", key);
+    vsnprintf(sentence + n, sizeof sentence - (size_t)n, format, args);
+    finding(cls, sentence);
+}
+
 __attribute__((format(printf, 2, 3))) static void tell(const struct report *report,
                                                        const char *format, ...) {
-    char sentence[AUDIT_SENTENCE_MAX];
-    const int n = snprintf(sentence, sizeof sentence, "%.80s: ", report->key);
     va_list args;
     va_start(args, format);
-    vsnprintf(sentence + n, sizeof sentence - (size_t)n, format, args);
+    audit_tell(report->key, report->finding, report->cls, format, args);
     va_end(args);
-    report->finding(report->cls, sentence);
 }
 
 /* What one hash says. */

@@ -6,12 +6,17 @@
 #include "counters/time/window.h"
 #include "redis/link.h"
 
+#include <stdarg.h>
 #include <stdint.h>
 
 #define AUDIT_SENTENCE_MAX 256
 
 /* A finding: a sentence that names the key. */
 typedef void audit_finding(void *cls, const char *sentence);
+
+/* Makes the sentence of a finding, which begins with the key, and tells it. */
+__attribute__((format(printf, 4, 0))) void audit_tell(const char *key, audit_finding *finding,
+                                                      void *cls, const char *format, va_list args);
 
 /* Reads a range of chunks in all groups, and says what is wrong with them, each thing once. False
  * fills why (LINK_WHY_MAX) when they could not be read. */

@@ -75,6 +75,10 @@ bool link_pending(const struct link *link) {
     return link->cluster ? cluster_pending(link->cluster) : link->pending > 0;
 }
 
+bool link_takes_more(const struct link *link) {
+    return link->cluster == NULL;
+}
+
 unsigned link_server(const struct link *link, const char *key, size_t len) {
     return link->cluster ? cluster_server(link->cluster, key, len) : 0;
 }

@@ -55,6 +55,10 @@ redisReply *link_reply(struct link *link, char *why);
 /* True while replies are to be fetched. */
 bool link_pending(const struct link *link);
 
+/* Whether commands may be queued while replies are to be fetched. Not in a cluster: there a queue
+ * goes out as a whole, and all of its replies are fetched before the next one begins. */
+bool link_takes_more(const struct link *link);
+
 /* Which of its servers has a key. In a cluster a small number, which stays the same as long as the
  * connection lasts and slots do not move; else 0. */
 unsigned link_server(const struct link *link, const char *key, size_t len);

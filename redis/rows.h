@@ -32,6 +32,7 @@
 #define ROWS_COMPONENT_MAX 128 /* a component's name, with its NUL */
 #define ROWS_ROW_KEY_MAX 12800 /* bytes of a row's key */
 #define ROWS_SEPARATOR '\x1f'
+#define ROWS_PART_SEPARATOR '\x1e' /* RS: fields with it are of parts; ends an item of a list */
 #define ROWS_REPORTS_KEY "aforo:2:{reports}"
 #define ROWS_FINAL_KEY "aforo:2:{final:reports}" /* as SCHEMA_FINAL_KEY, of reports' windows */
 #define ROWS_WINDOWS_FIELD "\x1fwindows"         /* behind NAME.DIGEST */

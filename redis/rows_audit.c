@@ -5,7 +5,6 @@
 #include "redis/schema.h"
 
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,13 +33,10 @@ struct window {
 
 __attribute__((format(printf, 2, 3))) static void tell(const struct window *window,
                                                        const char *format, ...) {
-    char sentence[AUDIT_SENTENCE_MAX];
-    const int n = snprintf(sentence, sizeof sentence, "%.130s: ", window->key);
     va_list args;
     va_start(args, format);
-    vsnprintf(sentence + n, sizeof sentence - (size_t)n, format, args);
+    audit_tell(window->key, window->finding, window->cls, format, args);
     va_end(args);
-    window->finding(window->cls, sentence);
 }
 
 static void note(struct window *window, const char *key, size_t key_len,

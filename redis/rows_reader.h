@@ -23,6 +23,12 @@ struct rows_taker {
 bool rows_reader_read_window(struct link *link, const struct rows_place *place,
                              const struct rows_taker *taker, char *why);
 
+/* The same of n windows (1 to ROWS_READER_WINDOWS) at once, one after the other: with many small
+ * windows, most of the time is the way to Redis and back. */
+#define ROWS_READER_WINDOWS 16
+bool rows_reader_read_windows(struct link *link, const struct rows_place *places, size_t n,
+                              const struct rows_taker *taker, char *why);
+
 /* The same of what one node has reported of one window in its group: its part. ROWS_ADD and
  * ROWS_WRAP are the node's own, ROWS_MIN, ROWS_MAX and ROWS_HLL the totals of the rows in which it
  * has a part. *sum, *owner: of the part, as rows.lua has them; 0 when there is none. */

@@ -139,6 +139,23 @@ class ReportsAtRedis(Case):
         self.assertIn(key, out + err)
         self.assertIn("differs from the sum of its parts by 1", out + err)
 
+    def test_a_window_of_many_rows_is_read(self):
+        """More than go out to Redis at once."""
+        rows, minute = 7000, (self.now // MINUTE - 1) * MINUTE
+        lines = "".join(json.dumps({"time": text_time(minute + i), "route": f"/r{i}", "client": i % 7, "seconds": i}) + "\n"
+                        for i in range(rows))
+        answer = self.node("n-1", threads=1).request("POST", "/events", lines, {"Content-Type": "application/x-ndjson"})
+        self.assertEqual((answer.status, answer.json["accepted"]), (200, rows), answer.text)
+
+        def there():
+            return [field for fields in self.hashes("billing").values() for field in fields
+                    if field.endswith(US + b"count") and RS not in field]
+        wait_until(lambda: len(there()) == rows, lambda: f"Redis has {rows} rows, not {len(there())}", TIMEOUT_S)
+        status, out, err = aforo("report", "billing", "--window", "1min", "--redis", self.store.url, "--partial", "--format", "csv")
+        self.assertEqual(status, 0, err)
+        found = {tuple(line.split(",")[2:5]) for line in out.splitlines()[1:]}
+        self.assertEqual(found, {(f"/r{i}", str(i % 7), str(i)) for i in range(rows)})
+
     def test_nodes_that_are_killed_and_a_redis_that_is(self):
         one, two = self.node("n-1"), self.node("n-2")
         for turn in range(6):

@@ -49,7 +49,7 @@ static void send_windows(struct store *store, unsigned which, int64_t count) {
 }
 
 struct seen {
-    unsigned rows, hlls;
+    unsigned rows, hlls, wanted;
     int64_t count;
 };
 
@@ -131,7 +131,61 @@ START_TEST(windows_of_all_groups_are_found_wherever_they_are) {
 }
 END_TEST
 
+/* More than a queue of the cluster's asks for at once. */
+#define MANY 9000
+#define MANY_AT_ONCE 300
+
+static bool add_count(void *cls, const struct rows_place *place, const struct rows_row *row) {
+    struct seen *seen = cls;
+    ck_assert(place->window == MINUTE && row->key_len == 4 && row->n == 1);
+    seen->count += row->component[0].value;
+    return ++seen->rows < seen->wanted;
+}
+
+static void send_many(struct store *store) {
+    static char key[MANY_AT_ONCE][8];
+    static struct rows_component component[MANY_AT_ONCE];
+    static struct rows_row row[MANY_AT_ONCE];
+    for (int from = 0; from < MANY; from += MANY_AT_ONCE) {
+        struct store_ack ack;
+        for (int i = 0; i < MANY_AT_ONCE; i++) {
+            snprintf(key[i], sizeof key[i], "%04d", from + i);
+            component[i] = (struct rows_component){"count", ROWS_ADD, from + i, NULL, 0};
+            row[i] = (struct rows_row){key[i], 4, 1, 1, &component[i]};
+        }
+        ck_assert_msg(
+            store->ops->send_rows(store, &(struct store_rows){first, 0, 86400, MANY_AT_ONCE, row},
+                                  &ack, store_why),
+            "%s", store_why);
+    }
+}
+
+START_TEST(a_window_of_many_rows_is_read_queue_by_queue) {
+    struct store *store = driver_store(url, "n1", TIMEOUT_MS);
+    struct redis_url parsed;
+    ck_assert_msg(store->ops->connect(store, store_why), "%s", store_why);
+    send_many(store);
+    ck_assert(redis_url_parse(url, &parsed, store_why));
+    struct link *link = link_new(&parsed, TIMEOUT_MS);
+    ck_assert_msg(link_connect(link, store_why), "%s", store_why);
+    struct seen seen = {.wanted = 700};
+    ck_assert(
+        !rows_reader_read_window(link, &first, &(struct rows_taker){add_count, &seen}, store_why));
+    ck_assert_str_eq(store_why, "");
+    ck_assert_uint_eq(seen.rows, 700);
+    seen = (struct seen){.wanted = MANY + 1};
+    ck_assert_msg(
+        rows_reader_read_window(link, &first, &(struct rows_taker){add_count, &seen}, store_why),
+        "%s", store_why);
+    ck_assert_uint_eq(seen.rows, MANY);
+    ck_assert_int_eq(seen.count, (int64_t)MANY * (MANY - 1) / 2);
+    link_free(link);
+    store->ops->close(store);
+}
+END_TEST
+
 int main(void) {
-    const TTest *const tests[] = {windows_of_all_groups_are_found_wherever_they_are};
+    const TTest *const tests[] = {windows_of_all_groups_are_found_wherever_they_are,
+                                  a_window_of_many_rows_is_read_queue_by_queue};
     return cluster_nodes_run("redis/cluster_rows", tests, sizeof tests / sizeof *tests);
 }

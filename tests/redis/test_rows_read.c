@@ -1,6 +1,8 @@
 /* What readers, the read-back and the audit find of rows. */
 #include "tests/redis/rows_lab.h"
 
+#include <stdlib.h>
+
 /* What was read: the values of one component of each row, by the row's key. */
 struct read_rows {
     unsigned rows, blobs;
@@ -169,6 +171,149 @@ START_TEST(what_is_no_value_is_an_error_that_names_its_key) {
 }
 END_TEST
 
+START_TEST(a_list_of_nodes_that_is_none_is_an_error) {
+    struct store *store = ready_store(url, "n1", TIMEOUT_MS);
+    const struct rows_component component[] = {{"count", ROWS_ADD, 2, NULL, 0},
+                                               {"ewma(60s)", ROWS_BLOB, 0, (void *)"ab", 2}};
+    const struct rows_row row = {"AA1", 3, 2, 2, component};
+    struct read_rows read = {0};
+    struct link *link = connect_link();
+    had_row(store, &row);
+    lab_do(&server, "HSET " WINDOW " nodes n1");
+    ck_assert(
+        !rows_reader_read_window(link, &place, &(struct rows_taker){take_total, &read}, store_why));
+    ck_assert_msg(strstr(store_why, "none of a report"), "%s", store_why);
+    link_free(link);
+    store->ops->close(store);
+}
+END_TEST
+
+/* ---- more rows than go out at once ---- */
+
+#define MANY 8000
+#define MANY_AT_ONCE 250
+
+/* How often each row came, whose key is its number. */
+struct counted_rows {
+    unsigned rows, most;
+    unsigned char times[MANY];
+};
+
+static bool count_row(void *cls, const struct rows_place *at, const struct rows_row *row) {
+    struct counted_rows *counted = cls;
+    char key[8] = "";
+    memcpy(key, row->key, row->key_len);
+    const int number = atoi(key);
+    ck_assert(at->window == MINUTE && row->key_len == 4 && number >= 0 && number < MANY);
+    ck_assert(row->n == 4 && row->component[0].value == number + 1);
+    ck_assert_int_eq(row->component[3].value, 2 * number);
+    counted->times[number]++;
+    return ++counted->rows != counted->most;
+}
+
+static void send_many(struct store *store) {
+    static struct plain_row row[MANY_AT_ONCE];
+    struct rows_row rows[MANY_AT_ONCE];
+    for (int from = 0; from < MANY; from += MANY_AT_ONCE) {
+        for (int i = 0; i < MANY_AT_ONCE; i++) {
+            char key[32];
+            snprintf(key, sizeof key, "%04d", from + i);
+            make_row(&row[i], key, from + i + 1, 1, 2 * (from + i));
+            rows[i] = row[i].row;
+        }
+        ck_assert_int_eq(send_at(store, 0, rows, MANY_AT_ONCE).outcome, STORE_STORED);
+    }
+}
+
+static void must_find_all(struct link *link) {
+    static struct counted_rows counted;
+    counted = (struct counted_rows){0};
+    const bool ok =
+        rows_reader_read_window(link, &place, &(struct rows_taker){count_row, &counted}, store_why);
+    ck_assert_msg(ok, "%s", store_why);
+    ck_assert_uint_eq(counted.rows, MANY);
+    for (int i = 0; i < MANY; i++) {
+        ck_assert_uint_eq(counted.times[i], 1);
+    }
+}
+
+START_TEST(rows_of_many_pipelines_come_once_each_also_after_one_that_was_not_wanted_whole) {
+    static struct counted_rows counted;
+    struct store *store = ready_store(url, "n1", TIMEOUT_MS);
+    struct link *link = connect_link();
+    send_many(store);
+    must_find_all(link);
+    counted = (struct counted_rows){.most = 1000};
+    ck_assert(!rows_reader_read_window(link, &place, &(struct rows_taker){count_row, &counted},
+                                       store_why));
+    ck_assert_str_eq(store_why, "");
+    ck_assert_uint_eq(counted.rows, 1000);
+    ck_assert(!link_pending(link));
+    must_find_all(link);
+    lab_do(&server, "HSET " WINDOW " %b much", "4321" US "max(ms)", sizeof "4321" US "max(ms)" - 1);
+    counted = (struct counted_rows){0};
+    ck_assert(!rows_reader_read_window(link, &place, &(struct rows_taker){count_row, &counted},
+                                       store_why));
+    ck_assert_msg(strstr(store_why, "none of a report"), "%s", store_why);
+    ck_assert(link_connected(link) && !link_pending(link));
+    link_free(link);
+    store->ops->close(store);
+}
+END_TEST
+
+/* What came of each of some windows. */
+struct seen_windows {
+    const struct rows_place *place;
+    unsigned rows[4], hlls[4], blobs[4];
+    int64_t count[4];
+};
+
+static bool see_row(void *cls, const struct rows_place *at, const struct rows_row *row) {
+    struct seen_windows *seen = cls;
+    const size_t i = (size_t)(at - seen->place);
+    ck_assert_uint_lt(i, 4);
+    seen->rows[i]++;
+    for (size_t c = 0; c < row->n; c++) {
+        const struct rows_component *component = &row->component[c];
+        seen->count[i] += strcmp(component->name, "count") == 0 ? component->value : 0;
+        seen->hlls[i] += component->rule == ROWS_HLL && component->len > 16;
+        seen->blobs[i] += component->rule == ROWS_BLOB && component->len == 2;
+    }
+    return true;
+}
+
+START_TEST(windows_that_are_read_together_keep_their_rows_apart) {
+    static unsigned char hll[12400];
+    struct store *store = ready_store(url, "n1", TIMEOUT_MS);
+    struct link *link = connect_link();
+    struct rows_place places[4] = {place, place, place, place};
+    struct seen_windows seen = {.place = places};
+    struct rows_component component[] = {{"count", ROWS_ADD, 2, NULL, 0},
+                                         {"distinct(client)", ROWS_HLL, 0, hll, 0},
+                                         {"ewma(60s)", ROWS_BLOB, 0, (void *)"ab", 2}};
+    component[1].len = make_hll(0, 5, hll, sizeof hll);
+    for (int i = 0; i < 4; i++) { /* numbers alone, bytes too, nothing, numbers alone */
+        const struct rows_row rows[] = {{"AA1", 3, 2, i == 1 ? 3 : 1, component},
+                                        {"AA2", 3, 2, i == 1 ? 3 : 1, component}};
+        struct store_ack ack;
+        places[i].window += i;
+        const struct store_rows sent = {places[i], 0, KEEP_S, 2, rows};
+        ck_assert(i == 2 || store->ops->send_rows(store, &sent, &ack, store_why));
+    }
+    ck_assert_msg(
+        rows_reader_read_windows(link, places, 4, &(struct rows_taker){see_row, &seen}, store_why),
+        "%s", store_why);
+    for (unsigned i = 0; i < 4; i++) {
+        ck_assert_uint_eq(seen.rows[i], i == 2 ? 0 : 2);
+        ck_assert_int_eq(seen.count[i], 2 * seen.rows[i]);
+        ck_assert_uint_eq(seen.hlls[i], i == 1 ? 2 : 0);
+        ck_assert_uint_eq(seen.blobs[i], i == 1 ? 2 : 0);
+    }
+    link_free(link);
+    store->ops->close(store);
+}
+END_TEST
+
 /* ---- audited ---- */
 
 static void must_find(const char *what) {
@@ -207,7 +352,12 @@ END_TEST
 
 int main(void) {
     const TTest *const tests[] = {
-        totals_and_parts_are_read, reports_are_listed_with_their_definitions,
-        what_is_no_value_is_an_error_that_names_its_key, the_audit_finds_what_is_wrong};
+        totals_and_parts_are_read,
+        reports_are_listed_with_their_definitions,
+        what_is_no_value_is_an_error_that_names_its_key,
+        a_list_of_nodes_that_is_none_is_an_error,
+        rows_of_many_pipelines_come_once_each_also_after_one_that_was_not_wanted_whole,
+        windows_that_are_read_together_keep_their_rows_apart,
+        the_audit_finds_what_is_wrong};
     return one_server_run("redis/rows_read", tests, sizeof tests / sizeof *tests);
 }

@@ -10,8 +10,19 @@
 #include <string.h>
 
 #define FIND_BLOCK 1024 /* windows that are looked for at once */
+/* A read of so few rows is followed by one of twice as many windows, until there are as many as the
+ * reader takes at once; one of more rows by one of half as many. */
+#define FEW_ROWS 4096
 
 _Static_assert(SOURCE_WHY_MAX >= LINK_WHY_MAX, "its sentences fit");
+
+/* Windows that were read with the one that was asked for. */
+struct ahead {
+    size_t n;
+    int64_t window[ROWS_READER_WINDOWS]; /* ascending */
+    struct report_rows rows[ROWS_READER_WINDOWS];
+    size_t most; /* windows that the next read takes */
+};
 
 /* What is read while a question is answered. */
 struct redis_reports {
@@ -26,6 +37,7 @@ struct redis_reports {
     char width_name[16];
     int64_t block; /* number of the block of windows in `there`; -1: none */
     bool there[FIND_BLOCK];
+    struct ahead ahead;
 };
 
 static bool take_report(void *cls, const char *name, const char *definition, size_t len) {
@@ -33,9 +45,17 @@ static bool take_report(void *cls, const char *name, const char *definition, siz
     return true;
 }
 
+static void drop_ahead(struct ahead *ahead) {
+    for (size_t i = 0; i < ahead->n; i++)
+        report_rows_free(&ahead->rows[i]);
+    ahead->n = 0;
+}
+
 static void close_reports(struct redis_reports *redis) {
-    if (redis != NULL)
+    if (redis != NULL) {
+        drop_ahead(&redis->ahead);
         held_reports_free(&redis->reports);
+    }
     free(redis);
 }
 
@@ -89,10 +109,12 @@ static bool holds_rows(void *cls, int64_t window, bool *any) {
 
 /* ---- rows ---- */
 
-/* The rows of one window as they are taken. */
+/* The rows of windows as they are taken. */
 struct taking {
     struct redis_reports *redis;
-    struct report_gatherer *gatherer;
+    const struct rows_place *place; /* [n] */
+    struct report_gatherer *gatherer[ROWS_READER_WINDOWS];
+    size_t n;
     uint64_t *state; /* [state_words] */
     bool wrong;      /* `why` of redis says what */
 };
@@ -157,8 +179,8 @@ static uint64_t find_lacking(const struct report *report, const struct rows_row 
 }
 
 static bool take_row(void *cls, const struct rows_place *place, const struct rows_row *row) {
-    (void)place;
     struct taking *taking = cls;
+    struct report_gatherer *gatherer = taking->gatherer[place - taking->place];
     const struct report *report = report_of(taking->redis);
     memset(taking->state, 0, report->table.state_words * sizeof *taking->state);
     for (size_t i = 0; i < row->n; i++) {
@@ -174,30 +196,96 @@ static bool take_row(void *cls, const struct rows_place *place, const struct row
     const bool other = row->key_len == other_len && memcmp(row->key, REPORT_OTHER, other_len) == 0;
     const struct report_row added = {
         .key = other ? NULL : row->key, .key_len = row->key_len, .state = taking->state};
-    taking->wrong =
-        !report_gatherer_add_lacking(taking->gatherer, &added, find_lacking(report, row));
+    taking->wrong = !report_gatherer_add_lacking(gatherer, &added, find_lacking(report, row));
     if (taking->wrong)
         snprintf(taking->redis->why, SOURCE_WHY_MAX, "out of memory");
     return !taking->wrong;
 }
 
-static bool read_rows_of(void *cls, int64_t window, struct report_rows *rows) {
-    struct redis_reports *redis = cls;
-    const struct report *report = report_of(redis);
-    struct taking taking = {.redis = redis,
-                            .gatherer = report_gatherer_new(report),
-                            .state = calloc(report->table.state_words, sizeof *taking.state)};
-    const struct rows_place place = place_of(redis, window);
+static bool begin_taking(struct taking *taking) {
+    const struct report *report = report_of(taking->redis);
+    taking->state = calloc(report->table.state_words, sizeof *taking->state);
+    bool well = taking->state != NULL;
+    for (size_t i = 0; i < taking->n && well; i++) {
+        taking->gatherer[i] = report_gatherer_new(report);
+        well = taking->gatherer[i] != NULL;
+    }
+    return well;
+}
+
+/* Hands over what was gathered when all is well, and frees the rest. */
+static bool end_taking(struct taking *taking, bool well, struct ahead *ahead) {
+    bool all = well;
+    for (size_t i = 0; i < taking->n; i++) {
+        struct report_rows *rows = &ahead->rows[i];
+        *rows = (struct report_rows){0};
+        ahead->window[i] = taking->place[i].window;
+        all = report_gatherer_end(taking->gatherer[i], well ? rows : NULL) && all;
+    }
+    free(taking->state);
+    ahead->n = taking->n;
+    if (well && !all)
+        snprintf(taking->redis->why, SOURCE_WHY_MAX, "out of memory");
+    if (!all)
+        drop_ahead(ahead);
+    return all;
+}
+
+/* The window, and what there is of the next ones of its block. */
+static size_t choose_windows(const struct redis_reports *redis, int64_t window,
+                             struct rows_place *place) {
+    const int64_t end = (window / FIND_BLOCK + 1) * FIND_BLOCK;
+    size_t n = 0;
+    place[n++] = place_of(redis, window);
+    for (int64_t next = window + 1;
+         window / FIND_BLOCK == redis->block && next < end && n < redis->ahead.most; next++) {
+        if (redis->there[next % FIND_BLOCK])
+            place[n++] = place_of(redis, next);
+    }
+    return n;
+}
+
+static void choose_pace(struct ahead *ahead) {
+    size_t rows = 0;
+    for (size_t i = 0; i < ahead->n; i++)
+        rows += ahead->rows[i].n;
+    ahead->most = rows <= FEW_ROWS ? 2 * ahead->most : (ahead->most + 1) / 2;
+    if (ahead->most > ROWS_READER_WINDOWS)
+        ahead->most = ROWS_READER_WINDOWS;
+}
+
+static bool read_ahead(struct redis_reports *redis, int64_t window) {
+    struct rows_place place[ROWS_READER_WINDOWS];
+    struct taking taking = {.redis = redis, .place = place};
     const struct rows_taker taker = {take_row, &taking};
     char sentence[LINK_WHY_MAX] = "";
-    bool well = taking.gatherer != NULL && taking.state != NULL;
+    drop_ahead(&redis->ahead);
+    taking.n = choose_windows(redis, window, place);
+    bool well = begin_taking(&taking);
     if (!well)
         snprintf(redis->why, SOURCE_WHY_MAX, "out of memory");
-    else if (!rows_reader_read_window(redis->link, &place, &taker, sentence))
+    else if (!rows_reader_read_windows(redis->link, place, taking.n, &taker, sentence))
         well = taking.wrong ? false : source_redis_explain(redis->source, sentence, redis->why);
-    well = report_gatherer_end(taking.gatherer, well ? rows : NULL) && well;
-    free(taking.state);
+    well = end_taking(&taking, well, &redis->ahead);
+    choose_pace(&redis->ahead);
     return well;
+}
+
+static bool read_rows_of(void *cls, int64_t window, struct report_rows *rows) {
+    struct redis_reports *redis = cls;
+    struct ahead *ahead = &redis->ahead;
+    size_t i = 0;
+    while (i < ahead->n && ahead->window[i] != window)
+        i++;
+    if (i == ahead->n) {
+        if (!read_ahead(redis, window))
+            return false;
+        i = 0;
+    }
+    *rows = ahead->rows[i];
+    ahead->rows[i] = (struct report_rows){0};
+    ahead->window[i] = -1; /* they are the caller's now */
+    return true;
 }
 
 static bool open_reader(void *cls, const struct held_report *held, unsigned width,
@@ -206,6 +294,8 @@ static bool open_reader(void *cls, const struct held_report *held, unsigned widt
     redis->held = held;
     redis->width = width;
     redis->block = -1;
+    drop_ahead(&redis->ahead);
+    redis->ahead.most = 1;
     const struct report *report = report_of(redis);
     const int64_t width_us = report->table.width_us[width],
                   kept_us = report->keep_us[width] + redis->source->horizon_us;
