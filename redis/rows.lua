@@ -162,7 +162,7 @@ for _, row in ipairs(rows) do
                 grows = newer and value ~= old
             end
             if grows or (not place and value >= 0 and (sign == '+' or newer)) then
-                total = (total or 0) + value - old
+                total = (total or 0) + (value - old) -- so that no step is beyond 2^53, from where on numbers have gaps
                 if sign == '~' then
                     total = total % 4294967296
                 end

@@ -1,8 +1,11 @@
 #include "reports/left_out.h"
 
 #include "counters/rows/table.h"
+#include "reports/read.h"
 
 #include <stdio.h>
+
+#define NUMBER_TEXT_MAX 32
 
 static void explain_unfit(const struct field *field, const struct aforo_value *value,
                           char why[LEFT_OUT_WHY_MAX]) {
@@ -24,9 +27,26 @@ static void explain_unfit(const struct field *field, const struct aforo_value *v
     }
 }
 
-static void explain_measure(const struct measure *measure, const struct aforo_value *value,
-                            char why[LEFT_OUT_WHY_MAX]) {
-    if (!measure->kind->from_zero)
+/* A number that the measure never takes: it is said which it does. */
+static void explain_too_large(const struct measure *measure, const struct field *field,
+                              char why[LEFT_OUT_WHY_MAX]) {
+    char most[NUMBER_TEXT_MAX];
+    const unsigned decimals = field->type == FIELD_DECIMAL ? field->decimals : 0;
+    const size_t len = report_key_number(measure->kind->end - 1, decimals, most, sizeof most);
+    snprintf(why, LEFT_OUT_WHY_MAX, "too large, and %s takes up to %.*s", measure->text, (int)len,
+             most);
+}
+
+static bool is_too_large(const struct measure *measure, const struct aforo_value *value) {
+    const int64_t end = measure->kind->end;
+    return end > 0 && (value->number >= end || value->number <= -end);
+}
+
+static void explain_measure(const struct measure *measure, const struct field *field,
+                            const struct aforo_value *value, char why[LEFT_OUT_WHY_MAX]) {
+    if (is_too_large(measure, value))
+        explain_too_large(measure, field, why);
+    else if (!measure->kind->from_zero)
         snprintf(why, LEFT_OUT_WHY_MAX, "its sum would leave the range of 2^53");
     else if (value->number < 0)
         snprintf(why, LEFT_OUT_WHY_MAX, "negative, and %s takes 0 and more", measure->text);
@@ -40,7 +60,7 @@ void left_out_explain(const struct left_out *out, const struct field *field, uns
     if (out->key_too_long)
         snprintf(why, LEFT_OUT_WHY_MAX, "the key is longer than %d bytes with it", TABLE_KEY_MAX);
     else if (out->measure != NULL)
-        explain_measure(out->measure, value, why);
+        explain_measure(out->measure, field, value, why);
     else if (record->present >> i & 1)
         explain_unfit(field, value, why);
     else

@@ -82,6 +82,7 @@ struct measure_kind {
     /* Of the class newest: a state that is merged twice is as if merged once. */
     bool joins;
     bool from_zero; /* numbers below zero do not fit */
+    int64_t end;    /* numbers so far from zero, and farther, do not fit; 0: all do */
     /* Sets up `measure` (words, config) from its text and arguments. NULL, or why not. */
     const char *(*open)(struct measure *measure);
     /* Frees what open made; NULL: nothing. */

@@ -107,6 +107,7 @@ unsigned_wide squares_read(const uint64_t *state) {
 const struct measure_kind measure_squares = {.name = "squares",
                                              .class = MEASURE_SUM,
                                              .wants = MEASURE_WANTS_NUMBER,
+                                             .end = NUMBER_END,
                                              .open = squares_open,
                                              .fits = squares_fits,
                                              .add = squares_add,

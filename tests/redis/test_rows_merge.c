@@ -332,6 +332,21 @@ START_TEST(sums_are_exact_up_to_2_53) {
 }
 END_TEST
 
+/* Nor is a step on the way to the new total beyond it, from where on a number of Lua has gaps. */
+START_TEST(a_sum_that_grows_is_exact_up_to_2_53) {
+    struct store *store = ready_store(url, "n1", TIMEOUT_MS);
+    for (int64_t i = 0; i < 8; i++) {
+        const int64_t value = (INT64_C(1) << 53) - 16 + 2 * i + i % 2;
+        const struct rows_component component = {"sum(x)", ROWS_ADD, value, NULL, 0};
+        const struct rows_row row = {"", 0, (uint64_t)i + 1, 1, &component};
+        had_row(store, &row);
+        ck_assert_int_eq(total("", "sum(x)"), value);
+    }
+    must_be_sound();
+    store->ops->close(store);
+}
+END_TEST
+
 /* Nodes name components in the order of their own rows. */
 START_TEST(components_come_in_any_order) {
     struct store *one = ready_store(url, "n1", TIMEOUT_MS),
@@ -417,6 +432,7 @@ int main(void) {
                                   a_value_that_is_damaged_fails_before_anything_is_written,
                                   a_component_has_one_rule,
                                   sums_are_exact_up_to_2_53,
+                                  a_sum_that_grows_is_exact_up_to_2_53,
                                   components_come_in_any_order,
                                   a_row_of_thousands_of_components,
                                   a_time_to_live_only_grows,
