@@ -46,7 +46,8 @@ struct adder_report {
 
 struct adder {
     struct undo *undo;
-    unsigned n;
+    struct tables *tables;
+    unsigned n, worker, writer; /* the writer that the worker is */
     struct adder_report report[REPORTS_MAX];
     /* the event's key in the report that is being added to */
     struct table_key key;
@@ -120,12 +121,24 @@ static void plan_report(struct adder_report *its, const struct fields_config *fi
     plan_measures(its, fields, report);
 }
 
+/* Goes on in the sections of another writer. */
+static void bind_writer(struct adder *adder, unsigned writer) {
+    adder->writer = writer;
+    adder->undo = tables_undo(adder->tables, writer);
+    for (unsigned i = 0; i < adder->n; i++) {
+        struct adder_report *its = &adder->report[i];
+        for (unsigned k = 0; k < its->widths; k++)
+            its->width[k].section = table_section(its->table, writer, k);
+    }
+}
+
 struct adder *adder_new(const struct reports *reports, unsigned worker) {
     const struct definitions *definitions = reports->definitions;
     struct adder *adder = calloc(1, sizeof *adder);
     if (adder == NULL)
         return NULL;
-    adder->undo = tables_undo(reports->tables, worker);
+    adder->tables = reports->tables;
+    adder->worker = worker;
     adder->n = definitions->reports;
     for (unsigned i = 0; i < definitions->fields.n; i++) {
         const struct field *field = &definitions->fields.field[i];
@@ -138,11 +151,10 @@ struct adder *adder_new(const struct reports *reports, unsigned worker) {
         its->table = reports->table[i];
         its->widths = report->table.widths;
         for (unsigned k = 0; k < its->widths; k++) {
-            const int64_t width_us = report->table.width_us[k];
-            its->width[k] = (struct adder_width){.section = table_section(its->table, worker, k),
-                                                 .width_us = width_us};
+            its->width[k] = (struct adder_width){.width_us = report->table.width_us[k]};
         }
     }
+    bind_writer(adder, tables_writer(adder->tables, worker));
     return adder;
 }
 
@@ -172,11 +184,17 @@ static void count_owner(_Atomic uint64_t *counter) {
                           memory_order_relaxed);
 }
 
-void adder_set_now_owner(struct adder *adder, int64_t now_us) {
+enum tables_move adder_set_now_owner(struct adder *adder, int64_t now_us) {
+    const enum tables_move move = tables_set_now_owner(adder->tables, adder->worker, now_us);
+    /* or the worker moved with an adder of definitions that are no longer in force */
+    const unsigned writer = tables_writer(adder->tables, adder->worker);
+    if (__builtin_expect(writer != adder->writer, 0))
+        bind_writer(adder, writer);
     for (unsigned i = 0; i < adder->n; i++) {
         for (unsigned k = 0; k < adder->report[i].widths; k++)
             table_set_now_owner(adder->report[i].width[k].section, now_us);
     }
+    return move;
 }
 
 /* Fields that kept the event out of a report. */

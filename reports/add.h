@@ -28,8 +28,8 @@ struct adder;
 struct adder *adder_new(const struct reports *reports, unsigned worker);
 void adder_free(struct adder *adder);
 
-/* Once a wake-up, as shard_set_now_owner. */
-void adder_set_now_owner(struct adder *adder, int64_t now_us);
+/* Once a wake-up, as shard_set_now_owner: what tables_set_now_owner says. */
+enum tables_move adder_set_now_owner(struct adder *adder, int64_t now_us);
 
 /* Why the event that was counted last, and whose *unfit is not 0, was kept out of a report; NULL:
  * it was not. Until the next event. By the adder's thread. */
@@ -49,8 +49,10 @@ void adder_add_arrival_owner(struct adder *adder, struct shard *shard, const str
 /* Events that field i kept out of report r, since the start; any thread. */
 uint64_t adder_unfit(const struct adder *adder, unsigned report, unsigned field);
 
-/* Events that came to a window which report r had let go: the clock was set back, or the report
- * keeps less than the dense windows do. They are in `events` alone. Any thread. */
+/* Events whose window had no place in report r: the clock was set, and there was no room on the
+ * disk for rows beside those that were there (TABLES_STUCK). They are in `events` alone. Any
+ * thread.
+ */
 uint64_t adder_gone(const struct adder *adder, unsigned report);
 
 #endif

@@ -42,6 +42,7 @@ struct worker_thread {
     int wake_fd;        /* eventfd: written by main when the thread is to look at server's flags */
     int64_t checked_us; /* steady clock of what is done once a second */
     bool stuck;         /* it was logged that there is no shard to count in after a clock step */
+    bool rows_stuck;    /* the same of rows */
 };
 
 static void log_move(struct worker_thread *thread, enum shard_move move) {
@@ -65,6 +66,26 @@ static void log_move(struct worker_thread *thread, enum shard_move move) {
     thread->stuck = move == SHARD_STUCK;
 }
 
+/* Sets the time of this turn for the reports, once it is known which are in force. */
+static void set_reports_now(struct worker_thread *thread) {
+    struct worker *worker = thread->worker;
+    const enum tables_move move = adder_set_now_owner(worker->report_view.adder, worker->now_us);
+    if (__builtin_expect(move == TABLES_MOVED, 0)) {
+        log_line(LOG_WARN,
+                 "the clock was set: rows of reports that were counted keep their places, and this "
+                 "worker counts in other sections of their files",
+                 "worker=%u", worker->index);
+    } else if (__builtin_expect(move == TABLES_STUCK && !thread->rows_stuck, 0)) {
+        log_line(LOG_ERROR,
+                 "the clock was set, and there is no place for rows of reports beside those that "
+                 "were counted: events of the present that find none are left out of reports",
+                 "worker=%u error=\"%s\" remedy=\"free disk space for the files in reports/ of the "
+                 "state directory, %d writers at the most\"",
+                 worker->index, strerror(errno), TABLE_WRITERS_MOST);
+    }
+    thread->rows_stuck = move == TABLES_STUCK;
+}
+
 /* Sets the time of this turn. The steady clock tells a wall clock that was set from time that
  * passed. */
 static void set_now(struct worker_thread *thread, int64_t now_us, int64_t steady_us) {
@@ -84,6 +105,10 @@ static void set_now(struct worker_thread *thread, int64_t now_us, int64_t steady
                      step_us > 0 ? "the wall clock has stepped ahead"
                                  : "the wall clock was set back",
                      "by_ms=%lld", (long long)(step_us > 0 ? step_us : -step_us) / US_PER_MS);
+        }
+        if (worker->server->report_sets.tables) {
+            tables_step_owner(worker->server->report_sets.tables, worker->index + 1, expected_us,
+                              now_us);
         }
     }
     const enum shard_move move = step_us > STEP_US
@@ -136,7 +161,7 @@ static void run_turn(struct worker_thread *thread, int wait_ms) {
     access_refresh_owner(&worker->server->access, &worker->access);
     report_sets_refresh_owner(&worker->server->report_sets, &worker->report_view, worker->index);
     if (worker->report_view.adder) {
-        adder_set_now_owner(worker->report_view.adder, worker->now_us);
+        set_reports_now(thread);
     }
     if (worker->handshakes.n) {
         tls_handshakes_check(&worker->handshakes, steady_us);

@@ -41,7 +41,7 @@ static bool is_name(const char *name, size_t size) {
  * the end. */
 static bool makes_sense(const struct table_header *header) {
     bool ok = header->number >= 1 && header->number <= TABLE_NUMBER_MAX && header->sections >= 1 &&
-              header->sections <= COUNTERS_WORKERS_MAX + 1 && header->widths >= 1 &&
+              header->sections <= TABLE_WRITERS_MOST && header->widths >= 1 &&
               header->widths <= TABLE_WIDTHS_MAX && header->fields <= TABLE_FIELDS_MAX &&
               header->keyed <= 1 && header->state_words >= 1 &&
               header->state_words <= TABLE_STATE_WORDS_MAX &&
@@ -156,10 +156,12 @@ struct table *table_open_file(int dir_fd, const char *name, const char *path, bo
     return table;
 }
 
-/* Blocks are reserved now: a full disk is an error here, not a SIGBUS in the middle of the day. */
-static bool reserve(const struct table *table, char *why) {
+/* Blocks are reserved now: a full disk is an error here, not a SIGBUS in the middle of the day.
+ * From byte `from` on: what others count in is left alone. */
+static bool reserve(const struct table *table, size_t from, char *why) {
     const size_t bytes = table_file_bytes(&table->header);
-    const int error = posix_fallocate(table->fd, 0, (off_t)bytes);
+    const int error = posix_fallocate(table->fd, (off_t)from, (off_t)(bytes - from));
+    errno = error ? error : errno;
     return error == 0 || state_refuse(why,
                                       "%s: cannot reserve %zu bytes: %s; free some space, or give "
                                       "the report less memory",
@@ -169,14 +171,15 @@ static bool reserve(const struct table *table, char *why) {
 bool table_lengthen(struct table *table, uint32_t sections, char *why) {
     const uint32_t before = table->header.sections;
     if (sections <= before) {
-        return reserve(table, why); /* a copy may be sparse */
+        return reserve(table, 0, why); /* a copy may be sparse */
     }
+    const size_t bytes = table_file_bytes(&table->header);
     /* Behind what the header names lies nothing, unless an earlier growth was cut short. */
-    if (ftruncate(table->fd, (off_t)table_file_bytes(&table->header))) {
+    if (ftruncate(table->fd, (off_t)bytes)) {
         return state_refuse(why, "%s: cannot grow: %s", table->path, strerror(errno));
     }
     table->header.sections = sections;
-    if (!reserve(table, why) || !write_header(table, why)) {
+    if (!reserve(table, table->map ? bytes : 0, why) || !write_header(table, why)) {
         table->header.sections = before;
         return false;
     }
@@ -212,7 +215,7 @@ static bool make_file(struct table *table, int dir_fd, const char *name, const c
     if (table->fd < 0) {
         return state_refuse(why, "%s.new: cannot create: %s", table->path, strerror(errno));
     }
-    bool ok = reserve(table, why) && write_header(table, why);
+    bool ok = reserve(table, 0, why) && write_header(table, why);
     if (ok && (pwrite(table->fd, definition, table->header.definition_len, TABLE_PAGE) !=
                    (ssize_t)table->header.definition_len ||
                fsync(table->fd) || renameat(dir_fd, temporary, dir_fd, name) || fsync(dir_fd))) {
@@ -258,10 +261,11 @@ struct table *table_make_twin(const struct table_folder *folder, const struct ta
     return make_table(folder, &table->header, table->definition, why);
 }
 
-static void bind_section(struct table *table, unsigned worker, unsigned width,
-                         unsigned char *base) {
+/* Binds the section of a width to its place; `words` is where the file's first word would be. */
+static void bind_section(struct table *table, unsigned worker, unsigned width, unsigned char *base,
+                         word *words) {
     const struct table_header *header = &table->header;
-    struct table_section *section = &table->section[worker * header->widths + width];
+    struct table_section *section = table_section(table, worker, width);
     section->table = table;
     section->worker = worker;
     section->width = width;
@@ -280,8 +284,9 @@ static void bind_section(struct table *table, unsigned worker, unsigned width,
         section->limits_fields = section->limits_fields || header->field_max[i] != 0;
     }
     section->keys_max = header->keys_max;
-    section->file = (struct undo_file){.base = (word *)(void *)table->map,
-                                       .tag = (uint64_t)header->number << UNDO_FILE_SHIFT};
+    section->margin = TABLE_MARGIN_US / header->width_us[width];
+    section->file =
+        (struct undo_file){.base = words, .tag = (uint64_t)header->number << UNDO_FILE_SHIFT};
     for (int i = 0; i < WINDOW_PLACES; i++) {
         section->place[i].window = -1;
     }
@@ -297,6 +302,32 @@ void table_bind_lap(struct table_section *section) {
     section->lap = section->units ? head - head % section->units : 0;
 }
 
+/* Binds writers [from, to), whose sections lie one behind the other from `base` on. False when out
+ * of memory. */
+static bool bind_writers(struct table *table, uint32_t from, uint32_t to, unsigned char *base,
+                         char *why) {
+    const struct table_header *header = &table->header;
+    const size_t before = table_header_bytes(header) + from * table_writer_bytes(header);
+    word *words = (word *)((uintptr_t)base - before);
+    void *sections;
+    const size_t bytes = (size_t)(to - from) * header->widths * sizeof **table->section;
+    if (posix_memalign(&sections, 64, bytes)) {
+        return state_refuse(why, "out of memory for %u sections", to - from);
+    }
+    memset(sections, 0, bytes);
+    for (unsigned worker = from; worker < to; worker++) {
+        table->section[worker] =
+            (struct table_section *)sections + (size_t)(worker - from) * header->widths;
+        for (unsigned width = 0; width < header->widths; width++) {
+            bind_section(table, worker, width, base, words);
+            base += table_section_bytes(header, width);
+        }
+    }
+    /* Partner: table_workers. Who sees the number sees the sections. */
+    atomic_store_explicit(&table->writers, to, memory_order_release);
+    return true;
+}
+
 bool table_map(struct table *table, const struct undo_map *undo, char *why) {
     const struct table_header *header = &table->header;
     table->undo = undo;
@@ -308,21 +339,45 @@ bool table_map(struct table *table, const struct undo_map *undo, char *why) {
                             strerror(errno));
     }
     table->map = map;
-    void *sections;
-    const size_t bytes = (size_t)header->sections * header->widths * sizeof *table->section;
-    if (posix_memalign(&sections, 64, bytes)) {
-        return state_refuse(why, "out of memory for %u sections", header->sections);
+    table->mapped = header->sections;
+    return bind_writers(table, 0, table->mapped, table->map + table_header_bytes(header), why);
+}
+
+static bool add_writer(struct table *table, char *why) {
+    const struct table_header *header = &table->header;
+    const uint32_t before = header->sections;
+    const size_t bytes = table_writer_bytes(header), at = table_file_bytes(header);
+    if (!table_lengthen(table, before + 1, why)) {
+        return false;
     }
-    memset(sections, 0, bytes);
-    table->section = sections;
-    unsigned char *base = table->map + table_header_bytes(header);
-    for (unsigned worker = 0; worker < header->sections; worker++) {
-        for (unsigned width = 0; width < header->widths; width++) {
-            bind_section(table, worker, width, base);
-            base += table_section_bytes(header, width);
-        }
+    void *map = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, table->fd, (off_t)at);
+    if (map == MAP_FAILED) {
+        state_refuse(why, "%s: cannot map %zu bytes: %s", table->path, bytes, strerror(errno));
+    } else if (bind_writers(table, before, before + 1, map, why)) {
+        return true;
+    } else {
+        munmap(map, bytes);
     }
-    return true;
+    table->header.sections = before; /* the file's says more, and these are empty */
+    return false;
+}
+
+bool table_add_writers(struct table *table, uint32_t writers, char *why) {
+    bool ok = true;
+    while (ok && table->header.sections < writers) {
+        ok = add_writer(table, why);
+    }
+    return ok;
+}
+
+bool table_sync(const struct table *table) {
+    bool ok = msync(table->map, table->map_bytes, MS_SYNC) == 0;
+    const size_t bytes = table_writer_bytes(&table->header);
+    const unsigned writers = table_workers(table);
+    for (unsigned i = table->mapped; ok && i < writers; i++) {
+        ok = msync(table->section[i]->page, bytes, MS_SYNC) == 0;
+    }
+    return ok;
 }
 
 bool table_is_for(const struct table *table, const struct table_config *config,
@@ -347,19 +402,23 @@ void table_free(struct table *table) {
     if (!table) {
         return;
     }
+    for (unsigned i = table->mapped; i < table->writers; i++) {
+        munmap(table->section[i]->page, table_writer_bytes(&table->header));
+        free(table->section[i]);
+    }
     if (table->map) {
         munmap(table->map, table->map_bytes);
     }
     if (table->fd >= 0) {
         close(table->fd);
     }
-    free(table->section);
+    free(table->section[0]);
     free(table->definition);
     free(table);
 }
 
 struct table_section *table_section(const struct table *table, unsigned worker, unsigned width) {
-    return &table->section[worker * table->header.widths + width];
+    return &table->section[worker][width];
 }
 
 const struct table_config *table_config(const struct table *table) {
@@ -367,5 +426,5 @@ const struct table_config *table_config(const struct table *table) {
 }
 
 unsigned table_workers(const struct table *table) {
-    return table->header.sections;
+    return atomic_load_explicit(&table->writers, memory_order_acquire);
 }

@@ -2,8 +2,9 @@
  * file a report and definition, reports/NAME.DIGEST.aforo in the state directory, of fixed size.
  *
  *   file     | header, definition | section 0 | section 1 | ...
- *   section  one writer and one window width: section of worker w, width k. Worker 0 is what was
- *            read back from the store (the flush thread); 1 .. n are the worker threads.
+ *   section  one writer and one window width: section of writer w, width k. Writer 0 is what was
+ *            read back from the store (the flush thread); worker thread n is writer n, until the
+ *            clock is set: then it goes on as another one (tables_move.c).
  *            | page | windows: a ring of entries | heads | arena of rows, a circle |
  *   window   | epoch | touched | matched | rows | newest row | values of each `by` field |
  *            | state of the base row |
@@ -39,6 +40,7 @@
 #define TABLE_KEY_MAX 4096 /* bytes of a key */
 #define TABLE_FIELDS_MAX 8 /* `by` fields */
 #define TABLE_STATE_WORDS_MAX 8192
+#define TABLE_WRITERS_MOST COUNTERS_SHARDS_MOST /* sections of a width */
 
 /* A key is the values of the `by` fields with this between them. */
 #define TABLE_KEY_SEPARATOR '\x1f'
@@ -169,6 +171,11 @@ uint64_t table_touched(const struct table *table, unsigned worker, unsigned widt
 bool table_span_windows(const struct table *table, unsigned width, int64_t *oldest,
                         int64_t *newest);
 
+/* The same of one writer: when the clock was set, there may be none for hours between two of them.
+ */
+bool table_span_writer(const struct table *table, unsigned worker, unsigned width, int64_t *oldest,
+                       int64_t *newest);
+
 /* How many windows of a width, one behind the other, a section has places for. */
 int64_t table_windows(const struct table *table, unsigned width);
 
@@ -184,8 +191,9 @@ struct table_status {
 void table_status(const struct table *table, struct table_status *status);
 
 const struct table_config *table_config(const struct table *table);
-unsigned
-table_workers(const struct table *table); /* of sections in the file, the read-back's too */
+
+/* Writers that have sections, the read-back's too. More may come while a server counts. */
+unsigned table_workers(const struct table *table);
 
 /* ---- when nobody writes ---- */
 

@@ -143,7 +143,8 @@ struct table_section {
     uint64_t lap; /* the number of the circle's first unit in the lap that `head` is in */
     uint64_t state_words, entry_words, fields;
     uint64_t keys_max, windows_count;
-    int64_t over; /* windows up to this one may be let go */
+    int64_t over;   /* windows up to this one may be let go */
+    int64_t margin; /* and so many behind it no event can come to, either */
     struct undo_file file;
     const struct table *table;
     unsigned worker, width;
@@ -159,10 +160,13 @@ struct table {
     int fd;
     unsigned char *map;
     size_t map_bytes;
-    bool writable;
+    bool writable, asked_for; /* a report is in force that it is of, or was */
     _Atomic bool removed;
     const struct undo_map *undo;
-    struct table_section *section; /* [header.sections * widths] */
+    _Atomic uint32_t writers; /* that have sections; header.sections is of who opens and lengthens
+                               */
+    uint32_t mapped; /* of them in `map`; each one that was added since has a mapping of its own */
+    struct table_section *section[TABLE_WRITERS_MOST]; /* [writers] each [widths] */
 };
 
 /* ---- geometry ---- */
@@ -183,11 +187,23 @@ uint64_t table_row_units(const struct table_header *header, enum row_kind kind, 
 bool table_plan(const struct table_config *config, const struct table_span *span,
                 struct table_header *header, char *why);
 
+/* The sections of a table one after the other: [table_workers * widths]. */
+static inline struct table_section *table_section_at(const struct table *table, unsigned i) {
+    return &table->section[i / table->header.widths][i % table->header.widths];
+}
+
 static inline struct window_entry *section_entry(const struct table_section *section,
                                                  int64_t window) {
     return (struct window_entry *)(void *)(section->windows +
                                            (uint64_t)window % section->windows_count *
                                                section->entry_words * sizeof(word));
+}
+
+/* Windows up to this one may be let go when it is now_us. */
+static inline int64_t section_over(const struct table_section *section, int64_t now_us) {
+    const struct table_header *header = &section->table->header;
+    const int64_t from_us = now_us - header->horizon_us - TABLE_MARGIN_US;
+    return from_us < 0 ? 0 : from_us / header->width_us[section->width] - 1;
 }
 
 static inline word *entry_state(const struct table_section *section, struct window_entry *entry) {
@@ -236,6 +252,13 @@ bool table_lengthen(struct table *table, uint32_t sections, char *why);
 
 /* Maps the file and binds its sections. */
 bool table_map(struct table *table, const struct undo_map *undo, char *why);
+
+/* Appends empty sections while others are in use, until there are `writers` writers' of them. False
+ * fills why. By one thread at a time. */
+bool table_add_writers(struct table *table, uint32_t writers, char *why);
+
+/* msync of all of it. False, errno set, when the disk refused. */
+bool table_sync(const struct table *table);
 
 /* Finds the lap that the head is in again. */
 void table_bind_lap(struct table_section *section);

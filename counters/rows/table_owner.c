@@ -18,10 +18,7 @@ static uint64_t hash_value(const struct table *table, unsigned field, const char
 }
 
 void table_set_now_owner(struct table_section *section, int64_t now_us) {
-    const struct table_header *header = &section->table->header;
-    const int64_t width_us = header->width_us[section->width];
-    const int64_t from_us = now_us - header->horizon_us - TABLE_MARGIN_US;
-    section->over = from_us < 0 ? 0 : from_us / width_us - 1;
+    section->over = section_over(section, now_us);
 }
 
 /* ---- windows ---- */

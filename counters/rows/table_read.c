@@ -253,8 +253,9 @@ bool table_read_section(const struct table_section *section, int64_t window,
 
 bool table_read(const struct table *table, unsigned width, int64_t window,
                 const struct table_taker *taker) {
+    const unsigned writers = table_workers(table);
     bool ok = true;
-    for (unsigned worker = 0; ok && worker < table->header.sections; worker++) {
+    for (unsigned worker = 0; ok && worker < writers; worker++) {
         ok = table_read_section(table_section(table, worker, width), window, taker);
     }
     return ok;
@@ -279,26 +280,36 @@ uint64_t table_touched(const struct table *table, unsigned worker, unsigned widt
     return touched < committed ? touched : committed;
 }
 
+bool table_span_writer(const struct table *table, unsigned worker, unsigned width, int64_t *oldest,
+                       int64_t *newest) {
+    const struct table_section *section = table_section(table, worker, width);
+    const uint64_t to = load(&section->page->newest), lost = load(&section->page->lost);
+    uint64_t from = load(&section->page->oldest);
+    if (to == TABLE_WINDOW_NONE || from == TABLE_WINDOW_NONE) {
+        return false;
+    }
+    from = to >= section->windows_count && to - section->windows_count + 1 > from
+               ? to - section->windows_count + 1
+               : from;
+    from = lost >= from ? lost + 1 : from;
+    *oldest = (int64_t)from;
+    *newest = (int64_t)to;
+    return from <= to;
+}
+
 bool table_span_windows(const struct table *table, unsigned width, int64_t *oldest,
                         int64_t *newest) {
-    uint64_t first = UINT64_MAX, last = 0;
-    for (unsigned worker = 0; worker < table->header.sections; worker++) {
-        const struct table_section *section = table_section(table, worker, width);
-        const uint64_t to = load(&section->page->newest), lost = load(&section->page->lost);
-        uint64_t from = load(&section->page->oldest);
-        if (to == TABLE_WINDOW_NONE || from == TABLE_WINDOW_NONE) {
-            continue;
+    const unsigned writers = table_workers(table);
+    *oldest = INT64_MAX;
+    *newest = 0;
+    for (unsigned worker = 0; worker < writers; worker++) {
+        int64_t from, to;
+        if (table_span_writer(table, worker, width, &from, &to)) {
+            *oldest = from < *oldest ? from : *oldest;
+            *newest = to > *newest ? to : *newest;
         }
-        from = to >= section->windows_count && to - section->windows_count + 1 > from
-                   ? to - section->windows_count + 1
-                   : from;
-        from = lost >= from ? lost + 1 : from;
-        first = from <= to && from < first ? from : first;
-        last = from <= to && to > last ? to : last;
     }
-    *oldest = (int64_t)first;
-    *newest = (int64_t)last;
-    return last != 0;
+    return *newest != 0;
 }
 
 int64_t table_windows(const struct table *table, unsigned width) {
@@ -308,8 +319,9 @@ int64_t table_windows(const struct table *table, unsigned width) {
 void table_status(const struct table *table, struct table_status *status) {
     uint64_t units = 0, used = 0, other[TABLE_WIDTHS_MAX] = {0};
     *status = (struct table_status){.memory = table->map_bytes};
-    for (unsigned i = 0; i < table->header.sections * table->header.widths; i++) {
-        const struct table_section *section = &table->section[i];
+    const unsigned sections = table_workers(table) * table->header.widths;
+    for (unsigned i = 0; i < sections; i++) {
+        const struct table_section *section = table_section_at(table, i);
         const struct section_page *page = section->page;
         const uint64_t retired = load(&page->retired), made = load(&page->made);
         const uint64_t tail = load(&page->tail), head = load(&page->head);

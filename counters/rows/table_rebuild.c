@@ -37,9 +37,9 @@ static uint64_t count_rows(const struct table_section *section) {
 }
 
 void table_settle(struct table *table) {
-    for (unsigned i = 0; table->header.keyed && i < table->header.sections * table->header.widths;
-         i++) {
-        struct table_section *section = &table->section[i];
+    const unsigned sections = table_workers(table) * table->header.widths;
+    for (unsigned i = 0; table->header.keyed && i < sections; i++) {
+        struct table_section *section = table_section_at(table, i);
         store(&section->page->retired, load(&section->page->made) - count_rows(section));
         table_bind_lap(section); /* the head may have been put back */
     }
@@ -198,8 +198,9 @@ static void note_span(struct table_section *section) {
 }
 
 void table_rebuild(struct table *table, uint64_t *repaired) {
-    for (unsigned i = 0; i < table->header.sections * table->header.widths; i++) {
-        struct table_section *section = &table->section[i];
+    const unsigned sections = table_workers(table) * table->header.widths;
+    for (unsigned i = 0; i < sections; i++) {
+        struct table_section *section = table_section_at(table, i);
         assert(section->windows_count > 0 && "a header that says so is refused");
         for (uint64_t place = 0; place < section->windows_count; place++) {
             begin_window(section, section_entry(section, (int64_t)place), place, repaired);
@@ -215,7 +216,7 @@ void table_rebuild(struct table *table, uint64_t *repaired) {
 
 uint64_t table_find_newest_touched(const struct table *table, unsigned worker) {
     uint64_t newest = 0;
-    for (unsigned width = 0; worker < table->header.sections && width < table->header.widths;
+    for (unsigned width = 0; worker < table_workers(table) && width < table->header.widths;
          width++) {
         const struct table_section *section = table_section(table, worker, width);
         for (uint64_t i = 0; i < section->windows_count; i++) {

@@ -177,8 +177,9 @@ static bool verify_windows(const struct check *check) {
 }
 
 bool table_verify(const struct table *table, char *why) {
-    for (unsigned i = 0; i < table->header.sections * table->header.widths; i++) {
-        struct check check = {.section = &table->section[i], .why = why};
+    const unsigned sections = table_workers(table) * table->header.widths;
+    for (unsigned i = 0; i < sections; i++) {
+        struct check check = {.section = table_section_at(table, i), .why = why};
         if (table->header.keyed && (!verify_circle(&check) || !verify_buckets(&check))) {
             return false;
         }

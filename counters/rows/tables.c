@@ -1,7 +1,5 @@
 /* The folder reports/: its files opened, what a crash left half done, and new tables. */
-#include "counters/rows/tables.h"
-
-#include "counters/rows/table_file.h"
+#include "counters/rows/tables_internal.h"
 #include "counters/state/header.h"
 
 #include <dirent.h>
@@ -14,20 +12,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define TABLES_MAX 4096
 /* After a power loss the notes may be older than rows: so far the sequences jump. */
 #define SEQUENCE_GAP (UINT64_C(1) << 20)
-
-struct tables {
-    int dir_fd;
-    char dir[TABLE_PATH_MAX - TABLE_NAME_MAX - TABLE_DIGEST_MAX - 8];
-    bool writable;
-    struct undo_map undo;
-    struct undo *worker; /* [workers + 1] */
-    struct table_span span;
-    _Atomic size_t count;
-    struct table *table[TABLES_MAX];
-};
 
 static struct tables *new_tables(const char *dir, bool writable, char *why) {
     struct tables *tables = calloc(1, sizeof *tables);
@@ -43,6 +29,7 @@ static struct tables *new_tables(const char *dir, bool writable, char *why) {
         free(tables);
         return NULL;
     }
+    pthread_mutex_init(&tables->mutex, NULL);
     return tables;
 }
 
@@ -54,7 +41,10 @@ static void free_tables(struct tables *tables) {
     if (tables->dir_fd >= 0) {
         close(tables->dir_fd);
     }
-    free(tables->worker);
+    pthread_mutex_destroy(&tables->mutex);
+    free(tables->hold);
+    free(tables->writer);
+    free(tables->past);
     free(tables);
 }
 
@@ -172,11 +162,11 @@ static void recover_torn(struct tables *tables, uint64_t *repaired) {
 }
 
 bool tables_sync(struct tables *tables) {
-    bool ok = msync(tables->undo.map, tables->undo.map_bytes, MS_SYNC) == 0;
+    bool ok = undo_sync(&tables->undo);
     const size_t count = atomic_load_explicit(&tables->count, memory_order_acquire);
     for (size_t i = 0; ok && i < count; i++) {
         const struct table *table = tables->table[i];
-        ok = atomic_load(&table->removed) || msync(table->map, table->map_bytes, MS_SYNC) == 0;
+        ok = atomic_load(&table->removed) || table_sync(table);
     }
     return ok;
 }
@@ -218,14 +208,21 @@ static bool recover(struct tables *tables, struct counters *counters, uint64_t *
 /* ---- opening and closing ---- */
 
 static bool make_workers(struct tables *tables, char *why) {
-    tables->worker = calloc(tables->span.workers + 1, sizeof *tables->worker);
-    if (!tables->worker) {
+    tables->hold = calloc(tables->span.workers + 1, sizeof *tables->hold);
+    tables->writer = calloc(TABLE_WRITERS_MOST, sizeof *tables->writer);
+    tables->past = calloc(TABLE_WRITERS_MOST, sizeof *tables->past);
+    if (!tables->hold || !tables->writer || !tables->past) {
         return state_refuse(why, "out of memory for %u workers", tables->span.workers);
     }
-    for (unsigned i = 0; i <= tables->span.workers; i++) {
+    for (unsigned i = 0; i < tables->undo.header.records; i++) {
         struct undo_record *record = undo_record_at(&tables->undo, i);
-        tables->worker[i] =
+        tables->writer[i] =
             (struct undo){.record = record, .sequence = atomic_load(&record->state) / 2};
+        atomic_store(&record->count, 0); /* what it has committed is complete */
+    }
+    for (unsigned i = 0; i <= tables->span.workers; i++) {
+        atomic_store(&tables->hold[i].writer, i);
+        tables->held[i] = true;
     }
     return true;
 }
@@ -329,14 +326,19 @@ static uint32_t find_free_number(const struct tables *tables) {
     return number;
 }
 
-struct table *tables_get(struct tables *tables, const struct table_config *config, char *why) {
+static struct table *find_table(const struct tables *tables, const struct table_config *config) {
     for (size_t i = 0; i < tables->count; i++) {
         struct table *table = tables->table[i];
         if (!table_is_removed(table) && strcmp(table->config.name, config->name) == 0 &&
             strcmp(table->config.digest, config->digest) == 0) {
-            return table_is_for(table, config, &tables->span, why) ? table : NULL;
+            return table;
         }
     }
+    return NULL;
+}
+
+static struct table *make_table(const struct tables *tables, const struct table_config *config,
+                                char *why) {
     if (tables->count >= TABLES_MAX) {
         state_refuse(why, "%s: more than %d files of rows; restart the server", tables->dir,
                      TABLES_MAX);
@@ -348,10 +350,46 @@ struct table *tables_get(struct tables *tables, const struct table_config *confi
         table_free(table);
         return NULL;
     }
-    tables->table[tables->count] = table;
-    /* Partner: tables_count. Who sees the number sees the table. */
-    atomic_store_explicit(&tables->count, tables->count + 1, memory_order_release);
     return table;
+}
+
+/* Has sections for each writer that a worker is, and says that workers may count in it. With the
+ * mutex. */
+static bool admit_workers(struct tables *tables, struct table *table, char *why) {
+    unsigned writers = tables->span.workers + 1;
+    for (unsigned i = 1; i <= tables->span.workers; i++) {
+        const unsigned writer = tables_writer(tables, i);
+        writers = writer >= writers ? writer + 1 : writers;
+    }
+    if (!table_add_writers(table, writers, why)) {
+        return false;
+    }
+    if (!table->asked_for) {
+        table->asked_for = true;
+        atomic_fetch_add_explicit(&tables->asked, 1, memory_order_release);
+    }
+    return true;
+}
+
+struct table *tables_get(struct tables *tables, const struct table_config *config, char *why) {
+    struct table *table = find_table(tables, config);
+    const bool is_new = !table;
+    if (table && !table_is_for(table, config, &tables->span, why)) {
+        return NULL;
+    }
+    table = table ? table : make_table(tables, config, why); /* a worker does not wait for that */
+    if (!table) {
+        return NULL;
+    }
+    pthread_mutex_lock(&tables->mutex);
+    const bool ok = admit_workers(tables, table, why);
+    if (is_new) {
+        tables->table[tables->count] = table;
+        /* Partner: tables_count. Who sees the number sees the table. */
+        atomic_store_explicit(&tables->count, tables->count + 1, memory_order_release);
+    }
+    pthread_mutex_unlock(&tables->mutex);
+    return ok ? table : NULL;
 }
 
 bool table_is_removed(const struct table *table) {
@@ -389,6 +427,6 @@ int tables_dir(const struct tables *tables) {
     return tables->dir_fd;
 }
 
-struct undo *tables_undo(struct tables *tables, unsigned worker) {
-    return &tables->worker[worker];
+struct undo *tables_undo(struct tables *tables, unsigned writer) {
+    return &tables->writer[writer];
 }

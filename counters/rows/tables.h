@@ -55,9 +55,28 @@ bool table_is_removed(const struct table *table);
 /* The folder's descriptor, for what is kept beside the tables. */
 int tables_dir(const struct tables *tables);
 
-/* A worker's hold on its undo record; worker 1 .. workers, 0 is the flush thread. To be used by one
- * thread only from then on. */
-struct undo *tables_undo(struct tables *tables, unsigned worker);
+/* A writer's hold on its undo record; 0 is the flush thread's. By the thread that holds it. */
+struct undo *tables_undo(struct tables *tables, unsigned writer);
+
+/* Which writer a worker is now: whose undo record is its own, and whose section in each table that
+ * was asked for. Worker 1 .. workers. */
+unsigned tables_writer(const struct tables *tables, unsigned worker);
+
+/* ---- by the worker's thread, between two events ---- */
+
+/* Whether the worker counts as the writer that it was, as another one since the clock was set, or
+ * ought to and cannot (no disk space, no memory, too many writers): events whose window has no
+ * place are then left out of reports, and what the clock stepped away from is not kept longer. */
+enum tables_move { TABLES_STAYED, TABLES_MOVED, TABLES_STUCK };
+
+/* Sets what "now" is: the sections have places for [now - horizon, now + future]. Once a wake-up,
+ * before table_set_now_owner; after TABLES_MOVED that is to be called for other sections. Only when
+ * the clock was set it may take a lock, make system calls and look at all windows. */
+enum tables_move tables_set_now_owner(struct tables *tables, unsigned worker, int64_t now_us);
+
+/* The clock was set, from from_us to now_us in no time: what was the present until then may become
+ * it again, and is kept as long as if no time had passed. Before tables_set_now_owner. */
+void tables_step_owner(struct tables *tables, unsigned worker, int64_t from_us, int64_t now_us);
 
 /* Writes what changed to the disk (msync). False, errno set, when the disk refused. */
 bool tables_sync(struct tables *tables);

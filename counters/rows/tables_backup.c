@@ -86,7 +86,7 @@ static bool copy_table(const struct table *from, const struct table_folder *fold
     struct table *to = table_make_twin(folder, from, why);
     bool ok = to && table_map(to, undo, why);
     for (unsigned i = 0; ok && i < from->header.sections * from->header.widths; i++) {
-        ok = copy_section(&from->section[i], &to->section[i]) ||
+        ok = copy_section(table_section_at(from, i), table_section_at(to, i)) ||
              state_refuse(why, "%s: its rows cannot be read, or find no room in the copy",
                           from->path);
     }

@@ -50,7 +50,7 @@ static bool read_header(struct undo_map *undo, char *why) {
                             undo->path, header->version, UNDO_VERSION);
     }
     if (n < (ssize_t)sizeof *header || header->checksum != sum_header(header) ||
-        header->records < 1 || header->records > COUNTERS_WORKERS_MAX + 1 ||
+        header->records < 1 || header->records > UNDO_RECORDS_MOST ||
         !memchr(header->boot, '\0', sizeof header->boot) ||
         st.st_size < (off_t)count_bytes(header->records)) {
         return state_refuse(why,
@@ -69,14 +69,21 @@ static bool map_file(struct undo_map *undo, int protection, char *why) {
                             strerror(errno));
     }
     undo->map = map;
+    undo->mapped = undo->header.records;
+    for (uint32_t i = 0; i < undo->mapped; i++) {
+        undo->record[i] = (void *)(undo->map + UNDO_HEADER_BYTES + (size_t)i * UNDO_BYTES);
+    }
+    atomic_store_explicit(&undo->records, undo->mapped, memory_order_release);
     return true;
 }
 
-static bool reserve(const struct undo_map *undo, char *why) {
-    const int error = posix_fallocate(undo->fd, 0, (off_t)count_bytes(undo->header.records));
-    return error == 0 ||
-           state_refuse(why, "%s: cannot reserve %zu bytes: %s; free some space", undo->path,
-                        count_bytes(undo->header.records), strerror(error));
+/* What lies behind the first `from` bytes: a live record is left alone. */
+static bool reserve(const struct undo_map *undo, size_t from, char *why) {
+    const size_t bytes = count_bytes(undo->header.records);
+    const int error = posix_fallocate(undo->fd, (off_t)from, (off_t)(bytes - from));
+    errno = error ? error : errno;
+    return error == 0 || state_refuse(why, "%s: cannot reserve %zu bytes: %s; free some space",
+                                      undo->path, bytes, strerror(error));
 }
 
 static bool make_file(struct undo_map *undo, int dir_fd, uint32_t records, char *why) {
@@ -87,7 +94,7 @@ static bool make_file(struct undo_map *undo, int dir_fd, uint32_t records, char 
     if (undo->fd < 0) {
         return state_refuse(why, "%s.new: cannot create: %s", undo->path, strerror(errno));
     }
-    bool ok = reserve(undo, why) && undo_write_header(undo, why);
+    bool ok = reserve(undo, 0, why) && undo_write_header(undo, why);
     if (ok && (fsync(undo->fd) || renameat(dir_fd, UNDO_FILE_NAME ".new", dir_fd, UNDO_FILE_NAME) ||
                fsync(dir_fd))) {
         ok = state_refuse(why, "%s: cannot make the file: %s", undo->path, strerror(errno));
@@ -101,11 +108,48 @@ static bool make_file(struct undo_map *undo, int dir_fd, uint32_t records, char 
 /* Appends records. Behind what the header names lies nothing, unless an earlier growth was cut
  * short. */
 static bool lengthen(struct undo_map *undo, uint32_t records, char *why) {
-    if (ftruncate(undo->fd, (off_t)count_bytes(undo->header.records))) {
+    const uint32_t before = undo->header.records;
+    if (ftruncate(undo->fd, (off_t)count_bytes(before))) {
         return state_refuse(why, "%s: cannot grow: %s", undo->path, strerror(errno));
     }
     undo->header.records = records;
-    return reserve(undo, why) && undo_write_header(undo, why);
+    if (!reserve(undo, count_bytes(before), why) || !undo_write_header(undo, why)) {
+        undo->header.records = before;
+        return false;
+    }
+    return true;
+}
+
+bool undo_add_record(struct undo_map *undo, uint64_t sequence, char *why) {
+    const uint32_t before = undo->header.records;
+    if (before >= UNDO_RECORDS_MOST) {
+        errno = EMFILE;
+        return state_refuse(why, "%s: has %u records, as many as there can be", undo->path, before);
+    }
+    if (!lengthen(undo, before + 1, why)) {
+        return false;
+    }
+    void *map = mmap(NULL, UNDO_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, undo->fd,
+                     (off_t)count_bytes(before));
+    if (map == MAP_FAILED) {
+        undo->header.records = before; /* the file's says more, and that one is empty */
+        return state_refuse(why, "%s: cannot map %d bytes: %s", undo->path, UNDO_BYTES,
+                            strerror(errno));
+    }
+    undo->record[before] = map;
+    atomic_store_explicit(&undo->record[before]->state, 2 * sequence, memory_order_relaxed);
+    /* Partner: undo_committed. Who sees the number sees the record. */
+    atomic_store_explicit(&undo->records, before + 1, memory_order_release);
+    return true;
+}
+
+bool undo_sync(const struct undo_map *undo) {
+    bool ok = msync(undo->map, undo->map_bytes, MS_SYNC) == 0;
+    const uint32_t records = atomic_load_explicit(&undo->records, memory_order_acquire);
+    for (uint32_t i = undo->mapped; ok && i < records; i++) {
+        ok = msync(undo->record[i], UNDO_BYTES, MS_SYNC) == 0;
+    }
+    return ok;
 }
 
 bool undo_open_file(struct undo_map *undo, int dir_fd, const char *dir, uint32_t records,
@@ -116,7 +160,7 @@ bool undo_open_file(struct undo_map *undo, int dir_fd, const char *dir, uint32_t
         return state_refuse(why, "%s: cannot open: %s", undo->path, strerror(errno));
     }
     if (undo->fd < 0 ? !make_file(undo, dir_fd, records, why)
-                     : !read_header(undo, why) || !reserve(undo, why)) {
+                     : !read_header(undo, why) || !reserve(undo, 0, why)) {
         return false;
     }
     return (undo->header.records >= records || lengthen(undo, records, why)) &&
@@ -133,9 +177,13 @@ bool undo_open_file_readonly(struct undo_map *undo, int dir_fd, const char *dir,
 }
 
 void undo_close_file(struct undo_map *undo) {
+    for (uint32_t i = undo->mapped; i < undo->records; i++) {
+        munmap(undo->record[i], UNDO_BYTES);
+    }
     if (undo->map) {
         munmap(undo->map, undo->map_bytes);
     }
+    undo->mapped = undo->records = 0;
     if (undo->fd >= 0) {
         close(undo->fd);
     }

@@ -21,24 +21,28 @@ struct undo_header {
     uint64_t checksum;
 };
 
+#define UNDO_RECORDS_MOST COUNTERS_SHARDS_MOST
+
 struct undo_map {
     int fd;
     unsigned char *map;
     size_t map_bytes;
+    uint32_t mapped; /* records in `map`; each one that was added since has a mapping of its own */
     char path[320];
     struct undo_header header;
     bool fresh; /* there was none: nothing is known of earlier transactions */
+    _Atomic uint32_t records;
+    struct undo_record *record[UNDO_RECORDS_MOST]; /* [records] */
 };
 
 static inline struct undo_record *undo_record_at(const struct undo_map *undo, unsigned worker) {
-    return (struct undo_record *)(void *)(undo->map + UNDO_HEADER_BYTES +
-                                          (size_t)worker * UNDO_BYTES);
+    return undo->record[worker];
 }
 
 /* The newest transaction of a worker that is committed. Acquire: who sees it also sees all words
  * that it stored (partner: undo_commit_owner). A worker without a record has nothing open. */
 static inline uint64_t undo_committed(const struct undo_map *undo, unsigned worker) {
-    if (worker >= undo->header.records) {
+    if (worker >= atomic_load_explicit(&undo->records, memory_order_acquire)) {
         return UINT64_MAX;
     }
     const uint64_t state =
@@ -52,6 +56,13 @@ bool undo_open_file(struct undo_map *undo, int dir_fd, const char *dir, uint32_t
                     char *why);
 bool undo_open_file_readonly(struct undo_map *undo, int dir_fd, const char *dir, char *why);
 void undo_close_file(struct undo_map *undo);
+
+/* Appends a record while others are in use, whose last transaction was number `sequence`. False
+ * fills why, and nothing has changed. By one thread at a time. */
+bool undo_add_record(struct undo_map *undo, uint64_t sequence, char *why);
+
+/* msync of all records. False, errno set, when the disk refused. */
+bool undo_sync(const struct undo_map *undo);
 
 bool undo_write_header(struct undo_map *undo, char *why);
 

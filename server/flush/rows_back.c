@@ -46,8 +46,8 @@ static void keep_least(const struct rows_reference *before, const struct rows_pl
 static bool note_window(struct rows_known *known, const struct rows_table *table, unsigned width,
                         int64_t window, const struct rows_reference *before,
                         struct rows_reference *made) {
-    const struct rows_question question = {table->report, table->table, width,
-                                           window,        ROWS_COUNTED, NULL};
+    const struct rows_question question = {table->report, table->table, width, window,
+                                           ROWS_COUNTED,  NULL,         0};
     const struct rows_place place = rows_known_place(table, width, window);
     struct rows_collected collected;
     bool ok = rows_collect(&question, &collected);
@@ -66,6 +66,18 @@ static bool note_window(struct rows_known *known, const struct rows_table *table
     return ok;
 }
 
+static bool note_range(struct rows_known *known, const struct rows_table *table, unsigned width,
+                       const struct rows_range *range, const struct rows_reference *before,
+                       struct rows_reference *made) {
+    bool ok = true;
+    for (int64_t window = range->newest; window >= range->oldest && ok; window--) {
+        uint64_t touched[ROWS_SECTIONS_MAX];
+        ok = !rows_known_touched(table, width, window, touched) ||
+             note_window(known, table, width, window, before, made);
+    }
+    return ok;
+}
+
 void rows_reference_name(const struct rows_table *table, char *name) {
     snprintf(name, ROWS_REFERENCE_NAME_MAX, "%s.reference", table->name);
 }
@@ -78,15 +90,13 @@ static bool write_reference(struct rows_known *known, const struct rows_table *t
     struct rows_reference before, made = {0};
     bool there = false, ok = rows_reference_load(&before, dir, name, &there, why);
     for (unsigned k = 0; k < table->widths && ok; k++) {
-        int64_t oldest, newest = 0;
-        const bool any = rows_known_span(known, table, k, clock_wall_us(), &oldest, &newest);
-        for (int64_t window = newest; any && window >= oldest && ok; window--) {
-            uint64_t touched[ROWS_SECTIONS_MAX];
-            ok = !rows_known_touched(table, k, window, touched) ||
-                 note_window(known, table, k, window, there ? &before : NULL, &made);
-            if (!ok) {
-                snprintf(why, ROWS_REFERENCE_WHY_MAX, "out of memory");
-            }
+        struct rows_range range[ROWS_SECTIONS_MAX];
+        const size_t n = rows_known_ranges(known, table, k, clock_wall_us(), range);
+        for (size_t i = 0; i < n && ok; i++) {
+            ok = note_range(known, table, k, &range[i], there ? &before : NULL, &made);
+        }
+        if (!ok) {
+            snprintf(why, ROWS_REFERENCE_WHY_MAX, "out of memory");
         }
     }
     ok = ok && rows_reference_save(&made, dir, name, why);
@@ -130,8 +140,13 @@ struct reading_back {
 static const struct rows_one *find_present(struct reading_back *back, int64_t window,
                                            const struct rows_row *row) {
     if (back->present_window != window) {
-        const struct rows_question question = {
-            back->table->report, back->table->table, back->width, window, ROWS_ALL_SECTIONS, NULL};
+        const struct rows_question question = {back->table->report,
+                                               back->table->table,
+                                               back->width,
+                                               window,
+                                               ROWS_ALL_SECTIONS,
+                                               NULL,
+                                               0};
         rows_collected_free(&back->present);
         back->present_window = window;
         back->failed = back->failed || !rows_collect(&question, &back->present);
@@ -356,9 +371,8 @@ static bool read_width(struct reading_back *back, char *why) {
     if (!read_range(back, first, newest - first + 1, why)) {
         return false;
     }
-    for (int64_t i = 0; i < width->places; i++) {
-        const struct rows_window *known =
-            (const struct rows_window *)(const void *)(width->base + (size_t)i * width->stride);
+    const struct rows_window *known;
+    for (size_t i = 0; (known = rows_known_place_at(width, i)); i++) {
         if (known->doubted && !read_range(back, known->window, 1, why)) {
             return false;
         }

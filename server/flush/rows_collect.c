@@ -58,7 +58,8 @@ static bool take_copy(void *cls, const struct table_copy *copy) {
     }
     uint64_t *row = gathering->words + gathering->n_words;
     row[0] = key_len;
-    row[1] = !question->touched || copy->touched > question->touched[copy->worker];
+    row[1] = !question->touched || copy->worker >= question->touched_n ||
+             copy->touched > question->touched[copy->worker];
     row[2] = copy->worker == 0 ? report_lacking(question->report, copy->state) : 0;
     memcpy(row + HEAD_WORDS, copy->state, gathering->state_words * sizeof *row);
     memcpy(row + HEAD_WORDS + gathering->state_words, key, key_len);

@@ -20,8 +20,10 @@ struct rows_question {
     unsigned width;
     int64_t window;
     enum rows_sections sections;
-    /* [sections] of the table: rows touched by later transactions have changed; NULL: all have */
+    /* [touched_n] of the table's sections: rows touched by later transactions, or in other
+     * sections, have changed; NULL: all have */
     const uint64_t *touched;
+    unsigned touched_n;
 };
 
 struct rows_one {

@@ -81,8 +81,8 @@ static struct rows_row *list(struct rows_gather *gather, const struct report *re
 static bool give_window(struct giving *giving, unsigned width, int64_t window) {
     const struct rows_table *table = giving->table;
     const struct rows_place place = rows_known_place(table, width, window);
-    struct rows_question question = {table->report, table->table,      width,
-                                     window,        ROWS_ALL_SECTIONS, NULL};
+    struct rows_question question = {table->report,     table->table, width, window,
+                                     ROWS_ALL_SECTIONS, NULL,         0};
     struct rows_collected all, counted = {0};
     bool ok = rows_collect(&question, &all);
     question.sections = ROWS_COUNTED;
@@ -119,11 +119,13 @@ static bool read_old_name(struct giving *giving, char *why) {
     struct store *store = giving->flush->config.store;
     bool ok = true;
     for (unsigned k = 0; k < giving->table->widths && ok; k++) {
-        int64_t oldest, newest;
-        if (rows_known_span(&giving->flush->rows, giving->table, k, clock_wall_us(), &oldest,
-                            &newest)) {
-            const struct store_rows_range range = {rows_known_place(giving->table, k, oldest),
-                                                   (uint32_t)(newest - oldest + 1)};
+        struct rows_range its[ROWS_SECTIONS_MAX];
+        const size_t n =
+            rows_known_ranges(&giving->flush->rows, giving->table, k, clock_wall_us(), its);
+        for (size_t i = 0; i < n && ok; i++) {
+            const struct store_rows_range range = {
+                rows_known_place(giving->table, k, its[i].oldest),
+                (uint32_t)(its[i].newest - its[i].oldest + 1)};
             ok = store->ops->read_back_rows(
                 store, &range, &(struct store_rows_taker){note_row, note_nothing, giving}, why);
         }
@@ -144,11 +146,12 @@ static bool give_table(struct giving *giving, const char *node, char *why) {
     bool ok = table->was_read_back ? read_old_name(giving, why)
                                    : rows_reference_load(&giving->known, dir, name, &there, why);
     for (unsigned k = 0; k < table->widths && ok; k++) {
-        int64_t oldest, newest = 0;
-        const bool any =
-            rows_known_span(&giving->flush->rows, table, k, clock_wall_us(), &oldest, &newest);
-        for (int64_t window = newest; any && window >= oldest && ok; window--) {
-            ok = give_window(giving, k, window);
+        struct rows_range range[ROWS_SECTIONS_MAX];
+        const size_t n = rows_known_ranges(&giving->flush->rows, table, k, clock_wall_us(), range);
+        for (size_t i = 0; i < n; i++) {
+            for (int64_t window = range[i].newest; window >= range[i].oldest && ok; window--) {
+                ok = give_window(giving, k, window);
+            }
         }
     }
     name_others(table, node, name);
@@ -173,7 +176,10 @@ bool rows_give_away(struct flush *flush, const char *node) {
 
 static void forget_sent(struct rows_table *table) {
     for (unsigned k = 0; k < table->widths; k++) {
-        memset(table->width[k].base, 0, (size_t)table->width[k].places * table->width[k].stride);
+        const struct rows_width *width = &table->width[k];
+        for (size_t c = 0; c < width->circles; c++) {
+            memset(width->circle[c], 0, (size_t)width->places * width->stride);
+        }
     }
     table->told_generation = 0;
     table->last_window = 0;

@@ -15,6 +15,57 @@ static void name_width(struct rows_width *width, int64_t width_us, int64_t keep_
     report_width_name(width_us, width->name);
 }
 
+static bool add_circle(struct rows_width *width) {
+    unsigned char **grown = realloc(width->circle, (width->circles + 1) * sizeof *grown);
+    width->circle = grown ? grown : width->circle;
+    unsigned char *made = grown ? calloc((size_t)width->places, width->stride) : NULL;
+    if (made) {
+        width->circle[width->circles++] = made;
+    }
+    return made != NULL;
+}
+
+/* Has room for more sections. False when out of memory. */
+static bool widen(struct rows_width *width, unsigned sections) {
+    const size_t stride = sizeof(struct rows_window) + sections * sizeof(uint64_t);
+    unsigned char **made = calloc(width->circles, sizeof *made);
+    bool ok = made != NULL;
+    for (size_t c = 0; ok && c < width->circles; c++) {
+        made[c] = calloc((size_t)width->places, stride);
+        ok = made[c] != NULL;
+    }
+    for (size_t c = 0; made && c < width->circles; c++) {
+        for (int64_t i = 0; ok && i < width->places; i++) {
+            const unsigned char *from = width->circle[c] + (size_t)i * width->stride;
+            if (((const struct rows_window *)(const void *)from)->window) {
+                memcpy(made[c] + (size_t)i * stride, from, width->stride);
+            }
+        }
+        free(ok ? width->circle[c] : made[c]);
+    }
+    if (ok) {
+        free(width->circle);
+        width->circle = made;
+        width->stride = stride;
+    } else {
+        free(made);
+    }
+    return ok;
+}
+
+/* The table may have got sections since: a worker's clock was set. */
+static bool take_sections(struct rows_table *table) {
+    const unsigned sections = table_workers(table->table);
+    bool ok = true;
+    for (unsigned k = 0; k < table->widths && ok && sections > table->sections; k++) {
+        /* after a failure, some are wide enough already */
+        ok = table->width[k].stride >= sizeof(struct rows_window) + sections * sizeof(uint64_t) ||
+             widen(&table->width[k], sections);
+    }
+    table->sections = ok ? sections : table->sections;
+    return ok;
+}
+
 /* Makes a table's memory. False when out of memory. */
 static bool make_table(const struct rows_known *known, struct rows_table *made,
                        struct table *table) {
@@ -34,7 +85,7 @@ static bool make_table(const struct rows_known *known, struct rows_table *made,
                  "store",
                  "report=%s error=\"%s\"", made->name, why);
     }
-    const size_t sections = table_workers(table);
+    made->sections = table_workers(table);
     bool ok = true;
     for (unsigned k = 0; k < made->widths; k++) {
         struct rows_width *width = &made->width[k];
@@ -42,22 +93,29 @@ static bool make_table(const struct rows_known *known, struct rows_table *made,
         /* All that a table may still have is looked at, also what has just passed the horizon while
          * the newest window is as far ahead as an event may be. */
         width->places = table_windows(table, k) + SPARE;
-        width->stride = sizeof(struct rows_window) + sections * sizeof(uint64_t);
-        width->base = calloc((size_t)width->places, width->stride);
-        ok = ok && width->base;
+        width->stride = sizeof(struct rows_window) + made->sections * sizeof(uint64_t);
+        ok = ok && add_circle(width);
     }
     return ok;
 }
 
 static void free_table(struct rows_table *table) {
     for (unsigned k = 0; k < table->widths; k++) {
-        free(table->width[k].base);
+        for (size_t c = 0; c < table->width[k].circles; c++) {
+            free(table->width[k].circle[c]);
+        }
+        free(table->width[k].circle);
     }
     definitions_free(table->definitions);
     rows_reference_free(&table->others);
 }
 
 bool rows_known_update(struct rows_known *known) {
+    for (size_t i = 0; i < known->n; i++) {
+        if (!take_sections(&known->table[i])) {
+            return false;
+        }
+    }
     while (known->tables && known->n < tables_count(known->tables)) {
         if (known->n == known->cap) {
             const size_t cap = 2 * known->cap + 8;
@@ -86,43 +144,103 @@ void rows_known_free(struct rows_known *known) {
     rows_gather_free(&known->gather);
 }
 
-static struct rows_window *place_of(const struct rows_width *width, int64_t window) {
-    return (struct rows_window *)(void *)(width->base +
-                                          (size_t)(window % width->places) * width->stride);
+/* ---- windows ---- */
+
+static struct rows_window *place_of(const struct rows_width *width, size_t circle, int64_t place) {
+    return (struct rows_window *)(void *)(width->circle[circle] + (size_t)place * width->stride);
+}
+
+struct rows_window *rows_known_place_at(const struct rows_width *width, size_t i) {
+    const size_t places = (size_t)width->places;
+    return i < width->circles * places ? place_of(width, i / places, (int64_t)(i % places)) : NULL;
 }
 
 struct rows_window *rows_known_find(const struct rows_table *table, unsigned width,
                                     int64_t window) {
-    struct rows_window *place = place_of(&table->width[width], window);
-    return place->window == window ? place : NULL;
+    const struct rows_width *its = &table->width[width];
+    for (size_t c = 0; c < its->circles; c++) {
+        struct rows_window *place = place_of(its, c, window % its->places);
+        if (place->window == window) {
+            return place;
+        }
+    }
+    return NULL;
 }
 
-struct rows_window *rows_known_at(const struct rows_table *table, unsigned width, int64_t window) {
-    struct rows_window *place = place_of(&table->width[width], window);
-    if (place->window != window) {
-        memset(place, 0, table->width[width].stride);
-        place->window = window;
+/* Whether a section still reaches back to a window that it has. */
+static bool is_held(const struct rows_table *table, unsigned width, int64_t window) {
+    for (unsigned i = 0; i < table->sections; i++) {
+        int64_t oldest, newest;
+        if (table_span_writer(table->table, i, width, &oldest, &newest) && oldest <= window &&
+            window <= newest && table_touched(table->table, i, width, window)) {
+            return true;
+        }
     }
+    return false;
+}
+
+struct rows_window *rows_known_at(struct rows_table *table, unsigned width, int64_t window) {
+    struct rows_width *its = &table->width[width];
+    struct rows_window *place = rows_known_find(table, width, window);
+    if (place) {
+        return place;
+    }
+    size_t c = 0;
+    for (; c < its->circles; c++) {
+        place = place_of(its, c, window % its->places);
+        if (!place->window || !is_held(table, width, place->window)) {
+            break;
+        }
+    }
+    if (c == its->circles && !add_circle(its)) {
+        c = 0; /* what is forgotten is sent again */
+    }
+    place = place_of(its, c, window % its->places);
+    memset(place, 0, its->stride);
+    place->window = window;
     return place;
 }
 
-bool rows_known_span(const struct rows_known *known, const struct rows_table *table, unsigned width,
-                     int64_t now_us, int64_t *oldest, int64_t *newest) {
-    const struct rows_width *its = &table->width[width];
-    if (!table_span_windows(table->table, width, oldest, newest)) {
-        return false;
+/* Puts a range among the others, which are apart from each other and newest first. */
+static size_t put_range(struct rows_range *range, size_t n, struct rows_range put) {
+    size_t i = 0;
+    while (i < n && range[i].oldest > put.newest + 1) {
+        i++;
     }
-    /* what a clock that was ahead has left beyond the present is sent when its time has come */
-    const int64_t last = (now_us + known->future_us) / its->width_us + 1;
-    *newest = *newest < last ? *newest : last;
-    *oldest = *oldest > *newest - its->places + 1 ? *oldest : *newest - its->places + 1;
-    return *oldest <= *newest;
+    size_t end = i; /* those that it touches become one with it */
+    for (; end < n && range[end].newest + 1 >= put.oldest; end++) {
+        put.oldest = range[end].oldest < put.oldest ? range[end].oldest : put.oldest;
+        put.newest = range[end].newest > put.newest ? range[end].newest : put.newest;
+    }
+    memmove(&range[i + 1], &range[end], (n - end) * sizeof *range);
+    range[i] = put;
+    return n - (end - i) + 1;
+}
+
+size_t rows_known_ranges(const struct rows_known *known, const struct rows_table *table,
+                         unsigned width, int64_t now_us, struct rows_range *range) {
+    const int64_t last = (now_us + known->future_us) / table->width[width].width_us + 1;
+    struct rows_range ahead[ROWS_SECTIONS_MAX];
+    size_t n = 0, first = 0;
+    for (unsigned i = 0; i < table->sections; i++) {
+        struct rows_range its;
+        if (table_span_writer(table->table, i, width, &its.oldest, &its.newest)) {
+            n = put_range(range, n, its);
+        }
+    }
+    while (first < n && range[first].oldest > last) {
+        first++;
+    }
+    memcpy(ahead, range, first * sizeof *ahead);
+    memmove(range, range + first, (n - first) * sizeof *range);
+    memcpy(range + n - first, ahead, first * sizeof *ahead);
+    return n;
 }
 
 bool rows_known_touched(const struct rows_table *table, unsigned width, int64_t window,
                         uint64_t *touched) {
     uint64_t any = 0;
-    for (unsigned i = 0; i < table_workers(table->table); i++) {
+    for (unsigned i = 0; i < table->sections; i++) {
         touched[i] = table_touched(table->table, i, width, window);
         any |= touched[i];
     }
@@ -131,15 +249,15 @@ bool rows_known_touched(const struct rows_table *table, unsigned width, int64_t 
 
 void rows_known_remember(struct rows_known *known, struct rows_table *table, int64_t now_us) {
     for (unsigned k = 0; k < table->widths; k++) {
-        int64_t oldest, newest;
-        if (!rows_known_span(known, table, k, now_us, &oldest, &newest)) {
-            continue;
-        }
-        for (int64_t window = oldest; window <= newest; window++) {
-            uint64_t touched[ROWS_SECTIONS_MAX];
-            if (rows_known_touched(table, k, window, touched)) {
-                memcpy(rows_known_at(table, k, window)->touched, touched,
-                       table_workers(table->table) * sizeof *touched);
+        struct rows_range range[ROWS_SECTIONS_MAX];
+        const size_t n = rows_known_ranges(known, table, k, now_us, range);
+        for (size_t i = 0; i < n; i++) {
+            for (int64_t window = range[i].oldest; window <= range[i].newest; window++) {
+                uint64_t touched[ROWS_SECTIONS_MAX];
+                if (rows_known_touched(table, k, window, touched)) {
+                    memcpy(rows_known_at(table, k, window)->touched, touched,
+                           table->sections * sizeof *touched);
+                }
             }
         }
     }

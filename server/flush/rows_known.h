@@ -20,7 +20,10 @@ struct rows_window {
 };
 
 struct rows_width {
-    unsigned char *base; /* a circle of windows, as in known.h */
+    /* Circles of windows, as in known.h: one, unless the clock was set, and the table holds windows
+     * that are a circle's length apart. */
+    unsigned char **circle;
+    size_t circles;
     size_t stride;
     int64_t places;
     int64_t width_us;
@@ -33,7 +36,7 @@ struct rows_table {
     struct definitions *definitions; /* of this one report */
     const struct report *report;     /* NULL: its definition cannot be read; it is not sent */
     char name[ROWS_REPORT_MAX];      /* NAME.DIGEST */
-    unsigned widths;
+    unsigned widths, sections;       /* of the table, when it was looked at last */
     struct rows_width width[TABLE_WIDTHS_MAX];
     uint32_t told_generation;     /* in which the store was told of it */
     bool read_back;               /* what the store has of it was, since it may have changed */
@@ -52,18 +55,30 @@ struct rows_known {
     struct rows_gather gather;
 };
 
-/* Takes over tables that are new. False when out of memory. */
+/* Takes over tables that are new, and sections that tables have got. False when out of memory. */
 bool rows_known_update(struct rows_known *known);
 void rows_known_free(struct rows_known *known);
 
-/* The memory of a window, emptied when its place remembered another; and as it is, NULL when it
- * does. */
-struct rows_window *rows_known_at(const struct rows_table *table, unsigned width, int64_t window);
+/* The memory of a window, empty when there was none: another one, which the table holds no more,
+ * may have had its place; and as it is, NULL when there is none. */
+struct rows_window *rows_known_at(struct rows_table *table, unsigned width, int64_t window);
 struct rows_window *rows_known_find(const struct rows_table *table, unsigned width, int64_t window);
 
-/* Which windows may have changed: [*oldest, *newest]; false: none. now_us: wall clock. */
-bool rows_known_span(const struct rows_known *known, const struct rows_table *table, unsigned width,
-                     int64_t now_us, int64_t *oldest, int64_t *newest);
+/* The i-th place of all circles; NULL behind the last. */
+struct rows_window *rows_known_place_at(const struct rows_width *width, size_t i);
+
+/* Windows, both inclusive. */
+struct rows_range {
+    int64_t oldest, newest;
+};
+
+#define ROWS_SECTIONS_MAX TABLE_WRITERS_MOST
+
+/* Which windows may have changed: into range[ROWS_SECTIONS_MAX], newest first, but behind the
+ * others what a clock that was ahead has left beyond the present. There is one range, or none,
+ * unless the clock was set. now_us: wall clock. Returns how many. */
+size_t rows_known_ranges(const struct rows_known *known, const struct rows_table *table,
+                         unsigned width, int64_t now_us, struct rows_range *range);
 
 /* Reads what touched a window in each section, into touched[sections]; false: nothing did. */
 bool rows_known_touched(const struct rows_table *table, unsigned width, int64_t window,
@@ -78,7 +93,5 @@ struct rows_place rows_known_place(const struct rows_table *table, unsigned widt
 /* What other servers report of a row, taken off it: false when nothing is left. */
 bool rows_known_subtract(const struct rows_table *table, const struct rows_place *place,
                          struct rows_row *row);
-
-#define ROWS_SECTIONS_MAX (COUNTERS_WORKERS_MAX + 1)
 
 #endif

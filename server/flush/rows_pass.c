@@ -1,6 +1,7 @@
 /* What changed of the rows of reports? The windows whose rows were touched since they were
  * acknowledged are sent, changed rows only, as absolute values; all rows after a reconnect or a
  * loss. */
+#include "counters/time/horizon.h"
 #include "server/flush/internal.h"
 #include "server/process/clock.h"
 #include "server/process/log.h"
@@ -11,6 +12,9 @@
 
 #define RECENT_US (4 * US_PER_S) /* what every pass looks at */
 #define PASS_CALLS 512           /* of the store, that one pass makes at the most */
+/* What is older is not sent again when it may be lost: the store closes it, and nobody asks. It is
+ * of a clock that was set. */
+#define OLD_US (HORIZON_MAX_US + 3600 * US_PER_S)
 
 /* A window that is being sent. */
 struct sending {
@@ -41,7 +45,7 @@ static void note_stored(const struct sending *sending, const uint64_t *touched) 
     struct flush *flush = sending->flush;
     struct rows_window *known = sending->known;
     const bool less = sending->ack.had < sending->there;
-    memcpy(known->touched, touched, table_workers(sending->table->table) * sizeof *touched);
+    memcpy(known->touched, touched, sending->table->sections * sizeof *touched);
     known->generation = flush->known.generation;
     known->there = sending->ack.has;
     sending->table->last_width = sending->width;
@@ -60,7 +64,7 @@ static void take_ack(const struct sending *sending, const uint64_t *touched) {
         break;
     case STORE_CLOSED:
         note_closed(sending);
-        memcpy(known->touched, touched, table_workers(sending->table->table) * sizeof *touched);
+        memcpy(known->touched, touched, sending->table->sections * sizeof *touched);
         known->generation = flush->known.generation;
         break;
     case STORE_FOREIGN:
@@ -170,8 +174,9 @@ static void send_window(struct flush *flush, struct rows_table *table, unsigned 
                               .all = known->generation != flush->known.generation,
                               .there = known->there};
     const struct rows_question question = {
-        table->report, table->table,      width,
-        window,        ROWS_ALL_SECTIONS, sending.all ? NULL : known->touched};
+        table->report,  table->table,      width,
+        window,         ROWS_ALL_SECTIONS, sending.all ? NULL : known->touched,
+        table->sections};
     struct rows_collected collected;
     if (known->failed_round == flush->pass.round) {
         flush->pass.left_out = true;
@@ -185,7 +190,7 @@ static void send_window(struct flush *flush, struct rows_table *table, unsigned 
         if (sending.begun) {
             take_ack(&sending, touched);
         } else { /* what touched it has changed no row */
-            memcpy(known->touched, touched, table_workers(table->table) * sizeof *touched);
+            memcpy(known->touched, touched, table->sections * sizeof *touched);
             known->generation = flush->known.generation;
         }
     }
@@ -197,8 +202,7 @@ static void send_window(struct flush *flush, struct rows_table *table, unsigned 
 static bool is_acknowledged(const struct rows_table *table, unsigned width, int64_t window,
                             const uint64_t *touched) {
     const struct rows_window *known = rows_known_find(table, width, window);
-    return known &&
-           memcmp(known->touched, touched, table_workers(table->table) * sizeof *touched) == 0;
+    return known && memcmp(known->touched, touched, table->sections * sizeof *touched) == 0;
 }
 
 static bool may_go_on(const struct flush *flush) {
@@ -211,13 +215,14 @@ static bool may_go_on(const struct flush *flush) {
 /* Windows [oldest, newest] of one width of one table, newest first. True when all was looked at. */
 static bool pass_windows(struct flush *flush, struct rows_table *table, unsigned width,
                          int64_t oldest, int64_t newest) {
+    const int64_t old = (clock_wall_us() - OLD_US) / table->width[width].width_us;
     for (int64_t window = newest; window >= oldest; window--) {
         uint64_t touched[ROWS_SECTIONS_MAX];
         if (!rows_known_touched(table, width, window, touched)) {
             continue;
         }
         const struct rows_window *known = rows_known_find(table, width, window);
-        if (known && known->generation == flush->known.generation &&
+        if (known && (known->generation == flush->known.generation || window < old) &&
             is_acknowledged(table, width, window, touched)) {
             continue;
         }
@@ -229,15 +234,20 @@ static bool pass_windows(struct flush *flush, struct rows_table *table, unsigned
     return true;
 }
 
-/* True when all was looked at. */
+/* True when all was looked at. Not full: what may have changed by now, of the present. */
 static bool pass_width(struct flush *flush, struct rows_table *table, unsigned width, bool full) {
-    int64_t oldest, newest;
-    const int64_t now_us = clock_wall_us();
-    if (!rows_known_span(&flush->rows, table, width, now_us, &oldest, &newest)) {
-        return true;
+    struct rows_range range[ROWS_SECTIONS_MAX];
+    const int64_t now_us = clock_wall_us(), width_us = table->width[width].width_us;
+    const size_t n = rows_known_ranges(&flush->rows, table, width, now_us, range);
+    const int64_t first = (now_us - RECENT_US) / width_us,
+                  last = (now_us + flush->rows.future_us) / width_us + 1;
+    bool whole = true;
+    for (size_t i = 0; i < n && whole; i++) {
+        const int64_t oldest = full || range[i].oldest > first ? range[i].oldest : first,
+                      newest = full || range[i].newest < last ? range[i].newest : last;
+        whole = pass_windows(flush, table, width, oldest, newest);
     }
-    const int64_t recent = (now_us - RECENT_US) / table->width[width].width_us;
-    return pass_windows(flush, table, width, full || oldest > recent ? oldest : recent, newest);
+    return whole;
 }
 
 /* The store is to know a report before its rows. */
@@ -273,15 +283,16 @@ void rows_pass_edge(struct flush *flush) {
             continue;
         }
         for (unsigned k = 0; k < table->widths; k++) {
-            int64_t oldest, newest;
+            struct rows_range range[ROWS_SECTIONS_MAX];
             /* the last one that no event comes to any more */
             const int64_t edge = (now_us - flush->rows.horizon_us) / table->width[k].width_us - 1;
-            if (!rows_known_span(&flush->rows, table, k, now_us, &oldest, &newest)) {
-                continue;
-            }
-            if (!may_go_on(flush) || !tell_report(flush, table) ||
-                !pass_windows(flush, table, k, oldest, newest < edge ? newest : edge)) {
-                return;
+            const size_t n = rows_known_ranges(&flush->rows, table, k, now_us, range);
+            for (size_t j = 0; j < n; j++) {
+                const int64_t newest = range[j].newest < edge ? range[j].newest : edge;
+                if (!may_go_on(flush) || !tell_report(flush, table) ||
+                    !pass_windows(flush, table, k, range[j].oldest, newest)) {
+                    return;
+                }
             }
         }
     }
@@ -308,17 +319,26 @@ bool rows_pass(struct flush *flush, bool full) {
     return whole;
 }
 
+static bool has_unsent(const struct rows_table *table, unsigned width,
+                       const struct rows_range *range) {
+    for (int64_t window = range->newest; window >= range->oldest; window--) {
+        uint64_t touched[ROWS_SECTIONS_MAX];
+        if (rows_known_touched(table, width, window, touched) &&
+            !is_acknowledged(table, width, window, touched)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 bool rows_unsent(const struct flush *flush) {
     for (size_t i = 0; i < flush->rows.n; i++) {
         const struct rows_table *table = &flush->rows.table[i];
         for (unsigned k = 0; k < table->widths && table->report; k++) {
-            int64_t oldest, newest = 0;
-            const bool any =
-                rows_known_span(&flush->rows, table, k, clock_wall_us(), &oldest, &newest);
-            for (int64_t window = newest; any && window >= oldest; window--) {
-                uint64_t touched[ROWS_SECTIONS_MAX];
-                if (rows_known_touched(table, k, window, touched) &&
-                    !is_acknowledged(table, k, window, touched)) {
+            struct rows_range range[ROWS_SECTIONS_MAX];
+            const size_t n = rows_known_ranges(&flush->rows, table, k, clock_wall_us(), range);
+            for (size_t j = 0; j < n; j++) {
+                if (has_unsent(table, k, &range[j])) {
                     return true;
                 }
             }

@@ -107,8 +107,8 @@ static void log_gone(struct report_set *set) {
         const uint64_t gone = report_set_gone(set, r);
         if (gone > set->gone_told[r]) {
             log_line(LOG_WARN,
-                     "events are counted, but not in this report: their windows were let go, or "
-                     "windows that were counted ahead have their places",
+                     "events are counted, but not in this report: the clock was set, and there was "
+                     "no disk space for rows beside those that were there",
                      "report=%s events=%" PRIu64, set->definitions->report[r].table.name,
                      gone - set->gone_told[r]);
             set->gone_told[r] = gone;

@@ -1,5 +1,8 @@
 #include "tests/unit/reports/reports_fixture.h"
 
+#include <signal.h>
+#include <sys/resource.h>
+
 #define US "\x1f"
 
 static const char billing[] = "fields: {flight: , client: {type: int}, seconds: {type: int}}\n"
@@ -258,30 +261,60 @@ START_TEST(an_event_without_a_time_is_counted_at_its_arrival) {
 }
 END_TEST
 
-START_TEST(a_clock_that_is_set_back_finds_windows_gone) {
-    struct lab *lab = lab_open(billing);
-    count(lab, 0, &(struct lab_event){T0, {"AA1", "7", "1"}});
-    const int64_t later_us = T0 + 70 * US_PER_S; /* its windows take the places of T0's */
-    lab_set_now(lab, later_us);
-    for (int64_t us = later_us - 60 * US_PER_S; us <= later_us; us += US_PER_S)
+#define LATER_US                                                                                   \
+    (T0 + 140 * US_PER_S) /* the windows of the minute before have the places of T0's */
+
+static void count_ahead(const struct lab *lab) {
+    lab_set_now(lab, LATER_US);
+    for (int64_t us = LATER_US - 60 * US_PER_S; us <= LATER_US; us += US_PER_S)
         count(lab, 0, &(struct lab_event){us, {"AA1", "7", "1"}});
+}
+
+START_TEST(a_clock_that_is_set_back_leaves_out_nothing) {
+    struct lab *lab = lab_open(billing);
+    count_ahead(lab);
     lab_set_now(lab, T0);
-    count(lab, 0, &(struct lab_event){T0, {"AA1", "7", "1"}});
-    ck_assert_uint_eq(adder_gone(lab->adder[0], BILLING), 1);
-    ck_assert_uint_eq(adder_gone(lab->adder[0], ALL), 1);
-    ck_assert_uint_eq(adder_gone(lab->adder[1], ALL), 0);
-    ck_assert_uint_ge(read_one(lab->counters, RESOLUTION_1S, T0), 1);
+    for (int64_t us = T0 - 60 * US_PER_S; us <= T0; us += US_PER_S)
+        count(lab, 0, &(struct lab_event){us, {"AA1", "7", "1"}});
+    for (unsigned report = 0; report < lab->definitions->reports; report++)
+        ck_assert_uint_eq(adder_gone(lab->adder[0], report), 0);
+    for (int64_t us = T0 - 60 * US_PER_S; us <= LATER_US; us += US_PER_S) {
+        const uint64_t expected = us <= T0 || us >= LATER_US - 60 * US_PER_S;
+        ck_assert_uint_eq(count_all(lab, BILLING, 0, us), expected);
+        ck_assert_uint_eq(count_all(lab, ALL, 0, us), expected);
+    }
     lab_close(lab);
 }
 END_TEST
 
-CHECK_MAIN_WITH(in_state_dir, "an event into its reports", an_event_is_in_all_its_reports,
-                what_is_refused_is_nowhere,
-                missing_and_unfit_fields_keep_it_out_of_the_reports_that_need_them,
-                a_field_of_when_that_is_not_of_its_type_is_unfit,
-                spellings_of_a_number_are_one_value, a_digest_does_not_tell_spellings_apart,
-                a_sum_stays_below_its_bound,
-                a_key_that_is_too_long_is_unfit_by_the_field_that_makes_it_so,
-                keys_without_room_are_counted_together,
-                an_event_without_a_time_is_counted_at_its_arrival,
-                a_clock_that_is_set_back_finds_windows_gone)
+START_TEST(what_no_section_can_be_made_for_is_gone) {
+    struct lab *lab = lab_open(billing);
+    count_ahead(lab);
+    const struct rlimit none = {0, RLIM_INFINITY}, all = {RLIM_INFINITY, RLIM_INFINITY};
+    signal(SIGXFSZ, SIG_IGN);
+    shard_set_now_owner(lab->shard[0], T0); /* for the windows there was room */
+    ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &none), 0);
+    ck_assert_int_eq(adder_set_now_owner(lab->adder[0], T0), TABLES_STUCK);
+    count(lab, 0, &(struct lab_event){T0, {"AA1", "7", "1"}});
+    ck_assert_int_eq(adder_set_now_owner(lab->adder[0], T0), TABLES_STUCK);
+    ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &all), 0);
+    ck_assert_uint_eq(adder_gone(lab->adder[0], BILLING), 1);
+    ck_assert_uint_eq(adder_gone(lab->adder[0], ALL), 1);
+    ck_assert_uint_eq(adder_gone(lab->adder[1], ALL), 0);
+    ck_assert_uint_eq(read_one(lab->counters, RESOLUTION_1S, T0), 1);
+    ck_assert_int_eq(adder_set_now_owner(lab->adder[0], T0 + US_PER_S), TABLES_MOVED);
+    count(lab, 0, &(struct lab_event){T0, {"AA1", "7", "1"}});
+    ck_assert_uint_eq(adder_gone(lab->adder[0], ALL), 1);
+    ck_assert_uint_eq(count_all(lab, ALL, 0, T0), 1);
+    lab_close(lab);
+}
+END_TEST
+
+CHECK_MAIN_WITH(
+    in_state_dir, "an event into its reports", an_event_is_in_all_its_reports,
+    what_is_refused_is_nowhere, missing_and_unfit_fields_keep_it_out_of_the_reports_that_need_them,
+    a_field_of_when_that_is_not_of_its_type_is_unfit, spellings_of_a_number_are_one_value,
+    a_digest_does_not_tell_spellings_apart, a_sum_stays_below_its_bound,
+    a_key_that_is_too_long_is_unfit_by_the_field_that_makes_it_so,
+    keys_without_room_are_counted_together, an_event_without_a_time_is_counted_at_its_arrival,
+    a_clock_that_is_set_back_leaves_out_nothing, what_no_section_can_be_made_for_is_gone)

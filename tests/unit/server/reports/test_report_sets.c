@@ -7,8 +7,10 @@
 #include "tests/unit/state_dir.h"
 
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <time.h>
 
 #define FIELDS "fields: {a: form.a, n: {from: form.n, type: int}}\nreports:\n"
@@ -231,7 +233,18 @@ static const char *tidy_and_read(struct report_sets *sets) {
     return log_end_capture();
 }
 
-/* A window is gone when its place holds one that is ahead: told in numbers, and once in the log. */
+/* Puts the clock right, and lets there be no disk space for other sections meanwhile. */
+static void put_right_without_space(const struct report_view *view) {
+    const struct rlimit none = {0, RLIM_INFINITY}, all = {RLIM_INFINITY, RLIM_INFINITY};
+    signal(SIGXFSZ, SIG_IGN);
+    shard_set_now_owner(counters_worker_shard(counters, 0), T0);
+    ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &none), 0);
+    ck_assert_int_eq(adder_set_now_owner(view->adder, T0), TABLES_STUCK);
+    ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &all), 0);
+}
+
+/* A window is gone when its place holds one that is ahead, and no other can be made: told in
+ * numbers, and once in the log. */
 START_TEST(what_is_gone_is_told) {
     struct report_sets sets;
     struct report_view view = {0};
@@ -243,7 +256,8 @@ START_TEST(what_is_gone_is_told) {
     }
     ck_assert_uint_eq(report_set_gone(in_force(&sets), 0), 0);
     ck_assert_str_eq(tidy_and_read(&sets), "");
-    add_at(&view, T0); /* the clock is right again */
+    put_right_without_space(&view);
+    add_at(&view, T0);
     ck_assert_uint_eq(report_set_gone(in_force(&sets), 0), 1);
     const char *said = tidy_and_read(&sets);
     ck_assert_ptr_nonnull(strstr(said, "not in this report"));
