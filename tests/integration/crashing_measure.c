@@ -1,10 +1,14 @@
 /* crashing(x): the sum of x, with a fault for each of a few values; a measure of one's own as
- * nobody wants it. With FIXED, the same without faults. */
+ * nobody wants it. With FIXED, the same without faults, and perhaps by another NAME. */
 #include "include/aforo/measure.h"
 
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+
+#ifndef NAME
+#define NAME "crashing"
+#endif
 
 static const char *open_crashing(const char *arguments, void **config) {
     (void)config;
@@ -79,7 +83,7 @@ static size_t print(const void *config, const void *state, char *text, size_t si
 
 const struct aforo_measure aforo_measure = {.abi = AFORO_MEASURE_ABI,
                                             .struct_bytes = sizeof(struct aforo_measure),
-                                            .name = "crashing",
+                                            .name = NAME,
                                             .open = open_crashing,
                                             .state_bytes = state_bytes,
                                             .add = add,
