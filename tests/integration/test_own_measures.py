@@ -162,6 +162,10 @@ class OwnMeasures(Case):
             per_second[start] += values["count"]
         self.assertEqual(sorted(per_second.values()), sorted(server.counts("1s").values()))
         wait_until(lambda: self.rows("all", "--redis", store.url) == rows, "Redis has the same rows")
+        # what the report had counted reaches Redis without the code of its measure
+        counts = {key: row["count"] for key, row in self.rows("boom", "--state", server.state).items()}
+        wait_until(lambda: {key: row["count"] for key, row in self.rows("boom", "--redis", store.url).items()} == counts,
+                   "Redis has the rows of what is set aside")
         self.assert_is_set_aside(server)
         self.bring_back(server, rows)
 

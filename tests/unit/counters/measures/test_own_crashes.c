@@ -187,6 +187,21 @@ START_TEST(the_list_has_an_end) {
 }
 END_TEST
 
+/* Left by a server whose measure `crashing` wrote to address 0. */
+START_TEST(a_file_of_version_1) {
+    ck_assert_int_eq(system("cp " AFORO_TESTS_FORMATS "/measures_v1.aforo " OWN_CRASHES_FILE), 0);
+    own_crashes_keep_in(".");
+    const struct own_crash *crash = own_crashes_find(UINT64_C(0x2e1c7ceb4419078a));
+    ck_assert_ptr_nonnull(crash);
+    ck_assert_ptr_eq(own_crashes_last(0), crash);
+    ck_assert_ptr_null(own_crashes_last(1));
+    ck_assert_uint_eq(crash->crashes, 1);
+    ck_assert_str_eq(crash->name, "crashing");
+    ck_assert_str_eq(own_crashes_cause(crash), "SIGSEGV");
+    ck_assert_uint_eq(own_crashes_killed(), 0);
+}
+END_TEST
+
 START_TEST(without_a_directory_nothing_is_kept) {
     ck_assert_ptr_null(own_crashes_find(DIGEST));
     own_enter(0);
@@ -222,4 +237,5 @@ static void set_up(void) {
 
 CHECK_MAIN_WITH(IN_STATE_DIR, "own_crashes", a_fault_within_is_counted_once,
                 an_exit_within_is_counted, what_is_not_its_fault_is_not_counted,
-                the_list_has_an_end, without_a_directory_nothing_is_kept, one_process_at_a_time)
+                the_list_has_an_end, a_file_of_version_1, without_a_directory_nothing_is_kept,
+                one_process_at_a_time)
