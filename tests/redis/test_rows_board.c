@@ -117,6 +117,18 @@ START_TEST(scores_are_what_all_nodes_have) {
     had_row(node[0].store, &node[0].row);
     ck_assert_int_eq(score(1), 10);
     ck_assert_int_gt(lab_number(&server, "TTL %b", BOARD, sizeof BOARD - 1), KEEP_S - 60);
+    /* the audit finds one that is wrong, and passes over one that is gone */
+    char finding[AUDIT_SENTENCE_MAX];
+    lab_do(&server, "ZINCRBY %b 1 /1", BOARD, sizeof BOARD - 1);
+    audit(finding);
+    ck_assert_ptr_nonnull(strstr(finding, "the score board of top(route) of /pay is not what"));
+    lab_do(&server, "ZINCRBY %b -1 /1", BOARD, sizeof BOARD - 1);
+    must_be_sound();
+    lab_do(&server, "ZADD %b 1 another", BOARD, sizeof BOARD - 1);
+    audit(finding);
+    ck_assert_ptr_nonnull(strstr(finding, "the score board"));
+    lab_do(&server, "DEL %b", BOARD, sizeof BOARD - 1);
+    must_be_sound();
     close_nodes();
 }
 END_TEST

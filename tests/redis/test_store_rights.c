@@ -1,6 +1,7 @@
 /* Where a URL leads and what it lets in: passwords, the least rights of a user, databases, a
  * unix socket. */
 #include "redis/reader.h"
+#include "redis/rows_audit.h"
 #include "redis/rows_reader.h"
 #include "redis/schema.h"
 #include "tests/redis/driver.h"
@@ -166,6 +167,11 @@ static void must_be_documented(const char *const *least, size_t n) {
     ck_assert_msg(strstr(page, rights), "not in docs/redis.md: %s", rights);
 }
 
+static void no_finding(void *cls, const char *sentence) {
+    (void)cls;
+    ck_abort_msg("%s", sentence);
+}
+
 /* Enough, and each of them needed. */
 START_TEST(the_least_rights_of_a_user) {
     static const char *const least[] = {"eval",   "evalsha", "hmget",   "hset",  "ttl",  "expire",
@@ -201,6 +207,14 @@ START_TEST(the_least_rights_of_a_user) {
                       reader_find_totals(link, (struct chunk_range){RESOLUTION_10MS, CHUNK, 1},
                                          &exists, store_why),
                   "%s", store_why);
+    /* aforo check, of a window with a score board */
+    const struct rows_place over = {"r.0", "1h", HOUR_S * US_PER_S, CLOSABLE};
+    ck_assert(!rows_audit_window(link, &over, no_finding, NULL, store_why));
+    lab_do(&server, "ACL SETUSER bob +hgetall");
+    ck_assert(!rows_audit_window(link, &over, no_finding, NULL, store_why));
+    ck_assert_ptr_nonnull(strstr(store_why, "zrange"));
+    lab_do(&server, "ACL SETUSER bob +zrange");
+    ck_assert_msg(rows_audit_window(link, &over, no_finding, NULL, store_why), "%s", store_why);
     link_free(link);
 }
 END_TEST
