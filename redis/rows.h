@@ -8,6 +8,7 @@
  *       and of the nodes' parts, "until" and "final" what rows.lua says
  *   aforo:2:r:{NAME.DIGEST:1min:2026-11-20T11:11}:<component>[ US <key>]
  *                                        a HyperLogLog of one row, as Redis has it: PFCOUNT
+ *       a component of ROWS_BLOB that is called top(...): its score board, a sorted set: ZREVRANGE
  *   aforo:2:{reports}                    a hash of:
  *       "NAME.DIGEST" -> definition      the text that explains the rest
  *       "NAME.DIGEST US windows" -> list its widths: "1min 60000000 86400", name, microseconds,
@@ -31,6 +32,7 @@
 #define ROWS_WIDTH_MAX 16      /* "15min", with its NUL */
 #define ROWS_COMPONENT_MAX 128 /* a component's name, with its NUL */
 #define ROWS_ROW_KEY_MAX 12800 /* bytes of a row's key */
+#define ROWS_BOARD_NAME "top(" /* how components begin that have a score board */
 #define ROWS_SEPARATOR '\x1f'
 #define ROWS_PART_SEPARATOR '\x1e' /* RS: fields with it are of parts; ends an item of a list */
 #define ROWS_REPORTS_KEY "aforo:2:{reports}"

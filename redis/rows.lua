@@ -1,7 +1,7 @@
 -- What one node has seen of some rows of one window of a report -> the window's totals. Absolute values: sending a call again
 -- changes nothing.
---   KEYS  the window, a hash; then, when a row has a HyperLogLog, a key for a moment and the keys of the HyperLogLogs, in the
---         order of the rows
+--   KEYS  the window, a hash; then, when a row has a HyperLogLog or a score board, a key for a moment and the keys of these, in
+--         the order of the rows
 --   ARGV  the node; owner of the node's lease, a number; sum that the node takes its part to have; until; seconds to live;
 --         the names of the components: a sign (see rows.h) and a name, US, the next; the rows: see rows_pack.h
 -- The hash, beside the totals ("<key> US <component>" -> 38) and until:
@@ -13,6 +13,9 @@
 --                                      its number (2) and its value (W); little-endian
 --   b:<node> RS <key> US <component>   a node's bytes of a component of the sign =: events (7), bytes
 --   final           closed: nothing changes any more; 2: no parts (n:)
+-- A component of the sign = that is called top(...) has a score board beside it, a sorted set: the score of a value is how often
+-- it came at the least by what all nodes' bytes say (top_entry.h), so it changes with them, here, and by their difference. It is
+-- made anew from all of them when it is gone, or is left from a window that is gone.
 -- RS is 0x1e; no key has it, so a field with it is of a part, and one without it that has US is a total.
 -- Returns the sum that the node's part had before this call (0: there was none, or a HyperLogLog was gone) and the sum that it
 -- has now, or
@@ -75,6 +78,37 @@ do
     end
 end
 
+-- Adds what a node's bytes say of each value, factor times, to sums.
+local byte = string.byte
+local function add_board(sums, bytes, factor)
+    local at, last = 8, #bytes
+    local function number()
+        local piece, unit = byte(bytes, at), 128
+        local value = piece % 128
+        at = at + 1
+        while piece > 127 do
+            piece = byte(bytes, at)
+            value, unit, at = value + piece % 128 * unit, unit * 128, at + 1
+        end
+        return value
+    end
+    while at <= last do
+        local one, two, three, four = byte(bytes, at, at + 3)
+        local least, len
+        if one < 128 and two < 128 then -- most are small, and one look is quicker than three
+            least, len, at = one - two, three, at + 3
+        elseif two < 128 and three < 128 then
+            least, len, at = one - 128 + two * 128 - three, four, at + 4
+        else
+            least = number() - number()
+            len, at = byte(bytes, at), at + 1
+        end
+        local name = sub(bytes, at, at + len - 1)
+        at = at + len
+        sums[name] = (sums[name] or 0) + factor * least
+    end
+end
+
 -- The rows: for each its key, its events, its components by their number in the call, and where its fields are asked for.
 local rows, asked, asking, has_bytes = {}, {}, 0, false
 local part_row, blob_row = part_field .. RS, 'b:' .. node .. RS
@@ -122,7 +156,7 @@ for from = 1, asking, 2000 do
 end
 
 -- What becomes of them.
-local sum, lost, new_keys, hll, joined = had, false, {}, 2, {}
+local sum, lost, new_keys, hll, joined, boards = had, false, {}, 2, {}, {}
 for _, row in ipairs(rows) do
     local row_key, events, first = row[1], row[2], row[7]
     local part, width, events_before, order, in_order = {}, 1, 0, {}, 0
@@ -143,7 +177,7 @@ for _, row in ipairs(rows) do
             part[-1 - order[i]] = i
         end
     end
-    local newer, changed, known = events > events_before, false, false
+    local newer, changed, known, row_boards = events > events_before, false, false, nil
     for i = 1, row[3] do
         local c, value, field, total = row[4][i], row[5][i], asked[first + i], there[first + i]
         local sign = signs[c]
@@ -190,14 +224,41 @@ for _, row in ipairs(rows) do
                 set(field, '1')
             end
         else
+            local bytes
             if not total or events > unpack_bytes('<I7', total) then
-                set(field, pack('<I7', events) .. row[6][i])
+                bytes = pack('<I7', events) .. row[6][i]
+                set(field, bytes)
+            end
+            if sub(names[c], 1, 4) == 'top(' then
+                hll = hll + 1
+                row_boards = row_boards or {}
+                row_boards[#row_boards + 1] = {KEYS[hll], US .. names[c], total, bytes}
             end
             changed = changed or newer
         end
     end
     if not known and row[3] > 0 then
         new_keys[#new_keys + 1] = row_key
+    end
+    for _, board in ipairs(row_boards or {}) do
+        local there_are, more, less, sums = call('ZCARD', board[1]) > 0, {board[4]}, nil, {}
+        local anew = not (known and there_are)
+        if anew then
+            more[1] = board[4] or board[3]
+            for other in string.gmatch(known and head[5] or '', '[^\30]+') do
+                more[#more + 1] = other ~= node and call('HGET', key, 'b:' .. other .. RS .. row_key .. board[2]) or nil
+            end
+        else
+            less = board[4] and board[3]
+        end
+        local well = pcall(add_board, sums, less or '', -1)
+        for _, bytes in ipairs(more) do
+            well = well and pcall(add_board, sums, bytes, 1)
+        end
+        if not well then
+            return redis.error_reply('ERR bytes of ' .. sub(board[2], 2) .. ' of ' .. key .. ' are no entries of a top')
+        end
+        boards[#boards + 1] = {board[1], sums, anew and there_are}
     end
     if newer then
         sum = sum + events - events_before
@@ -254,6 +315,17 @@ for _, join in ipairs(joined) do
         return answer
     end
     live(join[1])
+end
+for _, board in ipairs(boards) do
+    if board[3] then
+        call('DEL', board[1])
+    end
+    for name, more in pairs(board[2]) do
+        if more ~= 0 and tonumber(call('ZINCRBY', board[1], format('%.0f', more), name)) <= 0 then
+            call('ZREM', board[1], name)
+        end
+    end
+    live(board[1])
 end
 if at > 0 then
     local lives = head[2] and call('TTL', key) or -2

@@ -1,5 +1,6 @@
 #include "redis/rows_audit.h"
 
+#include "redis/rows_audit_boards.h"
 #include "redis/rows_pack.h"
 #include "redis/rows_reader.h"
 #include "redis/schema.h"
@@ -9,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define BOARDS_LOOKS 3
 #define PART_SEPARATOR '\x1e'
 
 /* What one field says of one number: a total as it is, a part's value as less. They must make 0. */
@@ -211,24 +213,55 @@ static bool check_hash(struct window *window, const redisReply *reply, char *why
     return !window->failed;
 }
 
+/* The hash of a window; NULL fills why. */
+static redisReply *read_hash(struct link *link, const char *key, char *why) {
+    const char *argv[] = {"HGETALL", key};
+    const size_t lens[] = {7, strlen(key)};
+    redisReply *reply = link_append(link, &(struct redis_command){2, argv, lens, 1}, why)
+                            ? link_reply(link, why)
+                            : NULL;
+    if (reply && !is_hash(reply)) {
+        snprintf(why, LINK_WHY_MAX, "%.60s: %.90s: %.80s", link_address(link), key,
+                 reply->type == REDIS_REPLY_ERROR ? reply->str : "an answer that is no hash");
+        freeReplyObject(reply);
+        reply = NULL;
+    }
+    return reply;
+}
+
+/* The same, with what is wrong with its boards, "" when nothing is. Nodes may send between the two,
+ * so a difference is looked at again. */
+static redisReply *read_with_boards(struct link *link, const char *key, char *sentence, char *why) {
+    redisReply *reply = NULL;
+    bool ok = true;
+    *sentence = '\0';
+    for (int i = 0; i < BOARDS_LOOKS && ok && (i == 0 || *sentence); i++) {
+        freeReplyObject(reply);
+        reply = read_hash(link, key, why);
+        const struct rows_audit_hash hash = {key, reply};
+        ok = reply && rows_audit_boards(link, &hash, sentence, why);
+    }
+    if (!ok) {
+        freeReplyObject(reply);
+        reply = NULL;
+    }
+    return reply;
+}
+
 bool rows_audit_window(struct link *link, const struct rows_place *place, audit_finding *finding,
                        void *cls, char *why) {
     for (unsigned group = 0; group < link_groups(link); group++) {
         struct window window = {.place = place, .finding = finding, .cls = cls};
-        const char *argv[] = {"HGETALL", window.key};
-        const size_t lens[] = {7, rows_window_key(place, group, window.key)};
-        redisReply *reply = link_append(link, &(struct redis_command){2, argv, lens, 1}, why)
-                                ? link_reply(link, why)
-                                : NULL;
+        char boards[AUDIT_SENTENCE_MAX];
+        rows_window_key(place, group, window.key);
+        redisReply *reply = read_with_boards(link, window.key, boards, why);
         if (!reply) {
             return false;
         }
-        bool ok = is_hash(reply);
-        if (!ok) {
-            snprintf(why, LINK_WHY_MAX, "%.60s: %.90s: %.80s", link_address(link), window.key,
-                     reply->type == REDIS_REPLY_ERROR ? reply->str : "an answer that is no hash");
+        if (*boards) {
+            finding(cls, boards);
         }
-        ok = ok && (reply->elements == 0 || check_hash(&window, reply, why));
+        const bool ok = reply->elements == 0 || check_hash(&window, reply, why);
         freeReplyObject(reply);
         if (!ok) {
             return false;

@@ -1,5 +1,6 @@
 /* Are the rows of reports in Redis what they should be? Every total is the sum of its parts, every
- * part's events are those of its rows, and nothing else stands in a window's hash. Over a connected
+ * part's events are those of its rows, score boards are what the nodes' bytes say, and nothing else
+ * stands in a window's hash. Over a connected
  * link, by its thread. */
 #ifndef AFORO_REDIS_ROWS_AUDIT_H
 #define AFORO_REDIS_ROWS_AUDIT_H

@@ -37,7 +37,7 @@ static bool put_number(struct rows_bytes *bytes, uint64_t number, size_t width) 
 
 void rows_call_begin(struct rows_call *call) {
     call->names.len = call->body.len = call->keys.len = call->name_at.len = 0;
-    call->hlls = call->rows = call->fields = call->guess = 0;
+    call->hlls = call->boards = call->rows = call->fields = call->guess = 0;
 }
 
 void rows_call_free(struct rows_call *call) {
@@ -49,7 +49,8 @@ void rows_call_free(struct rows_call *call) {
 }
 
 bool rows_call_has_room(const struct rows_call *call) {
-    return call->fields < ROWS_CALL_FIELDS && call->hlls < ROWS_CALL_HLLS;
+    return call->fields < ROWS_CALL_FIELDS && call->hlls < ROWS_CALL_HLLS &&
+           call->boards < ROWS_CALL_BOARDS;
 }
 
 static bool is_named(const struct rows_call *call, size_t i, const char *name, size_t len) {
@@ -87,6 +88,11 @@ static bool has_bytes(const struct rows_component *component) {
     return component->rule == ROWS_HLL || component->rule == ROWS_BLOB;
 }
 
+bool rows_has_board(const struct rows_component *component) {
+    return component->rule == ROWS_BLOB &&
+           strncmp(component->name, ROWS_BOARD_NAME, strlen(ROWS_BOARD_NAME)) == 0;
+}
+
 static bool is_valid(const struct rows_component *component) {
     const bool bytes = has_bytes(component);
     const int64_t value = bytes ? (int64_t)component->len : component->value;
@@ -113,10 +119,10 @@ static bool put_component(struct rows_call *call, const struct rows_component *c
            put_number(&call->body, (uint64_t)value, VALUE_BYTES);
 }
 
-static bool put_hll_key(struct rows_call *call, const char *window_key, const struct rows_row *row,
-                        const char *name) {
+/* The key beside the window's. */
+static bool put_key(struct rows_call *call, const char *window_key, const struct rows_row *row,
+                    const char *name) {
     static const char separator = ROWS_SEPARATOR, end = '\0';
-    call->hlls++;
     return rows_bytes_put(&call->keys, window_key, strlen(window_key)) &&
            rows_bytes_put(&call->keys, ":", 1) && rows_bytes_put(&call->keys, name, strlen(name)) &&
            (row->key_len == 0 || (rows_bytes_put(&call->keys, &separator, 1) &&
@@ -135,8 +141,11 @@ bool rows_call_add(struct rows_call *call, const char *window_key, const struct 
     for (size_t i = 0; i < row->n && ok; i++) {
         const struct rows_component *component = &row->component[i];
         ok = !has_bytes(component) || rows_bytes_put(&call->body, component->bytes, component->len);
-        if (ok && component->rule == ROWS_HLL) {
-            ok = put_hll_key(call, window_key, row, component->name);
+        const bool board = rows_has_board(component);
+        call->hlls += component->rule == ROWS_HLL;
+        call->boards += board;
+        if (ok && (board || component->rule == ROWS_HLL)) {
+            ok = put_key(call, window_key, row, component->name);
         }
     }
     call->rows++;

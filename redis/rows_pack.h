@@ -16,6 +16,7 @@
 #define ROWS_BYTES_MAX 65536 /* of one ROWS_HLL or ROWS_BLOB */
 #define ROWS_CALL_FIELDS 500 /* a call that has so many takes no further row */
 #define ROWS_CALL_HLLS 64    /* the same */
+#define ROWS_CALL_BOARDS 16  /* the same */
 #define ROWS_VALUE_MAX (INT64_C(1) << 53)
 
 /* Bytes that grow. */
@@ -27,9 +28,9 @@ struct rows_bytes {
 /* The words of one call, as it is gathered; all zeros is an empty one. */
 struct rows_call {
     struct rows_bytes names, body;
-    struct rows_bytes keys;    /* of HyperLogLogs, NUL-terminated, one after the other */
+    struct rows_bytes keys;    /* of HyperLogLogs and boards, NUL-terminated, one after the other */
     struct rows_bytes name_at; /* size_t[]: where each name begins in names */
-    size_t hlls, rows, fields;
+    size_t hlls, boards, rows, fields;
     size_t guess; /* number of the name that comes next, as rows are alike */
 };
 
@@ -39,6 +40,9 @@ void rows_call_free(struct rows_call *call);
 
 /* Is there room for another row? */
 bool rows_call_has_room(const struct rows_call *call);
+
+/* Whether rows.lua keeps a score board of it. */
+bool rows_has_board(const struct rows_component *component);
 
 /* Can a row be sent? Not when a value, a name or a key is too large. */
 bool rows_row_is_valid(const struct rows_row *row);

@@ -161,6 +161,28 @@ static bool check_puts(struct reading *reading, const struct tree_node *node) {
                                UNDO_ENTRIES_MAX);
 }
 
+static void free_report(struct report *report) {
+    condition_free(report->when);
+    for (unsigned i = 0; i < report->measures; i++) {
+        struct measure *measure = &report->measure[i];
+        if (measure->kind->close != NULL)
+            measure->kind->close(measure);
+    }
+    free(report->definition);
+}
+
+/* The last report is not in force. */
+static void set_aside(struct reading *reading, struct report *report) {
+    struct definitions *definitions = reading->definitions;
+    struct report_aside *aside = &definitions->aside[definitions->asides++];
+    memcpy(aside->name, report->table.name, sizeof aside->name);
+    aside->measure = reading->aside;
+    reading->aside = NULL;
+    free_report(report);
+    *report = (struct report){0};
+    definitions->reports--;
+}
+
 static bool read_reports(struct reading *reading, const struct tree_node *node) {
     struct definitions *definitions = reading->definitions;
     if (!definitions_want(reading, node, TREE_LIST, "a list of reports: - name: ..."))
@@ -170,20 +192,25 @@ static bool read_reports(struct reading *reading, const struct tree_node *node) 
                                    REPORTS_MAX);
     for (const struct tree_node *entry = node->child; entry != NULL; entry = entry->next) {
         struct report *report = &definitions->report[definitions->reports++];
-        if (!definitions_read_report(reading, entry, report) || !check_puts(reading, entry))
+        const bool well = definitions_read_report(reading, entry, report);
+        if (!well && reading->aside != NULL)
+            set_aside(reading, report);
+        else if (!well || !check_puts(reading, entry))
             return false;
     }
     return true;
 }
 
 static bool read_whole(struct reading *reading, const struct tree_node *root) {
-    static const char *const keys[] = {"measures", "fields", "reports"};
-    const struct definitions_names names = {"key", keys, 3};
-    const struct tree_node *given[3] = {NULL, NULL, NULL};
+    static const char *const keys[] = {"measures", "fields", "reports", "own"};
+    const bool stored = reading->purpose->span.workers == 0;
+    const struct definitions_names names = {"key", keys, stored ? 4 : 3};
+    const struct tree_node *given[4] = {NULL, NULL, NULL, NULL};
     struct definitions *definitions = reading->definitions;
     if (!definitions_want(reading, root, TREE_MAP, "a map of `fields:` and `reports:`") ||
         !definitions_read_map(reading, root, &names, given))
         return false;
+    reading->own = given[3];
     if (given[2] == NULL)
         return definitions_mistake(reading, root, "`reports:` is missing");
     if ((given[0] != NULL && !definitions_read_measures(reading, given[0])) ||
@@ -201,7 +228,8 @@ static bool read_whole(struct reading *reading, const struct tree_node *root) {
 struct definitions *definitions_read(const char *text, size_t len,
                                      const struct definitions_for *purpose,
                                      char why[DEFINITIONS_WHY_MAX]) {
-    struct reading reading = {purpose, calloc(1, sizeof *reading.definitions), why};
+    struct reading reading = {
+        .purpose = purpose, .definitions = calloc(1, sizeof *reading.definitions), .why = why};
     struct tree tree = {.line = 1, .column = 1, .why = "out of memory"};
     bool well = false;
     if (len > DEFINITIONS_BYTES_MAX)
@@ -221,15 +249,8 @@ struct definitions *definitions_read(const char *text, size_t len,
 void definitions_free(struct definitions *definitions) {
     if (definitions == NULL)
         return;
-    for (unsigned i = 0; i < definitions->reports; i++) {
-        struct report *report = &definitions->report[i];
-        condition_free(report->when);
-        for (unsigned j = 0; j < report->measures; j++) {
-            if (report->measure[j].kind->close != NULL)
-                report->measure[j].kind->close(&report->measure[j]);
-        }
-        free(report->definition);
-    }
+    for (unsigned i = 0; i < definitions->reports; i++)
+        free_report(&definitions->report[i]);
     fields_free(definitions->compiled);
     free(definitions);
 }

@@ -5,6 +5,7 @@
 
 #include "counters/measures/figure.h"
 #include "counters/measures/measure.h"
+#include "counters/measures/own.h"
 #include "counters/rows/table.h"
 #include "ingest/fields.h"
 #include "reports/condition.h"
@@ -51,6 +52,12 @@ static inline uint64_t report_limits(const struct report *report) {
     return report->needs | (report->when != NULL ? condition_fields(report->when) : 0);
 }
 
+/* A report that is declared and not in force: a measure that it shows has crashed too often. */
+struct report_aside {
+    char name[TABLE_NAME_MAX];
+    const struct own_aside *measure;
+};
+
 struct definitions {
     struct fields_config fields;
     struct fields *compiled;
@@ -59,15 +66,17 @@ struct definitions {
     uint64_t puts; /* the most words that one event notes for undo, over all reports */
     unsigned reports;
     struct report report[REPORTS_MAX];
+    unsigned asides;
+    struct report_aside aside[REPORTS_MAX];
 };
 
 /* What the definitions are for; bounds depend on it. */
 struct definitions_for {
     /* workers 0: they are only read, as in a state file or from the store. What `keep` and `memory`
      * say is not held against the span, memory is as written, or the default, and `measures:`,
-     * which loads shared objects, is refused. The horizon counts for how long windows are kept by
-     * default.
-     */
+     * which loads shared objects, is refused. A measure of one's own that is not loaded, or of
+     * which the loaded one has a state of another length, is measure_absent. The horizon counts for
+     * how long windows are kept by default. */
     struct table_span span;
     const char *file; /* named in sentences */
     unsigned times;   /* names of the event's time, as in fields_config; 0: the usual ones */

@@ -13,6 +13,10 @@ struct reading {
     const struct definitions_for *purpose;
     struct definitions *definitions;
     char *why; /* DEFINITIONS_WHY_MAX; written at the first mistake, which ends the reading */
+    /* `own:` of stored definitions: the measures of one's own, and the words of their states */
+    const struct tree_node *own;
+    /* why a report that could not be read is set aside, instead of a mistake */
+    const struct own_aside *aside;
 };
 
 /* Says what is wrong, and at which node. Returns false, so that whoever finds it returns it. */
@@ -60,6 +64,8 @@ bool definitions_find_field(struct reading *reading, const struct tree_node *at,
 /* ---- the parts ---- */
 
 bool definitions_read_measures(struct reading *reading, const struct tree_node *node);
+/* Whether stored definitions have a measure of that text, of so many words. */
+bool definitions_find_own(const struct reading *reading, const char *text, size_t *words);
 bool definitions_read_fields(struct reading *reading, const struct tree_node *node);
 bool definitions_read_report(struct reading *reading, const struct tree_node *node,
                              struct report *report);

@@ -4,6 +4,7 @@
 
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* A path that is not absolute begins where the file of the definitions is. */
@@ -35,6 +36,16 @@ bool definitions_read_measures(struct reading *reading, const struct tree_node *
             return false;
     }
     return first != NULL;
+}
+
+bool definitions_find_own(const struct reading *reading, const char *text, size_t *words) {
+    const struct tree_node *key =
+        reading->own != NULL && reading->own->kind == TREE_MAP ? reading->own->child : NULL;
+    while (key != NULL && strcmp(key->text, text) != 0)
+        key = key->next;
+    const struct tree_node *value = key != NULL ? key->value : NULL;
+    *words = value != NULL && value->kind == TREE_SCALAR ? strtoul(value->text, NULL, 10) : 0;
+    return *words > 0 && *words <= AFORO_STATE_MAX / sizeof(uint64_t);
 }
 
 void definitions_seal_measures(void) {

@@ -30,12 +30,23 @@ static bool bind_figure(struct reading *reading, const struct tree_node *node,
     return true;
 }
 
+/* It is unknown, or set aside. */
+static bool refuse_figure(struct reading *reading, const struct tree_node *node, const char *why) {
+    const size_t name_len = strcspn(node->text, " (");
+    reading->aside =
+        reading->purpose->span.workers > 0 ? own_find_aside(node->text, name_len) : NULL;
+    return reading->aside == NULL && definitions_mistake(reading, node, "%s", why);
+}
+
 static bool add_figure(struct reading *reading, const struct tree_node *node,
                        struct report *report) {
     struct figure *figure = &report->figure[report->figures];
     char why[FIGURE_WHY_MAX];
-    if (!figure_parse(node->text, figure, why))
-        return definitions_mistake(reading, node, "%s", why);
+    size_t words;
+    if (!figure_parse(node->text, figure, why) &&
+        !(definitions_find_own(reading, node->text, &words) &&
+          figure_parse_absent(node->text, figure)))
+        return refuse_figure(reading, node, why);
     for (unsigned i = 0; i < report->figures; i++) {
         if (strcmp(report->figure[i].text, figure->text) == 0)
             return definitions_mistake(reading, node, "`%s` is here twice", figure->text);
@@ -134,18 +145,50 @@ static bool bind_measure_to_fields(struct reading *reading, const struct tree_no
     }
 }
 
-static bool add_measure(struct reading *reading, const struct tree_node *node,
-                        struct report *report, const char *text) {
-    const unsigned number = report->measures;
-    struct measure *measure = &report->measure[number];
-    if (!measure_name(measure, text))
-        return definitions_mistake(reading, node, "unknown measure `%s`", text);
+/* Of a report that is stored: what its rows have of a measure that is not loaded, or is another
+ * one.
+ */
+static void replace_by_absent(struct reading *reading, struct report *report,
+                              struct measure *measure) {
+    size_t words;
+    const bool stored = definitions_find_own(reading, measure->text, &words);
+    if (!stored || (measure->kind != NULL && measure->words == words))
+        return;
+    if (measure->kind != NULL && measure->kind->close != NULL && measure->config != NULL)
+        measure->kind->close(measure);
+    measure->kind = &measure_absent;
+    measure->words = words;
+    for (unsigned i = 0; i < report->figures; i++) {
+        struct figure *figure = &report->figure[i], absent;
+        if (strcmp(figure->text, measure->text) == 0 && figure_parse_absent(figure->text, &absent))
+            figure->kind = absent.kind;
+    }
+}
+
+/* Its kind, its fields and its state. */
+static bool open_measure(struct reading *reading, const struct tree_node *node,
+                         struct report *report, struct measure *measure) {
+    const unsigned number = (unsigned)(measure - report->measure);
+    if (measure->kind == NULL)
+        replace_by_absent(reading, report, measure);
+    if (measure->kind == NULL)
+        return definitions_mistake(reading, node, "unknown measure `%s`", measure->text);
     bind_measure_to_figures(report, number);
     if (!bind_measure_to_fields(reading, node, report, number))
         return false;
     const char *why = measure->kind->open(measure);
-    if (why != NULL)
-        return definitions_mistake(reading, node, "%s: %s", measure->text, why);
+    if (measure->kind->wants == MEASURE_WANTS_OWN)
+        replace_by_absent(reading, report, measure);
+    return why == NULL || measure->kind == &measure_absent ||
+           definitions_mistake(reading, node, "%s: %s", measure->text, why);
+}
+
+static bool add_measure(struct reading *reading, const struct tree_node *node,
+                        struct report *report, const char *text) {
+    struct measure *measure = &report->measure[report->measures];
+    measure_name(measure, text);
+    if (!open_measure(reading, node, report, measure))
+        return false;
     report->measures++; /* from now on it is closed with the report */
     measure->at = report->table.state_words;
     report->table.state_words += measure->words;

@@ -145,10 +145,27 @@ static void write_memory(FILE *out, const struct definitions_sizes *sizes) {
         fprintf(out, "    memory: %" PRId64 "\n", sizes->memory_bytes);
 }
 
+/* The measures of one's own, and how many words of a row are theirs: who has not loaded them can
+ * read the rest. */
+static void write_own(FILE *out, const struct report *report) {
+    bool any = false;
+    for (unsigned i = 0; i < report->measures; i++) {
+        const struct measure *measure = &report->measure[i];
+        if (measure->kind->wants != MEASURE_WANTS_OWN)
+            continue;
+        fputs(any ? ", " : "own: {", out);
+        write_quoted(out, measure->text);
+        fprintf(out, ": %zu", measure->words);
+        any = true;
+    }
+    fputs(any ? "}\n" : "", out);
+}
+
 /* What another reading of it needs to be the same report. */
 static void write_definition(FILE *out, const struct definitions *definitions,
                              const struct definitions_sizes *sizes, const struct report *report) {
     write_fields(out, definitions, report);
+    write_own(out, report);
     fprintf(out, "reports:\n  - name: \"%s\"\n", report->table.name);
     write_when(out, definitions, report);
     write_by(out, definitions, report);

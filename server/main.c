@@ -343,6 +343,7 @@ static bool load_reports(struct server *server) {
     struct report_sets *sets = &server->report_sets;
     char why[TIME_NAMES_WHY_MAX];
     sets->path = *options->reports ? options->reports : NULL;
+    sets->state = options->state;
     sets->span = (struct table_span){
         .workers = server->workers, .horizon_us = options->horizon, .future_us = options->future};
     /* check_options has taken them */

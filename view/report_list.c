@@ -160,7 +160,18 @@ static void add_padded(const char *cell, size_t len, enum column column, size_t 
     text_add_string(text, column + 1 < COLUMNS ? "  " : "\n");
 }
 
-static void add_table(const struct report_listing *listing, size_t n, struct text *text) {
+static void add_aside(const struct report_aside *aside, struct text *text) {
+    char why[OWN_WHY_MAX];
+    own_explain_aside(aside->measure, why);
+    text_add_string(text, aside->name);
+    text_add_string(text, " is set aside: ");
+    text_add_string(text, why);
+    text_add_string(text, "\n");
+}
+
+static void add_table(const struct report_list *list, struct text *text) {
+    const struct report_listing *listing = list->listing;
+    const size_t n = list->n;
     size_t width[COLUMNS];
     struct text cell = {0};
     for (int c = 0; c < COLUMNS; c++) {
@@ -183,6 +194,9 @@ static void add_table(const struct report_listing *listing, size_t n, struct tex
     }
     text->failed |= cell.failed;
     text_free(&cell);
+    for (size_t i = 0; i < list->asides; i++) {
+        add_aside(&list->aside[i], text);
+    }
 }
 
 /* ---- JSON ---- */
@@ -231,16 +245,29 @@ static void add_json_listing(const struct report_listing *listing, struct text *
     text_add_string(text, "}");
 }
 
-void report_list_add(enum rows_format format, const struct report_listing *listing, size_t n,
-                     struct text *text) {
+static void add_json_aside(const struct report_aside *aside, struct text *text) {
+    char why[OWN_WHY_MAX];
+    own_explain_aside(aside->measure, why);
+    text_add_string(text, "{\"name\":\"");
+    text_add_string(text, aside->name);
+    text_add_string(text, "\",\"why\":");
+    text_add_json(text, why, strlen(why));
+    text_add_string(text, "}");
+}
+
+void report_list_add(enum rows_format format, const struct report_list *list, struct text *text) {
     if (format != ROWS_JSON) {
-        add_table(listing, n, text);
+        add_table(list, text);
         return;
     }
     text_add_string(text, "{\"reports\":[");
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < list->n; i++) {
         text_add_string(text, i > 0 ? ",\n" : "\n");
-        add_json_listing(&listing[i], text);
+        add_json_listing(&list->listing[i], text);
+    }
+    for (size_t i = 0; i < list->asides; i++) {
+        text_add_string(text, i > 0 ? ",\n" : "\n],\"set_aside\":[\n");
+        add_json_aside(&list->aside[i], text);
     }
     text_add_string(text, "\n]}\n");
 }

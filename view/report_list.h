@@ -15,9 +15,17 @@ struct report_listing {
     const uint64_t *gone;  /* events whose window was gone; NULL: not known */
 };
 
-/* Adds the list: ROWS_TEXT, a table with a line of titles, in which - is what is not known;
- * ROWS_JSON, {"reports":[{...},...]}, in which that is not there. Other formats there are none. */
-void report_list_add(enum rows_format format, const struct report_listing *listing, size_t n,
-                     struct text *text);
+/* All of them. */
+struct report_list {
+    const struct report_listing *listing; /* [n] */
+    size_t n;
+    const struct report_aside *aside; /* [asides]: declared, and not in force */
+    size_t asides;
+};
+
+/* Adds the list: ROWS_TEXT, a table with a line of titles, in which - is what is not known, and a
+ * line for each that is set aside; ROWS_JSON, {"reports":[{...},...],"set_aside":[{...},...]}, in
+ * which what is not known is not there. Other formats there are none. */
+void report_list_add(enum rows_format format, const struct report_list *list, struct text *text);
 
 #endif

@@ -56,8 +56,11 @@ static const struct figure_kind kinds[] = {
 
 #define KINDS (sizeof kinds / sizeof kinds[0])
 
-/* Of every loaded measure: it needs itself, as it is written. */
-static const struct figure_kind own_kind = {.wants = MEASURE_WANTS_OWN, .write = figure_write_own};
+/* Of every loaded measure: it needs itself, as it is written. The other stands for one that is not.
+ */
+static const struct figure_kind own_kind = {.wants = MEASURE_WANTS_OWN, .write = figure_write_own},
+                                absent_kind = {.wants = MEASURE_WANTS_OWN,
+                                               .write = figure_write_nothing};
 
 /* ---- reading an item of `show:` ---- */
 
@@ -278,9 +281,20 @@ static void name_needs(struct figure *figure) {
         write_text(figure->needs[figure->measures], need, name_len,
                    need[name_len] ? figure->argument_text : "");
     }
-    if (figure->kind == &own_kind) {
+    if (figure->kind->wants == MEASURE_WANTS_OWN) {
         memcpy(figure->needs[figure->measures++], figure->text, MEASURE_TEXT_MAX);
     }
+}
+
+/* The rest of reading, once its kind is known. */
+static bool name_figure(struct figure *figure, struct item *item, char why[FIGURE_WHY_MAX]) {
+    if (!check_arguments(figure->kind, item, why)) {
+        return false;
+    }
+    memcpy(figure->argument_text, item->arguments, sizeof item->arguments);
+    write_text(figure->text, item->name, MEASURE_NAME_MAX - 1, item->arguments);
+    name_needs(figure);
+    return true;
 }
 
 bool figure_parse(const char *text, struct figure *figure, char why[FIGURE_WHY_MAX]) {
@@ -290,16 +304,14 @@ bool figure_parse(const char *text, struct figure *figure, char why[FIGURE_WHY_M
         return false;
     }
     figure->kind = find_kind(item.name, item.arguments[0] != '\0', &figure->parameter);
-    if (!figure->kind) {
-        return tell_unknown(item.name, why);
-    }
-    if (!check_arguments(figure->kind, &item, why)) {
-        return false;
-    }
-    memcpy(figure->argument_text, item.arguments, sizeof item.arguments);
-    write_text(figure->text, item.name, MEASURE_NAME_MAX - 1, item.arguments);
-    name_needs(figure);
-    return true;
+    return figure->kind ? name_figure(figure, &item, why) : tell_unknown(item.name, why);
+}
+
+bool figure_parse_absent(const char *text, struct figure *figure) {
+    char why[FIGURE_WHY_MAX];
+    struct item item;
+    *figure = (struct figure){.kind = &absent_kind};
+    return split(text, &item, why) && name_figure(figure, &item, why);
 }
 
 enum measure_wants figure_wants(const struct figure *figure) {

@@ -28,6 +28,9 @@ struct figure {
 /* Reads one item of `show:`. False fills why: "unknown measure `avg2`; did you mean `avg`?". */
 bool figure_parse(const char *text, struct figure *figure, char why[FIGURE_WHY_MAX]);
 
+/* The same of a figure that shows measure_absent: it has no value. False: no such text can be. */
+bool figure_parse_absent(const char *text, struct figure *figure);
+
 /* Whether a figure of aforo's own, or of a loaded measure, is called so: "p99" and "top" are, "p"
  * is not. */
 bool figure_is_taken(const char *name);

@@ -18,6 +18,6 @@ typedef void figure_writer(const struct figure_source *source, struct figure_val
 figure_writer figure_write_count, figure_write_sum, figure_write_lowest, figure_write_highest,
     figure_write_first, figure_write_last, figure_write_avg, figure_write_rate,
     figure_write_quantile, figure_write_stddev, figure_write_digest, figure_write_distinct,
-    figure_write_top, figure_write_edge, figure_write_own;
+    figure_write_top, figure_write_edge, figure_write_own, figure_write_nothing;
 
 #endif

@@ -1,3 +1,4 @@
+#define XXH_INLINE_ALL
 #include "counters/measures/own.h"
 
 #include "counters/measures/figure.h"
@@ -6,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <xxhash.h>
 
 #define SYMBOL "aforo_measure"
 #define STATE_WORDS (AFORO_STATE_MAX / sizeof(uint64_t))
@@ -14,13 +16,16 @@
 struct own_kind {
     struct measure_kind kind;
     const struct aforo_measure *table;
-    void *handle; /* of its shared object, open up to the end */
-    char *path;   /* without symbolic links */
-    char *given;  /* as it was written first */
+    void *handle;    /* of its shared object, open up to the end */
+    char *path;      /* without symbolic links */
+    char *given;     /* as it was written first */
+    uint32_t number; /* for own_enter */
 };
 
 static struct own_kind own[OWN_MAX];
 static size_t owned;
+static struct own_aside aside[OWN_MAX];
+static size_t set_aside;
 static bool sealed;
 
 /* What a measure's config is here. */
@@ -28,6 +33,7 @@ struct own_config {
     const struct aforo_measure *table;
     void *config; /* the measure's own */
     size_t state_bytes;
+    uint32_t number; /* for own_enter */
 };
 
 static const struct own_config *config_of(const struct measure *measure) {
@@ -43,12 +49,15 @@ static const char *own_open(struct measure *measure) {
         return "out of memory";
     }
     own_config->table = kind->table;
+    own_config->number = kind->number;
+    own_enter(kind->number);
     const char *why = kind->table->open(measure->argument_text, &own_config->config);
+    own_config->state_bytes = why ? 0 : kind->table->state_bytes(own_config->config);
+    own_leave();
     if (why) {
         free(own_config);
         return why;
     }
-    own_config->state_bytes = kind->table->state_bytes(own_config->config);
     measure->config = own_config;
     measure->words = (own_config->state_bytes + sizeof(uint64_t) - 1) / sizeof(uint64_t);
     if (own_config->state_bytes == 0 || own_config->state_bytes > AFORO_STATE_MAX) {
@@ -61,7 +70,9 @@ static const char *own_open(struct measure *measure) {
 static void own_close(struct measure *measure) {
     const struct own_config *config = config_of(measure);
     if (config->table->close) {
+        own_enter(config->number);
         config->table->close(config->config);
+        own_leave();
     }
     free(measure->config);
     measure->config = NULL;
@@ -75,7 +86,9 @@ static void own_add(const struct measure *measure, const struct measure_target *
     for (size_t i = 0; i < measure->words; i++) {
         state[i] = measure_word(target, i);
     }
+    own_enter(config->number);
     config->table->add(config->config, state, event);
+    own_leave();
     for (size_t i = 0; i < measure->words; i++) {
         if (state[i] != measure_word(target, i)) {
             measure_put(target, i, state[i]);
@@ -85,7 +98,9 @@ static void own_add(const struct measure *measure, const struct measure_target *
 
 static void own_merge(const struct measure *measure, uint64_t *into, const uint64_t *from) {
     const struct own_config *config = config_of(measure);
+    own_enter(config->number);
     config->table->merge(config->config, into, from);
+    own_leave();
 }
 
 static void own_emit(const struct measure *measure, const uint64_t *state,
@@ -121,7 +136,9 @@ static size_t own_puts(const struct measure *measure) {
 size_t own_print(const struct measure *measure, const uint64_t *state, char *text, size_t size) {
     const struct own_config *config = config_of(measure);
     text[0] = '\0';
+    own_enter(config->number);
     const size_t len = config->table->print(config->config, state, text, size);
+    own_leave();
     text[size - 1] = '\0';
     return len < size ? strlen(text) : size - 1;
 }
@@ -171,7 +188,9 @@ static bool check_table(const struct aforo_measure *table, const char *path,
 
 /* Opens a shared object; false when it is no measure, and then it is closed again. */
 static bool open_object(const char *path, struct own_kind *kind, char why[OWN_WHY_MAX]) {
+    own_enter(kind->number); /* it may have functions that are called when it is loaded */
     kind->handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    own_leave();
     if (!kind->handle) {
         snprintf(why, OWN_WHY_MAX, "%s", dlerror()); /* it names the file */
         return false;
@@ -196,16 +215,13 @@ static struct own_kind *find_path(const char *path) {
 }
 
 /* Makes the next kind that of a file, whose path it takes over. False: nothing was taken. */
-static bool load(char *path, char why[OWN_WHY_MAX]) {
-    if (owned == OWN_MAX) {
-        snprintf(why, OWN_WHY_MAX, "%.400s: at most %d measures of your own are loaded", path,
-                 OWN_MAX);
-        return false;
-    }
+static bool load(char *path, const struct own_crash *crash, char why[OWN_WHY_MAX]) {
     struct own_kind *kind = &own[owned];
+    kind->number = own_crashes_number(crash);
     if (!open_object(path, kind, why)) {
         return false;
     }
+    own_crashes_name(crash, kind->table->name);
     kind->path = path;
     kind->kind = (struct measure_kind){.name = kind->table->name,
                                        .class = MEASURE_NEWEST,
@@ -225,22 +241,115 @@ void own_seal(void) {
     sealed = true;
 }
 
-static const struct measure_kind *find_given(const char *path, char why[OWN_WHY_MAX]) {
+/* ---- what has crashed too often ---- */
+
+const struct own_aside *own_find_aside(const char *name, size_t len) {
+    for (size_t i = 0; i < set_aside; i++) {
+        const char *its = aside[i].crash->name;
+        if (strlen(its) == len && memcmp(its, name, len) == 0) {
+            return &aside[i];
+        }
+    }
+    return NULL;
+}
+
+void own_explain_aside(const struct own_aside *found, char why[OWN_WHY_MAX]) {
+    snprintf(why, OWN_WHY_MAX,
+             "its measure `%s` has ended the server %u times, at last by %s; put a mended file in "
+             "the place of %.200s, and start the server again",
+             found->crash->name, found->crash->crashes, own_crashes_cause(found->crash),
+             found->path);
+}
+
+/* Where nobody knows what it is called, nobody knows which reports use it. */
+static const struct measure_kind *put_aside(const char *path, const struct own_crash *crash,
+                                            char why[OWN_WHY_MAX]) {
+    if (!*crash->name) {
+        snprintf(why, OWN_WHY_MAX,
+                 "%.300s: has ended the server %u times while it was loaded, at last by %s; put a "
+                 "mended file there, or take it out",
+                 path, crash->crashes, own_crashes_cause(crash));
+        return NULL;
+    }
+    struct own_aside *made = &aside[set_aside];
+    made->crash = crash;
+    made->path = strdup(path);
+    if (!made->path) {
+        snprintf(why, OWN_WHY_MAX, "out of memory");
+        return NULL;
+    }
+    set_aside++;
+    return &measure_absent;
+}
+
+/* ---- files ---- */
+
+static const struct measure_kind *find_given(const char *path) {
     for (size_t i = 0; i < owned; i++) {
         if (own[i].given && strcmp(own[i].given, path) == 0) {
             return &own[i].kind;
         }
     }
-    snprintf(why, OWN_WHY_MAX,
-             "%.300s: was not there at the start, and measures are loaded at no other time: start "
-             "the program again",
-             path);
+    for (size_t i = 0; i < set_aside; i++) {
+        if (strcmp(aside[i].path, path) == 0) {
+            return &measure_absent;
+        }
+    }
     return NULL;
 }
 
+/* What its bytes are, however it is called; 0 when it cannot be read, which dlopen then says. */
+static uint64_t find_digest(const char *path) {
+    FILE *file = fopen(path, "rbe");
+    XXH3_state_t *state = XXH3_createState();
+    uint64_t digest = 0;
+    if (file && state && XXH3_64bits_reset(state) == XXH_OK) {
+        char bytes[16384];
+        for (size_t n; (n = fread(bytes, 1, sizeof bytes, file)) > 0;) {
+            XXH3_64bits_update(state, bytes, n);
+        }
+        digest = ferror(file) ? 0 : XXH3_64bits_digest(state);
+    }
+    XXH3_freeState(state);
+    if (file) {
+        fclose(file);
+    }
+    return digest;
+}
+
+/* A file that was not loaded yet. `real` is freed, or the kind's own. */
+static const struct measure_kind *load_new(const char *path, char *real, char why[OWN_WHY_MAX]) {
+    if (owned + set_aside == OWN_MAX) {
+        snprintf(why, OWN_WHY_MAX, "%.400s: at most %d measures of your own are loaded", path,
+                 OWN_MAX);
+        free(real);
+        return NULL;
+    }
+    const uint64_t digest = find_digest(real);
+    const struct own_crash *crash = digest ? own_crashes_find(digest) : NULL;
+    if (crash && crash->crashes >= OWN_CRASHES_ASIDE) {
+        free(real);
+        return put_aside(path, crash, why);
+    }
+    if (!load(real, crash, why)) {
+        free(real);
+        return NULL;
+    }
+    own[owned - 1].given = strdup(path);
+    return &own[owned - 1].kind;
+}
+
 const struct measure_kind *own_load(const char *path, char why[OWN_WHY_MAX]) {
+    const struct measure_kind *given = find_given(path);
+    if (given) {
+        return given;
+    }
     if (sealed) {
-        return find_given(path, why);
+        snprintf(why, OWN_WHY_MAX,
+                 "%.300s: was not there at the start, and measures are loaded at no other time: "
+                 "start the program again",
+                 path);
+        return NULL;
     }
     char *real = realpath(path, NULL);
     if (!real) {
@@ -248,10 +357,9 @@ const struct measure_kind *own_load(const char *path, char why[OWN_WHY_MAX]) {
         return NULL;
     }
     const struct own_kind *kind = find_path(real);
-    if (kind || !load(real, why)) {
+    if (kind) {
         free(real);
-        return kind ? &kind->kind : NULL;
+        return &kind->kind;
     }
-    own[owned - 1].given = strdup(path);
-    return &own[owned - 1].kind;
+    return load_new(path, real, why);
 }

@@ -27,8 +27,9 @@ static bool put_number(struct words *words, uint64_t number) {
 static bool put_call(const struct store_redis *s, const struct store_rows *rows,
                      const struct rows_call *gathered, const char *key, struct words *words) {
     char moment[ROWS_KEY_MAX + 8];
-    bool ok = put_number(words, gathered->hlls ? gathered->hlls + 2 : 1) && put_text(words, key);
-    if (gathered->hlls) {
+    const size_t keys = gathered->hlls + gathered->boards;
+    bool ok = put_number(words, keys ? keys + 2 : 1) && put_text(words, key);
+    if (keys) {
         snprintf(moment, sizeof moment, "%s:moment", key);
         ok = ok && put_text(words, moment);
     }

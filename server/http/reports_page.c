@@ -129,7 +129,20 @@ static struct definitions *copy_definitions(const struct report *report) {
     return definitions_read(report->definition, strlen(report->definition), &purpose, why);
 }
 
-/* Finds report and window; NULL with page->why filled, or out of memory. */
+/* Whether a report of that name is set aside; `why` then says so. */
+static bool find_aside(const struct definitions *definitions, const char *name, char *why) {
+    char sentence[OWN_WHY_MAX];
+    for (unsigned i = 0; i < definitions->asides; i++) {
+        if (strcmp(definitions->aside[i].name, name) == 0) {
+            own_explain_aside(definitions->aside[i].measure, sentence);
+            snprintf(why, PAGES_WHY_MAX, "report %.60s is set aside: %.400s", name, sentence);
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Finds report and window; NULL with page->status, and page->why filled, or out of memory. */
 static struct reports_answer *find_report(const struct worker *worker, const char *path,
                                           struct report_query *query, struct page *page) {
     char name[PAGES_WHY_MAX];
@@ -137,6 +150,9 @@ static struct reports_answer *find_report(const struct worker *worker, const cha
     const char *window = split_path(path, name);
     const struct report *report = report_find(set->reports.definitions, name, page->why);
     if (!report) {
+        page->status = find_aside(set->reports.definitions, name, page->why)
+                           ? MHD_HTTP_SERVICE_UNAVAILABLE
+                           : MHD_HTTP_NOT_FOUND;
         return NULL;
     }
     struct reports_answer *made = calloc(1, sizeof *made);
@@ -186,9 +202,9 @@ static void make_rows(struct worker *worker, struct MHD_Connection *connection, 
     struct report_question question = {.now_us = worker->now_us,
                                        .horizon_us = counters_horizon_us(worker->server->counters),
                                        .pace = REPORTS_PACE};
+    page->status = MHD_HTTP_NOT_FOUND;
     struct reports_answer *made = find_report(worker, path, &question.query, page);
     if (!made) {
-        page->status = MHD_HTTP_NOT_FOUND;
         return;
     }
     if (!read_question(connection, &question, page->why)) {
@@ -226,7 +242,9 @@ static void add_list(const struct report_set *set, enum rows_format format, stru
         listing[r] = (struct report_listing){&definitions->fields, &definitions->report[r],
                                              &status[r], unfit[r], &gone[r]};
     }
-    report_list_add(format, listing, definitions->reports, text);
+    const struct report_list list = {listing, definitions->reports, definitions->aside,
+                                     definitions->asides};
+    report_list_add(format, &list, text);
 }
 
 static void make_list(const struct worker *worker, struct MHD_Connection *connection,

@@ -162,8 +162,11 @@ static int64_t count_connections(const struct worker *worker) {
     return (int64_t)atomic_load_explicit(&worker->connections, memory_order_relaxed);
 }
 
-static void read_node(const struct server *server, const struct shard_tally *tally,
+static void read_node(const struct worker *worker, const struct shard_tally *tally,
                       int64_t value[NODE_METRICS]) {
+    const struct server *server = worker->server;
+    const struct report_set *set = worker->report_view.set;
+    value[NODE_METRIC_reports_set_aside] = set ? set->definitions->asides : 0;
     value[NODE_METRIC_uptime_ms] = (clock_steady_us() - server->started_us) / US_PER_MS;
     value[NODE_METRIC_counts_ahead_ms] = counters_ahead_us(server->counters) / US_PER_MS;
     value[NODE_METRIC_shards] = counters_shards(server->counters);
@@ -243,7 +246,7 @@ static void add_stats(struct json *json, const struct worker *worker) {
     struct shard_tally tally;
     int64_t value[NODE_METRICS];
     counters_tally(server->counters, &tally);
-    read_node(server, &tally, value);
+    read_node(worker, &tally, value);
     json_object(json, NULL);
     json_text(json, "node", counters_node_id(server->counters));
     add_metrics(json, node_metric_table, value, 0, NODE_METRIC_counted + 1);

@@ -22,6 +22,7 @@ static struct definitions *load(const struct report_sets *sets, char *why) {
 bool report_sets_load(struct report_sets *sets) {
     char why[DEFINITIONS_WHY_MAX];
     if (sets->path) {
+        own_crashes_keep_in(sets->state);
         sets->loaded = load(sets, why);
         if (!sets->loaded) {
             fprintf(stderr, "aforod: --reports: %s\n", why);
@@ -116,12 +117,55 @@ static void log_gone(struct report_set *set) {
     }
 }
 
+/* ---- measures of one's own that crashed ---- */
+
+/* Once for each start: whose fault the end of the last run was. */
+static void log_crashes(void) {
+    const struct own_crash *crash;
+    char quoted[4 * MEASURE_NAME_MAX];
+    for (size_t i = 0; (crash = own_crashes_last(i)) != NULL; i++) {
+        log_line(LOG_ERROR, "a measure of your own ended the last run of this server",
+                 "measure=%s signal=%s crashes=%u set_aside_after=%d",
+                 *crash->name ? log_quote(crash->name, quoted, sizeof quoted) : "unknown",
+                 own_crashes_cause(crash), crash->crashes, OWN_CRASHES_ASIDE);
+    }
+    if (own_crashes_killed()) {
+        log_line(LOG_INFO,
+                 "the last run was killed from outside while a measure of your own ran: that is "
+                 "not counted as its fault",
+                 "threads=%u", own_crashes_killed());
+    }
+}
+
+static void log_asides(const struct definitions *definitions) {
+    char why[OWN_WHY_MAX], quoted[2 * OWN_WHY_MAX];
+    for (unsigned i = 0; definitions && i < definitions->asides; i++) {
+        own_explain_aside(definitions->aside[i].measure, why);
+        log_line(LOG_ERROR, "a report is set aside: it counts nothing", "report=%s why=%s",
+                 definitions->aside[i].name, log_quote(why, quoted, sizeof quoted));
+    }
+}
+
+/* False when it cannot be told which of them crash; one line on stderr said why. */
+static bool check_crashes(const struct report_sets *sets) {
+    if (own_crashes_why()) {
+        fprintf(stderr, "aforod: %s\n", own_crashes_why());
+        return false;
+    }
+    log_crashes();
+    log_asides(sets->loaded);
+    return true;
+}
+
 /* ---- at start, and at the end ---- */
 
 bool report_sets_open(struct report_sets *sets, struct counters *counters) {
     char why[WHY_MAX];
     bool none = false;
     uint64_t repaired = 0;
+    if (!check_crashes(sets)) {
+        return false;
+    }
     sets->tables =
         tables_open(counters, sets->span.workers, sets->path != NULL, &none, &repaired, why);
     if (!sets->tables) {
@@ -260,6 +304,7 @@ void report_sets_reload(struct report_sets *sets) {
         carry_statistics(old, set);
         free_set(old);
         log_line(LOG_INFO, "reports read again", "reports=%u", reports);
+        log_asides(definitions);
     } else { /* that worker may still use it: its memory is not given back */
         log_line(LOG_WARN, "reports read again, but a worker has not taken them yet", "reports=%u",
                  reports);

@@ -41,7 +41,8 @@ SLIST_HEAD(report_views, report_view);
 
 /* All zeros but for its configuration: no reports. Main's, except for what says otherwise. */
 struct report_sets {
-    const char *path; /* of the definitions; NULL: no reports are asked for */
+    const char *path;  /* of the definitions; NULL: no reports are asked for */
+    const char *state; /* the directory, where crashes of measures are kept; NULL: they are not */
     struct table_span span;
     struct time_names times;               /* of events, as --time-field names them */
     struct tables *tables;                 /* NULL: there is no folder of reports */

@@ -89,7 +89,7 @@ class Routes(Case):
             self.assertEqual([name for name, value in holder.items() if type(value) is int],
                              [name for of, _, at, name in rows if of == "NODE" and at == inside])
         self.assertEqual(list(stats), ["node", "uptime_ms", "clock", "received", "counted", "refused", "store", "memory", "cpu_us",
-                                       "workers", "connections"])
+                                       "workers", "connections", "reports_set_aside"])
 
     def test_counters_only_grow(self):
         rows = re.findall(r'^(NODE|STORE|WORKER)_METRIC\(COUNTER, (?:"(\w*)", )?(\w+), "', METRICS.read_text(), re.M)

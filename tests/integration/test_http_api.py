@@ -2,7 +2,7 @@
 and field of /stats; and every option and variable that a page for users names exists.
 
 A block is run line by line in one directory, with a server that has counted nothing. A line `$ aforod FLAGS &` starts that server
-with these flags, `http://127.0.0.1:8080` is where it listens, and `aforo` reads from it. Blocks of YAML that begin with the comment
+with these flags, `http://127.0.0.1:8080` is where it listens, `aforo-state` is its state directory, and `aforo` reads from it. Blocks of YAML that begin with the comment
 `# NAME.yaml` are files of that directory, and so are the measures of examples/. In what the page shows, `...` stands for anything, and a date and time of day for any
 other."""
 
@@ -64,6 +64,8 @@ class Example:
             if not self.server:
                 self.start()
             command = command.replace(URL, f"http://127.0.0.1:{self.server.port}")
+        if self.server:
+            command = command.replace("--state aforo-state", f"--state {self.server.state}")
         env = environment(PATH=f"{BIN}:{os.environ['PATH']}")
         if self.server:
             env["AFORO_SERVER"] = f"http://127.0.0.1:{self.server.port}"

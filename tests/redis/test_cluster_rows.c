@@ -35,9 +35,10 @@ static void send_windows(struct store *store, unsigned which, int64_t count) {
     unsigned char bytes[32];
     const struct rows_component component[] = {
         {"count", ROWS_ADD, count, NULL, 0},
-        {"distinct(client)", ROWS_HLL, 0, bytes, make_hll(which, bytes)}};
-    const struct rows_row row[] = {{"/a", 2, (uint64_t)count, 2, component},
-                                   {"/b", 2, (uint64_t)count, 2, component}};
+        {"distinct(client)", ROWS_HLL, 0, bytes, make_hll(which, bytes)},
+        {"top(client)", ROWS_BLOB, 0, (const unsigned char *)"\5\0\1a", 4}};
+    const struct rows_row row[] = {{"/a", 2, (uint64_t)count, 3, component},
+                                   {"/b", 2, (uint64_t)count, 3, component}};
     struct rows_place place = first;
     for (; place.window < MINUTE + WINDOWS; place.window++) {
         struct store_ack ack;
@@ -55,7 +56,7 @@ struct seen {
 
 static bool note_row(void *cls, const struct rows_place *place, const struct rows_row *row) {
     struct seen *seen = cls;
-    ck_assert(place->window >= MINUTE && row->key_len == 2 && row->n == 2);
+    ck_assert(place->window >= MINUTE && row->key_len == 2 && row->n == 3);
     seen->rows++;
     seen->count += row->component[0].value;
     seen->hlls += row->component[1].rule == ROWS_HLL && row->component[1].len > 16;
@@ -122,7 +123,7 @@ START_TEST(windows_of_all_groups_are_found_wherever_they_are) {
         freeReplyObject(reply);
         lab_do(&node[i], "SCRIPT FLUSH");
     }
-    ck_assert_int_eq(windows, 3 * 2 * WINDOWS); /* a hash and two HyperLogLogs */
+    ck_assert_int_eq(windows, 5 * 2 * WINDOWS); /* a hash, two HyperLogLogs and two boards */
     send_windows(one, 7, 5);                    /* and again, which changes nothing */
     send_windows(two, 0, 11);
     check_all();

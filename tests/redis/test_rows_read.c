@@ -93,7 +93,7 @@ START_TEST(totals_and_parts_are_read) {
     had_row(two, &row.row);
     struct rows_component component[] = {{"count", ROWS_ADD, 2, NULL, 0},
                                          {"distinct(client)", ROWS_HLL, 0, hll, 0},
-                                         {"top(route)", ROWS_BLOB, 0, (void *)"ab", 2}};
+                                         {"ewma(60s)", ROWS_BLOB, 0, (void *)"ab", 2}};
     const struct rows_row rich = {"", 0, 2, 3, component};
     component[1].len = make_hll(0, 5, hll, sizeof hll);
     had_row(one, &rich);

@@ -1,6 +1,7 @@
 /* Where a URL leads and what it lets in: passwords, the least rights of a user, databases, a
  * unix socket. */
 #include "redis/reader.h"
+#include "redis/rows_audit.h"
 #include "redis/rows_reader.h"
 #include "redis/schema.h"
 #include "tests/redis/driver.h"
@@ -114,10 +115,12 @@ static bool do_everything(const char *at) {
 
 /* The same of reports. */
 static bool do_reports(const char *at, struct link *link) {
+    static const unsigned char top[] = "\1\0\1a", other_top[] = "\1\0\1b";
     static const unsigned char hll[] = "HYLL\1\0\0\0\0\0\0\0\0\0\0\200\177\377"; /* of nothing */
-    const struct rows_component component[] = {{"count", ROWS_ADD, 1, NULL, 0},
-                                               {"distinct(c)", ROWS_HLL, 0, hll, sizeof hll - 1}};
-    const struct rows_row row = {"", 0, 1, 2, component};
+    struct rows_component component[] = {{"count", ROWS_ADD, 1, NULL, 0},
+                                         {"distinct(c)", ROWS_HLL, 0, hll, sizeof hll - 1},
+                                         {"top(c)", ROWS_BLOB, 0, top, sizeof top - 1}};
+    struct rows_row row = {"", 0, 1, 3, component};
     const struct rows_place place = {"r.0", "1h", HOUR_S * US_PER_S, CLOSABLE};
     struct store *store = driver_store(at, "n1", TIMEOUT_MS);
     struct store_ack ack;
@@ -133,8 +136,10 @@ static bool do_reports(const char *at, struct link *link) {
                                    &ack, store_why) &&
              store->ops->send_rows(store, &(struct store_rows){place, 0, HOUR_S * 2000, 1, &other},
                                    &ack, store_why);
+        row.count++; /* another value has taken the counter of the first */
+        component[2].bytes = other_top;
     }
-    ok = ok && store->ops->rows_sum(store, &place, &sum, store_why) && sum == 3 &&
+    ok = ok && store->ops->rows_sum(store, &place, &sum, store_why) && sum == 4 &&
          store->ops->read_back_rows(store, &(struct store_rows_range){place, 1},
                                     &(struct store_rows_taker){no_row, no_sum, NULL}, store_why);
     lab_do(&server, "SET " ROWS_FINAL_KEY " %lld", (long long)CLOSABLE);
@@ -162,11 +167,17 @@ static void must_be_documented(const char *const *least, size_t n) {
     ck_assert_msg(strstr(page, rights), "not in docs/redis.md: %s", rights);
 }
 
+static void no_finding(void *cls, const char *sentence) {
+    (void)cls;
+    ck_abort_msg("%s", sentence);
+}
+
 /* Enough, and each of them needed. */
 START_TEST(the_least_rights_of_a_user) {
     static const char *const least[] = {"eval",   "evalsha", "hmget",   "hset",  "ttl",  "expire",
                                         "pttl",   "pexpire", "del",     "get",   "set",  "time",
-                                        "exists", "hget",    "hgetall", "hscan", "hdel", "pfmerge"};
+                                        "exists", "hget",    "hgetall", "hscan", "hdel", "pfmerge",
+                                        "zcard",  "zincrby", "zrem"};
     const size_t n = sizeof least / sizeof least[0];
     char at[160], rules[512];
     snprintf(at, sizeof at, "redis://bob:hob@127.0.0.1:%d", server.port);
@@ -196,6 +207,14 @@ START_TEST(the_least_rights_of_a_user) {
                       reader_find_totals(link, (struct chunk_range){RESOLUTION_10MS, CHUNK, 1},
                                          &exists, store_why),
                   "%s", store_why);
+    /* aforo check, of a window with a score board */
+    const struct rows_place over = {"r.0", "1h", HOUR_S * US_PER_S, CLOSABLE};
+    ck_assert(!rows_audit_window(link, &over, no_finding, NULL, store_why));
+    lab_do(&server, "ACL SETUSER bob +hgetall");
+    ck_assert(!rows_audit_window(link, &over, no_finding, NULL, store_why));
+    ck_assert_ptr_nonnull(strstr(store_why, "zrange"));
+    lab_do(&server, "ACL SETUSER bob +zrange");
+    ck_assert_msg(rows_audit_window(link, &over, no_finding, NULL, store_why), "%s", store_why);
     link_free(link);
 }
 END_TEST

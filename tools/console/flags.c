@@ -17,7 +17,7 @@ struct given {
     option_TEXT from, to; /* not times before all words are read: --local may come last */
     option_TEXT token_file, ca_file;
     option_TEXT window, by;
-    option_LIST wheres;
+    option_LIST wheres, measures;
     option_COUNT top;
     int64_t now_us;
     bool rows_only;   /* a flag that speaks of rows was there */
@@ -218,7 +218,8 @@ static bool check_report(const struct given *given, char *why) {
     int64_t width_us;
     if (flags->command != COMMAND_REPORT && given->report_only && !list) {
         snprintf(why, FLAGS_WHY_MAX,
-                 "--window, --where, --top and --by ask about a report: aforo report NAME");
+                 "--window, --where, --top, --by and --measure ask about a report: aforo report "
+                 "NAME");
     } else if (list && (given->report_only || span || flags->local || flags->follow ||
                         flags->query.partial || flags->query.last > 0 || flags->total)) {
         snprintf(why, FLAGS_WHY_MAX, "reports: takes --format and where from alone");
@@ -228,6 +229,9 @@ static bool check_report(const struct given *given, char *why) {
         snprintf(why, FLAGS_WHY_MAX, "report: takes no --total: rows have several figures");
     } else if (flags->report.by && flags->report.top == 0) {
         snprintf(why, FLAGS_WHY_MAX, "--by: goes with --top N, which says how many rows");
+    } else if (flags->report.measures > 0 && flags->source == SOURCE_SERVER) {
+        snprintf(why, FLAGS_WHY_MAX,
+                 "--measure: goes with --redis and --state; a server has its own loaded");
     } else if (flags->report.window &&
                !report_width_read(flags->report.window, strlen(flags->report.window), &width_us)) {
         snprintf(why, FLAGS_WHY_MAX,
@@ -325,6 +329,8 @@ static void keep_report(const struct given *given, struct report_flags *report) 
     report->top = given->top;
     report->wheres = given->wheres.n;
     memcpy(report->where, given->wheres.text, sizeof report->where);
+    report->measures = given->measures.n;
+    memcpy(report->measure, given->measures.text, sizeof report->measure);
 }
 
 /* What the fields of the list are in struct flags, where they have another form there. */

@@ -30,6 +30,8 @@ struct report_flags {
     const char *window; /* NULL: the report's first */
     const char *where[OPTIONS_LIST_MAX];
     unsigned wheres;
+    const char *measure[OPTIONS_LIST_MAX]; /* shared objects to be loaded */
+    unsigned measures;
     int64_t top;    /* 0: all rows */
     const char *by; /* NULL: the report's first figure that has an order */
 };

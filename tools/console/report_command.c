@@ -1,5 +1,6 @@
 #include "tools/console/report_command.h"
 
+#include "counters/measures/own.h"
 #include "tools/console/report_empty.h"
 #include "tools/console/report_source.h"
 #include "tools/console/terminal.h"
@@ -186,11 +187,25 @@ static int print_list(struct source *source, const struct flags *flags,
     return status;
 }
 
+/* The measures that the report may show. False: one cannot be loaded, which was said. */
+static bool load_measures(const struct report_flags *report) {
+    char why[OWN_WHY_MAX];
+    for (unsigned i = 0; i < report->measures; i++) {
+        if (own_load(report->measure[i], why) == NULL) {
+            terminal_complain("--measure: %s", why);
+            return false;
+        }
+    }
+    return true;
+}
+
 int report_print(struct source *source, const struct flags *flags, const struct rows_zone *zone,
                  struct report_writer *writer, const struct follow_world *world) {
     writer->format = flags->format;
     if (flags->command == COMMAND_REPORTS)
         return print_list(source, flags, writer);
+    if (!load_measures(&flags->report))
+        return EXIT_USAGE;
     const struct report_words words = words_of(flags, zone, world->now_us(world->cls));
     return flags->follow ? follow_rows(source, flags, &words, writer, world)
                          : print_once(source, &words, writer);

@@ -246,6 +246,27 @@ static enum report_outcome write_all(struct report_answer *answer, const struct 
     return outcome == REPORT_ANSWER_FAILED ? REPORT_AWAY : wanted ? REPORT_DONE : REPORT_STOPPED;
 }
 
+/* Figures that have no value here; once, however often --follow asks. */
+static void tell_absent(const struct report *report) {
+    static bool told;
+    for (unsigned i = 0; i < report->measures && !told; i++) {
+        const struct measure *measure = &report->measure[i];
+        if (measure->kind != &measure_absent)
+            continue;
+        const int name_len = (int)strcspn(measure->text, "(");
+        char name[MEASURE_TEXT_MAX];
+        snprintf(name, sizeof name, "%.*s", name_len, measure->text);
+        terminal_complain(
+            measure_find(name) != NULL
+                ? "%s is left out: the file of --measure is another one than the "
+                  "server's, with another state"
+                : "%s is left out: it is no measure of aforo's own; name the file that "
+                  "the server has it from: --measure FILE",
+            measure->text);
+        told = true;
+    }
+}
+
 enum report_outcome held_reports_rows(const struct held_reports *reports,
                                       const struct report_words *words,
                                       const struct report_opener *opener,
@@ -264,6 +285,7 @@ enum report_outcome held_reports_rows(const struct held_reports *reports,
          !opener->open(opener->cls, held, asked->question.query.width, &asked->question.reader)))
         outcome = REPORT_AWAY;
     if (outcome == REPORT_DONE) {
+        tell_absent(report_of(held));
         outcome =
             report_answer_begin(answer, &asked->question) ? write_all(answer, taker) : REPORT_AWAY;
         report_answer_free(answer);
@@ -294,7 +316,7 @@ enum report_outcome held_reports_list(const struct held_reports *reports, enum r
         n++;
     }
     if (!text.failed)
-        report_list_add(format, listing, n, &text);
+        report_list_add(format, &(const struct report_list){.listing = listing, .n = n}, &text);
     enum report_outcome outcome = REPORT_AWAY;
     if (text.failed)
         snprintf(why, SOURCE_WHY_MAX, "out of memory");

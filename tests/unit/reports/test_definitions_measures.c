@@ -22,6 +22,11 @@ static void expect_refused(const char *what, const char *expected) {
     ck_assert_msg(strstr(why, expected) != NULL, "%s", why);
 }
 
+static struct definitions *read_stored(const char *what, char *why) {
+    const struct definitions_for purpose = {.file = "stored"};
+    return definitions_read(what, strlen(what), &purpose, why);
+}
+
 START_TEST(files_lie_beside_the_definitions) {
     char why[DEFINITIONS_WHY_MAX] = "";
     struct definitions *definitions = read_in(FILE_IN(MEASURES), text, why);
@@ -35,7 +40,9 @@ START_TEST(files_lie_beside_the_definitions) {
     ck_assert_uint_eq(report->needs, 3);
     /* What is stored names no file, and can be read where they are loaded. */
     ck_assert_ptr_null(strstr(report->definition, "measures"));
-    struct definitions *again = read_in("stored", report->definition, why);
+    ck_assert_ptr_nonnull(
+        strstr(report->definition, "own: {\"broken(ms)\": 2, \"ewma(60s)\": 65}"));
+    struct definitions *again = read_stored(report->definition, why);
     ck_assert_msg(again != NULL, "%s", why);
     ck_assert_str_eq(again->report[0].table.digest, report->table.digest);
     definitions_free(again);

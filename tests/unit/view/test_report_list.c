@@ -32,7 +32,7 @@ static const uint64_t unfit[] = {2, 0, 5}, gone = 4;
 START_TEST(a_table) {
     const struct report_listing listing[] = {{&lab_fields, &lab_report, &status, unfit, &gone},
                                              {&lab_fields, &plain, NULL, NULL, NULL}};
-    report_list_add(ROWS_TEXT, listing, 2, &text);
+    report_list_add(ROWS_TEXT, &(const struct report_list){.listing = listing, .n = 2}, &text);
     ck_assert_str_eq(
         lab_string(&text),
         "REPORT    DIGEST            WINDOWS  BY             SHOW                ROWS   ROOM  "
@@ -47,7 +47,7 @@ END_TEST
 START_TEST(an_object) {
     const struct report_listing listing[] = {{&lab_fields, &lab_report, &status, unfit, &gone},
                                              {&lab_fields, &plain, NULL, NULL, NULL}};
-    report_list_add(ROWS_JSON, listing, 2, &text);
+    report_list_add(ROWS_JSON, &(const struct report_list){.listing = listing, .n = 2}, &text);
     ck_assert_str_eq(
         lab_string(&text),
         "{\"reports\":[\n"
@@ -58,7 +58,7 @@ START_TEST(an_object) {
         "{\"name\":\"visitors\",\"digest\":\"00000000000000ff\",\"windows\":[\"1min\"],\"by\":[],"
         "\"show\":[\"first\"]}\n]}\n");
     text.len = 0;
-    report_list_add(ROWS_JSON, NULL, 0, &text);
+    report_list_add(ROWS_JSON, &(const struct report_list){.listing = NULL, .n = 0}, &text);
     ck_assert_str_eq(lab_string(&text), "{\"reports\":[\n]}\n");
 }
 END_TEST
@@ -66,10 +66,10 @@ END_TEST
 START_TEST(nothing_unfit) {
     static const uint64_t none[3];
     const struct report_listing listing = {&lab_fields, &lab_report, &status, none, &gone};
-    report_list_add(ROWS_JSON, &listing, 1, &text);
+    report_list_add(ROWS_JSON, &(const struct report_list){.listing = &listing, .n = 1}, &text);
     ck_assert_ptr_nonnull(strstr(lab_string(&text), "\"unfit\":{}}"));
     text.len = 0;
-    report_list_add(ROWS_TEXT, &listing, 1, &text);
+    report_list_add(ROWS_TEXT, &(const struct report_list){.listing = &listing, .n = 1}, &text);
     ck_assert_ptr_nonnull(strstr(lab_string(&text), "  21 MiB     4  0\n"));
 }
 END_TEST
