@@ -8,6 +8,11 @@
 
 #define FIELDS_AT_ONCE "1000"
 
+/* One answer, which the fields point into. */
+struct page {
+    redisReply *reply;
+};
+
 static int compare_text(const redisReply *one, const redisReply *other) {
     const size_t least = one->len < other->len ? one->len : other->len;
     const int order = memcmp(one->str, other->str, least);
@@ -48,13 +53,14 @@ static bool is_page(const redisReply *page) {
     return ok;
 }
 
-static bool take_page(struct rows_hash *hash, redisReply *page) {
+static bool take_page(struct rows_hash *hash, redisReply *reply) {
+    const struct page page = {reply};
     bool ok = rows_bytes_put(&hash->pages, &page, sizeof page);
     if (!ok) {
-        freeReplyObject(page);
+        freeReplyObject(reply);
         return false;
     }
-    const redisReply *fields = page->element[1];
+    const redisReply *fields = reply->element[1];
     for (size_t i = 0; i < fields->elements && ok; i += 2) {
         const struct rows_field field = {fields->element[i], fields->element[i + 1]};
         ok = rows_bytes_put(&hash->fields, &field, sizeof field);
@@ -116,10 +122,9 @@ const redisReply *rows_hash_find(const struct rows_hash *hash, const char *name)
 }
 
 void rows_hash_free(struct rows_hash *hash) {
-    for (size_t at = 0; at < hash->pages.len; at += sizeof(redisReply *)) {
-        redisReply *page;
-        memcpy(&page, hash->pages.bytes + at, sizeof page);
-        freeReplyObject(page);
+    const struct page *page = (const struct page *)(const void *)hash->pages.bytes;
+    for (size_t i = 0; i < hash->pages.len / sizeof *page; i++) {
+        freeReplyObject(page[i].reply);
     }
     free(hash->pages.bytes);
     free(hash->fields.bytes);
