@@ -1,6 +1,7 @@
 #include "redis/rows_audit.h"
 
 #include "redis/rows_audit_boards.h"
+#include "redis/rows_hash.h"
 #include "redis/rows_pack.h"
 #include "redis/rows_reader.h"
 #include "redis/schema.h"
@@ -12,6 +13,7 @@
 
 #define BOARDS_LOOKS 3
 #define PART_SEPARATOR '\x1e'
+#define READINGS_MAX 10 /* of a window that changes while it is read */
 
 /* What one field says of one number: a total as it is, a part's value as less. They must make 0. */
 struct entry {
@@ -170,33 +172,16 @@ static void compare_sums(const struct window *window) {
     }
 }
 
-static const redisReply *find_field(const redisReply *reply, const char *name) {
-    for (size_t i = 0; i < reply->elements; i += 2) {
-        if (strcmp(reply->element[i]->str, name) == 0) {
-            return reply->element[i + 1];
-        }
-    }
-    return NULL;
-}
-
-static bool is_hash(const redisReply *reply) {
-    bool ok = reply->type == REDIS_REPLY_ARRAY && reply->elements % 2 == 0;
-    for (size_t i = 0; ok && i < reply->elements; i++) {
-        ok = reply->element[i]->type == REDIS_REPLY_STRING;
-    }
-    return ok;
-}
-
-static bool check_hash(struct window *window, const redisReply *reply, char *why) {
-    const redisReply *names = find_field(reply, "names");
+static bool check_hash(struct window *window, const struct rows_hash *hash, char *why) {
+    const redisReply *names = rows_hash_find(hash, "names");
     if (!names || !rows_names_read(names->str, names->len, &window->names)) {
         tell(window, "has no list of names");
         return true;
     }
     window->component = calloc(window->names.n + 1, sizeof *window->component);
     window->failed = !window->component;
-    for (size_t i = 0; i < reply->elements && !window->failed; i += 2) {
-        take_field(window, reply->element[i], reply->element[i + 1]);
+    for (size_t i = 0; i < hash->n && !window->failed; i++) {
+        take_field(window, hash->field[i].name, hash->field[i].value);
     }
     if (!window->failed && !window->final) {
         compare_sums(window);
@@ -213,61 +198,79 @@ static bool check_hash(struct window *window, const redisReply *reply, char *why
     return !window->failed;
 }
 
-/* The hash of a window; NULL fills why. */
-static redisReply *read_hash(struct link *link, const char *key, char *why) {
-    const char *argv[] = {"HGETALL", key};
-    const size_t lens[] = {7, strlen(key)};
-    redisReply *reply = link_append(link, &(struct redis_command){2, argv, lens, 1}, why)
-                            ? link_reply(link, why)
-                            : NULL;
-    if (reply && !is_hash(reply)) {
-        snprintf(why, LINK_WHY_MAX, "%.60s: %.90s: %.80s", link_address(link), key,
-                 reply->type == REDIS_REPLY_ERROR ? reply->str : "an answer that is no hash");
-        freeReplyObject(reply);
-        reply = NULL;
-    }
-    return reply;
+static void count_finding(void *cls, const char *sentence) {
+    (void)sentence;
+    ++*(uint64_t *)cls;
 }
 
-/* The same, with what is wrong with its boards, "" when nothing is. Nodes may send between the two,
- * so a difference is looked at again. */
-static redisReply *read_with_boards(struct link *link, const char *key, char *sentence, char *why) {
-    redisReply *reply = NULL;
-    bool ok = true;
-    *sentence = '\0';
-    for (int i = 0; i < BOARDS_LOOKS && ok && (i == 0 || *sentence); i++) {
-        freeReplyObject(reply);
-        reply = read_hash(link, key, why);
-        const struct rows_audit_hash hash = {key, reply};
-        ok = reply && rows_audit_boards(link, &hash, sentence, why);
+/* How many findings a reading has. */
+static bool count_findings(struct window window, const struct rows_hash *hash, uint64_t *n,
+                           char *why) {
+    *n = 0;
+    window.finding = count_finding;
+    window.cls = n;
+    return hash->n == 0 || check_hash(&window, hash, why);
+}
+
+/* A reading that is wrong may be of several moments: the next one says whether it is. */
+static bool judge_window(struct link *link, struct window *window, struct rows_hash *hash,
+                         char *why) {
+    uint64_t findings;
+    for (int readings = 1;; readings++) {
+        if (!count_findings(*window, hash, &findings, why)) {
+            return false;
+        }
+        if (findings == 0) {
+            return true;
+        }
+        if (readings > READINGS_MAX) {
+            tell(window, "changed each time it was read; ask again when fewer events come to it");
+            return true;
+        }
+        struct rows_hash next;
+        const bool read = rows_hash_read(link, window->key, &next, why);
+        const bool same = read && rows_hash_is_same(hash, &next);
+        rows_hash_free(hash);
+        *hash = next;
+        if (!read || same) {
+            return read && check_hash(window, hash, why);
+        }
     }
-    if (!ok) {
-        freeReplyObject(reply);
-        reply = NULL;
+}
+
+/* Nodes may send between the hash and its boards, so a difference is looked at again. */
+static bool judge_boards(struct link *link, const struct window *window, struct rows_hash *hash,
+                         char *why) {
+    char sentence[AUDIT_SENTENCE_MAX] = "";
+    for (int looks = 0; looks < BOARDS_LOOKS && (looks == 0 || *sentence); looks++) {
+        if (looks > 0) {
+            rows_hash_free(hash);
+            if (!rows_hash_read(link, window->key, hash, why)) {
+                return false;
+            }
+        }
+        if (!rows_audit_boards(link, window->key, hash, sentence, why)) {
+            return false;
+        }
     }
-    return reply;
+    if (*sentence) {
+        window->finding(window->cls, sentence);
+    }
+    return true;
 }
 
 bool rows_audit_window(struct link *link, const struct rows_place *place, audit_finding *finding,
                        void *cls, char *why) {
-    for (unsigned group = 0; group < link_groups(link); group++) {
+    bool ok = true;
+    for (unsigned group = 0; group < link_groups(link) && ok; group++) {
         struct window window = {.place = place, .finding = finding, .cls = cls};
-        char boards[AUDIT_SENTENCE_MAX];
+        struct rows_hash hash;
         rows_window_key(place, group, window.key);
-        redisReply *reply = read_with_boards(link, window.key, boards, why);
-        if (!reply) {
-            return false;
-        }
-        if (*boards) {
-            finding(cls, boards);
-        }
-        const bool ok = reply->elements == 0 || check_hash(&window, reply, why);
-        freeReplyObject(reply);
-        if (!ok) {
-            return false;
-        }
+        ok = rows_hash_read(link, window.key, &hash, why) &&
+             judge_window(link, &window, &hash, why) && judge_boards(link, &window, &hash, why);
+        rows_hash_free(&hash);
     }
-    return true;
+    return ok;
 }
 
 /* ---- all reports ---- */

@@ -85,10 +85,10 @@ static const char *find_component(const char *board, size_t len, size_t *key_len
 }
 
 /* All of the hash, in order, one entry a value. False: some bytes are no entries. */
-static bool gather(const redisReply *reply, struct rows_bytes *entries) {
+static bool gather(const struct rows_hash *hash, struct rows_bytes *entries) {
     bool ok = true;
-    for (size_t i = 0; i < reply->elements && ok; i += 2) {
-        const redisReply *field = reply->element[i];
+    for (size_t i = 0; i < hash->n && ok; i++) {
+        const redisReply *field = hash->field[i].name;
         const char *end = memchr(field->str, PART_SEPARATOR, field->len);
         if (!end || strncmp(field->str, "b:", 2) != 0) {
             continue;
@@ -97,7 +97,7 @@ static bool gather(const redisReply *reply, struct rows_bytes *entries) {
                                     .board_len = field->len - (size_t)(end - field->str) - 1};
         size_t key_len;
         if (find_component(entry.board, entry.board_len, &key_len)) {
-            ok = take_bytes(entries, entry, reply->element[i + 1]);
+            ok = take_bytes(entries, entry, hash->field[i].value);
         }
     }
     struct entry *entry = (struct entry *)(void *)entries->bytes;
@@ -162,15 +162,15 @@ static bool is_same(const redisReply *reply, const struct entry *entry, size_t n
     return same;
 }
 
-static bool compare_all(struct link *link, const struct rows_audit_hash *hash,
-                        const struct rows_bytes *entries, char *sentence, char *why) {
+static bool compare_all(struct link *link, const char *key, const struct rows_bytes *entries,
+                        char *sentence, char *why) {
     const struct entry *entry = (const struct entry *)(const void *)entries->bytes;
     const size_t n = entries->len / sizeof *entry;
     for (size_t i = 0, to = 0; i < n && !*sentence; i = to) {
         for (to = i; to < n && compare_boards(&entry[i], &entry[to]) == 0;) {
             to++;
         }
-        redisReply *reply = read_board(link, hash->key, &entry[i], why);
+        redisReply *reply = read_board(link, key, &entry[i], why);
         if (!reply) {
             return false;
         }
@@ -178,8 +178,8 @@ static bool compare_all(struct link *link, const struct rows_audit_hash *hash,
             size_t key_len;
             const char *name = find_component(entry[i].board, entry[i].board_len, &key_len);
             snprintf(sentence, AUDIT_SENTENCE_MAX,
-                     "%.130s: the score board of %.*s of %.*s is not what the nodes have",
-                     hash->key, (int)(entry[i].board_len - (size_t)(name - entry[i].board)), name,
+                     "%.130s: the score board of %.*s of %.*s is not what the nodes have", key,
+                     (int)(entry[i].board_len - (size_t)(name - entry[i].board)), name,
                      key_len < 60 ? (int)key_len : 60, entry[i].board);
         }
         freeReplyObject(reply);
@@ -187,15 +187,15 @@ static bool compare_all(struct link *link, const struct rows_audit_hash *hash,
     return true;
 }
 
-bool rows_audit_boards(struct link *link, const struct rows_audit_hash *hash, char *sentence,
-                       char *why) {
+bool rows_audit_boards(struct link *link, const char *key, const struct rows_hash *hash,
+                       char *sentence, char *why) {
     struct rows_bytes entries = {0};
     bool ok = true;
     *sentence = '\0';
-    if (gather(hash->reply, &entries)) {
-        ok = compare_all(link, hash, &entries, sentence, why);
+    if (gather(hash, &entries)) {
+        ok = compare_all(link, key, &entries, sentence, why);
     } else {
-        snprintf(sentence, AUDIT_SENTENCE_MAX, "%.130s: bytes of a top are damaged", hash->key);
+        snprintf(sentence, AUDIT_SENTENCE_MAX, "%.130s: bytes of a top are damaged", key);
     }
     free(entries.bytes);
     return ok;

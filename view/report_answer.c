@@ -67,7 +67,7 @@ static const char *find_reason(const struct report_answer *answer) {
     }
     query.partial = true;
     if (finds_rows(answer, &query)) {
-        return "the windows with rows are not over; partial=1 shows them";
+        return "the windows with rows are not over (partial=1 shows them)";
     }
     query.from_us = 0;
     query.to_us = QUERY_TO_NONE;

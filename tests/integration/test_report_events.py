@@ -1,76 +1,15 @@
-"""Events with fields, by every way they can come, into the rows of reports; killed and reloaded under load, each row of each report
-is what was sent, and all of them agree with the counts."""
+"""Events with fields, by every way they can come, into the rows of reports; and definitions that are wrong, or change while the server
+runs."""
 
-import collections
-import http.client
 import json
-import random
 import re
-import signal
-import threading
 import unittest
 
-from support import TIMEOUT_S, Case, now_us, text_time, wait_until
+from support import now_us, text_time
 from support.console import aforo
+from support.report_case import DEFINITIONS, FORM, JSON, NDJSON, ReportCase
 
-SECOND, MINUTE, HOUR = 1_000_000, 60_000_000, 3_600_000_000
-DEFINITIONS = """
-fields:
-  client: {from: [form.client, query.client, json.client, line.client, header.X-Client], type: int}
-  route:  [json.web.route, form.route, line.route]
-  price:  {from: [form.price, json.price, line.price], type: decimal2}
-reports:
-  - name: clients
-    by: [client]
-    windows: [1min]
-    show: [count]
-  - name: spent
-    by: [client]
-    windows: [1min]
-    show: [count, sum(price)]
-    when: price
-  - name: all
-    windows: [1s, 1min]
-    show: [count]
-"""
-FORM, JSON, NDJSON = "application/x-www-form-urlencoded", "application/json", "application/x-ndjson"
-
-
-class ReportCase(Case):
-    def define(self, text=DEFINITIONS, name="reports.yaml"):
-        path = self.place.dir / name
-        path.write_text(text)
-        return path
-
-    def reload(self, server, says):
-        before = len(server.log())
-        server.signal(signal.SIGHUP)
-        return wait_until(lambda: re.search(f'msg="{says}', server.log()[before:]) and server.log()[before:],
-                          lambda: f"{says} is logged\n{server.log()[before:]}")
-
-    def rows(self, server, report, window="1min"):
-        """[(key, values)] of all windows, with the window's start in the key."""
-        status, out, err = aforo("report", report, "--window", window, "--state", server.state, "--from", "2001-09-09 01:46:40",
-                                 "--partial", "--format", "json")
-        self.assertEqual(status, 0, err)
-        return [(row["start"], row.get("key", {}), row["values"]) for row in json.loads(out)["rows"]] if out else []
-
-    def count_by(self, server, report, field):
-        """{value: count} over all windows."""
-        counts = collections.Counter()
-        for _, key, values in self.rows(server, report):
-            counts[key[field] if field else None] += values["count"]
-        return dict(counts)
-
-    def assert_agrees(self, server, report="all"):
-        """A report without a condition has in each window as many events as the counts have."""
-        for window in ("1s", "1min"):
-            rows = collections.Counter()
-            for start, _, values in self.rows(server, report, window):
-                rows[start] += values["count"]
-            answer = server.request("GET", f"/counts/{window}?from=2001-09-09T01:46:40Z&partial=1&format=json").json
-            counts = {row["start"]: row["count"] for row in answer["windows"] if row["count"]}
-            self.assertEqual(dict(rows), counts, window)
+HOUR = 3_600_000_000
 
 
 class Ways(ReportCase):
@@ -236,129 +175,6 @@ reports:
         self.assertEqual(server.request("POST", "/events", '[{"client":3}]', {"Content-Type": JSON}).json["accepted"], 1)
         self.assertEqual(self.count_by(server, "clients", "client"), {1: 2, 2: 1, 3: 5})
         self.assert_agrees(server)
-
-
-class Sender(threading.Thread):
-    """Sends batches until it is told to stop, and keeps the ledger: {client: [sent, acknowledged]}."""
-
-    def __init__(self, server, seed):
-        super().__init__(daemon=True)
-        self.server, self.random = server, random.Random(seed)
-        self.ledger = collections.defaultdict(lambda: [0, 0])
-        self.stopping = threading.Event()
-        self.batches, self.failure = 0, None
-
-    def run(self):
-        link = None
-        try:
-            link = self.send_all()
-        finally:
-            if link:
-                link.close()
-
-    def send_all(self):
-        link = None
-        while not self.stopping.is_set():
-            clients = collections.Counter(self.random.randrange(50) for _ in range(200))
-            now = now_us()
-            body = "".join(f'{{"time":{now - self.random.randrange(30 * SECOND)},"client":{client},"price":1.25}}\n'
-                           for client, n in clients.items() for _ in range(n))
-            for client, n in clients.items():
-                self.ledger[client][0] += n
-            try:
-                link = link or http.client.HTTPConnection("127.0.0.1", self.server.port, timeout=TIMEOUT_S)
-                link.request("POST", "/events", body, {"Content-Type": NDJSON})
-                report = json.loads(link.getresponse().read())
-            except (OSError, http.client.HTTPException, ValueError):
-                link.close()
-                link = None
-                self.stopping.wait(0.01)
-                continue
-            if report["rejected"] or "unfit" in report:
-                self.failure = report
-                break
-            self.batches += 1
-            for client, n in clients.items():
-                self.ledger[client][1] += n
-        return link
-
-    def stop(self):
-        self.stopping.set()
-        self.join(TIMEOUT_S)
-        if self.failure:
-            raise AssertionError(self.failure)
-
-
-class Load(ReportCase):
-    def senders(self, server, n=2):
-        senders = [Sender(server, seed) for seed in range(n)]
-        for sender in senders:
-            sender.start()
-            self.addCleanup(sender.stop)
-        return senders
-
-    def progress(self, senders, batches):
-        for sender in senders:
-            goal = sender.batches + batches
-            wait_until(lambda s=sender, g=goal: s.batches >= g, lambda: "the load goes on", TIMEOUT_S)
-
-    def assert_ledger(self, server, senders):
-        counts = self.count_by(server, "clients", "client")
-        sent, acked = collections.Counter(), collections.Counter()
-        for sender in senders:
-            for client, (n, done) in sender.ledger.items():
-                sent[client] += n
-                acked[client] += done
-        for client in sent.keys() | counts.keys():
-            self.assertTrue(acked[client] <= counts.get(client, 0) <= sent[client],
-                            (client, acked[client], counts.get(client), sent[client]))
-        sums = collections.Counter()
-        for _, key, values in self.rows(server, "spent"):
-            self.assertEqual(round(float(values["sum(price)"]) * 100), 125 * values["count"])
-            sums[key["client"]] += values["count"]
-        self.assertEqual(dict(sums), counts)
-        self.assertEqual(sum(counts.values()), server.conserved()["counted"])
-        self.assert_agrees(server)
-
-    def test_killed_under_load(self):
-        server = self.server("--reports", self.define())
-        senders = self.senders(server)
-        for _ in range(8):
-            self.progress(senders, 10)
-            server.kill()
-            server.start()
-        self.progress(senders, 10)
-        for sender in senders:
-            sender.stop()
-        self.assert_rows_and_counts(server, senders)
-
-    def assert_rows_and_counts(self, server, senders):
-        """As the ledger has it; what was counted last before a kill may lack in the statistics, never in the counts."""
-        counts = self.count_by(server, "clients", "client")
-        total = sum(values["count"] for _, _, values in self.rows(server, "all"))
-        self.assertEqual(sum(counts.values()), total)
-        self.assert_agrees(server)
-        for client, count in counts.items():
-            sent = sum(sender.ledger[client][0] for sender in senders)
-            acked = sum(sender.ledger[client][1] for sender in senders)
-            self.assertTrue(acked <= count <= sent, (client, acked, count, sent))
-
-    def test_reloaded_under_load(self):
-        path = self.define()
-        server = self.server("--reports", path)
-        senders = self.senders(server)
-        for i in range(6):
-            self.progress(senders, 5)
-            if i % 2 == 0:
-                path.write_text(DEFINITIONS + f"  - name: more\n    by: [client]\n    windows: [{i + 1}s]\n    show: [count]\n"
-                                if 10 % (i + 1) == 0 else DEFINITIONS)
-            else:
-                path.write_text(DEFINITIONS)
-            self.reload(server, "reports read again")
-        self.progress(senders, 5)
-        for sender in senders:
-            sender.stop()
-        self.assert_ledger(server, senders)
 
 
 class Definitions(ReportCase):

@@ -221,7 +221,7 @@ class Sources(ReportsCase):
         if now_us() % MINUTE < 50 * SECOND:  # else it is over before all have been asked
             self.send_some(self.aforod)
             self.wait_open()
-            because("nothing to show yet: the window with rows, .*, is not over; --partial shows it now", "--from",
+            because("nothing to show yet: the window with rows, .*, is not over; --partial shows it now\n", "--from",
                     text_time(self.minute))
 
     def wait_open(self):

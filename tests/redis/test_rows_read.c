@@ -350,6 +350,30 @@ START_TEST(the_audit_finds_what_is_wrong) {
 }
 END_TEST
 
+/* More elements than hiredis takes in one answer. */
+START_TEST(the_audit_reads_large_windows) {
+    enum { AT_ONCE = 100, CALLS = 80 };
+    static struct plain_row row[AT_ONCE];
+    struct rows_row rows[AT_ONCE];
+    struct store *store = ready_store(url, "n1", TIMEOUT_MS);
+    for (int call = 0; call < CALLS; call++) {
+        for (int i = 0; i < AT_ONCE; i++) {
+            char key[32];
+            snprintf(key, sizeof key, "key-%d", call * AT_ONCE + i);
+            make_row(&row[i], key, i + 1, i, i);
+            rows[i] = row[i].row;
+        }
+        ck_assert_int_eq(send_at(store, 0, rows, AT_ONCE).outcome, STORE_STORED);
+    }
+    ck_assert_int_gt(lab_number(&server, "HLEN " WINDOW), 1 << 15);
+    must_be_sound();
+    lab_do(&server, "HINCRBY " WINDOW " %b 3", "key-7777" US "count",
+           sizeof "key-7777" US "count" - 1);
+    must_find("count of key-7777: differs from the sum of its parts by 3");
+    store->ops->close(store);
+}
+END_TEST
+
 int main(void) {
     const TTest *const tests[] = {
         totals_and_parts_are_read,
@@ -358,6 +382,7 @@ int main(void) {
         a_list_of_nodes_that_is_none_is_an_error,
         rows_of_many_pipelines_come_once_each_also_after_one_that_was_not_wanted_whole,
         windows_that_are_read_together_keep_their_rows_apart,
-        the_audit_finds_what_is_wrong};
+        the_audit_finds_what_is_wrong,
+        the_audit_reads_large_windows};
     return one_server_run("redis/rows_read", tests, sizeof tests / sizeof *tests);
 }

@@ -37,8 +37,8 @@ static const char *find_remedy(const char *sentence) {
     if (strstr(sentence, "NOAUTH") != NULL)
         return " (it wants a password: set AFORO_REDIS_PASSWORD or AFORO_REDIS_PASSWORD_FILE)";
     if (strstr(sentence, "NOPERM") != NULL)
-        return " (this user needs +hmget, +hgetall, +exists, +get and ~aforo:* to read what aforo "
-               "keeps)";
+        return " (this user needs +hmget, +hgetall, +hscan, +exists, +get and ~aforo:* to read "
+               "what aforo keeps)";
     return "";
 }
 

@@ -69,9 +69,8 @@ START_TEST(refusals_say_what_to_do) {
          "redis a:1: NOAUTH Authentication required. (it wants a password: set "
          "AFORO_REDIS_PASSWORD or AFORO_REDIS_PASSWORD_FILE)"},
         {"redis://a:1", "-NOPERM no permissions\r\n",
-         "redis a:1: NOPERM no permissions (this user needs +hmget, +hgetall, +exists, +get and "
-         "~aforo:* "
-         "to read what aforo keeps)"},
+         "redis a:1: NOPERM no permissions (this user needs +hmget, +hgetall, +hscan, +exists, "
+         "+get and ~aforo:* to read what aforo keeps)"},
         {"redis://a:1", "-LOADING wait\r\n", "redis a:1: LOADING wait"},
         {"redis://:secret@a:1",
          "-ERR AUTH <password> called without any password configured for the default user. Are "
