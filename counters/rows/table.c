@@ -291,8 +291,9 @@ static void bind_section(struct table *table, unsigned worker, unsigned width, u
         section->place[i].window = -1;
     }
     if (load(&section->page->head) == 0 && section->keyed && table->writable) {
-        store(&section->page->head, section->units); /* 0 is no row's number */
-        store(&section->page->tail, section->units);
+        store(&section->page->tail, section->units); /* 0 is no row's number */
+        atomic_signal_fence(memory_order_seq_cst);   /* who is killed in between does it again */
+        store(&section->page->head, section->units);
     }
     table_bind_lap(section);
 }

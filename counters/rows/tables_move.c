@@ -140,15 +140,16 @@ static int64_t newest_us(const struct tables *tables, unsigned writer) {
 /* ---- who is free ---- */
 
 /* The writer to go on as: of those that no other worker is and that have room, the one with the
- * newest rows, which is where the worker was before. 0: there is none. */
+ * newest rows, which is where the worker was before. `keeping`: one that would let go what it has
+ * to keep has no room. 0: there is none. */
 static unsigned find_writer(const struct tables *tables, const struct writer_hold *hold,
-                            int64_t now_us) {
+                            bool keeping, int64_t now_us) {
     const unsigned own = atomic_load_explicit(&hold->writer, memory_order_relaxed);
     unsigned best = 0;
     int64_t newest_best = -1;
     for (unsigned i = 1; i < tables->undo.header.records; i++) {
         if ((tables->held[i] && i != own) || !has_room(tables, i, now_us) ||
-            keeps_us(tables, i, hold, now_us) <= now_us) {
+            (keeping && keeps_us(tables, i, hold, now_us) <= now_us)) {
             continue;
         }
         const int64_t newest = newest_us(tables, i);
@@ -207,15 +208,13 @@ static unsigned find_first(struct tables *tables, unsigned worker, int64_t now_u
     const unsigned own = tables_writer(tables, worker);
     for (unsigned i = 1; i < tables->undo.header.records; i++) {
         const int64_t last_us = newest_us(tables, i), passed_us = now_us - last_us;
-        if ((!tables->held[i] || i == own) && last_us > 0 && passed_us > GAP_US) {
+        if ((!tables->held[i] || i == own) && last_us > 0 &&
+            (passed_us > GAP_US || passed_us < -GAP_US)) {
             note_past(tables, i, hold->offset_us - passed_us, last_us);
         }
     }
-    unsigned found = find_writer(tables, hold, now_us);
-    if (!found) {
-        tables->past[own].until_us = 0;
-        found = find_writer(tables, hold, now_us);
-    }
+    unsigned found = find_writer(tables, hold, true, now_us);
+    found = found ? found : find_writer(tables, hold, false, now_us);
     tables->past[found].until_us = 0; /* from now on it is the present */
     return found;
 }
@@ -229,7 +228,7 @@ static unsigned choose_writer(struct tables *tables, unsigned worker, bool first
         return own;
     }
     const unsigned found =
-        first ? find_first(tables, worker, now_us) : find_writer(tables, hold, now_us);
+        first ? find_first(tables, worker, now_us) : find_writer(tables, hold, true, now_us);
     return found ? found : add_writer(tables, why);
 }
 

@@ -65,6 +65,7 @@ struct known_chunk *known_find(const struct known *known, enum resolution r, int
 
 void known_leave_behind(struct known_ring *ring, int64_t from, int64_t to, int64_t now_us) {
     ring->left_us = now_us;
+    ring->left_next = 0;
     from = from > 0 ? from : 0;
     ring->left_from = ring->left_behind && ring->left_from < from ? ring->left_from : from;
     ring->left_behind = ring->left_behind > to ? ring->left_behind : to;

@@ -41,7 +41,9 @@ struct known_ring {
     int64_t remembered_from;
     /* chunks that are not of the present since the clock was set; left_behind 0: none */
     int64_t left_from, left_behind;
-    int64_t left_us; /* steady clock of that */
+    int64_t left_us;   /* steady clock of that */
+    int64_t left_next; /* to be looked at next, newest first; 0: the newest */
+    bool left_failed;  /* something since the newest was not taken */
     /* the sum of what a clock that was ahead has left beyond the present, as of the last look */
     uint64_t ahead;
 };

@@ -210,6 +210,26 @@ static bool consider_range(struct flush *flush, enum resolution r, int64_t oldes
     return true;
 }
 
+/* What was left behind, newest first, on from where the pass before had to stop: its chunks and
+ * those of the present may have the same places in the memory, and forget each other. True when all
+ * were looked at, none failing. */
+static bool consider_left(struct flush *flush, enum resolution r) {
+    struct known_ring *ring = &flush->known.ring[r];
+    if (!ring->left_next) {
+        ring->left_next = ring->left_behind;
+        ring->left_failed = false;
+    }
+    for (; ring->left_next >= ring->left_from; ring->left_next--) {
+        if (flush->pass.batched == 0 && !may_go_on(flush)) {
+            ring->left_failed = ring->left_failed || flush->pass.failed || flush->pass.left_out;
+            return false;
+        }
+        consider(flush, r, ring->left_next);
+    }
+    ring->left_next = 0;
+    return true;
+}
+
 /* What was counted ahead of the present, by a clock that was set back before a pass came to it, is
  * looked at once more. */
 static void note_ahead(struct flush *flush, enum resolution r, int64_t newest) {
@@ -268,10 +288,10 @@ static bool pass_resolution(struct flush *flush, enum resolution r, bool full) {
     bool whole = consider_range(flush, r, from, newest);
     if (whole && ring->left_behind) {
         /* the rings may have moved past it: be quick */
-        whole = consider_range(flush, r, ring->left_from, ring->left_behind);
+        whole = consider_left(flush, r);
         send_batch(flush);
-        const bool all =
-            whole && !flush->pass.failed && !flush->pass.left_out && flush->state == FLUSH_SENDING;
+        const bool all = whole && !ring->left_failed && !flush->pass.failed &&
+                         !flush->pass.left_out && flush->state == FLUSH_SENDING;
         if (all && clock_steady_us() - ring->left_us > LEFT_US) {
             ring->left_behind = 0;
         }

@@ -2,7 +2,7 @@
  * again as they stood. Twice: at moments of chance, again and again in one state, two workers; and
  * after every single instruction of chosen events. Rows, windows and the dense rings must agree
  * about which events were counted: all of the acknowledged ones, and at the most the one that was
- * begun. */
+ * begun. So they must when the clock is set, and the worker goes on as another writer. */
 #include "tests/unit/counters/rows/rows_fixture.h"
 
 #include <dirent.h>
@@ -23,6 +23,7 @@
 struct notes {
     _Atomic bool done;
     _Atomic int64_t now_us;
+    _Atomic int64_t ahead_us;             /* of a clock that was set back; 0: it was not */
     _Atomic uint64_t begun, acknowledged; /* of all seconds */
     _Atomic uint64_t repaired;
 };
@@ -89,18 +90,19 @@ static void change_mind(const struct table *table, unsigned worker, struct undo 
 static bool count_one(const struct counting *counting, unsigned worker, int64_t us,
                       const char *text) {
     struct shard *shard = counters_worker_shard(counting->counters, worker - 1);
-    struct undo *undo = tables_undo(counting->tables, worker);
+    const unsigned writer = tables_writer(counting->tables, worker);
+    struct undo *undo = tables_undo(counting->tables, writer);
     struct shard_next next;
     if (shard_look_owner(shard, us, &next) != SHARD_COUNTED) {
         return false;
     }
     undo_begin_owner(undo);
     if (text[0] == 'M') {
-        change_mind(counting->keyed, worker, undo, us);
+        change_mind(counting->keyed, writer, undo, us);
     }
     for (unsigned width = 0; width < 2; width++) {
-        if (!touch_width(table_section(counting->keyed, worker, width), undo, us, text, 7) ||
-            !touch_width(table_section(counting->plain, worker, width), undo, us, NULL, 7)) {
+        if (!touch_width(table_section(counting->keyed, writer, width), undo, us, text, 7) ||
+            !touch_width(table_section(counting->plain, writer, width), undo, us, NULL, 7)) {
             return false;
         }
     }
@@ -112,9 +114,11 @@ static void set_now_everywhere(const struct counting *counting, unsigned workers
     atomic_store(&notes->now_us, now_us);
     for (unsigned worker = 1; worker <= workers; worker++) {
         shard_set_now_owner(counters_worker_shard(counting->counters, worker - 1), now_us);
+        tables_set_now_owner(counting->tables, worker, now_us);
+        const unsigned writer = tables_writer(counting->tables, worker);
         for (unsigned width = 0; width < 2; width++) {
-            table_set_now_owner(table_section(counting->keyed, worker, width), now_us);
-            table_set_now_owner(table_section(counting->plain, worker, width), now_us);
+            table_set_now_owner(table_section(counting->keyed, writer, width), now_us);
+            table_set_now_owner(table_section(counting->plain, writer, width), now_us);
         }
     }
 }
@@ -132,6 +136,32 @@ static void count_or_exit(const struct counting *counting, unsigned worker, int6
 static const char *long_key(char *text, size_t size, size_t len, int i) {
     snprintf(text, size, "%0*d" US "v", (int)len, i);
     return text;
+}
+
+/* The clock is set by by_us, as the server's loop sees it. */
+static void set_clock(const struct counting *counting, int64_t by_us) {
+    struct shard *shard = counters_worker_shard(counting->counters, 0);
+    const int64_t from_us = atomic_load(&notes->now_us);
+    atomic_store(&notes->ahead_us, by_us < 0 ? from_us : 0);
+    tables_step_owner(counting->tables, 1, from_us, from_us + by_us);
+    if (by_us > 0) {
+        shard_step_ahead_owner(shard, from_us, from_us + by_us);
+    }
+    set_now_everywhere(counting, 1, from_us + by_us);
+}
+
+/* Set back, with other sections made for it, and right again, where it was before. */
+static void count_by_clocks(const struct counting *counting) {
+    static const int64_t by_us[] = {-300 * US_PER_S, 300 * US_PER_S, -300 * US_PER_S};
+    for (size_t i = 0; i < sizeof by_us / sizeof by_us[0]; i++) {
+        const unsigned before = tables_writer(counting->tables, 1);
+        set_clock(counting, by_us[i]);
+        if (tables_writer(counting->tables, 1) == before) {
+            _exit(EXIT_FAILURE);
+        }
+        count_or_exit(counting, 1, atomic_load(&notes->now_us), "AA1" US "1");
+        count_or_exit(counting, 1, atomic_load(&notes->now_us), "AA2" US "2");
+    }
 }
 
 /* The chosen events: keys that are new, and known, and too many; values that are too many; windows
@@ -164,6 +194,7 @@ static void count_chosen(void) {
                           long_key(text, sizeof text, 1500, second + i));
         }
     }
+    count_by_clocks(&counting);
     atomic_store(&notes->done, true);
     _exit(EXIT_SUCCESS);
 }
@@ -180,24 +211,38 @@ struct file {
 static struct file file[FILES_MAX];
 static int files;
 
-static void add_file(const char *name) {
-    char path[2 * PATH_MAX_TEST];
+/* Maps the file as long as it is by now. */
+static void map_again(struct file *f) {
     struct stat st;
-    struct file *f = &file[files++];
-    ck_assert_int_le(files, FILES_MAX);
-    f->name = name;
-    snprintf(path, sizeof path, "%s/%s", state_dir, name);
-    f->fd = open(path, O_RDONLY | O_CLOEXEC);
-    ck_assert_msg(f->fd >= 0 && fstat(f->fd, &st) == 0, "%s", path);
+    ck_assert_int_eq(fstat(f->fd, &st), 0);
+    if ((size_t)st.st_size == f->bytes) {
+        return;
+    }
+    if (f->now) {
+        munmap(f->now, f->bytes);
+    }
+    free(f->before);
     f->bytes = (size_t)st.st_size;
     f->now = mmap(NULL, f->bytes, PROT_READ, MAP_SHARED, f->fd, 0);
     f->before = calloc(1, f->bytes);
     ck_assert(f->now != MAP_FAILED && f->before != NULL);
 }
 
+static void add_file(const char *name) {
+    char path[2 * PATH_MAX_TEST];
+    struct file *f = &file[files++];
+    ck_assert_int_le(files, FILES_MAX);
+    f->name = name;
+    snprintf(path, sizeof path, "%s/%s", state_dir, name);
+    f->fd = open(path, O_RDONLY | O_CLOEXEC);
+    ck_assert_msg(f->fd >= 0, "%s", path);
+    map_again(f);
+}
+
 static bool have_changed(void) {
     bool changed = false;
     for (int i = 0; i < files; i++) {
+        map_again(&file[i]);
         if (memcmp(file[i].before, file[i].now, file[i].bytes) != 0) {
             memcpy(file[i].before, file[i].now, file[i].bytes);
             changed = true;
@@ -223,10 +268,8 @@ static uint64_t rows_count(const struct table *table, unsigned width, int64_t us
     return lab_read(table, width, us, &(const struct seen){0}).count;
 }
 
-/* `more`: events that were counted after the copy was opened. */
-static void check_agreement(const struct counting *counting, uint64_t more) {
-    const int64_t now_us = atomic_load(&notes->now_us);
-    uint64_t minutes[2] = {0};
+/* Of the seconds of the horizon before now_us. */
+static void check_seconds(const struct counting *counting, int64_t now_us) {
     for (int64_t us = now_us - LAB_HORIZON_US + US_PER_S; us <= now_us; us += US_PER_S) {
         const uint64_t dense = read_one(counting->counters, RESOLUTION_1S, us),
                        plain = rows_count(counting->plain, 0, us),
@@ -235,6 +278,17 @@ static void check_agreement(const struct counting *counting, uint64_t more) {
                "second %lld: %llu dense, %llu without keys, %llu with keys",
                (long long)((us - T0) / US_PER_S), (unsigned long long)dense,
                (unsigned long long)plain, (unsigned long long)keyed);
+    }
+}
+
+/* `more`: events that were counted after the copy was opened. */
+static void check_agreement(const struct counting *counting, uint64_t more) {
+    const int64_t now_us = atomic_load(&notes->now_us), ahead_us = atomic_load(&notes->ahead_us);
+    uint64_t minutes[2] = {0};
+    check_seconds(counting, now_us);
+    if (ahead_us) {
+        check_seconds(counting, ahead_us);
+        DEMAND(rows_count(counting->plain, 0, ahead_us) > 0, "what was ahead is lost");
     }
     minutes[0] = rows_count(counting->plain, 1, now_us);
     minutes[1] = rows_count(counting->keyed, 1, now_us);
@@ -248,8 +302,9 @@ static void check_agreement(const struct counting *counting, uint64_t more) {
     }
     const uint64_t least = atomic_load(&notes->acknowledged) + more,
                    most = atomic_load(&notes->begun) + more;
-    DEMAND(now_us > FIRST_US || (least <= all && all <= most), "%llu events, %llu to %llu expected",
-           (unsigned long long)all, (unsigned long long)least, (unsigned long long)most);
+    DEMAND(now_us != FIRST_US || (least <= all && all <= most),
+           "%llu events, %llu to %llu expected", (unsigned long long)all, (unsigned long long)least,
+           (unsigned long long)most);
 }
 
 /* Who only reads does not mend: he sees the rows as they were before what is open. */
