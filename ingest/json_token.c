@@ -45,45 +45,55 @@ static void add_run(const struct json_source *source, struct json_string *string
     }
 }
 
-/* From the first backslash on. Returns where the run of bytes ends that the last escape is before.
- */
-static const char *read_escapes(struct json_source *source, struct json_run *run,
-                                struct json_string *string) {
+/* The same of a character that an escape means. */
+static void add_character(const struct json_source *source, struct json_string *string,
+                          const char character[SCAN_BYTES], size_t len) {
+    const size_t used = string->decoded_len;
+    if (used > source->room_len || len > source->room_len - used) {
+        string->decoded_len = source->room_len + 1;
+        return;
+    }
+    if (source->room_len - used >= SCAN_BYTES) {
+        memcpy(source->room + used, character, SCAN_BYTES); /* at once, whatever its length */
+    } else {
+        memcpy(source->room + used, character, len);
+    }
+    string->decoded_len += len;
+}
+
+/* From the first backslash on, where a run ended. Returns what follows the last escape; its end is
+ * NULL after why was said. */
+static struct json_run read_escapes(struct json_source *source, struct json_run run,
+                                    struct json_string *string) {
     const char *from = string->text;
     string->escaped = true;
     string->decoded_len = 0;
-    while (json_byte(source, run->end) == '\\') {
+    while (json_byte(source, run.end) == '\\') {
         char character[SCAN_BYTES] = {0};
         size_t bytes = 0;
         const size_t len =
-            escape_read(run->end, (size_t)(source->scan.end - run->end), character, &bytes);
+            escape_read(run.end, (size_t)(source->scan.end - run.end), character, &bytes);
         if (len == 0) {
-            return json_fail(source, "an escape as JSON has them", run->end);
+            run.end = json_fail(source, "an escape as JSON has them", run.end);
+            return run;
         }
-        add_run(source, string, from, run->end);
-        if (source->room_len >= SCAN_BYTES &&
-            string->decoded_len <= source->room_len - SCAN_BYTES) {
-            memcpy(source->room + string->decoded_len, character, SCAN_BYTES);
-            string->decoded_len += bytes;
-        } else if (string->decoded_len <= source->room_len &&
-                   bytes <= source->room_len - string->decoded_len) {
-            memcpy(source->room + string->decoded_len, character, bytes);
-            string->decoded_len += bytes;
-        } else {
-            string->decoded_len = source->room_len + 1;
-        }
-        const bool high = run->high;
-        from = run->end + len;
-        *run = json_run(&source->scan, from);
-        run->high |= high;
+        add_run(source, string, from, run.end);
+        add_character(source, string, character, bytes);
+        from = run.end + len;
+        const struct json_run next = json_run(&source->scan, from);
+        run.end = next.end;
+        run.high |= next.high;
     }
-    add_run(source, string, from, run->end);
-    return run->end;
+    add_run(source, string, from, run.end);
+    return run;
 }
 
 static const char *end_string(struct json_source *source, struct json_run run,
                               struct json_string *string) {
-    if (json_byte(source, run.end) == '\\' && read_escapes(source, &run, string) == NULL) {
+    if (json_byte(source, run.end) == '\\') {
+        run = read_escapes(source, run, string);
+    }
+    if (run.end == NULL) {
         return NULL;
     }
     if (json_byte(source, run.end) != '"') {
