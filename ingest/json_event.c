@@ -1,7 +1,6 @@
 /* One way through the text, from left to right. No tree is made, for nobody asks for one. */
 #include "ingest/json_event.h"
 
-#include "ingest/escape.h"
 #include "ingest/timestamp.h"
 
 #include <stdio.h>
@@ -25,12 +24,17 @@ static void take(struct json_reader *r, unsigned node, enum json_time_kind kind,
         field_take_unfit(r->fields, node, record,
                          *value.text == '[' ? FIELD_IS_ARRAY : FIELD_IS_OBJECT);
     } else if (value.escaped) {
-        char *room = record->room + record->room_used;
-        field_take_room(r->fields, node, record,
-                        escape_decode(value.text, value.len, room, field_room(record)));
+        field_take_room(r->fields, node, record, value.decoded_len);
     } else {
         field_take(r->fields, node, record, value.text, value.len);
     }
+}
+
+/* A value that is a string; with escapes it is decoded where the record has room for the next. */
+static const char *read_string(struct json_reader *r, const char *at, struct json_string *value) {
+    r->source.room = r->record->room + r->record->room_used;
+    r->source.room_len = field_room(r->record);
+    return json_read_string(&r->source, at, value);
 }
 
 static const char *read_container(struct json_reader *r, const char *at, unsigned node,
@@ -40,11 +44,11 @@ static const char *read_container(struct json_reader *r, const char *at, unsigne
  * stands in. */
 static const char *read_any(struct json_reader *r, const char *at, unsigned node, unsigned depth) {
     enum json_time_kind kind = TIME_OTHER;
-    struct json_string value = {at, 0, false};
+    struct json_string value = {at, 0, false, 0};
     const char *end;
     switch (json_byte(&r->source, at)) {
     case '"':
-        end = json_read_string(&r->source, at, &value);
+        end = read_string(r, at, &value);
         kind = TIME_STRING;
         break;
     case '{':
@@ -108,7 +112,7 @@ static const char *read_usual_time(struct json_reader *r, const char *at, unsign
 /* A string that is long, or has escapes. */
 static const char *read_long_string(struct json_reader *r, const char *at, unsigned node) {
     struct json_string value;
-    const char *end = json_read_string(&r->source, at, &value);
+    const char *end = read_string(r, at, &value);
     if (node != FIELD_UNKNOWN && end != NULL) {
         take(r, node, TIME_STRING, value);
     }
@@ -128,7 +132,7 @@ static inline const char *read_value(struct json_reader *r, const char *at, unsi
         if (string.len < SCAN_BYTES) {
             if (!field_take_short(r->fields, node, r->record, FIELD_NO_NUMBER,
                                   (struct aforo_value){at + 1, string.len, AFORO_TEXT, 0})) {
-                take(r, node, TIME_STRING, (struct json_string){at + 1, string.len, false});
+                take(r, node, TIME_STRING, (struct json_string){at + 1, string.len, false, 0});
             }
             return at + string.len + 2;
         }
@@ -142,7 +146,7 @@ static inline const char *read_value(struct json_reader *r, const char *at, unsi
             if (!field_take_short(
                     r->fields, node, r->record, 0,
                     (struct aforo_value){at, digits.len, AFORO_NUMBER, (int64_t)digits.number})) {
-                take(r, node, TIME_NUMBER, (struct json_string){at, digits.len, false});
+                take(r, node, TIME_NUMBER, (struct json_string){at, digits.len, false, 0});
             }
             return at + digits.len;
         }
@@ -170,12 +174,14 @@ static const char *read_any_name(struct json_reader *r, const char *at, unsigned
                                  unsigned *node) {
     char decoded[FIELD_PLACE_MAX];
     struct json_string string;
+    r->source.room = decoded;
+    r->source.room_len = sizeof decoded;
     const char *end = json_read_string(&r->source, at, &string);
     if (end == NULL || under == FIELD_UNKNOWN) {
         return end;
     }
     if (string.escaped) {
-        string.len = escape_decode(string.text, string.len, decoded, sizeof decoded);
+        string.len = string.decoded_len;
         string.text = decoded;
     }
     if (string.len < FIELD_PLACE_MAX) {

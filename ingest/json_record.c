@@ -45,7 +45,8 @@ static enum record_outcome take_time(struct json_reader *r) {
     }
     if (value.escaped) {
         const size_t len = escape_decode(value.text, value.len, decoded, sizeof decoded);
-        value = (struct json_string){decoded, len <= sizeof decoded ? len : sizeof decoded, false};
+        value =
+            (struct json_string){decoded, len <= sizeof decoded ? len : sizeof decoded, false, 0};
     }
     struct timestamp_error error;
     if (!timestamp_layouts_parse(&r->record->habits.times, value.text, value.len, &r->record->us,

@@ -8,6 +8,8 @@
 void json_source_begin(struct json_source *source, const char *text, size_t len, char *why) {
     scan_begin(&source->scan, text, len);
     source->why = why;
+    source->room = NULL;
+    source->room_len = 0;
 }
 
 const char *json_fail(struct json_source *source, const char *expected, const char *at) {
@@ -24,20 +26,75 @@ const char *json_pass_blanks(const struct json_source *source, const char *at) {
     return at;
 }
 
-static const char *end_string(struct json_source *source, struct json_run run,
-                              struct json_string *string) {
+/* Adds text[at..end) to what was decoded. */
+static void add_run(const struct json_source *source, struct json_string *string, const char *at,
+                    const char *end) {
+    const size_t len = (size_t)(end - at), left = source->room_len - string->decoded_len;
+    if (string->decoded_len > source->room_len || len > left) {
+        string->decoded_len = source->room_len + 1;
+        return;
+    }
+    char *out = source->room + string->decoded_len;
+    string->decoded_len += len;
+    if (left < len + SCAN_BYTES) {
+        memcpy(out, at, len);
+        return;
+    }
+    for (; at < end; at += SCAN_BYTES, out += SCAN_BYTES) { /* with some of what follows */
+        memcpy(out, scan_readable(&source->scan, at), SCAN_BYTES);
+    }
+}
+
+/* The same of a character that an escape means. */
+static void add_character(const struct json_source *source, struct json_string *string,
+                          const char character[SCAN_BYTES], size_t len) {
+    const size_t used = string->decoded_len;
+    if (used > source->room_len || len > source->room_len - used) {
+        string->decoded_len = source->room_len + 1;
+        return;
+    }
+    if (source->room_len - used >= SCAN_BYTES) {
+        memcpy(source->room + used, character, SCAN_BYTES); /* at once, whatever its length */
+    } else {
+        memcpy(source->room + used, character, len);
+    }
+    string->decoded_len += len;
+}
+
+/* From the first backslash on, where a run ended. Returns what follows the last escape; its end is
+ * NULL after why was said. */
+static struct json_run read_escapes(struct json_source *source, struct json_run run,
+                                    struct json_string *string) {
+    const char *from = string->text;
+    string->escaped = true;
+    string->decoded_len = 0;
     while (json_byte(source, run.end) == '\\') {
-        char character[4];
-        size_t bytes;
+        char character[SCAN_BYTES] = {0};
+        size_t bytes = 0;
         const size_t len =
             escape_read(run.end, (size_t)(source->scan.end - run.end), character, &bytes);
         if (len == 0) {
-            return json_fail(source, "an escape as JSON has them", run.end);
+            run.end = json_fail(source, "an escape as JSON has them", run.end);
+            return run;
         }
-        const bool high = run.high;
-        run = json_run(&source->scan, run.end + len);
-        run.high |= high;
-        string->escaped = true;
+        add_run(source, string, from, run.end);
+        add_character(source, string, character, bytes);
+        from = run.end + len;
+        const struct json_run next = json_run(&source->scan, from);
+        run.end = next.end;
+        run.high |= next.high;
+    }
+    add_run(source, string, from, run.end);
+    return run;
+}
+
+static const char *end_string(struct json_source *source, struct json_run run,
+                              struct json_string *string) {
+    if (json_byte(source, run.end) == '\\') {
+        run = read_escapes(source, run, string);
+    }
+    if (run.end == NULL) {
+        return NULL;
     }
     if (json_byte(source, run.end) != '"') {
         return json_fail(source,
@@ -53,7 +110,7 @@ static const char *end_string(struct json_source *source, struct json_run run,
 const char *json_read_string(struct json_source *source, const char *at,
                              struct json_string *string) {
     const struct json_run run = json_run(&source->scan, at + 1);
-    *string = (struct json_string){at + 1, (size_t)(run.end - at - 1), false};
+    *string = (struct json_string){at + 1, (size_t)(run.end - at - 1), false, 0};
     if (__builtin_expect(json_byte(source, run.end) == '"' && !run.high, true)) {
         return run.end + 1;
     }

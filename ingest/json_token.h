@@ -8,7 +8,9 @@
 /* A text, and where to say what is wrong with it. */
 struct json_source {
     struct scan_text scan;
-    char *why; /* RECORD_WHY_MAX */
+    char *why;  /* RECORD_WHY_MAX */
+    char *room; /* for the next string that has escapes, decoded */
+    size_t room_len;
 };
 
 /* text[0..len) stays the caller's. */
@@ -18,6 +20,7 @@ struct json_string {
     const char *text; /* between the quotes */
     size_t len;
     bool escaped;
+    size_t decoded_len; /* when escaped: bytes in the room; more than it has when it is too small */
 };
 
 /* The functions that read take the place where they begin, and return where they ended; NULL after
@@ -26,7 +29,7 @@ struct json_string {
 /* Says what was expected at a place. NULL. */
 const char *json_fail(struct json_source *source, const char *expected, const char *at);
 
-/* A string, from its quote on. */
+/* A string, from its quote on; one with escapes is decoded into the source's room. */
 const char *json_read_string(struct json_source *source, const char *at,
                              struct json_string *string);
 
