@@ -1,23 +1,27 @@
-"""Reports while Redis, or the way to it, comes to harm: killed, emptied, replaced by an older replica, failed over; with one, two and
-three nodes. Each row of each report is what was acknowledged, at each node and in Redis."""
+"""Reports while Redis, or the way to it, comes to harm: killed, emptied, replaced by an older replica, failed over by Sentinel and in a
+cluster; with one, two and three nodes. Each row of each report is what was acknowledged, at each node and in Redis."""
 
 import shutil
 import signal
 
 import proxy
-from faults import Sentinel, row, wait_until
+from cluster import Cluster
+from faults import Failure, Sentinel, row, wait_until
 from report_load import ReportLoad
-from report_plan import PLAIN
+from report_plan import EXACT, GROUPS, PAID, PLAIN, ROUTES, Report
 from report_rows import verify_reports
 from rows_nodes import harms
 from rows_redis import TIMEOUT_FLAGS, connected, linked, no_sentinel, promoted, replica_of
 from rows_reports import define
+from support.console import aforo
 
 RATE = 40  # requests a second and sender
+# For a cluster, where a window is looked for in each of its groups: few windows.
+LONG = [GROUPS, Report("all", ["1min", "1h"], EXACT), Report("clients", ["1min"], EXACT, by=("client",)), ROUTES, PAID]
 
 
-def begin(run, redis, name="aforod", url=None, **load):
-    server = run.server("--reports", define(run, PLAIN), *TIMEOUT_FLAGS, name=name, redis=url or redis).start()
+def begin(run, redis, name="aforod", url=None, reports=PLAIN, **load):
+    server = run.server("--reports", define(run, reports), *TIMEOUT_FLAGS, name=name, redis=url or redis).start()
     return server, ReportLoad(run, server, **{"size": 100, "rate": RATE, **load})
 
 
@@ -101,6 +105,28 @@ def reports_sentinel(run):
         master.start()  # sentinel makes it a replica of the new one
         wait_until(lambda one=master: linked(one), "the old master follows", 120)
     verify_reports(run, [server], replica, PLAIN, [load])
+
+
+@row("reports-cluster", "masters of a cluster are killed, and replicas that missed writes promoted: rows are sent again")
+def reports_cluster(run):
+    cluster = Cluster(run)
+    server, load = begin(run, cluster, reports=LONG, rate=15, senders=2)
+    for i in range(run.many(1, 3)):
+        master, replica = cluster.nodes[i], cluster.nodes[i + 3]
+        load.progress(10)
+        wait_until(lambda: connected(server), "connected")
+        replica.signal(signal.SIGSTOP)
+        run.pause_s(0.2, 0.4)  # less than what the others take for down
+        master.kill()
+        replica.signal(signal.SIGCONT)
+        run.faults += 1
+        wait_until(lambda one=replica: promoted(one), "promoted", 120)
+        load.progress(5)
+    verify_reports(run, [server], cluster, LONG, [load])
+    status, out, err = aforo("check", "--redis", cluster.url, timeout=120)
+    if status and "no window that is over" not in err:
+        raise Failure(f"aforo check: {out[-1500:]}{err}")
+    cluster.end()  # each of its servers has a part only: there is nothing to check in one of them
 
 
 def nodes(run, n, at_once):
