@@ -76,7 +76,7 @@ REPORTS = [
     Report("limited", ["zone", "client"], ["1min", "1h"], ["count", "sum(client)", "digest"], has("zone"), (20, {"client": 8}), 16),
     Report("maxed", ["zone"], ["10min", "1h"], ["count", "max(client)", "p50(client)", "distinct(client)"], has("zone"), (5, {}), 48),
     Report("bounded", ["kind"], ["1min", "1d"], ["count", "sum(big)", "max(big)"], has("big"), KINDS, 8),
-    Report("notes", ["note", "kind"], ["1h"], ["count", "first(note)", "last(note)", "digest"], has("note"), (5000, {}), 32),
+    Report("notes", ["note", "user"], ["1h"], ["count", "first(note)", "last(note)", "digest"], has("note"), (60_000, {}), 64),
     Report("marks", ["kind"], ["1h"], ["top10(note)", "distinct(note)"], has("note"), KINDS, 8),
 ]
 

@@ -1,12 +1,10 @@
 """How many different values: held against a real Redis, which gets the same values by PFADD."""
 
-import re
-
 from definitions import REPORTS, WIDTHS, argument
 from figures import FEW, Number
 from model import OTHER, PLACE
 from support import Failure, Redis, text_time
-from values import text_of
+from values import escaped, text_of
 
 REGISTERS_AT = 16  # bytes before them: "HYLL", the encoding, the cached cardinality
 MOST_AT_ONCE = 400_000
@@ -62,20 +60,13 @@ def key_of(node, report, width, place, name):
     return f"{node} {report.name} {width} {place} {name}"
 
 
-def escaped(name, value):
-    """A value in a key of ours (docs/redis.md)."""
-    if value is OTHER:
-        return OTHER.encode()
-    text = re.sub(rb"^\(|[\x00-\x1f\x7f%]", lambda found: b"%%%02X" % found[0][0], text_of(name, value))
-    return text
-
-
 def store_key(report, digest, width, place, name):
     """Where our HyperLogLog of a row is."""
     window, key = place
     digits = {"d": 10, "h": 13, "n": 16, "s": 19}[width[-1]]
     start = text_time(window * WIDTHS[width])[:digits].replace(" ", "T")
-    tail = b"".join(b"\x1f" + escaped(field, value) for field, value in zip(report.by, key))
+    tail = b"".join(b"\x1f" + (OTHER.encode() if value is OTHER else escaped(text_of(field, value)))
+                    for field, value in zip(report.by, key))
     return f"aforo:2:r:{{{report.name}.{digest}:{width}:{start}}}:distinct({name})".encode() + tail
 
 

@@ -50,6 +50,8 @@ class Events:
 
     def user(self):
         rnd = self.random
+        if rnd.random() < 0.002:
+            return rnd.choice((b"\x02" * 341, b"\x02" * 340 + b"xxxx", b"\x02" * 400))  # a key of 4,096 bytes with the note, and more
         if rnd.random() < 0.5:
             return b"u%d" % int(USERS ** rnd.random())
         return b"u%d" % rnd.randrange(USERS)
@@ -82,6 +84,8 @@ class Events:
             texts["route"] = ROUTES[int(len(ROUTES) ** chance()) - 1]
         if chance() < 0.06:
             texts["note"] = rnd.choice(HOSTILE) if chance() < 0.5 else b"n%d" % rnd.randrange(600)
+            if len(texts.get("user", b"")) > 300:
+                texts["note"] = b"\x01" * 1024
         if zoned and chance() < 0.3:
             texts["zone"] = b"z%d" % rnd.randrange(12) if chance() < 0.95 else b"(other)"
         for name, present in (("client", 0.97), ("ms", 0.98), ("price", 0.95), ("big", 0.05 * large)):

@@ -8,7 +8,7 @@ import ctypes.util
 import re
 
 from definitions import FIELDS, REPORTS, WIDTHS, argument, needs
-from values import NUMBER_END, resolve, takes, text_of
+from values import KEY_MAX, NUMBER_END, escaped, resolve, takes, text_of
 
 OTHER = "(other)"  # in the place of a value; values are bytes or numbers
 NAMES = list(FIELDS)
@@ -30,6 +30,16 @@ def digest_text(us, values):
         if value is not None:
             parts += (name.encode(), text_of(name, value))
     return b"\x1f".join(parts)
+
+
+def beyond(key):
+    """Which value makes a key of texts too long, or None."""
+    length = -1
+    for i, text in enumerate(key):
+        length += 1 + len(escaped(text))
+        if length > KEY_MAX:
+            return i
+    return None
 
 
 class Rows:
@@ -135,6 +145,8 @@ class Model:
             if not takes(figure, values):
                 return [argument(figure)]
         key = tuple([values[each] for each in report.by])
+        if "note" in report.by and (long := beyond(key)) is not None:
+            return [report.by[long]]
         places = node.keys(report, us, key)
         if report.name == "bounded" and not node.sum_fits(report, places, values["big"]):
             return ["big"]

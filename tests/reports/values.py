@@ -8,6 +8,7 @@ from definitions import FIELDS, argument
 from support import text_time
 
 TEXT_MAX = 1024
+KEY_MAX = 4096  # bytes, escaped
 NUMBER_END = 1 << 53
 SQUARE_END = 1 << 40  # of numbers that stddev takes
 NUMBER = re.compile(rb"-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?")
@@ -61,6 +62,12 @@ def text_of(name, value):
 
 
 @functools.lru_cache(1 << 18)
+def escaped(text):
+    """A text in a key at Redis (docs/redis.md)."""
+    return re.sub(rb"^\(|[\x00-\x1f\x7f%]", lambda found: b"%%%02X" % found[0][0], text)
+
+
+@functools.lru_cache(1 << 18)
 def shown(text):
     """As JSON has it: characters, \\xNN for a byte that is no UTF-8, \\x5c for a backslash before an x."""
     parts = text.replace(b"\\x", b"\\x5cx").decode("utf-8", "surrogateescape")
@@ -79,7 +86,7 @@ HOSTILE = [b"", b" ", b"(other)", b"(", b"()", b"-", b"[a]", b"a,b", b'"', b'say
            b"%", b"a%2", b"x\x1fy", b"x\x1ey", b"\x1f", b"\x01\x02\x03", b"line\nbreak", b"\r\n", b"tab\there", b"\x7f", b"\x1b[31mred",
            b"\xff", b"\xc3", b"\xc3\xa9", b"\xe2\x82", b"\xe2\x82\xac", b"\xed\xa0\x80", b"\xf0\x9f\x8e\x88", b"\xf4\x90\x80\x80", b"\xc0\xaf",
            b"\xc2\x85", b"\xe2\x80\xae", b"null", b"true", b"{}", b"'", b"<b>", b"&amp;", b"a+b", b"a b", b" a", b"a ", b"count",
-           b"\x1fcount", b"x" * 47, b"x" * 48, b"x" * 49, b"x" * 48 + b"y", b"y" * 1024, b"\x01" * 200, b"z" * 1025, b"\xff" * 700, b"\x00", b"a\x00b",
+           b"\x1fcount", b"x" * 47, b"x" * 48, b"x" * 49, b"x" * 48 + b"y", b"y" * 1024, b"\x01" * 200, b"\x01" * 1024, b"z" * 1025, b"\xff" * 700, b"\x00", b"a\x00b",
            b"w" * 60_000]
 
 
