@@ -131,8 +131,8 @@ static void log_crashes(void) {
     }
     if (own_crashes_killed()) {
         log_line(LOG_INFO,
-                 "the last run was killed from outside while a measure of your own ran: that is "
-                 "not counted as its fault",
+                 "the last run ended while a measure of your own ran, by no fault that was seen "
+                 "(kill -9, a watchdog, a lack of memory): that is not counted against it",
                  "threads=%u", own_crashes_killed());
     }
 }

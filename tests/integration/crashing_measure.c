@@ -5,20 +5,11 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #ifndef NAME
 #define NAME "crashing"
 #endif
-
-static const char *open_crashing(const char *arguments, void **config) {
-    (void)config;
-    return arguments[0] != '\0' ? NULL : "needs a field, as in crashing(x)";
-}
-
-static size_t state_bytes(const void *config) {
-    (void)config;
-    return 2 * sizeof(int64_t);
-}
 
 #ifndef FIXED
 static volatile int64_t zero;
@@ -55,7 +46,28 @@ static void fault(int64_t value) {
         break;
     }
 }
+
+/* A fault while it is loaded, where the environment asks for it. */
+__attribute__((constructor)) static void crash_at_load(void) {
+    if (getenv("CRASH_AT_LOAD")) {
+        fault(1002);
+    }
+}
 #endif
+
+/* crashing(x,0) has a fault here. */
+static const char *open_crashing(const char *arguments, void **config) {
+    (void)config;
+#ifndef FIXED
+    fault(strchr(arguments, ',') ? 1001 : 0);
+#endif
+    return arguments[0] != '\0' ? NULL : "needs a field, as in crashing(x)";
+}
+
+static size_t state_bytes(const void *config) {
+    (void)config;
+    return 2 * sizeof(int64_t);
+}
 
 static void add(const void *config, void *state, const struct aforo_event *event) {
     (void)config;

@@ -121,11 +121,11 @@ class OwnMeasures(Case):
             self.assertNotIn("set aside", said)
         sender = threading.Thread(target=self.crash, args=(server, ENDLESS))
         sender.start()
-        wait_until(lambda: server.stats and self.inside(server), "a thread is within the measure")
+        wait_until(lambda: self.inside(server), "a thread is within the measure")
         server.signal(signal.SIGABRT)  # as systemd's watchdog does
         sender.join()
         said = self.restart(server)
-        self.assertIn("killed from outside while a measure of your own ran", said)
+        self.assertIn("the last run ended while a measure of your own ran, by no fault that was seen", said)
         self.assertNotIn("ended the last run", said)
 
     def inside(self, server):
@@ -198,6 +198,29 @@ class OwnMeasures(Case):
         found = self.rows("boom", "--server", url)
         self.assertIn({"count": 1, "crashing(x)": FAULTS["SIGSEGV"]}, found.values())
         self.assertEqual({key: row for key, row in self.rows("all", "--server", url).items() if key[1] != "mended"}, rows)
+
+    def test_a_fault_before_the_first_event(self):
+        self.definitions.write_text(DEFINITIONS.replace("crashing(x)", '"crashing(x,0)"'))
+        server = self.place.server("--reports", self.definitions)
+        for _ in range(2):
+            self.assertNotIn(server.refuses_to_start()[0], (0, 2))  # a sanitizer has a status of its own
+        said = self.restart(server)
+        self.assertIn('measure="crashing" signal=SIGSEGV crashes=2 ', said)
+        self.assertIn('a report is set aside: it counts nothing" report=boom ', said)
+        self.assertEqual(server.post(f"value={text_time(now_us())}&x=1&k=a").status, 204)
+        self.assertEqual(self.rows("all", "--state", server.state).popitem()[1], {"count": 1, "sum(x)": 1})
+
+    def test_a_fault_while_it_is_loaded(self):
+        """Nobody knows what it is called, and which reports use it."""
+        server = self.place.server("--reports", self.definitions, env={"CRASH_AT_LOAD": "1"})
+        for _ in range(2):
+            self.assertNotIn(server.refuses_to_start()[0], (0, 2))
+        status, said = server.refuses_to_start()
+        self.assertEqual(status, 2)
+        self.assertRegex(said, "mine.so: has ended the server 2 times while it was loaded, at last by SIGABRT; put a mended file "
+                               "there, or take it out\n$")
+        self.use("fixed.so")
+        server.start()
 
     def test_a_file_that_another_server_has(self):
         server = self.node()

@@ -51,8 +51,11 @@ static void end_outside(void) {
     abort();
 }
 
+static _Atomic bool is_within;
+
 static void *wait_within(void *number) {
     own_enter(*(uint32_t *)number);
+    atomic_store(&is_within, true);
     pause();
     return NULL;
 }
@@ -62,7 +65,9 @@ static void end_beside(void) {
     uint32_t number = load("mine");
     pthread_t thread;
     pthread_create(&thread, NULL, wait_within, &number);
-    usleep(50000);
+    while (!atomic_load(&is_within)) {
+        usleep(1000);
+    }
     abort();
 }
 
@@ -71,12 +76,21 @@ static void be_killed_within(void) {
     raise(SIGKILL);
 }
 
+/* Somebody else sends it, who was there before the file was open: its lock is not his. */
 static void be_told_to_end_within(void) {
-    own_enter(load("mine"));
     const pid_t me = getpid();
-    if (fork() == 0) { /* somebody else sends it */
-        kill(me, SIGABRT);
+    char byte;
+    int ends[2];
+    if (pipe(ends)) {
+        _exit(95);
+    }
+    if (fork() == 0) {
+        kill(me, read(ends[0], &byte, 1) == 1 ? SIGABRT : SIGKILL);
         _exit(0);
+    }
+    own_enter(load("mine"));
+    if (write(ends[1], "", 1) != 1) {
+        _exit(95);
     }
     for (;;) {
         pause();
