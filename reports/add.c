@@ -30,6 +30,7 @@ static void bind_measure(struct adder_measure *its, const struct fields_config *
         .wants_many = measure->arguments > 1 || measure->kind->wants == MEASURE_WANTS_ALL,
         .wants_text = measure->arguments == 1 && measure->kind->wants != MEASURE_WANTS_NUMBER &&
                       fields->field[measure->field[0]].type != FIELD_TEXT};
+    its->plain = !its->wants_many && !its->wants_text;
 }
 
 static void bind_measures(struct adder_report *its, const struct fields_config *fields,
@@ -196,9 +197,15 @@ static const struct adder_measure *plan_measures(const struct addition *addition
                                                  struct measure_rows *rows,
                                                  struct undo_changes *changes) {
     const struct adder_measure *const end = its->measure + its->planned;
+    const struct aforo_value *const value = addition->record->value;
     struct undo_change *change = changes->change + changes->n;
     for (const struct adder_measure *measure = its->measure; measure < end; measure++) {
-        show(addition, measure, seen);
+        if (__builtin_expect(measure->plain, 1)) {
+            seen->one = &value[measure->field];
+            seen->event.argument = &seen->one;
+        } else {
+            show(addition, measure, seen);
+        }
         rows->at = measure->at;
         change = measure->plan(measure->measure, &seen->event, rows, change);
         if (__builtin_expect(change == NULL, 0))

@@ -15,6 +15,7 @@ struct adder_measure {
     uint8_t arguments, field;
     bool wants_many; /* several fields, or such as the report does not need */
     bool wants_text; /* of its only field, which is a number */
+    bool plain;      /* neither: its field's value as it came, if it has one */
 };
 
 /* A `by` field. */

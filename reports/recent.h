@@ -18,6 +18,7 @@
  * text, a byte each; a text takes as many words as it fills, a number one. */
 struct recent_key {
     uint64_t word[RECENT_WORDS];
+    uint64_t hash;
     unsigned words; /* 0: too long to be known */
 };
 
@@ -43,9 +44,21 @@ struct recent {
 bool recent_make(struct recent *recent, unsigned widths);
 void recent_free(struct recent *recent);
 
+/* Factors of the words in a key's slot number, odd ones: the words do not wait for each other. */
+static const uint64_t recent_factor[RECENT_WORDS] = {
+    UINT64_C(0x9fb21c651e98df25), UINT64_C(0xa0761d6478bd642f), UINT64_C(0xe7037ed1a0b428db),
+    UINT64_C(0x8ebc6af09c88c6e3), UINT64_C(0x589965cc75374cc3), UINT64_C(0x1d8e4e27c47d124f),
+    UINT64_C(0xeb44accab455d165)};
+
 static inline void recent_begin(struct recent_key *key) {
     key->word[0] = UINT64_C(1) << 63; /* no key is all zeros */
     key->words = 1;
+    key->hash = 0;
+}
+
+static inline void recent_add_word(struct recent_key *key, unsigned i, uint64_t value) {
+    key->word[i] = value;
+    key->hash += (value ^ value >> 32) * recent_factor[i];
 }
 
 static inline void recent_add_number(struct recent_key *key, int64_t number) {
@@ -53,10 +66,16 @@ static inline void recent_add_number(struct recent_key *key, int64_t number) {
         key->words = 0;
         return;
     }
-    key->word[key->words++] = (uint64_t)number;
+    recent_add_word(key, key->words++, (uint64_t)number);
 }
 
-/* Of less than eight bytes. */
+static inline uint64_t recent_load(const char *text) {
+    uint64_t loaded;
+    memcpy(&loaded, text, sizeof loaded);
+    return loaded;
+}
+
+/* Of 1 to 7 bytes. */
 static inline uint64_t recent_load_short(const char *text, size_t len) {
     uint32_t first, last;
     if (len >= sizeof first) { /* which may overlap */
@@ -64,33 +83,29 @@ static inline uint64_t recent_load_short(const char *text, size_t len) {
         memcpy(&last, text + len - sizeof last, sizeof last);
         return (uint64_t)last << 32 | first;
     }
-    return len == 0
-               ? 0
-               : (uint64_t)(unsigned char)text[0] | (uint64_t)(unsigned char)text[len / 2] << 8 |
-                     (uint64_t)(unsigned char)text[len - 1] << 16;
+    return (uint64_t)(unsigned char)text[0] | (uint64_t)(unsigned char)text[len / 2] << 8 |
+           (uint64_t)(unsigned char)text[len - 1] << 16;
 }
 
 /* Field number i, i < TABLE_FIELDS_MAX. */
 static inline void recent_add_text(struct recent_key *key, unsigned i, const char *text,
                                    size_t len) {
     const size_t words = (len + 7) / 8;
-    if (key->words == 0 || words > RECENT_WORDS - key->words) {
+    unsigned next = key->words;
+    if (next == 0 || words > RECENT_WORDS - next) {
         key->words = 0;
         return;
     }
-    uint64_t *next = key->word + key->words;
     key->word[0] |= (uint64_t)len << (8 * i);
-    key->words += (unsigned)words;
-    if (len < 8) {
-        if (words > 0) {
-            *next = recent_load_short(text, len);
+    key->words = next + (unsigned)words;
+    if (words == 1 && len < 8) {
+        recent_add_word(key, next, recent_load_short(text, len));
+    } else if (words > 0) {
+        for (; next + 1 < key->words; next++, text += 8, len -= 8) {
+            recent_add_word(key, next, recent_load(text));
         }
-        return;
+        recent_add_word(key, next, recent_load(text + len - 8));
     }
-    for (size_t w = 0; w + 1 < words; w++) {
-        memcpy(&next[w], text + 8 * w, 8);
-    }
-    memcpy(&next[words - 1], text + len - 8, 8);
 }
 
 /* Whether the next key is worth a look. */
@@ -109,12 +124,7 @@ static inline bool recent_is_worth(struct recent *recent) {
 /* The slot that a key has, or would have. */
 static inline struct recent_slot *recent_find(const struct recent *recent,
                                               const struct recent_key *key) {
-    uint64_t hash = 0;
-    for (unsigned i = 0; i < key->words; i++) {
-        hash = (hash ^ key->word[i]) * UINT64_C(0x9fb21c651e98df25);
-        hash ^= hash >> 29;
-    }
-    hash *= UINT64_C(0x9fb21c651e98df25);
+    const uint64_t hash = (key->hash + key->word[0]) * recent_factor[0];
     return (struct recent_slot *)(void *)(recent->slots +
                                           (hash >> RECENT_SLOT_SHIFT) * recent->slot_bytes);
 }

@@ -101,12 +101,12 @@ struct table_place {
 
 /* A row that is being changed. */
 struct table_row {
-    word *state;           /* [state_words] */
-    struct undo_file file; /* for undo_put_owner */
-    bool other;            /* it is the base row of a table with keys: the key found no room */
-    word *touched;         /* NULL: its base row, or the open transaction has made it */
-    word *window;          /* touched and matched of its window */
-    struct table_place place;
+    word *state;              /* [state_words] */
+    struct undo_file file;    /* for undo_put_owner */
+    bool other;               /* it is the base row of a table with keys: the key found no room */
+    word *touched;            /* NULL: its base row, or the open transaction has made it */
+    word *window;             /* touched and matched of its window */
+    struct table_place place; /* of a key */
 };
 
 /* How many events matched in a row's window. */

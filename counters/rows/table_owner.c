@@ -251,12 +251,13 @@ static inline void note_place(const struct table_section *section, int64_t windo
     place->refused = refused;
 }
 
-static inline void show_base(const struct table_section *section, struct window_entry *entry,
-                             struct table_row *row) {
+/* row NULL: the base row. */
+static inline void show_row(const struct table_section *section, struct window_entry *entry,
+                            struct row *found, struct table_row *row) {
     row->file = section->file;
     row->other = false;
-    row->state = entry_state(section, entry);
-    row->touched = NULL;
+    row->state = found ? found->more : entry_state(section, entry);
+    row->touched = found ? &found->touched : NULL;
     row->window = &entry->touched;
 }
 
@@ -268,9 +269,8 @@ static inline __attribute__((always_inline)) bool find(struct table_section *sec
     if (!entry) {
         return false;
     }
-    show_base(section, entry, row);
     if (!key || !section->keyed) {
-        note_place(section, window, NULL, false, &row->place);
+        show_row(section, entry, NULL, row);
         return true;
     }
     const struct wanted wanted = {
@@ -279,14 +279,12 @@ static inline __attribute__((always_inline)) bool find(struct table_section *sec
     if (__builtin_expect(admitted.row == NULL, 0)) {
         section_admit_key(section, undo, entry, key, &admitted);
     }
-    if (admitted.row) {
-        row->state = admitted.row->more;
-        row->touched = admitted.made ? NULL : &admitted.row->touched;
-    } else if (section->worker == 0) {
+    if (!admitted.row && section->worker == 0) {
         return false; /* a row without room stays with the store */
-    } else {
-        row->other = true;
     }
+    show_row(section, entry, admitted.row, row);
+    row->touched = admitted.made ? NULL : row->touched;
+    row->other = !admitted.row;
     note_place(section, window, admitted.row, admitted.refused, &row->place);
     return true;
 }
@@ -307,14 +305,9 @@ bool table_find_again_owner(struct table_section *section, struct undo *undo,
     if (!entry) {
         return false;
     }
-    show_base(section, entry, row);
-    row->other = place->number == 0;
-    if (!row->other) {
-        struct row *found = row_at(section, place->number);
-        row->state = found->more;
-        row->touched = &found->touched;
-    }
-    if (place->refused) {
+    show_row(section, entry, place->number ? row_at(section, place->number) : NULL, row);
+    if (__builtin_expect(place->refused, 0)) {
+        row->other = place->number == 0;
         section_count_other(section, undo, entry, hash);
     }
     return true;

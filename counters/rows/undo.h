@@ -104,14 +104,14 @@ static inline void undo_put_all_owner(struct undo *undo, const struct undo_file 
     struct undo_entry *entry = &undo->record->entry[undo->entries];
     const struct undo_change *change = changes->change;
     const size_t marks = changes->marks, n = changes->n;
-    word *const base = file->base;
-    const uint64_t tag = file->tag;
+    /* as in undo_put_owner, with the subtraction done once: words are aligned */
+    const uint64_t first = file->tag - (uintptr_t)file->base / sizeof(word);
     assert(n <= UNDO_ENTRIES_MAX - undo->entries);
     for (size_t i = 0; i < n; i++) {
-        atomic_store_explicit(&entry[i].where, tag | (uint64_t)(change[i].at - base),
+        word *at = change[i].at;
+        atomic_store_explicit(&entry[i].where, first + (uintptr_t)at / sizeof(word),
                               memory_order_relaxed);
-        atomic_store_explicit(&entry[i].old,
-                              atomic_load_explicit(change[i].at, memory_order_relaxed),
+        atomic_store_explicit(&entry[i].old, atomic_load_explicit(at, memory_order_relaxed),
                               memory_order_relaxed);
     }
     atomic_signal_fence(memory_order_seq_cst);
