@@ -2,76 +2,9 @@
  * count is looked at, the rows are changed, the transaction is committed with that count, and the
  * shard counts. A report that the event turns out not to fit is put back, within the transaction.
  */
-#include "reports/add.h"
-
-#include "reports/canonical.h"
-#include "reports/read.h"
+#include "reports/adder.h"
 
 #include <stdlib.h>
-
-/* What each event is asked of a measure, close together. */
-struct adder_measure {
-    const struct measure *measure;
-    void (*add)(const struct measure *, const struct measure_target *, const struct aforo_event *);
-    bool (*fits)(const struct measure *, const struct measure_target *, const struct aforo_event *);
-    uint32_t at; /* of its state in a row */
-    uint8_t arguments, field;
-    bool wants_many; /* several fields, or such as the report does not need */
-    bool wants_text; /* of its only field, which is a number */
-};
-
-/* A `by` field. */
-struct adder_by {
-    uint8_t field, decimals;
-    bool is_text;
-};
-
-/* The rows of one width. */
-struct adder_width {
-    struct table_section *section;
-    int64_t width_us, window, start_us; /* the window of the event before */
-};
-
-/* A report, for one worker. */
-struct adder_report {
-    const struct table *table;
-    const struct condition *when;
-    uint64_t needs, looks; /* bit i: at field i; by measures and `by`, and by `when` */
-    unsigned by, widths, measures, bounded;
-    struct adder_by by_field[TABLE_FIELDS_MAX];
-    struct adder_width width[TABLE_WIDTHS_MAX];
-    struct adder_measure measure[REPORT_MEASURES_MAX];
-    uint8_t bounded_measure[REPORT_MEASURES_MAX]; /* [bounded]: those that do not fit every event */
-};
-
-struct adder {
-    struct undo *undo;
-    struct tables *tables;
-    unsigned n, worker, writer; /* the writer that the worker is */
-    struct adder_report report[REPORTS_MAX];
-    /* the event's key in the report that is being added to */
-    struct table_key key;
-    char bytes[TABLE_KEY_MAX];
-    struct canonical canonical;
-    uint8_t decimals[FIELDS_MAX]; /* of numbers; NO_NUMBER of text */
-    uint32_t left_out;            /* bit r: the event before was kept out of report r by a field */
-    struct left_out why[REPORTS_MAX];
-    _Atomic uint64_t unfit[REPORTS_MAX][FIELDS_MAX], gone[REPORTS_MAX];
-};
-
-_Static_assert(REPORTS_MAX <= 32, "a bit for each");
-
-#define NO_NUMBER 0xff
-
-/* One event, and the transaction that it is. */
-struct addition {
-    struct adder *adder;
-    const struct record *record;
-    int64_t us;
-    uint64_t fit; /* bit i: field i is there, and of its type */
-    uint64_t unfit;
-    bool begun; /* the transaction */
-};
 
 /* ---- before the threads start ---- */
 
@@ -86,27 +19,32 @@ bool reports_bind(struct reports *reports, const struct definitions *definitions
     return true;
 }
 
-static void plan_measures(struct adder_report *its, const struct fields_config *fields,
+static void bind_measure(struct adder_measure *its, const struct fields_config *fields,
+                         const struct measure *measure) {
+    *its = (struct adder_measure){
+        .measure = measure,
+        .plan = measure->kind->plan,
+        .at = (uint32_t)measure->at,
+        .arguments = (uint8_t)measure->arguments,
+        .field = measure->field[0],
+        .wants_many = measure->arguments > 1 || measure->kind->wants == MEASURE_WANTS_ALL,
+        .wants_text = measure->arguments == 1 && measure->kind->wants != MEASURE_WANTS_NUMBER &&
+                      fields->field[measure->field[0]].type != FIELD_TEXT};
+    its->plain = !its->wants_many && !its->wants_text;
+}
+
+static void bind_measures(struct adder_report *its, const struct fields_config *fields,
                           const struct report *report) {
-    its->measures = report->measures;
-    for (unsigned i = 0; i < report->measures; i++) {
-        const struct measure *measure = &report->measure[i];
-        its->measure[i] = (struct adder_measure){
-            .measure = measure,
-            .add = measure->kind->add,
-            .fits = measure->kind->fits,
-            .at = (uint32_t)measure->at,
-            .arguments = (uint8_t)measure->arguments,
-            .field = measure->field[0],
-            .wants_many = measure->arguments > 1 || measure->kind->wants == MEASURE_WANTS_ALL,
-            .wants_text = measure->arguments == 1 && measure->kind->wants != MEASURE_WANTS_NUMBER &&
-                          fields->field[measure->field[0]].type != FIELD_TEXT};
-        if (measure->kind->fits != NULL)
-            its->bounded_measure[its->bounded++] = (uint8_t)i;
+    for (int plans = 1; plans >= 0; plans--) {
+        for (unsigned i = 0; i < report->measures; i++) {
+            if ((report->measure[i].kind->plan != NULL) == plans)
+                bind_measure(&its->measure[its->measures++], fields, &report->measure[i]);
+        }
+        its->planned = plans ? its->measures : its->planned;
     }
 }
 
-static void plan_report(struct adder_report *its, const struct fields_config *fields,
+static void bind_fields(struct adder_report *its, const struct fields_config *fields,
                         const struct report *report) {
     its->when = report->when;
     its->needs = report->needs;
@@ -118,7 +56,18 @@ static void plan_report(struct adder_report *its, const struct fields_config *fi
                                              .decimals = (uint8_t)field->decimals,
                                              .is_text = field->type == FIELD_TEXT};
     }
-    plan_measures(its, fields, report);
+    bind_measures(its, fields, report);
+}
+
+static bool bind_report(struct adder *adder, unsigned i, const struct reports *reports) {
+    const struct report *report = &reports->definitions->report[i];
+    struct adder_report *its = &adder->report[i];
+    bind_fields(its, &reports->definitions->fields, report);
+    its->table = reports->table[i];
+    its->widths = report->table.widths;
+    for (unsigned k = 0; k < its->widths; k++)
+        its->width[k] = (struct adder_width){.width_us = report->table.width_us[k]};
+    return its->by == 0 || recent_make(&its->recent, its->widths);
 }
 
 /* Goes on in the sections of another writer. */
@@ -129,6 +78,8 @@ static void bind_writer(struct adder *adder, unsigned writer) {
         struct adder_report *its = &adder->report[i];
         for (unsigned k = 0; k < its->widths; k++)
             its->width[k].section = table_section(its->table, writer, k);
+        if (its->by > 0)
+            recent_forget(&its->recent);
     }
 }
 
@@ -144,21 +95,23 @@ struct adder *adder_new(const struct reports *reports, unsigned worker) {
         const struct field *field = &definitions->fields.field[i];
         adder->decimals[i] = field->type == FIELD_TEXT ? NO_NUMBER : (uint8_t)field->decimals;
     }
-    for (unsigned i = 0; i < adder->n; i++) {
-        const struct report *report = &definitions->report[i];
-        struct adder_report *its = &adder->report[i];
-        plan_report(its, &definitions->fields, report);
-        its->table = reports->table[i];
-        its->widths = report->table.widths;
-        for (unsigned k = 0; k < its->widths; k++) {
-            its->width[k] = (struct adder_width){.width_us = report->table.width_us[k]};
-        }
+    adder->change = calloc(definitions->puts + 1, sizeof *adder->change);
+    bool made = adder->change != NULL;
+    for (unsigned i = 0; made && i < adder->n; i++)
+        made = bind_report(adder, i, reports);
+    if (!made) {
+        adder_free(adder);
+        return NULL;
     }
     bind_writer(adder, tables_writer(adder->tables, worker));
     return adder;
 }
 
 void adder_free(struct adder *adder) {
+    for (unsigned i = 0; adder != NULL && i < adder->n; i++)
+        recent_free(&adder->report[i].recent);
+    if (adder != NULL)
+        free(adder->change);
     free(adder);
 }
 
@@ -197,9 +150,8 @@ enum tables_move adder_set_now_owner(struct adder *adder, int64_t now_us) {
     return move;
 }
 
-/* Fields that kept the event out of a report. */
-static void note_unfit(struct addition *addition, const struct adder_report *its,
-                       const struct left_out *why) {
+void adder_note_unfit(struct addition *addition, const struct adder_report *its,
+                      const struct left_out *why) {
     struct adder *adder = addition->adder;
     const uint64_t fields = why->fields;
     addition->unfit |= fields;
@@ -207,48 +159,6 @@ static void note_unfit(struct addition *addition, const struct adder_report *its
     adder->why[its - adder->report] = *why;
     for (uint64_t left = fields; left != 0; left &= left - 1)
         count_owner(&adder->unfit[its - adder->report][__builtin_ctzll(left)]);
-}
-
-/* ---- the key ---- */
-
-/* Puts the value of `by` field number i behind the key. False: the key is too long with it. */
-static bool append_value(struct addition *addition, const struct adder_by *by, unsigned i) {
-    struct table_key *key = &addition->adder->key;
-    char *bytes = addition->adder->bytes;
-    const struct aforo_value *value = &addition->record->value[by->field];
-    if (i > 0) {
-        if (key->len == TABLE_KEY_MAX)
-            return false;
-        bytes[key->len++] = REPORT_KEY_SEPARATOR;
-    }
-    const size_t room = TABLE_KEY_MAX - key->len;
-    const size_t len = by->is_text
-                           ? report_key_escape(value->text, value->len, bytes + key->len, room)
-                           : report_key_number(value->number, by->decimals, bytes + key->len, room);
-    if (len == REPORT_KEY_FULL)
-        return false;
-    key->at[i] = (uint16_t)key->len;
-    key->field_len[i] = (uint16_t)len;
-    key->len += len;
-    return true;
-}
-
-/* The event's key in a report; false: one of its values makes it too long. */
-static bool make_key(struct addition *addition, const struct adder_report *its) {
-    struct table_key *key = &addition->adder->key;
-    key->bytes = addition->adder->bytes;
-    key->len = 0;
-    key->fields = its->by;
-    for (unsigned i = 0; i < its->by; i++) {
-        if (!append_value(addition, &its->by_field[i], i)) {
-            note_unfit(addition, its,
-                       &(const struct left_out){.fields = UINT64_C(1) << its->by_field[i].field,
-                                                .key_too_long = true});
-            return false;
-        }
-    }
-    key->hash = table_hash(its->table, key->bytes, key->len);
-    return true;
 }
 
 /* ---- the measures ---- */
@@ -297,96 +207,97 @@ static inline void show(const struct addition *addition, const struct adder_meas
     }
 }
 
-/* Whether every measure takes the event in all windows; if not, it is noted whose field it is. */
-static bool fits(struct addition *addition, const struct adder_report *its, struct seen *seen,
-                 const struct table_row row[TABLE_WIDTHS_MAX]) {
-    for (unsigned i = 0; i < its->bounded; i++) {
-        const struct adder_measure *measure = &its->measure[its->bounded_measure[i]];
+/* Appends what the measures that plan make of the event; the first of them that it does not fit, or
+ * NULL. */
+static const struct adder_measure *plan_measures(const struct addition *addition,
+                                                 const struct adder_report *its, struct seen *seen,
+                                                 struct measure_rows *rows,
+                                                 struct undo_changes *changes) {
+    const struct adder_measure *const end = its->measure + its->planned;
+    const struct aforo_value *const value = addition->record->value;
+    struct undo_change *change = changes->change + changes->n;
+    for (const struct adder_measure *measure = its->measure; measure < end; measure++) {
+        if (__builtin_expect(measure->plain, 1)) {
+            seen->one = &value[measure->field];
+            seen->event.argument = &seen->one;
+        } else {
+            show(addition, measure, seen);
+        }
+        rows->at = measure->at;
+        change = measure->plan(measure->measure, &seen->event, rows, change);
+        if (__builtin_expect(change == NULL, 0))
+            return measure;
+    }
+    changes->n = (size_t)(change - changes->change);
+    return NULL;
+}
+
+/* Adds the event to the measures that do not plan. */
+static void add_measures(const struct addition *addition, const struct adder_report *its,
+                         struct seen *seen, const struct table_row row[TABLE_WIDTHS_MAX]) {
+    for (unsigned i = its->planned; i < its->measures; i++) {
+        const struct adder_measure *measure = &its->measure[i];
         show(addition, measure, seen);
         for (unsigned k = 0; k < its->widths; k++) {
             const struct measure_target target = {addition->adder->undo, &row[k].file,
                                                   row[k].state + measure->at};
-            if (!measure->fits(measure->measure, &target, &seen->event)) {
-                note_unfit(addition, its,
-                           &(const struct left_out){.fields = UINT64_C(1) << measure->field,
-                                                    .measure = measure->measure});
-                return false;
-            }
+            measure->measure->kind->add(measure->measure, &target, &seen->event);
         }
     }
-    return true;
 }
 
-static void add_measures(const struct addition *addition, const struct adder_report *its,
-                         struct seen *seen, const struct table_row row[TABLE_WIDTHS_MAX]) {
-    const struct adder_measure *const end = its->measure + its->measures;
-    for (unsigned k = 0; k < its->widths; k++) {
-        struct measure_target target = {.undo = addition->adder->undo, .file = &row[k].file};
-        for (const struct adder_measure *measure = its->measure; measure < end; measure++) {
-            target.state = row[k].state + measure->at;
-            show(addition, measure, seen);
-            measure->add(measure->measure, &target, &seen->event);
-        }
+/* Changes rows that were found. False: the event does not fit, and nothing was changed. */
+static bool change_rows(struct addition *addition, const struct adder_report *its,
+                        const struct table_row row[TABLE_WIDTHS_MAX]) {
+    struct undo *undo = addition->adder->undo;
+    struct undo_changes changes = table_plan_touch(undo, row, its->widths, addition->adder->change);
+    struct measure_rows rows;
+    struct seen seen;
+    seen.event.us = addition->us;
+    seen.many_of = NULL;
+    rows.n = its->widths;
+    for (unsigned k = 0; k < its->widths; k++)
+        rows.state[k] = row[k].state;
+    const struct adder_measure *refusing = plan_measures(addition, its, &seen, &rows, &changes);
+    if (__builtin_expect(refusing != NULL, 0)) {
+        adder_note_unfit(addition, its,
+                         &(const struct left_out){.fields = UINT64_C(1) << refusing->field,
+                                                  .measure = refusing->measure});
+        return false;
     }
+    undo_put_all_owner(undo, &row[0].file, &changes);
+    if (its->planned < its->measures)
+        add_measures(addition, its, &seen, row);
+    return true;
 }
 
 /* ---- the event ---- */
 
-/* The window of an event. Most are of the window that the one before was of: no division. */
-static int64_t find_window(struct adder_width *width, int64_t us) {
-    if ((uint64_t)(us - width->start_us) >= (uint64_t)width->width_us) {
-        width->window = table_window(width->width_us, us);
-        width->start_us = width->window * width->width_us;
-    }
-    return width->window;
-}
-
-/* The rows of all widths, touched. False: a window is gone. */
-static bool touch_rows(struct addition *addition, struct adder_report *its,
-                       struct table_row row[TABLE_WIDTHS_MAX]) {
-    struct adder *adder = addition->adder;
-    const struct table_key *key = its->by > 0 ? &adder->key : NULL;
-    unsigned k = 0;
-    do {
-        struct adder_width *width = &its->width[k];
-        if (!table_touch_owner(width->section, adder->undo, find_window(width, addition->us), key,
-                               &row[k])) {
-            count_owner(&adder->gone[its - adder->report]);
-            return false;
-        }
-    } while (++k < its->widths);
-    return true;
-}
-
 /* Takes back what this report has changed since the transaction had `entries` notes. */
 static void put_back(struct addition *addition, const struct adder_report *its, uint32_t entries) {
-    for (unsigned k = 0; k < its->widths; k++)
+    const bool changed = addition->adder->undo->entries > entries;
+    for (unsigned k = 0; changed && k < its->widths; k++)
         table_put_back_owner(its->width[k].section, addition->adder->undo, entries);
 }
 
 static void add_to_report(struct addition *addition, struct adder_report *its) {
     struct undo *undo = addition->adder->undo;
-    struct table_row row[TABLE_WIDTHS_MAX];
-    struct seen seen;
+    struct adder_rows rows;
     /* whether it is about an event whose field is of another type nobody can tell */
     const uint64_t doubtful = its->looks & addition->record->unfit;
     const uint64_t missing = doubtful != 0 ? doubtful : its->needs & ~addition->fit;
     if (missing != 0) {
-        note_unfit(addition, its, &(const struct left_out){.fields = missing});
+        adder_note_unfit(addition, its, &(const struct left_out){.fields = missing});
         return;
     }
-    if (its->by > 0 && !make_key(addition, its))
-        return;
     if (!addition->begun)
         undo_begin_owner(undo);
     addition->begun = true;
     const uint32_t entries = undo->entries;
-    seen.event.us = addition->us;
-    seen.many_of = NULL;
-    if (touch_rows(addition, its, row) && fits(addition, its, &seen, row))
-        add_measures(addition, its, &seen, row);
-    else
+    if (!adder_find_rows(addition, its, &rows) || !change_rows(addition, its, rows.row))
         put_back(addition, its, entries);
+    else if (rows.searched != 0 && rows.slot != NULL)
+        adder_keep_rows(addition->adder, its, &rows);
 }
 
 /* Bit i: report i is about such events, or would be, were a field of `when` of its type. */

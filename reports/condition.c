@@ -16,21 +16,15 @@ uint64_t condition_fields(const struct condition *condition) {
     return condition->fields;
 }
 
-static bool number_holds(enum condition_kind kind, int64_t number, int64_t limit) {
-    switch (kind) {
-    case CONDITION_NUMBER_EQ:
-        return number == limit;
-    case CONDITION_NUMBER_NE:
-        return number != limit;
-    case CONDITION_NUMBER_LT:
-        return number < limit;
-    case CONDITION_NUMBER_LE:
-        return number <= limit;
-    case CONDITION_NUMBER_GT:
-        return number > limit;
-    default:
-        return number >= limit;
-    }
+/* Without a jump for each kind: which of less, equal and greater it takes, a bit each. */
+static inline bool number_holds(enum condition_kind kind, int64_t number, int64_t limit) {
+    enum { LESS = 1, EQUAL = 2, GREATER = 4 };
+    static const uint8_t takes[] = {
+        [CONDITION_NUMBER_EQ] = EQUAL,   [CONDITION_NUMBER_NE] = LESS | GREATER,
+        [CONDITION_NUMBER_LT] = LESS,    [CONDITION_NUMBER_LE] = LESS | EQUAL,
+        [CONDITION_NUMBER_GT] = GREATER, [CONDITION_NUMBER_GE] = GREATER | EQUAL,
+    };
+    return takes[kind] >> (1 + (number > limit) - (number < limit)) & 1;
 }
 
 static bool text_holds(const struct condition *condition, const struct condition_node *node,
@@ -42,8 +36,9 @@ static bool text_holds(const struct condition *condition, const struct condition
     return same == (node->kind == CONDITION_TEXT_EQ);
 }
 
-static bool comparison_holds(const struct condition *condition, const struct condition_node *node,
-                             const struct record *record) {
+static inline bool comparison_holds(const struct condition *condition,
+                                    const struct condition_node *node,
+                                    const struct record *record) {
     if (!((record->present & ~record->unfit) >> node->field & 1))
         return false;
     const struct aforo_value *value = &record->value[node->field];
@@ -51,29 +46,33 @@ static bool comparison_holds(const struct condition *condition, const struct con
                                            : number_holds(node->kind, value->number, node->number);
 }
 
+static bool node_holds(const struct condition *condition, const struct condition_node *node,
+                       const struct record *record);
+
+/* Most nodes are comparisons: they are held without a call. */
+static inline bool child_holds(const struct condition *condition, const struct condition_node *node,
+                               const struct record *record) {
+    return node->kind > CONDITION_THERE ? comparison_holds(condition, node, record)
+                                        : node_holds(condition, node, record);
+}
+
 /* As deep as the parser has let it become: CONDITION_DEPTH_MAX. */
-static bool node_holds(const struct condition *condition, uint16_t number,
+static bool node_holds(const struct condition *condition, const struct condition_node *node,
                        const struct record *record) {
-    const struct condition_node *node = &condition->node[number];
-    switch (node->kind) {
-    case CONDITION_ALL:
-    case CONDITION_ANY:
-        for (uint16_t i = node->child; i != CONDITION_NO_NODE; i = condition->node[i].next) {
-            if (node_holds(condition, i, record) == (node->kind == CONDITION_ANY))
-                return node->kind == CONDITION_ANY;
-        }
-        return node->kind == CONDITION_ALL;
-    case CONDITION_NOT:
-        return !node_holds(condition, node->child, record);
-    case CONDITION_THERE:
+    if (node->kind == CONDITION_THERE)
         return record->present >> node->field & 1;
-    default:
-        return comparison_holds(condition, node, record);
+    if (node->kind == CONDITION_NOT)
+        return !child_holds(condition, &condition->node[node->child], record);
+    const bool any = node->kind == CONDITION_ANY;
+    for (uint16_t i = node->child; i != CONDITION_NO_NODE; i = condition->node[i].next) {
+        if (child_holds(condition, &condition->node[i], record) == any)
+            return any;
     }
+    return !any;
 }
 
 bool condition_holds(const struct condition *condition, const struct record *record) {
-    return node_holds(condition, condition->root, record);
+    return child_holds(condition, &condition->node[condition->root], record);
 }
 
 /* ---- writing ---- */

@@ -6,11 +6,16 @@ static const char *count_open(struct measure *measure) {
     return NULL;
 }
 
-static void count_add(const struct measure *measure, const struct measure_target *target,
-                      const struct aforo_event *event) {
+static struct undo_change *count_plan(const struct measure *measure,
+                                      const struct aforo_event *event,
+                                      const struct measure_rows *rows, struct undo_change *change) {
     (void)measure;
     (void)event;
-    measure_put(target, 0, measure_word(target, 0) + 1);
+    for (size_t k = 0; k < rows->n; k++) {
+        word *count = measure_state(rows, k);
+        *change++ = (struct undo_change){count, measure_load(count) + 1};
+    }
+    return change;
 }
 
 static void count_merge(const struct measure *measure, uint64_t *into, const uint64_t *from) {
@@ -41,7 +46,7 @@ const struct measure_kind measure_count = {.name = "count",
                                            .class = MEASURE_SUM,
                                            .wants = MEASURE_WANTS_NOTHING,
                                            .open = count_open,
-                                           .add = count_add,
+                                           .plan = count_plan,
                                            .merge = count_merge,
                                            .emit = count_emit,
                                            .absorb = count_absorb,

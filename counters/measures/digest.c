@@ -92,9 +92,16 @@ static uint64_t add_halves(uint64_t a, uint64_t b) {
     return ((a & ~HALF) + (b & ~HALF)) | ((a + b) & HALF);
 }
 
-static void digest_add(const struct measure *measure, const struct measure_target *target,
-                       const struct aforo_event *event) {
-    measure_put(target, 0, add_halves(measure_word(target, 0), hash_event(measure, event)));
+static struct undo_change *digest_plan(const struct measure *measure,
+                                       const struct aforo_event *event,
+                                       const struct measure_rows *rows,
+                                       struct undo_change *change) {
+    const uint64_t hash = hash_event(measure, event);
+    for (size_t k = 0; k < rows->n; k++) {
+        word *sum = measure_state(rows, k);
+        *change++ = (struct undo_change){sum, add_halves(measure_load(sum), hash)};
+    }
+    return change;
 }
 
 static void digest_merge(const struct measure *measure, uint64_t *into, const uint64_t *from) {
@@ -138,7 +145,7 @@ const struct measure_kind measure_digest = {.name = "digest",
                                             .class = MEASURE_SUM,
                                             .wants = MEASURE_WANTS_ALL,
                                             .open = digest_open,
-                                            .add = digest_add,
+                                            .plan = digest_plan,
                                             .merge = digest_merge,
                                             .emit = digest_emit,
                                             .absorb = digest_absorb,

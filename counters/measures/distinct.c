@@ -27,36 +27,39 @@ static const char *distinct_open(struct measure *measure) {
 
 /* ---- an event ---- */
 
-static void note_register(const struct measure_target *target, uint64_t hash) {
-    const struct hll_place place = hll_find(hash);
-    const size_t at = REGISTERS + place.word;
-    const uint64_t old = measure_word(target, at);
-    uint64_t rank = old >> place.shift;
-    if (!hll_straddles(place.shift)) {
-        if (place.rank > (rank & MASK)) {
-            measure_put(target, at, (old & ~(MASK << place.shift)) | place.rank << place.shift);
+static struct undo_change *plan_register(word *registers, const struct hll_place *place,
+                                         struct undo_change *change) {
+    word *at = &registers[place->word];
+    const uint64_t old = measure_load(at);
+    uint64_t rank = old >> place->shift;
+    if (!hll_straddles(place->shift)) {
+        if (place->rank > (rank & MASK)) {
+            *change++ = (struct undo_change){at, (old & ~(MASK << place->shift)) |
+                                                     place->rank << place->shift};
         }
-        return;
+        return change;
     }
-    const unsigned low = 64 - place.shift; /* bits in the first word */
-    const uint64_t next = measure_word(target, at + 1);
+    const unsigned low = 64 - place->shift; /* bits in the first word */
+    const uint64_t next = measure_load(at + 1);
     rank |= next << low;
-    if (place.rank > (rank & MASK)) {
-        measure_put(target, at, (old & ~(MASK << place.shift)) | place.rank << place.shift);
-        measure_put(target, at + 1, (next & ~(MASK >> low)) | place.rank >> low);
+    if (place->rank > (rank & MASK)) {
+        *change++ =
+            (struct undo_change){at, (old & ~(MASK << place->shift)) | place->rank << place->shift};
+        *change++ = (struct undo_change){at + 1, (next & ~(MASK >> low)) | place->rank >> low};
     }
+    return change;
 }
 
-static void note_hash(const struct measure_target *target, uint64_t hash) {
-    const uint64_t listed = measure_word(target, 0);
+static struct undo_change *plan_hash(word *state, uint64_t hash, struct undo_change *change) {
+    const uint64_t listed = measure_load(state);
     if (listed >= LIST_OVER) {
-        return;
+        return change;
     }
     size_t place = hash >> PLACE_SHIFT;
     for (size_t looks = 0; looks < PLACES; looks++) { /* fewer, unless the file is damaged */
-        const uint64_t there = measure_word(target, LIST + place);
+        const uint64_t there = measure_load(&state[LIST + place]);
         if (there == hash) {
-            return;
+            return change;
         }
         if (there == 0) {
             break;
@@ -64,18 +67,26 @@ static void note_hash(const struct measure_target *target, uint64_t hash) {
         place = (place + 1) % PLACES;
     }
     if (listed < LIST_MAX) {
-        measure_put(target, LIST + place, hash);
+        *change++ = (struct undo_change){&state[LIST + place], hash};
     }
-    measure_put(target, 0, listed + 1);
+    *change++ = (struct undo_change){state, listed + 1};
+    return change;
 }
 
-static void distinct_add(const struct measure *measure, const struct measure_target *target,
-                         const struct aforo_event *event) {
+static struct undo_change *distinct_plan(const struct measure *measure,
+                                         const struct aforo_event *event,
+                                         const struct measure_rows *rows,
+                                         struct undo_change *change) {
     (void)measure;
     const struct aforo_value *value = event->argument[0];
     const uint64_t hash = hll_hash(value->text, value->len);
-    note_hash(target, hash ? hash : 1); /* 0 is a free place */
-    note_register(target, hash);
+    const struct hll_place place = hll_find(hash);
+    for (size_t k = 0; k < rows->n; k++) {
+        word *state = measure_state(rows, k);
+        change = plan_hash(state, hash ? hash : 1, change); /* 0 is a free place */
+        change = plan_register(state + REGISTERS, &place, change);
+    }
+    return change;
 }
 
 /* ---- states ---- */
@@ -163,7 +174,7 @@ const struct measure_kind measure_distinct = {.name = "distinct",
                                               .class = MEASURE_JOIN,
                                               .wants = MEASURE_WANTS_VALUE,
                                               .open = distinct_open,
-                                              .add = distinct_add,
+                                              .plan = distinct_plan,
                                               .merge = distinct_merge,
                                               .emit = distinct_emit,
                                               .absorb = distinct_absorb,

@@ -37,38 +37,49 @@ static bool wins(const uint64_t *one, const uint64_t *other) {
     return order != 0 ? order > 0 : one_len > other_len;
 }
 
-static void take(const struct measure_target *target, uint64_t time,
-                 const struct aforo_value *value) {
-    if (time < measure_word(target, TIME)) {
-        return; /* as of nearly all events */
+static struct undo_change *take(word *state, uint64_t time, const struct aforo_value *value,
+                                struct undo_change *change) {
+    if (time < measure_load(&state[TIME])) {
+        return change; /* as of nearly all events */
     }
     uint64_t old[WORDS], new[WORDS] = {time};
     for (size_t i = 0; i < WORDS; i++) {
-        old[i] = measure_word(target, i);
+        old[i] = measure_load(&state[i]);
     }
     const size_t len = value->len < VALUE_MAX ? value->len : VALUE_MAX;
     memcpy(&new[VALUE], value->text, len);
     new[LEN] = len | (value->kind == AFORO_NUMBER ? NUMBER_BIT : 0);
     if (!wins(new, old)) {
-        return;
+        return change;
     }
     for (size_t i = 0; i < WORDS; i++) {
-        if (new[i] != old[i]) {
-            measure_put(target, i, new[i]);
-        }
+        *change = (struct undo_change){&state[i], new[i]};
+        change += new[i] != old[i];
     }
+    return change;
 }
 
-static void earliest_add(const struct measure *measure, const struct measure_target *target,
-                         const struct aforo_event *event) {
+static struct undo_change *earliest_plan(const struct measure *measure,
+                                         const struct aforo_event *event,
+                                         const struct measure_rows *rows,
+                                         struct undo_change *change) {
     (void)measure;
-    take(target, encode_lowest(event->us), event->argument[0]);
+    for (size_t k = 0; k < rows->n; k++) {
+        change = take(measure_state(rows, k), encode_lowest(event->us), event->argument[0], change);
+    }
+    return change;
 }
 
-static void latest_add(const struct measure *measure, const struct measure_target *target,
-                       const struct aforo_event *event) {
+static struct undo_change *latest_plan(const struct measure *measure,
+                                       const struct aforo_event *event,
+                                       const struct measure_rows *rows,
+                                       struct undo_change *change) {
     (void)measure;
-    take(target, encode_highest(event->us), event->argument[0]);
+    for (size_t k = 0; k < rows->n; k++) {
+        change =
+            take(measure_state(rows, k), encode_highest(event->us), event->argument[0], change);
+    }
+    return change;
 }
 
 static void edge_merge(const struct measure *measure, uint64_t *into, const uint64_t *from) {
@@ -132,7 +143,7 @@ size_t edge_read(const uint64_t *state, const char **bytes, bool *number) {
                                                  .wants = MEASURE_WANTS_VALUE,                     \
                                                  .joins = true,                                    \
                                                  .open = edge_open,                                \
-                                                 .add = title##_add,                               \
+                                                 .plan = title##_plan,                             \
                                                  .merge = edge_merge,                              \
                                                  .emit = edge_emit,                                \
                                                  .absorb = edge_absorb,                            \

@@ -21,35 +21,28 @@ static const char *extreme_open(struct measure *measure) {
     return NULL;
 }
 
-static void take(const struct measure_target *target, uint64_t encoded) {
-    if (encoded > measure_word(target, 0)) {
-        measure_put(target, 0, encoded);
+static struct undo_change *take(const struct measure_rows *rows, uint64_t encoded,
+                                struct undo_change *change) {
+    for (size_t k = 0; k < rows->n; k++) {
+        word *best = measure_state(rows, k);
+        *change = (struct undo_change){best, encoded};
+        change += encoded > measure_load(best);
     }
+    return change;
 }
 
-static void min_add(const struct measure *measure, const struct measure_target *target,
-                    const struct aforo_event *event) {
-    (void)measure;
-    take(target, encode_lowest(event_number(event)));
-}
+#define PLAN(title, encoded)                                                                       \
+    static struct undo_change *title##_plan(                                                       \
+        const struct measure *measure, const struct aforo_event *event,                            \
+        const struct measure_rows *rows, struct undo_change *change) {                             \
+        (void)measure;                                                                             \
+        return take(rows, encoded, change);                                                        \
+    }
 
-static void max_add(const struct measure *measure, const struct measure_target *target,
-                    const struct aforo_event *event) {
-    (void)measure;
-    take(target, encode_highest(event_number(event)));
-}
-
-static void first_add(const struct measure *measure, const struct measure_target *target,
-                      const struct aforo_event *event) {
-    (void)measure;
-    take(target, encode_lowest(event->us));
-}
-
-static void last_add(const struct measure *measure, const struct measure_target *target,
-                     const struct aforo_event *event) {
-    (void)measure;
-    take(target, encode_highest(event->us));
-}
+PLAN(min, encode_lowest(event_number(event)))
+PLAN(max, encode_highest(event_number(event)))
+PLAN(first, encode_lowest(event->us))
+PLAN(last, encode_highest(event->us))
 
 static void extreme_merge(const struct measure *measure, uint64_t *into, const uint64_t *from) {
     (void)measure;
@@ -105,7 +98,7 @@ static size_t extreme_puts(const struct measure *measure) {
                                                  .class = MEASURE_JOIN,                            \
                                                  .wants = (wanted),                                \
                                                  .open = extreme_open,                             \
-                                                 .add = title##_add,                               \
+                                                 .plan = title##_plan,                             \
                                                  .merge = extreme_merge,                           \
                                                  .emit = side##_emit,                              \
                                                  .absorb = side##_absorb,                          \

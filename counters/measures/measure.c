@@ -26,6 +26,25 @@ const struct measure_kind *measure_find(const char *name) {
     return kind;
 }
 
+#define CHANGES_MAX 64 /* that a measure plans for one row */
+
+bool measure_add(const struct measure *measure, const struct measure_target *target,
+                 const struct aforo_event *event) {
+    struct undo_change change[CHANGES_MAX];
+    if (!measure->kind->plan) {
+        measure->kind->add(measure, target, event);
+        return true;
+    }
+    assert(measure->kind->puts(measure) <= CHANGES_MAX);
+    const struct measure_rows rows = {.state = {target->state}, .n = 1};
+    const struct undo_change *end = measure->kind->plan(measure, event, &rows, change);
+    if (end) {
+        undo_put_all_owner(target->undo, target->file,
+                           &(const struct undo_changes){change, 0, (size_t)(end - change)});
+    }
+    return end != NULL;
+}
+
 bool measure_name(struct measure *measure, const char *text) {
     const size_t len = strlen(text), name_len = strcspn(text, "(");
     char name[MEASURE_TEXT_MAX];

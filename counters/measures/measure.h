@@ -73,6 +73,22 @@ static inline void measure_put(const struct measure_target *target, size_t i, ui
     undo_put_owner(target->undo, target->file, &target->state[i], value);
 }
 
+#define MEASURE_ROWS_MAX 8
+
+/* The rows that an event is added to, and where a measure's state is in each. */
+struct measure_rows {
+    word *state[MEASURE_ROWS_MAX];
+    size_t n, at;
+};
+
+static inline word *measure_state(const struct measure_rows *rows, size_t k) {
+    return rows->state[k] + rows->at;
+}
+
+static inline uint64_t measure_load(const word *at) {
+    return atomic_load_explicit(at, memory_order_relaxed);
+}
+
 struct measure;
 
 struct measure_kind {
@@ -87,11 +103,14 @@ struct measure_kind {
     const char *(*open)(struct measure *measure);
     /* Frees what open made; NULL: nothing. */
     void (*close)(struct measure *measure);
-    /* Whether the event can be added: false when a sum would leave the range |sum| < 2^53. NULL:
-     * always. Nothing is changed. By the shard's owner, before `add`. */
-    bool (*fits)(const struct measure *measure, const struct measure_target *target,
-                 const struct aforo_event *event);
-    /* Adds one event. By the shard's owner, within a transaction. No allocation, no I/O. */
+    /* Appends to change[] what becomes of the states of all rows with one event more: no word
+     * twice, puts() for each row at the most; what is the same for all rows is found once. Returns
+     * the end of what it appended; NULL: the event cannot be added, as when a sum would leave the
+     * range |sum| < 2^53. Nothing is changed yet. By the shard's owner. No allocation, no I/O. */
+    struct undo_change *(*plan)(const struct measure *measure, const struct aforo_event *event,
+                                const struct measure_rows *rows, struct undo_change *change);
+    /* Of a kind that cannot plan (plan is NULL): adds one event to one row, and every event fits.
+     * By the shard's owner, within a transaction. No allocation, no I/O. */
     void (*add)(const struct measure *measure, const struct measure_target *target,
                 const struct aforo_event *event);
     /* into := both. Commutative and associative; zeros are neutral. Any thread. */
@@ -123,6 +142,11 @@ struct measure {
     size_t at;    /* of its state within the row's */
     void *config;
 };
+
+/* Adds one event to one row, whichever way the measure has. False: it does not fit, and nothing was
+ * changed. By the shard's owner, within a transaction. */
+bool measure_add(const struct measure *measure, const struct measure_target *target,
+                 const struct aforo_event *event);
 
 /* The kind called `name` (NUL-terminated), or NULL. */
 const struct measure_kind *measure_find(const char *name);

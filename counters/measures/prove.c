@@ -90,9 +90,7 @@ static void add(struct trial *trial, uint64_t *state, const struct example_event
     const struct undo_file file = {.base = (word *)state};
     const struct measure_target target = {&undo, &file, (word *)state};
     undo_begin_owner(&undo);
-    if (!measure->kind->fits || measure->kind->fits(measure, &target, &seen)) {
-        measure->kind->add(measure, &target, &seen);
-    }
+    measure_add(measure, &target, &seen);
     check_guard(trial, state);
 }
 

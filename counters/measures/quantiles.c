@@ -124,31 +124,39 @@ static const char *quantiles_open(struct measure *measure) {
     return NULL;
 }
 
-static bool quantiles_fits(const struct measure *measure, const struct measure_target *target,
-                           const struct aforo_event *event) {
+/* The next count of a cell whose low bits are all set. NULL: it is full. */
+static struct undo_change *carry(word *state, const struct place *place,
+                                 struct undo_change *change) {
+    const uint64_t low = measure_load(&state[place->low]), high = measure_load(&state[place->high]);
+    if (cell_of(low, high, place) >= CELL_MAX) {
+        return NULL;
+    }
+    change[0] = (struct undo_change){&state[place->low], low & ~(LOW_MAX << place->low_shift)};
+    change[1] =
+        (struct undo_change){&state[place->high], high + (UINT64_C(1) << place->high_shift)};
+    return change + 2;
+}
+
+static struct undo_change *quantiles_plan(const struct measure *measure,
+                                          const struct aforo_event *event,
+                                          const struct measure_rows *rows,
+                                          struct undo_change *change) {
     (void)measure;
     const int64_t number = event_number(event);
     if (number < 0) {
-        return false;
+        return NULL;
     }
     const struct place place = find_place(find_cell(number));
-    const uint64_t low = measure_word(target, place.low);
-    return (low >> place.low_shift & LOW_MAX) < LOW_MAX ||
-           cell_of(low, measure_word(target, place.high), &place) < CELL_MAX;
-}
-
-static void quantiles_add(const struct measure *measure, const struct measure_target *target,
-                          const struct aforo_event *event) {
-    (void)measure;
-    const struct place place = find_place(find_cell(event_number(event)));
-    const uint64_t low = measure_word(target, place.low);
-    if ((low >> place.low_shift & LOW_MAX) < LOW_MAX) {
-        measure_put(target, place.low, low + (UINT64_C(1) << place.low_shift));
-        return;
+    for (size_t k = 0; k < rows->n && change; k++) {
+        word *state = measure_state(rows, k);
+        const uint64_t low = measure_load(&state[place.low]);
+        if (__builtin_expect((low >> place.low_shift & LOW_MAX) == LOW_MAX, 0)) {
+            change = carry(state, &place, change);
+            continue;
+        }
+        *change++ = (struct undo_change){&state[place.low], low + (UINT64_C(1) << place.low_shift)};
     }
-    measure_put(target, place.low, low & ~(LOW_MAX << place.low_shift));
-    measure_put(target, place.high,
-                measure_word(target, place.high) + (UINT64_C(1) << place.high_shift));
+    return change;
 }
 
 static void quantiles_merge(const struct measure *measure, uint64_t *into, const uint64_t *from) {
@@ -213,8 +221,7 @@ const struct measure_kind measure_quantiles = {.name = "quantiles",
                                                .wants = MEASURE_WANTS_NUMBER,
                                                .from_zero = true,
                                                .open = quantiles_open,
-                                               .fits = quantiles_fits,
-                                               .add = quantiles_add,
+                                               .plan = quantiles_plan,
                                                .merge = quantiles_merge,
                                                .emit = quantiles_emit,
                                                .absorb = quantiles_absorb,

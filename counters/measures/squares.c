@@ -28,28 +28,28 @@ static unsigned_wide square_of(const struct aforo_event *event) {
     return (unsigned_wide)size * size;
 }
 
-static bool squares_fits(const struct measure *measure, const struct measure_target *target,
-                         const struct aforo_event *event) {
+static struct undo_change *squares_plan(const struct measure *measure,
+                                        const struct aforo_event *event,
+                                        const struct measure_rows *rows,
+                                        struct undo_change *change) {
     (void)measure;
     const int64_t number = event_number(event);
-    bool fits = number > -NUMBER_END && number < NUMBER_END;
-    const unsigned_wide square = square_of(event);
-    for (unsigned i = 0; fits && i < DIGITS; i++) {
-        fits = measure_word(target, i) + find_digit(square, i) < (uint64_t)MEASURE_SUM_END;
+    if (number <= -NUMBER_END || number >= NUMBER_END) {
+        return NULL;
     }
-    return fits;
-}
-
-static void squares_add(const struct measure *measure, const struct measure_target *target,
-                        const struct aforo_event *event) {
-    (void)measure;
     const unsigned_wide square = square_of(event);
-    for (unsigned i = 0; i < DIGITS; i++) {
-        const uint64_t digit = find_digit(square, i);
-        if (digit > 0) {
-            measure_put(target, i, measure_word(target, i) + digit);
+    for (size_t k = 0; k < rows->n; k++) {
+        word *state = measure_state(rows, k);
+        for (unsigned i = 0; i < DIGITS; i++) {
+            const uint64_t digit = find_digit(square, i), sum = measure_load(&state[i]) + digit;
+            if (sum >= (uint64_t)MEASURE_SUM_END) {
+                return NULL;
+            }
+            *change = (struct undo_change){&state[i], sum};
+            change += digit > 0;
         }
     }
+    return change;
 }
 
 static void squares_merge(const struct measure *measure, uint64_t *into, const uint64_t *from) {
@@ -109,8 +109,7 @@ const struct measure_kind measure_squares = {.name = "squares",
                                              .wants = MEASURE_WANTS_NUMBER,
                                              .end = NUMBER_END,
                                              .open = squares_open,
-                                             .fits = squares_fits,
-                                             .add = squares_add,
+                                             .plan = squares_plan,
                                              .merge = squares_merge,
                                              .emit = squares_emit,
                                              .absorb = squares_absorb,

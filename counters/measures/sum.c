@@ -11,24 +11,21 @@ static const char *sum_open(struct measure *measure) {
     return NULL;
 }
 
-static bool sum_fits(const struct measure *measure, const struct measure_target *target,
-                     const struct aforo_event *event) {
+static struct undo_change *sum_plan(const struct measure *measure, const struct aforo_event *event,
+                                    const struct measure_rows *rows, struct undo_change *change) {
     (void)measure;
     const int64_t number = event_number(event);
-    const uint64_t sum = number < 0 ? measure_word(target, MINUS) + (uint64_t)-number
-                                    : measure_word(target, PLUS) + (uint64_t)number;
-    return sum < (uint64_t)MEASURE_SUM_END;
-}
-
-static void sum_add(const struct measure *measure, const struct measure_target *target,
-                    const struct aforo_event *event) {
-    (void)measure;
-    const int64_t number = event_number(event);
-    if (number > 0) {
-        measure_put(target, PLUS, measure_word(target, PLUS) + (uint64_t)number);
-    } else if (number < 0) {
-        measure_put(target, MINUS, measure_word(target, MINUS) + (uint64_t)-number);
+    const size_t side = number < 0 ? MINUS : PLUS;
+    const uint64_t size = number < 0 ? (uint64_t)-number : (uint64_t)number;
+    for (size_t k = 0; k < rows->n; k++) {
+        word *sum = measure_state(rows, k) + side;
+        const uint64_t next = measure_load(sum) + size;
+        if (next >= (uint64_t)MEASURE_SUM_END) {
+            return NULL;
+        }
+        *change++ = (struct undo_change){sum, next};
     }
+    return change;
 }
 
 static void sum_merge(const struct measure *measure, uint64_t *into, const uint64_t *from) {
@@ -73,8 +70,7 @@ const struct measure_kind measure_sum = {.name = "sum",
                                          .class = MEASURE_SUM,
                                          .wants = MEASURE_WANTS_NUMBER,
                                          .open = sum_open,
-                                         .fits = sum_fits,
-                                         .add = sum_add,
+                                         .plan = sum_plan,
                                          .merge = sum_merge,
                                          .emit = sum_emit,
                                          .absorb = sum_absorb,

@@ -16,37 +16,14 @@
  * come there as often as its lowest counter says; then the highest m stay. Errors stay below n / m
  * (Agarwal et al., Mergeable summaries, 2012). Beyond m values the order of merges shows in the
  * errors, never beyond them. */
-#define XXH_INLINE_ALL
 #include "counters/measures/figure.h"
-#include "counters/measures/kinds.h"
-#include "counters/measures/top_entry.h"
+#include "counters/measures/top_layout.h"
 
 #include <stdlib.h>
-#include <xxhash.h>
 
 #define N_DEFAULT 10
 #define COUNTERS_AN_ITEM 10 /* so the error is below a tenth of what an average item of N has */
 #define COUNTERS_MIN 64
-#define COUNTERS_MAX 512 /* 37 KiB a row */
-#define HEADS_A_WORD 4
-#define NUMBER_MASK UINT64_C(0xffff)
-#define KEY_WORDS (TOP_KEY_MAX / 8)
-#define CUT_AT 31 /* of a value that is longer: `~` and 16 digits of its hash are behind it */
-#define PUTS (KEY_WORDS + 7)
-#define WORDS_MAX (HEADS + (1 + 2) * COUNTERS_MAX / HEADS_A_WORD + (3 + KEY_WORDS) * COUNTERS_MAX)
-
-enum { USED, LOWEST, HEADS };
-#define SEARCHED_SHIFT 16 /* in USED: counters before the one that the search goes on with */
-
-/* Where everything is, by the number of counters: a measure's config. */
-struct layout {
-    size_t counters, head_mask;
-    size_t counts, errors, links, keys, words; /* where each begins */
-};
-
-static const struct layout *layout_of(const struct measure *measure) {
-    return measure->config;
-}
 
 static const char *top_open(struct measure *measure) {
     struct layout *l = malloc(sizeof *l);
@@ -75,188 +52,6 @@ static const char *top_open(struct measure *measure) {
 static void top_close(struct measure *measure) {
     free(measure->config);
     measure->config = NULL;
-}
-
-/* ---- values and links ---- */
-
-struct key {
-    uint64_t word[KEY_WORDS]; /* the bytes, and zeros up to the end of the word */
-    size_t len, words;
-    uint32_t hash;
-};
-
-/* `key` is zeros. */
-static void set_key(struct key *key, const char *bytes, size_t len) {
-    static const char digits[] = "0123456789abcdef";
-    char *text = (char *)key->word;
-    if (len > TOP_KEY_MAX) {
-        uint64_t hash = XXH3_64bits(bytes, len);
-        memcpy(text, bytes, CUT_AT);
-        text[CUT_AT] = '~';
-        for (size_t i = TOP_KEY_MAX; i-- > CUT_AT + 1; hash >>= 4) {
-            text[i] = digits[hash & 0xf];
-        }
-        len = TOP_KEY_MAX;
-    } else {
-        memcpy(text, bytes, len);
-    }
-    key->len = len;
-    key->words = (len + 7) / 8;
-    key->hash = (uint32_t)XXH3_64bits(text, len);
-}
-
-static uint64_t make_link(const struct key *key, uint64_t next) {
-    return (uint64_t)key->hash << 32 | key->len << 16 | next;
-}
-
-static uint64_t link_hash(uint64_t link) {
-    return link >> 32;
-}
-
-static size_t link_len(uint64_t link) {
-    return link >> 16 & NUMBER_MASK;
-}
-
-static size_t link_next(uint64_t link) {
-    return link & NUMBER_MASK;
-}
-
-/* A file that a loss of power has damaged must not lead astray: chains are walked within bounds. */
-static bool is_counter(const struct layout *l, size_t number) {
-    return number > 0 && number <= l->counters;
-}
-
-/* The word and the place in it of a chain's head. */
-struct head {
-    size_t at;
-    unsigned shift;
-};
-
-static struct head find_head(const struct layout *l, uint64_t hash) {
-    const size_t i = hash & l->head_mask;
-    return (struct head){HEADS + i / HEADS_A_WORD, (unsigned)(i % HEADS_A_WORD) * 16};
-}
-
-/* ---- an event ---- */
-
-static size_t read_head(const struct measure_target *target, struct head head) {
-    return measure_word(target, head.at) >> head.shift & NUMBER_MASK;
-}
-
-static void put_head(const struct measure_target *target, struct head head, uint64_t number) {
-    const uint64_t others = measure_word(target, head.at) & ~(NUMBER_MASK << head.shift);
-    measure_put(target, head.at, others | number << head.shift);
-}
-
-static bool has_key(const struct layout *l, const struct measure_target *target, size_t number,
-                    const struct key *key) {
-    const size_t at = l->keys + (number - 1) * KEY_WORDS;
-    for (size_t i = 0; i < key->words; i++) {
-        if (measure_word(target, at + i) != key->word[i]) {
-            return false;
-        }
-    }
-    return true;
-}
-
-/* The counter of a value; 0: it has none. */
-static size_t find_counter(const struct layout *l, const struct measure_target *target,
-                           const struct key *key) {
-    const uint64_t meant = make_link(key, 0);
-    size_t number = read_head(target, find_head(l, key->hash));
-    for (size_t steps = 0; is_counter(l, number) && steps < l->counters; steps++) {
-        const uint64_t link = measure_word(target, l->links + number - 1);
-        if ((link & ~NUMBER_MASK) == meant && has_key(l, target, number, key)) {
-            return number;
-        }
-        number = link_next(link);
-    }
-    return 0;
-}
-
-/* Takes a counter out of its chain. */
-static void unlink_counter(const struct layout *l, const struct measure_target *target,
-                           size_t number) {
-    const uint64_t link = measure_word(target, l->links + number - 1);
-    const struct head head = find_head(l, link_hash(link));
-    size_t before = read_head(target, head);
-    if (before == number) {
-        put_head(target, head, link_next(link));
-        return;
-    }
-    for (size_t steps = 0; is_counter(l, before) && steps < l->counters; steps++) {
-        const uint64_t link_before = measure_word(target, l->links + before - 1);
-        if (link_next(link_before) == number) {
-            measure_put(target, l->links + before - 1,
-                        (link_before & ~NUMBER_MASK) | link_next(link));
-            return;
-        }
-        before = link_next(link_before);
-    }
-}
-
-/* A counter with the lowest count; all are in use. */
-static size_t find_lowest(const struct layout *l, const struct measure_target *target) {
-    const uint64_t used = measure_word(target, USED);
-    uint64_t lowest = measure_word(target, LOWEST);
-    size_t i = used >> SEARCHED_SHIFT;
-    while (i < l->counters && measure_word(target, l->counts + i) > lowest) {
-        i++;
-    }
-    if (i >= l->counters) {
-        i = 0;
-        lowest = measure_word(target, l->counts);
-        for (size_t j = 1; j < l->counters; j++) {
-            const uint64_t count = measure_word(target, l->counts + j);
-            if (count < lowest) {
-                lowest = count;
-                i = j;
-            }
-        }
-        measure_put(target, LOWEST, lowest);
-    }
-    measure_put(target, USED, l->counters | (uint64_t)(i + 1) << SEARCHED_SHIFT);
-    return i + 1;
-}
-
-/* A counter for a value that has none; its count is what was there before. */
-static size_t take_counter(const struct layout *l, const struct measure_target *target,
-                           const struct key *key) {
-    size_t number = measure_word(target, USED) & NUMBER_MASK;
-    if (number < l->counters) {
-        number++;
-        measure_put(target, USED, number);
-    } else {
-        number = find_lowest(l, target);
-        unlink_counter(l, target, number);
-        measure_put(target, l->errors + number - 1, measure_word(target, l->counts + number - 1));
-    }
-    for (size_t i = 0; i < key->words; i++) {
-        measure_put(target, l->keys + (number - 1) * KEY_WORDS + i, key->word[i]);
-    }
-    const struct head head = find_head(l, key->hash);
-    measure_put(target, l->links + number - 1, make_link(key, read_head(target, head)));
-    put_head(target, head, number);
-    return number;
-}
-
-static void top_add(const struct measure *measure, const struct measure_target *target,
-                    const struct aforo_event *event) {
-    const struct layout *l = layout_of(measure);
-    const struct aforo_value *value = event->argument[0];
-    struct key key = {0};
-    set_key(&key, value->text, value->len);
-    size_t number = find_counter(l, target, &key);
-    if (number == 0) {
-        number = take_counter(l, target, &key);
-    }
-    const size_t count = l->counts + number - 1;
-    measure_put(target, count, measure_word(target, count) + 1);
-}
-
-static size_t top_puts(const struct measure *measure) {
-    (void)measure;
-    return PUTS; /* a key; USED, LOWEST, the old chain, the new one's head, link, error, count */
 }
 
 /* ---- states ---- */
@@ -421,7 +216,7 @@ const struct measure_kind measure_top = {.name = "top",
                                          .wants = MEASURE_WANTS_VALUE,
                                          .open = top_open,
                                          .close = top_close,
-                                         .add = top_add,
+                                         .plan = top_plan,
                                          .merge = top_merge,
                                          .emit = top_emit,
                                          .absorb = top_absorb,

@@ -92,12 +92,27 @@ struct table_key {
 
 uint64_t table_hash(const struct table *table, const char *bytes, size_t len);
 
+/* Where the row of a key was found: who keeps it need not look for it again. */
+struct table_place {
+    int64_t window;
+    uint64_t number;  /* of the row; 0: the base row */
+    uint64_t tail;    /* of the section, then */
+    uint32_t version; /* the same */
+    bool refused;     /* it is not the row of the key itself: that found no room */
+};
+
 /* A row that is being changed. */
 struct table_row {
-    word *state;           /* [state_words] */
-    struct undo_file file; /* for undo_put_owner */
-    bool other;            /* it is the base row of a table with keys: the key found no room */
+    word *state;              /* [state_words] */
+    struct undo_file file;    /* for undo_put_owner */
+    bool other;               /* it is the base row of a table with keys: the key found no room */
+    word *touched;            /* NULL: its base row, or the open transaction has made it */
+    word *window;             /* touched and matched of its window */
+    struct table_place place; /* of a key */
 };
+
+/* How many events matched in a row's window. */
+#define TABLE_MATCHED(row) (&(row)->window[1])
 
 struct table_section *table_section(const struct table *table, unsigned worker, unsigned width);
 
@@ -133,6 +148,39 @@ bool table_touch_events_owner(struct table_section *section, struct undo *undo,
  * all zeros, or go to `(other)`. Changes nothing. */
 const word *table_look_owner(struct table_section *section, int64_t window,
                              const struct table_key *key);
+
+/* As table_touch_owner, but that the row is not touched yet: who wants to change it does that with
+ * table_plan_touch. Else what this has changed is put back. */
+bool table_find_owner(struct table_section *section, struct undo *undo, int64_t window,
+                      const struct table_key *key, struct table_row *row);
+
+/* The same for a key whose place is known, of a transaction that was committed; `hash` is the
+ * key's. row->place is left alone. False: it has to be looked for; nothing was changed. */
+bool table_find_again_owner(struct table_section *section, struct undo *undo,
+                            const struct table_place *place, uint64_t hash, struct table_row *row);
+
+#define TABLE_TOUCH_CHANGES 3 /* of one row */
+
+/* Begins changes of row[0..rows), different ones of one table that were found: touches them for one
+ * event. `change` has room for TABLE_TOUCH_CHANGES of each, and what is added behind; none of it is
+ * stored before undo_put_all_owner. */
+static inline struct undo_changes table_plan_touch(const struct undo *undo,
+                                                   const struct table_row *row, size_t rows,
+                                                   struct undo_change *change) {
+    struct undo_changes changes = {.change = change};
+    for (size_t i = 0; i < rows; i++) {
+        change[changes.marks] = (struct undo_change){row[i].touched, undo->sequence};
+        changes.marks += row[i].touched != NULL;
+        change[changes.marks++] = (struct undo_change){row[i].window, undo->sequence};
+    }
+    changes.n = changes.marks;
+    for (size_t i = 0; i < rows; i++) {
+        word *matched = TABLE_MATCHED(&row[i]);
+        change[changes.n++] =
+            (struct undo_change){matched, atomic_load_explicit(matched, memory_order_relaxed) + 1};
+    }
+    return changes;
+}
 
 /* Takes back, within the open transaction, what it changed since it had `entries` notes; all of
  * them are of the section's file, and of touches only: no word of a state was stored since then, or

@@ -149,6 +149,7 @@ struct table_section {
     const struct table *table;
     unsigned worker, width;
     bool keyed, limits_fields;
+    uint32_t version; /* raised whenever a window's entry is made ready */
     struct window_place place[WINDOW_PLACES];
 };
 
@@ -213,6 +214,13 @@ static inline word *entry_state(const struct table_section *section, struct wind
 /* Where a row lives, by its number. */
 static inline struct row *section_row(const struct table_section *section, uint64_t number) {
     return (struct row *)(void *)(section->arena + number % section->units);
+}
+
+/* And back, of a row that is there. */
+static inline uint64_t row_number(const struct table_section *section, const struct row *row) {
+    const uint64_t place = (uint64_t)((const word *)(const void *)row - section->arena);
+    const uint64_t number = section->lap + place;
+    return number < load(&section->page->head) ? number : number - section->units;
 }
 
 static inline uint64_t section_bucket(const struct table_section *section, uint64_t hash,
@@ -293,6 +301,45 @@ bool table_is_whole(const struct table_section *section, uint64_t number);
 /* As table_read, of one section. */
 bool table_read_section(const struct table_section *section, int64_t window,
                         const struct table_taker *taker);
+
+/* ---- table_owner.c; by the owner ---- */
+
+/* What is looked for in a bucket. */
+struct wanted {
+    const char *bytes;
+    size_t len;
+    uint64_t hash;
+    int64_t window;
+    enum row_kind kind;
+    uint64_t field; /* of a ROW_VALUE */
+};
+
+/* The row, or NULL. */
+struct row *section_find_row(const struct table_section *section, const struct wanted *wanted);
+
+/* Makes the row of a key, or of a value. NULL: no room. */
+struct row *section_make_row(struct table_section *section, struct undo *undo,
+                             const struct wanted *wanted);
+
+/* Of a value of `by` field number `field`: never that of a key. */
+uint64_t table_hash_value(const struct table *table, unsigned field, const char *bytes, size_t len);
+
+/* ---- table_admit.c; by the owner ---- */
+
+struct admitted {
+    struct row *row; /* NULL: none */
+    bool made;       /* by this call */
+    bool refused;    /* it is not the row of the key itself */
+};
+
+/* Finds a place for a key that has no row: a row of its own, or one with `(other)` for values that
+ * are too many, or none. What is refused is counted. *admitted is all zeros before. */
+void section_admit_key(struct table_section *section, struct undo *undo, struct window_entry *entry,
+                       const struct table_key *key, struct admitted *admitted);
+
+/* Counts an event whose key was refused. */
+void section_count_other(struct table_section *section, struct undo *undo,
+                         const struct window_entry *entry, uint64_t hash);
 
 /* ---- estimate.c ---- */
 

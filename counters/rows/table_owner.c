@@ -5,15 +5,12 @@
 #include <string.h>
 #include <xxhash.h>
 
-#define OTHER_LEN (sizeof TABLE_OTHER - 1)
-
 uint64_t table_hash(const struct table *table, const char *bytes, size_t len) {
     return XXH3_64bits_withSeed(bytes, len, table->header.seed);
 }
 
-/* Of a value of `by` field number `field`: never that of a key. */
-static uint64_t hash_value(const struct table *table, unsigned field, const char *bytes,
-                           size_t len) {
+uint64_t table_hash_value(const struct table *table, unsigned field, const char *bytes,
+                          size_t len) {
     return XXH3_64bits_withSeed(bytes, len, table->header.seed + field + 1);
 }
 
@@ -50,6 +47,7 @@ static __attribute__((noinline)) struct window_entry *claim_entry(struct table_s
         announce(section->page, window);
         struct window_place *place = &section->place[epoch & (WINDOW_PLACES - 1)];
         place->window = place->entry == entry ? -1 : place->window;
+        section->version++;
         store(&entry->epoch, TABLE_WINDOW_NONE);
         /* Partner: the acquire fence of read_window (table_read.c). Who saw one of the zeros below
          * sees TABLE_WINDOW_NONE or the new epoch when it looks again. */
@@ -79,16 +77,6 @@ static inline struct row *row_at(const struct table_section *section, uint64_t n
     return (struct row *)(void *)(section->arena +
                                   (number < section->lap ? place + section->units : place));
 }
-
-/* What is looked for in a bucket. */
-struct wanted {
-    const char *bytes;
-    size_t len;
-    uint64_t hash;
-    int64_t window;
-    enum row_kind kind;
-    uint64_t field; /* of a ROW_VALUE */
-};
 
 /* As memcmp, for keys of a few words without a call: whole words, then the last eight bytes. */
 static inline bool is_same(const void *stored, const char *bytes, size_t len) {
@@ -128,9 +116,7 @@ find_row(const struct table_section *section, const struct wanted *wanted) {
     return NULL;
 }
 
-/* The same where it matters less. */
-static __attribute__((noinline)) struct row *find_again(const struct table_section *section,
-                                                        const struct wanted *wanted) {
+struct row *section_find_row(const struct table_section *section, const struct wanted *wanted) {
     return find_row(section, wanted);
 }
 
@@ -196,10 +182,10 @@ static void store_key(word *key, const char *bytes, size_t len) {
     }
 }
 
-/* Makes the row of a key, or of a value. What lies beyond the circle's head is nobody's: it needs
- * no notes, and vanishes with the head when the transaction is undone. NULL: no room. */
-static struct row *make_row(struct table_section *section, struct undo *undo,
-                            const struct wanted *wanted) {
+/* What lies beyond the circle's head is nobody's: it needs no notes, and vanishes with the head
+ * when the transaction is undone. */
+struct row *section_make_row(struct table_section *section, struct undo *undo,
+                             const struct wanted *wanted) {
     const uint64_t size = table_row_units(&section->table->header, wanted->kind, wanted->len);
     const uint64_t number = reserve(section, size);
     if (number == 0) {
@@ -250,172 +236,101 @@ uint32_t table_sum_row(const struct row *row, uint64_t number, uint64_t lengths,
     return (uint32_t)(sum >> 32);
 }
 
-/* ---- keys that find no room ---- */
-
-/* Whether a value of a field may have a row: it has one, or is given one. */
-static bool admit_value(struct table_section *section, struct undo *undo,
-                        struct window_entry *entry, const struct wanted *value) {
-    if (find_again(section, value)) {
-        return true;
-    }
-    word *values = &entry->more[value->field];
-    if (load(values) >= section->table->header.field_max[value->field] ||
-        !make_row(section, undo, value)) {
-        return false;
-    }
-    undo_put_owner(undo, &section->file, values, load(values) + 1);
-    return true;
-}
-
-/* A key whose values are too many: the same with `(other)` in the place of each such value. */
-struct changed_key {
-    char bytes[TABLE_KEY_MAX];
-    size_t len;
-    bool changed, fits;
-};
-
-static void append(struct changed_key *to, const char *bytes, size_t len) {
-    to->fits = to->fits && len <= sizeof to->bytes - to->len;
-    if (to->fits) {
-        memcpy(to->bytes + to->len, bytes, len);
-        to->len += len;
-    }
-}
-
-static void admit_values(struct table_section *section, struct undo *undo,
-                         struct window_entry *entry, const struct table_key *key,
-                         struct changed_key *to) {
-    const int64_t window = (int64_t)load(&entry->epoch);
-    to->len = 0;
-    to->changed = false;
-    to->fits = true;
-    for (unsigned i = 0; i < key->fields; i++) {
-        const struct wanted value = {.bytes = key->bytes + key->at[i],
-                                     .len = key->field_len[i],
-                                     .window = window,
-                                     .kind = ROW_VALUE,
-                                     .field = i};
-        struct wanted hashed = value;
-        bool keep = section->table->header.field_max[i] == 0 ||
-                    (value.len == OTHER_LEN && memcmp(value.bytes, TABLE_OTHER, OTHER_LEN) == 0);
-        if (!keep) {
-            hashed.hash = hash_value(section->table, i, value.bytes, value.len);
-            keep = admit_value(section, undo, entry, &hashed);
-        }
-        if (i > 0) {
-            append(to, &(char){TABLE_KEY_SEPARATOR}, 1);
-        }
-        append(to, keep ? value.bytes : TABLE_OTHER, keep ? value.len : OTHER_LEN);
-        to->changed = to->changed || !keep;
-    }
-}
-
-static __attribute__((noinline)) void count_other(struct table_section *section, struct undo *undo,
-                                                  struct window_entry *entry, int64_t window,
-                                                  uint64_t hash) {
-    struct section_page *page = section->page;
-    undo_put_owner(undo, &section->file, &page->other, load(&page->other) + 1);
-    estimate_add_owner(page, window, load(&entry->rows), hash);
-}
-
-/* A new row of a key. NULL: no room. */
-static struct row *make_key_row(struct table_section *section, struct undo *undo,
-                                const struct window_entry *entry, const struct wanted *wanted) {
-    return load(&entry->rows) < section->keys_max ? make_row(section, undo, wanted) : NULL;
-}
-
-/* The row of a changed key, which may be there or not. NULL: no room. */
-static struct row *find_or_make(struct table_section *section, struct undo *undo,
-                                struct window_entry *entry, const struct wanted *wanted) {
-    struct row *row = find_again(section, wanted);
-    if (row) {
-        undo_put_owner(undo, &section->file, &row->touched, undo->sequence);
-        return row;
-    }
-    return make_key_row(section, undo, entry, wanted);
-}
-
-/* The row of a key that has none yet: a new one, or that of the key with `(other)` for the values
- * that are too many. NULL: no room. Not inline: its large frame has no place in the hot way. */
-static __attribute__((noinline)) struct row *
-admit_key(struct table_section *section, struct undo *undo, struct window_entry *entry,
-          const struct table_key *key, const struct wanted *wanted) {
-    struct changed_key to;
-    if (section->worker == 0 || !section->limits_fields || key->fields != section->fields) {
-        return make_key_row(section, undo, entry, wanted);
-    }
-    admit_values(section, undo, entry, key, &to);
-    if (!to.fits) {
-        return NULL;
-    }
-    if (!to.changed) {
-        return make_key_row(section, undo, entry, wanted);
-    }
-    const struct wanted other = {.bytes = to.bytes,
-                                 .len = to.len,
-                                 .hash = table_hash(section->table, to.bytes, to.len),
-                                 .window = wanted->window,
-                                 .kind = ROW_KEY};
-    struct row *row = find_or_make(section, undo, entry, &other);
-    if (row) { /* else it is counted when it goes to the base row */
-        count_other(section, undo, entry, wanted->window, key->hash);
-    }
-    return row;
-}
-
 /* ---- the call ---- */
 
-static inline struct row *touch_row(struct table_section *section, struct undo *undo,
-                                    struct window_entry *entry, int64_t window,
-                                    const struct table_key *key) {
-    struct wanted wanted = {
-        .bytes = key->bytes, .len = key->len, .hash = key->hash, .window = window, .kind = ROW_KEY};
-    struct row *row = find_row(section, &wanted);
-    if (__builtin_expect(row != NULL, 1)) {
-        undo_put_owner(undo, &section->file, &row->touched, undo->sequence);
-        return row;
-    }
-    return key->len <= TABLE_KEY_MAX ? admit_key(section, undo, entry, key, &wanted) : NULL;
+/* Where a row was found, or that there is none. */
+static inline void note_place(const struct table_section *section, int64_t window,
+                              const struct row *found, bool refused, struct table_place *place) {
+    place->window = window;
+    place->number = found ? row_number(section, found) : 0;
+    place->version = section->version;
+    place->tail = load(&section->page->tail);
+    place->refused = refused;
 }
 
-static inline __attribute__((always_inline)) bool touch(struct table_section *section,
-                                                        struct undo *undo,
-                                                        const struct table_touch *touched,
-                                                        struct table_row *row) {
-    struct window_entry *entry = find_entry(section, touched->window);
+/* row NULL: the base row. */
+static inline void show_row(const struct table_section *section, struct window_entry *entry,
+                            struct row *found, struct table_row *row) {
+    row->file = section->file;
+    row->other = false;
+    row->state = found ? found->more : entry_state(section, entry);
+    row->touched = found ? &found->touched : NULL;
+    row->window = &entry->touched;
+}
+
+static inline __attribute__((always_inline)) bool find(struct table_section *section,
+                                                       struct undo *undo, int64_t window,
+                                                       const struct table_key *key,
+                                                       struct table_row *row) {
+    struct window_entry *entry = find_entry(section, window);
     if (!entry) {
         return false;
     }
-    row->file = section->file;
-    row->other = false;
-    row->state = entry_state(section, entry);
-    if (touched->key && section->keyed) {
-        struct row *found = touch_row(section, undo, entry, touched->window, touched->key);
-        if (found) {
-            row->state = found->more;
-        } else if (section->worker == 0) {
-            return false; /* a row without room stays with the store */
-        } else {
-            row->other = true;
-            count_other(section, undo, entry, touched->window, touched->key->hash);
-        }
+    if (!key || !section->keyed) {
+        show_row(section, entry, NULL, row);
+        return true;
     }
-    undo_put_owner(undo, &section->file, &entry->touched, undo->sequence);
+    const struct wanted wanted = {
+        .bytes = key->bytes, .len = key->len, .hash = key->hash, .window = window, .kind = ROW_KEY};
+    struct admitted admitted = {.row = find_row(section, &wanted)};
+    if (__builtin_expect(admitted.row == NULL, 0)) {
+        section_admit_key(section, undo, entry, key, &admitted);
+    }
+    if (!admitted.row && section->worker == 0) {
+        return false; /* a row without room stays with the store */
+    }
+    show_row(section, entry, admitted.row, row);
+    row->touched = admitted.made ? NULL : row->touched;
+    row->other = !admitted.row;
+    note_place(section, window, admitted.row, admitted.refused, &row->place);
+    return true;
+}
+
+bool table_find_owner(struct table_section *section, struct undo *undo, int64_t window,
+                      const struct table_key *key, struct table_row *row) {
+    return find(section, undo, window, key, row);
+}
+
+bool table_find_again_owner(struct table_section *section, struct undo *undo,
+                            const struct table_place *place, uint64_t hash, struct table_row *row) {
+    const uint64_t tail = load(&section->page->tail);
+    if (place->version != section->version ||
+        (place->refused ? tail != place->tail : tail > place->number)) {
+        return false;
+    }
+    struct window_entry *entry = find_entry(section, place->window);
+    if (!entry) {
+        return false;
+    }
+    show_row(section, entry, place->number ? row_at(section, place->number) : NULL, row);
+    if (__builtin_expect(place->refused, 0)) {
+        row->other = place->number == 0;
+        section_count_other(section, undo, entry, hash);
+    }
+    return true;
+}
+
+bool table_touch_events_owner(struct table_section *section, struct undo *undo,
+                              const struct table_touch *touched, struct table_row *row) {
+    if (!find(section, undo, touched->window, touched->key, row)) {
+        return false;
+    }
+    if (row->touched) {
+        undo_put_owner(undo, &section->file, row->touched, undo->sequence);
+    }
+    undo_put_owner(undo, &section->file, row->window, undo->sequence);
     /* Partner: the acquire fence of read_settled (table_read.c). Who sees one of the words that are
      * stored from here on sees that the row was touched when it looks again. */
     atomic_thread_fence(memory_order_release);
-    undo_put_owner(undo, &section->file, &entry->matched, load(&entry->matched) + touched->events);
+    undo_put_owner(undo, &section->file, TABLE_MATCHED(row),
+                   load(TABLE_MATCHED(row)) + touched->events);
     return true;
 }
 
 bool table_touch_owner(struct table_section *section, struct undo *undo, int64_t window,
                        const struct table_key *key, struct table_row *row) {
-    return touch(section, undo, &(const struct table_touch){window, key, 1}, row);
-}
-
-bool table_touch_events_owner(struct table_section *section, struct undo *undo,
-                              const struct table_touch *touched, struct table_row *row) {
-    return touch(section, undo, touched, row);
+    return table_touch_events_owner(section, undo, &(const struct table_touch){window, key, 1},
+                                    row);
 }
 
 const word *table_look_owner(struct table_section *section, int64_t window,
@@ -431,6 +346,6 @@ const word *table_look_owner(struct table_section *section, int64_t window,
     }
     const struct wanted wanted = {
         .bytes = key->bytes, .len = key->len, .hash = key->hash, .window = window, .kind = ROW_KEY};
-    struct row *row = find_again(section, &wanted);
+    struct row *row = section_find_row(section, &wanted);
     return row ? row->more : NULL;
 }

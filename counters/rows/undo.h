@@ -18,6 +18,7 @@
 
 #include <assert.h>
 #include <stdatomic.h>
+#include <stddef.h>
 #include <stdint.h>
 
 typedef _Atomic uint64_t word; /* every word of a row has one writer */
@@ -80,6 +81,52 @@ static inline void undo_put_owner(struct undo *undo, const struct undo_file *fil
     atomic_store_explicit(&undo->record->entries, ++undo->entries, memory_order_relaxed);
     atomic_signal_fence(memory_order_seq_cst);
     atomic_store_explicit(at, value, memory_order_relaxed);
+    atomic_signal_fence(memory_order_seq_cst);
+}
+
+/* A word, and what it is to hold. */
+struct undo_change {
+    word *at;
+    uint64_t value;
+};
+
+/* Several words of one file, none twice. The first `marks` of them tell readers that the others are
+ * about to change. */
+struct undo_changes {
+    struct undo_change *change;
+    size_t marks, n;
+};
+
+/* Stores them all so that they can be undone. All are noted before the first is stored: one count
+ * of notes for all of them, and none of the stores has to wait for the next note. */
+static inline void undo_put_all_owner(struct undo *undo, const struct undo_file *file,
+                                      const struct undo_changes *changes) {
+    struct undo_entry *entry = &undo->record->entry[undo->entries];
+    const struct undo_change *change = changes->change;
+    const size_t marks = changes->marks, n = changes->n;
+    /* as in undo_put_owner, with the subtraction done once: words are aligned */
+    const uint64_t first = file->tag - (uintptr_t)file->base / sizeof(word);
+    assert(n <= UNDO_ENTRIES_MAX - undo->entries);
+    for (size_t i = 0; i < n; i++) {
+        word *at = change[i].at;
+        atomic_store_explicit(&entry[i].where, first + (uintptr_t)at / sizeof(word),
+                              memory_order_relaxed);
+        atomic_store_explicit(&entry[i].old, atomic_load_explicit(at, memory_order_relaxed),
+                              memory_order_relaxed);
+    }
+    atomic_signal_fence(memory_order_seq_cst);
+    undo->entries += (uint32_t)n;
+    atomic_store_explicit(&undo->record->entries, undo->entries, memory_order_relaxed);
+    atomic_signal_fence(memory_order_seq_cst);
+    for (size_t i = 0; i < marks; i++) {
+        atomic_store_explicit(change[i].at, change[i].value, memory_order_relaxed);
+    }
+    /* Partner: the acquire fence of read_settled (table_read.c). Who sees one of the words that are
+     * stored from here on sees the marks when it looks again. */
+    atomic_thread_fence(memory_order_release);
+    for (size_t i = marks; i < n; i++) {
+        atomic_store_explicit(change[i].at, change[i].value, memory_order_relaxed);
+    }
     atomic_signal_fence(memory_order_seq_cst);
 }
 

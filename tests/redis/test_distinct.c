@@ -58,7 +58,7 @@ static void add(const char *key, size_t first, size_t end) {
                 .text = arguments[n], .len = (uint32_t)lens[n], .kind = AFORO_TEXT};
             const struct aforo_value *of_event[] = {&value};
             undo_begin_owner(&undo);
-            measure.kind->add(&measure, &target, &(struct aforo_event){0, 1, of_event});
+            measure_add(&measure, &target, &(struct aforo_event){0, 1, of_event});
         }
         redisReply *reply = redisCommandArgv(server.control, n, arguments, lens);
         ck_assert_msg(reply && reply->type == REDIS_REPLY_INTEGER, "PFADD");

@@ -242,6 +242,58 @@ START_TEST(keys_without_room_are_counted_together) {
 }
 END_TEST
 
+/* Keys that come again, long and short ones, that differ in nothing but where a field ends; some
+ * of them find no room; in between are events that do not fit. */
+START_TEST(a_key_that_comes_again_is_in_its_row) {
+    struct lab *lab = lab_open("fields: {a: , b: , n: {type: int}}\n"
+                               "reports:\n"
+                               "  - {name: wide, by: [a, b], windows: [1s, 1min],\n"
+                               "     show: [count, p50(n)]}\n"
+                               "  - {name: tight, by: [a, b], windows: [1s, 1min], show: count,\n"
+                               "     keys: {max: 60, per_field: {b: 3}}}\n");
+    char text[64];
+    uint64_t unfit;
+    memset(text, 'x', sizeof text);
+    for (unsigned i = 0; i < 6000; i++) {
+        char a[64], b[64];
+        const unsigned len = i % 60, cut = i % 7 < len ? i % 7 : len;
+        snprintf(a, sizeof a, "%.*s", (int)(len - cut), text);
+        snprintf(b, sizeof b, "%.*s", (int)cut, text);
+        const struct lab_event event = {T0 - i / 2000 * US_PER_S, {a, b, i % 5 ? "7" : "-1"}};
+        ck_assert_int_eq(lab_add(lab, 0, &event, &unfit), SHARD_COUNTED);
+        ck_assert_uint_eq(unfit, i % 5 ? 0 : 4);
+    }
+    struct report_rows rows = lab_read(lab, 0, 1, T0);
+    for (size_t i = 0; i < rows.n; i++) {
+        char *separator = memchr(rows.row[i].key, REPORT_KEY_SEPARATOR, rows.row[i].key_len);
+        const unsigned long cut =
+            (unsigned long)(rows.row[i].key + rows.row[i].key_len - separator - 1);
+        uint64_t expected = 0;
+        for (unsigned n = 0; n < 6000; n++) {
+            const unsigned len = n % 60;
+            expected +=
+                n % 5 && len + 1 == rows.row[i].key_len && (n % 7 < len ? n % 7 : len) == cut;
+        }
+        ck_assert_uint_eq(rows.row[i].state[0], expected);
+    }
+    report_rows_free(&rows);
+    ck_assert_uint_eq(count_all(lab, 0, 1, T0), 4800);
+    ck_assert_uint_eq(count_all(lab, 1, 1, T0), 6000);
+    rows = lab_read(lab, 1, 1, T0);
+    uint64_t values = 0; /* bit n: a value of b with n bytes */
+    for (size_t i = 0; i < rows.n; i++) {
+        const size_t len = rows.row[i].key_len;
+        const char *separator = memchr(rows.row[i].key, REPORT_KEY_SEPARATOR, len);
+        if (!report_key_is_other(rows.row[i].key, len, 1))
+            values |= UINT64_C(1) << (rows.row[i].key + len - separator - 1);
+    }
+    ck_assert_uint_le(rows.n, 61);
+    ck_assert_int_eq(__builtin_popcountll(values), 3);
+    report_rows_free(&rows);
+    lab_close(lab);
+}
+END_TEST
+
 START_TEST(an_event_without_a_time_is_counted_at_its_arrival) {
     struct lab *lab = lab_open(billing);
     uint64_t unfit = 0;
@@ -310,11 +362,14 @@ START_TEST(what_no_section_can_be_made_for_is_gone) {
 }
 END_TEST
 
-CHECK_MAIN_WITH(
-    in_state_dir, "an event into its reports", an_event_is_in_all_its_reports,
-    what_is_refused_is_nowhere, missing_and_unfit_fields_keep_it_out_of_the_reports_that_need_them,
-    a_field_of_when_that_is_not_of_its_type_is_unfit, spellings_of_a_number_are_one_value,
-    a_digest_does_not_tell_spellings_apart, a_sum_stays_below_its_bound,
-    a_key_that_is_too_long_is_unfit_by_the_field_that_makes_it_so,
-    keys_without_room_are_counted_together, an_event_without_a_time_is_counted_at_its_arrival,
-    a_clock_that_is_set_back_leaves_out_nothing, what_no_section_can_be_made_for_is_gone)
+CHECK_MAIN_WITH(in_state_dir, "an event into its reports", an_event_is_in_all_its_reports,
+                what_is_refused_is_nowhere,
+                missing_and_unfit_fields_keep_it_out_of_the_reports_that_need_them,
+                a_field_of_when_that_is_not_of_its_type_is_unfit,
+                spellings_of_a_number_are_one_value, a_digest_does_not_tell_spellings_apart,
+                a_sum_stays_below_its_bound,
+                a_key_that_is_too_long_is_unfit_by_the_field_that_makes_it_so,
+                keys_without_room_are_counted_together, a_key_that_comes_again_is_in_its_row,
+                an_event_without_a_time_is_counted_at_its_arrival,
+                a_clock_that_is_set_back_leaves_out_nothing,
+                what_no_section_can_be_made_for_is_gone)

@@ -92,7 +92,7 @@ static void add_event(uint64_t *state, const struct lab_event *event) {
         const struct aforo_event one = {event->us, measure->arguments, argument};
         const struct measure_target target = {&undo, &file, (word *)state + measure->at};
         undo_begin_owner(&undo);
-        measure->kind->add(measure, &target, &one);
+        measure_add(measure, &target, &one);
     }
     free(record);
 }

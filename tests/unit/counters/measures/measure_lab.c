@@ -58,13 +58,11 @@ bool lab_add(struct lab_state *state, const struct aforo_event *event) {
     struct undo undo = {.record = &memory.record};
     const struct undo_file file = {.base = (word *)state->words};
     const struct measure_target target = {&undo, &file, (word *)state->words};
-    if (measure->kind->fits && !measure->kind->fits(measure, &target, event)) {
-        return false;
-    }
     uint64_t *before = malloc(bytes), *after = malloc(bytes);
     memcpy(before, state->words, bytes);
     undo_begin_owner(&undo);
-    measure->kind->add(measure, &target, event);
+    const bool fits = measure_add(measure, &target, event);
+    DEMAND(fits || undo.entries == 0, "%s: an event that does not fit is noted", measure->text);
     memcpy(after, state->words, bytes);
     roll_back(&undo, file.base);
     DEMAND(memcmp(before, state->words, bytes) == 0, "%s: an event is not undone", measure->text);
@@ -74,7 +72,7 @@ bool lab_add(struct lab_state *state, const struct aforo_event *event) {
     state->puts = undo.entries;
     DEMAND(undo.entries <= measure->kind->puts(measure), "%s: an event notes %u words",
            measure->text, undo.entries);
-    return true;
+    return fits;
 }
 
 void lab_add_unchecked(struct lab_state *state, const struct aforo_event *event) {
@@ -82,7 +80,7 @@ void lab_add_unchecked(struct lab_state *state, const struct aforo_event *event)
     const struct undo_file file = {.base = (word *)state->words};
     const struct measure_target target = {&undo, &file, (word *)state->words};
     undo_begin_owner(&undo);
-    state->measure->kind->add(state->measure, &target, event);
+    measure_add(state->measure, &target, event);
     state->puts = undo.entries;
 }
 

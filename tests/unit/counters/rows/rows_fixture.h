@@ -108,6 +108,29 @@ static inline bool touch_width(struct table_section *section, struct undo *undo,
     return true;
 }
 
+/* The same in both widths of a table: the rows are found first, and changed together. */
+static inline bool change_widths(const struct table *table, unsigned worker, struct undo *undo,
+                                 int64_t us, const char *text) {
+    const struct table_key key = lab_key(table, text);
+    struct table_row row[2];
+    struct undo_change change[2 * (TABLE_TOUCH_CHANGES + 3)];
+    for (unsigned width = 0; width < 2; width++) {
+        if (!table_find_owner(table_section(table, worker, width), undo,
+                              table_window(table->config.width_us[width], us), &key, &row[width])) {
+            return false;
+        }
+    }
+    struct undo_changes changes = table_plan_touch(undo, row, 2, change);
+    for (unsigned width = 0; width < 2; width++) {
+        word *state = row[width].state;
+        change[changes.n++] = (struct undo_change){&state[0], atomic_load(&state[0]) + 1};
+        change[changes.n++] = (struct undo_change){&state[1], atomic_load(&state[1]) + 7};
+        change[changes.n++] = (struct undo_change){&state[2], (uint64_t)us};
+    }
+    undo_put_all_owner(undo, &row[0].file, &changes);
+    return true;
+}
+
 /* Counts one event in all widths of worker 1, and commits. False: a window had no place. */
 static inline bool count_event(const struct lab *lab, int64_t us, const char *text,
                                uint64_t value) {

@@ -100,9 +100,11 @@ static bool count_one(const struct counting *counting, unsigned worker, int64_t 
     if (text[0] == 'M') {
         change_mind(counting->keyed, writer, undo, us);
     }
+    if (!change_widths(counting->keyed, writer, undo, us, text)) {
+        return false;
+    }
     for (unsigned width = 0; width < 2; width++) {
-        if (!touch_width(table_section(counting->keyed, writer, width), undo, us, text, 7) ||
-            !touch_width(table_section(counting->plain, writer, width), undo, us, NULL, 7)) {
+        if (!touch_width(table_section(counting->plain, writer, width), undo, us, NULL, 7)) {
             return false;
         }
     }

@@ -140,6 +140,67 @@ START_TEST(values_beyond_a_fields_most_are_other) {
 }
 END_TEST
 
-CHECK_MAIN_WITH(in_state_dir, "table", rows_are_found_again, rows_outlive_a_restart,
-                base_rows_need_no_keys, the_circle_lets_go_of_what_is_over,
+/* One event in the row of a key in width 0, by its place when that leads there. */
+static bool count_at(const struct lab *lab, int64_t us, const struct table_key *key,
+                     struct table_place *place) {
+    struct undo *undo = tables_undo(lab->tables, 1);
+    struct table_section *section = table_section(lab->table, 1, 0);
+    struct table_row row;
+    struct undo_change change[TABLE_TOUCH_CHANGES + 1];
+    undo_begin_owner(undo);
+    const bool again = table_find_again_owner(section, undo, place, key->hash, &row);
+    if (!again) {
+        const int64_t window = table_window(lab->table->config.width_us[0], us);
+        ck_assert(table_find_owner(section, undo, window, key, &row));
+        *place = row.place;
+    }
+    struct undo_changes changes = table_plan_touch(undo, &row, 1, change);
+    change[changes.n++] = (struct undo_change){&row.state[0], atomic_load(&row.state[0]) + 1};
+    undo_put_all_owner(undo, &row.file, &changes);
+    undo_commit_owner(undo, &(const struct undo_count){0, 0, 0});
+    return again;
+}
+
+static void expect_count(const struct lab *lab, int64_t us, const char *key, uint64_t count) {
+    ck_assert_uint_eq(lab_read(lab->table, 0, us, &(const struct seen){.key = key}).count, count);
+}
+
+START_TEST(a_place_leads_to_its_row) {
+    struct table_config config = lab_config("places");
+    config.field_max[1] = 1;
+    config.keys_max = 3;
+    struct lab lab = lab_open(1, &config);
+    set_now(&lab, T0);
+    const char *const text[] = {"AA1" US "1", "AA1" US "2", "AA2" US "1", "AA3" US "1"};
+    const char *const row[] = {"AA1" US "1", "AA1" US "(other)", "AA2" US "1", NULL};
+    struct table_place place[4] = {0};
+    for (unsigned i = 0; i < 4; i++) {
+        const struct table_key key = lab_key(lab.table, text[i]);
+        ck_assert(!count_at(&lab, T0, &key, &place[i]));
+        ck_assert_int_eq(place[i].refused, i % 2);
+    }
+    for (unsigned i = 0; i < 4; i++) {
+        const struct table_key key = lab_key(lab.table, text[i]);
+        ck_assert(count_at(&lab, T0, &key, &place[i]));
+        if (row[i])
+            expect_count(&lab, T0, row[i], 2);
+    }
+    ck_assert_uint_eq(lab_read(lab.table, 0, T0, &(const struct seen){0}).count, 8);
+    struct table_status status;
+    table_status(lab.table, &status);
+    ck_assert_uint_eq(status.other, 4);
+    /* another window is made ready: all is looked for once more */
+    const struct table_key first = lab_key(lab.table, text[0]);
+    struct table_place next = {0};
+    ck_assert(!count_at(&lab, T0 + US_PER_S, &first, &next));
+    ck_assert(!count_at(&lab, T0, &first, &place[0]));
+    ck_assert(count_at(&lab, T0, &first, &place[0]));
+    expect_count(&lab, T0, row[0], 4);
+    table_must_verify(lab.table);
+    lab_close(&lab);
+}
+END_TEST
+
+CHECK_MAIN_WITH(in_state_dir, "table", a_place_leads_to_its_row, rows_are_found_again,
+                rows_outlive_a_restart, base_rows_need_no_keys, the_circle_lets_go_of_what_is_over,
                 keys_without_room_are_other, values_beyond_a_fields_most_are_other)

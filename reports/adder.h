@@ -1,0 +1,100 @@
+/* An adder, as its files share it. Private to reports/add*.c. */
+#ifndef AFORO_REPORTS_ADDER_H
+#define AFORO_REPORTS_ADDER_H
+
+#include "reports/add.h"
+#include "reports/canonical.h"
+#include "reports/recent.h"
+
+/* What each event is asked of a measure, close together. */
+struct adder_measure {
+    const struct measure *measure;
+    struct undo_change *(*plan)(const struct measure *, const struct aforo_event *,
+                                const struct measure_rows *, struct undo_change *);
+    uint32_t at; /* of its state in a row */
+    uint8_t arguments, field;
+    bool wants_many; /* several fields, or such as the report does not need */
+    bool wants_text; /* of its only field, which is a number */
+    bool plain;      /* neither: its field's value as it came, if it has one */
+};
+
+/* A `by` field. */
+struct adder_by {
+    uint8_t field, decimals;
+    bool is_text;
+};
+
+/* The rows of one width. */
+struct adder_width {
+    struct table_section *section;
+    int64_t width_us, window, start_us; /* the window of the event before */
+};
+
+/* A report, for one worker. */
+struct adder_report {
+    const struct table *table;
+    const struct condition *when;
+    uint64_t needs, looks; /* bit i: at field i; by measures and `by`, and by `when` */
+    unsigned by, widths;
+    unsigned measures, planned; /* those that plan come first */
+    struct recent recent;
+    struct adder_by by_field[TABLE_FIELDS_MAX];
+    struct adder_width width[TABLE_WIDTHS_MAX];
+    struct adder_measure measure[REPORT_MEASURES_MAX];
+};
+
+struct adder {
+    struct undo *undo;
+    struct tables *tables;
+    unsigned n, worker, writer; /* the writer that the worker is */
+    struct adder_report report[REPORTS_MAX];
+    struct undo_change *change; /* room for those of any report */
+    /* the event's key in the report that is being added to */
+    struct table_key key;
+    char bytes[TABLE_KEY_MAX];
+    struct canonical canonical;
+    uint8_t decimals[FIELDS_MAX]; /* of numbers; NO_NUMBER of text */
+    uint32_t left_out;            /* bit r: the event before was kept out of report r by a field */
+    struct left_out why[REPORTS_MAX];
+    _Atomic uint64_t unfit[REPORTS_MAX][FIELDS_MAX], gone[REPORTS_MAX];
+};
+
+_Static_assert(REPORTS_MAX <= 32, "a bit for each");
+
+#define NO_NUMBER 0xff
+
+/* One event, and the transaction that it is. */
+struct addition {
+    struct adder *adder;
+    const struct record *record;
+    int64_t us;
+    uint64_t fit; /* bit i: field i is there, and of its type */
+    uint64_t unfit;
+    bool begun; /* the transaction */
+};
+
+/* Notes which fields kept the event out of a report. */
+void adder_note_unfit(struct addition *addition, const struct adder_report *its,
+                      const struct left_out *why);
+
+/* ---- add_rows.c ---- */
+
+/* The rows of an event in a report, and what there is to be remembered of them. */
+struct adder_rows {
+    struct table_row row[TABLE_WIDTHS_MAX];
+    struct recent_key key;
+    struct recent_slot *slot; /* NULL: none */
+    bool is_known;            /* the slot is the key's */
+    unsigned searched;        /* bit k: the row of width k was not where it was known to be */
+};
+
+/* Finds the rows of all widths, or makes them, within the open transaction. False: the event's key
+ * is too long, or a window is gone, and it is noted; what was changed is the caller's to put back.
+ */
+bool adder_find_rows(struct addition *addition, struct adder_report *its, struct adder_rows *rows);
+
+/* Remembers where they were, when it is sure that the event stays in them. */
+void adder_keep_rows(const struct adder *adder, const struct adder_report *its,
+                     const struct adder_rows *rows);
+
+#endif
