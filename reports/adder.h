@@ -46,6 +46,7 @@ struct adder_report {
 struct adder {
     struct undo *undo;
     unsigned n;
+    uint32_t always, asked; /* bit r: report r is about every event; it has a condition */
     struct adder_report report[REPORTS_MAX];
     struct undo_change *change; /* room for those of any report */
     /* the event's key in the report that is being added to */
