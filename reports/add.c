@@ -67,6 +67,8 @@ static bool bind_report(struct adder *adder, unsigned i, const struct reports *r
     its->widths = report->table.widths;
     for (unsigned k = 0; k < its->widths; k++)
         its->width[k] = (struct adder_width){.width_us = report->table.width_us[k]};
+    adder->always |= (uint32_t)(its->when == NULL) << i;
+    adder->asked |= (uint32_t)(its->when != NULL) << i;
     return its->by == 0 || recent_make(&its->recent, its->widths);
 }
 
@@ -302,11 +304,11 @@ static void add_to_report(struct addition *addition, struct adder_report *its) {
 
 /* Bit i: report i is about such events, or would be, were a field of `when` of its type. */
 static uint32_t find_reports(const struct adder *adder, const struct record *record) {
-    uint32_t meant = 0;
-    for (unsigned i = 0; i < adder->n; i++) {
+    uint32_t meant = adder->always;
+    for (uint32_t asked = adder->asked; asked != 0; asked &= asked - 1) {
+        const unsigned i = (unsigned)__builtin_ctz(asked);
         const struct adder_report *its = &adder->report[i];
-        meant |= (uint32_t)(its->when == NULL || (its->looks & record->unfit) != 0 ||
-                            condition_holds(its->when, record))
+        meant |= (uint32_t)((its->looks & record->unfit) != 0 || condition_holds(its->when, record))
                  << i;
     }
     return meant;

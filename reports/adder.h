@@ -47,6 +47,7 @@ struct adder {
     struct undo *undo;
     struct tables *tables;
     unsigned n, worker, writer; /* the writer that the worker is */
+    uint32_t always, asked;     /* bit r: report r is about every event; it has a condition */
     struct adder_report report[REPORTS_MAX];
     struct undo_change *change; /* room for those of any report */
     /* the event's key in the report that is being added to */
