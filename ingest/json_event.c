@@ -88,7 +88,7 @@ static const char *read_usual_time(struct json_reader *r, const char *at, unsign
     const struct field_node *names = &r->fields->node[node];
     const struct timestamp_layouts *times = &r->record->habits.times;
     struct timestamp_layout *layout = &r->record->habits.times.layout[times->last];
-    const bool quoted = *at == '"';
+    const bool quoted = json_byte(&r->source, at) == '"';
     int64_t us;
     at += quoted;
     if (r->source.scan.end - at <= layout->reach || layout->len == 0 || names->targets != 0) {
