@@ -8,7 +8,7 @@ import distinct
 import reading
 import sending
 from definitions import REPORTS, WIDTHS, yaml
-from events import HORIZON_US, Events
+from events import Events
 from figures import Row, differs
 from model import OTHER, Model
 from support import Failure, Redis, now_us, sums, text_time, wait_until
@@ -21,9 +21,10 @@ AT_ONCE = 400  # events of a batch
 SHOWN = 5      # differences that are printed
 PATIENCE_S = 600
 
-# How large a run is: of so many events and more. deaths: of nodes. spread_s: how far back events lie.
-Size = collections.namedtuple("Size", "events nodes deaths spread_s bursts flush")
-SIZES = [Size(200_000, 3, 12, 3000, 400, "30s"), Size(0, 2, 4, 40, 8, "1s")]
+# How large a run is: of so many events and more. deaths: of nodes. spread_s: how far back events lie when it begins; so the horizon
+# leaves time until the end.
+Size = collections.namedtuple("Size", "events nodes deaths spread_s horizon_s bursts flush")
+SIZES = [Size(200_000, 3, 12, 3000, 6 * 3600, 400, "30s"), Size(0, 2, 4, 40, 3600, 8, "1s")]
 
 
 class Run:
@@ -36,13 +37,13 @@ class Run:
         definitions = place.dir / "reports.yaml"
         definitions.write_text(yaml(events))
         self.store = Redis(place).start()
-        flags = ("--reports", definitions, "--horizon", f"{HORIZON_US // 1_000_000}s", "--flush-interval", self.size.flush,
+        flags = ("--reports", definitions, "--horizon", f"{self.size.horizon_s}s", "--flush-interval", self.size.flush,
                  "--idle-timeout", "24h", "--grace", f"{PATIENCE_S}s", "--redis-timeout", "60s")
         self.servers = {name: place.server(*flags, "--node-id", name, name=name, threads=THREADS[name], redis=self.store).start()
                         for name in self.names}
         self.links = {name: [sending.Link(server) for _ in range(2 if THREADS[name] > 1 else 1)]
                       for name, server in self.servers.items()}
-        self.made = Events(seed, now_us(), self.size.spread_s, self.size.bursts)
+        self.made = Events(seed, now_us(), self.size)
         self.model = Model(self.names)
 
     # ---- the flow ----
@@ -110,7 +111,9 @@ class Run:
             if server.stop(PATIENCE_S):
                 raise Failure(f"{name} ended with {server.process.returncode}\n{server.log()[-2000:]}")
             self.check_source(f"state of {name}", [name], "--state", server.state)
+            reading.audit("--state", server.state)
         self.check_source("Redis", self.names, "--redis", self.store.url)
+        reading.audit("--redis", self.store.url)
         self.check_counts("Redis", self.names, self.store.counts)
         compared = 0
         for report, field, width in distinct.figures():

@@ -9,7 +9,6 @@ from values import HOSTILE, NO_VALUE, TEXT_MAX, spelled, time_text
 
 KINDS = (b"a", b"b", b"c", b"d e", b"\xc3\xa9")
 ROUTES = [b"/pay", b"/a", b"/a/b", b"/home", b"/a b", b'/"q"', b"/%41", b"/\xff"] + [b"/r%d" % i for i in range(24)]
-HORIZON_US = 7200 * SECOND
 USERS = 50_000
 SHORT_MAX = 200  # bytes of a text in the query string or a header: the head of a request is bounded
 EDGES_MS = (0, 1, 2, 3, 20, 1000, 1001, (1 << 40) - 1, 1 << 40, -5)
@@ -26,10 +25,10 @@ Request = collections.namedtuple("Request", "bytes events shared single")
 class Events:
     """Made-up events. All choices follow from the seed and the time at which it begins."""
 
-    def __init__(self, seed, now_us, spread_s, bursts):
+    def __init__(self, seed, now_us, size):
         self.random = random.Random(seed)
-        self.now_us, self.spread_us = now_us, spread_s * SECOND
-        self.bursts = [now_us - self.random.randrange(self.spread_us) for _ in range(bursts)]
+        self.now_us, self.spread_us, self.horizon_us = now_us, size.spread_s * SECOND, size.horizon_s * SECOND
+        self.bursts = [now_us - self.random.randrange(self.spread_us) for _ in range(size.bursts)]
 
     # ---- one event ----
 
@@ -38,9 +37,9 @@ class Events:
         rnd = self.random
         chance = rnd.random()
         if chance < 0.005:
-            return now_us - HORIZON_US - rnd.randrange(10 * SECOND, 86_400 * SECOND), "late"
+            return now_us - self.horizon_us - rnd.randrange(10 * SECOND, 86_400 * SECOND), "late"
         if chance < 0.01:
-            return now_us + rnd.randrange(60 * SECOND, 86_400 * SECOND), "ahead"
+            return now_us + rnd.randrange(900 * SECOND, 86_400 * SECOND), "ahead"
         if chance < 0.03:
             return now_us + rnd.randrange(4 * SECOND), None
         if chance < 0.75:

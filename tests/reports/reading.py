@@ -32,6 +32,14 @@ def text(report, width, *source):
     return done.stdout
 
 
+def audit(*source):
+    """What the console's own check says of it."""
+    done = subprocess.run([str(word) for word in (BIN / "aforo", "check", *source)], capture_output=True, timeout=TIMEOUT_S,
+                          env=environment(), check=False)
+    if done.returncode:
+        raise Failure(f"aforo check: {(done.stdout + done.stderr).decode(errors='replace')[:2000]}")
+
+
 def mark(output):
     """Equal marks: the same rows. Whether a window is over changes with the time."""
     return hashlib.sha256(re.sub(rb'"state":"[a-z]+"', b"", output)).digest()
