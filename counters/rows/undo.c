@@ -183,7 +183,8 @@ void undo_close_file(struct undo_map *undo) {
     if (undo->map) {
         munmap(undo->map, undo->map_bytes);
     }
-    undo->mapped = undo->records = 0;
+    undo->mapped = 0;
+    undo->records = 0;
     if (undo->fd >= 0) {
         close(undo->fd);
     }

@@ -17,12 +17,16 @@ static void name_width(struct rows_width *width, int64_t width_us, int64_t keep_
 
 static bool add_circle(struct rows_width *width) {
     unsigned char **grown = realloc(width->circle, (width->circles + 1) * sizeof *grown);
-    width->circle = grown ? grown : width->circle;
-    unsigned char *made = grown ? calloc((size_t)width->places, width->stride) : NULL;
-    if (made) {
-        width->circle[width->circles++] = made;
+    if (!grown) {
+        return false;
     }
-    return made != NULL;
+    width->circle = grown;
+    grown[width->circles] = calloc((size_t)width->places, width->stride);
+    if (!grown[width->circles]) {
+        return false;
+    }
+    width->circles++;
+    return true;
 }
 
 /* Has room for more sections. False when out of memory. */
@@ -230,6 +234,9 @@ size_t rows_known_ranges(const struct rows_known *known, const struct rows_table
     }
     while (first < n && range[first].oldest > last) {
         first++;
+    }
+    if (first == 0 || first == n) {
+        return n;
     }
     memcpy(ahead, range, first * sizeof *ahead);
     memmove(range, range + first, (n - first) * sizeof *range);
