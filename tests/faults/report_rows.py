@@ -12,7 +12,7 @@ from report_plan import GROUPS, WIDTH_US, Row, wrong_figures
 from support import difference, us_of
 
 __all__ = ["Expected", "counted_events", "counted_masks", "dense_counts", "end_loads", "flushed", "of_redis", "of_server", "of_state", "until_holds",
-           "verify_redis", "verify_reports"]
+           "verify_dead", "verify_redis", "verify_reports"]
 
 OTHER = "(other)"  # the key of the row where events go whose key found no room
 HEALED_S = 60  # a machine may be busy; who is right is so after a second or two
@@ -168,12 +168,16 @@ def until_holds(verify, timeout_s=HEALED_S):
         time.sleep(0.2)
 
 
+def first_of(loads):
+    """The time of the first event: windows are asked for from there on."""
+    return min(event[0] for load in loads for request in load.requests() for event in request.events())
+
+
 def end_loads(loads):
-    """Returns the time of the first event: windows are asked for from there on."""
     for load in loads:
         load.pause()
         load.end()
-    return min(event[0] for load in loads for request in load.requests() for event in request.events())
+    return first_of(loads)
 
 
 def counted_events(loads, masks, where):
@@ -204,6 +208,14 @@ def verify_redis(run, redis, reports, loads, events, env=None):
     run.acked = sum(request.accepted for request in requests if request.answered)
     run.counted = len(events)
     return expected
+
+
+def verify_dead(server, reports, load):
+    """The state directory of a server that was killed, as it lies there; nothing is in flight. The counts may lack the one event that
+    each worker had committed and not yet counted: its next start does that."""
+    where, read = f"the state of {server.name}, which was killed", of_state(server, first_of([load]))
+    events = counted_events([load], counted_masks(read), where)
+    Expected(reports, events).verify(read, {}, where)
 
 
 def verify_reports(run, servers, redis, reports, loads):

@@ -333,7 +333,7 @@ def promoted(redis):
 def linked(redis):
     try:
         return "master_link_status:up" in redis.do("INFO", "replication")
-    except RedisError:
+    except (OSError, RedisError):  # sentinel closes the connections of a server that it makes a replica
         return False
 
 

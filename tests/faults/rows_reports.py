@@ -7,7 +7,7 @@ from faults import Failure, now_us, row, wait_until
 from report_load import ReportLoad
 from report_plan import ALL, CLIENTS, EXACT, GROUPS, PLAIN, ROUTES, Report, definitions
 from report_rows import (Expected, counted_events, counted_masks, dense_counts, end_loads, flushed, of_redis, of_server, of_state, until_holds,
-                         verify_redis, verify_reports)
+                         verify_dead, verify_redis, verify_reports)
 from rows_kill import restarted
 from stored import SECOND
 
@@ -33,12 +33,21 @@ def note_repaired(run, repaired):
     run.note(f"{repaired} of {run.faults} starts completed or undid an event that the kill had cut in half")
 
 
-@row("reports-kill", "killed -9 under load: each row of each report is what was acknowledged, here and in Redis")
+@row("reports-kill", "killed -9 under load: each row of each report is what was acknowledged, here, in the state and in Redis")
 def reports_kill(run):
     redis = run.redis().start()
     server = run.server("--reports", define(run, PLAIN), redis=redis).start()
     load = ReportLoad(run, server, size=600)
-    note_repaired(run, kill_often(run, server, load, run.many(6, 50)))
+    repaired = kill_often(run, server, load, run.many(5, 50))
+    for _ in range(run.many(1, 5)):  # read as they lie there, a transaction that is open included
+        run.pause_s(0.02, 0.2)
+        run.kill9(server)
+        load.pause()
+        verify_dead(server, PLAIN, load)
+        repaired += restarted(server)
+        load.resume()
+        load.progress(1)
+    note_repaired(run, repaired)
     verify_reports(run, [server], redis, PLAIN, [load])
 
 

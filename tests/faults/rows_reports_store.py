@@ -147,9 +147,9 @@ def nodes(run, n, at_once):
 
 @row("reports-two-nodes", "two nodes, one Redis, all of it in turn: Redis' rows are those of both together")
 def reports_two_nodes(run):
-    nodes(run, 2, 8)
+    nodes(run, 2, 6)
 
 
 @row("reports-three-nodes", "three nodes, one Redis, all of it in turn: Redis' rows are those of all together")
 def reports_three_nodes(run):
-    nodes(run, 3, 8)
+    nodes(run, 3, 6)
