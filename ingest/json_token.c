@@ -37,7 +37,9 @@ static void add_run(const struct json_source *source, struct json_string *string
     char *out = source->room + string->decoded_len;
     string->decoded_len += len;
     if (left < len + SCAN_BYTES) {
-        memcpy(out, at, len);
+        if (len > 0) { /* there may be no room at all, and no place for it */
+            memcpy(out, at, len);
+        }
         return;
     }
     for (; at < end; at += SCAN_BYTES, out += SCAN_BYTES) { /* with some of what follows */
