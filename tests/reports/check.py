@@ -2,6 +2,7 @@
 
 import collections
 import random
+import signal
 import time
 
 import distinct
@@ -19,7 +20,8 @@ THREADS = {"n-1": 2, "n-2": 1, "n-3": 1}  # worker threads
 ZONED, LARGE = ("n-2", "n-3"), ("n-2",)
 AT_ONCE = 400  # events of a batch
 SHOWN = 5      # differences that are printed
-PATIENCE_S = 600
+PATIENCE_S = 3600
+GRACE_S = 20   # between a signal in the middle and the second one
 
 # How large a run is: of so many events and more. deaths: of nodes. spread_s: how far back events lie when it begins; so the horizon
 # leaves time until the end.
@@ -76,11 +78,23 @@ class Run:
         server = self.servers[name]
         if turn % 2:
             server.kill()
-        elif server.stop(PATIENCE_S):
-            raise Failure(f"{name} ended with {server.process.returncode}\n{server.log()[-2000:]}")
+        else:
+            self.stop(name, GRACE_S)
         server.start()
         self.links[name] = [sending.Link(server) for _ in self.links[name]]
         self.model.nodes[name].unfit.clear()
+
+    def stop(self, name, patience_s):
+        """It ends when Redis has all, or at the second signal: then its next start sends the rest."""
+        server = self.servers[name]
+        server.signal(signal.SIGTERM)
+        try:
+            server.wait(patience_s)
+        except Failure:
+            server.signal(signal.SIGTERM)
+            server.wait(PATIENCE_S)
+        if server.process.returncode < 0:
+            raise Failure(f"{name} ended with {server.process.returncode}\n{server.log()[-2000:]}")
 
     def check_node(self, name):
         """What it says of itself."""
@@ -108,8 +122,7 @@ class Run:
             self.check_source(f"server {name}", [name], "--server", f"http://127.0.0.1:{server.port}")
             self.check_counts(name, [name], server.counts)
         for name, server in self.servers.items():
-            if server.stop(PATIENCE_S):
-                raise Failure(f"{name} ended with {server.process.returncode}\n{server.log()[-2000:]}")
+            self.stop(name, PATIENCE_S)
             self.check_source(f"state of {name}", [name], "--state", server.state)
             reading.audit("--state", server.state)
         self.check_source("Redis", self.names, "--redis", self.store.url)

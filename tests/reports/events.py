@@ -127,7 +127,7 @@ class Events:
             inner = {where: inner for where, inner in FIELDS[name].places}
             if len(text) <= SHORT_MAX and "header" in inner and entrances.HEADER_VALUE.fullmatch(text) and rnd.random() < 0.5:
                 headers.append((inner["header"], text))
-            elif len(text) <= SHORT_MAX and "query" in inner:
+            elif fits_query(text) and "query" in inner:
                 query.append((inner["query"], text))
             else:
                 continue
@@ -166,7 +166,7 @@ class Events:
         texts = self.fields(zoned, large)
         query, headers = self.elsewhere(texts, 0.1 if source != "none" else 0)
         if source == "none":
-            texts = {name: text for name, text in texts.items() if len(text) <= SHORT_MAX}
+            texts = {name: text for name, text in texts.items() if fits_query(text)}
         event, body = self.event(source, texts, now_us)
         if source == "none":
             query = [("value", event.time), *texts.items()]
@@ -193,6 +193,11 @@ class Events:
         body = b"[" + b",".join(bodies) + b"]" if kind == entrances.JSON else end.join(bodies) + rnd.choice((b"", end))
         wire = entrances.request(b"/events", entrances.form(query), headers, kind, body)
         return Request(wire, events, shared_of(query, headers), False)
+
+
+def fits_query(text):
+    """No request has a NUL in its target, nor a long one."""
+    return len(text) <= SHORT_MAX and b"\0" not in text
 
 
 def is_utf8(text):

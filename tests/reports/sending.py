@@ -6,7 +6,7 @@ import socket
 
 from support import Failure
 
-PATIENCE_S = 300
+PATIENCE_S = 900
 NOTED = 10  # lines that an answer names
 LENGTH = re.compile(rb"\r\nContent-Length: ([0-9]+)\r\n")
 
