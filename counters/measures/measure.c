@@ -28,6 +28,16 @@ const struct measure_kind *measure_find(const char *name) {
 
 #define CHANGES_MAX 64 /* that a measure plans for one row */
 
+/* Puts what an event makes of rows of one file. False: it does not fit. */
+static bool put_planned(const struct measure *measure, const struct measure_target *target,
+                        const struct aforo_event *event, const struct measure_rows *rows,
+                        struct undo_change *change) {
+    const struct undo_change *end = measure->kind->plan(measure, event, rows, change);
+    const struct undo_changes changes = {change, 0, end ? (size_t)(end - change) : 0};
+    undo_put_all_owner(target->undo, target->file, &changes);
+    return end != NULL;
+}
+
 bool measure_add(const struct measure *measure, const struct measure_target *target,
                  const struct aforo_event *event) {
     struct undo_change change[CHANGES_MAX];
@@ -37,12 +47,7 @@ bool measure_add(const struct measure *measure, const struct measure_target *tar
     }
     assert(measure->kind->puts(measure) <= CHANGES_MAX);
     const struct measure_rows rows = {.state = {target->state}, .n = 1};
-    const struct undo_change *end = measure->kind->plan(measure, event, &rows, change);
-    if (end) {
-        undo_put_all_owner(target->undo, target->file,
-                           &(const struct undo_changes){change, 0, (size_t)(end - change)});
-    }
-    return end != NULL;
+    return put_planned(measure, target, event, &rows, change);
 }
 
 bool measure_name(struct measure *measure, const char *text) {
