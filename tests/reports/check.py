@@ -88,12 +88,14 @@ class Run:
         """It ends when Redis has all, or at the second signal: then its next start sends the rest."""
         server = self.servers[name]
         server.signal(signal.SIGTERM)
+        meant = 0
         try:
             server.wait(patience_s)
         except Failure:
             server.signal(signal.SIGTERM)
+            meant = -signal.SIGTERM
             server.wait(PATIENCE_S)
-        if server.process.returncode < 0:
+        if server.process.returncode not in (0, meant):
             raise Failure(f"{name} ended with {server.process.returncode}\n{server.log()[-2000:]}")
 
     def check_node(self, name):
@@ -126,13 +128,13 @@ class Run:
             self.check_source(f"state of {name}", [name], "--state", server.state)
             reading.audit("--state", server.state)
         self.check_source("Redis", self.names, "--redis", self.store.url)
-        reading.audit("--redis", self.store.url)
         self.check_counts("Redis", self.names, self.store.counts)
         compared = 0
         for report, field, width in distinct.figures():
             places = self.model.rows(report, width, self.names)
             compared += self.reference.compare_bytes(self.store, report, width, field, digests[report.name], places)
         print(f"{compared} HyperLogLogs have the bytes of PFADD", flush=True)
+        reading.audit("--redis", self.store.url)
 
     def check_counts(self, where, nodes, counts):
         times = {}
