@@ -159,10 +159,9 @@ static bool check_peer(const struct wire_peer *peer, bool *refused, char *why) {
 }
 
 /* hiredis makes room for as many elements as an array says it has, before it has seen one: a line
- * of twenty bytes could ask for gigabytes. The largest answer that we ask for is all fields of a
- * window of a report, for `aforo check`: eight million of them, each two elements. Their room is
- * 128 MiB, of which pages are taken only as elements come. */
-#define ELEMENTS_MAX (1 << 24)
+ * of twenty bytes could ask for gigabytes. The largest answer that we ask for is a cluster's map
+ * with a range for each slot. */
+#define ELEMENTS_MAX (1 << 16)
 
 #if HIREDIS_MAJOR >= 1
 static void bound_arrays(redisContext *wire) {

@@ -210,7 +210,7 @@ START_TEST(the_least_rights_of_a_user) {
     /* aforo check, of a window with a score board */
     const struct rows_place over = {"r.0", "1h", HOUR_S * US_PER_S, CLOSABLE};
     ck_assert(!rows_audit_window(link, &over, no_finding, NULL, store_why));
-    lab_do(&server, "ACL SETUSER bob +hgetall");
+    lab_do(&server, "ACL SETUSER bob +hscan");
     ck_assert(!rows_audit_window(link, &over, no_finding, NULL, store_why));
     ck_assert_ptr_nonnull(strstr(store_why, "zrange"));
     lab_do(&server, "ACL SETUSER bob +zrange");
