@@ -396,27 +396,6 @@ START_TEST(a_row_of_thousands_of_components) {
 }
 END_TEST
 
-/* Its hash has more fields than an answer may have elements. */
-START_TEST(a_window_of_many_rows_can_be_checked) {
-    enum { ROWS = 9000, AT_ONCE = 500 };
-    struct store *store = ready_store(url, "n1", TIMEOUT_MS);
-    static struct plain_row row[AT_ONCE];
-    static struct rows_row sent[AT_ONCE];
-    for (int i = 0; i < ROWS; i++) {
-        char key[16];
-        snprintf(key, sizeof key, "k%d", i);
-        make_row(&row[i % AT_ONCE], key, i + 1, -i, i);
-        sent[i % AT_ONCE] = row[i % AT_ONCE].row;
-        if (i % AT_ONCE == AT_ONCE - 1) {
-            ck_assert_int_eq(send_at(store, 0, sent, AT_ONCE).outcome, STORE_STORED);
-        }
-    }
-    ck_assert_int_gt(lab_number(&server, "HLEN " WINDOW), 4 * ROWS);
-    must_be_sound();
-    store->ops->close(store);
-}
-END_TEST
-
 START_TEST(a_time_to_live_only_grows) {
     struct store *store = ready_store(url, "n1", TIMEOUT_MS);
     struct plain_row row;
@@ -456,7 +435,6 @@ int main(void) {
                                   a_sum_that_grows_is_exact_up_to_2_53,
                                   components_come_in_any_order,
                                   a_row_of_thousands_of_components,
-                                  a_window_of_many_rows_can_be_checked,
                                   a_time_to_live_only_grows,
                                   the_script_is_known_by_its_sha1};
     return one_server_run("redis/rows_merge", tests, sizeof tests / sizeof *tests);
