@@ -4,6 +4,7 @@
 #include "server/http/answers.h"
 #include "server/http/connections.h"
 #include "server/http/daemon.h"
+#include "server/http/turn.h"
 #include "server/metrics.h"
 #include "server/net/acceptor.h"
 #include "server/net/framing.h"
@@ -13,12 +14,14 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <limits.h>
 #include <microhttpd.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -27,8 +30,12 @@
 /* how long a new connection has for its first request while the server stops */
 #define FIRST_REQUEST_US US_PER_S
 #define FINISH_WAIT_MS 20
-/* more than this is no slewing; the rings have room for 4 s more than the span */
-#define STEP_US (2 * US_PER_S)
+/* The library takes so many events at a time; with just as many it would wait again before it has
+ * handled one. Below it there is room for what else a worker waits for. */
+#define EVENTS_MAX 128
+#define OTHERS_MAX 8
+/* so many turns in a row that had requests may go by before the acceptor is asked */
+#define TURNS_MAX 8
 /* who reads at --admin-listen waits for those who count, when cores are short */
 #define ADMIN_NICE 10
 
@@ -41,83 +48,8 @@ struct worker_thread {
     int daemon_fd[POOLS]; /* each daemon's own epoll descriptor */
     int wake_fd;        /* eventfd: written by main when the thread is to look at server's flags */
     int64_t checked_us; /* steady clock of what is done once a second */
-    bool stuck;         /* it was logged that there is no shard to count in after a clock step */
-    bool rows_stuck;    /* the same of rows */
+    unsigned turns;     /* since the acceptor was asked */
 };
-
-static void log_move(struct worker_thread *thread, enum shard_move move) {
-    struct worker *worker = thread->worker;
-    if (move == SHARD_MOVED) {
-        metric_add_owner(&worker->metrics, METRIC_shards_taken, 1);
-        log_line(LOG_WARN,
-                 "the clock was set: what was counted keeps its places, and this worker counts in "
-                 "another shard",
-                 "worker=%u ahead_ms=%lld", worker->index,
-                 (long long)(counters_ahead_us(worker->server->counters) / US_PER_MS));
-    } else if (move == SHARD_STUCK && !thread->stuck) {
-        log_line(
-            LOG_ERROR,
-            "the clock was set, and there is no place to count beside what was counted: events of "
-            "the present that find none are refused as too late, arrivals counted in later windows",
-            "worker=%u error=\"%s\" remedy=\"free disk space for the state file, %u shards at the "
-            "most\"",
-            worker->index, strerror(errno), COUNTERS_SHARDS_MOST);
-    }
-    thread->stuck = move == SHARD_STUCK;
-}
-
-/* Sets the time of this turn for the reports, once it is known which are in force. */
-static void set_reports_now(struct worker_thread *thread) {
-    struct worker *worker = thread->worker;
-    const enum tables_move move = adder_set_now_owner(worker->report_view.adder, worker->now_us);
-    if (__builtin_expect(move == TABLES_MOVED, 0)) {
-        log_line(LOG_WARN,
-                 "the clock was set: rows of reports that were counted keep their places, and this "
-                 "worker counts in other sections of their files",
-                 "worker=%u", worker->index);
-    } else if (__builtin_expect(move == TABLES_STUCK && !thread->rows_stuck, 0)) {
-        log_line(LOG_ERROR,
-                 "the clock was set, and there is no place for rows of reports beside those that "
-                 "were counted: events of the present that find none are left out of reports",
-                 "worker=%u error=\"%s\" remedy=\"free disk space for the files in reports/ of the "
-                 "state directory, %d writers at the most\"",
-                 worker->index, strerror(errno), TABLE_WRITERS_MOST);
-    }
-    thread->rows_stuck = move == TABLES_STUCK;
-}
-
-/* Sets the time of this turn. The steady clock tells a wall clock that was set from time that
- * passed. */
-static void set_now(struct worker_thread *thread, int64_t now_us, int64_t steady_us) {
-    struct worker *worker = thread->worker;
-    const int64_t expected_us = worker->now_us + steady_us - worker_woke_us(worker);
-    const int64_t step_us = now_us - expected_us;
-    worker->now_us = now_us;
-    atomic_store_explicit(&worker->woke_us, steady_us, memory_order_relaxed);
-    if (!worker->shard) {
-        return;
-    }
-    if (step_us > STEP_US || step_us < -STEP_US) {
-        metric_add_owner(&worker->metrics,
-                         step_us > 0 ? METRIC_clock_steps_ahead : METRIC_clock_steps_back, 1);
-        if (worker->index == 0) { /* all workers see it, and one logs it */
-            log_line(LOG_WARN,
-                     step_us > 0 ? "the wall clock has stepped ahead"
-                                 : "the wall clock was set back",
-                     "by_ms=%lld", (long long)(step_us > 0 ? step_us : -step_us) / US_PER_MS);
-        }
-        if (worker->server->report_sets.tables) {
-            tables_step_owner(worker->server->report_sets.tables, worker->index + 1, expected_us,
-                              now_us);
-        }
-    }
-    const enum shard_move move = step_us > STEP_US
-                                     ? shard_step_ahead_owner(worker->shard, expected_us, now_us)
-                                     : shard_set_now_owner(worker->shard, now_us);
-    if (__builtin_expect(move != SHARD_STAYED || thread->stuck, 0)) {
-        log_move(thread, move);
-    }
-}
 
 static void check_every_second(struct worker_thread *thread, int64_t now_us) {
     if (now_us - thread->checked_us > US_PER_S) {
@@ -136,44 +68,54 @@ static int idle_ms(struct MHD_Daemon *daemon, int most_ms) {
                : most_ms;
 }
 
-/* One turn: waits until something is ready, at most wait_ms, then lets the library handle it
- * without blocking. */
+static unsigned count_connections(struct MHD_Daemon *daemon) {
+    const union MHD_DaemonInfo *info =
+        MHD_get_daemon_info(daemon, MHD_DAEMON_INFO_CURRENT_CONNECTIONS);
+    return info ? info->num_connections : UINT_MAX;
+}
+
+/* Waits until something is ready, at most wait_ms, and lets the daemon of single events handle what
+ * is its own. All that the worker waits for is in that daemon's epoll: so it can wait inside the
+ * library, which takes one system call less. With EVENTS_MAX ready at once that would wait a second
+ * time: where there may be as many, the wait is outside. */
+static void wait_and_run(const struct worker_thread *thread, int wait_ms) {
+    struct MHD_Daemon *daemon = thread->daemon[POOL_SINGLE];
+    if (count_connections(daemon) + OTHERS_MAX < EVENTS_MAX) {
+        MHD_run_wait(daemon, wait_ms);
+        return;
+    }
+    struct pollfd ready = {.fd = thread->daemon_fd[POOL_SINGLE], .events = POLLIN};
+    poll(&ready, 1, idle_ms(daemon, wait_ms));
+    MHD_run(daemon);
+}
+
+/* One turn. What is ready for the acceptor stays ready: it is asked when the wake-up was not for a
+ * request, and now and then when all of them are. */
 static void run_turn(struct worker_thread *thread, int wait_ms) {
     struct worker *worker = thread->worker;
-    struct pollfd ready[POOLS + 2];
-    for (int pool = 0; pool < POOLS; pool++) {
-        ready[pool] = (struct pollfd){.fd = thread->daemon_fd[pool], .events = POLLIN};
-        wait_ms = idle_ms(thread->daemon[pool], wait_ms);
+    struct MHD_Daemon *batches = thread->daemon[POOL_BATCH];
+    const bool has_batches = count_connections(batches) > 0;
+    if (has_batches) {
+        wait_ms = idle_ms(batches, wait_ms);
     }
     if (worker->handshakes.n && wait_ms < TLS_TURN_MS) {
         wait_ms = TLS_TURN_MS;
     }
-    ready[POOLS] = (struct pollfd){.fd = acceptor_fd(worker->acceptor), .events = POLLIN};
-    ready[POOLS + 1] = (struct pollfd){.fd = thread->wake_fd, .events = POLLIN};
-    if (poll(ready, POOLS + 2, wait_ms) > 0 && ready[POOLS + 1].revents) {
-        uint64_t wakes;
-        const ssize_t n = read(thread->wake_fd, &wakes, sizeof wakes);
-        (void)n; /* what was meant by it is in the server's flags */
-    }
-    const int64_t steady_us = clock_steady_us();
-    set_now(thread, clock_wall_us(), steady_us);
-    metric_add_owner(&worker->metrics, METRIC_wakeups, 1);
-    access_refresh_owner(&worker->server->access, &worker->access);
-    report_sets_refresh_owner(&worker->server->report_sets, &worker->report_view, worker->index);
-    if (worker->report_view.adder) {
-        set_reports_now(thread);
-    }
+    worker->turn_due = true;
+    wait_and_run(thread, wait_ms);
+    const bool quiet = worker->turn_due;
+    turn_enter(worker);
+    const int64_t steady_us = worker_woke_us(worker);
     if (worker->handshakes.n) {
         tls_handshakes_check(&worker->handshakes, steady_us);
     }
     check_every_second(thread, steady_us);
-    if (ready[POOLS].revents) {
-        acceptor_run(worker->acceptor);
+    if (has_batches) {
+        MHD_run(batches);
     }
-    for (int pool = 0; pool < POOLS; pool++) {
-        if (ready[pool].revents || idle_ms(thread->daemon[pool], 1) == 0) {
-            MHD_run(thread->daemon[pool]);
-        }
+    if (quiet || ++thread->turns >= TURNS_MAX) {
+        thread->turns = 0;
+        acceptor_run(worker->acceptor);
     }
 }
 
@@ -260,6 +202,17 @@ static bool make_acceptor(struct worker_thread *thread, int listen_fd) {
     return worker->acceptor != NULL;
 }
 
+/* Puts what else the thread waits for into the epoll of the daemon of single events. The library
+ * passes over events without a connection: NULL is what its own signal to stop has. */
+static bool watch_all(const struct worker_thread *thread) {
+    const int epoll_fd = thread->daemon_fd[POOL_SINGLE];
+    struct epoll_event batches = {.events = EPOLLIN, .data.ptr = NULL};
+    struct epoll_event wake = {.events = EPOLLIN | EPOLLET, .data.ptr = NULL}; /* never read */
+    return epoll_ctl(epoll_fd, EPOLL_CTL_ADD, thread->daemon_fd[POOL_BATCH], &batches) == 0 &&
+           epoll_ctl(epoll_fd, EPOLL_CTL_ADD, thread->wake_fd, &wake) == 0 &&
+           acceptor_watch(thread->worker->acceptor, epoll_fd);
+}
+
 static bool make_worker(struct worker_thread *thread, struct server *server, unsigned index,
                         int listen_fd) {
     struct worker *worker = thread->worker;
@@ -275,13 +228,10 @@ static bool make_worker(struct worker_thread *thread, struct server *server, uns
     worker->record.room_len = sizeof worker->room;
     worker->shared.room = worker->shared_room;
     worker->shared.room_len = sizeof worker->shared_room;
-    const int64_t steady_us = clock_steady_us();
-    atomic_store(&worker->woke_us, steady_us);
-    worker->now_us = clock_wall_us();
-    set_now(thread, worker->now_us, steady_us);
+    turn_init(worker);
     thread->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     return thread->wake_fd >= 0 && make_acceptor(thread, listen_fd) &&
-           answers_make(&worker->answers) && start_daemons(thread);
+           answers_make(&worker->answers) && start_daemons(thread) && watch_all(thread);
 }
 
 static void release_worker(struct worker_thread *thread) {

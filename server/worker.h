@@ -1,5 +1,4 @@
-/* The worker threads. Each drives libmicrohttpd daemons of its own and never blocks inside the
- * library, whose epoll loop would wait with exactly 128 connections ready, before handling one. */
+/* The worker threads. Each drives libmicrohttpd daemons of its own. */
 #ifndef AFORO_SERVER_WORKER_H
 #define AFORO_SERVER_WORKER_H
 

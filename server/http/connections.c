@@ -2,6 +2,7 @@
 
 #include "server/access/throttle.h"
 #include "server/http/connection.h"
+#include "server/http/turn.h"
 #include "server/net/acceptor.h"
 #include "server/net/deadlines.h"
 #include "server/net/tls.h"
@@ -86,6 +87,7 @@ static void close_connection(struct connection *connection) {
 void connections_notify(void *cls, struct MHD_Connection *mhd, void **socket_context,
                         enum MHD_ConnectionNotificationCode code) {
     struct worker *worker = cls;
+    turn_enter(worker);
     if (code == MHD_CONNECTION_NOTIFY_STARTED) {
         *socket_context = open_connection(worker, mhd);
         acceptor_note_started(worker->acceptor);

@@ -44,7 +44,10 @@ struct worker {
     uint64_t in_flight;           /* requests begun and not completed */
     struct connection_list opened;
     struct acceptor *acceptor;
-    bool draining; /* every answer closes its connection */
+    bool draining;   /* every answer closes its connection */
+    bool turn_due;   /* the thread waits, or has woken up and nobody has read the clock (turn.h) */
+    bool stuck;      /* it was logged that there is no shard to count in after a clock step */
+    bool rows_stuck; /* the same of rows */
     /* the answer being made closes its connection */
     bool answers_last;
     struct access_view access;

@@ -13,6 +13,7 @@
 #include "server/http/event.h"
 #include "server/http/pages.h"
 #include "server/http/tally.h"
+#include "server/http/turn.h"
 #include "server/net/farewell.h"
 #include "server/net/framing.h"
 #include "server/net/tls.h"
@@ -33,6 +34,7 @@ void *request_read_target(void *cls, const char *uri, struct MHD_Connection *mhd
     (void)cls;
     struct connection *connection = connection_of(mhd);
     if (connection) {
+        turn_enter(connection->worker);
         connection_begin_phase_at_wakeup(connection, PHASE_HEADERS);
         connection->target = framing_check_target(uri);
         connection->query = (struct request_query){.outcome = FORM_EMPTY};
@@ -233,7 +235,7 @@ static enum MHD_Result handle_end(struct connection *connection, const char *url
 enum MHD_Result request_handle(void *cls, struct MHD_Connection *mhd, const char *url,
                                const char *method, const char *version, const char *upload_data,
                                size_t *upload_data_size, void **con_cls) {
-    (void)cls;
+    turn_enter(cls);
     struct connection *connection = *con_cls;
     if (!connection) {
         connection = connection_of(mhd);
@@ -273,6 +275,7 @@ void request_complete(void *cls, struct MHD_Connection *mhd, void **con_cls,
     (void)mhd;
     struct worker *worker = cls;
     struct connection *connection = *con_cls;
+    turn_enter(worker);
     if (connection) {
         worker->in_flight--;
         connection->closing = connection->closing ? connection->closing : explain_end(code);

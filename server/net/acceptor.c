@@ -13,7 +13,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define ACCEPTS_A_TURN 4 /* a burst is shared by the workers, who all see it */
+/* When connections come closer together than this, more than one may wait: so many are tried. Else
+ * the second try would find nothing. */
+#define BURST_US 200
+#define ACCEPTS_A_TURN 4
 #define EVENTS_A_TURN 64
 #define BACKLOG_MAX 8192 /* more than waits in a backlog */
 /* of a worker: 16 MiB of pools; a batch beyond these is read in smaller pieces */
@@ -22,13 +25,15 @@
 struct acceptor {
     struct acceptor_worker worker;
     struct listener *listener;
-    int epoll_fd;  /* of events: NULL is the listening socket, &handoff the inbox, else a pending */
-    int listen_fd; /* -1 when stopped */
+    int epoll_fd;   /* of pending connections */
+    int watcher_fd; /* the epoll descriptor of acceptor_watch; the caller's */
+    int listen_fd;  /* -1 when stopped */
     /* closed for a moment when there are no more descriptors, to accept a connection and close it
      * instead of leaving it waiting */
     int spare_fd;
-    bool paused;      /* there was no descriptor even so: acceptor_check tries again */
-    uint64_t started; /* connections that a daemon has taken */
+    int64_t accepted_us; /* steady clock of the last one */
+    bool paused;         /* there was no descriptor even so: acceptor_check tries again */
+    uint64_t started;    /* connections that a daemon has taken */
     struct handoff handoff;
     struct pending_list pending;
 };
@@ -43,9 +48,18 @@ void listener_init(struct listener *listener, const struct options *options, boo
     STAILQ_INIT(&listener->handoffs);
 }
 
-static bool watch(const struct acceptor *acceptor, int fd, uint32_t events, void *what) {
+static bool watch(int epoll_fd, int fd, uint32_t events, void *what) {
     struct epoll_event event = {.events = events, .data.ptr = what};
-    return epoll_ctl(acceptor->epoll_fd, EPOLL_CTL_ADD, fd, &event) == 0;
+    return epoll_ctl(epoll_fd, EPOLL_CTL_ADD, fd, &event) == 0;
+}
+
+/* A new connection wakes up one of the workers that wait, and not all of them. */
+static bool watch_listener(const struct acceptor *acceptor) {
+    return watch(acceptor->watcher_fd, acceptor->listen_fd, EPOLLIN | EPOLLEXCLUSIVE, NULL);
+}
+
+static bool unwatch_listener(const struct acceptor *acceptor) {
+    return epoll_ctl(acceptor->watcher_fd, EPOLL_CTL_DEL, acceptor->listen_fd, NULL) == 0;
 }
 
 static int open_spare(void) {
@@ -72,12 +86,12 @@ struct acceptor *acceptor_new(const struct acceptor_worker *worker, struct liste
     acceptor->worker = *worker;
     acceptor->listener = listener;
     acceptor->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    acceptor->watcher_fd = -1;
     acceptor->listen_fd = fcntl(listen_fd, F_DUPFD_CLOEXEC, 0);
     acceptor->spare_fd = open_spare();
     deadlines_set_socket(listen_fd, listener->options);
     if (!handoff_open(&acceptor->handoff, worker->connections) || acceptor->epoll_fd < 0 ||
-        acceptor->listen_fd < 0 || !watch(acceptor, acceptor->listen_fd, EPOLLIN, NULL) ||
-        !watch(acceptor, acceptor->handoff.event_fd, EPOLLIN, &acceptor->handoff)) {
+        acceptor->listen_fd < 0) {
         const int error = errno;
         release(acceptor);
         errno = error;
@@ -94,8 +108,12 @@ void acceptor_free(struct acceptor *acceptor) {
     }
 }
 
-int acceptor_fd(const struct acceptor *acceptor) {
-    return acceptor->epoll_fd;
+bool acceptor_watch(struct acceptor *acceptor, int epoll_fd) {
+    acceptor->watcher_fd = epoll_fd;
+    return watch(epoll_fd, acceptor->epoll_fd, EPOLLIN, NULL) &&
+           /* one wake-up for each: whether the inbox is empty is seen without a system call */
+           watch(epoll_fd, acceptor->handoff.event_fd, EPOLLIN | EPOLLET, NULL) &&
+           watch_listener(acceptor);
 }
 
 /* ---- pending connections ---- */
@@ -180,7 +198,7 @@ static void add_pending(struct acceptor *acceptor, struct pending *pending) {
     metric_add_owner(acceptor->worker.metrics, METRIC_connections_opened, 1);
     /* One event is enough: then it is given on, or closed, which ends the watch. */
     if (!move_on(acceptor, pending) &&
-        !watch(acceptor, pending->fd, EPOLLIN | EPOLLONESHOT, pending)) {
+        !watch(acceptor->epoll_fd, pending->fd, EPOLLIN | EPOLLONESHOT, pending)) {
         close_pending(acceptor, pending, "out of memory");
     }
 }
@@ -212,8 +230,7 @@ static void refuse_without_descriptor(struct acceptor *acceptor) {
     }
     acceptor->spare_fd = open_spare();
     if (fd < 0 || acceptor->spare_fd < 0) {
-        acceptor->paused =
-            epoll_ctl(acceptor->epoll_fd, EPOLL_CTL_DEL, acceptor->listen_fd, NULL) == 0;
+        acceptor->paused = unwatch_listener(acceptor);
         log_line(LOG_WARN, "no file descriptor is left for connections", "worker=%u remedy=%s",
                  acceptor->worker.index,
                  "\"raise the limit on open files (ulimit -n, LimitNOFILE), or lower "
@@ -261,37 +278,57 @@ static void add_connection(struct acceptor *acceptor, int fd, const struct pendi
     }
 }
 
-static void accept_some(struct acceptor *acceptor, int most) {
+/* How many it has accepted, of `most`. */
+static int accept_some(struct acceptor *acceptor, int most) {
+    int accepted_n = 0;
     for (int i = 0; i < most && acceptor->listen_fd >= 0; i++) {
         struct pending accepted = {.address_len = sizeof accepted.address};
         const int fd = accept4(acceptor->listen_fd, &accepted.address.any, &accepted.address_len,
                                SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd >= 0) {
+            accepted_n++;
             add_connection(acceptor, fd, &accepted);
         } else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
             refuse_without_descriptor(acceptor);
-            return;
+            break;
         } else if (errno != ECONNABORTED && errno != EINTR) {
-            return;
+            break;
         }
     }
+    return accepted_n;
 }
 
 /* ---- the worker's calls ---- */
 
-void acceptor_run(struct acceptor *acceptor) {
+/* Gives on those whose first bytes have come. False when there was none. */
+static bool move_pending(struct acceptor *acceptor) {
     struct epoll_event events[EVENTS_A_TURN];
     const int n = epoll_wait(acceptor->epoll_fd, events, EVENTS_A_TURN, 0);
     for (int i = 0; i < n; i++) {
-        void *what = events[i].data.ptr;
-        if (!what) {
-            accept_some(acceptor, ACCEPTS_A_TURN);
-        } else if (what == &acceptor->handoff) {
-            add_handed(acceptor, handoff_take(&acceptor->handoff));
-        } else if (!move_on(acceptor, what)) {
-            struct epoll_event again = {.events = EPOLLIN | EPOLLONESHOT, .data.ptr = what};
-            epoll_ctl(acceptor->epoll_fd, EPOLL_CTL_MOD, ((struct pending *)what)->fd, &again);
+        struct pending *pending = events[i].data.ptr;
+        if (!move_on(acceptor, pending)) {
+            struct epoll_event again = {.events = EPOLLIN | EPOLLONESHOT, .data.ptr = pending};
+            epoll_ctl(acceptor->epoll_fd, EPOLL_CTL_MOD, pending->fd, &again);
         }
+    }
+    return n > 0;
+}
+
+void acceptor_run(struct acceptor *acceptor) {
+    if (acceptor->listen_fd < 0) {
+        move_pending(acceptor);
+        return;
+    }
+    if (handoff_waits(&acceptor->handoff)) {
+        add_handed(acceptor, handoff_take(&acceptor->handoff));
+    }
+    if (!LIST_EMPTY(&acceptor->pending) && move_pending(acceptor)) {
+        return; /* who waits to be accepted wakes the worker up again */
+    }
+    const int64_t now_us = woke_us(acceptor);
+    const bool burst = now_us - acceptor->accepted_us < BURST_US;
+    if (accept_some(acceptor, burst ? ACCEPTS_A_TURN : 1) > 0) {
+        acceptor->accepted_us = now_us;
     }
 }
 
@@ -310,7 +347,7 @@ void acceptor_check(struct acceptor *acceptor, int64_t now_us) {
     connection_limits_warn(&acceptor->listener->limits, 0, now_us);
     if (acceptor->paused && acceptor->listen_fd >= 0) {
         acceptor->spare_fd = acceptor->spare_fd < 0 ? open_spare() : acceptor->spare_fd;
-        acceptor->paused = !watch(acceptor, acceptor->listen_fd, EPOLLIN, NULL);
+        acceptor->paused = !watch_listener(acceptor);
     }
 }
 
@@ -322,7 +359,7 @@ void acceptor_stop(struct acceptor *acceptor) {
         accept_some(acceptor, BACKLOG_MAX);
     }
     /* Closing it would not end the watch: its duplicates are still open. */
-    epoll_ctl(acceptor->epoll_fd, EPOLL_CTL_DEL, acceptor->listen_fd, NULL);
+    unwatch_listener(acceptor);
     close(acceptor->listen_fd);
     acceptor->listen_fd = -1;
     add_handed(acceptor, handoff_shut(&acceptor->handoff));

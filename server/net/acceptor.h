@@ -1,8 +1,8 @@
 /* The acceptor of a worker: accepts connections, closes those beyond the limits, and waits for the
  * first bytes of a connection, to give it to the libmicrohttpd daemon with the memory that fits: a
  * small pool for requests of one event (the library clears the pool for each), a large one for
- * batches (a read of 64 KiB costs a third a line of what a read of 4 KiB does). All workers are
- * woken up by a new connection; the first one accepts it and hands it off to the worker with the
+ * batches (a read of 64 KiB costs a third a line of what a read of 4 KiB does). A worker
+ * that waits is woken up by a new connection, accepts it and hands it off to the worker with the
  * fewest connections. By the worker's own thread, but acceptor_new and acceptor_free: these by
  * main, before any worker runs and after all have ended. */
 #ifndef AFORO_SERVER_NET_ACCEPTOR_H
@@ -53,11 +53,13 @@ struct acceptor *acceptor_new(const struct acceptor_worker *worker, struct liste
                               int listen_fd);
 void acceptor_free(struct acceptor *acceptor); /* NULL is allowed */
 
-/* Readable when acceptor_run has something to do. */
-int acceptor_fd(const struct acceptor *acceptor);
+/* Watches through an epoll descriptor, which stays the caller's and is open until acceptor_stop: an
+ * event whose data.ptr is NULL says that acceptor_run may have something to do. Before the threads
+ * start. False with errno set when there is no memory for it. */
+bool acceptor_watch(struct acceptor *acceptor, int epoll_fd);
 
 /* Accepts connections that wait, and gives those whose first bytes have come to one of the worker's
- * daemons. Never blocks. */
+ * daemons. Never blocks. What it leaves for the next time wakes the worker up again. */
 void acceptor_run(struct acceptor *acceptor);
 
 /* Closes connections that have sent nothing for --header-timeout; goes on accepting when that had

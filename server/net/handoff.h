@@ -8,6 +8,7 @@
 
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/queue.h>
 
@@ -33,6 +34,11 @@ struct handoff *handoff_choose(struct handoff *own, const struct handoff_group *
 /* Puts a connection into the inbox, counts it for that worker and wakes it up. False, and nothing
  * is done, when that worker takes no more. Any thread. */
 bool handoff_put(struct handoff *to, struct pending *pending);
+
+/* Whether something is in the inbox. By its own worker. */
+static inline bool handoff_waits(const struct handoff *handoff) {
+    return atomic_load_explicit(&handoff->inbox, memory_order_relaxed) != NULL;
+}
 
 /* What was put into the inbox, linked by next_handed; NULL when it is empty. By its own worker. */
 struct pending *handoff_take(struct handoff *handoff);

@@ -255,6 +255,11 @@ class ReadyAtOnce(Case):
         stats = aforod.conserved()
         self.assertEqual(stats["counted"], 4 * n)
 
+    def test_where_the_wait_changes(self):
+        """With fewer than 120 the worker waits inside the library, from there on outside."""
+        for n in (118, 119, 120, 121):
+            self.burst(n)
+
     def test_127(self):
         self.burst(127)
 
