@@ -19,6 +19,7 @@ ROOMS = {
     "ingest": Room("aforo-ingest", ("counters/time", "include", "common")),
     "reports": Room("aforo-reports", ("counters/time", "include", "counters", "counters/rows", "counters/measures", "common",
                                       "ingest")),
+    "eventlog": Room("aforo-eventlog", ("counters/time", "common")),
     "view": Room("aforo-view", ("counters/time", "counters", "counters/rows", "counters/measures", "common", "reports")),
     "redis": Room("aforo-redis", ("counters/time", "common")),
     "server/process": Room("aforo-process", ("counters/time", "counters", "counters/rows")),
