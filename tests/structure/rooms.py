@@ -30,12 +30,13 @@ ROOMS = {
                                          "server/process")),
     "server/reports": Room("aforo-report-sets", ("counters/time", "counters", "counters/rows", "ingest", "reports",
                                                   "server/process")),
-    "server/http": Room("aforo-http", ("counters/time", "include", "counters", "counters/rows", "reports", "view", "ingest", "common", "server/process", "server/lists",
+    "server/eventlog": Room("aforo-event-log", ("counters/time", "counters", "eventlog", "server/process", "server/lists")),
+    "server/http": Room("aforo-http", ("counters/time", "include", "counters", "counters/rows", "reports", "eventlog", "view", "ingest", "common", "server/process", "server/lists",
                                        "server/net", "server/access", "server/flush", "server/reports")),
-    "server": Room("aforo-worker", ("counters/time", "counters", "counters/rows", "reports", "ingest", "redis", "common", "server/process", "server/lists",
-                                    "server/net", "server/access", "server/flush", "server/reports", "server/http")),
+    "server": Room("aforo-worker", ("counters/time", "counters", "counters/rows", "reports", "eventlog", "ingest", "redis", "common", "server/process", "server/lists",
+                                    "server/net", "server/access", "server/flush", "server/eventlog", "server/reports", "server/http")),
     "tools/console": Room("aforo-console", ("counters/time", "counters", "counters/rows", "counters/measures", "common", "ingest",
-                                            "reports", "view", "redis")),
+                                            "reports", "eventlog", "view", "redis")),
     "bench": Room("bench-client", ("counters/time", "include", "counters", "counters/rows", "counters/measures", "reports", "ingest", "redis", "server/process", "server/flush")),
 }
 
