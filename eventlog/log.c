@@ -94,7 +94,7 @@ static void prepare(struct eventlog *log) {
             continue;
         }
         const struct tail_owner owner = {shard->dir_fd, log->node, shard->number};
-        struct tail *tail = tail_make(&owner, LOG_PREPARED, LOG_TAIL_BYTES);
+        struct tail *tail = tail_make(&owner, LOG_PREPARED, log->config.tail_bytes);
         if (!tail && !log->full) {
             log_say(log, EVENTLOG_ERROR,
                     log->config.refuse_when_full

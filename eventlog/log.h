@@ -13,7 +13,6 @@
 #include <stdint.h>
 
 #define EVENTLOG_WHY_MAX 512
-#define EVENTLOG_SIZE_MIN INT64_C(67108864) /* of size_bytes: with less, tails alone fill it */
 
 struct eventlog;
 
@@ -23,6 +22,7 @@ struct eventlog_config {
     const char *dir;  /* made when missing; its parent must exist */
     const char *node; /* 1 .. 63 bytes, no '/', not beginning with '.' */
     unsigned workers;
+    size_t tail_bytes;  /* room of a tail, whole pages; 0: 16 MiB */
     int64_t size_bytes; /* of sealed files, all shards together: the oldest go; 0: any */
     int64_t keep_us;    /* how long they stay; 0: for ever */
     int64_t sync_us;    /* how often what is written is put on the disk */

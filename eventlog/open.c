@@ -219,6 +219,7 @@ static struct eventlog *allocate(const struct eventlog_config *config) {
         return NULL;
     }
     log->config = *config;
+    log->config.tail_bytes = config->tail_bytes ? config->tail_bytes : LOG_TAIL_BYTES;
     log->dir_fd = -1;
     snprintf(log->node, sizeof log->node, "%s", config->node);
     log->writer = aligned_alloc(64, (config->workers * sizeof *log->writer + 63) / 64 * 64);

@@ -19,7 +19,7 @@ static struct tail *find_tail(struct log_shard *shard, const char **temporary) {
         return tail;
     }
     const struct tail_owner owner = {shard->dir_fd, shard->log->node, shard->number};
-    return tail_make(&owner, LOG_MADE, LOG_TAIL_BYTES);
+    return tail_make(&owner, LOG_MADE, shard->log->config.tail_bytes);
 }
 
 /* A tail with its name; NULL, and from now on only the log thread tries. */
@@ -44,7 +44,9 @@ static struct tail *take_tail(struct log_shard *shard, uint64_t first) {
 }
 
 bool writer_turn_over(struct eventlog_writer *writer, size_t bytes) {
-    struct tail *tail = bytes > LOG_TAIL_BYTES ? NULL : take_tail(writer->shard, writer->next);
+    struct tail *tail = bytes > writer->shard->log->config.tail_bytes
+                            ? NULL
+                            : take_tail(writer->shard, writer->next);
     if (!tail) {
         return false;
     }
