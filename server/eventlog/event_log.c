@@ -27,6 +27,8 @@ bool event_log_open(const struct options *options, struct counters *counters, un
                                            .size_bytes = options->event_log_size,
                                            .keep_us = options->event_log_keep,
                                            .sync_us = options->event_log_sync,
+                                           .refuse_when_full =
+                                               options->event_log_when_full == WHEN_FULL_REFUSE,
                                            .judge = {is_counted, counters},
                                            .say = say};
     *log = eventlog_open(&config, why);

@@ -19,6 +19,13 @@ void batch_count_record(struct worker *worker, struct batch *batch, struct shard
                         uint64_t line) {
     const int64_t event_us = worker->record.us;
     uint64_t unfit;
+    if (keep_is_on(worker) && !keep_has_room(worker)) {
+        char *reason = batch_refuse(batch, tally, line, REFUSAL_NOT_KEPT);
+        if (reason) {
+            snprintf(reason, REASON_MAX, "%s", refusal_table[REFUSAL_NOT_KEPT].sentence);
+        }
+        return;
+    }
     const enum shard_verdict verdict = count_record(worker, worker->now_us, &unfit);
     if (__builtin_expect(verdict != SHARD_COUNTED, 0)) {
         const enum refusal refusal =

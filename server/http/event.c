@@ -197,6 +197,10 @@ static enum MHD_Result finish_record(struct connection *connection) {
     if (outcome == FORM_MALFORMED) {
         return refuse_malformed(connection, connection->why);
     }
+    if (keep_is_on(worker) && !keep_has_room(worker)) {
+        tally_add_refusal(worker, REFUSAL_NOT_KEPT);
+        return answers_queue(connection, ANSWER_NOT_KEPT);
+    }
     const int64_t event_us = record->us;
     uint64_t unfit;
     const enum shard_verdict verdict = count_record(worker, clock_wall_us(), &unfit);

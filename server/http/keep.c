@@ -38,6 +38,13 @@ void keep_read(struct worker *worker, enum keep_body body, const char *text, siz
     event->text = body == KEEP_TEXT ? its : none;
 }
 
+bool keep_has_room(struct worker *worker) {
+    struct eventlog_writer *writer = worker->keep.writer;
+    struct line_event *event = &worker->keep.event;
+    event->refused = event->why = NULL;
+    return !writer->refuses || eventlog_reserve_owner(writer, line_max(event), 1);
+}
+
 bool keep_put(struct worker *worker, int64_t time_us, int64_t arrival_us,
               const struct shard_next *next) {
     struct eventlog_writer *writer = worker->keep.writer;

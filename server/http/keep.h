@@ -22,6 +22,10 @@ enum keep_body { KEEP_TIME, KEEP_FORM, KEEP_JSON, KEEP_LINE, KEEP_TEXT };
  * is kept. KEEP_TIME: a time alone. */
 void keep_read(struct worker *worker, enum keep_body body, const char *text, size_t len);
 
+/* Whether the next event, which keep_read has told of, may be counted: false only with
+ * --event-log-when-full refuse, when there is no room for it. */
+bool keep_has_room(struct worker *worker);
+
 /* Puts a record of the event that will be counted at time_us, there: worker->record. False: the
  * disk is full, and nothing is kept. */
 bool keep_put(struct worker *worker, int64_t time_us, int64_t arrival_us,

@@ -4,12 +4,13 @@ import collections
 import http.client
 import json
 import os
+import resource
 import subprocess
 import threading
 import time
 import unittest
 
-from support import BIN, Case, environment, now_us, text_time, us_of
+from support import BIN, Case, environment, now_us, text_time, us_of, wait_until
 
 REPORTS = """
 fields: {route: ~, ms: {type: int}}
@@ -197,6 +198,45 @@ class EventLog(Case):
             time.sleep(0.05)
         self.assertTrue(removed())
         self.assertGreater(int(self.whole().split("records ")[1].split()[0]), 1)
+
+    def limited(self):
+        """A server whose files may not grow to the size of a tail, as on a disk that is full."""
+        path = self.place.dir / "limited"
+        path.write_text(f'#!/bin/bash\nulimit -S -f 12000\nexec {BIN / "aforod"} "$@"\n')
+        path.chmod(0o755)
+        return path
+
+    def free(self, server):
+        hard = resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE)[1]
+        resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (hard, hard))
+        wait_until(lambda: "there is room for the event log again" in server.log(), "it has found the room")
+
+    def test_no_room_and_events_are_counted_all_the_same(self):
+        server = self.server("--event-log", self.dir, threads=1, program=self.limited())
+        now = now_us()
+        self.send(server, [now] * 10)
+        self.assertEqual(server.post("").status, 204)
+        self.assertIn("events are counted and not kept", server.log())
+        self.assertEqual(server.stats()["event_log"]["dropped"], 11)
+        self.free(server)
+        self.send(server, [now] * 5)
+        self.assertEqual(self.records()[0]["time"], text_time(now).replace(" ", "T") + "Z")
+        self.assertEqual(server.stats()["event_log"]["records"], 5)
+        self.assertIn("records 12 to 16: 5 counted", self.whole())
+
+    def test_no_room_and_events_are_refused(self):
+        server = self.server("--event-log", self.dir, "--event-log-when-full", "refuse", threads=1, program=self.limited())
+        now = text_time(now_us())
+        answer = server.post(f"value={now}")
+        self.assertEqual((answer.status, answer.headers["Retry-After"]), (503, "1"))
+        told = server.post_lines([now, now]).json
+        self.assertEqual((told["accepted"], told["rejected"]), (0, 2))
+        self.assertEqual(told["errors"][0]["reason"], "the event log has no room; send it again later")
+        self.assertEqual(server.stats()["refused"]["not_kept"], 3)
+        self.free(server)
+        self.assertEqual(server.post(f"value={now}").status, 204)
+        self.assertEqual(len(self.records()), 1)
+        self.assertIn("records 1 to 1: 1 counted", self.whole())
 
     def test_a_second_server_is_refused(self):
         self.server("--event-log", self.dir, "--node-id", "one")
