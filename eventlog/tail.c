@@ -43,7 +43,7 @@ struct tail *tail_make(const struct tail_owner *owner, const char *temporary, si
     tail->shard = owner->shard;
     tail->fd = openat(owner->dir_fd, temporary, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0640);
     const int error = tail->fd < 0 ? errno : map_file(tail, room);
-    if (error) {
+    if (error || !tail->base) {
         if (tail->fd >= 0) {
             unlinkat(owner->dir_fd, temporary, 0);
         }
