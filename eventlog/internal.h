@@ -38,8 +38,9 @@ struct eventlog {
     pthread_mutex_t mutex;
     pthread_cond_t wake;
     bool stopping;    /* guarded by the mutex */
-    bool seal_failed; /* it was said */
-    bool full;        /* it was said that there is no room for a tail */
+    bool seal_failed; /* the last time; it was said */
+    int64_t seal_again_us;
+    bool full; /* it was said that there is no room for a tail */
     int64_t synced_us, tidied_us;
     _Atomic uint64_t waiting, sealed, removed, removed_bytes;
 };
@@ -47,8 +48,9 @@ struct eventlog {
 /* Puts a tail that is full behind the others of its shard, and wakes the log thread. */
 void log_hand_off(struct log_shard *shard, struct tail *tail);
 
-/* Seals the oldest waiting tail of a shard. False: there is none, or it cannot be. */
-bool log_seal_one(struct log_shard *shard);
+/* Seals the oldest waiting tail of a shard. False: there is none, or it cannot be, which is said,
+ * and *failed set. */
+bool log_seal_one(struct log_shard *shard, bool *failed);
 
 /* Removes sealed files of this node, the oldest first, that are beyond the size or too old. By the
  * log thread. */

@@ -12,6 +12,7 @@
 
 #define TURN_US INT64_C(100000) /* at least so often the log thread looks around */
 #define TIDY_US INT64_C(1000000)
+#define SEAL_AGAIN_US INT64_C(1000000) /* after it failed */
 
 void log_say(const struct eventlog *log, enum eventlog_grave grave, const char *text,
              const char *format, ...) {
@@ -62,7 +63,7 @@ static void drop_first_full(struct log_shard *shard) {
     tail_free(tail);
 }
 
-bool log_seal_one(struct log_shard *shard) {
+bool log_seal_one(struct log_shard *shard, bool *failed) {
     struct eventlog *log = shard->log;
     struct tail *tail = first_full(shard);
     if (!tail) {
@@ -71,11 +72,11 @@ bool log_seal_one(struct log_shard *shard) {
     char why[SEAL_WHY_MAX] = "";
     tail_close(tail); /* a file that could not be cut is sealed up to its length */
     const bool ok = seal_file(&shard->seal, tail->first, why);
-    if (*why && !log->seal_failed) {
+    if (*why && !log->seal_failed && !*failed) {
         log_say(log, EVENTLOG_ERROR, "cannot seal a file of the event log; it stays as it is",
                 "shard=%u error=\"%s\"", shard->number, why);
     }
-    log->seal_failed = *why != '\0';
+    *failed |= *why != '\0';
     if (ok) {
         atomic_fetch_add_explicit(&log->sealed, 1, memory_order_relaxed);
         drop_first_full(shard);
@@ -124,14 +125,19 @@ static bool is_stopping(struct eventlog *log) {
 }
 
 static void seal_all(struct eventlog *log) {
-    bool more = true;
+    bool more = !log->seal_failed || steady_us() >= log->seal_again_us, failed = false;
+    if (!more) {
+        return;
+    }
     while (more && !is_stopping(log)) {
         more = false;
         for (unsigned i = 0; i < log->shards; i++) {
-            more |= log_seal_one(log->shard[i]);
+            more |= log_seal_one(log->shard[i], &failed);
             prepare(log);
         }
     }
+    log->seal_failed = failed;
+    log->seal_again_us = steady_us() + SEAL_AGAIN_US;
 }
 
 /* A tail is freed by this thread alone: the one that is seen here stays until this is over. */
@@ -209,8 +215,9 @@ void eventlog_close(struct eventlog *log, int64_t deadline_us) {
     }
     stop_thread(log);
     close_writers(log);
+    bool failed = false;
     for (unsigned i = 0; i < log->shards; i++) {
-        while (steady_us() < deadline_us && log_seal_one(log->shard[i])) {
+        while (steady_us() < deadline_us && log_seal_one(log->shard[i], &failed)) {
         }
         while (log->shard[i]->full) {
             tail_close(log->shard[i]->full);

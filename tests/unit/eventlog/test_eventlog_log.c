@@ -181,6 +181,70 @@ START_TEST(a_note_whose_events_were_not_counted_is_not) {
 }
 END_TEST
 
+START_TEST(a_sealing_that_was_cut_short_is_no_harm) {
+    char path[PATH_MAX_TEST + 64];
+    struct eventlog *log = open_log(1);
+    write_events(eventlog_writer(log, 0), 10);
+    eventlog_close(log, soon_us());
+    /* Killed before the tail was removed, and while the next file was being written. */
+    snprintf(path, sizeof path, "%s/n1/1", dir);
+    const int dir_fd = open(path, O_RDONLY | O_DIRECTORY);
+    lab_write_tail(dir_fd, 1, 10, 0);
+    close(openat(dir_fd, FILES_SEALING, O_WRONLY | O_CREAT, 0640));
+    read_log(INT64_MIN, INT64_MAX);
+    ck_assert_uint_eq(given.records, 10);
+    ck_assert_uint_eq(given.damages, 0);
+    eventlog_close(open_log(1), soon_us());
+    ck_assert_int_ne(faccessat(dir_fd, "00000000000000000001.ndjson", F_OK, 0), 0);
+    ck_assert_int_ne(faccessat(dir_fd, FILES_SEALING, F_OK, 0), 0);
+    read_log(INT64_MIN, INT64_MAX);
+    ck_assert_uint_eq(given.records, 10);
+    close(dir_fd);
+}
+END_TEST
+
+START_TEST(a_file_that_cannot_be_sealed_waits) {
+    char path[PATH_MAX_TEST + 64];
+    struct eventlog *log = open_log(1);
+    write_events(eventlog_writer(log, 0), 10);
+    snprintf(path, sizeof path, "%s/n1/1/" FILES_SEALING, dir);
+    ck_assert_int_eq(mkdir(path, 0700), 0); /* in its way */
+    eventlog_close(log, soon_us());
+    read_log(INT64_MIN, INT64_MAX);
+    ck_assert_uint_eq(given.records, 10);
+    ck_assert_uint_eq(given.damages, 0);
+    ck_assert_int_eq(rmdir(path), 0);
+    eventlog_close(open_log(1), soon_us());
+    snprintf(path, sizeof path, "%s/n1/1/00000000000000000001.ndjson.zst", dir);
+    ck_assert_int_eq(access(path, F_OK), 0);
+    read_log(INT64_MIN, INT64_MAX);
+    ck_assert_uint_eq(given.records, 10);
+}
+END_TEST
+
+START_TEST(a_line_longer_than_a_block) {
+    char path[PATH_MAX_TEST + 64];
+    eventlog_close(open_log(1), 0); /* makes the folder */
+    snprintf(path, sizeof path, "%s/n1/1", dir);
+    const int dir_fd = open(path, O_RDONLY | O_DIRECTORY);
+    const int fd = openat(dir_fd, "00000000000000000001.ndjson", O_WRONLY | O_CREAT, 0640);
+    static char text[2 * SEAL_BLOCK_BYTES], line[sizeof text + 1024];
+    struct line_clock clock = {0};
+    memset(text, 'x', sizeof text);
+    for (unsigned i = 0; i < 3; i++) {
+        const struct line_event event = {.timed = true, .line = {text, i == 1 ? sizeof text : 3}};
+        const size_t len = line_write(&clock, &event, line);
+        ck_assert_int_eq(write(fd, line, len), (ssize_t)len);
+    }
+    close(fd);
+    close(dir_fd);
+    eventlog_close(open_log(1), soon_us());
+    read_log(INT64_MIN, INT64_MAX);
+    ck_assert_uint_eq(given.records, 3);
+    ck_assert_uint_eq(given.damages, 0);
+}
+END_TEST
+
 START_TEST(a_second_writer_is_refused) {
     struct eventlog *log = open_log(1);
     const struct eventlog_config config = {.dir = dir, .node = "n1", .workers = 1, .say = say};
@@ -213,5 +277,6 @@ END_TEST
 
 CHECK_MAIN_WITH(FIXTURE, "eventlog_log", what_is_committed_is_read_at_once, numbers_go_on_over_runs,
                 full_tails_are_sealed, a_note_whose_events_were_counted_is_followed,
-                a_note_whose_events_were_not_counted_is_not, a_second_writer_is_refused,
-                what_is_lost_is_named)
+                a_note_whose_events_were_not_counted_is_not,
+                a_sealing_that_was_cut_short_is_no_harm, a_file_that_cannot_be_sealed_waits,
+                a_line_longer_than_a_block, a_second_writer_is_refused, what_is_lost_is_named)
