@@ -18,6 +18,7 @@ struct log_shard {
     unsigned number;
     int dir_fd;
     struct seal seal;                /* by the log thread */
+    int64_t filled_us;               /* when it last found a full tail of this run; 0: never */
     _Atomic(struct tail *) prepared; /* made ready for the worker; NULL: none yet */
     _Atomic bool starved;            /* the worker could make none: only the log thread tries */
     /* full, in order; to be sealed; guarded by the log's mutex */

@@ -12,6 +12,8 @@
 
 #define TURN_US INT64_C(100000) /* at least so often the log thread looks around */
 #define TIDY_US INT64_C(1000000)
+/* A shard that filled a tail so shortly ago has the next one's pages made by the log thread. */
+#define BUSY_US INT64_C(10000000)
 #define SEAL_AGAIN_US INT64_C(1000000) /* after it failed */
 
 void log_say(const struct eventlog *log, enum eventlog_grave grave, const char *text,
@@ -70,6 +72,7 @@ bool log_seal_one(struct log_shard *shard, bool *failed) {
         return false;
     }
     char why[SEAL_WHY_MAX] = "";
+    shard->filled_us = tail->base ? steady_us() : shard->filled_us;
     tail_close(tail); /* a file that could not be cut is sealed up to its length */
     const bool ok = seal_file(&shard->seal, tail->first, why);
     if (*why && !log->seal_failed && !*failed) {
@@ -105,6 +108,9 @@ static void prepare(struct eventlog *log) {
                     "dir=\"%s\" error=\"%s\"", log->path, strerror(errno));
         }
         full |= !tail;
+        if (tail && shard->filled_us && steady_us() - shard->filled_us < BUSY_US) {
+            tail_touch(tail);
+        }
         if (tail) {
             atomic_store_explicit(&shard->prepared, tail, memory_order_release);
             atomic_store_explicit(&shard->starved, false, memory_order_release);

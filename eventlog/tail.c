@@ -55,6 +55,14 @@ struct tail *tail_make(const struct tail_owner *owner, const char *temporary, si
     return tail;
 }
 
+void tail_touch(struct tail *tail) {
+#ifdef MADV_POPULATE_WRITE
+    madvise(tail->base, tail->room + TAIL_PAGE, MADV_POPULATE_WRITE);
+#else
+    (void)tail;
+#endif
+}
+
 bool tail_begin(struct tail *tail, int dir_fd, const char *temporary, uint64_t first) {
     char name[FILES_NAME_MAX];
     files_name(&(const struct log_file){.first = first}, name);

@@ -61,6 +61,10 @@ struct tail_owner {
  * that no write to it can fail for want of space. NULL, errno set. */
 struct tail *tail_make(const struct tail_owner *owner, const char *temporary, size_t room);
 
+/* Has the kernel make its pages now, by the thread that calls, and not one by one when they are
+ * written. As far as the kernel can do that. */
+void tail_touch(struct tail *tail);
+
 /* Gives it its number and its name. False, errno set. */
 bool tail_begin(struct tail *tail, int dir_fd, const char *temporary, uint64_t first);
 
