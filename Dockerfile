@@ -4,14 +4,14 @@
 FROM debian:bookworm-slim AS build
 RUN apt-get update && apt-get install -y --no-install-recommends gcc libc6-dev cmake make pkg-config \
         libmicrohttpd-dev libjemalloc-dev libhiredis-dev libseccomp-dev libcurl4-openssl-dev \
-        libyaml-dev libxxhash-dev && rm -rf /var/lib/apt/lists/*
+        libyaml-dev libxxhash-dev libzstd-dev && rm -rf /var/lib/apt/lists/*
 COPY . /src
 RUN cmake -S /src -B /build -DAFORO_TESTS=OFF && \
     cmake --build /build --parallel "$(nproc)" --target aforod aforo && \
     DESTDIR=/installed cmake --install /build --strip
 
 FROM debian:bookworm-slim
-RUN apt-get update && apt-get install -y --no-install-recommends libmicrohttpd12 libhiredis0.14 libjemalloc2 libseccomp2 libcurl4 libyaml-0-2 && \
+RUN apt-get update && apt-get install -y --no-install-recommends libmicrohttpd12 libhiredis0.14 libjemalloc2 libseccomp2 libcurl4 libyaml-0-2 libzstd1 && \
     rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/log/* && \
     useradd --uid 10001 --home-dir /var/lib/aforo --shell /usr/sbin/nologin aforo && \
     install -d -o aforo -g aforo -m 0750 /var/lib/aforo

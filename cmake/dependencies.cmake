@@ -17,6 +17,7 @@ aforo_need(YAML yaml-0.1 libyaml-dev)
 aforo_need(XXHASH libxxhash libxxhash-dev)
 # Its header is compiled in (XXH_INLINE_ALL): where the programs run, the library need not be.
 set_target_properties(PkgConfig::XXHASH PROPERTIES INTERFACE_LINK_LIBRARIES "")
+aforo_need(ZSTD libzstd libzstd-dev)
 aforo_need(CURL libcurl libcurl4-openssl-dev)
 aforo_need(JEMALLOC jemalloc libjemalloc-dev)
 if(AFORO_TESTS)

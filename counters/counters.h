@@ -148,6 +148,10 @@ void counters_read_rest(const struct counters *counters, enum resolution r, int6
 void counters_read_back_shard(const struct counters *counters, enum resolution r, int64_t first,
                               uint32_t n, uint64_t *out);
 
+/* The count of a 10 ms window in one shard of the file; 0 when it is not held, or there is no such
+ * shard. */
+uint64_t counters_shard_count(const struct counters *counters, uint64_t shard, int64_t window);
+
 /* Sum over the shards of a chunk's total. Unchanged since last time means none of its windows
  * changed: it is stored after the count that it includes, so read it before reading the windows. */
 uint64_t counters_chunk_total(const struct counters *counters, enum resolution r, int64_t chunk);

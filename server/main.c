@@ -5,6 +5,7 @@
 #include "server/access/access.h"
 #include "server/access/throttle.h"
 #include "server/check.h"
+#include "server/eventlog/event_log.h"
 #include "server/flush/flush.h"
 #include "server/flush/store_redis.h"
 #include "server/http/context.h"
@@ -143,6 +144,11 @@ static bool open_reports(struct server *server) {
         return false;
     }
     return report_sets_open(&server->report_sets, server->counters);
+}
+
+/* Once the counts and the rows are what they were: they tell which records are counted. */
+static bool open_event_log(struct server *server) {
+    return event_log_open(server->options, server->counters, server->workers, &server->event_log);
 }
 
 static int open_listener(const char *flag, const char *at, char *address) {
@@ -319,12 +325,13 @@ static int run(struct server *server) {
         return 2;
     }
     if (make_limits(server) && open_counters(server) && open_reports(server) &&
-        start_flush(server)) {
+        open_event_log(server) && start_flush(server)) {
         status = serve(server);
     }
     if (server->flush) {
         flush_stop(server->flush, 0);
     }
+    event_log_close(server->event_log, atomic_load(&server->stop_deadline_us));
     report_sets_close(&server->report_sets);
     fields_free(server->no_fields);
     if (server->counters) {

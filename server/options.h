@@ -8,6 +8,7 @@
 /* The words of each CHOICE, in the order in which options.def has them; --log-level is an enum
  * log_level, --banner an enum banner_when. */
 enum options_clock { CLOCK_EVENT, CLOCK_ARRIVAL };
+enum options_when_full { WHEN_FULL_DROP, WHEN_FULL_REFUSE };
 enum options_sandbox { SANDBOX_ON, SANDBOX_OFF };
 
 struct options {

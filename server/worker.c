@@ -224,6 +224,9 @@ static bool make_worker(struct worker_thread *thread, struct server *server, uns
     tls_handshakes_init(&worker->handshakes);
     access_join(&server->access, &worker->access);
     report_sets_join(&server->report_sets, &worker->report_view);
+    if (server->event_log && worker->shard) {
+        worker->keep.writer = eventlog_writer(server->event_log, index);
+    }
     worker->record.room = worker->room;
     worker->record.room_len = sizeof worker->room;
     worker->shared.room = worker->shared_room;

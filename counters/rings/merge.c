@@ -214,6 +214,16 @@ void counters_read_back_shard(const struct counters *counters, enum resolution r
     read_windows(counters, &scope, first, n, out);
 }
 
+uint64_t counters_shard_count(const struct counters *counters, uint64_t shard, int64_t window) {
+    uint64_t count = 0;
+    if (shard < load_shards(counters) && window >= 0) {
+        ring_read(&counters->shard[shard].ring[RESOLUTION_10MS],
+                  window_chunk(RESOLUTION_10MS, window), window_slot(RESOLUTION_10MS, window), 1,
+                  &count);
+    }
+    return count;
+}
+
 uint64_t counters_chunk_total_rest(const struct counters *counters, enum resolution r,
                                    int64_t chunk) {
     uint64_t total = 0;

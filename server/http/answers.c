@@ -57,6 +57,7 @@ static const struct prepared prepared_table[ANSWERS] = {
                                  "Authorization: given more than once, send one\n", NULL, NULL},
     /* a second later every bucket holds a request again */
     [ANSWER_THROTTLED] = {0, NULL, MHD_HTTP_HEADER_RETRY_AFTER, "1"},
+    [ANSWER_NOT_KEPT] = {0, NULL, MHD_HTTP_HEADER_RETRY_AFTER, "1"},
 };
 
 enum refusal answers_reason(enum answer answer) {
@@ -67,6 +68,8 @@ enum refusal answers_reason(enum answer answer) {
         return REFUSAL_UNAUTHORISED;
     case ANSWER_THROTTLED:
         return REFUSAL_THROTTLED;
+    case ANSWER_NOT_KEPT:
+        return REFUSAL_NOT_KEPT;
     default:
         return REFUSAL_MALFORMED;
     }

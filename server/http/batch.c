@@ -9,6 +9,7 @@
 #include "server/http/batch_records.h"
 #include "server/http/count.h"
 #include "server/http/event.h"
+#include "server/http/keep.h"
 #include "server/http/tally.h"
 #include "server/process/log.h"
 #include "server/refusals.h"
@@ -120,13 +121,16 @@ static void count_times(struct worker *worker, struct batch *batch, struct shard
     tally->received += tally->counted;
 }
 
-/* The same with reports. */
+/* The same with reports, or an event log. */
 static void count_records(struct worker *worker, struct batch *batch, struct shard_tally *tally) {
     const struct lines_batch *read = &worker->batch;
     for (size_t i = 0; i < read->n; i++) {
         struct record *record = count_next(worker);
         record->timed = true;
         record->us = read->us[i];
+        if (keep_is_on(worker)) {
+            keep_read(worker, KEEP_TIME, NULL, 0);
+        }
         batch_count_record(worker, batch, tally, read->first_line + i);
     }
 }
@@ -138,7 +142,7 @@ static void count_lines(struct connection *connection, const struct batch_line *
     struct batch *batch = &connection->request.batch;
     const struct lines_batch *read = &worker->batch;
     struct shard_tally tally = {0};
-    if (worker->report_view.adder) {
+    if (worker->report_view.adder || keep_is_on(worker)) {
         count_records(worker, batch, &tally);
     } else {
         count_times(worker, batch, &tally);

@@ -4,6 +4,7 @@
 #include "ingest/span.h"
 #include "server/http/count.h"
 #include "server/http/event.h"
+#include "server/http/keep.h"
 #include "server/http/tally.h"
 
 #include <stdio.h>
@@ -18,11 +19,21 @@ void batch_count_record(struct worker *worker, struct batch *batch, struct shard
                         uint64_t line) {
     const int64_t event_us = worker->record.us;
     uint64_t unfit;
+    if (keep_is_on(worker) && !keep_has_room(worker)) {
+        char *reason = batch_refuse(batch, tally, line, REFUSAL_NOT_KEPT);
+        if (reason) {
+            snprintf(reason, REASON_MAX, "%s", refusal_table[REFUSAL_NOT_KEPT].sentence);
+        }
+        return;
+    }
     const enum shard_verdict verdict = count_record(worker, worker->now_us, &unfit);
     if (__builtin_expect(verdict != SHARD_COUNTED, 0)) {
-        char *reason =
-            batch_refuse(batch, tally, line,
-                         verdict == SHARD_TOO_LATE ? REFUSAL_TOO_LATE : REFUSAL_TOO_FAR_AHEAD);
+        const enum refusal refusal =
+            verdict == SHARD_TOO_LATE ? REFUSAL_TOO_LATE : REFUSAL_TOO_FAR_AHEAD;
+        char *reason = batch_refuse(batch, tally, line, refusal);
+        if (keep_is_on(worker)) {
+            keep_refused(worker, refusal, event_us);
+        }
         if (reason) {
             event_explain_time(worker, event_us, reason);
         }
@@ -35,8 +46,20 @@ void batch_count_record(struct worker *worker, struct batch *batch, struct shard
     }
 }
 
-static void refuse_malformed(struct batch *batch, struct shard_tally *tally, uint64_t line,
-                             const char *why) {
+/* What was to be an event, and could not be read: text NULL when it is not known. */
+struct unread {
+    const char *text;
+    size_t len;
+};
+
+static void refuse_malformed(struct connection *connection, struct shard_tally *tally,
+                             uint64_t line, const char *why, const struct unread *unread) {
+    struct batch *batch = &connection->request.batch;
+    if (keep_is_on(connection->worker)) {
+        keep_read(connection->worker, unread->text ? KEEP_TEXT : KEEP_TIME, unread->text,
+                  unread->len);
+        keep_malformed(connection->worker, why);
+    }
     char *reason = batch_refuse(batch, tally, line, REFUSAL_MALFORMED);
     if (reason) {
         snprintf(reason, REASON_MAX, "%s", why);
@@ -53,9 +76,12 @@ static void take_object(struct connection *connection, struct shard_tally *tally
     const enum record_outcome outcome =
         text ? record_read_json(record, count_fields(worker), text, len, why) : RECORD_MALFORMED;
     if (outcome == RECORD_EVENT) {
+        if (keep_is_on(worker)) {
+            keep_read(worker, KEEP_JSON, text, len);
+        }
         batch_count_record(worker, batch, tally, batch->line);
     } else if (outcome == RECORD_MALFORMED) {
-        refuse_malformed(batch, tally, batch->line, why);
+        refuse_malformed(connection, tally, batch->line, why, &(const struct unread){text, len});
     }
     batch->line++;
 }
@@ -108,7 +134,7 @@ static void break_off(struct connection *connection, struct shard_tally *tally) 
     char why[RECORD_WHY_MAX];
     snprintf(why, sizeof why, "%s; nothing is counted from here on",
              json_items_expected(&batch->items));
-    refuse_malformed(batch, tally, batch->line, why);
+    refuse_malformed(connection, tally, batch->line, why, &(const struct unread){NULL, 0});
     batch->broken = true;
 }
 
@@ -185,8 +211,13 @@ void batch_read_line(struct connection *connection, struct shard_tally *tally,
     const uint64_t number = worker->batch.bad_line;
     char why[RECORD_WHY_MAX];
     if (read_line(worker, line, why)) {
+        if (keep_is_on(worker)) {
+            keep_read(worker, KEEP_LINE, line->text,
+                      line->len - (line->text[line->len - 1] == '\r'));
+        }
         batch_count_record(worker, batch, tally, number);
     } else {
-        refuse_malformed(batch, tally, number, why);
+        refuse_malformed(connection, tally, number, why,
+                         &(const struct unread){line->text, line->len});
     }
 }

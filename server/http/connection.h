@@ -81,7 +81,7 @@ struct connection {
     uint64_t client; /* for throttle_admit; 0 without --limit-per-client */
     struct framing_target target;
     struct request_query query;
-    struct gather query_text; /* of the request under way, while reports ask for it */
+    struct gather query_text; /* of the request under way, for reports or the log */
     struct gather gather;     /* an event, or a line, that was cut off */
     struct request request;
     char why[FORM_WHY_MAX];

@@ -6,6 +6,7 @@
 #define AFORO_SERVER_HTTP_CONTEXT_H
 
 #include "counters/counters.h"
+#include "eventlog/log.h"
 #include "ingest/fields.h"
 #include "ingest/lines.h"
 #include "server/access/access.h"
@@ -28,7 +29,16 @@
 
 #define SHARED_ROOM 8192 /* bytes of decoded values of a query */
 
+#define KEEP_HEADERS_MAX 64
+
 LIST_HEAD(connection_list, connection);
+
+/* What the event log keeps of the event under way: keep.h. */
+struct keep {
+    struct eventlog_writer *writer; /* NULL without --event-log */
+    struct line_event event;
+    struct line_header header[KEEP_HEADERS_MAX];
+};
 
 struct server;
 
@@ -58,14 +68,16 @@ struct worker {
     struct log_limit refusals; /* lines of --log-level debug */
     struct record record;      /* the event being read */
     struct record shared;      /* what its request gives to all of its events */
-    char room[GATHER_MAX];     /* of `record` */
+    struct keep keep;
+    char room[GATHER_MAX]; /* of `record` */
     char shared_room[SHARED_ROOM];
 };
 
 struct server {
     const struct options *options;
     struct counters *counters;
-    struct flush *flush; /* NULL without --redis */
+    struct flush *flush;        /* NULL without --redis */
+    struct eventlog *event_log; /* NULL without --event-log */
     bool clock_is_arrival;
     int64_t started_us;  /* steady clock */
     int sign_of_life_ms; /* a worker wakes up at least so often, whether anything happens or not */

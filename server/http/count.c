@@ -1,6 +1,7 @@
 #include "server/http/count.h"
 
 #include "reports/add.h"
+#include "server/http/keep.h"
 #include "server/process/clock.h"
 
 #include <stdarg.h>
@@ -25,6 +26,9 @@ void count_keep_query(struct connection *connection) {
 void count_begin(struct connection *connection) {
     struct worker *worker = connection->worker;
     struct record *shared = &worker->shared;
+    if (keep_is_on(worker)) {
+        keep_begin(connection);
+    }
     if (!worker->report_view.adder) {
         return;
     }
@@ -64,9 +68,14 @@ static enum shard_verdict count_arrival(struct worker *worker, int64_t arrival_u
     return SHARD_COUNTED;
 }
 
-enum shard_verdict count_record(struct worker *worker, int64_t arrival_us, uint64_t *unfit) {
+static inline bool counts_at_arrival(const struct worker *worker) {
+    return !worker->record.timed || worker->server->clock_is_arrival;
+}
+
+static inline enum shard_verdict count_now(struct worker *worker, int64_t arrival_us,
+                                           uint64_t *unfit) {
     struct record *record = &worker->record;
-    const bool at_arrival = !record->timed || worker->server->clock_is_arrival;
+    const bool at_arrival = counts_at_arrival(worker);
     *unfit = 0;
     if (worker->report_view.adder) {
         if (worker->shared.present) {
@@ -81,6 +90,51 @@ enum shard_verdict count_record(struct worker *worker, int64_t arrival_us, uint6
     }
     shard_add_arrival_owner(worker->shard, arrival_us);
     return SHARD_COUNTED;
+}
+
+/* Where count_now would count it, and at which time. */
+static enum shard_verdict look(struct worker *worker, int64_t arrival_us, int64_t *time_us,
+                               struct shard_next *next) {
+    struct shard *shard = worker->shard;
+    if (!counts_at_arrival(worker)) {
+        *time_us = worker->record.us;
+        return shard_look_owner(shard, *time_us, next);
+    }
+    if (worker->report_view.adder) { /* count_arrival's choices */
+        *time_us = arrival_us;
+        if (shard_look_owner(shard, arrival_us, next) == SHARD_COUNTED) {
+            return SHARD_COUNTED;
+        }
+        *time_us = worker->now_us;
+        if (shard_look_owner(shard, worker->now_us, next) == SHARD_COUNTED) {
+            return SHARD_COUNTED;
+        }
+    }
+    *time_us = shard_look_arrival_owner(shard, arrival_us, next);
+    return SHARD_COUNTED;
+}
+
+/* The record and the counts as one transaction: eventlog/tail.h. */
+static enum shard_verdict count_and_keep(struct worker *worker, int64_t arrival_us,
+                                         uint64_t *unfit) {
+    struct shard_next next;
+    int64_t time_us;
+    *unfit = 0;
+    const enum shard_verdict verdict = look(worker, arrival_us, &time_us, &next);
+    if (verdict != SHARD_COUNTED) {
+        return verdict;
+    }
+    const bool is_kept = keep_put(worker, time_us, arrival_us, &next);
+    const enum shard_verdict counted = count_now(worker, arrival_us, unfit);
+    if (is_kept) {
+        keep_commit(worker);
+    }
+    return counted;
+}
+
+enum shard_verdict count_record(struct worker *worker, int64_t arrival_us, uint64_t *unfit) {
+    return keep_is_on(worker) ? count_and_keep(worker, arrival_us, unfit)
+                              : count_now(worker, arrival_us, unfit);
 }
 
 /* ---- what kept it out of a report ---- */

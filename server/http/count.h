@@ -12,7 +12,7 @@
 /* What is looked for in events now. */
 const struct fields *count_fields(const struct worker *worker);
 
-/* Keeps the query of the request that begins. With --reports. */
+/* Keeps the query of the request that begins. With --reports, or --event-log. */
 void count_keep_query(struct connection *connection);
 
 /* Reads into worker->shared what the request gives to all of its events: query and headers. Before

@@ -5,6 +5,7 @@
 #include "ingest/span.h"
 #include "server/http/answers.h"
 #include "server/http/count.h"
+#include "server/http/keep.h"
 #include "server/http/tally.h"
 #include "server/process/clock.h"
 #include "server/refusals.h"
@@ -29,8 +30,9 @@ void event_begin(struct connection *connection) {
     struct request *request = &connection->request;
     form_begin(&request->form);
     /* also while no report asks for fields: one may before the event is counted */
+    const struct server *server = connection->worker->server;
     request->gathers =
-        request->content != CONTENT_USUAL || connection->worker->server->report_sets.path;
+        request->content != CONTENT_USUAL || server->report_sets.path || server->event_log;
 }
 
 static void read_form_body(struct connection *connection, const char *data, size_t len,
@@ -99,9 +101,13 @@ static enum MHD_Result refuse_event(struct connection *connection, enum refusal 
 static enum MHD_Result refuse_time(struct connection *connection, int64_t event_us,
                                    enum shard_verdict verdict) {
     char why[FORM_WHY_MAX + SPAN_WHY_MAX] = "value: ";
+    const enum refusal refusal =
+        verdict == SHARD_TOO_LATE ? REFUSAL_TOO_LATE : REFUSAL_TOO_FAR_AHEAD;
     event_explain_time(connection->worker, event_us, why + strlen(why));
-    return refuse_event(connection,
-                        verdict == SHARD_TOO_LATE ? REFUSAL_TOO_LATE : REFUSAL_TOO_FAR_AHEAD, why);
+    if (keep_is_on(connection->worker)) {
+        keep_refused(connection->worker, refusal, event_us);
+    }
+    return refuse_event(connection, refusal, why);
 }
 
 /* ---- with fields ---- */
@@ -153,18 +159,47 @@ static enum MHD_Result answer_unfit(struct connection *connection, uint64_t unfi
     return answers_queue_sentence(connection, MHD_HTTP_OK, text);
 }
 
+/* What the event log keeps of the body; of a form that is a time alone, nothing but that time. */
+static void keep_body(struct connection *connection, enum form_outcome outcome) {
+    const struct gather *body = &connection->gather;
+    const char *text = gather_text(body);
+    if (connection->request.content != CONTENT_USUAL) {
+        keep_read(connection->worker, outcome == FORM_MALFORMED ? KEEP_TEXT : KEEP_JSON, text,
+                  body->len);
+        return;
+    }
+    const bool is_time = outcome == FORM_EVENT && connection->query.outcome == FORM_EMPTY &&
+                         !memchr(text, '&', body->len);
+    keep_read(connection->worker, is_time || body->len == 0 ? KEEP_TIME : KEEP_FORM, text,
+              body->len);
+}
+
+static enum MHD_Result refuse_malformed(struct connection *connection, const char *why) {
+    if (keep_is_on(connection->worker)) {
+        keep_malformed(connection->worker, why);
+    }
+    return refuse_event(connection, REFUSAL_MALFORMED, why);
+}
+
 static enum MHD_Result finish_record(struct connection *connection) {
     struct worker *worker = connection->worker;
     const struct record *record = count_next(worker);
-    if (connection->gather.overlong) {
-        return refuse_event(connection, REFUSAL_MALFORMED, TOO_LONG);
-    }
     count_begin(connection);
+    if (connection->gather.overlong) {
+        return refuse_malformed(connection, TOO_LONG);
+    }
     const enum form_outcome outcome = connection->request.content == CONTENT_USUAL
                                           ? read_form(connection)
                                           : read_json(connection);
+    if (keep_is_on(worker)) {
+        keep_body(connection, outcome);
+    }
     if (outcome == FORM_MALFORMED) {
-        return refuse_event(connection, REFUSAL_MALFORMED, connection->why);
+        return refuse_malformed(connection, connection->why);
+    }
+    if (keep_is_on(worker) && !keep_has_room(worker)) {
+        tally_add_refusal(worker, REFUSAL_NOT_KEPT);
+        return answers_queue(connection, ANSWER_NOT_KEPT);
     }
     const int64_t event_us = record->us;
     uint64_t unfit;

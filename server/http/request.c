@@ -41,7 +41,8 @@ void *request_read_target(void *cls, const char *uri, struct MHD_Connection *mhd
         if (connection->target.query) {
             event_read_query(connection);
         }
-        if (connection->worker->server->report_sets.path) {
+        const struct server *server = connection->worker->server;
+        if (server->report_sets.path || server->event_log) {
             count_keep_query(connection);
         }
     }

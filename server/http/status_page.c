@@ -158,6 +158,19 @@ static void read_process(int64_t value[NODE_METRICS]) {
     value[NODE_METRIC_system] = in_us(usage.ru_stime);
 }
 
+static void read_event_log(const struct eventlog *log, int64_t value[NODE_METRICS]) {
+    struct eventlog_status status = {0};
+    if (log) {
+        eventlog_status(log, &status);
+    }
+    value[NODE_METRIC_records] = (int64_t)status.records;
+    value[NODE_METRIC_dropped] = (int64_t)status.dropped;
+    value[NODE_METRIC_waiting] = (int64_t)status.waiting;
+    value[NODE_METRIC_sealed] = (int64_t)status.sealed;
+    value[NODE_METRIC_removed] = (int64_t)status.removed;
+    value[NODE_METRIC_removed_bytes] = (int64_t)status.removed_bytes;
+}
+
 static int64_t count_connections(const struct worker *worker) {
     return (int64_t)atomic_load_explicit(&worker->connections, memory_order_relaxed);
 }
@@ -177,6 +190,7 @@ static void read_node(const struct worker *worker, const struct shard_tally *tal
         value[NODE_METRIC_connections] += count_connections(&server->worker[i]);
     }
     read_process(value);
+    read_event_log(server->event_log, value);
 }
 
 static void add_worker(struct json *json, const char *name, const struct worker *worker) {

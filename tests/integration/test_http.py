@@ -84,12 +84,12 @@ class Routes(Case):
             numbers = [name for name, value in holder.items() if type(value) is int]
             self.assertEqual(numbers, (["connections"] if group == "WORKER" else []) +
                              [name for of, _, _, name in rows if of == group])
-        for inside in ("", "clock", "memory", "cpu_us"):
+        for inside in ("", "clock", "memory", "cpu_us", "event_log"):
             holder = stats[inside] if inside else stats
             self.assertEqual([name for name, value in holder.items() if type(value) is int],
                              [name for of, _, at, name in rows if of == "NODE" and at == inside])
         self.assertEqual(list(stats), ["node", "uptime_ms", "clock", "received", "counted", "refused", "store", "memory", "cpu_us",
-                                       "workers", "connections", "reports_set_aside"])
+                                       "event_log", "workers", "connections", "reports_set_aside"])
 
     def test_counters_only_grow(self):
         rows = re.findall(r'^(NODE|STORE|WORKER)_METRIC\(COUNTER, (?:"(\w*)", )?(\w+), "', METRICS.read_text(), re.M)
@@ -107,7 +107,7 @@ class Routes(Case):
         stats = self.aforod.stats()
         self.assertEqual(stats["node"], self.aforod.health()["node"])
         self.assertEqual(set(stats["refused"]), {"malformed", "too_late", "too_far_ahead", "unauthorised", "too_large",
-                                                 "throttled"})
+                                                 "throttled", "not_kept"})
         self.assertEqual((stats["received"], stats["counted"], sum(stats["refused"].values())), (0, 0, 0))
         if MEMORY_IS_OURS:
             self.assertGreater(stats["memory"]["allocated_bytes"], 0)
@@ -122,7 +122,7 @@ class Routes(Case):
         stats = self.aforod.conserved()
         self.assertEqual((stats["received"], stats["counted"]), (8, 2))
         self.assertEqual(stats["refused"], {"malformed": 2, "too_late": 2, "too_far_ahead": 2, "unauthorised": 0,
-                                            "too_large": 0, "throttled": 0})
+                                            "too_large": 0, "throttled": 0, "not_kept": 0})
 
 
 class Framing(Case):

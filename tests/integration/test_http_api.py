@@ -51,14 +51,25 @@ class Example:
         self.place = place
         self.server = None
 
-    def start(self, *flags):
-        self.server = self.place.server(*flags).start()
+    def start(self, *flags, **settings):
+        self.server = self.place.server(*flags, **settings).start()
+
+    def limited(self, kib):
+        """aforod, whose files may be so large."""
+        path = self.place.dir / "limited"
+        path.write_text(f'#!/bin/bash\nulimit -f {kib}\nexec {BIN / "aforod"} "$@"\n', encoding="utf-8")
+        path.chmod(0o755)
+        return path
 
     def run(self, command):
         """What the command prints."""
         started = re.fullmatch(r"aforod (.*) &", command)
         if started:
             self.start(*started[1].split())
+            return ""
+        limited = re.fullmatch(r"\(ulimit -f (\d+); aforod (.*)\) &", command)
+        if limited:
+            self.start(*limited[2].split(), program=self.limited(limited[1]))
             return ""
         if URL in command:
             if not self.server:

@@ -32,7 +32,8 @@ class Shutdown(Case):
                 self.assertEqual(server.wait(), 0)
                 self.assertRegex(self.last_line(server), r'level=info msg="stopped" .*received=2 counted=1 '
                                                          r"refused_malformed=1 refused_too_late=0 refused_too_far_ahead=0 "
-                                                         r"refused_unauthorised=0 refused_too_large=0 refused_throttled=0")
+                                                         r"refused_unauthorised=0 refused_too_large=0 refused_throttled=0 "
+                                                         r"refused_not_kept=0")
 
     def test_nobody_waits_for_idle_connections(self):
         server = self.server("--grace", "60s", "--idle-timeout", "60s")

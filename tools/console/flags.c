@@ -70,7 +70,8 @@ static const char usage[] =
     "       aforo status|check [flags]   how servers are; whether the counts hold\n"
     "       aforo reports check FILE     mistakes in reports, and what they cost\n"
     "       aforo reports prove FILE     whether a measure of your own keeps the laws\n"
-    "       aforo backup DIR TO          a copy of a state that a server counts in\n";
+    "       aforo backup DIR TO          a copy of a state that a server counts in\n"
+    "       aforo log cat|check DIR      events that were kept, and whether all are\n";
 
 static const char more[] =
     "\n"
@@ -151,10 +152,11 @@ static const char *const source_flags[] = {
 static const struct {
     const char *word;
     enum command command;
-} commands[] = {
-    {"10ms", COMMAND_ROWS},     {"1s", COMMAND_ROWS},         {"1min", COMMAND_ROWS},
-    {"total", COMMAND_TOTAL},   {"status", COMMAND_STATUS},   {"check", COMMAND_CHECK},
-    {"report", COMMAND_REPORT}, {"reports", COMMAND_REPORTS}, {"backup", COMMAND_BACKUP}};
+} commands[] = {{"10ms", COMMAND_ROWS},     {"1s", COMMAND_ROWS},
+                {"1min", COMMAND_ROWS},     {"total", COMMAND_TOTAL},
+                {"status", COMMAND_STATUS}, {"check", COMMAND_CHECK},
+                {"report", COMMAND_REPORT}, {"reports", COMMAND_REPORTS},
+                {"backup", COMMAND_BACKUP}, {"log", COMMAND_LOG}};
 #define COMMANDS (sizeof commands / sizeof *commands)
 
 /* The command of that word; false, and `why` says which there are, when there is none. */
@@ -206,6 +208,10 @@ static bool read_command(int argc, char **argv, struct flags *flags, char *why) 
     }
     if (found && flags->command == COMMAND_BACKUP) {
         snprintf(why, FLAGS_WHY_MAX, "backup: comes before all else: aforo backup DIR TO");
+        return false;
+    }
+    if (found && flags->command == COMMAND_LOG) {
+        snprintf(why, FLAGS_WHY_MAX, "log: comes before all else: aforo log cat|check DIR");
         return false;
     }
     return found;

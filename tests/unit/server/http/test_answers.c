@@ -39,6 +39,8 @@ static const struct {
     {ANSWER_AUTHORISED_TWICE, 400, TEXT, "Authorization: given more than once, ",
      REFUSAL_MALFORMED},
     {ANSWER_THROTTLED, 429, TEXT "Retry-After: 1\n", "more requests a second ", REFUSAL_THROTTLED},
+    {ANSWER_NOT_KEPT, 503, TEXT "Retry-After: 1\n", "the event log has no room; ",
+     REFUSAL_NOT_KEPT},
 };
 #define ROWS (sizeof rows / sizeof *rows)
 

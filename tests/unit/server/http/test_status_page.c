@@ -167,15 +167,18 @@ START_TEST(each_number_of_the_statistics) {
         ck_assert_int_ge(atoll(text), 5000000);
         text = strchr(text, ',');
         text = pass(text,
-                    ",\"clock\":{\"counts_ahead_ms\":0,\"shards\":%u},\"received\":22,"
+                    ",\"clock\":{\"counts_ahead_ms\":0,\"shards\":%u},\"received\":29,"
                     "\"counted\":1,\"refused\":{\"malformed\":1,\"too_late\":2,"
-                    "\"too_far_ahead\":3,\"unauthorised\":4,\"too_large\":5,\"throttled\":6},"
+                    "\"too_far_ahead\":3,\"unauthorised\":4,\"too_large\":5,\"throttled\":6,\"not_"
+                    "kept\":7},"
                     "\"store\":{\"configured\":false,",
                     counters_shards(server.counters));
         text = strchr(text, '}') + 1;
         text = pass(text, ",\"memory\":{\"allocated_bytes\":111,\"active_bytes\":222,"
                           "\"resident_bytes\":0,\"process_peak_bytes\":5120},"
-                          "\"cpu_us\":{\"user\":1000002,\"system\":3000004}");
+                          "\"cpu_us\":{\"user\":1000002,\"system\":3000004},"
+                          "\"event_log\":{\"records\":0,\"dropped\":0,\"waiting\":0,"
+                          "\"sealed\":0,\"removed\":0,\"removed_bytes\":0}");
         ck_assert_uint_eq(epochs, 1U + (unsigned)with_admin); /* one a page */
         text = pass(text, ",\"workers\":[");
         for (unsigned w = 0; w < 2; w++) {

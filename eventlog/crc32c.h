@@ -1,0 +1,10 @@
+/* CRC-32C (Castagnoli; RFC 3720, appendix B.4). Pure; any thread. */
+#ifndef AFORO_EVENTLOG_CRC32C_H
+#define AFORO_EVENTLOG_CRC32C_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+uint32_t crc32c(const void *bytes, size_t len);
+
+#endif

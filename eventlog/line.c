@@ -1,0 +1,285 @@
+#include "eventlog/line.h"
+
+#include "common/utf8.h"
+#include "counters/time/civil.h"
+#include "counters/time/window.h"
+
+#include <string.h>
+
+#define TIME_DIGITS 27 /* 2016-05-28T11:11:11.123456Z */
+#define HEAD_MAX 128   /* times and numbers */
+#define ESCAPED_MAX 6  /* bytes of a byte that is escaped */
+#define NAME_MAX 16    /* of a member, with quotes, colon and comma */
+
+/* ---- writing ---- */
+
+static char *put(char *to, const char *text, size_t len) {
+    memcpy(to, text, len);
+    return to + len;
+}
+
+#define PUT(to, literal) put(to, literal, sizeof(literal) - 1)
+
+static char *put_digits(char *to, unsigned value, unsigned digits) {
+    for (unsigned i = digits; i-- > 0; value /= 10) {
+        to[i] = (char)('0' + value % 10);
+    }
+    return to + digits;
+}
+
+static char *put_number(char *to, int64_t number) {
+    char digits[20];
+    size_t n = sizeof digits;
+    uint64_t left = number < 0 ? -(uint64_t)number : (uint64_t)number;
+    if (number < 0) {
+        *to++ = '-';
+    }
+    do {
+        digits[--n] = (char)('0' + left % 10);
+        left /= 10;
+    } while (left > 0);
+    return put(to, digits + n, sizeof digits - n);
+}
+
+static void set_second(struct line_clock *clock, int64_t second) {
+    struct civil civil;
+    civil_from_us(second * US_PER_S, &civil);
+    char *at = put_digits(clock->text, (unsigned)civil.year, 4);
+    *at++ = '-';
+    at = put_digits(at, (unsigned)civil.month, 2);
+    *at++ = '-';
+    at = put_digits(at, (unsigned)civil.day, 2);
+    *at++ = 'T';
+    at = put_digits(at, (unsigned)civil.hour, 2);
+    *at++ = ':';
+    at = put_digits(at, (unsigned)civil.minute, 2);
+    *at++ = ':';
+    at = put_digits(at, (unsigned)civil.second, 2);
+    *at = '.';
+    clock->second = second;
+    clock->known = true;
+}
+
+static inline char *put_time(struct line_clock *clock, char *to, int64_t us) {
+    int64_t second = us / US_PER_S;
+    int64_t rest = us - second * US_PER_S;
+    if (rest < 0) { /* before 1970 */
+        second--;
+        rest += US_PER_S;
+    }
+    if (__builtin_expect(!clock->known || clock->second != second, 0)) {
+        set_second(clock, second);
+    }
+    to = put(to, clock->text, sizeof clock->text);
+    to = put_digits(to, (unsigned)rest, 6);
+    *to++ = 'Z';
+    return to;
+}
+
+size_t line_write_time(struct line_clock *clock, int64_t time_us, int64_t arrival_us, char *to) {
+    char *at = PUT(to, "{\"time\":\"");
+    at = put_time(clock, at, time_us);
+    at = PUT(at, "\",\"lag_us\":");
+    at = put_number(at, arrival_us - time_us);
+    at = PUT(at, "}\n");
+    return (size_t)(at - to);
+}
+
+static char *put_unit(char *to, unsigned unit) {
+    static const char hex[] = "0123456789abcdef";
+    to = PUT(to, "\\u");
+    for (int shift = 12; shift >= 0; shift -= 4) {
+        *to++ = hex[unit >> shift & 15];
+    }
+    return to;
+}
+
+/* A JSON string of any bytes: a byte that is not UTF-8 becomes the half of a pair, U+DC00 + byte
+ * (Python's surrogateescape), so that none is lost. */
+static char *put_string(char *to, const struct line_text *text) {
+    size_t valid = 0; /* text[0..valid) is known to be UTF-8 */
+    *to++ = '"';
+    for (size_t i = 0; i < text->len; i++) {
+        const unsigned char c = (unsigned char)text->text[i];
+        if (c >= 0x80 && i >= valid) {
+            valid = i + utf8_length(text->text + i, text->len - i);
+        }
+        if (c >= 0x80 && i >= valid) {
+            to = put_unit(to, 0xdc00u + c);
+        } else if (c < 0x20 || c == 0x7f) {
+            to = put_unit(to, c);
+        } else {
+            if (c == '"' || c == '\\') {
+                *to++ = '\\';
+            }
+            *to++ = (char)c;
+        }
+    }
+    *to++ = '"';
+    return to;
+}
+
+/* An object as it came, on one line: in what was read to its end, a line end is a blank. */
+static char *put_object(char *to, const struct line_text *json) {
+    size_t from = 0, end = json->len;
+    while (from < end && strchr(" \t\r\n", json->text[from]) && json->text[from]) {
+        from++;
+    }
+    while (end > from && strchr(" \t\r\n", json->text[end - 1]) && json->text[end - 1]) {
+        end--;
+    }
+    char *const begin = to;
+    to = put(to, json->text + from, end - from);
+    for (char *at = begin; (at = memchr(at, '\n', (size_t)(to - at))); at++) {
+        *at = ' ';
+    }
+    for (char *at = begin; (at = memchr(at, '\r', (size_t)(to - at))); at++) {
+        *at = ' ';
+    }
+    return to;
+}
+
+static char *put_member(char *to, const char *name, const struct line_text *text) {
+    if (text->text) {
+        to = PUT(to, ",\"");
+        to = put(to, name, strlen(name));
+        to = PUT(to, "\":");
+        to = put_string(to, text);
+    }
+    return to;
+}
+
+static char *put_words(char *to, const char *name, const char *words) {
+    return words ? put_member(to, name, &(const struct line_text){words, strlen(words)}) : to;
+}
+
+static char *put_headers(char *to, const struct line_event *event) {
+    if (event->headers == 0) {
+        return to;
+    }
+    to = PUT(to, ",\"header\":");
+    for (unsigned i = 0; i < event->headers; i++) {
+        const char *name = event->header[i].name;
+        *to++ = i > 0 ? ',' : '{';
+        to = put_string(to, &(const struct line_text){name, strlen(name)});
+        *to++ = ':';
+        to = put_string(to, &event->header[i].value);
+    }
+    *to++ = '}';
+    return to;
+}
+
+static char *put_times(struct line_clock *clock, const struct line_event *event, char *to) {
+    if (!event->timed) {
+        to = PUT(to, "{\"arrival\":\"");
+        to = put_time(clock, to, event->arrival_us);
+        return PUT(to, "\"");
+    }
+    to = PUT(to, "{\"time\":\"");
+    to = put_time(clock, to, event->time_us);
+    to = PUT(to, "\",\"lag_us\":");
+    return put_number(to, event->arrival_us - event->time_us);
+}
+
+size_t line_write(struct line_clock *clock, const struct line_event *event, char *to) {
+    char *at = put_times(clock, event, to);
+    at = put_words(at, "refused", event->refused);
+    at = put_words(at, "why", event->why);
+    if (event->carries) {
+        at = PUT(at, ",\"carried\":\"");
+        at = put_time(clock, at, event->carried_us);
+        *at++ = '"';
+    }
+    at = put_member(at, "query", &event->query);
+    at = put_member(at, "form", &event->form);
+    if (event->json.text) {
+        at = PUT(at, ",\"json\":");
+        at = put_object(at, &event->json);
+    }
+    at = put_member(at, "line", &event->line);
+    at = put_member(at, "text", &event->text);
+    at = put_headers(at, event);
+    at = PUT(at, "}\n");
+    return (size_t)(at - to);
+}
+
+size_t line_max(const struct line_event *event) {
+    size_t bytes = HEAD_MAX + 8 * NAME_MAX + event->json.len;
+    size_t strings = event->query.len + event->form.len + event->line.len + event->text.len;
+    strings += event->refused ? strlen(event->refused) : 0;
+    strings += event->why ? strlen(event->why) : 0;
+    for (unsigned i = 0; i < event->headers; i++) {
+        bytes += NAME_MAX;
+        strings += strlen(event->header[i].name) + event->header[i].value.len;
+    }
+    return bytes + ESCAPED_MAX * strings;
+}
+
+/* ---- reading ---- */
+
+static bool read_digits(const char *text, unsigned digits, int *value) {
+    *value = 0;
+    for (unsigned i = 0; i < digits; i++) {
+        if (text[i] < '0' || text[i] > '9') {
+            return false;
+        }
+        *value = *value * 10 + (text[i] - '0');
+    }
+    return true;
+}
+
+/* TIME_DIGITS bytes. */
+static bool read_time(const char *text, int64_t *us) {
+    struct civil civil;
+    if (!read_digits(text, 4, &civil.year) || text[4] != '-' ||
+        !read_digits(text + 5, 2, &civil.month) || text[7] != '-' ||
+        !read_digits(text + 8, 2, &civil.day) || text[10] != 'T' ||
+        !read_digits(text + 11, 2, &civil.hour) || text[13] != ':' ||
+        !read_digits(text + 14, 2, &civil.minute) || text[16] != ':' ||
+        !read_digits(text + 17, 2, &civil.second) || text[19] != '.' ||
+        !read_digits(text + 20, 6, &civil.us) || text[26] != 'Z') {
+        return false;
+    }
+    if (civil.month < 1 || civil.month > 12 || civil.day < 1 ||
+        civil.day > civil_days_in_month(civil.year, civil.month) || civil.hour > 23 ||
+        civil.minute > 59 || civil.second > 59) {
+        return false;
+    }
+    const int64_t days = civil_days_from_date(civil.year, civil.month, civil.day);
+    const int seconds = (civil.hour * 60 + civil.minute) * 60 + civil.second;
+    *us = (days * 86400 + seconds) * US_PER_S + civil.us;
+    return true;
+}
+
+static bool begins(const char *text, size_t len, const char *with) {
+    return len >= strlen(with) && memcmp(text, with, strlen(with)) == 0;
+}
+
+bool line_read(const char *text, size_t len, struct line_info *info) {
+    static const char time[] = "{\"time\":\"", arrival[] = "{\"arrival\":\"";
+    static const char lag[] = "\",\"lag_us\":", refused[] = ",\"refused\":\"";
+    const bool timed = begins(text, len, time);
+    if (!timed && !begins(text, len, arrival)) {
+        return false;
+    }
+    size_t at = timed ? sizeof time - 1 : sizeof arrival - 1;
+    if (len - at < TIME_DIGITS || !read_time(text + at, &info->time_us)) {
+        return false;
+    }
+    at += TIME_DIGITS;
+    if (timed) {
+        if (!begins(text + at, len - at, lag)) {
+            return false;
+        }
+        at += sizeof lag - 1;
+        at += at < len && text[at] == '-';
+        while (at < len && text[at] >= '0' && text[at] <= '9') {
+            at++;
+        }
+    } else if (at == len || text[at++] != '"') {
+        return false;
+    }
+    info->refused = begins(text + at, len - at, refused);
+    return timed ? info->refused || (at < len && (text[at] == '}' || text[at] == ','))
+                 : info->refused;
+}

@@ -1,0 +1,113 @@
+#include "eventlog/tail.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+static const char MAGIC[8] = {'a', 'f', 'o', 'r', 'o', 't', '\n', 0x1a};
+
+static void fill_trailer(struct tail *tail, const struct tail_owner *owner) {
+    struct tail_trailer *trailer = tail->trailer;
+    trailer->version = TAIL_VERSION;
+    trailer->shard = owner->shard;
+    strncpy(trailer->node, owner->node, sizeof trailer->node - 1);
+    memcpy(trailer->magic, MAGIC, sizeof MAGIC);
+}
+
+/* Reserves and maps the file. Returns 0 or an errno. */
+static int map_file(struct tail *tail, size_t room) {
+    const size_t bytes = room + TAIL_PAGE;
+    const int error = posix_fallocate(tail->fd, 0, (off_t)bytes);
+    if (error) {
+        return error;
+    }
+    void *map = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, tail->fd, 0);
+    if (map == MAP_FAILED) {
+        return errno;
+    }
+    tail->base = map;
+    tail->room = room;
+    tail->trailer = (struct tail_trailer *)(tail->base + room);
+    return 0;
+}
+
+struct tail *tail_make(const struct tail_owner *owner, const char *temporary, size_t room) {
+    struct tail *tail = calloc(1, sizeof *tail);
+    if (!tail) {
+        return NULL;
+    }
+    tail->shard = owner->shard;
+    tail->fd = openat(owner->dir_fd, temporary, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0640);
+    const int error = tail->fd < 0 ? errno : map_file(tail, room);
+    if (error || !tail->base) {
+        if (tail->fd >= 0) {
+            unlinkat(owner->dir_fd, temporary, 0);
+        }
+        tail_free(tail);
+        errno = error;
+        return NULL;
+    }
+    fill_trailer(tail, owner);
+    return tail;
+}
+
+void tail_touch(struct tail *tail) {
+#ifdef MADV_POPULATE_WRITE
+    madvise(tail->base, tail->room + TAIL_PAGE, MADV_POPULATE_WRITE);
+#else
+    (void)tail;
+#endif
+}
+
+bool tail_begin(struct tail *tail, int dir_fd, const char *temporary, uint64_t first) {
+    char name[FILES_NAME_MAX];
+    files_name(&(const struct log_file){.first = first}, name);
+    tail->first = tail->trailer->first = first;
+    return renameat(dir_fd, temporary, dir_fd, name) == 0;
+}
+
+bool tail_close(struct tail *tail) {
+    if (!tail->base) {
+        return true;
+    }
+    const uint64_t length = atomic_load_explicit(&tail->trailer->length, memory_order_acquire);
+    munmap(tail->base, tail->room + TAIL_PAGE);
+    tail->base = NULL;
+    const bool ok = ftruncate(tail->fd, (off_t)length) == 0;
+    const int error = errno;
+    close(tail->fd);
+    tail->fd = -1;
+    errno = error;
+    return ok;
+}
+
+void tail_free(struct tail *tail) {
+    if (!tail) {
+        return;
+    }
+    if (tail->base) {
+        munmap(tail->base, tail->room + TAIL_PAGE);
+    }
+    if (tail->fd >= 0) {
+        close(tail->fd);
+    }
+    free(tail);
+}
+
+/* ---- any file ---- */
+
+bool tail_read_length(int fd, uint64_t file_bytes, uint64_t *length) {
+    struct tail_trailer trailer;
+    if (file_bytes < TAIL_PAGE || file_bytes % TAIL_PAGE != 0 ||
+        pread(fd, &trailer, sizeof trailer, (off_t)(file_bytes - TAIL_PAGE)) !=
+            (ssize_t)sizeof trailer ||
+        memcmp(trailer.magic, MAGIC, sizeof MAGIC) != 0 || trailer.version != TAIL_VERSION) {
+        return false;
+    }
+    *length = atomic_load_explicit(&trailer.length, memory_order_relaxed);
+    return *length <= file_bytes - TAIL_PAGE;
+}

@@ -1,0 +1,131 @@
+/* What is written of an event, byte by byte, and what is read of it again. */
+#include "eventlog/line.h"
+#include "tests/unit/check_main.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define T0 INT64_C(1464433871123456) /* 2016-05-28 11:11:11.123456 */
+
+#define TEXT(literal)                                                                              \
+    { literal, sizeof(literal) - 1 }
+
+static struct line_clock clock_of_test;
+
+static void must_write(const struct line_event *event, const char *expected) {
+    char line[4096];
+    ck_assert_uint_le(line_max(event), sizeof line);
+    const size_t len = line_write(&clock_of_test, event, line);
+    ck_assert_uint_le(len, line_max(event));
+    line[len] = '\0';
+    ck_assert_str_eq(line, expected);
+    struct line_info info;
+    ck_assert(line_read(line, len, &info));
+    ck_assert_int_eq(info.time_us, event->timed ? event->time_us : event->arrival_us);
+    ck_assert_int_eq(info.refused, event->refused != NULL);
+}
+
+START_TEST(each_kind_of_event) {
+    static const struct line_header headers[] = {{"X-Tenant", TEXT("a\"b")}, {"X-Two", TEXT("2")}};
+    static const struct {
+        struct line_event event;
+        const char *line;
+    } rows[] = {
+        {{.timed = true, .time_us = T0, .arrival_us = T0 + 312},
+         "{\"time\":\"2016-05-28T11:11:11.123456Z\",\"lag_us\":312}\n"},
+        {{.timed = true, .time_us = T0, .arrival_us = T0 - 1},
+         "{\"time\":\"2016-05-28T11:11:11.123456Z\",\"lag_us\":-1}\n"},
+        {{.timed = true, .time_us = 0, .arrival_us = T0, .form = TEXT("value=1&route=%2Fpay")},
+         "{\"time\":\"1970-01-01T00:00:00.000000Z\",\"lag_us\":1464433871123456,"
+         "\"form\":\"value=1&route=%2Fpay\"}\n"},
+        {{.timed = true,
+          .time_us = T0,
+          .arrival_us = T0,
+          .json = TEXT(" {\"a\":\n1,\r\n\"b\":2}\n ")},
+         "{\"time\":\"2016-05-28T11:11:11.123456Z\",\"lag_us\":0,\"json\":{\"a\": 1,  \"b\":2}}\n"},
+        {{.timed = true,
+          .time_us = T0,
+          .arrival_us = T0,
+          .carries = true,
+          .carried_us = T0 - 1000000,
+          .query = TEXT("a=1"),
+          .line = TEXT("x y=\"\t\""),
+          .headers = 2,
+          .header = headers},
+         "{\"time\":\"2016-05-28T11:11:11.123456Z\",\"lag_us\":0,"
+         "\"carried\":\"2016-05-28T11:11:10.123456Z\",\"query\":\"a=1\",\"line\":\"x "
+         "y=\\\"\\u0009\\\"\",\"header\":{\"X-Tenant\":\"a\\\"b\",\"X-Two\":\"2\"}}\n"},
+        {{.timed = true, .time_us = T0, .arrival_us = T0 + 9, .refused = "too_late"},
+         "{\"time\":\"2016-05-28T11:11:11.123456Z\",\"lag_us\":9,\"refused\":\"too_late\"}\n"},
+        {{.arrival_us = T0,
+          .refused = "malformed",
+          .why = "no time",
+          .text = TEXT("{\\\x80\xc3\xa9")},
+         "{\"arrival\":\"2016-05-28T11:11:11.123456Z\",\"refused\":\"malformed\",\"why\":\"no "
+         "time\",\"text\":\"{\\\\\\udc80\xc3\xa9\"}\n"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        must_write(&rows[i].event, rows[i].line);
+    }
+}
+END_TEST
+
+START_TEST(the_short_way_writes_the_same) {
+    for (int64_t i = 0; i < 4000; i++) {
+        const int64_t us = i * i * i * 11 + 5, arrival_us = us + i % 7 * 100000 - 3;
+        const struct line_event event = {.timed = true, .time_us = us, .arrival_us = arrival_us};
+        char line[256], same[LINE_TIME_MAX];
+        const size_t len = line_write(&clock_of_test, &event, line);
+        ck_assert_uint_le(len, LINE_TIME_MAX);
+        ck_assert_uint_eq(line_write_time(&clock_of_test, us, arrival_us, same), len);
+        ck_assert(memcmp(line, same, len) == 0);
+    }
+    char line[LINE_TIME_MAX];
+    ck_assert_uint_le(line_write_time(&clock_of_test, INT64_C(253402300799999999), 0, line),
+                      LINE_TIME_MAX);
+}
+END_TEST
+
+START_TEST(the_most_bytes_are_enough) {
+    char text[300], line[4096];
+    for (int c = 0; c < 256; c++) {
+        memset(text, c, sizeof text);
+        const struct line_event event = {.arrival_us = T0,
+                                         .refused = "malformed",
+                                         .why = "because",
+                                         .query = {text, 100},
+                                         .form = {text, 100},
+                                         .text = {text, sizeof text}};
+        ck_assert_uint_le(line_max(&event), sizeof line);
+        ck_assert_uint_le(line_write(&clock_of_test, &event, line), line_max(&event));
+    }
+}
+END_TEST
+
+START_TEST(what_is_no_line_is_not_read) {
+    static const char *const rows[] = {"",
+                                       "{",
+                                       "{}",
+                                       "{\"time\":\"",
+                                       "{\"time\":\"2016-05-28T11:11:11.123456Z",
+                                       "{\"time\":\"2016-05-28T11:11:11.123456Z\"}",
+                                       "{\"time\":\"2016-05-28T11:11:11.123456Z\",\"lag_us\":",
+                                       "{\"time\":\"2016-13-28T11:11:11.123456Z\",\"lag_us\":1}",
+                                       "{\"time\":\"2016-02-30T11:11:11.123456Z\",\"lag_us\":1}",
+                                       "{\"time\":\"2016-05-28 11:11:11.123456Z\",\"lag_us\":1}",
+                                       "{\"time\":\"2016-05-28T11:11:11.12345xZ\",\"lag_us\":1}",
+                                       "{\"arrival\":\"2016-05-28T11:11:11.123456Z",
+                                       "{\"arrival\":\"2016-05-28T11:11:11.123456Z\"",
+                                       "{\"arrival\":\"2016-05-28T11:11:11.123456Z\"}"};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct line_info info;
+        char *exact = malloc(strlen(rows[i]) + 1); /* so that a sanitizer sees one byte too far */
+        memcpy(exact, rows[i], strlen(rows[i]));
+        ck_assert_msg(!line_read(exact, strlen(rows[i]), &info), "%s", rows[i]);
+        free(exact);
+    }
+}
+END_TEST
+
+CHECK_MAIN("eventlog_line", each_kind_of_event, the_short_way_writes_the_same,
+           the_most_bytes_are_enough, what_is_no_line_is_not_read)
