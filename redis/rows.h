@@ -35,6 +35,7 @@
 #define ROWS_BOARD_NAME "top(" /* how components begin that have a score board */
 #define ROWS_SEPARATOR '\x1f'
 #define ROWS_PART_SEPARATOR '\x1e' /* RS: fields with it are of parts; ends an item of a list */
+#define ROWS_EVENTS_BYTES 7 /* of a number of events: of a row in a call, before a node's bytes */
 #define ROWS_REPORTS_KEY "aforo:2:{reports}"
 #define ROWS_FINAL_KEY "aforo:2:{final:reports}" /* as SCHEMA_FINAL_KEY, of reports' windows */
 #define ROWS_WINDOWS_FIELD "\x1fwindows"         /* behind NAME.DIGEST */

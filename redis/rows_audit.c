@@ -12,7 +12,6 @@
 #include <string.h>
 
 #define BOARDS_LOOKS 3
-#define PART_SEPARATOR '\x1e'
 #define READINGS_MAX 10 /* of a window that changes while it is read */
 
 /* What one field says of one number: a total as it is, a part's value as less. They must make 0. */
@@ -84,7 +83,7 @@ static void take_total(struct window *window, const redisReply *field, const red
 
 /* "n:<node> RS <key>" */
 static void take_part(struct window *window, const redisReply *field, const redisReply *value) {
-    const char *end = memchr(field->str, PART_SEPARATOR, field->len);
+    const char *end = memchr(field->str, ROWS_PART_SEPARATOR, field->len);
     const size_t key_at = (size_t)(end - field->str) + 1;
     uint64_t events = 0;
     size_t n = 0;
@@ -118,7 +117,7 @@ static bool is_named(const redisReply *field, const char *name) {
 static void take_field(struct window *window, const redisReply *field, const redisReply *value) {
     int64_t number = 0;
     const bool of_node = strncmp(field->str, "n:", 2) == 0;
-    if (memchr(field->str, PART_SEPARATOR, field->len)) {
+    if (memchr(field->str, ROWS_PART_SEPARATOR, field->len)) {
         if (of_node) {
             take_part(window, field, value);
         } else if (strncmp(field->str, "b:", 2) != 0 || value->len < 7) {

@@ -8,9 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PART_SEPARATOR '\x1e'
-#define EVENTS_BYTES 7 /* before a node's bytes, as rows.lua writes them */
-
 /* What nodes' bytes say of one value of one board. */
 struct entry {
     const char *board; /* "<key> US <component>", as it stands in the fields */
@@ -53,9 +50,9 @@ static bool read_number(const unsigned char **at, const unsigned char *end, uint
 
 /* The entries of one node's bytes; false when they are none, or out of memory. */
 static bool take_bytes(struct rows_bytes *entries, struct entry entry, const redisReply *value) {
-    const unsigned char *at = (const unsigned char *)value->str + EVENTS_BYTES;
+    const unsigned char *at = (const unsigned char *)value->str + ROWS_EVENTS_BYTES;
     const unsigned char *end = (const unsigned char *)value->str + value->len;
-    bool ok = value->len >= EVENTS_BYTES;
+    bool ok = value->len >= ROWS_EVENTS_BYTES;
     while (ok && at < end) {
         uint64_t count, error, len;
         ok = read_number(&at, end, &count) && read_number(&at, end, &error) &&
@@ -89,7 +86,7 @@ static bool gather(const struct rows_hash *hash, struct rows_bytes *entries) {
     bool ok = true;
     for (size_t i = 0; i < hash->n && ok; i++) {
         const redisReply *field = hash->field[i].name;
-        const char *end = memchr(field->str, PART_SEPARATOR, field->len);
+        const char *end = memchr(field->str, ROWS_PART_SEPARATOR, field->len);
         if (!end || strncmp(field->str, "b:", 2) != 0) {
             continue;
         }
@@ -121,18 +118,14 @@ static bool gather(const struct rows_hash *hash, struct rows_bytes *entries) {
 
 static redisReply *read_board(struct link *link, const char *key, const struct entry *entry,
                               char *why) {
-    static const char separator = ROWS_SEPARATOR;
     struct words words = {0};
-    size_t key_len;
-    const char *name = find_component(entry->board, entry->board_len, &key_len);
+    struct rows_beside board = {.key = entry->board};
+    board.name = find_component(entry->board, entry->board_len, &board.key_len);
+    board.name_len = entry->board_len - (size_t)(board.name - entry->board);
     bool ok = words_put(&words, "ZRANGE", 6);
     const size_t from = words.text.len;
-    ok = ok && rows_bytes_put(&words.text, key, strlen(key)) &&
-         rows_bytes_put(&words.text, ":", 1) &&
-         rows_bytes_put(&words.text, name, entry->board_len - (size_t)(name - entry->board)) &&
-         (key_len == 0 || (rows_bytes_put(&words.text, &separator, 1) &&
-                           rows_bytes_put(&words.text, entry->board, key_len))) &&
-         words_end(&words, from) && words_put(&words, "0", 1) && words_put(&words, "-1", 2) &&
+    ok = ok && rows_beside_put(&words.text, key, &board) && words_end(&words, from) &&
+         words_put(&words, "0", 1) && words_put(&words, "-1", 2) &&
          words_put(&words, "WITHSCORES", 10) && words_append(link, &words, 1, why);
     words_free(&words);
     redisReply *reply = ok ? link_reply(link, why) : NULL;

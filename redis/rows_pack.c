@@ -3,10 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define EVENTS_BYTES 7
 #define VALUE_BYTES 7
 #define NUMBER_BYTES 2
-#define PART_HEAD (1 + EVENTS_BYTES)
+#define PART_HEAD (1 + ROWS_EVENTS_BYTES)
 
 bool rows_bytes_put(struct rows_bytes *bytes, const void *more, size_t len) {
     if (bytes->cap - bytes->len < len) {
@@ -119,20 +118,25 @@ static bool put_component(struct rows_call *call, const struct rows_component *c
            put_number(&call->body, (uint64_t)value, VALUE_BYTES);
 }
 
-/* The key beside the window's. */
+bool rows_beside_put(struct rows_bytes *bytes, const char *window_key,
+                     const struct rows_beside *beside) {
+    static const char separator = ROWS_SEPARATOR;
+    return rows_bytes_put(bytes, window_key, strlen(window_key)) && rows_bytes_put(bytes, ":", 1) &&
+           rows_bytes_put(bytes, beside->name, beside->name_len) &&
+           (beside->key_len == 0 || (rows_bytes_put(bytes, &separator, 1) &&
+                                     rows_bytes_put(bytes, beside->key, beside->key_len)));
+}
+
 static bool put_key(struct rows_call *call, const char *window_key, const struct rows_row *row,
                     const char *name) {
-    static const char separator = ROWS_SEPARATOR, end = '\0';
-    return rows_bytes_put(&call->keys, window_key, strlen(window_key)) &&
-           rows_bytes_put(&call->keys, ":", 1) && rows_bytes_put(&call->keys, name, strlen(name)) &&
-           (row->key_len == 0 || (rows_bytes_put(&call->keys, &separator, 1) &&
-                                  rows_bytes_put(&call->keys, row->key, row->key_len))) &&
-           rows_bytes_put(&call->keys, &end, 1);
+    const struct rows_beside beside = {name, row->key, strlen(name), row->key_len};
+    return rows_beside_put(&call->keys, window_key, &beside) &&
+           rows_bytes_put(&call->keys, "", 1); /* with its NUL */
 }
 
 bool rows_call_add(struct rows_call *call, const char *window_key, const struct rows_row *row) {
     bool ok = rows_row_is_valid(row) && put_number(&call->body, row->key_len, 2) &&
-              put_number(&call->body, row->count, EVENTS_BYTES) &&
+              put_number(&call->body, row->count, ROWS_EVENTS_BYTES) &&
               put_number(&call->body, row->n, NUMBER_BYTES) &&
               rows_bytes_put(&call->body, row->key, row->key_len);
     for (size_t i = 0; i < row->n && ok; i++) {
@@ -203,7 +207,7 @@ bool rows_part_read(const char *bytes, size_t len, const struct rows_names *name
         (len - PART_HEAD) / (NUMBER_BYTES + width) > names->n) {
         return false;
     }
-    *count = read_number(bytes + 1, EVENTS_BYTES);
+    *count = read_number(bytes + 1, ROWS_EVENTS_BYTES);
     for (size_t at = PART_HEAD; at < len; at += NUMBER_BYTES + width) {
         const size_t number = read_number(bytes + at, NUMBER_BYTES);
         if (number >= names->n ||

@@ -78,4 +78,15 @@ bool rows_number_read(const char *text, size_t len, int64_t *number);
 /* Appends. False when out of memory. */
 bool rows_bytes_put(struct rows_bytes *bytes, const void *more, size_t len);
 
+/* What has a key of its own beside that of its window: a component of a row, neither with a NUL
+ * behind it. key_len 0: of a report without `by`. */
+struct rows_beside {
+    const char *name, *key;
+    size_t name_len, key_len;
+};
+
+/* Appends that key, without a NUL. False when out of memory. */
+bool rows_beside_put(struct rows_bytes *bytes, const char *window_key,
+                     const struct rows_beside *beside);
+
 #endif

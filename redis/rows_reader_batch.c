@@ -8,7 +8,6 @@
 #define BATCH_FIELDS 1000 /* that one command asks for, unless a single row has more */
 #define BATCH_HLLS 128    /* in one pipeline; each has 12 kB */
 #define BATCHES 16        /* in one pipeline, of rows that are numbers alone */
-#define EVENTS_BYTES 7    /* before a blob, as rows.lua writes it */
 
 _Static_assert(BATCH_HLLS <= LINK_PIPELINE_MAX && BATCHES <= LINK_PIPELINE_MAX,
                "they go out together");
@@ -77,16 +76,11 @@ static bool put_row_fields(const struct reading *reading, struct words *words, c
 
 static bool append_hll(const struct reading *reading, const char *key, size_t key_len,
                        const struct rows_name *name, char *why) {
-    static const char separator = ROWS_SEPARATOR;
+    const struct rows_beside hll = {name->name, key, name->len, key_len};
     struct words words = {0};
     bool ok = words_put(&words, "GET", 3);
     const size_t from = words.text.len;
-    ok = ok && rows_bytes_put(&words.text, reading->window->key, strlen(reading->window->key)) &&
-         rows_bytes_put(&words.text, ":", 1) &&
-         rows_bytes_put(&words.text, name->name, name->len) &&
-         (key_len == 0 || (rows_bytes_put(&words.text, &separator, 1) &&
-                           rows_bytes_put(&words.text, key, key_len))) &&
-         words_end(&words, from);
+    ok = ok && rows_beside_put(&words.text, reading->window->key, &hll) && words_end(&words, from);
     return rows_window_ask(reading->window, &words, ok, why);
 }
 
@@ -134,7 +128,7 @@ static void take_bytes(struct taking *taking, const struct rows_name *name, cons
 /* What stands before a blob: little-endian. */
 static int64_t read_events(const char *bytes) {
     int64_t events = 0;
-    for (size_t i = EVENTS_BYTES; i-- > 0;) {
+    for (size_t i = ROWS_EVENTS_BYTES; i-- > 0;) {
         events = events << 8 | (unsigned char)bytes[i];
     }
     return events;
@@ -167,12 +161,12 @@ static bool take_component(struct taking *taking, const struct rows_name *name) 
         return ok;
     }
     for (size_t i = 0; i < fields; i++) {
-        if (rows_is_text(element[i]) && element[i]->len < EVENTS_BYTES) {
+        if (rows_is_text(element[i]) && element[i]->len < ROWS_EVENTS_BYTES) {
             return false;
         }
         if (rows_is_text(element[i])) {
-            take_bytes(taking, name, element[i]->str + EVENTS_BYTES,
-                       element[i]->len - EVENTS_BYTES);
+            take_bytes(taking, name, element[i]->str + ROWS_EVENTS_BYTES,
+                       element[i]->len - ROWS_EVENTS_BYTES);
             taking->component[taking->n - 1].value = read_events(element[i]->str);
         }
     }

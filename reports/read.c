@@ -123,14 +123,8 @@ static bool is_all_other(const struct report *report, const char *key, size_t ke
     return i > 0 && i == report->by;
 }
 
-bool report_gatherer_add(struct report_gatherer *gathered, const char *key, size_t key_len,
-                         const uint64_t *state) {
-    const struct report_row row = {.key = key, .key_len = key_len, .state = state};
-    return report_gatherer_add_lacking(gathered, &row, 0);
-}
-
-bool report_gatherer_add_lacking(struct report_gatherer *gathered, const struct report_row *added,
-                                 uint64_t lacking) {
+bool report_gatherer_add(struct report_gatherer *gathered, const struct report_row *added,
+                         uint64_t lacking) {
     const size_t words = gathered->report->table.state_words;
     const bool all_other =
         added->key != NULL && is_all_other(gathered->report, added->key, added->key_len);
@@ -240,7 +234,7 @@ static bool take_copy(void *cls, const struct table_copy *copy) {
     struct report_gatherer *gathered = cls;
     const struct report_row row = {
         .key = copy->key, .key_len = copy->key_len, .state = copy->state};
-    return report_gatherer_add_lacking(
+    return report_gatherer_add(
         gathered, &row, copy->worker == 0 ? report_lacking(gathered->report, copy->state) : 0);
 }
 

@@ -38,15 +38,12 @@ struct report_gatherer;
 /* NULL when out of memory. The caller ends it. One thread. */
 struct report_gatherer *report_gatherer_new(const struct report *report);
 
-/* Takes a copy of a row; of rows with the same key the states are merged. key NULL: the overflow
- * row, and so is a key that is `(other)` in every field. False when out of memory. */
-bool report_gatherer_add(struct report_gatherer *gatherer, const char *key, size_t key_len,
-                         const uint64_t *state);
-
-/* The same of a row that lacks events of its measures whose bits (1 << number) are set: where they
- * are merged, such a measure is left empty, as a figure of some of the events would be wrong. */
-bool report_gatherer_add_lacking(struct report_gatherer *gatherer, const struct report_row *row,
-                                 uint64_t lacking);
+/* Takes a copy of a row; of rows with the same key the states are merged. row->key NULL: the
+ * overflow row, and so is a key that is `(other)` in every field. `lacking`: it lacks events of its
+ * measures whose bits (1 << number) are set; where they are merged, such a measure is left empty,
+ * as a figure of some of the events would be wrong. False when out of memory. */
+bool report_gatherer_add(struct report_gatherer *gatherer, const struct report_row *row,
+                         uint64_t lacking);
 
 /* Which measures lack events that a state counts: those whose states neither add up nor join, and
  * which hold nothing. So it is where a row was read back from the store and their bytes could not

@@ -77,15 +77,18 @@ static unsigned count_connections(struct MHD_Daemon *daemon) {
 /* Waits until something is ready, at most wait_ms, and lets the daemon of single events handle what
  * is its own. All that the worker waits for is in that daemon's epoll: so it can wait inside the
  * library, which takes one system call less. With EVENTS_MAX ready at once that would wait a second
- * time: where there may be as many, the wait is outside. */
+ * time: where there may be as many, the wait is outside. So it is while there are handshakes of
+ * TLS: for half of one the library would not wait at all. */
 static void wait_and_run(const struct worker_thread *thread, int wait_ms) {
     struct MHD_Daemon *daemon = thread->daemon[POOL_SINGLE];
-    if (count_connections(daemon) + OTHERS_MAX < EVENTS_MAX) {
+    const bool handshakes = thread->worker->handshakes.n > 0;
+    if (!handshakes && count_connections(daemon) + OTHERS_MAX < EVENTS_MAX) {
         MHD_run_wait(daemon, wait_ms);
         return;
     }
     struct pollfd ready = {.fd = thread->daemon_fd[POOL_SINGLE], .events = POLLIN};
-    poll(&ready, 1, idle_ms(daemon, wait_ms));
+    wait_ms = idle_ms(daemon, wait_ms);
+    poll(&ready, 1, handshakes && wait_ms < TLS_TURN_MS ? TLS_TURN_MS : wait_ms);
     MHD_run(daemon);
 }
 
@@ -97,9 +100,6 @@ static void run_turn(struct worker_thread *thread, int wait_ms) {
     const bool has_batches = count_connections(batches) > 0;
     if (has_batches) {
         wait_ms = idle_ms(batches, wait_ms);
-    }
-    if (worker->handshakes.n && wait_ms < TLS_TURN_MS) {
-        wait_ms = TLS_TURN_MS;
     }
     worker->turn_due = true;
     wait_and_run(thread, wait_ms);

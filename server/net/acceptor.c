@@ -278,24 +278,21 @@ static void add_connection(struct acceptor *acceptor, int fd, const struct pendi
     }
 }
 
-/* How many it has accepted, of `most`. */
-static int accept_some(struct acceptor *acceptor, int most) {
-    int accepted_n = 0;
+static void accept_some(struct acceptor *acceptor, int most) {
     for (int i = 0; i < most && acceptor->listen_fd >= 0; i++) {
         struct pending accepted = {.address_len = sizeof accepted.address};
         const int fd = accept4(acceptor->listen_fd, &accepted.address.any, &accepted.address_len,
                                SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd >= 0) {
-            accepted_n++;
+            acceptor->accepted_us = woke_us(acceptor);
             add_connection(acceptor, fd, &accepted);
         } else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
             refuse_without_descriptor(acceptor);
-            break;
+            return;
         } else if (errno != ECONNABORTED && errno != EINTR) {
-            break;
+            return;
         }
     }
-    return accepted_n;
 }
 
 /* ---- the worker's calls ---- */
@@ -315,21 +312,14 @@ static bool move_pending(struct acceptor *acceptor) {
 }
 
 void acceptor_run(struct acceptor *acceptor) {
-    if (acceptor->listen_fd < 0) {
-        move_pending(acceptor);
-        return;
-    }
     if (handoff_waits(&acceptor->handoff)) {
         add_handed(acceptor, handoff_take(&acceptor->handoff));
     }
     if (!LIST_EMPTY(&acceptor->pending) && move_pending(acceptor)) {
         return; /* who waits to be accepted wakes the worker up again */
     }
-    const int64_t now_us = woke_us(acceptor);
-    const bool burst = now_us - acceptor->accepted_us < BURST_US;
-    if (accept_some(acceptor, burst ? ACCEPTS_A_TURN : 1) > 0) {
-        acceptor->accepted_us = now_us;
-    }
+    const bool burst = woke_us(acceptor) - acceptor->accepted_us < BURST_US;
+    accept_some(acceptor, burst ? ACCEPTS_A_TURN : 1);
 }
 
 void acceptor_check(struct acceptor *acceptor, int64_t now_us) {

@@ -58,6 +58,11 @@ static struct pending *take_all(struct handoff *handoff, struct pending *leave) 
     return first == &shut ? NULL : first;
 }
 
+bool handoff_waits(const struct handoff *handoff) {
+    const struct pending *first = atomic_load_explicit(&handoff->inbox, memory_order_relaxed);
+    return first && first != &shut;
+}
+
 struct pending *handoff_take(struct handoff *handoff) {
     uint64_t puts;
     const ssize_t n = read(handoff->event_fd, &puts, sizeof puts);

@@ -8,7 +8,6 @@
 
 #include <stdatomic.h>
 #include <stdbool.h>
-#include <stddef.h>
 #include <stdint.h>
 #include <sys/queue.h>
 
@@ -35,10 +34,8 @@ struct handoff *handoff_choose(struct handoff *own, const struct handoff_group *
  * is done, when that worker takes no more. Any thread. */
 bool handoff_put(struct handoff *to, struct pending *pending);
 
-/* Whether something is in the inbox. By its own worker. */
-static inline bool handoff_waits(const struct handoff *handoff) {
-    return atomic_load_explicit(&handoff->inbox, memory_order_relaxed) != NULL;
-}
+/* Whether handoff_take would give something. By its own worker. */
+bool handoff_waits(const struct handoff *handoff);
 
 /* What was put into the inbox, linked by next_handed; NULL when it is empty. By its own worker. */
 struct pending *handoff_take(struct handoff *handoff);

@@ -276,6 +276,19 @@ def replica_of(run, master, name):
     return replica
 
 
+def promote(run, between, master, replica):
+    """The master dies, and the replica takes its address without what it has missed."""
+    replica.signal(signal.SIGSTOP)
+    run.pause_s(0.3, 1.2)  # what it misses
+    master.kill()
+    replica.signal(signal.SIGCONT)
+    replica.do("REPLICAOF", "NO", "ONE")
+    between.target_port = replica.port
+    between.cut_all()
+    run.faults += 1
+    return replica
+
+
 @row("replica-promoted", "the master dies, a replica without its last second takes its address")
 def replica_promoted(run):
     master = run.redis(name="redis0").start()
@@ -285,15 +298,7 @@ def replica_promoted(run):
     for i in range(run.many(3, 30)):
         replica = replica_of(run, master, f"redis{i + 1}")
         run.pause_s(0.2, 0.6)
-        replica.signal(signal.SIGSTOP)
-        run.pause_s(0.3, 1.2)  # what it misses
-        master.kill()
-        replica.signal(signal.SIGCONT)
-        replica.do("REPLICAOF", "NO", "ONE")
-        between.target_port = replica.port
-        between.cut_all()
-        run.faults += 1
-        master = replica
+        master = promote(run, between, master, replica)
     run.verify([server], master)
 
 

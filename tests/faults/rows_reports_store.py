@@ -11,7 +11,7 @@ from report_load import ReportLoad
 from report_plan import EXACT, GROUPS, PAID, PLAIN, ROUTES, Report
 from report_rows import verify_reports
 from rows_nodes import harms
-from rows_redis import TIMEOUT_FLAGS, connected, linked, no_sentinel, promoted, replica_of
+from rows_redis import TIMEOUT_FLAGS, connected, linked, no_sentinel, promote, promoted, replica_of
 from rows_reports import define
 from support.console import aforo
 
@@ -70,15 +70,7 @@ def reports_replica_promoted(run):
     for i in range(run.many(2, 20)):
         replica = replica_of(run, master, f"redis{i + 1}")
         load.progress(5)
-        replica.signal(signal.SIGSTOP)
-        run.pause_s(0.3, 1.2)  # what it misses
-        master.kill()
-        replica.signal(signal.SIGCONT)
-        replica.do("REPLICAOF", "NO", "ONE")
-        between.target_port = replica.port
-        between.cut_all()
-        run.faults += 1
-        master = replica
+        master = promote(run, between, master, replica)
         load.progress(5)
     verify_reports(run, [server], master, PLAIN, [load])
 

@@ -11,7 +11,7 @@
 #define MASTERS 3
 #define SLOTS_EACH (CLUSTER_SLOTS / MASTERS)
 #define TIMEOUT_MS 1000
-#define SETTLE_MS 20000
+#define SETTLE_MS 60000
 #define NODE_ID_MAX 64
 
 /* Of the test that runs. The first three nodes are masters of a third of the slots each, node i + 3

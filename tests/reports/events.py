@@ -28,6 +28,7 @@ class Events:
     def __init__(self, seed, now_us, size):
         self.random = random.Random(seed)
         self.now_us, self.spread_us, self.horizon_us = now_us, size.spread_s * SECOND, size.horizon_s * SECOND
+        self.oldest_us = now_us - self.spread_us - SECOND  # times are written with few digits now and then
         self.bursts = [now_us - self.random.randrange(self.spread_us) for _ in range(size.bursts)]
 
     # ---- one event ----

@@ -5,11 +5,11 @@ import json
 import re
 import subprocess
 
+from definitions import WIDTHS
 from figures import Number
 from model import OTHER
-from support import BIN, Failure, environment, us_of
+from support import BIN, Failure, environment, text_time, us_of
 
-FROM = "2001-09-09 01:46:40"
 TIMEOUT_S = 3600
 
 
@@ -22,9 +22,10 @@ def key_of(report, row):
     return tuple(OTHER if name in other else b"(other)" if key[name] == "(other)" else key[name] for name in report.by)
 
 
-def text(report, width, *source):
-    """All rows of one report and width, as JSON."""
-    words = [str(word) for word in (BIN / "aforo", "report", report.name, "--window", width, *source, "--from", FROM, "--partial",
+def text(report, width, since_us, *source):
+    """All rows of one report and width, as JSON; no event is older than since_us."""
+    begin = text_time(since_us // WIDTHS[width] * WIDTHS[width])
+    words = [str(word) for word in (BIN / "aforo", "report", report.name, "--window", width, *source, "--from", begin, "--partial",
                                     "--format", "json")]
     done = subprocess.run(words, capture_output=True, timeout=TIMEOUT_S, env=environment(), check=False)
     if done.returncode:

@@ -196,7 +196,7 @@ static bool take_row(void *cls, const struct rows_place *place, const struct row
     const bool other = row->key_len == other_len && memcmp(row->key, REPORT_OTHER, other_len) == 0;
     const struct report_row added = {
         .key = other ? NULL : row->key, .key_len = row->key_len, .state = taking->state};
-    taking->wrong = !report_gatherer_add_lacking(gatherer, &added, find_lacking(report, row));
+    taking->wrong = !report_gatherer_add(gatherer, &added, find_lacking(report, row));
     if (taking->wrong)
         snprintf(taking->redis->why, SOURCE_WHY_MAX, "out of memory");
     return !taking->wrong;

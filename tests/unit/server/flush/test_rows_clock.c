@@ -1,10 +1,6 @@
 /* The flush of rows when the clock is set: what any clock has counted is sent, and once; without a
  * thread, to the fake store. */
-#include "server/flush/internal.h"
-#include "tests/unit/reports/reports_fixture.h"
-#include "tests/unit/server/flush/fake_store.h"
-
-#include <stdio.h>
+#include "tests/unit/server/flush/rows_fixture.h"
 
 #define HOUR_US (3600 * US_PER_S)
 
@@ -15,28 +11,10 @@ static const char billing[] = "fields: {flight: , seconds: {type: int}}\n"
                               "    windows: [1s, 1min]\n"
                               "    show: [sum(seconds), count]\n";
 
-static struct fake_store fake;
-static struct lab *lab;
-static struct flush *flush;
-static char report_name[ROWS_REPORT_MAX];
-
 static void open_all(void) {
-    char why[COUNTERS_WHY_MAX] = "";
     lab = lab_open(billing);
     lab_set_now(lab, fake_wall_us);
-    const struct table_config *config = table_config(lab->reports.table[0]);
-    flush = flush_new(&(struct flush_config){.counters = lab->counters,
-                                             .store = &fake.store,
-                                             .interval_us = 100 * US_PER_MS,
-                                             .tables = lab->tables},
-                      why);
-    ck_assert_msg(flush != NULL, "%s", why);
-    snprintf(report_name, sizeof report_name, "%s.%s", config->name, config->digest);
-}
-
-static void close_all(void) {
-    flush_free(flush);
-    lab_close(lab);
+    open_flush();
 }
 
 static void setup(void) {

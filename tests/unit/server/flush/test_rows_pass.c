@@ -1,10 +1,7 @@
 /* The flush of rows: what is sent when, and what is read back; without a thread, to the fake store.
  */
-#include "server/flush/internal.h"
-#include "tests/unit/reports/reports_fixture.h"
-#include "tests/unit/server/flush/fake_store.h"
+#include "tests/unit/server/flush/rows_fixture.h"
 
-#include <stdio.h>
 #include <unistd.h>
 
 #define US "\x1f"
@@ -16,22 +13,11 @@ static const char billing[] = "fields: {flight: , client: {type: int}, seconds: 
                               "    windows: [1min]\n"
                               "    show: [sum(seconds), first, last, count]\n";
 
-static struct fake_store fake;
-static struct lab *lab;
-static struct flush *flush;
 static struct rows_place minute; /* that of T0 */
-static char report_name[ROWS_REPORT_MAX];
 
-static void open_flush(void) {
-    char why[COUNTERS_WHY_MAX] = "";
-    const struct table_config *config = table_config(lab->reports.table[0]);
-    flush = flush_new(&(struct flush_config){.counters = lab->counters,
-                                             .store = &fake.store,
-                                             .interval_us = 100 * US_PER_MS,
-                                             .tables = lab->tables},
-                      why);
-    ck_assert_msg(flush != NULL, "%s", why);
-    snprintf(report_name, sizeof report_name, "%s.%s", config->name, config->digest);
+static void open_lab(void) {
+    lab = lab_open(billing);
+    open_flush();
     minute = (struct rows_place){report_name, "1min", 60 * US_PER_S, T0 / (60 * US_PER_S)};
 }
 
@@ -39,13 +25,7 @@ static void setup(void) {
     state_dir_make();
     fake_wall_us = T0;
     fake_store_make(&fake);
-    lab = lab_open(billing);
-    open_flush();
-}
-
-static void close_all(void) {
-    flush_free(flush);
-    lab_close(lab);
+    open_lab();
 }
 
 static void teardown(void) {
@@ -56,8 +36,7 @@ static void teardown(void) {
 static void restart(void) {
     close_all();
     fake.connected = fake.closed = false;
-    lab = lab_open(billing);
-    open_flush();
+    open_lab();
 }
 
 static void count_at(int64_t us, const char *flight, const char *seconds) {

@@ -65,14 +65,14 @@ START_TEST(what_is_put_is_taken_once_and_counted) {
     open_peers(&peers);
     struct handoff *to = &peers.handoff[1];
     struct pending pending[2] = {{.fd = 10}, {.fd = 11}};
-    ck_assert(!is_readable(to->event_fd));
+    ck_assert(!is_readable(to->event_fd) && !handoff_waits(to));
     ck_assert_ptr_null(handoff_take(to));
     ck_assert(handoff_put(to, &pending[0]) && handoff_put(to, &pending[1]));
     ck_assert_uint_eq(peers.connections[1], 2);
     ck_assert_uint_eq(peers.connections[0], 0);
-    ck_assert(is_readable(to->event_fd));
+    ck_assert(is_readable(to->event_fd) && handoff_waits(to));
     const struct pending *first = handoff_take(to);
-    ck_assert(!is_readable(to->event_fd));
+    ck_assert(!is_readable(to->event_fd) && !handoff_waits(to));
     ck_assert_ptr_nonnull(first);
     ck_assert_ptr_nonnull(first->next_handed);
     ck_assert_int_eq(first->fd + first->next_handed->fd, 21);
@@ -89,6 +89,7 @@ START_TEST(a_worker_that_has_shut_takes_no_more) {
     struct pending before = {.fd = 1}, after = {.fd = 2};
     ck_assert(handoff_put(to, &before));
     ck_assert_ptr_eq(handoff_shut(to), &before);
+    ck_assert(!handoff_waits(to));
     ck_assert(!handoff_put(to, &after));
     ck_assert_uint_eq(peers.connections[2], 1);
     ck_assert_ptr_null(handoff_shut(to));
