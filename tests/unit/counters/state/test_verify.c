@@ -1,7 +1,15 @@
 /* Flipped bits are found, wherever they are. */
 #include "tests/unit/counters/state/state_fixture.h"
 
+/* A sanitizer looks at how a flipped file is read and not at what is read, and makes each opening
+ * six times as slow: one bit of a byte shows it what all eight do to the release build. */
+#ifdef __SANITIZE_ADDRESS__
+#define FLIPS 5000
+#define BITS_OF(i) (1 << ((i) % 8))
+#else
 #define FLIPS 20000
+#define BITS_OF(i) 0xff
+#endif
 
 /* Each epoch, in places that hold a chunk and in those that do not, each bit; and each bit of a
  * shard's own page. */
@@ -27,13 +35,16 @@ START_TEST(each_bit_of_each_epoch_and_statistic) {
         }
     }
     counters_close(counters);
-    uint64_t refused = 0;
+    uint64_t refused = 0, flips = 0;
     for (size_t i = 0; i < n; i++) {
         for (int bit = 0; bit < 8; bit++) {
-            flip_and_look(bytes[i], bit, expected, &refused);
+            if (BITS_OF(i) & 1 << bit) {
+                flip_and_look(bytes[i], bit, expected, &refused);
+                flips++;
+            }
         }
     }
-    ck_assert_uint_gt(refused, 2 * 21 * 16 * 8 - 1);
+    ck_assert_uint_gt(refused, 2 * 21 * 16 * flips / n - 1);
 }
 END_TEST
 
