@@ -72,7 +72,7 @@ static const char usage[] =
     "       aforo reports prove FILE     whether a measure of your own keeps the laws\n"
     "       aforo backup DIR TO          a copy of a state that a server counts in\n"
     "       aforo log cat|check DIR      events that were kept, and whether all are\n"
-    "       aforo replay DIR [flags]     what was kept, counted again, with any reports\n"
+    "       aforo replay DIR [flags]     what was kept, counted again for any report\n"
     "       aforo diff SOURCE SOURCE     each window in which two of them differ\n";
 
 static const char more[] =
