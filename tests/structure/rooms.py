@@ -31,7 +31,7 @@ ROOMS = {
                                          "server/process")),
     "server/reports": Room("aforo-report-sets", ("counters/time", "counters", "counters/rows", "counters/measures", "ingest",
                                                   "reports", "server/process")),
-    "server/eventlog": Room("aforo-event-log", ("counters/time", "counters", "eventlog", "server/process", "server/lists")),
+    "server/eventlog": Room("aforo-event-log", ("counters/time", "counters", "eventlog", "replay", "server/process", "server/lists")),
     "server/http": Room("aforo-http", ("counters/time", "include", "counters", "counters/rows", "counters/measures", "reports", "eventlog", "view", "ingest", "common", "server/process", "server/lists",
                                        "server/net", "server/access", "server/flush", "server/reports")),
     "server": Room("aforo-worker", ("counters/time", "counters", "counters/rows", "reports", "eventlog", "ingest", "redis", "common", "server/process", "server/lists",
