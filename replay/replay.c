@@ -173,7 +173,8 @@ static bool open_state(struct run *run, char *why) {
                                            .node_id = target->node_id,
                                            .workers = threads,
                                            .horizon_us =
-                                               run->stretch->to_us - run->stretch->from_us};
+                                               run->stretch->to_us - run->stretch->from_us,
+                                           .future_us = target->future_us};
     run->counters = counters_open(&config, NULL, why);
     if (!run->counters) {
         return false;
@@ -235,6 +236,10 @@ bool replay_run(struct replay *replay, const struct replay_stretch *stretch,
     }
     if (ok && replay_is_stopped(replay)) {
         snprintf(why, REPLAY_WHY_MAX, "stopped");
+        ok = false;
+    }
+    if (ok && target->goes_on && !counters_set_read_back_owner(run.counters)) {
+        snprintf(why, REPLAY_WHY_MAX, "%.300s: cannot be written", target->dir);
         ok = false;
     }
     close_state(&run, tally);

@@ -54,6 +54,8 @@ int64_t replay_stretch_length(const struct definitions *definitions);
 struct replay_target {
     const char *dir;     /* the state directory, made when missing; it must hold no state */
     const char *node_id; /* NULL: one is made up */
+    int64_t future_us;   /* of the state; its horizon is as long as the stretch */
+    bool goes_on; /* a server of that name is to go on with it: the store may have its counts */
     const struct definitions *definitions; /* for as many workers as threads; NULL: no reports */
     /* what is known on the way, by any thread; may be NULL */
     void (*progress)(void *cls, uint64_t events, uint64_t bytes);

@@ -22,11 +22,13 @@
 #define MEMORY_FOLDER "/dev/shm"
 #define PATH_BYTES 512
 #define OPEN_FILES 16
+#define FUTURE_US (10 * US_PER_S)     /* as aforod has it, unless it is told otherwise */
 #define HOUR_BYTES (INT64_C(3) << 20) /* of a thread's windows */
 
 struct log_source {
     struct log_source_config config;
     struct definitions *definitions;
+    int64_t memory[REPORTS_MAX]; /* that each report has in a server, with a horizon of an hour */
     struct replay *replay;
     int64_t length_us; /* of a stretch */
     size_t n;
@@ -109,25 +111,24 @@ static void tell_damage(void *cls, const struct eventlog_damage *damage) {
 }
 
 /* Reports have room for as many rows as in a server, in each hour of what is counted at once. */
-static void give_room(struct definitions *definitions, unsigned threads, int64_t length_us) {
-    const struct table_span span = {threads, length_us, 0};
-    for (unsigned i = 0; i < definitions->reports; i++) {
-        struct table_config *table = &definitions->report[i].table;
-        const int64_t hours = (length_us + REPLAY_HOUR_US - 1) / REPLAY_HOUR_US;
+static void give_room(struct log_source *log, int64_t length_us) {
+    const struct table_span span = {log->config.threads, length_us, FUTURE_US};
+    const int64_t hours = (length_us + REPLAY_HOUR_US - 1) / REPLAY_HOUR_US;
+    for (unsigned i = 0; i < log->definitions->reports; i++) {
+        struct table_config *table = &log->definitions->report[i].table;
         const int64_t least = table_bytes_min(table, &span);
-        table->memory *= table->keyed ? hours : 1;
+        table->memory = log->memory[i] * (table->keyed ? hours : 1);
         table->memory = table->memory > least ? table->memory : least;
     }
 }
 
 static bool count_stretch(struct log_source *log, const struct replay_stretch *stretch,
-                          const char *dir, const char *node, char *why) {
-    const struct replay_target target = {.dir = dir,
-                                         .node_id = node,
-                                         .definitions = log->definitions,
-                                         .progress = tell_progress,
-                                         .damage = tell_damage,
-                                         .cls = &log->progress};
+                          const struct replay_target *where, char *why) {
+    struct replay_target target = *where;
+    target.definitions = log->definitions;
+    target.progress = tell_progress;
+    target.damage = tell_damage;
+    target.cls = &log->progress;
     const bool ok = replay_run(log->replay, stretch, &target, &log->tally, why);
     progress_clear(&log->progress);
     return ok;
@@ -136,7 +137,8 @@ static bool count_stretch(struct log_source *log, const struct replay_stretch *s
 struct source *log_source_read(struct log_source *log, size_t i, char why[SOURCE_WHY_MAX]) {
     const struct replay_stretch *stretch = &log->stretch[i];
     remove_state(log);
-    if (!make_folder(log, stretch, why) || !count_stretch(log, stretch, log->dir, NULL, why))
+    if (!make_folder(log, stretch, why) ||
+        !count_stretch(log, stretch, &(const struct replay_target){.dir = log->dir}, why))
         return NULL;
     const struct source_config config = {.place = log->dir};
     log->source = source_state_open(&config, why);
@@ -165,7 +167,8 @@ static bool find_state(const struct log_source *log, struct replay_stretch *span
     return true;
 }
 
-bool log_source_count_into(struct log_source *log, const char *dir, char why[SOURCE_WHY_MAX]) {
+bool log_source_count_into(struct log_source *log, const char *dir, int64_t horizon_us,
+                           char why[SOURCE_WHY_MAX]) {
     struct replay_stretch span;
     char path[PATH_BYTES];
     if (!find_state(log, &span, why))
@@ -175,11 +178,19 @@ bool log_source_count_into(struct log_source *log, const char *dir, char why[SOU
         snprintf(why, SOURCE_WHY_MAX, "--into: %.300s holds a state; name another directory", dir);
         return false;
     }
+    if (horizon_us > 0 && horizon_us < span.to_us - span.from_us) {
+        snprintf(why, SOURCE_WHY_MAX,
+                 "--horizon: the events are of %" PRId64 " hours, which is more",
+                 (span.to_us - span.from_us) / REPLAY_HOUR_US);
+        return false;
+    }
+    span.from_us = horizon_us > 0 ? span.to_us - horizon_us : span.from_us;
     if (log->definitions != NULL)
-        give_room(log->definitions, log->config.threads,
-                  span.to_us - span.from_us - log->length_us + REPLAY_HOUR_US);
+        give_room(log, span.to_us - span.from_us);
+    const struct replay_target target = {
+        .dir = dir, .node_id = replay_node(log->replay), .future_us = FUTURE_US, .goes_on = true};
     progress_begin(&log->progress, replay_bytes(log->replay, &span));
-    return count_stretch(log, &span, dir, replay_node(log->replay), why);
+    return count_stretch(log, &span, &target, why);
 }
 
 /* ---- the log ---- */
@@ -193,8 +204,10 @@ static bool load_reports(struct log_source *log, bool *usage, char *why) {
     *usage = log->definitions == NULL;
     if (log->definitions == NULL)
         return false;
+    for (unsigned i = 0; i < log->definitions->reports; i++)
+        log->memory[i] = log->definitions->report[i].table.memory;
     log->length_us = replay_stretch_length(log->definitions);
-    give_room(log->definitions, log->config.threads, log->length_us);
+    give_room(log, log->length_us);
     return true;
 }
 

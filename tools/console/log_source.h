@@ -35,8 +35,10 @@ const struct definitions *log_source_definitions(const struct log_source *log);
 /* Counts stretch i; what was read before is gone. The source is the log's. NULL fills why. */
 struct source *log_source_read(struct log_source *log, size_t i, char why[SOURCE_WHY_MAX]);
 
-/* Counts all of the log into one state directory, which stays. False fills why. */
-bool log_source_count_into(struct log_source *log, const char *dir, char why[SOURCE_WHY_MAX]);
+/* Counts all of the log into one state directory, which stays, and which a server of that node may
+ * go on with. horizon_us 0: as long as the events. False fills why. */
+bool log_source_count_into(struct log_source *log, const char *dir, int64_t horizon_us,
+                           char why[SOURCE_WHY_MAX]);
 
 /* Of all that was counted so far. */
 const struct replay_tally *log_source_tally(const struct log_source *log);

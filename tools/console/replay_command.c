@@ -2,6 +2,8 @@
 #include "tools/console/replay_command.h"
 
 #include "common/options.h"
+#include "counters/counters.h"
+#include "counters/time/horizon.h"
 #include "tools/console/empty.h"
 #include "tools/console/log_source.h"
 #include "tools/console/report_empty.h"
@@ -24,6 +26,7 @@ struct settings {
     option_TEXT reports, report, window, from, to, by, into, node;
     option_LIST wheres;
     option_COUNT top, threads;
+    option_DURATION horizon;
     option_CHOICE format;
     option_SWITCH total, local, counted;
 };
@@ -57,6 +60,8 @@ static const struct option_row rows[] = {
     {OPTION_HEADING, "", "", "", "", 0, 0, "Instead of printing", 0},
     ROW(TEXT, into, "into", "DIR", "", 0, 0,
         "count into a state directory, which is made: for --state DIR"),
+    ROW(DURATION, horizon, "horizon", "DUR", "0s", 0, HORIZON_MAX_US,
+        "its horizon, for a server that goes on with it (default: as\nlong as the events)"),
 };
 
 static const struct options_program program = {
@@ -203,7 +208,7 @@ static int print_report(struct replaying *replaying) {
 static int count_into(struct replaying *replaying) {
     char why[SOURCE_WHY_MAX];
     const char *dir = replaying->settings->into;
-    if (!log_source_count_into(replaying->log, dir, why)) {
+    if (!log_source_count_into(replaying->log, dir, replaying->settings->horizon, why)) {
         terminal_complain("%s", why);
         return EXIT_FAILURE;
     }
@@ -245,6 +250,10 @@ static bool check_settings(struct replaying *replaying) {
     if (*settings->into != '\0' &&
         (*settings->report != '\0' || *settings->window != '\0' || settings->total))
         return refuse("--into: counts and prints nothing; ask the state: aforo ... --state DIR");
+    if (settings->horizon > 0 && *settings->into == '\0')
+        return refuse("--horizon: is of a state: --into DIR");
+    if (settings->horizon % US_PER_S != 0)
+        return refuse("--horizon: whole seconds");
     replaying->query.resolution = RESOLUTION_1S;
     if (*settings->report == '\0' && *settings->window != '\0' &&
         !resolution_by_name(settings->window, &replaying->query.resolution))
