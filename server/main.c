@@ -6,6 +6,7 @@
 #include "server/access/throttle.h"
 #include "server/check.h"
 #include "server/eventlog/event_log.h"
+#include "server/eventlog/rebuild.h"
 #include "server/flush/flush.h"
 #include "server/flush/store_redis.h"
 #include "server/http/context.h"
@@ -78,6 +79,9 @@ static bool make_limits(struct server *server) {
 
 static bool open_counters(struct server *server) {
     const struct options *options = server->options;
+    if (!rebuild_lost_state(options, server->workers, server->report_sets.loaded)) {
+        return false;
+    }
     const struct counters_config config = {.dir = options->state,
                                            .node_id = *options->node_id ? options->node_id : NULL,
                                            .workers = server->workers,
@@ -148,7 +152,11 @@ static bool open_reports(struct server *server) {
 
 /* Once the counts and the rows are what they were: they tell which records are counted. */
 static bool open_event_log(struct server *server) {
-    return event_log_open(server->options, server->counters, server->workers, &server->event_log);
+    if (!event_log_open(server->options, server->counters, server->workers, &server->event_log)) {
+        return false;
+    }
+    rebuild_note_state(server->options, server->counters);
+    return true;
 }
 
 static int open_listener(const char *flag, const char *at, char *address) {

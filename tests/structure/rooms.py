@@ -20,6 +20,7 @@ ROOMS = {
     "reports": Room("aforo-reports", ("counters/time", "include", "counters", "counters/rows", "counters/measures", "common",
                                       "ingest")),
     "eventlog": Room("aforo-eventlog", ("counters/time", "common")),
+    "replay": Room("aforo-replay", ("counters/time", "counters", "counters/rows", "ingest", "reports", "eventlog")),
     "view": Room("aforo-view", ("counters/time", "counters", "counters/rows", "counters/measures", "common", "reports")),
     "redis": Room("aforo-redis", ("counters/time", "common")),
     "server/process": Room("aforo-process", ("counters/time", "counters", "counters/rows")),
@@ -30,13 +31,13 @@ ROOMS = {
                                          "server/process")),
     "server/reports": Room("aforo-report-sets", ("counters/time", "counters", "counters/rows", "counters/measures", "ingest",
                                                   "reports", "server/process")),
-    "server/eventlog": Room("aforo-event-log", ("counters/time", "counters", "eventlog", "server/process", "server/lists")),
+    "server/eventlog": Room("aforo-event-log", ("counters/time", "counters", "eventlog", "replay", "server/process", "server/lists")),
     "server/http": Room("aforo-http", ("counters/time", "include", "counters", "counters/rows", "counters/measures", "reports", "eventlog", "view", "ingest", "common", "server/process", "server/lists",
                                        "server/net", "server/access", "server/flush", "server/reports")),
     "server": Room("aforo-worker", ("counters/time", "counters", "counters/rows", "reports", "eventlog", "ingest", "redis", "common", "server/process", "server/lists",
                                     "server/net", "server/access", "server/flush", "server/eventlog", "server/reports", "server/http")),
     "tools/console": Room("aforo-console", ("counters/time", "counters", "counters/rows", "counters/measures", "common", "ingest",
-                                            "reports", "eventlog", "view", "redis")),
+                                            "reports", "eventlog", "replay", "view", "redis")),
     "bench": Room("bench-client", ("counters/time", "include", "counters", "counters/rows", "counters/measures", "reports", "ingest", "redis", "server/process", "server/flush")),
 }
 

@@ -3,10 +3,12 @@
 #include "common/standard_files.h"
 #include "tools/console/backup.h"
 #include "tools/console/check.h"
+#include "tools/console/diff_command.h"
 #include "tools/console/empty.h"
 #include "tools/console/flags.h"
 #include "tools/console/follow.h"
 #include "tools/console/log_command.h"
+#include "tools/console/replay_command.h"
 #include "tools/console/report_command.h"
 #include "tools/console/reports_check.h"
 #include "tools/console/reports_prove.h"
@@ -364,6 +366,10 @@ int main(int argc, char **argv) {
         return backup_main(argc - 1, argv + 1);
     if (argc > 1 && strcmp(argv[1], "log") == 0)
         return log_main(argc - 1, argv + 1, now_us(NULL));
+    if (argc > 1 && strcmp(argv[1], "replay") == 0)
+        return replay_main(argc - 1, argv + 1, now_us(NULL));
+    if (argc > 1 && strcmp(argv[1], "diff") == 0)
+        return diff_main(argc - 1, argv + 1, now_us(NULL));
     if (argc > 2 && strcmp(argv[1], "reports") == 0 && strcmp(argv[2], "check") == 0)
         return reports_check_main(argc - 2, argv + 2);
     if (argc > 2 && strcmp(argv[1], "reports") == 0 && strcmp(argv[2], "prove") == 0)

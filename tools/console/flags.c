@@ -71,7 +71,9 @@ static const char usage[] =
     "       aforo reports check FILE     mistakes in reports, and what they cost\n"
     "       aforo reports prove FILE     whether a measure of your own keeps the laws\n"
     "       aforo backup DIR TO          a copy of a state that a server counts in\n"
-    "       aforo log cat|check DIR      events that were kept, and whether all are\n";
+    "       aforo log cat|check DIR      events that were kept, and whether all are\n"
+    "       aforo replay DIR [flags]     what was kept, counted again for any report\n"
+    "       aforo diff SOURCE SOURCE     each window in which two of them differ\n";
 
 static const char more[] =
     "\n"
@@ -152,11 +154,11 @@ static const char *const source_flags[] = {
 static const struct {
     const char *word;
     enum command command;
-} commands[] = {{"10ms", COMMAND_ROWS},     {"1s", COMMAND_ROWS},
-                {"1min", COMMAND_ROWS},     {"total", COMMAND_TOTAL},
-                {"status", COMMAND_STATUS}, {"check", COMMAND_CHECK},
-                {"report", COMMAND_REPORT}, {"reports", COMMAND_REPORTS},
-                {"backup", COMMAND_BACKUP}, {"log", COMMAND_LOG}};
+} commands[] = {
+    {"10ms", COMMAND_ROWS},     {"1s", COMMAND_ROWS},         {"1min", COMMAND_ROWS},
+    {"total", COMMAND_TOTAL},   {"status", COMMAND_STATUS},   {"check", COMMAND_CHECK},
+    {"report", COMMAND_REPORT}, {"reports", COMMAND_REPORTS}, {"backup", COMMAND_BACKUP},
+    {"log", COMMAND_LOG},       {"replay", COMMAND_REPLAY},   {"diff", COMMAND_DIFF}};
 #define COMMANDS (sizeof commands / sizeof *commands)
 
 /* The command of that word; false, and `why` says which there are, when there is none. */
@@ -212,6 +214,11 @@ static bool read_command(int argc, char **argv, struct flags *flags, char *why) 
     }
     if (found && flags->command == COMMAND_LOG) {
         snprintf(why, FLAGS_WHY_MAX, "log: comes before all else: aforo log cat|check DIR");
+        return false;
+    }
+    if (found && (flags->command == COMMAND_REPLAY || flags->command == COMMAND_DIFF)) {
+        snprintf(why, FLAGS_WHY_MAX, "%s: comes before all else: aforo %s", argv[optind],
+                 flags->command == COMMAND_REPLAY ? "replay DIR" : "diff SOURCE SOURCE");
         return false;
     }
     return found;

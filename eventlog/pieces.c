@@ -1,0 +1,307 @@
+#include "eventlog/pieces.h"
+
+#include "eventlog/files.h"
+#include "eventlog/sealed.h"
+#include "eventlog/tail.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define PATH_BYTES 1024
+
+/* ---- the list ---- */
+
+/* A copy of a name that stays as long as the list. NULL when out of memory. */
+static const char *keep_name(struct eventlog_pieces *pieces, const char *name) {
+    char **names = realloc(pieces->name, (pieces->names + 1) * sizeof *names);
+    if (!names) {
+        return NULL;
+    }
+    pieces->name = names;
+    names[pieces->names] = strdup(name);
+    return names[pieces->names] ? names[pieces->names++] : NULL;
+}
+
+static bool add_piece(struct eventlog_pieces *pieces, const struct eventlog_piece *piece) {
+    if ((pieces->n & (pieces->n - 1)) == 0) { /* room for twice as many at each power of two */
+        struct eventlog_piece *more =
+            realloc(pieces->piece, (pieces->n ? 2 * pieces->n : 1) * sizeof *more);
+        if (!more) {
+            return false;
+        }
+        pieces->piece = more;
+    }
+    pieces->piece[pieces->n++] = *piece;
+    return true;
+}
+
+/* The files of a shard, which `shard` names. */
+static bool add_files(struct eventlog_pieces *pieces, int dir_fd,
+                      const struct eventlog_piece *shard) {
+    struct log_files files;
+    if (!files_list(dir_fd, &files)) {
+        return false;
+    }
+    bool ok = true;
+    struct eventlog_piece *before = NULL;
+    for (size_t i = 0; ok && i < files.n; i++) {
+        struct eventlog_piece piece = *shard;
+        char name[FILES_NAME_MAX];
+        struct stat st;
+        if (files_is_done(&files, i)) {
+            continue;
+        }
+        files_name(&files.file[i], name);
+        piece.first = files.file[i].first;
+        piece.sealed = files.file[i].sealed;
+        piece.bytes = fstatat(dir_fd, name, &st, 0) == 0 ? (uint64_t)st.st_size : 0;
+        if (before) {
+            before->next = piece.first;
+        }
+        ok = add_piece(pieces, &piece);
+        before = ok ? &pieces->piece[pieces->n - 1] : NULL;
+    }
+    free(files.file);
+    return ok;
+}
+
+static bool add_shards(struct eventlog_pieces *pieces, int dir_fd, struct eventlog_piece *node) {
+    char **names;
+    size_t n;
+    if (!files_list_folders(dir_fd, &names, &n)) {
+        return false;
+    }
+    bool ok = true;
+    for (size_t i = 0; ok && i < n; i++) {
+        char *end;
+        const unsigned long number = strtoul(names[i], &end, 10);
+        if (*end != '\0' || number > UINT32_MAX) {
+            continue;
+        }
+        const int fd = openat(dir_fd, names[i], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        node->shard = (unsigned)number;
+        ok = fd >= 0 && add_files(pieces, fd, node);
+        if (fd >= 0) {
+            close(fd);
+        }
+    }
+    const int error = errno;
+    files_free_names(names, n);
+    errno = error;
+    return ok;
+}
+
+/* The nodes of a log, or the one that is wanted; *found: how many. */
+static bool add_nodes(struct eventlog_pieces *pieces, const char *dir, int dir_fd,
+                      const char *wanted, size_t *found) {
+    char **names;
+    size_t n;
+    if (!files_list_folders(dir_fd, &names, &n)) {
+        return false;
+    }
+    bool ok = true;
+    const char *kept = keep_name(pieces, dir);
+    for (size_t i = 0; ok && i < n; i++) {
+        if (wanted && strcmp(names[i], wanted) != 0) {
+            continue;
+        }
+        struct eventlog_piece node = {.dir = kept, .node = keep_name(pieces, names[i])};
+        const int fd = openat(dir_fd, names[i], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        ok = fd >= 0 && node.dir && node.node && add_shards(pieces, fd, &node);
+        if (fd >= 0) {
+            close(fd);
+        }
+        ++*found;
+    }
+    const int error = errno;
+    files_free_names(names, n);
+    errno = error;
+    return ok;
+}
+
+bool eventlog_pieces_add(struct eventlog_pieces *pieces, const char *dir, const char *node,
+                         char why[EVENTLOG_READ_WHY_MAX]) {
+    size_t found = 0;
+    const int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    const bool ok = fd >= 0 && add_nodes(pieces, dir, fd, node, &found);
+    if (!ok) {
+        snprintf(why, EVENTLOG_READ_WHY_MAX, "%s: cannot read the event log: %s", dir,
+                 strerror(errno));
+    } else if (found == 0 && node) {
+        snprintf(why, EVENTLOG_READ_WHY_MAX, "%s: the event log has no node %s", dir, node);
+    } else if (found == 0) {
+        snprintf(why, EVENTLOG_READ_WHY_MAX,
+                 "%s: there is no event log (aforod --event-log DIR makes one)", dir);
+    }
+    if (fd >= 0) {
+        close(fd);
+    }
+    pieces->nodes += found;
+    return ok && found > 0;
+}
+
+void eventlog_pieces_free(struct eventlog_pieces *pieces) {
+    for (size_t i = 0; i < pieces->names; i++) {
+        free(pieces->name[i]);
+    }
+    free(pieces->name);
+    free(pieces->piece);
+    *pieces = (struct eventlog_pieces){0};
+}
+
+/* ---- a piece ---- */
+
+/* A file that is open, and mapped as far as it has lines. */
+struct mapped {
+    char path[PATH_BYTES];
+    bool sealed;
+    const unsigned char *bytes; /* NULL: there are none */
+    size_t len;
+};
+
+static int open_file(const struct eventlog_piece *piece, struct mapped *mapped) {
+    char name[FILES_NAME_MAX];
+    files_name(&(const struct log_file){piece->first, mapped->sealed}, name);
+    snprintf(mapped->path, sizeof mapped->path, "%s/%s/%u/%s", piece->dir, piece->node,
+             piece->shard, name);
+    return open(mapped->path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+}
+
+/* How many bytes of lines a tail has. Its writer may cut it at any moment, after which it is lines
+ * alone. */
+static uint64_t find_length(int fd, uint64_t bytes) {
+    uint64_t length;
+    struct stat st;
+    if (tail_read_length(fd, bytes, &length)) {
+        return length;
+    }
+    return fstat(fd, &st) == 0 && (uint64_t)st.st_size < bytes ? (uint64_t)st.st_size : bytes;
+}
+
+/* False, errno set. A tail may have been sealed since it was listed. */
+static bool map_piece(const struct eventlog_piece *piece, struct mapped *mapped) {
+    struct stat st;
+    mapped->sealed = piece->sealed;
+    mapped->bytes = NULL;
+    int fd = open_file(piece, mapped);
+    if (fd < 0 && errno == ENOENT && !piece->sealed) {
+        mapped->sealed = true;
+        fd = open_file(piece, mapped);
+    }
+    if (fd < 0) {
+        return false;
+    }
+    bool ok = fstat(fd, &st) == 0;
+    mapped->len = !ok              ? 0
+                  : mapped->sealed ? (size_t)st.st_size
+                                   : (size_t)find_length(fd, (uint64_t)st.st_size);
+    if (mapped->len > 0) {
+        void *map = mmap(NULL, mapped->len, PROT_READ, MAP_PRIVATE, fd, 0);
+        ok = map != MAP_FAILED;
+        mapped->bytes = ok ? map : NULL;
+    }
+    const int error = errno;
+    close(fd);
+    errno = error;
+    return ok;
+}
+
+static void unmap_piece(const struct mapped *mapped) {
+    if (mapped->bytes) {
+        munmap((void *)(uintptr_t)mapped->bytes, mapped->len);
+    }
+}
+
+/* One reading. */
+struct piece_reading {
+    const struct eventlog_piece *piece;
+    const struct eventlog_lines_taker *taker;
+    struct eventlog_where where;
+};
+
+static void name_damage(const struct piece_reading *reading, uint64_t first, uint64_t last,
+                        const char *why) {
+    reading->taker->damage(reading->taker->cls,
+                           &(const struct eventlog_damage){&reading->where, first, last, why});
+}
+
+static bool take_block(void *cls, const struct sealed_lines *lines) {
+    const struct piece_reading *reading = cls;
+    return reading->taker->lines(reading->taker->cls,
+                                 &(const struct eventlog_lines){&reading->where, lines->head->first,
+                                                                lines->text, lines->len});
+}
+
+static void take_damage(void *cls, const struct sealed_damage *damage) {
+    name_damage(cls, damage->first, damage->last, damage->why);
+}
+
+static uint64_t last_of(const struct eventlog_piece *piece) {
+    return piece->next > 0 ? piece->next - 1 : UINT64_MAX;
+}
+
+/* Of a tail, lines that are whole: a page that never reached the disk is zeros. */
+static bool read_tail(const struct piece_reading *reading, const char *text, size_t len) {
+    const struct eventlog_piece *piece = reading->piece;
+    const char *zero = len > 0 ? memchr(text, 0, len) : NULL;
+    size_t whole = zero ? (size_t)(zero - text) : len;
+    while (whole > 0 && text[whole - 1] != '\n') {
+        whole--;
+    }
+    uint64_t end = piece->first;
+    for (const char *at = text; at < text + whole; at++, end++) {
+        at = memchr(at, '\n', (size_t)(text + whole - at));
+    }
+    const struct eventlog_lines lines = {&reading->where, piece->first, text, whole};
+    if (whole > 0 && !reading->taker->lines(reading->taker->cls, &lines)) {
+        return false;
+    }
+    if (whole < len) {
+        name_damage(reading, end, last_of(piece), "the file is cut off before them");
+    } else if (piece->next > end) {
+        name_damage(reading, end, piece->next - 1, "no file has them");
+    }
+    return true;
+}
+
+bool eventlog_piece_read(const struct eventlog_piece *piece, int64_t from_us, int64_t to_us,
+                         const struct eventlog_lines_taker *taker) {
+    struct mapped mapped;
+    const bool ok = map_piece(piece, &mapped);
+    struct piece_reading reading = {piece, taker, {piece->node, piece->shard, mapped.path}};
+    bool wanted = true;
+    if (!ok) {
+        name_damage(&reading, piece->first, last_of(piece), strerror(errno));
+    } else if (mapped.sealed) {
+        const struct sealed_file file = {mapped.bytes, mapped.len, piece->first,
+                                         piece->next,  from_us,    to_us};
+        wanted =
+            sealed_read(&file, &(const struct sealed_taker){take_block, take_damage, &reading});
+    } else {
+        wanted = read_tail(&reading, (const char *)mapped.bytes, mapped.len);
+    }
+    unmap_piece(&mapped);
+    return wanted;
+}
+
+bool eventlog_piece_spans(const struct eventlog_piece *piece,
+                          void (*each)(void *cls, int64_t min_us, int64_t max_us), void *cls) {
+    struct mapped mapped;
+    struct block_head head = {.flags = 0};
+    bool ok = map_piece(piece, &mapped) && mapped.sealed;
+    for (size_t at = 0; ok && !(head.flags & BLOCK_END); at += head.frame_bytes) {
+        ok = at <= mapped.len && block_decode(mapped.bytes + at, mapped.len - at, &head);
+        at += BLOCK_HEAD_BYTES;
+        if (ok && !(head.flags & BLOCK_END)) {
+            each(cls, head.min_us, head.max_us);
+        }
+    }
+    unmap_piece(&mapped);
+    return ok;
+}

@@ -1,0 +1,53 @@
+/* What the files of the replay share. */
+#ifndef AFORO_REPLAY_INTERNAL_H
+#define AFORO_REPLAY_INTERNAL_H
+
+#include "eventlog/parts.h"
+#include "replay/replay.h"
+
+/* Hours since 1970, each once, ascending. */
+struct hours {
+    int64_t *hour;
+    size_t n, cap;
+    bool failed; /* out of memory */
+};
+
+/* When the first and the last event of a piece are, of those that are meant; min > max: none. */
+struct piece_span {
+    int64_t min_us, max_us;
+};
+
+struct replay {
+    struct replay_config config;
+    struct eventlog_pieces pieces;
+    struct piece_span *span; /* [pieces.n] */
+    struct hours hours;
+};
+
+/* Whether an event is one that is counted now: by what its record says. */
+static inline bool replay_is_meant(const struct replay *replay, const struct line_found *found) {
+    if (found->time_us < replay->config.from_us || found->time_us >= replay->config.to_us ||
+        found->kind == LINE_WRONG) {
+        return false;
+    }
+    return found->kind != LINE_REFUSED ||
+           (replay->config.late && found->refused.len == sizeof "too_late" - 1 &&
+            __builtin_memcmp(found->refused.text, "too_late", sizeof "too_late" - 1) == 0);
+}
+
+/* Runs `work` for item 0 .. items - 1, by so many threads; each gets a state of its own, 0 ..
+ * threads - 1. True when all threads could be started. */
+struct pool {
+    void (*work)(void *cls, unsigned thread, size_t item);
+    void *cls;
+    unsigned threads;
+    size_t items;
+    const _Atomic bool *stop;
+};
+bool pool_run(const struct pool *pool);
+
+static inline bool replay_is_stopped(const struct replay *replay) {
+    return replay->config.stop && atomic_load_explicit(replay->config.stop, memory_order_relaxed);
+}
+
+#endif

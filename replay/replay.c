@@ -1,0 +1,247 @@
+/* A stretch of a log -> a state directory. */
+#include "replay/replay.h"
+
+#include "counters/counters.h"
+#include "counters/rows/tables.h"
+#include "replay/event.h"
+#include "replay/internal.h"
+#include "reports/add.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define BATCH 256
+_Static_assert(REPLAY_WHY_MAX >= COUNTERS_WHY_MAX, "its sentences fit");
+
+struct run;
+
+/* What a thread has. */
+struct worker {
+    struct run *run;
+    struct shard *shard;
+    struct adder *adder;        /* NULL: no reports */
+    struct replay_event *event; /* the same */
+    struct line_reader reader;
+    struct replay_tally tally;
+    const struct eventlog_where *where;
+    uint64_t told; /* events that progress was told of */
+    size_t n;      /* times that are not counted yet */
+    int64_t us[BATCH];
+};
+
+/* One run. */
+struct run {
+    struct replay *replay;
+    const struct replay_stretch *stretch;
+    const struct replay_target *target;
+    struct counters *counters;
+    struct tables *tables; /* NULL: no reports */
+    struct reports reports;
+    pthread_mutex_t mutex; /* of what damage is told to */
+    struct worker *worker; /* [config.threads] */
+};
+
+/* ---- lines ---- */
+
+static void count_batch(struct worker *worker) {
+    for (size_t done = 0; done < worker->n;) {
+        enum shard_verdict verdict;
+        done += shard_add_batch_owner(worker->shard, worker->us + done, worker->n - done, &verdict);
+        if (done < worker->n) {
+            worker->tally.unplaced++;
+            done++;
+        }
+    }
+    worker->tally.counted += worker->n;
+    worker->n = 0;
+}
+
+static void count_event(struct worker *worker, const char *text, const struct line_found *found) {
+    uint64_t unfit = 0;
+    worker->tally.unread += !replay_event_read(worker->event, text, found);
+    if (adder_add_owner(worker->adder, worker->shard, &worker->event->record, &unfit) !=
+        SHARD_COUNTED) {
+        worker->tally.unplaced++;
+    }
+    worker->tally.counted++;
+}
+
+static void take_damage(void *cls, const struct eventlog_damage *damage) {
+    struct worker *worker = cls;
+    const struct replay_target *target = worker->run->target;
+    worker->tally.damages++;
+    if (target->damage) {
+        pthread_mutex_lock(&worker->run->mutex);
+        target->damage(target->cls, damage);
+        pthread_mutex_unlock(&worker->run->mutex);
+    }
+}
+
+static void take_line(struct worker *worker, const struct eventlog_lines *lines, size_t at,
+                      const struct line_found *found) {
+    const struct replay_stretch *stretch = worker->run->stretch;
+    if (!replay_is_meant(worker->run->replay, found)) {
+        worker->tally.refused += found->kind == LINE_REFUSED;
+        return;
+    }
+    if (found->time_us < stretch->from_us || found->time_us >= stretch->to_us) {
+        return;
+    }
+    worker->tally.late += found->kind == LINE_REFUSED;
+    if (worker->adder) {
+        count_event(worker, lines->text + at, found);
+        return;
+    }
+    worker->us[worker->n++] = found->time_us;
+    if (worker->n == BATCH) {
+        count_batch(worker);
+    }
+}
+
+static bool take_lines(void *cls, const struct eventlog_lines *lines) {
+    struct worker *worker = cls;
+    struct line_found found;
+    uint64_t sequence = lines->sequence;
+    for (size_t at = 0; at < lines->len; at += found.len, sequence++) {
+        line_scan(&worker->reader, lines->text + at, lines->len - at, &found);
+        if (__builtin_expect(found.kind == LINE_WRONG, 0)) {
+            take_damage(worker, &(const struct eventlog_damage){lines->where, sequence, sequence,
+                                                                "it is no record"});
+        } else {
+            take_line(worker, lines, at, &found);
+        }
+    }
+    count_batch(worker);
+    const struct replay_target *target = worker->run->target;
+    if (target->progress) {
+        target->progress(target->cls, worker->tally.counted - worker->told, 0);
+        worker->told = worker->tally.counted;
+    }
+    return !replay_is_stopped(worker->run->replay);
+}
+
+static void count_piece(void *cls, unsigned thread, size_t item) {
+    struct run *run = cls;
+    struct worker *worker = &run->worker[thread];
+    const struct replay *replay = run->replay;
+    const struct eventlog_piece *piece = &replay->pieces.piece[item];
+    const struct replay_stretch *stretch = run->stretch;
+    const struct eventlog_lines_taker taker = {take_lines, take_damage, worker};
+    const struct piece_span *span = &replay->span[item];
+    if (span->min_us >= stretch->to_us || span->max_us < stretch->from_us) {
+        return;
+    }
+    eventlog_piece_read(piece, stretch->from_us, stretch->to_us, &taker);
+    if (run->target->progress) {
+        run->target->progress(run->target->cls, 0, piece->bytes);
+    }
+}
+
+/* ---- the state ---- */
+
+static bool open_reports(struct run *run, char *why) {
+    const unsigned threads = run->replay->config.threads;
+    uint64_t repaired = 0;
+    run->tables = tables_open(run->counters, threads, true, NULL, &repaired, why);
+    return run->tables && reports_bind(&run->reports, run->target->definitions, run->tables, why);
+}
+
+static bool make_worker(struct run *run, unsigned i) {
+    struct worker *worker = &run->worker[i];
+    const struct definitions *definitions = run->target->definitions;
+    const int64_t now_us = run->stretch->to_us;
+    worker->run = run;
+    worker->shard = counters_worker_shard(run->counters, i);
+    if (shard_set_now_owner(worker->shard, now_us) == SHARD_STUCK) {
+        return false;
+    }
+    if (run->tables) {
+        worker->event = replay_event_new(definitions->compiled);
+        worker->adder = adder_new(&run->reports, i + 1);
+        return worker->event && worker->adder &&
+               adder_set_now_owner(worker->adder, now_us) != TABLES_STUCK;
+    }
+    return true;
+}
+
+static bool open_state(struct run *run, char *why) {
+    const struct replay_target *target = run->target;
+    const unsigned threads = run->replay->config.threads;
+    const struct counters_config config = {.dir = target->dir,
+                                           .node_id = target->node_id,
+                                           .workers = threads,
+                                           .horizon_us =
+                                               run->stretch->to_us - run->stretch->from_us,
+                                           .future_us = target->future_us};
+    run->counters = counters_open(&config, NULL, why);
+    if (!run->counters) {
+        return false;
+    }
+    counters_set_now(run->counters, run->stretch->to_us);
+    if (target->definitions && target->definitions->reports > 0 && !open_reports(run, why)) {
+        return false;
+    }
+    run->worker = calloc(threads, sizeof *run->worker);
+    bool ok = run->worker != NULL;
+    for (unsigned i = 0; ok && i < threads; i++) {
+        ok = make_worker(run, i);
+    }
+    if (!ok) {
+        snprintf(why, REPLAY_WHY_MAX, "out of memory");
+    }
+    return ok;
+}
+
+/* What the shard has counted, as a server has it in its statistics. */
+static void end_worker(struct worker *worker, struct replay_tally *tally) {
+    const struct replay_tally *its = &worker->tally;
+    const struct shard_tally counted = {.received = its->counted - its->unplaced,
+                                        .counted = its->counted - its->unplaced};
+    if (worker->shard) {
+        shard_tally_owner(worker->shard, &counted);
+    }
+    tally->counted += its->counted;
+    tally->late += its->late;
+    tally->refused += its->refused;
+    tally->unread += its->unread;
+    tally->unplaced += its->unplaced;
+    tally->damages += its->damages;
+    adder_free(worker->adder);
+    replay_event_free(worker->event);
+}
+
+static void close_state(struct run *run, struct replay_tally *tally) {
+    for (unsigned i = 0; run->worker && i < run->replay->config.threads; i++) {
+        end_worker(&run->worker[i], tally);
+    }
+    free(run->worker);
+    tables_close(run->tables);
+    counters_close(run->counters);
+    pthread_mutex_destroy(&run->mutex);
+}
+
+bool replay_run(struct replay *replay, const struct replay_stretch *stretch,
+                const struct replay_target *target, struct replay_tally *tally,
+                char why[REPLAY_WHY_MAX]) {
+    struct run run = {.replay = replay, .stretch = stretch, .target = target};
+    pthread_mutex_init(&run.mutex, NULL);
+    bool ok = open_state(&run, why);
+    if (ok) {
+        const struct pool pool = {count_piece, &run, replay->config.threads, replay->pieces.n,
+                                  replay->config.stop};
+        ok = pool_run(&pool);
+        snprintf(why, REPLAY_WHY_MAX, "out of memory or threads");
+    }
+    if (ok && replay_is_stopped(replay)) {
+        snprintf(why, REPLAY_WHY_MAX, "stopped");
+        ok = false;
+    }
+    if (ok && target->goes_on && !counters_set_read_back_owner(run.counters)) {
+        snprintf(why, REPLAY_WHY_MAX, "%.300s: cannot be written", target->dir);
+        ok = false;
+    }
+    close_state(&run, tally);
+    return ok;
+}

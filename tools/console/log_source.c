@@ -1,0 +1,301 @@
+#define _XOPEN_SOURCE 700 /* nftw */
+/* See log_source.h. */
+#include "tools/console/log_source.h"
+
+#include "counters/counters.h"
+#include "counters/time/horizon.h"
+#include "tools/console/log_damage.h"
+#include "tools/console/progress.h"
+#include "tools/console/terminal.h"
+
+#include <errno.h>
+#include <ftw.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#define MEMORY_FOLDER "/dev/shm"
+#define PATH_BYTES 512
+#define OPEN_FILES 16
+#define FUTURE_US (10 * US_PER_S)     /* as aforod has it, unless it is told otherwise */
+#define HOUR_BYTES (INT64_C(3) << 20) /* of a thread's windows */
+
+struct log_source {
+    struct log_source_config config;
+    struct definitions *definitions;
+    int64_t memory[REPORTS_MAX]; /* that each report has in a server, with a horizon of an hour */
+    struct replay *replay;
+    int64_t length_us; /* of a stretch */
+    size_t n;
+    struct replay_stretch *stretch;
+    struct source *source; /* of what was counted last */
+    char dir[PATH_BYTES];  /* where it is; "": nowhere */
+    struct progress progress;
+    struct replay_tally tally;
+};
+
+static _Atomic bool stopped;
+
+static void on_signal(int number) {
+    (void)number;
+    stopped = true;
+}
+
+/* The first signal ends tidily, so that nothing stays behind; a second one at once. */
+static void stop_on_signals(void) {
+    const struct sigaction stop = {.sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND};
+    sigaction(SIGINT, &stop, NULL);
+    sigaction(SIGTERM, &stop, NULL);
+}
+
+/* ---- where it is counted ---- */
+
+static int remove_entry(const char *path, const struct stat *st, int type, struct FTW *walk) {
+    (void)st;
+    (void)type;
+    (void)walk;
+    remove(path);
+    return 0;
+}
+
+static void remove_state(struct log_source *log) {
+    if (log->source != NULL)
+        log->source->ops->close(log->source);
+    log->source = NULL;
+    if (*log->dir != '\0')
+        nftw(log->dir, remove_entry, OPEN_FILES, FTW_DEPTH | FTW_PHYS);
+    *log->dir = '\0';
+}
+
+static uint64_t count_bytes(const struct log_source *log, const struct replay_stretch *stretch) {
+    const int64_t hours = (stretch->to_us - stretch->from_us) / REPLAY_HOUR_US;
+    int64_t bytes = (hours + 1) * HOUR_BYTES * (log->config.threads + 1);
+    for (unsigned i = 0; log->definitions != NULL && i < log->definitions->reports; i++)
+        bytes += log->definitions->report[i].table.memory;
+    return (uint64_t)bytes;
+}
+
+/* In memory where there is room for it, unless $TMPDIR says where. */
+static bool make_folder(struct log_source *log, const struct replay_stretch *stretch, char *why) {
+    struct statvfs room;
+    const char *base = getenv("TMPDIR");
+    if (base == NULL || *base == '\0') {
+        const uint64_t wanted = 2 * count_bytes(log, stretch);
+        const bool fits = access(MEMORY_FOLDER, W_OK) == 0 && statvfs(MEMORY_FOLDER, &room) == 0 &&
+                          room.f_bavail * room.f_frsize > wanted;
+        base = fits ? MEMORY_FOLDER : "/tmp";
+    }
+    snprintf(log->dir, sizeof log->dir, "%.400s/aforo-replay-XXXXXX", base);
+    if (mkdtemp(log->dir) != NULL)
+        return true;
+    snprintf(why, SOURCE_WHY_MAX, "%.400s: cannot make a folder to count in: %s (TMPDIR=DIR)", base,
+             strerror(errno));
+    *log->dir = '\0';
+    return false;
+}
+
+/* ---- counting ---- */
+
+static void tell_progress(void *cls, uint64_t events, uint64_t bytes) {
+    progress_add(cls, events, bytes);
+}
+
+static void tell_damage(void *cls, const struct eventlog_damage *damage) {
+    progress_clear(cls);
+    log_damage_complain(damage);
+}
+
+/* Reports have room for as many rows as in a server, in each hour of what is counted at once. */
+static void give_room(struct log_source *log, int64_t length_us) {
+    const struct table_span span = {log->config.threads, length_us, FUTURE_US};
+    const int64_t hours = (length_us + REPLAY_HOUR_US - 1) / REPLAY_HOUR_US;
+    for (unsigned i = 0; i < log->definitions->reports; i++) {
+        struct table_config *table = &log->definitions->report[i].table;
+        const int64_t least = table_bytes_min(table, &span);
+        table->memory = log->memory[i] * (table->keyed ? hours : 1);
+        table->memory = table->memory > least ? table->memory : least;
+    }
+}
+
+static bool count_stretch(struct log_source *log, const struct replay_stretch *stretch,
+                          const struct replay_target *where, char *why) {
+    struct replay_target target = *where;
+    target.definitions = log->definitions;
+    target.progress = tell_progress;
+    target.damage = tell_damage;
+    target.cls = &log->progress;
+    const bool ok = replay_run(log->replay, stretch, &target, &log->tally, why);
+    progress_clear(&log->progress);
+    return ok;
+}
+
+struct source *log_source_read(struct log_source *log, size_t i, char why[SOURCE_WHY_MAX]) {
+    const struct replay_stretch *stretch = &log->stretch[i];
+    remove_state(log);
+    if (!make_folder(log, stretch, why) ||
+        !count_stretch(log, stretch, &(const struct replay_target){.dir = log->dir}, why))
+        return NULL;
+    const struct source_config config = {.place = log->dir};
+    log->source = source_state_open(&config, why);
+    return log->source;
+}
+
+/* What one state can hold, and of whom it is. */
+static bool find_state(const struct log_source *log, struct replay_stretch *span, char *why) {
+    if (log->n == 0 || !replay_span(log->replay, span)) {
+        snprintf(why, SOURCE_WHY_MAX, "--into: there are no events to be counted");
+        return false;
+    }
+    if (span->to_us - span->from_us > REPLAY_DAY_US) {
+        snprintf(why, SOURCE_WHY_MAX,
+                 "--into: the events are of %" PRId64 " hours, and a state holds 24 at the most: "
+                 "bound them with --from and --to",
+                 (span->to_us - span->from_us) / REPLAY_HOUR_US);
+        return false;
+    }
+    if (replay_node(log->replay) == NULL) {
+        snprintf(why, SOURCE_WHY_MAX,
+                 "--into: the log is of several nodes, and a state is of one: "
+                 "say which with --node NAME");
+        return false;
+    }
+    return true;
+}
+
+bool log_source_count_into(struct log_source *log, const char *dir, int64_t horizon_us,
+                           char why[SOURCE_WHY_MAX]) {
+    struct replay_stretch span;
+    char path[PATH_BYTES];
+    if (!find_state(log, &span, why))
+        return false;
+    snprintf(path, sizeof path, "%.400s/counters.aforo", dir);
+    if (access(path, F_OK) == 0) {
+        snprintf(why, SOURCE_WHY_MAX, "--into: %.300s holds a state; name another directory", dir);
+        return false;
+    }
+    if (horizon_us > 0 && horizon_us < span.to_us - span.from_us) {
+        snprintf(why, SOURCE_WHY_MAX,
+                 "--horizon: the events are of %" PRId64 " hours, which is more",
+                 (span.to_us - span.from_us) / REPLAY_HOUR_US);
+        return false;
+    }
+    span.from_us = horizon_us > 0 ? span.to_us - horizon_us : span.from_us;
+    if (log->definitions != NULL)
+        give_room(log, span.to_us - span.from_us);
+    const struct replay_target target = {
+        .dir = dir, .node_id = replay_node(log->replay), .future_us = FUTURE_US, .goes_on = true};
+    progress_begin(&log->progress, replay_bytes(log->replay, &span));
+    return count_stretch(log, &span, &target, why);
+}
+
+/* ---- the log ---- */
+
+static bool load_reports(struct log_source *log, bool *usage, char *why) {
+    const struct table_span span = {log->config.threads, HORIZON_MIN_US, 0};
+    log->length_us = REPLAY_DAY_US;
+    if (log->config.reports == NULL)
+        return true;
+    log->definitions = definitions_load(log->config.reports, &span, why);
+    *usage = log->definitions == NULL;
+    if (log->definitions == NULL)
+        return false;
+    for (unsigned i = 0; i < log->definitions->reports; i++)
+        log->memory[i] = log->definitions->report[i].table.memory;
+    log->length_us = replay_stretch_length(log->definitions);
+    give_room(log, log->length_us);
+    return true;
+}
+
+/* The counts alone need little room: what fits into a day is one stretch. */
+static void find_stretches(struct log_source *log) {
+    struct replay_stretch span;
+    if (log->definitions == NULL && replay_span(log->replay, &span) &&
+        span.to_us - span.from_us <= REPLAY_DAY_US) {
+        log->stretch = calloc(1, sizeof span);
+        if (log->stretch != NULL)
+            *log->stretch = span;
+        log->n = log->stretch != NULL;
+        return;
+    }
+    log->n = replay_stretches(log->replay, log->length_us, &log->stretch);
+}
+
+struct log_source *log_source_open(const struct log_source_config *config, bool *usage,
+                                   char why[SOURCE_WHY_MAX]) {
+    _Static_assert(SOURCE_WHY_MAX >= REPLAY_WHY_MAX && SOURCE_WHY_MAX >= DEFINITIONS_WHY_MAX,
+                   "their sentences fit");
+    struct log_source *log = calloc(1, sizeof *log);
+    const long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    *usage = false;
+    if (log == NULL) {
+        snprintf(why, SOURCE_WHY_MAX, "out of memory");
+        return NULL;
+    }
+    log->config = *config;
+    if (config->threads == 0)
+        log->config.threads = cores > 0 ? (unsigned)cores : 1;
+    if (log->config.threads > COUNTERS_WORKERS_MAX)
+        log->config.threads = COUNTERS_WORKERS_MAX;
+    stop_on_signals();
+    const struct replay_config replay = {.dir = config->dir,
+                                         .dirs = config->dirs,
+                                         .node = config->node,
+                                         .from_us = config->from_us,
+                                         .to_us = config->to_us,
+                                         .late = config->late,
+                                         .threads = log->config.threads,
+                                         .stop = &stopped};
+    if (!load_reports(log, usage, why) || (log->replay = replay_open(&replay, why)) == NULL) {
+        log_source_close(log);
+        return NULL;
+    }
+    find_stretches(log);
+    uint64_t bytes = 0;
+    for (size_t i = 0; i < log->n; i++)
+        bytes += replay_bytes(log->replay, &log->stretch[i]);
+    progress_begin(&log->progress, bytes);
+    return log;
+}
+
+void log_source_close(struct log_source *log) {
+    if (log == NULL)
+        return;
+    remove_state(log);
+    replay_close(log->replay);
+    if (log->definitions != NULL)
+        definitions_free(log->definitions);
+    free(log->stretch);
+    free(log);
+}
+
+size_t log_source_stretches(const struct log_source *log) {
+    return log->n;
+}
+
+const struct replay_stretch *log_source_stretch(const struct log_source *log, size_t i) {
+    return &log->stretch[i];
+}
+
+const struct definitions *log_source_definitions(const struct log_source *log) {
+    return log->definitions;
+}
+
+const struct replay_tally *log_source_tally(const struct log_source *log) {
+    return &log->tally;
+}
+
+bool log_source_is_whole(const struct log_source *log) {
+    const struct replay_tally *tally = &log->tally;
+    if (tally->unread > 0)
+        terminal_complain("%" PRIu64 " events have fields that cannot be read as they were when "
+                          "they were counted: in reports they are without them",
+                          tally->unread);
+    if (tally->unplaced > 0)
+        terminal_complain("%" PRIu64 " events found no window", tally->unplaced);
+    return tally->unread == 0 && tally->unplaced == 0 && tally->damages == 0;
+}
