@@ -227,8 +227,8 @@ static void find_stretches(struct log_source *log) {
 
 struct log_source *log_source_open(const struct log_source_config *config, bool *usage,
                                    char why[SOURCE_WHY_MAX]) {
-    _Static_assert(SOURCE_WHY_MAX >= REPLAY_WHY_MAX && SOURCE_WHY_MAX >= DEFINITIONS_WHY_MAX,
-                   "their sentences fit");
+    _Static_assert(SOURCE_WHY_MAX >= REPLAY_WHY_MAX, "its sentences fit");
+    _Static_assert(SOURCE_WHY_MAX >= DEFINITIONS_WHY_MAX, "and those of definitions");
     struct log_source *log = calloc(1, sizeof *log);
     const long cores = sysconf(_SC_NPROCESSORS_ONLN);
     *usage = false;
