@@ -57,6 +57,17 @@ class Replay(LogCase):
         self.assertEqual(sum(row["values"]["sum(ms)"] for row in mine),
                          sum(int(r["line"].rpartition("ms=")[2]) for r in lines))
 
+    def test_whatever_the_time_was_called(self):
+        server = self.logging("--time-field", "ts")
+        now = text_time(now_us())
+        sent = server.request("POST", "/events", json.dumps([
+            {"ts": now, "date": "tomorrow", "time": [1], "web": {"route": "/x"}, "ms": 7},
+            {"web": {"route": "/y"}, "ms": 8, "value": now}]), {"Content-Type": "application/json"})
+        self.assertEqual(sent.json["accepted"], 2)
+        live = self.rows_of("--state", server.state)
+        self.assertIn("route=/x", live["routes", "1s"])
+        self.assertEqual(self.replayed(), live)
+
     def test_what_came_too_late_is_counted_now(self):
         server = self.logging()
         day = "2016-05-28 11:11:11"

@@ -195,12 +195,19 @@ bool log_source_count_into(struct log_source *log, const char *dir, int64_t hori
 
 /* ---- the log ---- */
 
+/* The time of an event is known: what its sender called it does not matter, so that no other member
+ * is taken for it. This is a name that nobody has. */
+static const char *const no_time[] = {"\xff"};
+
 static bool load_reports(struct log_source *log, bool *usage, char *why) {
-    const struct table_span span = {log->config.threads, HORIZON_MIN_US, 0};
+    const struct definitions_for purpose = {.span = {log->config.threads, HORIZON_MIN_US, 0},
+                                            .file = log->config.reports,
+                                            .times = 1,
+                                            .time = no_time};
     log->length_us = REPLAY_DAY_US;
     if (log->config.reports == NULL)
         return true;
-    log->definitions = definitions_load(log->config.reports, &span, why);
+    log->definitions = definitions_load_for(log->config.reports, &purpose, why);
     *usage = log->definitions == NULL;
     if (log->definitions == NULL)
         return false;
