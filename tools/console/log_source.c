@@ -8,6 +8,7 @@
 #include "tools/console/progress.h"
 #include "tools/console/terminal.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <ftw.h>
 #include <inttypes.h>
@@ -21,6 +22,7 @@
 
 #define MEMORY_FOLDER "/dev/shm"
 #define PATH_BYTES 512
+#define BESIDE ".counting"
 #define OPEN_FILES 16
 #define FUTURE_US (10 * US_PER_S)     /* as aforod has it, unless it is told otherwise */
 #define HOUR_BYTES (INT64_C(3) << 20) /* of a thread's windows */
@@ -167,17 +169,54 @@ static bool find_state(const struct log_source *log, struct replay_stretch *span
     return true;
 }
 
+/* Whether there is nothing at a path, or an empty folder. */
+static bool is_free(const char *path) {
+    DIR *folder = opendir(path);
+    const struct dirent *entry = NULL;
+    if (folder == NULL)
+        return errno == ENOENT;
+    /* cppcheck-suppress readdirCalled ; nobody else has this one */
+    while ((entry = readdir(folder)) != NULL &&
+           (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)) {
+    }
+    closedir(folder);
+    return entry == NULL;
+}
+
+/* Counts beside the directory, and gives it its name when it is whole: half a state is none. */
+static bool count_beside(struct log_source *log, const struct replay_stretch *span, const char *dir,
+                         char *why) {
+    char beside[PATH_BYTES];
+    const struct replay_target target = {.dir = beside,
+                                         .node_id = replay_node(log->replay),
+                                         .future_us = FUTURE_US,
+                                         .goes_on = true};
+    size_t len = strlen(dir);
+    while (len > 1 && dir[len - 1] == '/')
+        len--;
+    snprintf(beside, sizeof beside, "%.*s" BESIDE, (int)(len < 400 ? len : 400), dir);
+    if (!is_free(dir) || !is_free(beside)) {
+        snprintf(why, SOURCE_WHY_MAX,
+                 "--into: %.400s is there, and is not empty; name another "
+                 "directory",
+                 is_free(dir) ? beside : dir);
+        return false;
+    }
+    bool ok = count_stretch(log, span, &target, why);
+    if (ok && rename(beside, dir) != 0) {
+        snprintf(why, SOURCE_WHY_MAX, "--into: %.300s: %s", dir, strerror(errno));
+        ok = false;
+    }
+    if (!ok)
+        nftw(beside, remove_entry, OPEN_FILES, FTW_DEPTH | FTW_PHYS);
+    return ok;
+}
+
 bool log_source_count_into(struct log_source *log, const char *dir, int64_t horizon_us,
                            char why[SOURCE_WHY_MAX]) {
     struct replay_stretch span;
-    char path[PATH_BYTES];
     if (!find_state(log, &span, why))
         return false;
-    snprintf(path, sizeof path, "%.400s/counters.aforo", dir);
-    if (access(path, F_OK) == 0) {
-        snprintf(why, SOURCE_WHY_MAX, "--into: %.300s holds a state; name another directory", dir);
-        return false;
-    }
     if (horizon_us > 0 && horizon_us < span.to_us - span.from_us) {
         snprintf(why, SOURCE_WHY_MAX,
                  "--horizon: the events are of %" PRId64 " hours, which is more",
@@ -187,10 +226,8 @@ bool log_source_count_into(struct log_source *log, const char *dir, int64_t hori
     span.from_us = horizon_us > 0 ? span.to_us - horizon_us : span.from_us;
     if (log->definitions != NULL)
         give_room(log, span.to_us - span.from_us);
-    const struct replay_target target = {
-        .dir = dir, .node_id = replay_node(log->replay), .future_us = FUTURE_US, .goes_on = true};
     progress_begin(&log->progress, replay_bytes(log->replay, &span));
-    return count_stretch(log, &span, &target, why);
+    return count_beside(log, &span, dir, why);
 }
 
 /* ---- the log ---- */
