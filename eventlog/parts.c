@@ -1,3 +1,4 @@
+#define _GNU_SOURCE /* memmem */
 #include "eventlog/parts.h"
 
 #include "counters/time/window.h"
@@ -48,7 +49,7 @@ static inline bool scan_known(const struct line_reader *reader, const char *text
     const int64_t us = read_six(text + DIGITS_AT);
     found->time_us = reader->second_us + us;
     found->at = read_lag(text, len, LAG_AT, &found->lag_us);
-    return us >= 0 && found->at < len;
+    return us >= 0 && found->at < len && (text[found->at] == '}' || text[found->at] == ',');
 }
 
 static bool begins(const char *text, size_t len, const char *with) {
@@ -170,11 +171,13 @@ static bool read_string(struct part_reader *reader, struct line_text *value) {
     return true;
 }
 
-static bool take(struct part_reader *reader, const char *with) {
-    if (!begins(reader->text + reader->at, reader->len - reader->at, with)) {
+#define take(reader, with) take_bytes(reader, with, sizeof(with) - 1)
+
+static inline bool take_bytes(struct part_reader *reader, const char *with, size_t len) {
+    if (reader->len - reader->at < len || memcmp(reader->text + reader->at, with, len) != 0) {
         return false;
     }
-    reader->at += strlen(with);
+    reader->at += len;
     return true;
 }
 
@@ -198,15 +201,20 @@ static size_t find_object_end(const char *text, size_t len, size_t at) {
     return len;
 }
 
-/* An object, as it was sent. Nothing but headers comes behind one, and a line with headers ends
- * with those of a string, so most objects end where the line does. */
-static void read_object(struct part_reader *reader, struct line_text *value) {
-    const char *const end = reader->text + reader->len; /* behind the line's own brace */
-    const bool last = reader->len - reader->at < 4 || memcmp(end - 3, "\"}}", 3) != 0;
-    const size_t to =
-        last ? reader->len - 1 : find_object_end(reader->text, reader->len, reader->at);
-    *value = (struct line_text){reader->text + reader->at, to - reader->at};
+/* An object, as it was sent. Nothing but headers comes behind one. */
+static bool read_object(struct part_reader *reader, struct line_text *value) {
+    static const char header[] = ",\"header\":{";
+    const char *const from = reader->text + reader->at;
+    size_t to = reader->len - 1; /* the line's own brace */
+    if (reader->at >= to) {
+        return false;
+    }
+    if (memmem(from, to - reader->at, header, sizeof header - 1)) {
+        to = find_object_end(reader->text, to, reader->at);
+    }
+    *value = (struct line_text){from, to - reader->at};
     reader->at = to;
+    return true;
 }
 
 static bool read_headers(struct part_reader *reader, struct line_parts *parts) {
@@ -223,30 +231,42 @@ static bool read_headers(struct part_reader *reader, struct line_parts *parts) {
     return take(reader, "}");
 }
 
+/* A member behind the times, by the first letter of its name; what is of no use is passed over. */
+static bool read_member(struct part_reader *reader, struct line_parts *parts) {
+    struct line_text passed;
+    switch (reader->at + 2 < reader->len ? reader->text[reader->at + 2] : 0) {
+    case 'j':
+        return take(reader, ",\"json\":") && read_object(reader, &parts->json);
+    case 'f':
+        return take(reader, ",\"form\":\"") && read_string(reader, &parts->form);
+    case 'l':
+        return take(reader, ",\"line\":\"") && read_string(reader, &parts->line);
+    case 'q':
+        return take(reader, ",\"query\":\"") && read_string(reader, &parts->query);
+    case 'h':
+        return take(reader, ",\"header\":") && read_headers(reader, parts);
+    case 'c':
+        return take(reader, ",\"carried\":\"") && read_string(reader, &passed);
+    case 'r':
+        return take(reader, ",\"refused\":\"") && read_string(reader, &passed);
+    case 't':
+        return take(reader, ",\"text\":\"") && read_string(reader, &passed);
+    case 'w':
+        return take(reader, ",\"why\":\"") && read_string(reader, &passed);
+    default:
+        return false;
+    }
+}
+
 bool line_read_parts(const char *text, size_t len, size_t at, char *room,
                      struct line_parts *parts) {
     struct part_reader reader = {text, len - (len > 0 && text[len - 1] == '\n'), at, room};
-    struct line_text passed;
-    const struct {
-        const char *begin;
-        struct line_text *value;
-    } strings[] = {{",\"refused\":\"", &passed},   {",\"why\":\"", &passed},
-                   {",\"carried\":\"", &passed},   {",\"query\":\"", &parts->query},
-                   {",\"form\":\"", &parts->form}, {",\"line\":\"", &parts->line},
-                   {",\"text\":\"", &passed}};
     parts->query = parts->form = parts->json = parts->line = (struct line_text){NULL, 0};
     parts->headers = 0;
-    bool ok = true;
-    for (size_t i = 0; ok && i < sizeof strings / sizeof *strings; i++) {
-        if (take(&reader, ",\"json\":")) { /* it stands behind the form */
-            read_object(&reader, &parts->json);
-        }
-        if (take(&reader, strings[i].begin)) {
-            ok = read_string(&reader, strings[i].value);
+    while (reader.at < reader.len && text[reader.at] == ',') {
+        if (!read_member(&reader, parts)) {
+            return false;
         }
     }
-    if (ok && take(&reader, ",\"header\":")) {
-        ok = read_headers(&reader, parts);
-    }
-    return ok && take(&reader, "}") && reader.at == reader.len;
+    return reader.at + 1 == reader.len && text[reader.at] == '}';
 }

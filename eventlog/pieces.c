@@ -202,9 +202,9 @@ static bool map_piece(const struct eventlog_piece *piece, struct mapped *mapped)
                   : mapped->sealed ? (size_t)st.st_size
                                    : (size_t)find_length(fd, (uint64_t)st.st_size);
     if (mapped->len > 0) {
-        void *map = mmap(NULL, mapped->len, PROT_READ, MAP_PRIVATE, fd, 0);
-        ok = map != MAP_FAILED;
-        mapped->bytes = ok ? map : NULL;
+        mapped->bytes = mmap(NULL, mapped->len, PROT_READ, MAP_PRIVATE, fd, 0);
+        ok = mapped->bytes != MAP_FAILED;
+        mapped->bytes = ok ? mapped->bytes : NULL;
     }
     const int error = errno;
     close(fd);

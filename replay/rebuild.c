@@ -170,13 +170,32 @@ static bool find_groups(struct rebuilding *rebuilding, char *why) {
     return true;
 }
 
-/* What retention has removed, or may have, is not to be had again. */
+/* The arrival of the first record that a shard has; INT64_MAX: it has none. */
+static bool note_first(void *cls, const struct eventlog_lines *lines) {
+    struct line_reader reader = {.known = false};
+    struct line_found found;
+    line_scan(&reader, lines->text, lines->len, &found);
+    *(int64_t *)cls = found.kind == LINE_WRONG ? INT64_MAX : found.time_us + found.lag_us;
+    return false;
+}
+
+static void pass_over(void *cls, const struct eventlog_damage *damage) {
+    (void)cls;
+    (void)damage; /* it is told when it is counted */
+}
+
+/* What retention has removed arrived before the first record that there is: whether that is long
+ * enough ago. */
 static bool reaches_back(const struct rebuilding *rebuilding, char *why) {
     for (size_t i = 0; i < rebuilding->groups; i++) {
-        const size_t first = rebuilding->group[i].first;
-        const struct eventlog_piece *piece = piece_of(rebuilding, first);
-        const struct piece_span *span = &rebuilding->replay->span[first];
-        if (piece->first > 1 && span->min_us >= rebuilding->from_us) {
+        const struct eventlog_piece *piece = piece_of(rebuilding, rebuilding->group[i].first);
+        int64_t first_us = INT64_MAX;
+        const struct eventlog_lines_taker taker = {note_first, pass_over, &first_us};
+        if (piece->first == 1) {
+            continue;
+        }
+        eventlog_piece_read(piece, INT64_MIN, INT64_MAX, &taker);
+        if (first_us >= rebuilding->from_us - rebuilding->config->future_us) {
             snprintf(why, REPLAY_WHY_MAX,
                      "shard %u of the event log begins with record %" PRIu64
                      ": older ones of the horizon were removed",

@@ -157,7 +157,7 @@ static bool make_worker(struct run *run, unsigned i) {
     if (shard_set_now_owner(worker->shard, now_us) == SHARD_STUCK) {
         return false;
     }
-    if (run->tables) {
+    if (run->tables && definitions) {
         worker->event = replay_event_new(definitions->compiled);
         worker->adder = adder_new(&run->reports, i + 1);
         return worker->event && worker->adder &&

@@ -72,6 +72,7 @@ static unsigned find_noted(const struct options *options, char node[COUNTERS_NOD
     unsigned found = 0;
     DIR *dir = name_state(options, wanted) ? opendir(options->event_log) : NULL;
     const struct dirent *entry;
+    /* cppcheck-suppress readdirCalled ; nobody else has this one */
     while (dir && (entry = readdir(dir))) {
         if (counters_node_id_is_valid(entry->d_name) && entry->d_name[0] != '.' &&
             is_noted(options, entry->d_name, wanted) &&
@@ -109,6 +110,7 @@ static void remove_all(int dir_fd, const char *name) {
     const int fd = openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
     DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
     const struct dirent *entry;
+    /* cppcheck-suppress readdirCalled ; nobody else has this one */
     while (dir && (entry = readdir(dir))) {
         if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0) {
             remove_all(fd, entry->d_name);

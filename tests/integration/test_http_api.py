@@ -1,4 +1,4 @@
-"""Every example of docs/http-api.md and docs/reports.md is run, and prints what the page says; the first names every route, refusal
+"""Every example of docs/http-api.md, docs/reports.md and docs/eventlog.md is run, and prints what the page says; the first names every route, refusal
 and field of /stats; and every option and variable that a page for users names exists.
 
 A block is run line by line in one directory, with a server that has counted nothing. A line `$ aforod FLAGS &` starts that server
@@ -16,6 +16,7 @@ from support import BIN, ROOT, TIMEOUT_S, Place, environment, needs
 
 PAGE = ROOT / "docs" / "http-api.md"
 REPORTS_PAGE = ROOT / "docs" / "reports.md"
+LOG_PAGE = ROOT / "docs" / "eventlog.md"
 BLOCK = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 YAML = re.compile(r"^```yaml\n# (\S+\.yaml)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 MOMENT = re.compile(r"\d{4}-\d{2}-\d{2}[ T]\d{2}:\d{2}:\d{2}")
@@ -71,12 +72,17 @@ class Example:
         if limited:
             self.start(*limited[2].split(), program=self.limited(limited[1]))
             return ""
+        if command == "kill -9 %1; rm -r aforo-state":
+            self.server.kill()
+            shutil.rmtree(self.server.state)
+            return ""
         if URL in command:
             if not self.server:
                 self.start()
             command = command.replace(URL, f"http://127.0.0.1:{self.server.port}")
         if self.server:
             command = command.replace("--state aforo-state", f"--state {self.server.state}")
+            command = command.replace("state:aforo-state", f"state:{self.server.state}")
         env = environment(PATH=f"{BIN}:{os.environ['PATH']}")
         if self.server:
             env["AFORO_SERVER"] = f"http://127.0.0.1:{self.server.port}"
@@ -103,10 +109,16 @@ class Page(unittest.TestCase):
                     self.assertTrue(fits(shown, printed), f"{PAGE.name}:{line}: $ {command}\nshows\n{shown}\nbut prints\n{printed}")
 
     def test_every_example_about_reports_prints_what_the_page_shows(self):
-        text = REPORTS_PAGE.read_text(encoding="utf-8")
+        self.run_page(REPORTS_PAGE, 6)
+
+    def test_every_example_about_the_event_log_prints_what_the_page_shows(self):
+        self.run_page(LOG_PAGE, 3)
+
+    def run_page(self, page, least):
+        text = page.read_text(encoding="utf-8")
         files = {match[1]: match[2] for match in YAML.finditer(text)}
         found = blocks(text)
-        self.assertGreater(len(found), 5)
+        self.assertGreaterEqual(len(found), least)
         for line, steps in found:
             with self.subTest(line=line), Place() as place:
                 for name, definitions in files.items():
@@ -117,7 +129,7 @@ class Page(unittest.TestCase):
                 for command, shown in steps:
                     printed = example.run(command)
                     self.assertTrue(fits(shown, printed),
-                                    f"{REPORTS_PAGE.name}:{line}: $ {command}\nshows\n{shown}\nbut prints\n{printed}")
+                                    f"{page.name}:{line}: $ {command}\nshows\n{shown}\nbut prints\n{printed}")
 
     def test_every_route_refusal_field_and_option_is_there(self):
         with Place() as place:

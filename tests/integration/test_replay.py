@@ -57,6 +57,17 @@ class Replay(LogCase):
         self.assertEqual(sum(row["values"]["sum(ms)"] for row in mine),
                          sum(int(r["line"].rpartition("ms=")[2]) for r in lines))
 
+    def test_whatever_the_time_was_called(self):
+        server = self.logging("--time-field", "ts")
+        now = text_time(now_us())
+        sent = server.request("POST", "/events", json.dumps([
+            {"ts": now, "date": "tomorrow", "time": [1], "web": {"route": "/x"}, "ms": 7},
+            {"web": {"route": "/y"}, "ms": 8, "value": now}]), {"Content-Type": "application/json"})
+        self.assertEqual(sent.json["accepted"], 2)
+        live = self.rows_of("--state", server.state)
+        self.assertIn("route=/x", live["routes", "1s"])
+        self.assertEqual(self.replayed(), live)
+
     def test_what_came_too_late_is_counted_now(self):
         server = self.logging()
         day = "2016-05-28 11:11:11"
@@ -93,7 +104,7 @@ class Replay(LogCase):
         self.assertEqual(server.stop(), 0)
         status, _, said = aforo("replay", self.dir, "--reports", self.reports, "--into", server.state)
         self.assertEqual(status, 1)
-        self.assertIn("holds a state; name another directory", said)
+        self.assertIn("is there, and is not empty; name another directory", said)
         server.state = self.place.dir / "into"
         self.replay("--reports", self.reports, "--into", server.state, "--horizon", "3h")
         server.start()
@@ -152,11 +163,11 @@ class Replay(LogCase):
         self.send(server, [now_us()] * 1000)
         folder = self.place.dir / "tmp"
         folder.mkdir()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            with subprocess.Popen([BIN / "aforo", "replay", self.dir, "--window", "10ms"], env={**environment(), "TMPDIR": str(folder)},
+        for number, words in ((signal.SIGINT, ["--window", "10ms"]), (signal.SIGTERM, ["--into", folder / "state"])):
+            with subprocess.Popen([BIN / "aforo", "replay", self.dir, *words], env={**environment(), "TMPDIR": str(folder)},
                                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
                 process.send_signal(number)
-            self.assertEqual(list(folder.iterdir()), [])
+            self.assertNotIn(True, ["aforo-replay" in path.name or "counting" in path.name for path in folder.iterdir()])
 
 
 class Rebuild(LogCase):

@@ -10,7 +10,7 @@ import rooms
 
 SOURCES = (".c", ".h", ".def")
 INCLUDE = re.compile(r'\s*#\s*include\s*"([^"]*)"')
-FOLDERS = ("bench", "common", "counters", "eventlog", "include", "ingest", "redis", "reports", "server", "tools", "view")
+FOLDERS = ("bench", "common", "counters", "eventlog", "include", "ingest", "redis", "replay", "reports", "server", "tools", "view")
 SERVER_FILES_MAX = 16
 
 

@@ -16,8 +16,8 @@ fields:
   ms: {from: [form.ms, json.ms, line.ms], type: int}
   client: header.X-Client
 reports:
-  - {name: routes, by: [route], windows: [1s, 1min], show: [count, sum(ms), max(ms), p99(ms), last]}
-  - {name: slow, by: [route, client], when: ms >= 20, windows: [1min], show: [count, distinct(ms)]}
+  - {name: routes, by: [route], windows: [1s, 1min], show: [count, sum(ms), max(ms), last]}
+  - {name: slow, by: [route, client], when: ms >= 20, windows: [1min], show: [count, distinct(ms), p99(ms)]}
   - {name: proof, windows: [1s], show: [count, digest]}
 """
 ALL = ("routes", "slow", "proof")

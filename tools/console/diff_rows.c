@@ -136,9 +136,10 @@ static void print_values(const struct line *line) {
         printf("%.*s", (int)(line->len - from), line->text + from);
 }
 
-static void print_difference(const struct line *left, const struct line *right) {
-    const struct line *named = left != NULL ? left : right;
-    printf("%.*s: ", (int)named->name_len, named->text);
+/* name: the line of either that there is. */
+static void print_difference(const struct line *name, const struct line *left,
+                             const struct line *right) {
+    printf("%.*s: ", (int)name->name_len, name->text);
     print_values(left);
     printf(" | ");
     print_values(right);
@@ -160,14 +161,14 @@ static void compare(const struct side_rows *left, const struct side_rows *right,
     while (i < left->n || j < right->n) {
         const struct line *a = i < left->n ? &left->line[i] : NULL;
         const struct line *b = j < right->n ? &right->line[j] : NULL;
-        const int order = a == NULL ? 1 : b == NULL ? -1 : compare_names(a, b);
+        const int order = b == NULL ? -1 : a == NULL ? 1 : compare_names(a, b);
         i += order <= 0;
         j += order >= 0;
         tally->compared++;
         if (order == 0 && a->len == b->len && memcmp(a->text, b->text, a->len) == 0)
             continue;
         tally->differ++;
-        print_difference(order <= 0 ? a : NULL, order >= 0 ? b : NULL);
+        print_difference(order <= 0 ? a : b, order <= 0 ? a : NULL, order >= 0 ? b : NULL);
     }
 }
 

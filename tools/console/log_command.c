@@ -2,7 +2,6 @@
 
 #include "common/options.h"
 #include "eventlog/read.h"
-#include "tools/console/log_damage.h"
 #include "tools/console/terminal.h"
 #include "tools/console/times.h"
 
@@ -17,6 +16,20 @@
 #define OUTPUT_BYTES (1 << 20)
 
 /* ---- what both say ---- */
+
+static void complain_of_damage(const struct eventlog_damage *damage) {
+    const struct eventlog_where *where = damage->where;
+    if (damage->last == UINT64_MAX)
+        terminal_complain("%s: the records of node %s, shard %u from %" PRIu64
+                          " on, if there were any, cannot be read: %s",
+                          where->file, where->node, where->shard, damage->first, damage->why);
+    else if (damage->last < damage->first)
+        terminal_complain("%s: no record is missing, but %s", where->file, damage->why);
+    else
+        terminal_complain(
+            "%s: records %" PRIu64 " to %" PRIu64 " of node %s, shard %u cannot be read: %s",
+            where->file, damage->first, damage->last, where->node, where->shard, damage->why);
+}
 
 /* The one folder that must be named. */
 static const char *find_folder(const char *command, int argc, char **argv) {
@@ -82,7 +95,7 @@ static bool cat_record(void *cls, const struct eventlog_record *record) {
 static void cat_damage(void *cls, const struct eventlog_damage *damage) {
     struct cat *cat = cls;
     cat->damages++;
-    log_damage_complain(damage);
+    complain_of_damage(damage);
 }
 
 static int end_cat(struct cat *cat) {
@@ -206,7 +219,7 @@ static void check_damage(void *cls, const struct eventlog_damage *damage) {
     turn_to(tally, damage->where);
     tally->damages++;
     tally->damages_of_all++;
-    log_damage_complain(damage);
+    complain_of_damage(damage);
 }
 
 static int run_check(int argc, char **argv) {

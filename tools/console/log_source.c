@@ -8,6 +8,7 @@
 #include "tools/console/progress.h"
 #include "tools/console/terminal.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <ftw.h>
 #include <inttypes.h>
@@ -21,6 +22,7 @@
 
 #define MEMORY_FOLDER "/dev/shm"
 #define PATH_BYTES 512
+#define BESIDE ".counting"
 #define OPEN_FILES 16
 #define FUTURE_US (10 * US_PER_S)     /* as aforod has it, unless it is told otherwise */
 #define HOUR_BYTES (INT64_C(3) << 20) /* of a thread's windows */
@@ -167,17 +169,54 @@ static bool find_state(const struct log_source *log, struct replay_stretch *span
     return true;
 }
 
+/* Whether there is nothing at a path, or an empty folder. */
+static bool is_free(const char *path) {
+    DIR *folder = opendir(path);
+    const struct dirent *entry = NULL;
+    if (folder == NULL)
+        return errno == ENOENT;
+    /* cppcheck-suppress readdirCalled ; nobody else has this one */
+    while ((entry = readdir(folder)) != NULL &&
+           (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)) {
+    }
+    closedir(folder);
+    return entry == NULL;
+}
+
+/* Counts beside the directory, and gives it its name when it is whole: half a state is none. */
+static bool count_beside(struct log_source *log, const struct replay_stretch *span, const char *dir,
+                         char *why) {
+    char beside[PATH_BYTES];
+    const struct replay_target target = {.dir = beside,
+                                         .node_id = replay_node(log->replay),
+                                         .future_us = FUTURE_US,
+                                         .goes_on = true};
+    size_t len = strlen(dir);
+    while (len > 1 && dir[len - 1] == '/')
+        len--;
+    snprintf(beside, sizeof beside, "%.*s" BESIDE, (int)(len < 400 ? len : 400), dir);
+    if (!is_free(dir) || !is_free(beside)) {
+        snprintf(why, SOURCE_WHY_MAX,
+                 "--into: %.400s is there, and is not empty; name another "
+                 "directory",
+                 is_free(dir) ? beside : dir);
+        return false;
+    }
+    bool ok = count_stretch(log, span, &target, why);
+    if (ok && rename(beside, dir) != 0) {
+        snprintf(why, SOURCE_WHY_MAX, "--into: %.300s: %s", dir, strerror(errno));
+        ok = false;
+    }
+    if (!ok)
+        nftw(beside, remove_entry, OPEN_FILES, FTW_DEPTH | FTW_PHYS);
+    return ok;
+}
+
 bool log_source_count_into(struct log_source *log, const char *dir, int64_t horizon_us,
                            char why[SOURCE_WHY_MAX]) {
     struct replay_stretch span;
-    char path[PATH_BYTES];
     if (!find_state(log, &span, why))
         return false;
-    snprintf(path, sizeof path, "%.400s/counters.aforo", dir);
-    if (access(path, F_OK) == 0) {
-        snprintf(why, SOURCE_WHY_MAX, "--into: %.300s holds a state; name another directory", dir);
-        return false;
-    }
     if (horizon_us > 0 && horizon_us < span.to_us - span.from_us) {
         snprintf(why, SOURCE_WHY_MAX,
                  "--horizon: the events are of %" PRId64 " hours, which is more",
@@ -187,20 +226,25 @@ bool log_source_count_into(struct log_source *log, const char *dir, int64_t hori
     span.from_us = horizon_us > 0 ? span.to_us - horizon_us : span.from_us;
     if (log->definitions != NULL)
         give_room(log, span.to_us - span.from_us);
-    const struct replay_target target = {
-        .dir = dir, .node_id = replay_node(log->replay), .future_us = FUTURE_US, .goes_on = true};
     progress_begin(&log->progress, replay_bytes(log->replay, &span));
-    return count_stretch(log, &span, &target, why);
+    return count_beside(log, &span, dir, why);
 }
 
 /* ---- the log ---- */
 
+/* The time of an event is known: what its sender called it does not matter, so that no other member
+ * is taken for it. This is a name that nobody has. */
+static const char *const no_time[] = {"\xff"};
+
 static bool load_reports(struct log_source *log, bool *usage, char *why) {
-    const struct table_span span = {log->config.threads, HORIZON_MIN_US, 0};
+    const struct definitions_for purpose = {.span = {log->config.threads, HORIZON_MIN_US, 0},
+                                            .file = log->config.reports,
+                                            .times = 1,
+                                            .time = no_time};
     log->length_us = REPLAY_DAY_US;
     if (log->config.reports == NULL)
         return true;
-    log->definitions = definitions_load(log->config.reports, &span, why);
+    log->definitions = definitions_load_for(log->config.reports, &purpose, why);
     *usage = log->definitions == NULL;
     if (log->definitions == NULL)
         return false;
@@ -227,8 +271,8 @@ static void find_stretches(struct log_source *log) {
 
 struct log_source *log_source_open(const struct log_source_config *config, bool *usage,
                                    char why[SOURCE_WHY_MAX]) {
-    _Static_assert(SOURCE_WHY_MAX >= REPLAY_WHY_MAX && SOURCE_WHY_MAX >= DEFINITIONS_WHY_MAX,
-                   "their sentences fit");
+    _Static_assert(SOURCE_WHY_MAX >= REPLAY_WHY_MAX, "its sentences fit");
+    _Static_assert(SOURCE_WHY_MAX >= DEFINITIONS_WHY_MAX, "and those of definitions");
     struct log_source *log = calloc(1, sizeof *log);
     const long cores = sysconf(_SC_NPROCESSORS_ONLN);
     *usage = false;
