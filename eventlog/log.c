@@ -74,8 +74,7 @@ bool log_seal_one(struct log_shard *shard, bool *failed) {
     }
     char why[SEAL_WHY_MAX] = "";
     shard->filled_us = tail->base ? steady_us() : shard->filled_us;
-    tail_close(tail); /* a file that could not be cut is sealed up to its length */
-    const bool ok = seal_file(&shard->seal, tail->first, why);
+    const bool ok = seal_tail(&shard->seal, tail, why);
     if (*why && !log->seal_failed && !*failed) {
         log_say(log, EVENTLOG_ERROR, "cannot seal a file of the event log; it stays as it is",
                 "shard=%u error=\"%s\"", shard->number, why);

@@ -4,7 +4,6 @@
 #include "eventlog/crc32c.h"
 #include "eventlog/line.h"
 #include "eventlog/pack.h"
-#include "eventlog/tail.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -166,20 +165,13 @@ static bool map_tail(int dir_fd, const char *name, const char **text, size_t *le
     return ok;
 }
 
-bool seal_file(struct seal *seal, uint64_t first, char why[SEAL_WHY_MAX]) {
-    char tail[FILES_NAME_MAX], name[FILES_NAME_MAX];
-    files_name(&(const struct log_file){.first = first}, tail);
-    files_name(&(const struct log_file){.first = first, .sealed = true}, name);
-    struct sealing sealing = {.seal = seal, .next = first, .fd = -1};
+/* Makes the sealed file of text, if there is any, and removes the tail of that name. */
+static bool seal_text(struct sealing *sealing, const char *tail, char *why) {
+    struct seal *seal = sealing->seal;
     const uint64_t before = seal->digest;
-    bool ok = map_tail(seal->dir_fd, tail, &sealing.text, &sealing.len);
-    if (ok && sealing.len > 0) {
-        ok = write_file(&sealing, name);
-        const int error = errno;
-        munmap((void *)sealing.text, sealing.len);
-        errno = error;
-    }
-    if (!ok) {
+    char name[FILES_NAME_MAX];
+    files_name(&(const struct log_file){.first = sealing->next, .sealed = true}, name);
+    if (sealing->len > 0 && !write_file(sealing, name)) {
         seal->digest = before;
         snprintf(why, SEAL_WHY_MAX, "%s: %s", tail, strerror(errno));
         return false;
@@ -189,4 +181,38 @@ bool seal_file(struct seal *seal, uint64_t first, char why[SEAL_WHY_MAX]) {
                  strerror(errno));
     }
     return true;
+}
+
+bool seal_file(struct seal *seal, uint64_t first, char why[SEAL_WHY_MAX]) {
+    char tail[FILES_NAME_MAX];
+    files_name(&(const struct log_file){.first = first}, tail);
+    struct sealing sealing = {.seal = seal, .next = first, .fd = -1};
+    if (!map_tail(seal->dir_fd, tail, &sealing.text, &sealing.len)) {
+        snprintf(why, SEAL_WHY_MAX, "%s: %s", tail, strerror(errno));
+        return false;
+    }
+    const bool ok = seal_text(&sealing, tail, why);
+    if (sealing.text) {
+        munmap((void *)sealing.text, sealing.len);
+    }
+    return ok;
+}
+
+bool seal_tail(struct seal *seal, struct tail *tail, char why[SEAL_WHY_MAX]) {
+    char name[FILES_NAME_MAX];
+    if (!tail->base) {
+        return seal_file(seal, tail->first, why);
+    }
+    files_name(&(const struct log_file){.first = tail->first}, name);
+    struct sealing sealing = {
+        .seal = seal,
+        .next = tail->first,
+        .text = tail->base,
+        .len = atomic_load_explicit(&tail->trailer->length, memory_order_acquire),
+        .fd = -1};
+    const bool ok = seal_text(&sealing, name, why);
+    if (!ok) {
+        tail_close(tail); /* one that could not be cut is sealed up to its length, too */
+    }
+    return ok;
 }
