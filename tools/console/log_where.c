@@ -173,26 +173,33 @@ static bool is_called(const struct member *member, const char *name) {
     return member->name_len == strlen(name) && memcmp(member->name, name, member->name_len) == 0;
 }
 
+/* The byte that \udcXX at text[0..len) stands for, one that is not UTF-8; -1: it is no such escape.
+ */
+static int read_byte(const char *text, size_t len) {
+    char digits[3] = {0}, *end;
+    if (len < SURROGATE_BYTES || memcmp(text, "\\udc", 4) != 0)
+        return -1;
+    memcpy(digits, text + 4, 2);
+    const long byte = isxdigit((unsigned char)digits[0]) ? strtol(digits, &end, 16) : -1;
+    return byte >= 0x80 && *end == '\0' ? (int)byte : -1;
+}
+
 /* Writes what was sent where the log has text[0..len) of a string; its length. */
 static size_t unescape(const char *text, size_t len, char *out) {
     char *to = out;
     for (size_t at = 0; at < len;) {
-        size_t bytes = 0;
-        unsigned byte;
-        char sent[SURROGATE_BYTES + 1];
-        if (text[at] != '\\') {
-            *to++ = text[at++];
-            continue;
-        }
-        snprintf(sent, sizeof sent, "%.*s", (int)(len - at < sizeof sent ? len - at : sizeof sent),
-                 text + at);
-        if (sscanf(sent, "\\udc%2x", &byte) == 1) {
+        const int byte = read_byte(text + at, len - at);
+        size_t bytes = 0, escape = 0;
+        if (byte >= 0) {
             *to++ = (char)byte;
             at += SURROGATE_BYTES;
             continue;
         }
-        const size_t escape = escape_read(text + at, len - at, to, &bytes);
-        to += bytes;
+        if (text[at] == '\\')
+            escape = escape_read(text + at, len - at, to, &bytes);
+        if (escape == 0)
+            *to = text[at];
+        to += escape > 0 ? bytes : 1;
         at += escape > 0 ? escape : 1;
     }
     return (size_t)(to - out);
