@@ -380,25 +380,26 @@ static enum eventlog_round open_next(struct visit *visit) {
 enum eventlog_round follow_shard_visit(struct follow_room *room, struct follow_shard *shard,
                                        char why[EVENTLOG_READ_WHY_MAX]) {
     char path[FOLLOW_PATH_MAX];
+    snprintf(path, sizeof path, "%s/%s/%u", room->following->question.dir, shard->node,
+             shard->number);
+    const int dir_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (dir_fd < 0 && errno == ENOENT) {
+        return EVENTLOG_IDLE;
+    }
     struct visit visit = {.room = room,
                           .shard = shard,
                           .where = {shard->node, shard->number, room->path},
+                          .dir_fd = dir_fd,
                           .why = why};
-    snprintf(path, sizeof path, "%s/%s/%u", room->following->question.dir, shard->node,
-             shard->number);
-    visit.dir_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (visit.dir_fd < 0 && errno == ENOENT) {
-        return EVENTLOG_IDLE;
-    }
     set_path(&visit, "");
-    if (visit.dir_fd < 0) {
+    if (dir_fd < 0) {
         return fail(&visit);
     }
     enum eventlog_round round = list_files(&visit) ? EVENTLOG_IDLE : fail(&visit);
     if (round == EVENTLOG_IDLE) {
         round = shard->fd >= 0 ? read_tail(&visit) : open_next(&visit);
     }
-    close(visit.dir_fd);
+    close(dir_fd);
     return round == EVENTLOG_IDLE && visit.given ? EVENTLOG_GIVEN : round;
 }
 
