@@ -1,7 +1,8 @@
 -- What wrk sends: POST / as Tsung does, each stamped with the moment, in turn a quarter of a 10 ms window later.
 -- All requests are made before the load starts; while it runs, a request is one table look-up, and one in 32 looks at
 -- the clock.
---   arguments: seconds of load, "event" (body value=...), "fields" (three fields more) or "webdis" (body: the Redis command)
+--   arguments: seconds of load, "event" (body value=...), "fields" (three fields more), "webdis" (body: the Redis command) or "query"
+--   (value=... in the target, no body)
 local ffi = require("ffi")
 ffi.cdef [[
 typedef struct { long s; long ns; } bench_time;
@@ -33,9 +34,12 @@ function init(args)
   first = math.floor(now() * 100)
   for window = 0, (seconds + 4) * 100 do
     for variant = 0, VARIANTS - 1 do
-      local text = body(kind, first + window, variant)
+      local text, target = body(kind, first + window, variant), "/"
+      if kind == "query" then
+        text, target = "", "/?" .. text:gsub(" ", "T")
+      end
       requests[window * VARIANTS + variant] =
-        "POST / HTTP/1.1\r\nHost: " .. wrk.host .. ":" .. wrk.port .. "\r\nUser-Agent: tsung\r\n" ..
+        "POST " .. target .. " HTTP/1.1\r\nHost: " .. wrk.host .. ":" .. wrk.port .. "\r\nUser-Agent: tsung\r\n" ..
         "Content-Type: application/x-www-form-urlencoded\r\nContent-Length: " .. #text .. "\r\n\r\n" .. text
     end
   end

@@ -283,3 +283,26 @@ bool line_read(const char *text, size_t len, struct line_info *info) {
     return timed ? info->refused || (at < len && (text[at] == '}' || text[at] == ','))
                  : info->refused;
 }
+
+#define HEAD_LEN 29 /* {"time":"2016-05-28T11:11:11. */
+
+bool line_read_time(struct line_second *second, const char *text, size_t len, int64_t *us) {
+    int rest;
+    const bool timed = len > HEAD_LEN + 7 && read_digits(text + HEAD_LEN, 6, &rest);
+    if (timed && second->known && text[HEAD_LEN + 6] == 'Z' &&
+        memcmp(text, second->head, HEAD_LEN) == 0) {
+        *us = second->us + rest;
+        return true;
+    }
+    struct line_info info;
+    if (!line_read(text, len, &info)) {
+        return false;
+    }
+    *us = info.time_us;
+    second->known = timed && begins(text, len, "{\"time\":");
+    if (second->known) {
+        memcpy(second->head, text, HEAD_LEN);
+        second->us = *us - rest;
+    }
+    return true;
+}

@@ -62,4 +62,15 @@ struct line_info {
 /* Reads text[0..len), a line with or without its LF. False: it is not one of ours. */
 bool line_read(const char *text, size_t len, struct line_info *info);
 
+/* The second of the line that was read last. All zeros: none yet. */
+struct line_second {
+    char head[32]; /* {"time":"2016-05-28T11:11:11. */
+    int64_t us;
+    bool known;
+};
+
+/* The time of text[0..len), a line, as line_read has it; no more than that is looked at where it is
+ * of the same second as the line before. False: it is not one of ours. */
+bool line_read_time(struct line_second *second, const char *text, size_t len, int64_t *us);
+
 #endif

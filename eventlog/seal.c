@@ -3,7 +3,7 @@
 
 #include "eventlog/crc32c.h"
 #include "eventlog/line.h"
-#include "eventlog/tail.h"
+#include "eventlog/pack.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -13,11 +13,6 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <zstd.h>
-
-/* Time-only events take 6.8 bytes at level 1, 7.0 at 3, 6.3 at 6 and 6.0 at 12 (docs/eventlog.md):
- * what more effort saves is not worth it beside the counting. */
-#define LEVEL 1
 
 /* One sealing. */
 struct sealing {
@@ -26,9 +21,7 @@ struct sealing {
     const char *text;
     size_t len;
     int fd;
-    ZSTD_CCtx *zstd;
-    unsigned char *frame;
-    size_t frame_cap;
+    struct packer packer;
 };
 
 static bool write_all(int fd, const void *bytes, size_t len) {
@@ -55,16 +48,17 @@ static size_t find_block_end(const char *text, size_t len) {
 }
 
 static void look_at_lines(const char *text, size_t len, struct block_head *head) {
+    struct line_second second = {.known = false};
     head->min_us = INT64_MAX;
     head->max_us = INT64_MIN;
     const char *const end = text + len;
     for (const char *at = text; at < end;) {
         const char *next = memchr(at, '\n', (size_t)(end - at));
         next = next ? next + 1 : end;
-        struct line_info info;
-        if (line_read(at, (size_t)(next - at), &info)) {
-            head->min_us = info.time_us < head->min_us ? info.time_us : head->min_us;
-            head->max_us = info.time_us > head->max_us ? info.time_us : head->max_us;
+        int64_t us;
+        if (line_read_time(&second, at, (size_t)(next - at), &us)) {
+            head->min_us = us < head->min_us ? us : head->min_us;
+            head->max_us = us > head->max_us ? us : head->max_us;
         }
         head->records++;
         at = next;
@@ -77,23 +71,13 @@ static void look_at_lines(const char *text, size_t len, struct block_head *head)
 
 static bool make_frame(struct sealing *sealing, const char *text, size_t len,
                        struct block_head *head) {
-    const size_t bound = ZSTD_compressBound(len);
-    if (bound > sealing->frame_cap) {
-        free(sealing->frame);
-        sealing->frame = malloc(bound);
-        sealing->frame_cap = sealing->frame ? bound : 0;
-    }
-    if (!sealing->frame) {
-        errno = ENOMEM;
-        return false;
-    }
-    const size_t n = ZSTD_compressCCtx(sealing->zstd, sealing->frame, bound, text, len, LEVEL);
-    if (ZSTD_isError(n)) {
+    const size_t n = packer_pack(&sealing->packer, text, len);
+    if (n == 0) {
         errno = ENOMEM;
         return false;
     }
     head->frame_bytes = (uint32_t)n;
-    head->frame_crc = crc32c(sealing->frame, n);
+    head->frame_crc = crc32c(sealing->packer.frame, n);
     return true;
 }
 
@@ -118,7 +102,7 @@ static bool write_block(struct sealing *sealing, const char *text, size_t len, u
     sealing->next += head.records;
     seal->digest = head.after;
     return write_all(sealing->fd, bytes, sizeof bytes) &&
-           write_all(sealing->fd, sealing->frame, head.frame_bytes);
+           write_all(sealing->fd, sealing->packer.frame, head.frame_bytes);
 }
 
 static bool write_blocks(struct sealing *sealing) {
@@ -140,11 +124,10 @@ static bool write_file(struct sealing *sealing, const char *name) {
     if (sealing->fd < 0) {
         return false;
     }
-    sealing->zstd = ZSTD_createCCtx();
-    bool ok = sealing->zstd && write_blocks(sealing) && fsync(sealing->fd) == 0;
-    int error = ok || sealing->zstd ? errno : ENOMEM;
-    ZSTD_freeCCtx(sealing->zstd);
-    free(sealing->frame);
+    const bool begun = packer_begin(&sealing->packer, sealing->text, sealing->len);
+    bool ok = begun && write_blocks(sealing) && fsync(sealing->fd) == 0;
+    int error = begun ? errno : ENOMEM;
+    packer_end(&sealing->packer);
     close(sealing->fd);
     if (ok) {
         ok = renameat(dir_fd, FILES_SEALING, dir_fd, name) == 0 && fsync(dir_fd) == 0;
@@ -182,20 +165,13 @@ static bool map_tail(int dir_fd, const char *name, const char **text, size_t *le
     return ok;
 }
 
-bool seal_file(struct seal *seal, uint64_t first, char why[SEAL_WHY_MAX]) {
-    char tail[FILES_NAME_MAX], name[FILES_NAME_MAX];
-    files_name(&(const struct log_file){.first = first}, tail);
-    files_name(&(const struct log_file){.first = first, .sealed = true}, name);
-    struct sealing sealing = {.seal = seal, .next = first, .fd = -1};
+/* Makes the sealed file of text, if there is any, and removes the tail of that name. */
+static bool seal_text(struct sealing *sealing, const char *tail, char *why) {
+    struct seal *seal = sealing->seal;
     const uint64_t before = seal->digest;
-    bool ok = map_tail(seal->dir_fd, tail, &sealing.text, &sealing.len);
-    if (ok && sealing.len > 0) {
-        ok = write_file(&sealing, name);
-        const int error = errno;
-        munmap((void *)sealing.text, sealing.len);
-        errno = error;
-    }
-    if (!ok) {
+    char name[FILES_NAME_MAX];
+    files_name(&(const struct log_file){.first = sealing->next, .sealed = true}, name);
+    if (sealing->len > 0 && !write_file(sealing, name)) {
         seal->digest = before;
         snprintf(why, SEAL_WHY_MAX, "%s: %s", tail, strerror(errno));
         return false;
@@ -205,4 +181,38 @@ bool seal_file(struct seal *seal, uint64_t first, char why[SEAL_WHY_MAX]) {
                  strerror(errno));
     }
     return true;
+}
+
+bool seal_file(struct seal *seal, uint64_t first, char why[SEAL_WHY_MAX]) {
+    char tail[FILES_NAME_MAX];
+    files_name(&(const struct log_file){.first = first}, tail);
+    struct sealing sealing = {.seal = seal, .next = first, .fd = -1};
+    if (!map_tail(seal->dir_fd, tail, &sealing.text, &sealing.len)) {
+        snprintf(why, SEAL_WHY_MAX, "%s: %s", tail, strerror(errno));
+        return false;
+    }
+    const bool ok = seal_text(&sealing, tail, why);
+    if (sealing.text) {
+        munmap((void *)sealing.text, sealing.len);
+    }
+    return ok;
+}
+
+bool seal_tail(struct seal *seal, struct tail *tail, char why[SEAL_WHY_MAX]) {
+    char name[FILES_NAME_MAX];
+    if (!tail->base) {
+        return seal_file(seal, tail->first, why);
+    }
+    files_name(&(const struct log_file){.first = tail->first}, name);
+    struct sealing sealing = {
+        .seal = seal,
+        .next = tail->first,
+        .text = tail->base,
+        .len = atomic_load_explicit(&tail->trailer->length, memory_order_acquire),
+        .fd = -1};
+    const bool ok = seal_text(&sealing, name, why);
+    if (!ok) {
+        tail_close(tail); /* one that could not be cut is sealed up to its length, too */
+    }
+    return ok;
 }

@@ -5,6 +5,7 @@
 
 #include "eventlog/block.h"
 #include "eventlog/files.h"
+#include "eventlog/tail.h"
 
 /* Lines are put into a block while it has no more than this: what a reader unpacks at once. */
 #define SEAL_BLOCK_BYTES (UINT32_C(512) << 10)
@@ -23,5 +24,9 @@ struct seal {
  * name, written to the disk, and given its name; then the tail is removed. A tail without a line is
  * removed. False fills why, and the tail is still there. */
 bool seal_file(struct seal *seal, uint64_t first, char why[SEAL_WHY_MAX]);
+
+/* The same of a tail that its worker has left, from the memory that it is mapped to. One that
+ * cannot be sealed is closed. */
+bool seal_tail(struct seal *seal, struct tail *tail, char why[SEAL_WHY_MAX]);
 
 #endif

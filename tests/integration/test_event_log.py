@@ -5,6 +5,7 @@ import http.client
 import json
 import os
 import resource
+import shutil
 import subprocess
 import threading
 import time
@@ -24,7 +25,7 @@ def aforo_log(*words):
                           env=environment(), check=False)
 
 
-KILLS = 40 if os.environ.get("DEV_AFORO_LONG") else 3
+KILLS = 50 if os.environ.get("DEV_AFORO_LONG") else 3
 
 
 class Load(threading.Thread):
@@ -177,6 +178,10 @@ class EventLog(Case):
         files = sorted(self.dir.glob("*/1/*.ndjson.zst"))
         text = subprocess.run(["zstdcat", *files], capture_output=True, check=True).stdout
         self.assertEqual([us_of(json.loads(line)["time"]) for line in text.splitlines()], times)
+        if shutil.which("jq"):
+            done = subprocess.run(["bash", "-o", "pipefail", "-c", f"zstdcat {files[0]} | jq -r .time"], capture_output=True, text=True,
+                                  check=True)
+            self.assertEqual([us_of(line) for line in done.stdout.splitlines()], times[:len(done.stdout.splitlines())])
         some = self.records("--from", text_time(now - 2_000_000), "--to", text_time(now - 1_000_000))
         self.assertEqual(len(some), 1000)
         flipped = bytearray(files[0].read_bytes())

@@ -38,7 +38,7 @@ ROOMS = {
                                     "server/net", "server/access", "server/flush", "server/eventlog", "server/reports", "server/http")),
     "tools/console": Room("aforo-console", ("counters/time", "counters", "counters/rows", "counters/measures", "common", "ingest",
                                             "reports", "eventlog", "replay", "view", "redis")),
-    "bench": Room("bench-client", ("counters/time", "include", "counters", "counters/rows", "counters/measures", "reports", "ingest", "redis", "server/process", "server/flush")),
+    "bench": Room("bench-client", ("counters/time", "include", "counters", "counters/rows", "counters/measures", "reports", "ingest", "eventlog", "redis", "server/process", "server/flush")),
 }
 
 # What is in server/ itself and still a room of its own: what aforod can be told, what it tells, and why it refuses.

@@ -2,8 +2,9 @@
 
 #include "common/options.h"
 #include "eventlog/read.h"
+#include "tools/console/log_cat.h"
+#include "tools/console/log_damage.h"
 #include "tools/console/terminal.h"
-#include "tools/console/times.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -13,147 +14,6 @@
 #include <string.h>
 
 #define EXIT_USAGE 2
-#define OUTPUT_BYTES (1 << 20)
-
-/* ---- what both say ---- */
-
-static void complain_of_damage(const struct eventlog_damage *damage) {
-    const struct eventlog_where *where = damage->where;
-    if (damage->last == UINT64_MAX)
-        terminal_complain("%s: the records of node %s, shard %u from %" PRIu64
-                          " on, if there were any, cannot be read: %s",
-                          where->file, where->node, where->shard, damage->first, damage->why);
-    else if (damage->last < damage->first)
-        terminal_complain("%s: no record is missing, but %s", where->file, damage->why);
-    else
-        terminal_complain(
-            "%s: records %" PRIu64 " to %" PRIu64 " of node %s, shard %u cannot be read: %s",
-            where->file, damage->first, damage->last, where->node, where->shard, damage->why);
-}
-
-/* The one folder that must be named. */
-static const char *find_folder(const char *command, int argc, char **argv) {
-    if (optind + 1 == argc && *argv[optind])
-        return argv[optind];
-    terminal_complain("log %s: needs one directory, that of --event-log (aforo log %s DIR)",
-                      command, command);
-    return NULL;
-}
-
-/* ---- cat ---- */
-
-struct cat_settings {
-    option_TEXT from, to;
-    option_SWITCH refused, all;
-};
-
-static const struct option_row cat_rows[] = {
-    {OPTION_HEADING, "", "", "", "", 0, 0, "Which records", 0},
-    {OPTION_TEXT, "from", "", "TIME", "", 0, 0, "those of this time and later ones",
-     offsetof(struct cat_settings, from)},
-    {OPTION_TEXT, "to", "", "TIME", "", 0, 0, "those before this time",
-     offsetof(struct cat_settings, to)},
-    {OPTION_SWITCH, "refused", "", "", "", 0, 0, "events that were refused, instead of counted",
-     offsetof(struct cat_settings, refused)},
-    {OPTION_SWITCH, "all", "", "", "", 0, 0, "counted and refused ones",
-     offsetof(struct cat_settings, all)},
-};
-
-static const struct options_program cat_program = {
-    .name = "aforo log cat",
-    .row = cat_rows,
-    .rows = sizeof cat_rows / sizeof *cat_rows,
-    .usage =
-        "Usage: aforo log cat DIR [flags]\n"
-        "\n"
-        "Prints the events that aforod --event-log DIR has kept, a line of JSON each: of each\n"
-        "node and worker in the order in which they were acknowledged, also while it counts.\n"
-        "Records that are damaged are named on standard error, and the exit status is 1.\n",
-    .ends =
-        "Times as for the other commands: -5m, today, \"2016-05-28 11:11\" (aforo --help-all).\n",
-    .more = "",
-    .column = 22};
-
-struct cat {
-    bool counted, refused; /* which of them are printed */
-    uint64_t printed, passed_over, damages;
-    int error; /* errno of the first write that failed */
-};
-
-static bool cat_record(void *cls, const struct eventlog_record *record) {
-    struct cat *cat = cls;
-    if (!(record->info.refused ? cat->refused : cat->counted)) {
-        cat->passed_over++;
-        return true;
-    }
-    cat->printed++;
-    if (fwrite(record->text, 1, record->len, stdout) != record->len)
-        cat->error = errno;
-    return cat->error == 0;
-}
-
-static void cat_damage(void *cls, const struct eventlog_damage *damage) {
-    struct cat *cat = cls;
-    cat->damages++;
-    complain_of_damage(damage);
-}
-
-static int end_cat(struct cat *cat) {
-    if (fflush(stdout) != 0 && cat->error == 0)
-        cat->error = errno;
-    if (cat->error == EPIPE)
-        return EXIT_SUCCESS; /* the reader has had enough */
-    if (cat->error != 0) {
-        terminal_complain("standard output: %s", strerror(cat->error));
-        return EXIT_FAILURE;
-    }
-    if (cat->printed == 0 && cat->damages == 0) {
-        if (cat->passed_over > 0)
-            terminal_complain("no %s events there; %" PRIu64 " %s ones (--%s)",
-                              cat->counted ? "counted" : "refused", cat->passed_over,
-                              cat->counted ? "refused" : "counted", "all");
-        else
-            terminal_complain("no events there");
-    }
-    return cat->damages == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
-}
-
-static bool read_bound(const char *flag, const char *text, int64_t now_us, int64_t *us) {
-    char why[TIMES_WHY_MAX];
-    if (*text == '\0' || times_read(text, now_us, false, us, why))
-        return true;
-    terminal_complain("log cat: --%s: '%s': %s", flag, text, why);
-    return false;
-}
-
-static int run_cat(int argc, char **argv, int64_t now_us) {
-    struct cat_settings settings = {0};
-    struct options_said said;
-    const enum options_outcome outcome = options_parse(&cat_program, argc, argv, &settings, &said);
-    if (outcome == OPTIONS_WRONG) {
-        terminal_complain("log cat: %s", said.why);
-        return EXIT_USAGE;
-    }
-    if (outcome != OPTIONS_RUN)
-        return options_print(&cat_program, outcome, stdout) ? EXIT_SUCCESS : EXIT_FAILURE;
-    struct eventlog_question question = {find_folder("cat", argc, argv), INT64_MIN, INT64_MAX};
-    if (question.dir == NULL || !read_bound("from", settings.from, now_us, &question.from_us) ||
-        !read_bound("to", settings.to, now_us, &question.to_us))
-        return EXIT_USAGE;
-    if (settings.refused && settings.all) {
-        terminal_complain("log cat: --refused and --all: one of them at a time");
-        return EXIT_USAGE;
-    }
-    struct cat cat = {.counted = !settings.refused, .refused = settings.refused || settings.all};
-    const struct eventlog_taker taker = {cat_record, cat_damage, &cat};
-    char why[EVENTLOG_READ_WHY_MAX];
-    setvbuf(stdout, NULL, _IOFBF, OUTPUT_BYTES);
-    if (!eventlog_read(&question, &taker, why)) {
-        terminal_complain("%s", why);
-        return EXIT_FAILURE;
-    }
-    return end_cat(&cat);
-}
 
 /* ---- check ---- */
 
@@ -219,7 +79,7 @@ static void check_damage(void *cls, const struct eventlog_damage *damage) {
     turn_to(tally, damage->where);
     tally->damages++;
     tally->damages_of_all++;
-    complain_of_damage(damage);
+    log_damage_complain(damage);
 }
 
 static int run_check(int argc, char **argv) {
@@ -235,7 +95,7 @@ static int run_check(int argc, char **argv) {
     }
     if (outcome != OPTIONS_RUN)
         return options_print(&check_program, outcome, stdout) ? EXIT_SUCCESS : EXIT_FAILURE;
-    const struct eventlog_question question = {find_folder("check", argc, argv), INT64_MIN,
+    const struct eventlog_question question = {log_find_folder("check", argc, argv), INT64_MIN,
                                                INT64_MAX};
     if (question.dir == NULL)
         return EXIT_USAGE;
@@ -262,7 +122,7 @@ int log_main(int argc, char **argv, int64_t now_us) {
     static const char *const words[] = {"cat", "check"};
     char why[OPTIONS_WHY_MAX];
     if (argc > 1 && strcmp(argv[1], words[0]) == 0)
-        return run_cat(argc - 1, argv + 1, now_us);
+        return log_cat_main(argc - 1, argv + 1, now_us);
     if (argc > 1 && strcmp(argv[1], words[1]) == 0)
         return run_check(argc - 1, argv + 1);
     if (argc > 1) {

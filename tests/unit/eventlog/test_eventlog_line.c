@@ -127,5 +127,31 @@ START_TEST(what_is_no_line_is_not_read) {
 }
 END_TEST
 
-CHECK_MAIN("eventlog_line", each_kind_of_event, the_short_way_writes_the_same,
-           the_most_bytes_are_enough, what_is_no_line_is_not_read)
+START_TEST(the_time_alone_is_read_as_the_whole_is) {
+    struct line_clock clock = {0};
+    struct line_second second = {.known = false};
+    uint64_t random = 7;
+    char line[256];
+    for (int i = 0; i < 20000; i++) {
+        random = random * UINT64_C(6364136223846793005) + 1442695040888963407;
+        const uint64_t drawn = random >> 11;
+        const struct line_event event = {.timed = drawn % 16 > 0,
+                                         .refused = drawn % 16 < 2 ? "malformed" : NULL,
+                                         .time_us = T0 + (int64_t)(drawn >> 20) % 3000000,
+                                         .arrival_us = T0 + i};
+        const size_t len = line_write(&clock, &event, line);
+        line[drawn / 16 % 8 == 0 ? drawn / 128 % 36 : len] = '\0'; /* an eighth is spoilt */
+        struct line_info info;
+        int64_t us;
+        if (line_read(line, len, &info)) {
+            ck_assert(line_read_time(&second, line, len, &us));
+            ck_assert_int_eq(us, info.time_us);
+        } else {
+            ck_assert(!line_read_time(&second, line, len, &us));
+        }
+    }
+}
+END_TEST
+
+CHECK_MAIN("eventlog_line", the_time_alone_is_read_as_the_whole_is, each_kind_of_event,
+           the_short_way_writes_the_same, the_most_bytes_are_enough, what_is_no_line_is_not_read)

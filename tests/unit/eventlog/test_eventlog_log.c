@@ -272,6 +272,113 @@ START_TEST(what_is_lost_is_named) {
 }
 END_TEST
 
+/* A tail of 50 lines, closed, and a whole file behind it. */
+START_TEST(a_tail_cut_at_every_byte) {
+    char path[PATH_MAX_TEST + 64], name[FILES_NAME_MAX];
+    eventlog_close(open_log(1), 0); /* makes the folder */
+    snprintf(path, sizeof path, "%s/n1/1", dir);
+    const int dir_fd = open(path, O_RDONLY | O_DIRECTORY);
+    files_name(&(const struct log_file){.first = 1}, name);
+    lab_write_tail(dir_fd, 51, 10, 0);
+    lab_write_tail(dir_fd, 1, 50, 0);
+    struct stat st;
+    ck_assert_int_eq(fstatat(dir_fd, name, &st, 0), 0);
+    for (off_t cut = st.st_size - 1; cut >= 0; cut--) {
+        const int fd = openat(dir_fd, name, O_WRONLY);
+        ck_assert_int_eq(ftruncate(fd, cut), 0);
+        close(fd);
+        read_log(INT64_MIN, INT64_MAX);
+        ck_assert_uint_eq(given.damages, 1);
+        ck_assert_uint_eq(given.records + given.named, 60);
+        ck_assert_uint_eq(given.last, 60);
+    }
+    ck_assert_uint_eq(given.named, 50);
+    close(dir_fd);
+}
+END_TEST
+
+/* Bytes of a line that no reader takes for one are named; those around it are read. */
+START_TEST(a_tail_with_a_line_that_is_none) {
+    char path[PATH_MAX_TEST + 64], name[FILES_NAME_MAX];
+    eventlog_close(open_log(1), 0);
+    snprintf(path, sizeof path, "%s/n1/1", dir);
+    const int dir_fd = open(path, O_RDONLY | O_DIRECTORY);
+    files_name(&(const struct log_file){.first = 1}, name);
+    for (off_t at = 0; at < 36; at++) { /* the beginning of a line, with its time */
+        lab_write_tail(dir_fd, 1, 50, 0);
+        const int fd = openat(dir_fd, name, O_WRONLY);
+        ck_assert_int_eq(pwrite(fd, "\x01", 1, at), 1);
+        close(fd);
+        read_log(INT64_MIN, INT64_MAX);
+        ck_assert_uint_eq(given.records, 49);
+        ck_assert_uint_eq(given.named, 1);
+        ck_assert_uint_eq(given.seen[1], 2);
+    }
+    close(dir_fd);
+}
+END_TEST
+
+/* When a file was sealed, as if it had been so many seconds ago. */
+static void make_older(uint64_t first, time_t seconds) {
+    char path[PATH_MAX_TEST + 64];
+    snprintf(path, sizeof path, "%s/n1/1/%020" PRIu64 ".ndjson.zst", dir, first);
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    const struct timespec times[2] = {{.tv_sec = now.tv_sec - seconds},
+                                      {.tv_sec = now.tv_sec - seconds}};
+    ck_assert_int_eq(utimensat(AT_FDCWD, path, times, 0), 0);
+}
+
+static bool has_file(uint64_t first, const char *ending) {
+    char path[PATH_MAX_TEST + 64];
+    snprintf(path, sizeof path, "%s/n1/1/%020" PRIu64 "%s", dir, first, ending);
+    return access(path, F_OK) == 0;
+}
+
+START_TEST(files_go_when_they_were_sealed_so_long_ago) {
+    struct eventlog_config config = {.dir = dir,
+                                     .node = "n1",
+                                     .workers = 1,
+                                     .sync_us = 1000000,
+                                     .keep_us = INT64_C(100) * 1000000,
+                                     .judge = {is_counted, NULL},
+                                     .say = say};
+    char why[EVENTLOG_WHY_MAX] = "", blocked[PATH_MAX_TEST + 64];
+    struct eventlog *log = NULL;
+    for (int run = 0; run < 4; run++) {
+        log = open_log(1);
+        write_events(eventlog_writer(log, 0), 10);
+        eventlog_close(log, soon_us());
+    }
+    make_older(1, 1000);
+    make_older(11, 1000);
+    make_older(21, 50);
+    make_older(31, 1000); /* the newest one */
+    log = open_log(1);
+    write_events(eventlog_writer(log, 0), 10); /* 41 .. 50, which cannot be sealed */
+    eventlog_close(log, 0);
+    snprintf(blocked, sizeof blocked, "%s/n1/1/" FILES_SEALING, dir);
+    ck_assert_int_eq(mkdir(blocked, 0700), 0);
+    ck_assert_ptr_nonnull(log = eventlog_open(&config, why));
+    ck_assert(eventlog_start(log));
+    struct eventlog_status status = {0};
+    for (int i = 0; i < 500 && status.removed < 2; i++) {
+        nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
+        eventlog_status(log, &status);
+    }
+    ck_assert_uint_eq(status.removed, 2);
+    ck_assert_uint_gt(status.removed_bytes, 0);
+    ck_assert(!has_file(1, ".ndjson.zst") && !has_file(11, ".ndjson.zst"));
+    ck_assert(has_file(21, ".ndjson.zst") && has_file(31, ".ndjson.zst") &&
+              has_file(41, ".ndjson"));
+    eventlog_close(log, soon_us());
+    ck_assert_int_eq(rmdir(blocked), 0);
+    read_log(INT64_MIN, INT64_MAX);
+    ck_assert_uint_eq(given.records, 30);
+    ck_assert_uint_eq(given.damages, 0);
+}
+END_TEST
+
 #define FIXTURE                                                                                    \
     { .timeout_s = 120, .set_up = set_up, .tear_down = state_dir_remove }
 
@@ -279,4 +386,6 @@ CHECK_MAIN_WITH(FIXTURE, "eventlog_log", what_is_committed_is_read_at_once, numb
                 full_tails_are_sealed, a_note_whose_events_were_counted_is_followed,
                 a_note_whose_events_were_not_counted_is_not,
                 a_sealing_that_was_cut_short_is_no_harm, a_file_that_cannot_be_sealed_waits,
-                a_line_longer_than_a_block, a_second_writer_is_refused, what_is_lost_is_named)
+                a_line_longer_than_a_block, a_second_writer_is_refused, what_is_lost_is_named,
+                a_tail_cut_at_every_byte, a_tail_with_a_line_that_is_none,
+                files_go_when_they_were_sealed_so_long_ago)

@@ -1,0 +1,411 @@
+#include "eventlog/follow_shard.h"
+
+#include "eventlog/sealed.h"
+#include "eventlog/tail.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define PIECE_BYTES ((size_t)1 << 20) /* of a tail, at once */
+/* The kernel's clock of files may stand still for so long; then a change is not seen. */
+#define LIST_AGAIN_US INT64_C(1000000)
+
+/* One visit. */
+struct visit {
+    struct follow_room *room;
+    struct follow_shard *shard;
+    struct eventlog_where where;
+    int dir_fd;
+    bool given; /* something was, or the next file is to be read */
+    char *why;
+};
+
+int64_t follow_steady_us(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+static void name_damage(const struct visit *visit, uint64_t first, uint64_t last, const char *why) {
+    const struct eventlog_taker *taker = visit->room->taker;
+    const struct eventlog_damage damage = {&visit->where, first, last, why};
+    taker->damage(taker->cls, &damage);
+}
+
+static void set_path(struct visit *visit, const char *name) {
+    struct follow_room *room = visit->room;
+    snprintf(room->path, sizeof room->path, "%s/%s/%u/%s", room->following->question.dir,
+             visit->shard->node, visit->shard->number, name);
+}
+
+/* ---- lines ---- */
+
+/* Gives the lines of text[0..len), which are whole, and whose first has the number
+ * shard->sequence; those before the shard's position were given before. False: no more are wanted.
+ */
+static bool give_lines(struct visit *visit, const char *text, size_t len) {
+    const struct eventlog_question *question = &visit->room->following->question;
+    const struct eventlog_taker *taker = visit->room->taker;
+    struct follow_shard *shard = visit->shard;
+    const char *const end = text + len;
+    for (const char *at = text; at < end; shard->sequence++) {
+        const char *const line_end = (const char *)memchr(at, '\n', (size_t)(end - at)) + 1;
+        struct eventlog_record record = {
+            &visit->where, shard->sequence, {0}, at, (size_t)(line_end - at)};
+        at = line_end;
+        if (shard->sequence < shard->next) {
+            continue;
+        }
+        if (!line_read(record.text, record.len, &record.info)) {
+            name_damage(visit, shard->sequence, shard->sequence, "it is no record");
+        } else if (record.info.time_us >= question->from_us &&
+                   record.info.time_us < question->to_us && !taker->record(taker->cls, &record)) {
+            return false;
+        }
+        shard->next = shard->sequence + 1;
+    }
+    return true;
+}
+
+/* ---- which file ---- */
+
+static bool list_files(struct visit *visit) {
+    struct follow_shard *shard = visit->shard;
+    struct stat st;
+    if (fstat(visit->dir_fd, &st)) {
+        return false;
+    }
+    const int64_t now_us = follow_steady_us();
+    const bool changed = shard->listed_us == 0 || st.st_mtim.tv_sec != shard->changed.tv_sec ||
+                         st.st_mtim.tv_nsec != shard->changed.tv_nsec;
+    if (!changed && !shard->again && now_us - shard->listed_us < LIST_AGAIN_US) {
+        return true;
+    }
+    free(shard->files.file);
+    shard->again = changed;
+    shard->changed = st.st_mtim;
+    shard->listed_us = now_us;
+    return files_list(visit->dir_fd, &shard->files);
+}
+
+/* The first file whose number is beyond that; NULL: there is none. */
+static const struct log_file *find_beyond(const struct log_files *files, uint64_t number) {
+    for (size_t i = 0; i < files->n; i++) {
+        if (files->file[i].first > number) {
+            return &files->file[i];
+        }
+    }
+    return NULL;
+}
+
+/* The file with the shard's next record, or, when none can have it, the one after it; NULL: it is
+ * not written yet. A sealed file comes before its tail. */
+static const struct log_file *find_file(const struct follow_shard *shard) {
+    const struct log_files *files = &shard->files;
+    const struct log_file *found = NULL;
+    for (size_t i = 0; i < files->n && files->file[i].first <= shard->next; i++) {
+        if (!files_is_done(files, i)) {
+            found = &files->file[i];
+        }
+    }
+    /* not the one that was read to its end; a tail without a line makes way for one of its number
+     */
+    if (found &&
+        (found->first != shard->first || (!found->sealed && found->first == shard->next))) {
+        return found;
+    }
+    return find_beyond(files, shard->next);
+}
+
+/* Records up to that number are in no file. */
+static void name_gap(struct visit *visit, uint64_t before) {
+    struct follow_shard *shard = visit->shard;
+    const uint64_t last_known = shard->first ? shard->first : shard->next;
+    const bool removed = shard->files.n == 0 || shard->files.file[0].first > last_known;
+    set_path(visit, "");
+    name_damage(visit, shard->next, before - 1,
+                removed ? "their files were removed before they were read (--event-log-size, "
+                          "--event-log-keep)"
+                        : "no file has them");
+    shard->next = before;
+}
+
+/* The position is one that the log never had. */
+static enum eventlog_round refuse_position(const struct visit *visit, uint64_t end) {
+    const struct follow_shard *shard = visit->shard;
+    snprintf(visit->why, EVENTLOG_READ_WHY_MAX,
+             "%s/%s/%u: record %" PRIu64 " is to be read next, and the log ends before %" PRIu64
+             ": it is not the log that the position is of",
+             visit->room->following->question.dir, shard->node, shard->number, shard->next, end);
+    return EVENTLOG_FAILED;
+}
+
+/* ---- tails ---- */
+
+/* What there is to know of the open tail: how many bytes of lines it has, whether a writer may
+ * still add some. It may be cut, sealed and removed at any moment. */
+static bool look_at_tail(const struct follow_shard *shard, uint64_t *length, bool *removed) {
+    struct stat before, after;
+    do {
+        if (fstat(shard->fd, &before)) {
+            return false;
+        }
+        *removed = before.st_nlink == 0;
+        if (tail_read_length(shard->fd, (uint64_t)before.st_size, length)) {
+            return true;
+        }
+        if (fstat(shard->fd, &after)) {
+            return false;
+        }
+    } while (after.st_size != before.st_size);
+    *length = (uint64_t)after.st_size;
+    return true;
+}
+
+static bool make_room(struct follow_room *room, size_t bytes) {
+    if (bytes > room->text_cap) {
+        char *more = realloc(room->text, bytes);
+        if (!more) {
+            return false;
+        }
+        room->text = more;
+        room->text_cap = bytes;
+    }
+    return true;
+}
+
+/* Lines at the front of text[0..len) that are whole. A page that never reached the disk is zeros:
+ * its writer cuts the file before it when it starts. */
+static size_t find_whole(const char *text, size_t len) {
+    const char *zero = memchr(text, 0, len);
+    size_t whole = zero ? (size_t)(zero - text) : len;
+    while (whole > 0 && text[whole - 1] != '\n') {
+        whole--;
+    }
+    return whole;
+}
+
+/* Reads lines of the tail from where it was left, at most up to `length`, into the room; a line
+ * that does not fit makes the room larger. */
+static bool read_piece(struct visit *visit, uint64_t length, size_t *whole) {
+    struct follow_shard *shard = visit->shard;
+    struct follow_room *room = visit->room;
+    *whole = 0;
+    for (size_t want = PIECE_BYTES; *whole == 0 && length > shard->at; want *= 2) {
+        const uint64_t left = length - shard->at;
+        const size_t n = left < want ? (size_t)left : want;
+        if (!make_room(room, n)) {
+            errno = ENOMEM;
+            return false;
+        }
+        const ssize_t got = pread(shard->fd, room->text, n, (off_t)shard->at);
+        if (got < 0 && errno != EINTR) {
+            return false;
+        }
+        *whole = got > 0 ? find_whole(room->text, (size_t)got) : 0;
+        if (n == left) {
+            break;
+        }
+    }
+    return true;
+}
+
+/* False, errno set. Where a file system cannot, it needs not. */
+static bool sync_file(int fd) {
+    return fdatasync(fd) == 0 || errno == EINVAL || errno == EROFS;
+}
+
+static bool put_on_disk(const struct visit *visit) {
+    struct follow_shard *shard = visit->shard;
+    if (!visit->room->following->durable) {
+        return true;
+    }
+    shard->named = shard->named || sync_file(visit->dir_fd);
+    return shard->named && sync_file(shard->fd);
+}
+
+/* The tail has no more; the next file, when it is there, begins with that number. */
+static void leave_tail(struct visit *visit, const struct log_file *beyond) {
+    close(visit->shard->fd);
+    visit->shard->fd = -1;
+    visit->given = true;
+    if (beyond && beyond->first > visit->shard->next) {
+        name_gap(visit, beyond->first);
+    }
+}
+
+static enum eventlog_round fail(const struct visit *visit) {
+    snprintf(visit->why, EVENTLOG_READ_WHY_MAX, "%s: %s", visit->where.file, strerror(errno));
+    return EVENTLOG_FAILED;
+}
+
+static enum eventlog_round read_tail(struct visit *visit) {
+    struct follow_shard *shard = visit->shard;
+    char name[FILES_NAME_MAX];
+    files_name(&(const struct log_file){.first = shard->first}, name);
+    set_path(visit, name);
+    /* in this order: who has begun another file, or has removed this one, adds nothing to it */
+    const struct log_file *beyond = find_beyond(&shard->files, shard->first);
+    uint64_t length;
+    bool removed;
+    size_t whole;
+    if (!look_at_tail(shard, &length, &removed)) {
+        return fail(visit);
+    }
+    if (length > shard->at && (!put_on_disk(visit) || !read_piece(visit, length, &whole))) {
+        return fail(visit);
+    }
+    const bool any = length > shard->at && whole > 0;
+    if (any) {
+        visit->given = true;
+        shard->at += whole;
+        if (!give_lines(visit, visit->room->text, whole)) {
+            return EVENTLOG_STOPPED;
+        }
+    } else if (beyond || removed) {
+        leave_tail(visit, beyond);
+    } else if (shard->sequence < shard->next) {
+        return refuse_position(visit, shard->sequence);
+    }
+    return EVENTLOG_IDLE;
+}
+
+/* ---- sealed files ---- */
+
+static bool take_lines(void *cls, const struct sealed_lines *lines) {
+    struct visit *visit = cls;
+    visit->shard->sequence = lines->head->first;
+    return give_lines(visit, lines->text, lines->len);
+}
+
+static void take_damage(void *cls, const struct sealed_damage *damage) {
+    const struct visit *visit = cls;
+    const uint64_t next = visit->shard->next;
+    if (damage->last >= next || damage->last < damage->first) {
+        name_damage(visit, damage->first > next ? damage->first : next, damage->last, damage->why);
+    }
+}
+
+/* The number behind the last record of a whole sealed file; 0: its end is damaged. */
+static uint64_t find_end(const unsigned char *bytes, size_t len) {
+    struct block_head head;
+    return len >= BLOCK_HEAD_BYTES &&
+                   block_decode(bytes + len - BLOCK_HEAD_BYTES, BLOCK_HEAD_BYTES, &head) &&
+                   head.flags & BLOCK_END
+               ? head.first
+               : 0;
+}
+
+static enum eventlog_round read_map(struct visit *visit, const void *map, size_t len,
+                                    uint64_t first) {
+    struct follow_shard *shard = visit->shard;
+    const struct eventlog_question *question = &visit->room->following->question;
+    const struct log_file *beyond = find_beyond(&shard->files, first);
+    const uint64_t after = beyond ? beyond->first : 0, end = find_end(map, len);
+    if (end > 0 && end < shard->next && !beyond) {
+        return refuse_position(visit, end);
+    }
+    const struct sealed_file file = {map, len, first, after, question->from_us, question->to_us};
+    const struct sealed_taker taker = {take_lines, take_damage, visit};
+    if (end != shard->next && !sealed_read(&file, &taker)) {
+        return EVENTLOG_STOPPED;
+    }
+    const uint64_t behind = after > end ? after : end; /* what is missing in between was named */
+    shard->next = behind > shard->next ? behind : shard->next;
+    visit->given = true;
+    return EVENTLOG_IDLE;
+}
+
+static enum eventlog_round read_sealed(struct visit *visit, int fd, uint64_t first) {
+    struct stat st;
+    if (fstat(fd, &st)) {
+        return fail(visit);
+    }
+    const size_t len = (size_t)st.st_size;
+    void *map = len > 0 ? mmap(NULL, len, PROT_READ, MAP_PRIVATE, fd, 0) : NULL;
+    if (map == MAP_FAILED) {
+        return fail(visit);
+    }
+    const enum eventlog_round round = read_map(visit, map, len, first);
+    if (map) {
+        munmap(map, len);
+    }
+    return round;
+}
+
+/* ---- a visit ---- */
+
+/* Opens the file that is next. A file that is not there any more is looked for again at once. */
+static enum eventlog_round open_next(struct visit *visit) {
+    struct follow_shard *shard = visit->shard;
+    const struct log_file *file = find_file(shard);
+    if (!file) {
+        return EVENTLOG_IDLE;
+    }
+    char name[FILES_NAME_MAX];
+    files_name(file, name);
+    set_path(visit, name);
+    const int fd = openat(visit->dir_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0 && errno == ENOENT) {
+        shard->listed_us = 0;
+        return EVENTLOG_GIVEN;
+    }
+    if (fd < 0) {
+        return fail(visit);
+    }
+    shard->next = shard->next ? shard->next : file->first;
+    if (file->first > shard->next) {
+        name_gap(visit, file->first);
+        set_path(visit, name);
+    }
+    shard->first = shard->sequence = file->first;
+    shard->at = 0;
+    if (!file->sealed) {
+        shard->fd = fd;
+        shard->named = false;
+        return read_tail(visit);
+    }
+    const enum eventlog_round round = read_sealed(visit, fd, file->first);
+    close(fd);
+    return round;
+}
+
+enum eventlog_round follow_shard_visit(struct follow_room *room, struct follow_shard *shard,
+                                       char why[EVENTLOG_READ_WHY_MAX]) {
+    char path[FOLLOW_PATH_MAX];
+    snprintf(path, sizeof path, "%s/%s/%u", room->following->question.dir, shard->node,
+             shard->number);
+    const int dir_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (dir_fd < 0 && errno == ENOENT) {
+        return EVENTLOG_IDLE;
+    }
+    struct visit visit = {.room = room,
+                          .shard = shard,
+                          .where = {shard->node, shard->number, room->path},
+                          .dir_fd = dir_fd,
+                          .why = why};
+    set_path(&visit, "");
+    if (dir_fd < 0) {
+        return fail(&visit);
+    }
+    enum eventlog_round round = list_files(&visit) ? EVENTLOG_IDLE : fail(&visit);
+    if (round == EVENTLOG_IDLE) {
+        round = shard->fd >= 0 ? read_tail(&visit) : open_next(&visit);
+    }
+    close(dir_fd);
+    return round == EVENTLOG_IDLE && visit.given ? EVENTLOG_GIVEN : round;
+}
+
+void follow_shard_close(struct follow_shard *shard) {
+    if (shard->fd >= 0) {
+        close(shard->fd);
+    }
+    free(shard->files.file);
+}
