@@ -4,6 +4,7 @@
  * run checks that all events are in all reports that are about them. Usage: bench-adding [--only
  * NAME] [--once] [directory for the files, default /tmp]
  * --once: one pass, for a profiler that counts instructions. */
+#include "ingest/json_lines.h"
 #include "reports/add.h"
 #include "reports/read.h"
 
@@ -146,21 +147,19 @@ static void close_lab(struct lab *lab) {
 /* Every event of the body; adder NULL: read, and no more. */
 static void count_body(const struct lab *lab, struct adder *adder) {
     static struct record record = {.room = room, .room_len = sizeof room};
-    char why[RECORD_WHY_MAX];
+    struct json_lines lines;
     uint64_t unfit = 0;
-    for (size_t at = 0; at < body_len;) {
-        const char *end = memchr(body + at, '\n', body_len - at);
-        const size_t len = (size_t)(end - (body + at));
+    json_lines_begin(&lines, body, body_len);
+    for (const char *at = body; at < body + body_len; at++) {
         record_begin(&record);
-        if (record_read_json(&record, lab->definitions->compiled, body + at, len, why) !=
-            RECORD_EVENT) {
-            fail(why);
+        at = json_lines_read(&lines, &record, lab->definitions->compiled, at);
+        if (!at) {
+            fail("an event was not read");
         }
         if (adder && adder_add_owner(adder, lab->shard, &record, &unfit) != SHARD_COUNTED) {
             fail("an event was not counted");
         }
         seen += record.us + record.value[1].number;
-        at += len + 1;
     }
     if (unfit) {
         fail("an event is unfit");

@@ -99,6 +99,8 @@ void shard_add_arrival_owner(struct shard *shard, int64_t arrival_us);
  * the count of that window in this shard with the event. */
 struct shard_next {
     uint64_t shard, window, count;
+    const struct second_place *place; /* the shard's own */
+    int64_t held_us;
 };
 
 /* What shard_add_owner would return now, and when that is SHARD_COUNTED where it would count.
@@ -108,6 +110,9 @@ enum shard_verdict shard_look_owner(struct shard *shard, int64_t event_us, struc
 
 /* The same for shard_add_arrival_owner. Returns the time that the event would be held at. */
 int64_t shard_look_arrival_owner(struct shard *shard, int64_t arrival_us, struct shard_next *next);
+
+/* Counts an event where it was looked at, when nothing else was done with the shard since. */
+void shard_add_next_owner(struct shard *shard, const struct shard_next *next);
 
 /* Statistics of this shard, for ever (they are in the file): events received, counted, and refused
  * by reason. Readers see one call's changes all at once, so received = counted + sum of refused

@@ -366,8 +366,10 @@ static const char *read_array(struct json_reader *r, const char *at, unsigned de
 static const char *read_container(struct json_reader *r, const char *at, unsigned node,
                                   unsigned depth) {
     if (depth > DEPTH_MAX) {
-        snprintf(r->source.why, RECORD_WHY_MAX, "nested deeper than %d at character %zu", DEPTH_MAX,
-                 (size_t)(at - r->source.scan.text) + 1);
+        if (r->source.why) {
+            snprintf(r->source.why, RECORD_WHY_MAX, "nested deeper than %d at character %zu",
+                     DEPTH_MAX, (size_t)(at - r->source.scan.text) + 1);
+        }
         return NULL;
     }
     const bool inner = node != FIELD_UNKNOWN && r->fields->node[node].inner;

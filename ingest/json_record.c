@@ -1,14 +1,17 @@
 /* JSON's events: where one begins and ends, and its time, which may stand anywhere at the top
  * level: which of its names counts is known at the end. */
+#include "ingest/json_lines.h"
+
 #include "ingest/escape.h"
-#include "ingest/json_event.h"
 #include "ingest/timestamp.h"
 
 #include <stdio.h>
 
 static enum record_outcome refuse_time(struct json_reader *r, const char *sentence) {
-    snprintf(r->source.why, RECORD_WHY_MAX, "%s: %s", field_time_name(r->fields, r->time.rank),
-             sentence);
+    if (r->source.why) {
+        snprintf(r->source.why, RECORD_WHY_MAX, "%s: %s", field_time_name(r->fields, r->time.rank),
+                 sentence);
+    }
     return RECORD_MALFORMED;
 }
 
@@ -26,7 +29,9 @@ static enum record_outcome take_time(struct json_reader *r) {
         return refuse_time(r, "given more than once");
     }
     if (r->time.kind == TIME_NONE && !r->record->timeless) {
-        field_explain_no_time(r->fields, r->source.why);
+        if (r->source.why) {
+            field_explain_no_time(r->fields, r->source.why);
+        }
         return RECORD_MALFORMED;
     }
     if (r->time.kind == TIME_NONE) {
@@ -82,4 +87,26 @@ enum record_outcome record_read_json(struct record *record, const struct fields 
         return RECORD_MALFORMED;
     }
     return take_time(&r);
+}
+
+/* ---- one a line ---- */
+
+void json_lines_begin(struct json_lines *lines, const char *text, size_t len) {
+    json_source_begin(&lines->reader.source, text, len, NULL);
+    lines->reader.source.is_lines = true;
+}
+
+const char *json_lines_read(struct json_lines *lines, struct record *record,
+                            const struct fields *fields, const char *at) {
+    struct json_reader *r = &lines->reader;
+    char byte;
+    json_event_begin(r, record, fields);
+    at = json_skip_blanks(&r->source, at, &byte);
+    if (byte != '{' || (at = json_event_read(r, at)) == NULL) {
+        return NULL;
+    }
+    if (json_byte(&r->source, at) != '\n') {
+        at = json_pass_blanks(&r->source, at);
+    }
+    return json_byte(&r->source, at) == '\n' && take_time(r) == RECORD_EVENT ? at : NULL;
 }

@@ -10,17 +10,21 @@ void json_source_begin(struct json_source *source, const char *text, size_t len,
     source->why = why;
     source->room = NULL;
     source->room_len = 0;
+    source->is_lines = false;
 }
 
 const char *json_fail(struct json_source *source, const char *expected, const char *at) {
     const char *text = source->scan.text;
-    why_expected(source->why, expected, text, (size_t)(source->scan.end - text),
-                 (size_t)(at - text));
+    if (source->why) {
+        why_expected(source->why, expected, text, (size_t)(source->scan.end - text),
+                     (size_t)(at - text));
+    }
     return NULL;
 }
 
 const char *json_pass_blanks(const struct json_source *source, const char *at) {
-    while (at < source->scan.end && (*at == ' ' || *at == '\n' || *at == '\r' || *at == '\t')) {
+    while (at < source->scan.end &&
+           (*at == ' ' || (*at == '\n' && !source->is_lines) || *at == '\r' || *at == '\t')) {
         at++;
     }
     return at;

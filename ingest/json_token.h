@@ -8,9 +8,10 @@
 /* A text, and where to say what is wrong with it. */
 struct json_source {
     struct scan_text scan;
-    char *why;  /* RECORD_WHY_MAX */
+    char *why;  /* RECORD_WHY_MAX; NULL: nobody asks */
     char *room; /* for the next string that has escapes, decoded */
     size_t room_len;
+    bool is_lines; /* a line end is no blank */
 };
 
 /* text[0..len) stays the caller's. */

@@ -47,12 +47,12 @@ struct scan_word {
 
 /* The word of bytes[0..len). */
 static inline struct scan_word scan_word_of(const char *bytes, unsigned len) {
-    struct scan_word word = {len, 0, 0};
+    struct scan_word found = {len, 0, 0};
     char kept[SCAN_BYTES] = {0};
     memcpy(kept, bytes, len);
-    memcpy(&word.first, kept, sizeof word.first);
-    memcpy(&word.second, kept + sizeof word.first, sizeof word.second);
-    return word;
+    memcpy(&found.first, kept, sizeof found.first);
+    memcpy(&found.second, kept + sizeof found.first, sizeof found.second);
+    return found;
 }
 
 /* Digits, as many as stand there, and their number. */
@@ -117,10 +117,10 @@ static inline struct scan_digits scan_digits_sse2(const struct scan_text *scan, 
         return (struct scan_digits){len, 0};
     }
     /* The last digit goes to the highest byte; then neighbours are added, each times its worth. */
-    uint64_t word = scan_low(values) << (64 - 8 * len);
-    word = (word * 10 + (word >> 8)) & UINT64_C(0x00ff00ff00ff00ff);
-    word = (word * 100 + (word >> 16)) & UINT64_C(0x0000ffff0000ffff);
-    return (struct scan_digits){len, (uint32_t)(word * 10000 + (word >> 32))};
+    uint64_t sums = scan_low(values) << (64 - 8 * len);
+    sums = (sums * 10 + (sums >> 8)) & UINT64_C(0x00ff00ff00ff00ff);
+    sums = (sums * 100 + (sums >> 16)) & UINT64_C(0x0000ffff0000ffff);
+    return (struct scan_digits){len, (uint32_t)(sums * 10000 + (sums >> 32))};
 }
 #endif
 

@@ -3,7 +3,8 @@
 --   KEYS  the window, a hash; then, when a row has a HyperLogLog or a score board, a key for a moment and the keys of these, in
 --         the order of the rows
 --   ARGV  the node; owner of the node's lease, a number; sum that the node takes its part to have; until; seconds to live;
---         the names of the components: a sign (see rows.h) and a name, US, the next; the rows: see rows_pack.h
+--         the names of the components: a sign (see rows.h) and a name, US, the next; the rows' keys, numbers, and bytes: see
+--         rows_pack.h
 -- The hash, beside the totals ("<key> US <component>" -> 38) and until:
 --   names           as above, of the whole window; components are numbered by their place in it
 --   keys, k:<i>     how many k:<i> there are; the keys of all rows, RS behind each, about 4 KB in each of k:1, k:2, ...
@@ -109,77 +110,133 @@ local function add_board(sums, bytes, factor)
     end
 end
 
--- The rows: for each its key, its events, its components by their number in the call, and where its fields are asked for.
-local rows, asked, asking, has_bytes = {}, {}, 0, false
+-- Numbers and strings come in and go out by struct, and a call of it costs as much as all else that is done with one of them: so
+-- many are read and written at once. PIECE values are what Lua's stack has room for.
+local PIECE = 2000
+local function read_all(item, n, bytes)
+    if n <= PIECE then
+        return {unpack_bytes('<' .. string.rep(item, n), bytes)}
+    end
+    local all, from = {}, 1
+    for done = 0, n - 1, PIECE do
+        local some = {unpack_bytes('<' .. string.rep(item, math.min(n - done, PIECE)), bytes, from)}
+        from = table.remove(some)
+        for i = 1, #some do
+            all[#all + 1] = some[i]
+        end
+    end
+    return all
+end
+
+-- A row of a part as a list: width, events, number, value, number, value, ... Its format is mostly that of the row before.
+local made, made_width, made_n = nil, nil, nil
+local function format_of(width, n)
+    if made_n ~= n or made_width ~= width then
+        made, made_width, made_n = '<I1I7' .. string.rep('I2I' .. width, n), width, n
+    end
+    return made
+end
+
+local function read_part(width, n, bytes)
+    if 2 * n <= PIECE then
+        return {unpack_bytes(format_of(width, n), bytes)}
+    end
+    local list, all = read_all('I2I' .. width, n, sub(bytes, 9)), {unpack_bytes('<I1I7', bytes)}
+    for i = 1, 2 * n do
+        all[2 + i] = list[i]
+    end
+    return all
+end
+
+local function write_part(part, last)
+    local width = part[1]
+    if last <= PIECE then
+        return pack(format_of(width, (last - 2) / 2), unpack(part, 1, last))
+    end
+    local all = {pack('<I1I7', width, part[2])}
+    for from = 3, last, PIECE do
+        local to = math.min(from + PIECE - 1, last)
+        all[#all + 1] = pack('<' .. string.rep('I2I' .. width, (to - from + 1) / 2), unpack(part, from, to))
+    end
+    return table.concat(all)
+end
+
+-- The rows: where the numbers of each begin (its events, how many components it has, and of each its number in the call and its
+-- value), its key, and the bytes of some components. And the fields that are asked for: of each row its part, its components.
+local numbers = read_all('i7', #ARGV[8] / 7, ARGV[8])
+local begins, rows, asked, asking, row_keys, row_bytes = {}, 0, {}, 0, nil, {}
 local part_row, blob_row = part_field .. RS, 'b:' .. node .. RS
 do
-    local text, from, n = ARGV[7], 1, 0
-    while from <= #text do
-        local len, events, components
-        len, events, components, from = unpack_bytes('<I2I7I2', text, from)
-        local component, value, bytes = {}, {}, nil
-        local row = {sub(text, from, from + len - 1), events, components, component, value, nil, asking + 1}
-        local row_key = row[1]
-        from = from + len
+    local at, last, from = 1, #ARGV[8] / 7, 1
+    while at < last do
+        rows = rows + 1
+        begins[rows] = at
+        at = at + 2 + 2 * numbers[at + 1]
+    end
+    row_keys = read_all('I2c0', rows, ARGV[7])
+    for r = 1, rows do
+        local begin, row_key = begins[r], row_keys[r]
+        local bytes
         asking = asking + 1
         asked[asking] = part_row .. row_key
-        for i = 1, components do
-            local c
-            c, value[i], from = unpack_bytes('<I2i7', text, from)
-            component[i] = c
-            asked[asking + i] = fields[c] and row_key .. fields[c] or blob_row .. row_key .. US .. names[c]
-            has_bytes = has_bytes or signs[c] == '#' or signs[c] == '='
-        end
-        asking = asking + components
-        if has_bytes then
-            bytes = {}
-            for i = 1, components do
-                local sign = signs[component[i]]
-                if sign == '#' or sign == '=' then
-                    bytes[i] = sub(text, from, from + value[i] - 1)
-                    from = from + value[i]
-                end
+        for i = begin + 2, begin + 2 * numbers[begin + 1], 2 do
+            local c = numbers[i]
+            local field = fields[c]
+            asking = asking + 1
+            asked[asking] = field and row_key .. field or blob_row .. row_key .. US .. names[c]
+            local sign = signs[c]
+            if sign == '#' or sign == '=' then
+                bytes = bytes or {}
+                bytes[i] = sub(ARGV[9], from, from + numbers[i + 1] - 1)
+                from = from + numbers[i + 1]
             end
-            row[6] = bytes
         end
-        n = n + 1
-        rows[n] = row
+        row_bytes[r] = bytes
     end
 end
 local there = {}
-for from = 1, asking, 2000 do
-    local to = math.min(from + 1999, asking)
-    local some = call('HMGET', key, unpack(asked, from, to))
-    for i = 1, #some do
-        there[from + i - 1] = some[i]
+if asking <= 2000 then
+    there = asking > 0 and call('HMGET', key, unpack(asked)) or there
+else
+    for from = 1, asking, 2000 do
+        local some = call('HMGET', key, unpack(asked, from, math.min(from + 1999, asking)))
+        for i = 1, #some do
+            there[from + i - 1] = some[i]
+        end
     end
 end
 
--- What becomes of them.
+-- What becomes of them. A part mostly has its components in the order of the call; else this says where each one is.
+local function find_places(part, last)
+    local places = {}
+    for i = 3, last, 2 do
+        places[part[i]] = i + 1
+    end
+    return places
+end
+
 local sum, lost, new_keys, hll, joined, boards = had, false, {}, 2, {}, {}
-for _, row in ipairs(rows) do
-    local row_key, events, first = row[1], row[2], row[7]
-    local part, width, events_before, order, in_order = {}, 1, 0, {}, 0
-    if there[first] then
-        local old = there[first]
-        local n = (#old - 8) / ((string.byte(old) or 0) + 2)
-        width = string.byte(old) or 0
+local first = 1
+for r = 1, rows do
+    local begin = begins[r]
+    local row_key, events, components, bytes_of = row_keys[r], numbers[begin], numbers[begin + 1], row_bytes[r]
+    local old, part, last, places, guess = there[first], nil, 2, nil, 2
+    local width, limit, events_before = 1, nil, 0
+    if old then
+        width = byte(old) or 0
+        local n = (#old - 8) / (width + 2)
         if width < 1 or width > 7 or n < 0 or n % 1 ~= 0 then
             return redis.error_reply('ERR a row of the part of node ' .. node .. ' in ' .. key .. ' holds no values')
         end
-        events_before = unpack_bytes('<I7', old, 2)
-        local pair, from = '<I2I' .. width, 9
-        for i = 1, n do
-            order[i], part[i], from = unpack_bytes(pair, old, from)
-        end
-        in_order = n
-        for i = 1, n do
-            part[-1 - order[i]] = i
-        end
+        part = read_part(width, n, old)
+        events_before, last = part[2], 2 + 2 * n
+    else
+        part = {1, 0}
     end
+    limit = 256 ^ width
     local newer, changed, known, row_boards = events > events_before, false, false, nil
-    for i = 1, row[3] do
-        local c, value, field, total = row[4][i], row[5][i], asked[first + i], there[first + i]
+    for i = 1, components do
+        local c, value, field, total = numbers[begin + 2 * i], numbers[begin + 2 * i + 1], asked[first + i], there[first + i]
         local sign = signs[c]
         if total and sign ~= '=' then
             known = true
@@ -189,29 +246,34 @@ for _, row in ipairs(rows) do
             end
         end
         if sign == '+' or sign == '~' then
-            local place = part[-1 - number[c]]
-            local old = place and part[place] or 0
-            local grows = value > old
+            local place = guess + 2
+            if place > last or part[place - 1] ~= number[c] then
+                places = places or find_places(part, last)
+                place = places[number[c]]
+            end
+            guess = place or guess
+            local before = place and part[place] or 0
+            local grows = value > before
             if sign == '~' then
-                grows = newer and value ~= old
+                grows = newer and value ~= before
             end
             if grows or (not place and value >= 0 and (sign == '+' or newer)) then
-                total = (total or 0) + (value - old) -- so that no step is beyond 2^53, from where on numbers have gaps
+                total = (total or 0) + (value - before) -- so that no step is beyond 2^53, from where on numbers have gaps
                 if sign == '~' then
                     total = total % 4294967296
                 end
                 if not place then
-                    in_order = in_order + 1
-                    place = in_order
-                    order[place], part[-1 - number[c]] = number[c], place
+                    last = last + 2
+                    place = last
+                    part[place - 1], places[number[c]] = number[c], place
                 end
                 part[place], changed = value, true
-                while value >= 256 ^ width do
-                    width = width + 1
+                while value >= limit do
+                    width, limit = width + 1, limit * 256
                 end
                 at = at + 2
-                -- %d is quicker, and takes what fits a machine word of 32 bits everywhere
-                write[at - 1], write[at] = field, format(total < 2147483648 and '%d' or '%.0f', total)
+                -- Redis writes a number with 17 digits itself, and exactly, which is quicker than format
+                write[at - 1], write[at] = field, total < 9007199254740992 and total or format('%.0f', total)
             end
         elseif sign == '<' or sign == '>' then
             if not total or (sign == '<' and value < total) or (sign == '>' and value > total) then
@@ -219,14 +281,14 @@ for _, row in ipairs(rows) do
             end
         elseif sign == '#' then
             hll = hll + 1
-            joined[#joined + 1] = {KEYS[hll], row[6][i], total}
+            joined[#joined + 1] = {KEYS[hll], bytes_of[begin + 2 * i], total}
             if not total then
                 set(field, '1')
             end
         else
             local bytes
             if not total or events > unpack_bytes('<I7', total) then
-                bytes = pack('<I7', events) .. row[6][i]
+                bytes = pack('<I7', events) .. bytes_of[begin + 2 * i]
                 set(field, bytes)
             end
             if sub(names[c], 1, 4) == 'top(' then
@@ -237,7 +299,7 @@ for _, row in ipairs(rows) do
             changed = changed or newer
         end
     end
-    if not known and row[3] > 0 then
+    if not known and components > 0 then
         new_keys[#new_keys + 1] = row_key
     end
     for _, board in ipairs(row_boards or {}) do
@@ -264,12 +326,11 @@ for _, row in ipairs(rows) do
         sum = sum + events - events_before
     end
     if changed or newer then
-        local pair, packed = '<I2I' .. width, {pack('<I1I7', width, newer and events or events_before)}
-        for i = 1, in_order do
-            packed[i + 1] = pack(pair, order[i], part[i])
-        end
-        set(asked[first], table.concat(packed))
+        part[1], part[2] = width, newer and events or events_before
+        at = at + 2
+        write[at - 1], write[at] = asked[first], write_part(part, last)
     end
+    first = first + components + 1
 end
 
 if #new_keys > 0 then

@@ -5,6 +5,7 @@
 
 #define VALUE_BYTES 7
 #define NUMBER_BYTES 2
+#define KEY_LEN_BYTES 2
 #define PART_HEAD (1 + ROWS_EVENTS_BYTES)
 
 bool rows_bytes_put(struct rows_bytes *bytes, const void *more, size_t len) {
@@ -35,13 +36,16 @@ static bool put_number(struct rows_bytes *bytes, uint64_t number, size_t width) 
 /* ---- a call ---- */
 
 void rows_call_begin(struct rows_call *call) {
-    call->names.len = call->body.len = call->keys.len = call->name_at.len = 0;
+    call->names.len = call->row_keys.len = call->numbers.len = call->bytes.len = 0;
+    call->keys.len = call->name_at.len = 0;
     call->hlls = call->boards = call->rows = call->fields = call->guess = 0;
 }
 
 void rows_call_free(struct rows_call *call) {
     free(call->names.bytes);
-    free(call->body.bytes);
+    free(call->row_keys.bytes);
+    free(call->numbers.bytes);
+    free(call->bytes.bytes);
     free(call->keys.bytes);
     free(call->name_at.bytes);
     *call = (struct rows_call){0};
@@ -114,8 +118,8 @@ bool rows_row_is_valid(const struct rows_row *row) {
 static bool put_component(struct rows_call *call, const struct rows_component *component) {
     uint64_t number = 0;
     const int64_t value = has_bytes(component) ? (int64_t)component->len : component->value;
-    return find_name(call, component, &number) && put_number(&call->body, number, NUMBER_BYTES) &&
-           put_number(&call->body, (uint64_t)value, VALUE_BYTES);
+    return find_name(call, component, &number) && put_number(&call->numbers, number, VALUE_BYTES) &&
+           put_number(&call->numbers, (uint64_t)value, VALUE_BYTES);
 }
 
 bool rows_beside_put(struct rows_bytes *bytes, const char *window_key,
@@ -135,16 +139,17 @@ static bool put_key(struct rows_call *call, const char *window_key, const struct
 }
 
 bool rows_call_add(struct rows_call *call, const char *window_key, const struct rows_row *row) {
-    bool ok = rows_row_is_valid(row) && put_number(&call->body, row->key_len, 2) &&
-              put_number(&call->body, row->count, ROWS_EVENTS_BYTES) &&
-              put_number(&call->body, row->n, NUMBER_BYTES) &&
-              rows_bytes_put(&call->body, row->key, row->key_len);
+    bool ok = rows_row_is_valid(row) && put_number(&call->row_keys, row->key_len, KEY_LEN_BYTES) &&
+              rows_bytes_put(&call->row_keys, row->key, row->key_len) &&
+              put_number(&call->numbers, row->count, VALUE_BYTES) &&
+              put_number(&call->numbers, row->n, VALUE_BYTES);
     for (size_t i = 0; i < row->n && ok; i++) {
         ok = put_component(call, &row->component[i]);
     }
     for (size_t i = 0; i < row->n && ok; i++) {
         const struct rows_component *component = &row->component[i];
-        ok = !has_bytes(component) || rows_bytes_put(&call->body, component->bytes, component->len);
+        ok =
+            !has_bytes(component) || rows_bytes_put(&call->bytes, component->bytes, component->len);
         const bool board = rows_has_board(component);
         call->hlls += component->rule == ROWS_HLL;
         call->boards += board;

@@ -1,10 +1,12 @@
 /* Rows as bytes: those that a call of rows.lua brings, and those that a node's part in the hash is
  * made of. Numbers are little-endian. Pure; by one thread.
  *
- *   rows    length of key (2)  events (7)  components (2)  key
- *           for each: number of its name in the call (2)  value (7, signed)      ROWS_HLL,
- * ROWS_BLOB: the bytes of those, one after the other                             the length of
- * bytes part    W (1)  events (7)  for each: number of its name in the window (2)  value (W) */
+ *   a call
+ *     keys      for each row: length (2)  key
+ *     numbers   for each row: events  components  for each of these: number of its name in the call
+ *               value, signed: of ROWS_HLL and ROWS_BLOB the length of their bytes;    7 each
+ *     bytes     of those, one after the other
+ *   a part      W (1)  events (7)  for each: number of its name in the window (2)  value (W) */
 #ifndef AFORO_REDIS_ROWS_PACK_H
 #define AFORO_REDIS_ROWS_PACK_H
 
@@ -27,7 +29,7 @@ struct rows_bytes {
 
 /* The words of one call, as it is gathered; all zeros is an empty one. */
 struct rows_call {
-    struct rows_bytes names, body;
+    struct rows_bytes names, row_keys, numbers, bytes;
     struct rows_bytes keys;    /* of HyperLogLogs and boards, NUL-terminated, one after the other */
     struct rows_bytes name_at; /* size_t[]: where each name begins in names */
     size_t hlls, boards, rows, fields;

@@ -338,6 +338,8 @@ enum shard_verdict adder_add_owner(struct adder *adder, struct shard *shard,
         if (verdict != SHARD_COUNTED)
             return verdict;
         *unfit |= add_to_reports(&addition, meant, &next);
+        shard_add_next_owner(shard, &next);
+        return SHARD_COUNTED;
     }
     return shard_add_owner(shard, record->us);
 }
@@ -350,6 +352,8 @@ void adder_add_arrival_owner(struct adder *adder, struct shard *shard, const str
         struct shard_next next;
         addition.us = shard_look_arrival_owner(shard, arrival_us, &next);
         *unfit |= add_to_reports(&addition, meant, &next);
+        shard_add_next_owner(shard, &next);
+        return;
     }
     shard_add_arrival_owner(shard, arrival_us);
 }

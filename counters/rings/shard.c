@@ -7,6 +7,7 @@
 #include <string.h>
 
 #define SLOT_10MS_US UINT32_C(10000)
+#define SLOTS_A_SECOND 100
 
 size_t shard_bytes(const int64_t chunks[RESOLUTIONS]) {
     size_t bytes = RING_PAGE;
@@ -314,8 +315,11 @@ static void look_at(const struct shard *shard, const struct second_place *place,
                     struct shard_next *next) {
     const uint32_t slot = (uint32_t)(t_us - place->second * US_PER_S) / SLOT_10MS_US;
     next->shard = (uint64_t)(shard->home - shard->counters->shard);
-    next->window = (uint64_t)window_at(RESOLUTION_10MS, t_us);
+    /* as window_at has it, without a division of 64 bits */
+    next->window = (uint64_t)place->second * SLOTS_A_SECOND + slot;
     next->count = atomic_load_explicit(&place->ten_ms->count[slot], memory_order_relaxed) + 1;
+    next->place = place;
+    next->held_us = t_us;
 }
 
 enum shard_verdict shard_look_owner(struct shard *shard, int64_t event_us,
@@ -333,6 +337,10 @@ int64_t shard_look_arrival_owner(struct shard *shard, int64_t arrival_us, struct
     const struct second_place *place = find_arrival(shard, arrival_us, &t_us);
     look_at(shard, place, t_us, next);
     return t_us;
+}
+
+void shard_add_next_owner(struct shard *shard, const struct shard_next *next) {
+    add_events(shard, next->place, next->held_us, 1);
 }
 
 bool shard_complete(struct shard *shard, int64_t window, uint64_t count) {

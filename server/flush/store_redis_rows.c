@@ -43,7 +43,9 @@ static bool put_call(const struct store_redis *s, const struct store_rows *rows,
            put_number(words, (uint64_t)rows_until_s(rows->place.width_us, rows->place.window)) &&
            put_number(words, (uint64_t)rows->keep_s) &&
            words_put(words, gathered->names.bytes, gathered->names.len) &&
-           words_put(words, gathered->body.bytes, gathered->body.len);
+           words_put(words, gathered->row_keys.bytes, gathered->row_keys.len) &&
+           words_put(words, gathered->numbers.bytes, gathered->numbers.len) &&
+           words_put(words, gathered->bytes.bytes, gathered->bytes.len);
 }
 
 static bool append_call(struct store_redis *s, const struct store_rows *rows, bool by_sha,

@@ -1,5 +1,6 @@
 #include "server/http/batch_records.h"
 
+#include "ingest/json_lines.h"
 #include "ingest/lines.h"
 #include "ingest/span.h"
 #include "server/http/count.h"
@@ -66,6 +67,17 @@ static void refuse_malformed(struct connection *connection, struct shard_tally *
     }
 }
 
+/* Counts the JSON object text[0..len) that was read into worker->record. */
+static void count_object(struct connection *connection, struct shard_tally *tally, const char *text,
+                         size_t len) {
+    struct worker *worker = connection->worker;
+    struct batch *batch = &connection->request.batch;
+    if (keep_is_on(worker)) {
+        keep_read(worker, KEEP_JSON, text, len);
+    }
+    batch_count_record(worker, batch, tally, batch->line);
+}
+
 /* Counts one JSON object, whole; NULL: it was too long. */
 static void take_object(struct connection *connection, struct shard_tally *tally, const char *text,
                         size_t len) {
@@ -76,10 +88,7 @@ static void take_object(struct connection *connection, struct shard_tally *tally
     const enum record_outcome outcome =
         text ? record_read_json(record, count_fields(worker), text, len, why) : RECORD_MALFORMED;
     if (outcome == RECORD_EVENT) {
-        if (keep_is_on(worker)) {
-            keep_read(worker, KEEP_JSON, text, len);
-        }
-        batch_count_record(worker, batch, tally, batch->line);
+        count_object(connection, tally, text, len);
     } else if (outcome == RECORD_MALFORMED) {
         refuse_malformed(connection, tally, batch->line, why, &(const struct unread){text, len});
     }
@@ -105,11 +114,33 @@ static void add_tally(struct connection *connection, const struct shard_tally *t
 
 /* ---- an object a line ---- */
 
+/* Counts the objects that are alone on their lines, as all usually are, from the front of the text
+ * on; returns where it ended: at one that is malformed or not whole, or at the text's end. */
+static const char *take_lines(struct connection *connection, struct shard_tally *tally,
+                              struct json_lines *lines, const char *at) {
+    struct worker *worker = connection->worker;
+    const struct fields *fields = count_fields(worker);
+    const char *end;
+    while ((end = json_lines_read(lines, count_next(worker), fields, at)) &&
+           end - at <= GATHER_MAX) {
+        count_object(connection, tally, at, (size_t)(end - at));
+        connection->request.batch.line++;
+        at = end + 1;
+    }
+    return at;
+}
+
 void batch_read_objects(struct connection *connection, const char *data, size_t len) {
     struct gather *gather = &connection->gather;
     struct shard_tally tally = {0};
+    struct json_lines lines;
     const char *end;
+    json_lines_begin(&lines, data, len);
     for (const char *const last = data + len; data < last; data = end + 1) {
+        if (!gather_holds(gather) &&
+            (data = take_lines(connection, &tally, &lines, data)) == last) {
+            break;
+        }
         const size_t left = (size_t)(last - data);
         end = memchr(data, '\n', left);
         if (!end) {

@@ -1,8 +1,9 @@
 /* Any bytes as one JSON event, and as an array of events: what is taken and what is refused is what
  * libjansson says, but for what is nested deeper than we go; and each declared field and the time
- * are the values that it finds. */
+ * are the values that it finds. And as lines, each an event: as each line is alone. */
 #include "ingest/fields.h"
 #include "ingest/json_items.h"
+#include "ingest/json_lines.h"
 #include "ingest/timestamp.h"
 #include "tests/fuzz/json_reference.h"
 #include "tests/unit/ingest/number_reference.h"
@@ -226,6 +227,56 @@ static void read_items(struct pair *pair, const struct fields *fields, struct re
     check(right ? cut && items == wanted : !cut || !taken);
 }
 
+/* Whether two readings of a text are the same, of which the second is in the record. */
+static void check_same(const struct record *first, const char *room, const struct record *second) {
+    check(first->timed == second->timed && (!first->timed || first->us == second->us));
+    check(first->present == second->present && first->unfit == second->unfit);
+    for (unsigned i = 0; i < config.n; i++) {
+        const struct aforo_value *one = &first->value[i], *two = &second->value[i];
+        if (first->present >> i & 1) {
+            check(one->kind == two->kind && one->number == two->number);
+        }
+        if (first->present >> i & 1 && one->kind != AFORO_ABSENT) {
+            const bool decoded =
+                two->text >= second->room && two->text < second->room + second->room_used;
+            check(one->len == two->len && one->text == two->text);
+            check(!decoded || memcmp(room + (two->text - second->room), two->text, two->len) == 0);
+        }
+    }
+}
+
+/* As POST /events reads lines. */
+static void read_lines(const struct pair *pair, const struct fields *fields,
+                       struct record *record) {
+    struct json_lines lines;
+    struct record first;
+    char *room = malloc(record->room_len + 1);
+    const char *const last = pair->text + pair->len, *end;
+    check(room != NULL);
+    json_lines_begin(&lines, pair->text, pair->len);
+    for (const char *at = pair->text; at < last; at = end + 1) {
+        char why[RECORD_WHY_MAX];
+        end = memchr(at, '\n', (size_t)(last - at));
+        const bool is_whole = end != NULL;
+        end = end ? end : last;
+        record_begin(record);
+        const enum record_outcome outcome =
+            record_read_json(record, fields, at, (size_t)(end - at), why);
+        first = *record;
+        if (record->room_used > 0) {
+            memcpy(room, record->room, record->room_used);
+        }
+        record_begin(record);
+        const char *found = json_lines_read(&lines, record, fields, at);
+        check((found != NULL) == (is_whole && outcome == RECORD_EVENT));
+        if (found) {
+            check(found == end);
+            check_same(&first, room, record);
+        }
+    }
+    free(room);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     static struct fields *fields;
     static struct record record = {.timeless = true};
@@ -242,6 +293,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     memcpy(pair.tame, data, size);
     pair.tame[size] = '\0';
     read_object(&pair, fields, &record);
+    read_lines(&pair, fields, &record);
     if (skip_blanks(&pair, 0) < size) {
         read_items(&pair, fields, &record);
     }

@@ -2,6 +2,7 @@
 
 #include "common/json.h"
 #include "common/options.h"
+#include "tools/console/log_damage.h"
 #include "tools/console/log_follow.h"
 #include "tools/console/terminal.h"
 #include "tools/console/times.h"

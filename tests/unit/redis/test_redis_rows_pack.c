@@ -57,16 +57,21 @@ START_TEST(a_call_names_each_component_once) {
     ck_assert_uint_eq(call.rows, 2);
     ck_assert_uint_eq(call.hlls, 1);
     ck_assert_str_eq(call.keys.bytes, "w:distinct(c)");
-    static const unsigned char expected[] = {
-        2,   0, 3,   0,   0,   0,   0,   0,   0,   2,   0,   'a',
-        'b',                                                       /* length, events, components */
-        0,   0, 3,   0,   0,   0,   0,   0,   0,                   /* count */
-        1,   0, 254, 255, 255, 255, 255, 255, 255,                 /* min(ms) */
-        0,   0, 1,   0,   0,   0,   0,   0,   0,   2,   0,         /* the second row */
-        0,   0, 1,   0,   0,   0,   0,   0,   0,                   /* count */
-        2,   0, 3,   0,   0,   0,   0,   0,   0,   'x', 'y', 'z'}; /* distinct(c) and its bytes */
-    ck_assert_uint_eq(call.body.len, sizeof expected);
-    ck_assert_mem_eq(call.body.bytes, expected, sizeof expected);
+    static const unsigned char numbers[] = {
+        3,   0,   0,   0,   0,   0,   0,   2, 0, 0, 0, 0, 0, 0, /* events, components */
+        0,   0,   0,   0,   0,   0,   0,   3, 0, 0, 0, 0, 0, 0, /* count */
+        1,   0,   0,   0,   0,   0,   0,                        /* min(ms) */
+        254, 255, 255, 255, 255, 255, 255,                      /* -2 */
+        1,   0,   0,   0,   0,   0,   0,   2, 0, 0, 0, 0, 0, 0, /* the second row */
+        0,   0,   0,   0,   0,   0,   0,   1, 0, 0, 0, 0, 0, 0, /* count */
+        2,   0,   0,   0,   0,   0,   0,   3, 0, 0, 0, 0, 0, 0, /* distinct(c), the length of xyz */
+    };
+    ck_assert_uint_eq(call.row_keys.len, 6);
+    ck_assert_mem_eq(call.row_keys.bytes, "\2\0ab\0\0", 6);
+    ck_assert_uint_eq(call.numbers.len, sizeof numbers);
+    ck_assert_mem_eq(call.numbers.bytes, numbers, sizeof numbers);
+    ck_assert_uint_eq(call.bytes.len, 3);
+    ck_assert_mem_eq(call.bytes.bytes, "xyz", 3);
     rows_call_begin(&call);
     ck_assert(add("k", 1, more, 2));
     ck_assert_str_eq(call.keys.bytes, "w:distinct(c)" US "k");
