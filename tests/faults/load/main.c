@@ -1,9 +1,10 @@
-/* load PORT LEDGER [key=value ...]    commands on standard input, each answered by a line:
+/* load [ADDRESS:]PORT LEDGER [key=value ...]    commands on standard input, each has one line:
  *   pause    no new requests; answered when none is in flight    resume
  *   phase  answered with rate and latencies since the last;  tally   stop  (or end of input) */
 #define _GNU_SOURCE
 #include "tests/faults/load/load.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -148,14 +149,27 @@ static bool option(const char *word) {
     return strncmp(word, "seed=", 5) == 0;
 }
 
+/* Where to: a port of the loopback, or of another IPv4 address. */
+static bool target(const char *word) {
+    const char *colon = strchr(word, ':');
+    char address[INET_ADDRSTRLEN] = "127.0.0.1";
+    if (colon && (size_t)(colon - word) < sizeof address) {
+        snprintf(address, sizeof address, "%.*s", (int)(colon - word), word);
+    }
+    options.to = (struct sockaddr_in){.sin_family = AF_INET};
+    const int port = atoi(colon ? colon + 1 : word);
+    options.to.sin_port = htons((uint16_t)port);
+    return port > 0 && port <= 65535 && inet_pton(AF_INET, address, &options.to.sin_addr) == 1;
+}
+
 int main(int argc, char **argv) {
-    bool ok = argc >= 3 && (options.port = atoi(argv[1])) > 0;
+    bool ok = argc >= 3 && target(argv[1]);
     for (int i = 3; ok && i < argc; i++) {
         ok = option(argv[i]);
     }
     if (!ok || options.lines < 1 || options.lines > LINES_MAX) {
-        fprintf(stderr, "load PORT LEDGER [connections=N rate=N batch_every=N lines=N past_us=N "
-                        "future_us=N arrival=1 seed=N]\n");
+        fprintf(stderr, "load [ADDRESS:]PORT LEDGER [connections=N rate=N batch_every=N lines=N "
+                        "past_us=N future_us=N arrival=1 seed=N]\n");
         return 2;
     }
     setvbuf(stdout, NULL, _IOLBF, 0);
