@@ -26,6 +26,7 @@ struct load_options {
     int64_t batch_every; /* one request in so many is a batch, 0: none */
     int64_t lines;       /* of the largest batch */
     int64_t past_us, future_us;
+    int64_t in_turn; /* 1: no connection is left idle as long as others are used */
     int64_t arrival; /* 1: empty bodies, counted when they arrive; the ledger has sums only */
 };
 extern struct load_options options;

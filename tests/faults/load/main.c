@@ -79,15 +79,19 @@ static void read_commands(void) {
 
 /* Opens and sends what is due; returns how many requests are in flight. */
 static int drive(int64_t now_us) {
+    static int first; /* with in_turn: the one that has not been used for longest, nearly */
     int waiting = 0;
+    const int begin = first;
     for (int i = 0; i < options.connections; i++) {
-        struct connection *c = &connections[i];
+        const int at = (begin + i) % options.connections;
+        struct connection *c = &connections[at];
         if (c->state == CLOSED && !paused && now_us >= c->since_us) {
             open_again(c);
         }
         if (c->state == IDLE && !paused && (options.rate == 0 || tokens >= 1)) {
             tokens -= 1;
             send_request(c);
+            first = options.in_turn ? (at + 1) % options.connections : 0;
         }
         waiting += c->state == WAITING;
     }
@@ -129,7 +133,8 @@ static bool option(const char *word) {
         int64_t *value;
     } numbers[] = {{"rate", &options.rate},           {"batch_every", &options.batch_every},
                    {"lines", &options.lines},         {"past_us", &options.past_us},
-                   {"future_us", &options.future_us}, {"arrival", &options.arrival}};
+                   {"future_us", &options.future_us}, {"arrival", &options.arrival},
+                   {"in_turn", &options.in_turn}};
     const char *value = strchr(word, '=');
     if (!value) {
         return false;
@@ -169,7 +174,7 @@ int main(int argc, char **argv) {
     }
     if (!ok || options.lines < 1 || options.lines > LINES_MAX) {
         fprintf(stderr, "load [ADDRESS:]PORT LEDGER [connections=N rate=N batch_every=N lines=N "
-                        "past_us=N future_us=N arrival=1 seed=N]\n");
+                        "past_us=N future_us=N arrival=1 in_turn=1 seed=N]\n");
         return 2;
     }
     setvbuf(stdout, NULL, _IOLBF, 0);
