@@ -2,7 +2,7 @@
  * connection, is continued, and each answer is timed from then. The number of connections matters:
  * a poll loop that takes events in batches may do something else at exactly a full batch.
  *
- *   burst PORT PID CONNECTIONS BURSTS
+ *   burst [ADDRESS:]PORT PID CONNECTIONS BURSTS
  *
  * Ends with one line RESULT {json}; what is not answered within 2 s of its burst is "unanswered"
  * and counts as 2 s. */
@@ -99,11 +99,11 @@ static void open_all(int connections) {
 int main(int argc, char **argv) {
     const int connections = argc == 5 ? atoi(argv[3]) : 0, bursts = argc == 5 ? atoi(argv[4]) : 0;
     const pid_t pid = argc == 5 ? atoi(argv[2]) : 0;
-    if (connections < 1 || connections > CONNECTIONS_MAX || bursts < 1 || pid < 2) {
-        fprintf(stderr, "usage: burst PORT PID CONNECTIONS BURSTS\n");
+    if (connections < 1 || connections > CONNECTIONS_MAX || bursts < 1 || pid < 2 ||
+        !client_begin(argv[1], false)) {
+        fprintf(stderr, "usage: burst [ADDRESS:]PORT PID CONNECTIONS BURSTS\n");
         return 2;
     }
-    client_begin(atoi(argv[1]), false);
     latencies_begin(&latencies, (size_t)connections * (size_t)bursts);
     open_all(connections);
     for (int i = 0; i < bursts && unanswered == 0;

@@ -17,6 +17,7 @@
 #define SOURCES 8
 
 static struct sockaddr_in server;
+static bool is_loopback;
 static char request[CLIENT_REQUEST_MAX];
 static size_t request_len, stamp_at;
 static bool has_fields;
@@ -33,17 +34,28 @@ int64_t client_now_ns(void) {
     return t.tv_sec * NS_PER_S + t.tv_nsec;
 }
 
-void client_begin(int port, bool with_fields) {
+bool client_begin(const char *target, bool with_fields) {
+    char address[INET_ADDRSTRLEN] = "127.0.0.1";
+    const char *colon = strchr(target, ':');
+    if (colon && (size_t)(colon - target) < sizeof address) {
+        snprintf(address, sizeof address, "%.*s", (int)(colon - target), target);
+    }
+    const int port = atoi(colon ? colon + 1 : target);
     server = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
-    server.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    if (port < 1 || port > UINT16_MAX || inet_pton(AF_INET, address, &server.sin_addr) != 1) {
+        return false;
+    }
+    is_loopback = ntohl(server.sin_addr.s_addr) == INADDR_LOOPBACK;
     has_fields = with_fields;
     const size_t body_len = 6 + STAMP_BYTES + (with_fields ? FIELDS_BYTES : 0);
-    request_len = (size_t)snprintf(request, sizeof request,
-                                   "POST / HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nUser-Agent: tsung\r\n"
-                                   "Content-Type: application/x-www-form-urlencoded\r\n"
-                                   "Content-Length: %zu\r\n\r\nvalue=%*s%s",
-                                   port, body_len, STAMP_BYTES, "", with_fields ? FIELDS : "");
+    request_len =
+        (size_t)snprintf(request, sizeof request,
+                         "POST / HTTP/1.1\r\nHost: %s:%d\r\nUser-Agent: tsung\r\n"
+                         "Content-Type: application/x-www-form-urlencoded\r\n"
+                         "Content-Length: %zu\r\n\r\nvalue=%*s%s",
+                         address, port, body_len, STAMP_BYTES, "", with_fields ? FIELDS : "");
     stamp_at = request_len - body_len + 6;
+    return true;
 }
 
 /* 20 flights and 20 clients, each with each. */
@@ -80,7 +92,7 @@ int client_connect(void) {
     static uint32_t turn;
     const int on = 1;
     struct sockaddr_in source = {.sin_family = AF_INET};
-    source.sin_addr.s_addr = htonl(INADDR_LOOPBACK + turn++ % SOURCES);
+    source.sin_addr.s_addr = htonl(is_loopback ? INADDR_LOOPBACK + turn++ % SOURCES : INADDR_ANY);
     const int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0 || setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) ||
         setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof on) ||

@@ -16,12 +16,13 @@ __attribute__((noreturn)) void client_die(const char *what);
 /* CLOCK_MONOTONIC, in ns. */
 int64_t client_now_ns(void);
 
-/* The requests of this run go to 127.0.0.1:port; with_fields: they have three fields beside the
- * time, flight, client and seconds. Before everything else. */
-void client_begin(int port, bool with_fields);
+/* The requests of this run go to `target`, an IPv4 address and a port (192.0.2.1:80) or a port of
+ * 127.0.0.1; with_fields: they have three fields beside the time, flight, client and seconds.
+ * Before everything else. False when target is neither. */
+bool client_begin(const char *target, bool with_fields);
 
-/* A new socket that does not block and is on its way to the server (one of eight source addresses,
- * since each has some 28,000 ports); the caller closes it. */
+/* A new socket that does not block and is on its way to the server (from one of eight source
+ * addresses of the loopback, since each has some 28,000 ports); the caller closes it. */
 int client_connect(void);
 
 /* Sends POST / with the present moment as its event. False when the socket does not take all of it

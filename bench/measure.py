@@ -15,8 +15,8 @@ sys.path.insert(0, str(HERE.parent / "tools"))
 from programs import (BIN, Failure, Place, Program, Redis, Server, haproxy_command, needs, now_us, text_time,  # noqa: E402
                       wait_until)
 
-__all__ = ["BIN", "CLIENT_CORE", "HERE", "SERVER_CORE", "Failure", "Machine", "Place", "Program", "Redis", "Server",
-           "Usage", "client", "haproxy_command", "load", "median", "memory_kib", "needs", "now_us", "on_core", "ratio", "text_time",
+__all__ = ["BIN", "CLIENT_CORE", "HERE", "MARGIN_S", "SERVER_CORE", "Failure", "Machine", "Place", "Program", "Redis", "Server",
+           "Usage", "client", "haproxy_command", "load", "median", "memory_kib", "needs", "now_us", "on_core", "ratio", "read", "text_time",
            "usage", "wait_until", "waited_s", "written_bytes", "wrk"]
 
 CORES = sorted(os.sched_getaffinity(0))

@@ -3,13 +3,14 @@
  * this program: nothing that the server delays is left out of the figures (no coordinated
  * omission). Every latency is kept, percentiles are exact.
  *
- *   openloop PORT seconds=N rate=N [connections=64] [per_connection=0] [fields=0]
- *     per_connection    requests after which a connection is closed and opened anew; 0: never
+ *   openloop [ADDRESS:]PORT seconds=N rate=N [connections=64] [per_connection=0] [fields=0]
+ * [spin=1] per_connection    requests after which a connection is closed and opened anew; 0: never
  *     fields            1: three fields beside the time
+ *     spin              0: it sleeps until a request is due, which is then sent a moment late
  *
- * It keeps its core busy when requests are due sooner than a timer could wake it. Ends with one
- * line RESULT {json}; "waited_ms" is how long others kept this program from its core: then its
- * figures are not the server's alone. */
+ * Unless told not to spin, it keeps its core busy when requests are due sooner than a timer could
+ * wake it. Ends with one line RESULT {json}; "waited_ms" is how long others kept this program from
+ * its core: then its figures are not the server's alone. */
 #define _GNU_SOURCE /* epoll_pwait2 */
 #include "bench/client.h"
 
@@ -34,8 +35,8 @@ struct connection {
 };
 
 static struct {
-    int64_t seconds, rate, connections, per_connection, fields;
-} options = {.connections = 64};
+    int64_t seconds, rate, connections, per_connection, fields, spin;
+} options = {.connections = 64, .spin = 1};
 
 static struct connection connections[CONNECTIONS_MAX];
 /* idle or closed, the one used longest ago first */
@@ -119,7 +120,8 @@ static void handle(struct connection *c, uint32_t events) {
 
 static void wait_for_events(int64_t ns) {
     struct epoll_event events[EVENTS_MAX];
-    const int64_t sleep_ns = ns > SPIN_NS ? ns - SPIN_NS : 0;
+    const int64_t spin_ns = options.spin ? SPIN_NS : 0;
+    const int64_t sleep_ns = ns > spin_ns ? ns - spin_ns : 0;
     const struct timespec timeout = {.tv_sec = sleep_ns / NS_PER_S, .tv_nsec = sleep_ns % NS_PER_S};
     const int n = epoll_pwait2(epoll_fd, events, EVENTS_MAX, &timeout, NULL);
     for (int i = 0; i < n; i++) {
@@ -179,11 +181,10 @@ static bool option(const char *word) {
     static const struct {
         const char *name;
         int64_t *value;
-    } numbers[] = {{"seconds=", &options.seconds},
-                   {"rate=", &options.rate},
-                   {"connections=", &options.connections},
-                   {"per_connection=", &options.per_connection},
-                   {"fields=", &options.fields}};
+    } numbers[] = {
+        {"seconds=", &options.seconds},         {"rate=", &options.rate},
+        {"connections=", &options.connections}, {"per_connection=", &options.per_connection},
+        {"fields=", &options.fields},           {"spin=", &options.spin}};
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
         if (strncmp(numbers[i].name, word, strlen(numbers[i].name)) == 0) {
             *numbers[i].value = atoll(word + strlen(numbers[i].name));
@@ -194,17 +195,17 @@ static bool option(const char *word) {
 }
 
 int main(int argc, char **argv) {
-    bool ok = argc > 1 && atoi(argv[1]) > 0;
+    bool ok = argc > 1;
     for (int i = 2; ok && i < argc; i++) {
         ok = option(argv[i]);
     }
+    ok = ok && client_begin(argv[1], options.fields != 0);
     if (!ok || options.seconds < 1 || options.rate < 1 || options.connections < 1 ||
         options.connections > CONNECTIONS_MAX) {
-        fprintf(stderr, "usage: openloop PORT seconds=N rate=N [connections=64] [per_connection=0] "
-                        "[fields=0]\n");
+        fprintf(stderr, "usage: openloop [ADDRESS:]PORT seconds=N rate=N [connections=64] "
+                        "[per_connection=0] [fields=0] [spin=1]\n");
         return 2;
     }
-    client_begin(atoi(argv[1]), options.fields != 0);
     latencies_begin(&latencies, (size_t)(options.rate * options.seconds));
     epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     for (int64_t i = 0; i < options.connections; i++) {

@@ -31,8 +31,9 @@ class Install(unittest.TestCase):
 
     def test_what_is_installed(self):
         files = {str(path.relative_to(self.root / "usr/local")) for path in self.root.rglob("*") if path.is_file()}
-        self.assertLessEqual({"bin/aforod", "bin/aforo", *(f"bin/{name}" for name in SCRIPTS),
+        self.assertLessEqual({"bin/aforod", "bin/aforo", "bin/aforo-balancer", *(f"bin/{name}" for name in SCRIPTS),
                               "lib/systemd/system/aforod.service", "lib/systemd/system/aforod.socket",
+                              "lib/systemd/system/aforo-balancer.service",
                               "include/aforo/measure.h"}, files)
 
     def test_a_measure_of_ones_own_compiles_with_what_is_installed(self):
@@ -61,23 +62,25 @@ class Install(unittest.TestCase):
                 self.assertEqual(sum(int(row.rsplit(", ", 1)[1]) for row in done.stdout.splitlines()), 3, done.stdout)
         self.assertEqual(server.stop(), 0)
 
-    def test_the_unit_is_sound(self):
+    def test_the_units_are_sound(self):
         analyze = shutil.which("systemd-analyze")
         if analyze is None:
             self.skipTest("systemd-analyze is not installed (package systemd)")
-        # A copy that names the program where it is installed now; systemd searches /usr/local/bin and /usr/bin.
-        unit = self.root / "aforod.service"
-        installed = (self.root / "usr/local/lib/systemd/system/aforod.service").read_text()
-        self.assertIn("\nExecStart=aforod\n", installed)
-        unit.write_text(installed.replace("ExecStart=aforod", f"ExecStart={self.bin}/aforod"))
+        # Copies that name the program where it is installed now; systemd searches /usr/local/bin and /usr/bin.
+        units = [self.root / f"{name}.service" for name in ("aforod", "aforo-balancer")]
+        for unit in units:
+            installed = (self.root / "usr/local/lib/systemd/system" / unit.name).read_text()
+            self.assertRegex(installed, f"\nExecStart={unit.stem}[\n ]")
+            unit.write_text(installed.replace(f"ExecStart={unit.stem}", f"ExecStart={self.bin}/{unit.stem}"))
         activation = self.root / "aforod.socket"
         activation.write_text((self.root / "usr/local/lib/systemd/system/aforod.socket").read_text())
-        done = subprocess.run([analyze, "verify", "--man=no", "--recursive-errors=no", unit, activation],
+        done = subprocess.run([analyze, "verify", "--man=no", "--recursive-errors=no", *units, activation],
                               capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
         self.assertEqual((done.returncode, done.stderr), (0, ""))
-        done = subprocess.run([analyze, "security", "--offline=true", "--threshold=20", unit], capture_output=True,
-                              text=True, timeout=TIMEOUT_S, check=False)
-        self.assertEqual(done.returncode, 0, done.stdout[-3000:] + done.stderr)
+        for unit in units:
+            done = subprocess.run([analyze, "security", "--offline=true", "--threshold=20", unit], capture_output=True,
+                                  text=True, timeout=TIMEOUT_S, check=False)
+            self.assertEqual(done.returncode, 0, done.stdout[-3000:] + done.stderr)
 
 
 if __name__ == "__main__":

@@ -6,16 +6,17 @@ from programs import BIN, TIMEOUT_S, WIDTH_US, Failure, environment, text_time, 
 
 
 class Load:
-    """The load client and what it wrote down: window start -> [sent, acknowledged, refused]."""
+    """The load client and what it wrote down: window start -> [sent, acknowledged, refused]. `wrap`: what it is started by;
+    server.port is one of the loopback, or with an address, 192.0.2.1:80."""
 
-    def __init__(self, place, server, name, seed, **settings):
+    def __init__(self, place, server, name, seed, wrap=(), **settings):
         self.place, self.server = place, server
         self.ledger_path = place.dir / f"{name}.ledger"
         self.errors = open(place.dir / f"{name}.log", "wb")
         place.at_close(self.errors.close)
         words = [f"{key}={value}" for key, value in {"seed": seed, **settings}.items()]
         self.process = subprocess.Popen(
-            ["setpriv", "--pdeathsig", "KILL", BIN / "fault_load", str(server.port), self.ledger_path, *words],
+            ["setpriv", "--pdeathsig", "KILL", *wrap, BIN / "fault_load", str(server.port), self.ledger_path, *words],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.errors, text=True, bufsize=1, env=environment())
         place.at_close(self.end)
         self.totals, self.ledger = None, None

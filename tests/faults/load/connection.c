@@ -30,9 +30,6 @@ static void lose(struct connection *c) {
 }
 
 void open_again(struct connection *c) {
-    const struct sockaddr_in to = {.sin_family = AF_INET,
-                                   .sin_port = htons((uint16_t)options.port),
-                                   .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     const int on = 1;
     c->fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (c->fd < 0) {
@@ -40,7 +37,8 @@ void open_again(struct connection *c) {
     }
     setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     c->state = CONNECTING;
-    if (connect(c->fd, (const struct sockaddr *)&to, sizeof to) && errno != EINPROGRESS) {
+    if (connect(c->fd, (const struct sockaddr *)&options.to, sizeof options.to) &&
+        errno != EINPROGRESS) {
         lose(c);
         return;
     }

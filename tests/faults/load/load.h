@@ -5,6 +5,7 @@
 #ifndef AFORO_TESTS_FAULTS_LOAD_H
 #define AFORO_TESTS_FAULTS_LOAD_H
 
+#include <netinet/in.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -18,12 +19,14 @@
 #define WINDOW_US 10000
 
 struct load_options {
-    int port, connections;
+    struct sockaddr_in to;
+    int connections;
     uint64_t seed;
     int64_t rate;        /* requests a second, 0: as fast as they are answered */
     int64_t batch_every; /* one request in so many is a batch, 0: none */
     int64_t lines;       /* of the largest batch */
     int64_t past_us, future_us;
+    int64_t in_turn; /* 1: no connection is left idle as long as others are used */
     int64_t arrival; /* 1: empty bodies, counted when they arrive; the ledger has sums only */
 };
 extern struct load_options options;

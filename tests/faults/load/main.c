@@ -1,9 +1,10 @@
-/* load PORT LEDGER [key=value ...]    commands on standard input, each answered by a line:
+/* load [ADDRESS:]PORT LEDGER [key=value ...]    commands on standard input, each has one line:
  *   pause    no new requests; answered when none is in flight    resume
  *   phase  answered with rate and latencies since the last;  tally   stop  (or end of input) */
 #define _GNU_SOURCE
 #include "tests/faults/load/load.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -78,15 +79,19 @@ static void read_commands(void) {
 
 /* Opens and sends what is due; returns how many requests are in flight. */
 static int drive(int64_t now_us) {
+    static int first; /* with in_turn: the one that has not been used for longest, nearly */
     int waiting = 0;
+    const int begin = first;
     for (int i = 0; i < options.connections; i++) {
-        struct connection *c = &connections[i];
+        const int at = (begin + i) % options.connections;
+        struct connection *c = &connections[at];
         if (c->state == CLOSED && !paused && now_us >= c->since_us) {
             open_again(c);
         }
         if (c->state == IDLE && !paused && (options.rate == 0 || tokens >= 1)) {
             tokens -= 1;
             send_request(c);
+            first = options.in_turn ? (at + 1) % options.connections : 0;
         }
         waiting += c->state == WAITING;
     }
@@ -128,7 +133,8 @@ static bool option(const char *word) {
         int64_t *value;
     } numbers[] = {{"rate", &options.rate},           {"batch_every", &options.batch_every},
                    {"lines", &options.lines},         {"past_us", &options.past_us},
-                   {"future_us", &options.future_us}, {"arrival", &options.arrival}};
+                   {"future_us", &options.future_us}, {"arrival", &options.arrival},
+                   {"in_turn", &options.in_turn}};
     const char *value = strchr(word, '=');
     if (!value) {
         return false;
@@ -148,14 +154,27 @@ static bool option(const char *word) {
     return strncmp(word, "seed=", 5) == 0;
 }
 
+/* Where to: a port of the loopback, or of another IPv4 address. */
+static bool target(const char *word) {
+    const char *colon = strchr(word, ':');
+    char address[INET_ADDRSTRLEN] = "127.0.0.1";
+    if (colon && (size_t)(colon - word) < sizeof address) {
+        snprintf(address, sizeof address, "%.*s", (int)(colon - word), word);
+    }
+    options.to = (struct sockaddr_in){.sin_family = AF_INET};
+    const int port = atoi(colon ? colon + 1 : word);
+    options.to.sin_port = htons((uint16_t)port);
+    return port > 0 && port <= 65535 && inet_pton(AF_INET, address, &options.to.sin_addr) == 1;
+}
+
 int main(int argc, char **argv) {
-    bool ok = argc >= 3 && (options.port = atoi(argv[1])) > 0;
+    bool ok = argc >= 3 && target(argv[1]);
     for (int i = 3; ok && i < argc; i++) {
         ok = option(argv[i]);
     }
     if (!ok || options.lines < 1 || options.lines > LINES_MAX) {
-        fprintf(stderr, "load PORT LEDGER [connections=N rate=N batch_every=N lines=N past_us=N "
-                        "future_us=N arrival=1 seed=N]\n");
+        fprintf(stderr, "load [ADDRESS:]PORT LEDGER [connections=N rate=N batch_every=N lines=N "
+                        "past_us=N future_us=N arrival=1 in_turn=1 seed=N]\n");
         return 2;
     }
     setvbuf(stdout, NULL, _IOLBF, 0);

@@ -1,0 +1,399 @@
+"""deploy/balancer in a network of five machines (namespaces): a client, the balancer, three servers. Skipped by name where there is
+none; what needs no network (arguments, errors, the commands for IPVS) runs everywhere."""
+
+import importlib.machinery
+import importlib.util
+import os
+import pathlib
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import types
+import unittest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests"))
+from support import BIN, TIMEOUT_S, WIDTH_US, Case, Failure, Load, Program, compare, environment, state_counts, wait_until  # noqa: E402
+from programs import Network, why_no_network  # noqa: E402
+
+BALANCER = ROOT / "deploy" / "balancer" / "aforo-balancer"
+SERVERS = 3
+NFT = ("nft", "nftables")
+EVENT = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n"
+
+
+def call(*words, wrap=(), **env):
+    done = subprocess.run([*wrap, *map(str, words)], env={**environment(), **env}, stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                          timeout=TIMEOUT_S, check=False)
+    return done.returncode, done.stdout, done.stderr
+
+
+class Node(Program):
+    """aforod on a machine of its own."""
+
+    def __init__(self, place, machine, number, drain):
+        self.machine, self.address = machine, f"{machine.addresses[0]}:8080"
+        self.state = place.dir / f"state{number}"
+        super().__init__(place, f"node{number}", [BIN / "aforod", "--listen", self.address, "--state", self.state, "--threads", 1,
+                                                  "--drain", f"{drain}s"])
+        self.wrap = machine.wrap
+
+    def start(self):
+        before = self.log().count('msg="listening"')
+        self.spawn()
+        wait_until(lambda: self.log().count('msg="listening"') > before, lambda: f"{self.name} listens\n{self.log()[-2000:]}")
+        return self
+
+    def stop(self):
+        """With --drain; returns how long that took."""
+        begin = time.monotonic()
+        self.signal(signal.SIGTERM)
+        if self.wait():
+            raise Failure(f"{self.name} ended with {self.process.returncode}: {self.log()[-2000:]}")
+        return time.monotonic() - begin
+
+
+class Balanced(Case):
+    """The network, and a load through the balancer."""
+
+    keep_source = False
+    drain_s = 0
+
+    def setUp(self):
+        why = why_no_network(*NFT)
+        if why:
+            self.skipTest(why)
+        super().setUp()
+        network = Network(self.place)
+        self.client, self.front = network.machine("client"), network.machine("front")
+        machines = [network.machine(f"server{i}") for i in range(SERVERS)]
+        network.join(self.front, self.client)
+        for machine in machines:
+            network.join(machine, self.front)
+        for machine in (self.client, *machines):
+            gateway = re.sub(r"\d+$", "1" if machine is self.client else "2", machine.addresses[0])
+            machine.run("ip", "route", "add", "default", "via", gateway)
+        self.front.set("net.ipv4.ip_forward", 1)
+        self.listen = f"{self.front.addresses[0]}:80"
+        self.nodes = [Node(self.place, machine, i, self.drain_s).start() for i, machine in enumerate(machines)]
+        self.watcher = Program(self.place, "balancer", self.words("--every", "100ms"))
+        self.watcher.wrap = self.front.wrap
+
+    def words(self, *more):
+        servers = [word for node in self.nodes for word in ("--server", node.address)]
+        return [BALANCER, "--listen", self.listen, *servers, *(["--keep-source"] if self.keep_source else []), *more]
+
+    def start(self, up=SERVERS):
+        at = len(self.watcher.log())
+        self.watcher.spawn()
+        self.says(f"up={up} of={SERVERS}", at)
+
+    def says(self, text, after=0):
+        """Waits for a line of the watcher's log; returns how long the log is then."""
+        wait_until(lambda: text in self.watcher.log()[after:] or not self.watcher.running(), lambda: f"{text}: {self.watcher.log()}")
+        self.assertIn(text, self.watcher.log()[after:])
+        return len(self.watcher.log())
+
+    def put_in(self, node, after):
+        self.says(f'msg="server put in" server={node.address}', after)
+
+    def load(self, **settings):
+        target = types.SimpleNamespace(port=self.listen)
+        load = Load(self.place, target, "load", wrap=self.client.wrap, **{"seed": 3, "connections": 32, "rate": 3000, **settings})
+        load.progress(500)
+        return load
+
+    def counted(self, resolution):
+        """From the files of all servers, which have ended."""
+        counts = {}
+        for node in self.nodes:
+            for start, n in state_counts(node.state, resolution).items():
+                counts[start] = counts.get(start, 0) + n
+        return counts
+
+    def settle(self, load):
+        """Ends the load and the servers; the ledger is within what was counted, in each window."""
+        totals = load.stop()
+        for node in self.nodes:
+            if node.running():
+                node.stop()
+        for resolution in WIDTH_US:
+            compare([load], resolution, self.counted(resolution), "servers")
+        counted = sum(self.counted("1min").values())
+        print(f"\n  {self.id().rpartition('.')[2]}: {totals['acked']} acknowledged, {counted} counted, {totals['lost']} lost, "
+              f"{totals['connects']} connections, {totals['connects_failed']} refused", flush=True)
+        return totals, counted
+
+    def exact(self, load):
+        totals, counted = self.settle(load)
+        self.assertEqual({key: totals[key] for key in ("lost", "other", "unsure", "connects_failed")},
+                         {"lost": 0, "other": 0, "unsure": 0, "connects_failed": 0}, totals)
+        self.assertEqual(counted, totals["acked"])
+        return totals
+
+
+class Planned(Balanced):
+    drain_s = 2
+
+    def test_a_restart_of_each_server_costs_no_request(self):
+        self.start()
+        load = self.load(in_turn=1)  # a connection that idles through all of a drain is closed at its end, perhaps under a request
+        for node in self.nodes:
+            at = len(self.watcher.log())
+            self.assertGreater(node.stop(), self.drain_s - 0.1)
+            self.says(f'msg="server taken out, its connections go on" server={node.address} why="status 503, draining"', at)
+            node.start()
+            self.put_in(node, at)
+            load.progress(500)
+        totals = self.exact(load)
+        self.assertGreater(totals["requests"], 5000)
+        for node in self.nodes:
+            self.assertGreater(sum(state_counts(node.state, "1min").values()), 500, "this one had its share")
+
+
+class Watching(Balanced):
+    def test_the_watcher_itself_may_be_killed_and_started(self):
+        self.start()
+        load = self.load()
+        self.watcher.kill()
+        load.progress(500)
+        at = len(self.watcher.log())
+        self.start()
+        load.progress(500)
+        self.front.run("nft", "add", "table", "ip", "another")
+        self.watcher.signal(signal.SIGTERM)
+        self.assertEqual(self.watcher.wait(), 0)
+        load.progress(500)
+        self.exact(load)
+        self.assertIn("table ip aforo_balancer", self.front.run("nft", "list", "tables"))
+        self.assertEqual(call(*self.words("--remove"), wrap=self.front.wrap), (0, "table ip aforo_balancer: removed\n", ""))
+        self.assertEqual(call(*self.words("--remove"), wrap=self.front.wrap), (0, "table ip aforo_balancer: was not there\n", ""))
+        self.assertEqual(self.front.run("nft", "list", "tables"), "table ip another\n")
+        self.assertNotIn("level=error", self.watcher.log()[at:])
+
+    def test_what_somebody_flushed_is_set_again(self):
+        self.start()
+        for words in (("flush", "ruleset"), ("flush", "table", "ip", "aforo_balancer"),
+                      ("add", "chain", "ip", "aforo_balancer", "foreign")):
+            at = len(self.watcher.log())
+            self.front.run("nft", *words)
+            self.says("somebody had changed the rules", at)
+        self.exact(self.load())
+
+    def test_two_of_them_do_not_quarrel(self):
+        self.start()
+        status, out, err = call(*self.words(), wrap=self.front.wrap)
+        self.assertEqual((status, out, err.count("\n")), (1, "", 1), err)
+        self.assertIn("another aforo-balancer keeps the table ip aforo_balancer", err)
+
+    def test_check_says_what_there_is_and_changes_nothing(self):
+        status, out, err = call(*self.words("--check"), wrap=self.front.wrap)
+        self.assertEqual((status, err), (0, ""))
+        self.assertEqual(out.count(": up (status 200, ok)"), SERVERS, out)
+        self.assertIn("dnat to numgen inc mod 3 map", out)
+        self.assertEqual(self.front.run("nft", "list", "tables"), "")
+        self.nodes[1].kill()
+        status, out, err = call(*self.words("--check"), wrap=self.front.wrap)
+        self.assertEqual((status, err), (1, ""))
+        self.assertIn(f"{self.nodes[1].address}: dead (connection refused)", out)
+        self.assertIn("dnat to numgen inc mod 2 map", out)
+
+    def test_a_machine_that_does_not_forward(self):
+        self.front.set("net.ipv4.ip_forward", 0)
+        for words in ((), ("--check",)):
+            status, _, err = call(*self.words(*words), wrap=self.front.wrap)
+            self.assertEqual((status, err), (1, "aforo-balancer: net.ipv4.ip_forward is 0: nothing would reach the servers; sysctl -w "
+                                                "net.ipv4.ip_forward=1, and keep it in /etc/sysctl.d\n"))
+
+
+class KeepSource(Balanced):
+    keep_source = True
+
+    def test_servers_see_who_asks(self):
+        self.start()
+        load = self.load()
+        node = self.nodes[0]
+        seen = node.machine.run("ss", "-Htn", "state", "established", "( sport = :8080 )")
+        self.assertIn(self.client.addresses[0], seen)
+        self.exact(load)
+
+
+class Unplanned(Balanced):
+    def test_one_is_killed_and_comes_back(self):
+        self.start()
+        load = self.load()
+        for round_ in range(3):
+            node, at = self.nodes[round_], len(self.watcher.log())
+            node.kill()
+            self.says(f'msg="server taken out, its connections end" server={node.address} why="connection refused" up=2', at)
+            load.progress(500)
+            node.start()
+            self.put_in(node, at)
+            load.progress(500)
+        totals, counted = self.settle(load)
+        self.assertGreater(totals["lost"], 0, "some were under way")
+        self.assertEqual((totals["other"], totals["unsure"]), (0, 0), totals)
+        sent = totals["sent"] - totals["refused"]
+        self.assertTrue(totals["acked"] <= counted <= sent, f"{totals}, {counted} counted")
+
+    def test_connections_of_a_machine_that_vanished_end(self):
+        self.start()
+        load = self.load()
+        node, at = self.nodes[0], len(self.watcher.log())
+        node.machine.run("ip", "link", "set", "wire-2", "down")
+        self.says(f'msg="server taken out, its connections end" server={node.address}', at)
+        wait_until(lambda: load.say("tally")["lost"] > 0, "requests to it end")
+        self.assertLess(load.pause()["lost"], 64)  # all others were answered; else this waits for TCP's time-outs
+        load.resume()
+        load.progress(500)
+        totals, counted = self.settle(load)
+        self.assertTrue(totals["acked"] <= counted <= totals["sent"] - totals["refused"], f"{totals}, {counted} counted")
+
+    def test_without_any_server_clients_are_refused_at_once(self):
+        for node in self.nodes:
+            node.kill()
+        self.start(up=0)
+        self.says("no server is left: new connections are refused")
+        status, _, err = call("curl", "-sS", "-m", "10", f"http://{self.listen}/healthz", wrap=self.client.wrap)
+        self.assertEqual(status, 7, err)
+        at = len(self.watcher.log())
+        self.nodes[2].start()
+        self.put_in(self.nodes[2], at)
+        self.assertEqual(call("curl", "-sS", "-m", "10", f"http://{self.listen}/healthz", wrap=self.client.wrap)[0], 0)
+
+
+class Arguments(unittest.TestCase):
+    def test_wrong_ones_are_named(self):
+        good = ("--listen", "192.0.2.1:80", "--server", "192.0.2.2:80")
+        for words, said in {
+            (): "--listen",
+            good[:2]: "--server ADDRESS:PORT is missing",
+            ("--listen", "node1:80"): "'node1:80' is not an address and a port: 192.0.2.1:8080",
+            ("--listen", "192.0.2.1"): "'192.0.2.1' is not an address and a port",
+            ("--listen", "192.0.2.256:80"): "'192.0.2.256:80' is not an address and a port",
+            ("--listen", "127.0.0.1:80"): "'127.0.0.1:80': the kernel cannot translate",
+            ("--listen", "0.0.0.0:80"): "'0.0.0.0:80': the kernel cannot translate",
+            (*good, "--server", "192.0.2.3:0"): "'192.0.2.3:0': a port is 1 to 65535",
+            (*good, "--server", "192.0.2.2:80"): "--server 192.0.2.2:80 is there twice",
+            (*good, "--server", "192.0.2.1:80"): "--server 192.0.2.1:80 is --listen itself",
+            (*good, "--server", "[2001:db8::2]:80"): "give both as IPv4, or both as IPv6",
+            (*good, "--every", "1"): "'1' is not a duration from 10ms to 60m",
+            (*good, "--fall", "0"): "'0' is not a number from 1 to 99",
+            (*good, "--table", "a b"): "--table 'a b' is not a name",
+            (*good, "--direct"): "--direct is for --with ipvs",
+            (*good, "--with", "ipvs", "--keep-source"): "--keep-source is for --with nft",
+            (*good, "--with", "ipvs", "--direct", "--server", "192.0.2.3:81"): "its port must be that of --listen, 80",
+            (*good, "--servers", "192.0.2.3:80"): "unrecognized arguments: --servers",
+        }.items():
+            with self.subTest(words):
+                status, out, err = call(BALANCER, *words)
+                self.assertEqual((status, out, err.count("\n")), (2, "", 1), err)
+                self.assertIn(said, err)
+                self.assertTrue(err.endswith("; aforo-balancer --help\n"), err)
+
+    def test_help_names_every_flag_and_status(self):
+        status, out, err = call(BALANCER, "--help")
+        self.assertEqual((status, err), (0, ""))
+        for word in ("--listen", "--server", "--with", "--check", "--remove", "Exit status"):
+            self.assertIn(word, out)
+
+    @unittest.skipUnless(os.geteuid() == 0, "not root: what root is told otherwise cannot be seen")
+    def test_whoever_has_no_rights_is_told_what_is_missing(self):
+        status, out, err = call(BALANCER, "--listen", "192.0.2.1:80", "--server", "192.0.2.2:80",
+                                wrap=("setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"))
+        self.assertEqual((status, out), (1, ""))
+        self.assertEqual(err, "aforo-balancer: changing the kernel's rules needs root, or CAP_NET_ADMIN: sudo aforo-balancer ...\n")
+
+
+class Module(unittest.TestCase):
+    """Parts of the program by themselves, with another program in the place of nft and ipvsadm."""
+
+    def setUp(self):
+        loader = importlib.machinery.SourceFileLoader("aforo_balancer", str(BALANCER))
+        spec = importlib.util.spec_from_loader(loader.name, loader)
+        self.program = importlib.util.module_from_spec(spec)
+        sys.dont_write_bytecode = True
+        loader.exec_module(self.program)
+        scratch = tempfile.TemporaryDirectory(prefix="aforo-balancer-")
+        self.addCleanup(scratch.cleanup)
+        self.dir = pathlib.Path(scratch.name)
+        path = os.environ["PATH"]
+        self.addCleanup(os.environ.__setitem__, "PATH", path)
+        os.environ["PATH"] = f"{self.dir}:{path}"
+
+    def fake(self, name, script):
+        path = self.dir / name
+        path.write_text(f"#!/bin/sh\n{script}\n")
+        path.chmod(0o755)
+
+    def ipvs(self, direct=False, there=""):
+        """The service, with what `ipvsadm --save` says; what is given to --restore is in the file `given`."""
+        (self.dir / "there").write_text(there)
+        self.fake("ipvsadm", f'case $1 in --save) cat {self.dir}/there ;; --restore) cat >{self.dir}/given ;; '
+                             f'*) echo "$*" >{self.dir}/given ;; esac')
+        return self.program.Ipvs(types.SimpleNamespace(listen=self.program.address("192.0.2.1:80"), direct=direct))
+
+    def states(self, *states):
+        return {self.program.address(f"192.0.2.{i}:8080"): state for i, state in enumerate(states, 2)}
+
+    def given(self):
+        path = self.dir / "given"
+        return path.read_text() if path.exists() else ""
+
+    def test_a_service_of_ipvs_is_made(self):
+        up, draining, dead = self.program.UP, self.program.DRAINING, self.program.DEAD
+        self.ipvs().apply(self.states(up, draining, dead))
+        self.assertEqual(self.given(), "-A -t 192.0.2.1:80 -s rr\n-a -t 192.0.2.1:80 -r 192.0.2.2:8080 -m -w 1\n"
+                                       "-a -t 192.0.2.1:80 -r 192.0.2.3:8080 -m -w 0\n")
+
+    def test_a_service_of_ipvs_is_changed(self):
+        up, draining, dead = self.program.UP, self.program.DRAINING, self.program.DEAD
+        there = ("-A -t 192.0.2.1:80 -s rr\n-a -t 192.0.2.1:80 -r 192.0.2.2:8080 -m -w 1\n-a -t 192.0.2.1:80 -r 192.0.2.3:8080 -m -w 1\n"
+                 "-a -t 192.0.2.1:80 -r 192.0.2.4:8080 -m -w 1\n-A -t 192.0.2.9:80 -s wlc\n-a -t 192.0.2.9:80 -r 192.0.2.3:8080 -m -w 7\n")
+        service = self.ipvs(there=there)
+        self.assertTrue(service.holds(self.states(up, up, up)))
+        self.assertFalse(service.holds(self.states(up, draining, up)))
+        service.apply(self.states(up, draining, dead))
+        self.assertEqual(self.given(), "-e -t 192.0.2.1:80 -r 192.0.2.3:8080 -m -w 0\n-d -t 192.0.2.1:80 -r 192.0.2.4:8080\n")
+
+    def test_direct_ipvs_and_its_removal(self):
+        up = self.program.UP
+        self.ipvs(direct=True).apply(self.states(up))
+        self.assertIn("-r 192.0.2.2:8080 -g -w 1\n", self.given())
+        self.assertFalse(self.ipvs().remove())
+        self.assertTrue(self.ipvs(there="-A -t 192.0.2.1:80 -s rr\n").remove())
+        self.assertEqual(self.given(), "--delete-service --tcp-service 192.0.2.1:80\n")
+
+    def test_what_is_missing_is_named_with_its_remedy(self):
+        self.fake("ipvsadm", "echo \"Can't initialize ipvs: Protocol not available\" >&2; exit 255")
+        service = self.program.Ipvs(types.SimpleNamespace(listen=self.program.address("192.0.2.1:80"), direct=False))
+        with self.assertRaisesRegex(self.program.Trouble, r"the kernel has no IPVS .*Protocol not available.*modprobe ip_vs.*--with nft"):
+            service.check(None)
+        with self.assertRaisesRegex(self.program.Trouble, "no-such is missing: apt-get install package"):
+            self.program.command("no-such", "package")
+
+    def test_a_kernel_without_numgen(self):
+        self.fake("nft", "case $1 in list) ;; *) echo 'Error: Could not process rule: No such file or directory' >&2; exit 1 ;; esac")
+        self.program.setting = lambda name: "1"
+        table = self.program.Nft(types.SimpleNamespace(listen=self.program.address("192.0.2.1:80"), keep_source=False, table="t"))
+        with self.assertRaisesRegex(self.program.Trouble, "the kernel refuses the rules .*CONFIG_NFT_NUMGEN.*--with ipvs"):
+            table.check(self.states(self.program.UP))
+
+    def test_answers_in_a_row(self):
+        up, draining, dead = self.program.UP, self.program.DRAINING, self.program.DEAD
+        options = types.SimpleNamespace(rise=2, fall=3)
+        server = self.program.Server(None, options)
+        seen = []
+        for state, at_once in ((dead, False), (up, True), (up, True), (dead, False), (dead, False), (up, True), (dead, False), (dead, False),
+                               (dead, False), (up, True), (up, True), (draining, True), (dead, False), (up, True), (dead, True)):
+            server.note(state, "", at_once)
+            seen.append(server.state)
+        self.assertEqual(seen, [dead, dead, up, up, up, up, up, up, dead, dead, up, draining, draining, draining, dead])
+
+
+if __name__ == "__main__":
+    unittest.main()
