@@ -32,7 +32,8 @@ part == "flags" && $1 == "F" {
     if ($4 != "") { print "The default is"; print ".Cm " argument($4) " ." }
     if ($5 != "") { print "In the environment:"; print ".Ev " $5 " ." }
 }
-part == "more" && $1 == "M" && /^M\tExit status/ { next } # a section of its own in the page
+part == "more" && $1 == "M" && /^M\tExit status/ { ends = 1 } # a section of its own in the page
+part == "more" && ends { next }
 part == "more" && $1 == "M" && $2 ~ /^[^ ]/ { end_text(); print ".Ss " roff($2); next }
 part == "more" && $1 == "M" && $2 == "" { blank = 1; next }
 part == "more" && $1 == "M" {
