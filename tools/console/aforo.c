@@ -155,10 +155,15 @@ struct output {
     struct writer *writer;
     bool sum_only;
     uint64_t rows, sum;
+    uint64_t not_final; /* left out, as openmetrics has it */
 };
 
 static bool take_row(void *cls, const struct row *row) {
     struct output *output = cls;
+    if (output->writer->form.format == ROWS_OPENMETRICS && row->state != WINDOW_FINAL) {
+        output->not_final++;
+        return true;
+    }
     output->rows++;
     output->sum += row->count;
     return output->sum_only || writer_row(output->writer, row);
@@ -200,7 +205,9 @@ static int print_once(struct source *source, const struct flags *flags, struct w
     if (outcome != SOURCE_DONE ||
         !(flags->total ? write_number(writer, output.sum) : writer_end(writer)))
         return EXIT_FAILURE;
-    if (output.rows == 0) {
+    if (output.rows == 0 && output.not_final > 0) {
+        terminal_complain("none of these windows is final: late events may still change them");
+    } else if (output.rows == 0) {
         empty_explain(source, &flags->query, now, &writer->form, why);
         terminal_complain("%s", why);
     }

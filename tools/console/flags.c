@@ -88,7 +88,8 @@ static const char more[] =
     "  the first one in the span; with --last N there are N, fewer only where the source\n"
     "  keeps no more. No rows: why there are none is said on standard error, and the exit\n"
     "  status is 0. csv and json carry each window's state: open (not over), closed (over,\n"
-    "  a late event may still change it), final.\n"
+    "  a late event may still change it), final. openmetrics has final windows alone, for\n"
+    "  promtool tsdb create-blocks-from openmetrics.\n"
     "\n"
     "aforo total\n"
     "  Every event in [--from, --to), also of windows that are not over, whichever windows\n"
@@ -230,7 +231,9 @@ static bool check_report(const struct given *given, char *why) {
     } else if (list && (given->report_only || span || flags->local || flags->follow ||
                         flags->query.partial || flags->query.last > 0 || flags->total)) {
         snprintf(why, FLAGS_WHY_MAX, "reports: takes --format and where from alone");
-    } else if (list && flags->format == ROWS_CSV) {
+    } else if (!list && flags->format == ROWS_OPENMETRICS && flags->command == COMMAND_REPORT) {
+        snprintf(why, FLAGS_WHY_MAX, "report: --format must be text, csv or json");
+    } else if (list && flags->format != ROWS_TEXT && flags->format != ROWS_JSON) {
         snprintf(why, FLAGS_WHY_MAX, "reports: --format must be text or json");
     } else if (flags->command == COMMAND_REPORT && flags->total) {
         snprintf(why, FLAGS_WHY_MAX, "report: takes no --total: rows have several figures");
@@ -320,6 +323,10 @@ static bool check_whole(int argc, char **argv, struct given *given, char *why) {
         snprintf(why, FLAGS_WHY_MAX, "--to: is before --from");
     } else if (flags->follow && *given->to) {
         snprintf(why, FLAGS_WHY_MAX, "--follow and --to exclude each other");
+    } else if (flags->format == ROWS_OPENMETRICS && (flags->follow || query->partial)) {
+        snprintf(why, FLAGS_WHY_MAX,
+                 "--format openmetrics: has windows that are final alone; leave out --follow and "
+                 "--partial");
     } else if (flags->follow && query->partial) {
         snprintf(why, FLAGS_WHY_MAX, "--follow and --partial exclude each other");
     } else {
