@@ -293,6 +293,8 @@ void report_rows_add(const struct report_form *form, const struct report_window 
     case ROWS_CSV:
         add_csv_row(form, window, row, text);
         break;
+    case ROWS_OPENMETRICS: /* which has no rows of reports */
+        break;
     case ROWS_JSON:
         text_add_string(text, first ? "\n" : ",\n");
         add_json_row(form, window, row, text);

@@ -8,6 +8,7 @@
 
 #define COUNT_DIGITS_MAX 20 /* of 2^64 - 1 */
 #define MS_DIGITS 3
+#define WINDOW_FAMILY "aforo_window_events"
 
 static const char *const format_names[] = {
     [ROWS_TEXT] = "text", [ROWS_CSV] = "csv", [ROWS_JSON] = "json"};
@@ -127,8 +128,25 @@ size_t rows_begin(const struct rows_form *form, char *buf) {
         at = put_text(at, "\",\"zone\":\"");
         at = put_text(at, zone);
         at = put_text(at, "\",\"windows\":[");
+    } else if (form->format == ROWS_OPENMETRICS) {
+        at = put_text(at, "# HELP " WINDOW_FAMILY " Events counted in a window, at its start.\n"
+                          "# TYPE " WINDOW_FAMILY " gauge\n");
     }
     return (size_t)(at - buf);
+}
+
+/* Its time is in seconds. */
+static char *put_sample(char *at, enum resolution r, uint64_t count, int64_t start_us) {
+    at = put_text(at, WINDOW_FAMILY "{resolution=\"");
+    at = put_text(at, resolution_table[r].name);
+    at = put_text(at, "\"} ");
+    at = put_count(at, count);
+    *at++ = ' ';
+    at = put_count(at, (uint64_t)(start_us / US_PER_S));
+    *at++ = '.';
+    at = put_fixed(at, (int)(start_us % US_PER_S / US_PER_MS), MS_DIGITS);
+    *at++ = '\n';
+    return at;
 }
 
 size_t rows_row(const struct rows_form *form, const struct row *row, bool first, char *buf) {
@@ -158,10 +176,18 @@ size_t rows_row(const struct rows_form *form, const struct row *row, bool first,
         at = put_text(at, state_names[row->state]);
         at = put_text(at, "\"}");
         break;
+    case ROWS_OPENMETRICS:
+        if (row->state == WINDOW_FINAL) {
+            at = put_sample(at, form->resolution, row->count, start_us);
+        }
+        break;
     }
     return (size_t)(at - buf);
 }
 
 size_t rows_end(const struct rows_form *form, char *buf) {
-    return form->format == ROWS_JSON ? (size_t)(put_text(buf, "\n]}\n") - buf) : 0;
+    const char *end = form->format == ROWS_JSON          ? "\n]}\n"
+                      : form->format == ROWS_OPENMETRICS ? "# EOF\n"
+                                                         : "";
+    return (size_t)(put_text(buf, end) - buf);
 }

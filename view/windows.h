@@ -7,7 +7,8 @@
 
 #include <stddef.h>
 
-enum rows_format { ROWS_TEXT, ROWS_CSV, ROWS_JSON };
+/* ROWS_OPENMETRICS is for backfilling: final windows alone. */
+enum rows_format { ROWS_TEXT, ROWS_CSV, ROWS_JSON, ROWS_OPENMETRICS };
 
 /* open: not over yet. closed: over, a late event may still correct it. final: past the horizon, it
  * cannot change. */
@@ -36,7 +37,7 @@ struct rows_form {
     const struct rows_zone *zone; /* NULL: UTC */
 };
 
-/* "text", "csv", "json" -> *out; false for anything else. */
+/* "text", "csv", "json" -> *out; false for anything else: a server answers these. */
 bool rows_format_by_name(const char *name, enum rows_format *out);
 
 /* The state of a window at time now_us, with a horizon of horizon_us. */
@@ -59,6 +60,12 @@ const char *window_state_name(enum window_state state);
  *          {"start":"2016-05-28T11:11:11.120Z","count":122,"state":"closed"},
  *          ...
  *          ]}
+ *
+ *   openmetrics  # HELP aforo_window_events Events counted in a window, at its start.
+ *                # TYPE aforo_window_events gauge
+ *                aforo_window_events{resolution="10ms"} 122 1464433871.120
+ *                # EOF
+ *          A window that is not final is nothing there.
  *
  * In another zone than UTC each time ends with its offset: 2016-05-28 13:11:11.120+02:00, 122 */
 size_t rows_begin(const struct rows_form *form, char *buf);

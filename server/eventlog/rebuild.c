@@ -192,8 +192,9 @@ static bool rebuild_in(const struct options *options, const struct rebuild *rebu
 }
 
 bool rebuild_lost_state(const struct options *options, unsigned workers,
-                        const struct definitions *definitions) {
+                        const struct definitions *definitions, bool *rebuilt) {
     char node[COUNTERS_NODE_MAX], path[PATH_MAX];
+    *rebuilt = false;
     snprintf(path, sizeof path, "%s/" STATE, options->state);
     if (!*options->event_log || access(path, F_OK) == 0 || errno != ENOENT) {
         return true;
@@ -218,6 +219,7 @@ bool rebuild_lost_state(const struct options *options, unsigned workers,
                                     .definitions = definitions};
     const int dir_fd = open(options->state, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     const bool ok = dir_fd >= 0 ? rebuild_in(options, &rebuild, dir_fd) : true;
+    *rebuilt = ok && dir_fd >= 0;
     if (dir_fd >= 0) {
         close(dir_fd);
     }

@@ -9,9 +9,10 @@
 struct definitions;
 
 /* Does nothing without --event-log, or where there is a state, or the log has none of its events.
- * False, and it is said with what to do, when the state cannot be made as it was. */
+ * *rebuilt: a
+ * state was made. False, and it is said with what to do, when it cannot be made as it was. */
 bool rebuild_lost_state(const struct options *options, unsigned workers,
-                        const struct definitions *definitions);
+                        const struct definitions *definitions, bool *rebuilt);
 
 /* Notes beside the log which state it goes with: so a start without one, and without --node-id,
  * knows its node. Once both are open. */

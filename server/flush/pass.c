@@ -299,11 +299,17 @@ static bool pass_resolution(struct flush *flush, enum resolution r, bool full) {
     return whole;
 }
 
-static void finish(struct flush *flush, bool complete) {
+static void finish(struct flush *flush, int64_t began_us, bool complete) {
     if (complete) { /* what is missing from now on is another loss */
         flush->watch.told_generation = 0;
     }
+    const int64_t took_us = clock_steady_us() - began_us;
     pthread_mutex_lock(&flush->mutex);
+    if (flush->pass.sent > 0 || flush->pass.rows_sent > 0) {
+        durations_note(&flush->status.took, took_us > 0 ? (uint64_t)took_us : 0);
+    }
+    visible_settle(flush, &flush->status.visible);
+    flush->status.may_evict = flush->config.store->may_evict;
     flush->status.passes++;
     flush->status.chunks_sent += flush->pass.sent;
     if (complete) {
@@ -336,7 +342,7 @@ bool pass_run(struct flush *flush, bool full) {
     pass->full_us = !whole || pass->failed ? 0 : full ? now_us : pass->full_us;
     const bool complete = whole && !pass->failed && !pass->left_out && !flush->watch.lost &&
                           generation == flush->known.generation && flush->state == FLUSH_SENDING;
-    finish(flush, complete);
+    finish(flush, now_us, complete);
     return complete;
 }
 

@@ -1,6 +1,7 @@
 #include "server/http/pages.h"
 
 #include "server/http/counts_page.h"
+#include "server/http/metrics_page.h"
 #include "server/http/reports_page.h"
 #include "server/http/status_page.h"
 
@@ -8,6 +9,7 @@
 #include <string.h>
 
 #define COUNTS_PREFIX "/counts/"
+#define METRICS_PATH "/metrics"
 
 static bool find_resolution(const char *url, enum resolution *r) {
     return strncmp(url, COUNTS_PREFIX, sizeof COUNTS_PREFIX - 1) == 0 &&
@@ -22,8 +24,8 @@ static bool is_of_reports(const char *url) {
 
 bool pages_has(const char *url) {
     enum resolution r;
-    return strcmp(url, "/healthz") == 0 || strcmp(url, "/stats") == 0 || is_of_reports(url) ||
-           find_resolution(url, &r);
+    return strcmp(url, "/healthz") == 0 || strcmp(url, "/stats") == 0 ||
+           strcmp(url, METRICS_PATH) == 0 || is_of_reports(url) || find_resolution(url, &r);
 }
 
 /* ---- arguments ---- */
@@ -113,6 +115,8 @@ void pages_make(struct worker *worker, struct MHD_Connection *connection, const 
         counts_page_make(worker, connection, r, page);
     } else if (is_of_reports(url)) {
         reports_page_make(worker, connection, url, page);
+    } else if (strcmp(url, METRICS_PATH) == 0) {
+        metrics_page_make(worker, connection, page);
     } else if (strcmp(url, "/stats") == 0) {
         status_page_make_stats(worker, page);
     } else {

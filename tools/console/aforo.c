@@ -8,6 +8,7 @@
 #include "tools/console/flags.h"
 #include "tools/console/follow.h"
 #include "tools/console/log_command.h"
+#include "tools/console/reach.h"
 #include "tools/console/replay_command.h"
 #include "tools/console/report_command.h"
 #include "tools/console/reports_check.h"
@@ -156,10 +157,15 @@ struct output {
     struct writer *writer;
     bool sum_only;
     uint64_t rows, sum;
+    uint64_t not_final; /* left out, as openmetrics has it */
 };
 
 static bool take_row(void *cls, const struct row *row) {
     struct output *output = cls;
+    if (output->writer->form.format == ROWS_OPENMETRICS && row->state != WINDOW_FINAL) {
+        output->not_final++;
+        return true;
+    }
     output->rows++;
     output->sum += row->count;
     return output->sum_only || writer_row(output->writer, row);
@@ -201,7 +207,9 @@ static int print_once(struct source *source, const struct flags *flags, struct w
     if (outcome != SOURCE_DONE ||
         !(flags->total ? write_number(writer, output.sum) : writer_end(writer)))
         return EXIT_FAILURE;
-    if (output.rows == 0) {
+    if (output.rows == 0 && output.not_final > 0) {
+        terminal_complain("none of these windows is final: late events may still change them");
+    } else if (output.rows == 0) {
         empty_explain(source, &flags->query, now, &writer->form, why);
         terminal_complain("%s", why);
     }
@@ -358,9 +366,7 @@ static int run_command(const struct flags *flags) {
     return status;
 }
 
-int main(int argc, char **argv) {
-    if (!standard_descriptors_are_open())
-        return EXIT_FAILURE;
+static int run_program(int argc, char **argv) {
     signal(SIGPIPE, SIG_IGN); /* a broken connection is reported by the call that meets it */
     if (argc > 1 && strcmp(argv[1], "backup") == 0)
         return backup_main(argc - 1, argv + 1);
@@ -385,4 +391,8 @@ int main(int argc, char **argv) {
         return run_command(&flags);
     const struct writer writer = {.error = flags_print(outcome, stdout) ? 0 : errno};
     return end_output(writer.error, EXIT_SUCCESS);
+}
+
+int main(int argc, char **argv) {
+    return standard_descriptors_are_open() ? reach_status(run_program(argc, argv)) : EXIT_FAILURE;
 }

@@ -90,7 +90,8 @@ static const char more[] =
     "  the first one in the span; with --last N there are N, fewer only where the source\n"
     "  keeps no more. No rows: why there are none is said on standard error, and the exit\n"
     "  status is 0. csv and json carry each window's state: open (not over), closed (over,\n"
-    "  a late event may still change it), final.\n"
+    "  a late event may still change it), final. openmetrics has final windows alone, for\n"
+    "  promtool tsdb create-blocks-from openmetrics.\n"
     "\n"
     "aforo total\n"
     "  Every event in [--from, --to), also of windows that are not over, whichever windows\n"
@@ -104,7 +105,7 @@ static const char more[] =
     "\n"
     "aforo status\n"
     "  One line for each --server URL (up to 64): what its /healthz and /stats say. The\n"
-    "  exit status is 1 when one of them does not answer or its store is not connected.\n"
+    "  exit status is 3 when one of them does not answer, 1 when its store is away.\n"
     "\n"
     "aforo check\n"
     "  Whether what must hold of counts does, for windows that are over: a second is the sum\n"
@@ -136,7 +137,8 @@ static const char more[] =
     "  aforo status --server http://a:8080 --server http://b:8080\n"
     "  aforo check --server http://a:8080 --server http://b:8080 --redis redis://r\n"
     "\n"
-    "Exit status: 0 done, 1 the source or standard output failed, 2 wrong usage.\n";
+    "Exit status: 0 done, 1 something failed or is not as it should be, 2 wrong usage, 3 the\n"
+    "source cannot be reached.\n";
 
 static const struct options_program aforo = {
     .name = "aforo",
@@ -236,7 +238,9 @@ static bool check_report(const struct given *given, char *why) {
     } else if (list && (given->report_only || span || flags->local || flags->follow ||
                         flags->query.partial || flags->query.last > 0 || flags->total)) {
         snprintf(why, FLAGS_WHY_MAX, "reports: takes --format and where from alone");
-    } else if (list && flags->format == ROWS_CSV) {
+    } else if (!list && flags->format == ROWS_OPENMETRICS && flags->command == COMMAND_REPORT) {
+        snprintf(why, FLAGS_WHY_MAX, "report: --format must be text, csv or json");
+    } else if (list && flags->format != ROWS_TEXT && flags->format != ROWS_JSON) {
         snprintf(why, FLAGS_WHY_MAX, "reports: --format must be text or json");
     } else if (flags->command == COMMAND_REPORT && flags->total) {
         snprintf(why, FLAGS_WHY_MAX, "report: takes no --total: rows have several figures");
@@ -326,6 +330,10 @@ static bool check_whole(int argc, char **argv, struct given *given, char *why) {
         snprintf(why, FLAGS_WHY_MAX, "--to: is before --from");
     } else if (flags->follow && *given->to) {
         snprintf(why, FLAGS_WHY_MAX, "--follow and --to exclude each other");
+    } else if (flags->format == ROWS_OPENMETRICS && (flags->follow || query->partial)) {
+        snprintf(why, FLAGS_WHY_MAX,
+                 "--format openmetrics: has windows that are final alone; leave out --follow and "
+                 "--partial");
     } else if (flags->follow && query->partial) {
         snprintf(why, FLAGS_WHY_MAX, "--follow and --partial exclude each other");
     } else {

@@ -4,6 +4,7 @@
 #include "eventlog/read.h"
 #include "tools/console/log_cat.h"
 #include "tools/console/log_damage.h"
+#include "tools/console/reach.h"
 #include "tools/console/terminal.h"
 
 #include <errno.h>
@@ -103,6 +104,7 @@ static int run_check(int argc, char **argv) {
     const struct eventlog_taker taker = {check_record, check_damage, &tally};
     char why[EVENTLOG_READ_WHY_MAX];
     if (!eventlog_read(&question, &taker, why)) {
+        reach_note_path(question.dir);
         terminal_complain("%s", why);
         return EXIT_FAILURE;
     }

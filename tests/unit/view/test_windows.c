@@ -62,6 +62,26 @@ START_TEST(json_is_one_object_with_a_window_a_line) {
 }
 END_TEST
 
+#define OPENMETRICS_HEAD                                                                           \
+    "# HELP aforo_window_events Events counted in a window, at its start.\n"                       \
+    "# TYPE aforo_window_events gauge\n"
+
+START_TEST(openmetrics_has_final_windows_alone) {
+    char out[1024];
+    const struct row rows[] = {{START_US / 10000 - 1, 0, WINDOW_FINAL},
+                               {START_US / 10000, UINT64_MAX, WINDOW_FINAL},
+                               {START_US / 10000 + 1, 7, WINDOW_CLOSED},
+                               {START_US / 10000 + 2, 8, WINDOW_OPEN}};
+    render(ROWS_OPENMETRICS, RESOLUTION_10MS, rows, 4, out);
+    ck_assert_str_eq(
+        out, OPENMETRICS_HEAD
+        "aforo_window_events{resolution=\"10ms\"} 0 1464433871.110\n"
+        "aforo_window_events{resolution=\"10ms\"} 18446744073709551615 1464433871.120\n# EOF\n");
+    render(ROWS_OPENMETRICS, RESOLUTION_1MIN, NULL, 0, out);
+    ck_assert_str_eq(out, OPENMETRICS_HEAD "# EOF\n");
+}
+END_TEST
+
 START_TEST(every_resolution_and_the_extremes_fit) {
     char out[1024];
     const struct row most = {INT64_C(253402300799) / 60, UINT64_MAX, WINDOW_CLOSED};
@@ -148,6 +168,7 @@ int main(void) {
     tcase_add_test(tcase, text_is_the_line_of_the_issue);
     tcase_add_test(tcase, csv_has_a_header_and_the_state);
     tcase_add_test(tcase, json_is_one_object_with_a_window_a_line);
+    tcase_add_test(tcase, openmetrics_has_final_windows_alone);
     tcase_add_test(tcase, every_resolution_and_the_extremes_fit);
     tcase_add_test(tcase, another_zone_is_named_and_every_time_has_its_offset);
     tcase_add_test(tcase, formats_are_found_by_name);
