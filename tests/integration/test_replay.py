@@ -68,6 +68,11 @@ class Replay(LogCase):
         self.assertIn("route=/x", live["routes", "1s"])
         self.assertEqual(self.replayed(), live)
 
+    def test_events_that_were_counted_as_they_arrived(self):
+        server = self.logging("--clock", "arrival")
+        self.run_load([server])
+        self.assert_same(f"state:{server.state}", f"log:{self.dir}", "--reports", self.reports)
+
     def test_what_came_too_late_is_counted_now(self):
         server = self.logging()
         day = "2016-05-28 11:11:11"
