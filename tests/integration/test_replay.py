@@ -35,7 +35,7 @@ class Replay(LogCase):
         self.assertTrue(all(live.values()), live)
         self.assertEqual(self.replayed(), live)
         self.assertEqual(self.rows_of("--redis", redis.url), live)
-        self.assertEqual(int(self.replay("--total")), server.stats()["counted"])
+        self.assertEqual(int(self.replay("--total")), self.counted(server))
         for window in ("10ms", "1s", "1min"):
             status, out, _ = aforo(window, "--state", server.state, "--partial", "--from", "-50m")
             self.assertEqual((status, self.replay("--window", window)), (0, out))
@@ -68,6 +68,11 @@ class Replay(LogCase):
         self.assertIn("route=/x", live["routes", "1s"])
         self.assertEqual(self.replayed(), live)
 
+    def test_events_that_were_counted_as_they_arrived(self):
+        server = self.logging("--clock", "arrival")
+        self.run_load([server])
+        self.assert_same(f"state:{server.state}", f"log:{self.dir}", "--reports", self.reports)
+
     def test_what_came_too_late_is_counted_now(self):
         server = self.logging()
         day = "2016-05-28 11:11:11"
@@ -89,7 +94,7 @@ class Replay(LogCase):
         self.flushed(servers, redis)
         self.assertEqual(self.replayed(), self.rows_of("--redis", redis.url))
         for i, server in enumerate(servers):
-            self.assertEqual(int(self.replay("--total", "--node", f"n{i}")), server.stats()["counted"])
+            self.assertEqual(int(self.replay("--total", "--node", f"n{i}")), self.counted(server))
         self.assertEqual(self.replay("--into", self.place.dir / "one", status=1), "")
         self.replay("--into", self.place.dir / "one", "--node", "n1", "--reports", self.reports)
         self.assert_same(f"state:{self.place.dir / 'one'}", f"state:{servers[1].state}")
@@ -188,7 +193,7 @@ class Rebuild(LogCase):
             self.assertIn("the state was rebuilt from the event log", server.log())
             self.assert_same(f"state:{server.state}", f"log:{self.dir}", "--reports", self.reports)
         counted += self.run_load([server])
-        self.assertGreaterEqual(server.stats()["counted"], counted)
+        self.assertGreaterEqual(self.counted(server), counted)
         self.flushed([server], redis)
         total = int(self.replay("--total", "--counted"))
         self.assertEqual(sum(redis.counts("1min").values()), total)

@@ -178,6 +178,32 @@ START_TEST(a_lost_state_has_the_same_shards) {
 }
 END_TEST
 
+/* The clock was three hours ahead, and set right; and behind for a while. */
+START_TEST(a_clock_that_was_set_is_followed) {
+    for (int i = 0; i < 100; i++) {
+        write_event(NOON + 3 * HOUR + i * 1000, 5, NULL);
+    }
+    for (int i = 0; i < 100; i++) {
+        write_event(NOON + i * 1000, 5, NULL);
+    }
+    for (int i = 0; i < 100; i++) {
+        write_event(NOON - HOUR / 2 + i * 1000, 5, NULL);
+    }
+    fflush(tail);
+    char why[REPLAY_WHY_MAX];
+    struct rebuilt rebuilt;
+    const struct rebuild config = rebuild_config(NOON + 20 * US_PER_S);
+    ck_assert_msg(rebuild_state(&config, &rebuilt, why), "%s", why);
+    ck_assert_uint_eq(rebuilt.events, 300);
+    struct counters *counters = counters_open_readonly(into, why);
+    ck_assert_msg(counters != NULL, "%s", why);
+    ck_assert_uint_eq(read_one(counters, RESOLUTION_1S, NOON), 100);
+    ck_assert_uint_eq(read_one(counters, RESOLUTION_1S, NOON - HOUR / 2), 100);
+    ck_assert_uint_eq(read_one(counters, RESOLUTION_1S, NOON + 3 * HOUR), 100);
+    counters_close(counters);
+}
+END_TEST
+
 START_TEST(what_retention_took_is_missed) {
     fclose(tail);
     open_tail(2, 5);
@@ -199,4 +225,5 @@ END_TEST
 static const struct check_fixture fixture = {60, set_up, state_dir_remove};
 CHECK_MAIN_WITH(fixture, "replay", stretches_are_those_with_events,
                 a_stretch_has_its_events_and_no_others, what_is_no_record_is_named,
-                a_lost_state_has_the_same_shards, what_retention_took_is_missed)
+                a_lost_state_has_the_same_shards, a_clock_that_was_set_is_followed,
+                what_retention_took_is_missed)
