@@ -5,6 +5,7 @@
 #include "counters/measures/own.h"
 #include "counters/time/horizon.h"
 #include "tools/console/diff_side.h"
+#include "tools/console/reach.h"
 #include "tools/console/terminal.h"
 #include "tools/console/times.h"
 
@@ -178,7 +179,10 @@ static int compare(struct diff_side side[2], const struct settings *settings,
                          *settings->window != '\0' ? settings->window : NULL, &tally, why);
     if (!well)
         terminal_complain("%s", why);
-    const int status = well ? tell(side, &tally) : EXIT_TROUBLE;
+    const int status = well              ? tell(side, &tally)
+                       : reach_is_lost() ? EXIT_UNREACHABLE
+                                         : EXIT_TROUBLE;
+    reach_note(false); /* 1 says that they differ */
     diff_side_close(&side[0]);
     diff_side_close(&side[1]);
     return status;

@@ -4,6 +4,7 @@
 #include "common/options.h"
 #include "tools/console/log_damage.h"
 #include "tools/console/log_follow.h"
+#include "tools/console/reach.h"
 #include "tools/console/terminal.h"
 #include "tools/console/times.h"
 
@@ -154,6 +155,7 @@ static bool read_once(struct log_cat *cat, const struct eventlog_question *quest
         cat->failed = !log_output_flush(&cat->output);
         return true;
     }
+    reach_note_path(question->dir);
     terminal_complain("%s", why);
     return false;
 }

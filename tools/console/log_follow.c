@@ -1,5 +1,6 @@
 #include "tools/console/log_follow.h"
 
+#include "tools/console/reach.h"
 #include "tools/console/terminal.h"
 
 #include <errno.h>
@@ -137,8 +138,10 @@ static bool open_follower(struct log_cat *cat, const struct eventlog_question *q
                                                  goes_on ? cat->cursor.positions : 0,
                                                  cat->has_cursor || cat->number};
     cat->follower = eventlog_follow(&following, taker, why);
-    if (cat->follower == NULL)
+    if (cat->follower == NULL) {
+        reach_note_path(question->dir);
         terminal_complain("%s", why);
+    }
     return cat->follower != NULL;
 }
 

@@ -6,6 +6,7 @@
 #include "counters/time/horizon.h"
 #include "tools/console/log_damage.h"
 #include "tools/console/progress.h"
+#include "tools/console/reach.h"
 #include "tools/console/terminal.h"
 
 #include <dirent.h>
@@ -295,6 +296,8 @@ struct log_source *log_source_open(const struct log_source_config *config, bool 
                                          .threads = log->config.threads,
                                          .stop = &stopped};
     if (!load_reports(log, usage, why) || (log->replay = replay_open(&replay, why)) == NULL) {
+        for (unsigned i = 0; i < config->dirs && !reach_is_lost(); i++)
+            reach_note_path(config->dir[i]);
         log_source_close(log);
         return NULL;
     }
