@@ -6,7 +6,7 @@ import resource
 import subprocess
 
 import peers
-from measure import BIN, Failure, median, ratio, usage, wait_until, wrk
+from measure import BIN, Failure, Machine, median, ratio, usage, wait_until, wrk
 from report import number, table
 from report_traffic import Pipeline, Sender, Traffic
 from sections import section
@@ -17,6 +17,7 @@ PER_BODY = 20_000
 EVENTS = 200_000  # sent again and again
 ROUND_EVENTS = 1_000_000
 LOG_THREAD = "event-log"
+OTHERS_MAX = 0.2  # of a core
 
 
 class Threads:
@@ -42,6 +43,12 @@ def kept_bytes(directory):
     done = subprocess.run([BIN / "aforo", "log", "check", directory], capture_output=True, text=True, check=True, timeout=300)
     records = sum(int(line.split(": ")[2].split()[0]) for line in done.stdout.splitlines() if "counted" in line)
     return sum(path.stat().st_size for path in directory.glob("*/*/*.zst")), records
+
+
+def disturbed(machine):
+    """Why CPU cannot be told when others were busy meanwhile: caches are shared, and a page fault costs half as much again."""
+    others = machine.others()
+    return f"others took {100 * others:.0f} % of one core" if others > OTHERS_MAX else ""
 
 
 def children_s():
@@ -89,7 +96,7 @@ def pack_access_log(bench, single):
 
 
 def single_requests(bench, seconds):
-    directory = bench.place.dir / "single"
+    directory, machine = bench.place.dir / "single", Machine()
     found = [Single(peers.Aforod(bench.place, name="bare", row="aforod, no event log", redis=False).start()),
              Single(peers.Aforod(bench.place, "--event-log", directory, name="kept", row="aforod --event-log", redis=False).start())]
     other = bench.start(nginx)
@@ -103,7 +110,8 @@ def single_requests(bench, seconds):
     size, records = kept_bytes(directory)
     if not found[1].requests <= records <= found[1].requests + 64 * PAIRS:
         raise Failure(f"{found[1].requests} requests were answered, {records} records kept")
-    bench.goals.at_most("single requests: CPU of the workers with the log, against without", ratio(found[1].rest, found[0].rest), 1.05)
+    bench.goals.at_most("single requests: CPU of the workers with the log, against without", ratio(found[1].rest, found[0].rest), 1.05,
+                        unclear=disturbed(machine))
     bench.goals.at_most("bytes an event, a time alone, in a form", size / records, 10)
     rows = [[found[0].server.row, number(median(found[0].rest)), "1.00", number(median(found[0].all)), ""],
             [found[1].server.row, number(median(found[1].rest)), number(ratio(found[1].rest, found[0].rest), 3),
@@ -113,8 +121,9 @@ def single_requests(bench, seconds):
         rows.append([other.row, number(median(found[2].rest)), number(ratio(found[2].rest, found[0].rest), 3),
                      number(median(found[2].all) + packing), number(bytes_each, 1)])
     return ("### Single requests: a time alone\n\n"
-            f"`wrk -t1 -c64`, {PAIRS} rounds of {seconds} s in turn; medians, and ratios of a round with the one beside it. nginx answers 204 "
-            "and writes the time that a request carries and its own; it counts nothing.\n\n"
+            f"`wrk -t1 -c64`, {PAIRS} rounds of {seconds} s in turn; medians, and ratios of a round with the one beside it. nginx "
+            "answers 204 and writes the time that a request carries and its own, to the millisecond, so that most lines are the one before "
+            "once more; it counts nothing.\n\n"
             + table(["server", "CPU us a request, without the log thread", "x no log", "with sealing or zstd", "bytes an event"], rows))
 
 
@@ -166,7 +175,7 @@ def stream_of_redis(bench, traffic):
 
 
 def batches(bench):
-    directory = bench.place.dir / "batches"
+    directory, machine = bench.place.dir / "batches", Machine()
     traffic = Traffic(EVENTS, per_body=PER_BODY, per_second=5000)
     found = [Batches(bench, "batch-bare", "aforod, no event log"),
              Batches(bench, "batch-kept", "aforod --event-log", "--event-log", directory)]
@@ -177,13 +186,14 @@ def batches(bench):
     for each in found:
         each.sender.close()
         each.server.stop()
+    unclear = disturbed(machine)
     size, records = kept_bytes(directory)
     if records != found[1].events:
         raise Failure(f"{found[1].events} events were sent, {records} kept")
     rows = [[each.row, number(median(each.rest), 3), number(median(each.all), 3), number(1 / median(each.all)), ""] for each in found]
     rows[1][4] = number(size / records, 1)
-    bench.goals.at_least("NDJSON: million events a CPU second of the workers", 1 / median(found[1].rest), 3, 2)
-    bench.goals.at_least("the same with sealing", 1 / median(found[1].all), 2, 2)
+    bench.goals.at_least("NDJSON: million events a CPU second of the workers", 1 / median(found[1].rest), 3, 2, unclear=unclear)
+    bench.goals.at_least("the same with sealing", 1 / median(found[1].all), 2, 2, unclear=unclear)
     bench.goals.at_most("bytes an event, NDJSON", size / records, 20)
     rows.append(stream_of_redis(bench, traffic))
     return (f"### NDJSON of a web log, {traffic.bytes_an_event():.0f} bytes an event, {PER_BODY:,} a batch\n\n"

@@ -33,8 +33,8 @@ struct eventlog_follower *eventlog_follow(const struct eventlog_following *follo
                                           char why[EVENTLOG_READ_WHY_MAX]);
 
 enum eventlog_round {
-    EVENTLOG_IDLE,    /* there was nothing new */
-    EVENTLOG_GIVEN,   /* there may be more at once */
+    EVENTLOG_IDLE,    /* what was there is given */
+    EVENTLOG_GIVEN,   /* there may be more, at once */
     EVENTLOG_STOPPED, /* the taker wants no more */
     EVENTLOG_FAILED   /* why says what is wrong with the log or a position */
 };

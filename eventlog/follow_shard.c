@@ -23,7 +23,7 @@ struct visit {
     struct follow_shard *shard;
     struct eventlog_where where;
     int dir_fd;
-    bool given; /* something was, or the next file is to be read */
+    bool more; /* to be read at once: there is another piece, or another file */
     char *why;
 };
 
@@ -235,7 +235,7 @@ static bool put_on_disk(const struct visit *visit) {
 static void leave_tail(struct visit *visit, const struct log_file *beyond) {
     close(visit->shard->fd);
     visit->shard->fd = -1;
-    visit->given = true;
+    visit->more = true;
     if (beyond && beyond->first > visit->shard->next) {
         name_gap(visit, beyond->first);
     }
@@ -264,17 +264,16 @@ static enum eventlog_round read_tail(struct visit *visit) {
     }
     const bool any = length > shard->at && whole > 0;
     if (any) {
-        visit->given = true;
         shard->at += whole;
+        visit->more = shard->at < length || beyond || removed;
         if (!give_lines(visit, visit->room->text, whole)) {
             return EVENTLOG_STOPPED;
         }
     } else if (beyond || removed) {
         leave_tail(visit, beyond);
-    } else if (shard->sequence < shard->next) {
-        return refuse_position(visit, shard->sequence);
     }
-    return EVENTLOG_IDLE;
+    return visit->more || shard->sequence >= shard->next ? EVENTLOG_IDLE
+                                                         : refuse_position(visit, shard->sequence);
 }
 
 /* ---- sealed files ---- */
@@ -319,7 +318,7 @@ static enum eventlog_round read_map(struct visit *visit, const void *map, size_t
     }
     const uint64_t behind = after > end ? after : end; /* what is missing in between was named */
     shard->next = behind > shard->next ? behind : shard->next;
-    visit->given = true;
+    visit->more = true;
     return EVENTLOG_IDLE;
 }
 
@@ -400,7 +399,7 @@ enum eventlog_round follow_shard_visit(struct follow_room *room, struct follow_s
         round = shard->fd >= 0 ? read_tail(&visit) : open_next(&visit);
     }
     close(dir_fd);
-    return round == EVENTLOG_IDLE && visit.given ? EVENTLOG_GIVEN : round;
+    return round == EVENTLOG_IDLE && visit.more ? EVENTLOG_GIVEN : round;
 }
 
 void follow_shard_close(struct follow_shard *shard) {

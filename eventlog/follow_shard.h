@@ -35,7 +35,7 @@ struct follow_room {
     char path[FOLLOW_PATH_MAX];
 };
 
-/* Gives what is new in a file of the shard. FAILED fills why. */
+/* Gives what is new in a file of the shard. GIVEN: there may be more. FAILED fills why. */
 enum eventlog_round follow_shard_visit(struct follow_room *room, struct follow_shard *shard,
                                        char why[EVENTLOG_READ_WHY_MAX]);
 
