@@ -21,7 +21,7 @@ BLOCK = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 YAML = re.compile(r"^```yaml\n# (\S+\.yaml)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 MOMENT = re.compile(r"\d{4}-\d{2}-\d{2}[ T]\d{2}:\d{2}:\d{2}")
 URL = "http://127.0.0.1:8080"
-PAGES = ("README.md", "SECURITY.md", "docs/http-api.md", "docs/reading.md", "docs/reports.md", "docs/operate.md", "docs/redis.md", "docs/deploy.md")
+PAGES = ("README.md", "SECURITY.md", "docs/http-api.md", "docs/reading.md", "docs/reports.md", "docs/operate.md", "docs/redis.md", "docs/deploy.md", "docs/seeing.md")
 KUBERNETES = {"AFORO_PORT", "AFORO_SERVICE_HOST"}  # set by it, and passed over
 
 
