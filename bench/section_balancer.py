@@ -137,11 +137,16 @@ def why_no_haproxy():
     return None
 
 
+def why_no_ipvs():
+    if not pathlib.Path("/proc/net/ip_vs").exists():
+        return "this kernel has none, or has not loaded it (modprobe ip_vs)"
+    return why_no_network("ipvsadm", "ipvsadm")
+
+
 def paths(bench):
     """{layout: its ways, the first of them without a balancer}."""
-    no_nft, no_haproxy = why_no_network("nft", "nftables"), why_no_haproxy()
-    for name, why in (("nftables", no_nft), ("haproxy", no_haproxy),
-                      ("IPVS", "this kernel has none" if not pathlib.Path("/proc/net/ip_vs").exists() else "it is not measured")):
+    no_nft, no_haproxy, no_ipvs = why_no_network("nft", "nftables"), why_no_haproxy(), why_no_ipvs()
+    for name, why in (("nftables", no_nft), ("haproxy", no_haproxy), ("IPVS", no_ipvs)):
         if why:
             bench.skipped.append(f"{name} was skipped: {why}.")
     one = [Path(bench, "one", "directly", 1)]
@@ -150,6 +155,8 @@ def paths(bench):
         one.append(by_kernel(Path(bench, "one-nft", "kernel: nftables", 1), "--keep-source"))
         three += [by_kernel(Path(bench, "nft-source", "kernel: nftables, --keep-source"), "--keep-source"),
                   by_kernel(Path(bench, "nft", "kernel: nftables"))]
+    if not no_ipvs:
+        three.append(by_kernel(Path(bench, "ipvs", "kernel: IPVS"), "--with", "ipvs"))
     if not no_haproxy:
         version, = peers.debian("haproxy")
         for mode in ("tcp", "http"):

@@ -14,11 +14,16 @@ static size_t count_digits(const char *text, size_t len, size_t at) {
     return at - start;
 }
 
-/* The n <= 8 bytes before `end` must be as they are here. */
-static void learn_zone(struct timestamp_layout *layout, const char *text, size_t end, size_t n) {
-    layout->zone_at = (uint8_t)(end - 8);
-    layout->zone_mask = n == 0 ? 0 : UINT64_MAX << 8 * (8 - n);
-    layout->zone = timestamp_word(text + end - 8);
+/* text[at..at + n) must be as it is here. */
+static void learn_fixed(struct timestamp_layout *layout, const char *text, size_t at, size_t n) {
+    memcpy(layout->rest + (at - layout->rest_at), text + at, n);
+    memset(layout->rest_limit + (at - layout->rest_at), 0, n);
+}
+
+/* text[at..at + n) are digits that are cut off. */
+static void learn_cut(struct timestamp_layout *layout, size_t at, size_t n) {
+    memset(layout->rest + (at - layout->rest_at), '0', n);
+    memset(layout->rest_limit + (at - layout->rest_at), 9, n);
 }
 
 static bool learn_calendar(struct timestamp_layout *layout, const char *text, size_t len) {
@@ -26,9 +31,9 @@ static bool learn_calendar(struct timestamp_layout *layout, const char *text, si
     const bool point = len > WHOLE_LEN && (text[WHOLE_LEN] == '.' || text[WHOLE_LEN] == ',');
     const size_t fraction = point ? count_digits(text, len, WHOLE_LEN + 1) : 0;
     const size_t kept = fraction < US_DIGITS ? fraction : US_DIGITS;
-    learn_zone(layout, text, len, len - WHOLE_LEN - point - fraction);
-    layout->finer = (uint8_t)(fraction - kept);
-    layout->finer_end = (uint8_t)(WHOLE_LEN + 1 + fraction);
+    const size_t zone_at = WHOLE_LEN + point + fraction;
+    learn_fixed(layout, text, zone_at, len - zone_at);
+    learn_cut(layout, zone_at - (fraction - kept), fraction - kept);
     memcpy(layout->pattern, pattern, sizeof pattern);
     memset(layout->keep, 0xff, 9);
     if (point) {
@@ -45,16 +50,15 @@ static bool learn_epoch(struct timestamp_layout *layout, const char *text, size_
     if (digits < 9 || digits % 3 == 2 || (fraction > 0 && digits != 10)) {
         return false;
     }
-    learn_zone(layout, text, fraction > 0 ? digits + 1 : digits, fraction > 0);
     layout->is_epoch = true;
     layout->is_tenths = digits % 3 == 0;
-    layout->finer = (uint8_t)(digits - kept);
-    layout->finer_end = (uint8_t)len;
     memset(layout->keep, 0xff, kept);
+    learn_cut(layout, kept, digits - kept);
     if (fraction > 0) {
         const size_t moved = fraction < US_DIGITS ? fraction : US_DIGITS;
         memset(layout->keep_next + kept, 0xff, moved);
-        layout->finer = (uint8_t)(fraction - moved);
+        learn_fixed(layout, text, digits, 1);
+        learn_cut(layout, digits + 1 + moved, fraction - moved);
     }
     return true;
 }
@@ -67,6 +71,8 @@ bool timestamp_layout_learn(struct timestamp_layout *layout, const char *text, s
     if (len < 9 || len > REACH_MAX) {
         return false;
     }
+    learnt.rest_at = (uint8_t)(len > sizeof learnt.rest ? len - sizeof learnt.rest : 0);
+    memset(learnt.rest_limit, TIMESTAMP_ANY, sizeof learnt.rest_limit);
     /* the date of the copy is followed by what the day's prefix has room for */
     memcpy(copy, text, len);
     learnt.reach = (uint8_t)(len > REACH_MIN ? len : REACH_MIN);

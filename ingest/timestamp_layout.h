@@ -17,19 +17,22 @@
 #include "ingest/timestamp_fast.h"
 
 #define TIMESTAMP_NINES UINT64_C(0x0909090909090909)
+#define TIMESTAMP_ANY 0xff
 
 /* All zeros: none. */
 struct timestamp_layout {
-    uint8_t len;       /* of a stamp; 0: none */
-    uint8_t reach;     /* bytes that are read, from its first on */
-    uint8_t finer;     /* digits below a microsecond, which are cut off */
-    uint8_t finer_end; /* where they end */
-    uint8_t zone_at;   /* eight bytes of which some must be as they were: */
+    uint8_t len;     /* of a stamp; 0: none */
+    uint8_t reach;   /* bytes that are read, from its first on */
+    uint8_t rest_at; /* 16 bytes: what is not converted, and must be right all the same */
     bool is_epoch;
-    bool is_tenths;           /* epoch: its digits count 1/10 us */
-    uint64_t zone, zone_mask; /* Z or an offset, or the epoch's point */
-    int64_t ahead_us;         /* of UTC */
+    bool is_tenths;   /* epoch: its digits count 1/10 us */
+    int64_t ahead_us; /* of UTC */
     struct timestamp_day day;
+    /* The rest: by how much each byte may differ (xor) from `rest`. Z, an offset and the epoch's
+     * point by nothing, digits below a microsecond, which are cut off, by 9 from '0', others by
+     * TIMESTAMP_ANY. */
+    char rest[16];
+    unsigned char rest_limit[16];
     /* 16 bytes, the calendar's from the eleventh on, the epoch's from the first or second on: which
      * count. And what is taken off the calendar's. */
     char keep[16], keep_next[16], pattern[16];
@@ -44,10 +47,20 @@ static inline uint64_t timestamp_eight_digits(uint64_t digits) {
     return (uint32_t)(fours * 10000 + (fours >> 32));
 }
 
-/* The `n` <= 8 digits that end at `end`, the first the lowest byte, zeros behind them; more than
- * nines where there is another byte. */
-static inline uint64_t timestamp_last_digits(const char *end, unsigned n) {
-    return (timestamp_word(end - 8) ^ timestamp_word("00000000")) >> 8 * (8 - n);
+/* Whether eight bytes of the rest are as the layout's. */
+static inline bool timestamp_rest_eight(const struct timestamp_layout *layout, const char *text,
+                                        unsigned at) {
+    const uint64_t limit = timestamp_word((const char *)layout->rest_limit + at);
+    const uint64_t any = (limit >> 7 & UINT64_C(0x0101010101010101)) * TIMESTAMP_ANY;
+    const uint64_t rest =
+        timestamp_word(text + layout->rest_at + at) ^ timestamp_word(layout->rest + at);
+    return timestamp_within(rest & ~any, limit & ~any);
+}
+
+/* Whether the rest of the stamp is as the layout's: Z, the offset, the digits that are cut off. */
+static inline bool timestamp_layout_rest_swar(const struct timestamp_layout *layout,
+                                              const char *text) {
+    return timestamp_rest_eight(layout, text, 0) && timestamp_rest_eight(layout, text, 8);
 }
 
 static inline bool timestamp_layout_calendar_swar(const struct timestamp_layout *layout,
@@ -84,6 +97,14 @@ static inline bool timestamp_layout_epoch_swar(const struct timestamp_layout *la
 }
 
 #ifdef __SSE2__
+static inline bool timestamp_layout_rest_sse2(const struct timestamp_layout *layout,
+                                              const char *text) {
+    const __m128i rest =
+        _mm_xor_si128(timestamp_sixteen(text + layout->rest_at), timestamp_sixteen(layout->rest));
+    const __m128i beyond = _mm_subs_epu8(rest, timestamp_sixteen((const char *)layout->rest_limit));
+    return _mm_movemask_epi8(_mm_cmpeq_epi8(beyond, _mm_setzero_si128())) == 0xffff;
+}
+
 static inline bool timestamp_layout_calendar_sse2(const struct timestamp_layout *layout,
                                                   const char *text, int64_t *us) {
     const __m128i tail =
@@ -138,14 +159,12 @@ static inline bool timestamp_layout_epoch(const struct timestamp_layout *layout,
 #endif
 }
 
-/* Whether the rest of the stamp is as the layout's: Z, the offset, the digits that are cut off. */
 static inline bool timestamp_layout_rest(const struct timestamp_layout *layout, const char *text) {
-    if (((timestamp_word(text + layout->zone_at) ^ layout->zone) & layout->zone_mask) != 0) {
-        return false;
-    }
-    return layout->finer == 0 ||
-           timestamp_within(timestamp_last_digits(text + layout->finer_end, layout->finer),
-                            TIMESTAMP_NINES);
+#ifdef __SSE2__
+    return timestamp_layout_rest_sse2(layout, text);
+#else
+    return timestamp_layout_rest_swar(layout, text);
+#endif
 }
 
 /* text[0..len) of the layout into *us; text[0..reach) is read. False, with *us as it was, when it

@@ -8,9 +8,12 @@ import pathlib
 import re
 import shutil
 import signal
+import socket
+import ssl
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import types
 import unittest
@@ -23,7 +26,6 @@ from programs import Network, why_no_network  # noqa: E402
 BALANCER = ROOT / "deploy" / "balancer" / "aforo-balancer"
 SERVERS = 3
 NFT = ("nft", "nftables")
-EVENT = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n"
 
 
 def call(*words, wrap=(), **env):
@@ -382,6 +384,46 @@ class Module(unittest.TestCase):
         table = self.program.Nft(types.SimpleNamespace(listen=self.program.address("192.0.2.1:80"), keep_source=False, table="t"))
         with self.assertRaisesRegex(self.program.Trouble, "the kernel refuses the rules .*CONFIG_NFT_NUMGEN.*--with ipvs"):
             table.check(self.states(self.program.UP))
+
+    def answered(self, answer, tls=None):
+        """What the program makes of a server that answers so; None: not at all."""
+        listening = socket.create_server(("127.0.0.1", 0))
+        self.addCleanup(listening.close)
+
+        def serve():
+            link, _ = listening.accept()
+            with (tls.wrap_socket(link, server_side=True) if tls else link) as link:
+                link.recv(4096)
+                if answer is None:
+                    link.recv(1)  # until the other side gives up
+                else:
+                    link.sendall(answer)
+        threading.Thread(target=serve, daemon=True).start()
+        where = types.SimpleNamespace(ip="127.0.0.1", port=listening.getsockname()[1])
+        return self.program.ask(where, 0.5 if answer is None else TIMEOUT_S, tls is not None)
+
+    def test_what_answers_mean(self):
+        body = b'{"status":"draining"}'
+        head = b"HTTP/1.1 %d x\r\nContent-Length: %d\r\n\r\n"
+        self.assertEqual(self.answered(head % (200, 0)), (self.program.UP, "status 200", True))
+        self.assertEqual(self.answered(head % (503, len(body)) + body), (self.program.DRAINING, "status 503, draining", True))
+        self.assertEqual(self.answered(head % (404, 0)), (self.program.DRAINING, "status 404", True))
+        self.assertEqual(self.answered(None), (self.program.DEAD, "timed out", False))
+        for answer in (b"", b"SSH-2.0\r\n\r\n"):
+            state, why, at_once = self.answered(answer)
+            self.assertEqual((state, at_once), (self.program.DEAD, False), why)
+        with socket.create_server(("127.0.0.1", 0)) as gone:
+            where = types.SimpleNamespace(ip="127.0.0.1", port=gone.getsockname()[1])
+        self.assertEqual(self.program.ask(where, TIMEOUT_S, False), (self.program.DEAD, "connection refused", True))
+
+    @unittest.skipIf(shutil.which("openssl") is None, "openssl is missing (package openssl)")
+    def test_servers_with_tls_are_asked_with_tls(self):
+        key, cert = self.dir / "key.pem", self.dir / "cert.pem"
+        self.assertEqual(call("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "1",
+                              "-subj", "/CN=x", "-keyout", key, "-out", cert)[0], 0)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(cert, key)
+        self.assertEqual(self.answered(b"HTTP/1.1 200 x\r\nContent-Length: 0\r\n\r\n", context), (self.program.UP, "status 200", True))
 
     def test_answers_in_a_row(self):
         up, draining, dead = self.program.UP, self.program.DRAINING, self.program.DEAD

@@ -75,7 +75,7 @@ static bool compare(const struct timestamp_layout *layout, const char *text) {
     DEMAND(!known || (good && us == plain_us), "%.*s: %" PRId64 ", not %" PRId64, layout->len, text,
            us, plain_us);
     DEMAND(known || us == 1, "%.*s: the time was touched", layout->len, text);
-    const bool swar = timestamp_layout_rest(layout, text) &&
+    const bool swar = timestamp_layout_rest_swar(layout, text) &&
                       (layout->is_epoch ? timestamp_layout_epoch_swar(layout, text, &swar_us)
                                         : timestamp_layout_calendar_swar(layout, text, &swar_us));
     DEMAND(swar == known && swar_us == us, "%.*s: SWAR differs", layout->len, text);
