@@ -9,6 +9,7 @@
 #include "server/flush/flush.h"
 #include "server/flush/store_redis.h"
 #include "server/http/context.h"
+#include "server/http/nodes_page.h"
 #include "server/net/address_limit.h"
 #include "server/net/listen.h"
 #include "server/options.h"
@@ -125,7 +126,9 @@ static bool start_flush(struct server *server) {
     const struct flush_config flush = {.counters = server->counters,
                                        .tables = server->report_sets.tables,
                                        .store = store,
-                                       .interval_us = options->flush_interval};
+                                       .interval_us = options->flush_interval,
+                                       .describe = nodes_page_describe,
+                                       .cls = server};
     server->flush = flush_start(&flush, why);
     if (!server->flush) {
         fprintf(stderr, "aforod: %s\n", why);
@@ -390,6 +393,7 @@ int main(int argc, char **argv) {
                             .clock_is_arrival = options.clock == CLOCK_ARRIVAL,
                             .workers = count_workers(&options),
                             .started_us = clock_steady_us(),
+                            .started_wall_us = clock_wall_us(),
                             .sign_of_life_ms = sign_of_life_ms(notify_watchdog_us())};
     if (!load_reports(&server)) {
         return 2;

@@ -77,6 +77,7 @@ struct flush {
     struct identity identity;
     struct rows_known rows;
     int64_t backoff_us;
+    int64_t node_due_us; /* steady clock: when to tell of this node again */
     bool told;           /* that a part of the store fails; since the last complete pass */
     int64_t complete_us; /* steady clock of the last complete pass */
     pthread_t thread;

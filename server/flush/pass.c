@@ -299,7 +299,8 @@ static bool pass_resolution(struct flush *flush, enum resolution r, bool full) {
     return whole;
 }
 
-static void finish(struct flush *flush, bool complete) {
+/* `through_us`: when a pass over the whole horizon began, by the wall clock; 0: it was none. */
+static void finish(struct flush *flush, bool complete, int64_t through_us) {
     if (complete) { /* what is missing from now on is another loss */
         flush->watch.told_generation = 0;
     }
@@ -309,6 +310,8 @@ static void finish(struct flush *flush, bool complete) {
     if (complete) {
         flush->told = false;
         flush->complete_us = flush->status.last_flush_us = clock_steady_us();
+        flush->status.complete_through_us =
+            through_us ? through_us : flush->status.complete_through_us;
     }
     pthread_mutex_unlock(&flush->mutex);
 }
@@ -322,6 +325,7 @@ bool pass_run(struct flush *flush, bool full) {
     pass->failed = pass->left_out = false;
     pass->end_us = now_us + PASS_US;
     const uint32_t generation = flush->known.generation;
+    const int64_t began_us = pass->wall_us;
     bool whole = true;
     if (full) {
         rows_pass_edge(flush);
@@ -336,7 +340,7 @@ bool pass_run(struct flush *flush, bool full) {
     pass->full_us = !whole || pass->failed ? 0 : full ? now_us : pass->full_us;
     const bool complete = whole && !pass->failed && !pass->left_out && !flush->watch.lost &&
                           generation == flush->known.generation && flush->state == FLUSH_SENDING;
-    finish(flush, complete);
+    finish(flush, complete, full ? began_us : 0);
     return complete;
 }
 

@@ -79,7 +79,11 @@ struct server {
     struct flush *flush;        /* NULL without --redis */
     struct eventlog *event_log; /* NULL without --event-log */
     bool clock_is_arrival;
-    int64_t started_us;  /* steady clock */
+    int64_t started_us;      /* steady clock */
+    int64_t started_wall_us; /* the same by the wall clock */
+    /* what another program than aforod answers with; NULL: aforod's own pages */
+    const struct pages *pages;
+    void *pages_cls;
     int sign_of_life_ms; /* a worker wakes up at least so often, whether anything happens or not */
     /* another process holds the listening socket, too, and accepts what this one does not */
     bool listen_is_shared;

@@ -54,7 +54,8 @@ static void reset_request(struct connection *connection, const struct request_li
     struct worker *worker = connection->worker;
     struct request *request = &connection->request;
     worker->in_flight++;
-    request->route = routes_find(framing_find_path(line->url));
+    const char *path = framing_find_path(line->url);
+    request->route = worker->server->pages ? worker->server->pages->find(path) : routes_find(path);
     request->method = routes_find_method(line->method);
     const struct routes_listener listener = worker_routes(worker);
     request->answer = routes_decide(request->route, request->method, listener);
@@ -174,10 +175,13 @@ static enum MHD_Result finish_page(struct connection *connection, const char *ur
     const char *path = framing_find_path(url);
     struct page page;
     char why[PAGES_WHY_MAX];
-    if (connection->query.given && !pages_arguments_fit(connection->mhd, path, why)) {
+    const struct pages *others = connection->worker->server->pages;
+    if (connection->query.given &&
+        !(others ? pages_arguments_are(connection->mhd, others->arguments(path), why)
+                 : pages_arguments_fit(connection->mhd, path, why))) {
         return answers_queue_sentence(connection, MHD_HTTP_BAD_REQUEST, why);
     }
-    if (connection->request.answer == ANSWER_ROOT_PAGE) {
+    if (connection->request.answer == ANSWER_ROOT_PAGE && !others) {
         return answers_queue(connection, ANSWER_ROOT_PAGE);
     }
     pages_make(connection->worker, connection->mhd, path, &page);

@@ -16,6 +16,7 @@
 #include "tools/console/times.h"
 #include "tools/console/total.h"
 #include "tools/console/writer.h"
+#include "tools/serve/serve.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -364,6 +365,8 @@ int main(int argc, char **argv) {
         return backup_main(argc - 1, argv + 1);
     if (argc > 1 && strcmp(argv[1], "log") == 0)
         return log_main(argc - 1, argv + 1, now_us(NULL));
+    if (argc > 1 && strcmp(argv[1], "serve") == 0)
+        return serve_main(argc - 1, argv + 1);
     if (argc > 2 && strcmp(argv[1], "reports") == 0 && strcmp(argv[2], "check") == 0)
         return reports_check_main(argc - 2, argv + 2);
     if (argc > 2 && strcmp(argv[1], "reports") == 0 && strcmp(argv[2], "prove") == 0)

@@ -71,6 +71,7 @@ static const char usage[] =
     "       aforo reports check FILE     mistakes in reports, and what they cost\n"
     "       aforo reports prove FILE     whether a measure of your own keeps the laws\n"
     "       aforo backup DIR TO          a copy of a state that a server counts in\n"
+    "       aforo serve --redis URL      what all servers count, over HTTP\n"
     "       aforo log cat|check DIR      events that were kept, and whether all are\n";
 
 static const char more[] =
@@ -152,11 +153,11 @@ static const char *const source_flags[] = {
 static const struct {
     const char *word;
     enum command command;
-} commands[] = {{"10ms", COMMAND_ROWS},     {"1s", COMMAND_ROWS},
-                {"1min", COMMAND_ROWS},     {"total", COMMAND_TOTAL},
-                {"status", COMMAND_STATUS}, {"check", COMMAND_CHECK},
-                {"report", COMMAND_REPORT}, {"reports", COMMAND_REPORTS},
-                {"backup", COMMAND_BACKUP}, {"log", COMMAND_LOG}};
+} commands[] = {
+    {"10ms", COMMAND_ROWS},     {"1s", COMMAND_ROWS},         {"1min", COMMAND_ROWS},
+    {"total", COMMAND_TOTAL},   {"status", COMMAND_STATUS},   {"check", COMMAND_CHECK},
+    {"report", COMMAND_REPORT}, {"reports", COMMAND_REPORTS}, {"backup", COMMAND_BACKUP},
+    {"log", COMMAND_LOG},       {"serve", COMMAND_SERVE}};
 #define COMMANDS (sizeof commands / sizeof *commands)
 
 /* The command of that word; false, and `why` says which there are, when there is none. */
@@ -212,6 +213,10 @@ static bool read_command(int argc, char **argv, struct flags *flags, char *why) 
     }
     if (found && flags->command == COMMAND_LOG) {
         snprintf(why, FLAGS_WHY_MAX, "log: comes before all else: aforo log cat|check DIR");
+        return false;
+    }
+    if (found && flags->command == COMMAND_SERVE) {
+        snprintf(why, FLAGS_WHY_MAX, "serve: comes before all else: aforo serve --redis URL");
         return false;
     }
     return found;

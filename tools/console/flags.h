@@ -18,8 +18,9 @@ enum command {
     COMMAND_CHECK,   /* check: whether what must hold of counts does */
     COMMAND_REPORT,  /* report NAME: rows of a report */
     COMMAND_REPORTS, /* reports: which there are */
-    COMMAND_BACKUP,  /* backup, log: not given by flags_read; main looks for them first */
+    COMMAND_BACKUP,  /* backup, log, serve: not given by flags_read; main looks for them first */
     COMMAND_LOG,
+    COMMAND_SERVE,
 };
 
 enum source_kind { SOURCE_BY_DEFAULT, SOURCE_REDIS, SOURCE_SERVER, SOURCE_STATE };

@@ -88,6 +88,10 @@ static bool make_ready(struct source *base, char why[SOURCE_WHY_MAX]) {
             explain_failure(source, cut_probe(sentence), why));
 }
 
+struct link *source_redis_peek(const struct source *source) {
+    return ((const struct source_redis *)source)->link;
+}
+
 struct link *source_redis_link(struct source *base, char why[SOURCE_WHY_MAX]) {
     struct source_redis *source = (struct source_redis *)base;
     return make_connected(source, why) ? source->link : NULL;
@@ -200,7 +204,7 @@ bool source_redis_place_is_valid(const char *place, char why[SOURCE_WHY_MAX]) {
     return valid;
 }
 
-struct source *source_redis_open(const struct source_config *config, char why[SOURCE_WHY_MAX]) {
+struct source *source_redis_new(const struct source_config *config, char why[SOURCE_WHY_MAX]) {
     struct redis_url url;
     char sentence[REDIS_URL_WHY_MAX];
     if (!redis_url_parse(config->place, &url, sentence)) {
@@ -227,9 +231,14 @@ struct source *source_redis_open(const struct source_config *config, char why[SO
              "redis %.200s%s holds no counts of aforo; is it the right Redis, and the right "
              "database of it?",
              url.address, db);
-    if (make_ready(&source->base, why)) {
-        return &source->base;
+    return &source->base;
+}
+
+struct source *source_redis_open(const struct source_config *config, char why[SOURCE_WHY_MAX]) {
+    struct source *source = source_redis_new(config, why);
+    if (source && !make_ready(source, why)) {
+        close_redis(source);
+        return NULL;
     }
-    close_redis(&source->base);
-    return NULL;
+    return source;
 }
