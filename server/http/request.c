@@ -11,6 +11,7 @@
 #include "server/http/connection.h"
 #include "server/http/count.h"
 #include "server/http/event.h"
+#include "server/http/live_page.h"
 #include "server/http/pages.h"
 #include "server/http/tally.h"
 #include "server/http/turn.h"
@@ -59,6 +60,11 @@ static void reset_request(struct connection *connection, const struct request_li
     request->method = routes_find_method(line->method);
     const struct routes_listener listener = worker_routes(worker);
     request->answer = routes_decide(request->route, request->method, listener);
+    if (request->answer == ANSWER_ROOT_PAGE && !connection->query.has_value &&
+        live_page_is_wanted(connection->mhd)) {
+        request->route = ROUTE_LIVE;
+        request->answer = ANSWER_NONE;
+    }
     request->brings_events = routes_bring_events(request->route, request->method, listener);
     request->content = content_find(framing->type, framing->type_size);
     request->parsed = request->too_large = request->farewell = false;
@@ -184,7 +190,11 @@ static enum MHD_Result finish_page(struct connection *connection, const char *ur
     if (connection->request.answer == ANSWER_ROOT_PAGE && !others) {
         return answers_queue(connection, ANSWER_ROOT_PAGE);
     }
-    pages_make(connection->worker, connection->mhd, path, &page);
+    if (connection->request.route == ROUTE_LIVE) {
+        live_page_make(connection->mhd, path, &page);
+    } else {
+        pages_make(connection->worker, connection->mhd, path, &page);
+    }
     return page.why[0] ? answers_queue_sentence(connection, page.status, page.why)
                        : answers_queue_response(connection, page.status, page.response, page.type);
 }

@@ -56,7 +56,7 @@ KNOWN = {}
 DATA = {"server/options.def": "common", "tools/console/flags.def": "common", "tools/serve/serve.def": "common"}
 
 # Made by CMake, for the room that makes them.
-MADE = {"scripts.h": "redis"}
+MADE = {"scripts.h": "redis", "page_tags.h": "view"}
 
 
 def room_of(path):

@@ -3,6 +3,7 @@
 #include "common/json.h"
 #include "common/version.h"
 #include "server/http/counts_page.h"
+#include "server/http/live_page.h"
 #include "server/http/nodes_page.h"
 #include "server/http/query_arguments.h"
 #include "server/http/reports_page.h"
@@ -32,7 +33,8 @@ static enum route find_route(const char *path) {
            : strcmp(path, "/nodes") == 0 || pages_is_of_reports(path) ||
                    pages_find_resolution(path, &r)
                ? ROUTE_PAGE
-               : ROUTE_NONE;
+           : live_page_has(path) ? ROUTE_LIVE
+                                 : ROUTE_NONE;
 }
 
 static struct fleet *fleet_of(const struct worker *worker) {
