@@ -120,4 +120,20 @@ static inline bool worker_is_admin(const struct worker *worker) {
     return worker == worker->server->admin;
 }
 
+/* Whether all that this worker answers is read, never counted: at --admin-listen, and in programs
+ * without counters. */
+static inline bool worker_only_reads(const struct worker *worker) {
+    return worker_is_admin(worker) || !worker->server->counters;
+}
+
+/* What browsers send with their cookies. */
+#define CONTEXT_READER_HEADER 16384
+
+/* The largest request line with its headers: where pages are read, as browsers send them. */
+static inline size_t worker_max_header(const struct worker *worker) {
+    const int64_t most = worker->server->options->max_header;
+    return worker_only_reads(worker) && most < CONTEXT_READER_HEADER ? CONTEXT_READER_HEADER
+                                                                     : (size_t)most;
+}
+
 #endif

@@ -84,9 +84,11 @@ static enum answer check_headers(struct connection *connection, const struct fra
         connection->closing = "it was not clear where a request ends";
         return ANSWER_BAD_FRAMING;
     }
-    if (framing->header_bytes > (size_t)worker->server->options->max_header) {
+    if (framing->header_bytes > worker_max_header(worker)) {
         connection->closing = "headers beyond --max-header";
-        return ANSWER_HEADERS_TOO_LARGE;
+        return connection->request.brings_events || worker_only_reads(worker)
+                   ? ANSWER_HEADERS_TOO_LARGE
+                   : ANSWER_HEADERS_OF_BROWSER;
     }
     return ANSWER_NONE;
 }

@@ -67,6 +67,7 @@ static const char usage[] =
     "                                    2016-05-28 11:11:11.120, 122\n"
     "       aforo total [flags]          how many there were, as one number\n"
     "       aforo reports, report NAME   which reports there are; the rows of one\n"
+    "       aforo top [flags]            windows and nodes as it comes in; q ends\n"
     "       aforo status|check [flags]   how servers are; whether the counts hold\n"
     "       aforo reports check FILE     mistakes in reports, and what they cost\n"
     "       aforo reports prove FILE     whether a measure of your own keeps the laws\n"
@@ -100,6 +101,12 @@ static const char more[] =
     "  A row for each key and window that has events, sorted by key. --last counts windows.\n"
     "  A value is given to --where as csv shows it; (other) is where events went whose key\n"
     "  found no room. --follow prints the rows of each window as it closes.\n"
+    "\n"
+    "aforo top\n"
+    "  Bars of the newest windows, the rate of the last second, what came late or was\n"
+    "  refused, and the nodes. Keys: q ends, p pauses, + and - choose the windows, ? helps.\n"
+    "  Where standard output is no terminal, or TERM is dumb, it prints each second as it\n"
+    "  closes. NO_COLOR is heeded, and without UTF-8 in the locale the bars are ASCII.\n"
     "\n"
     "aforo status\n"
     "  One line for each --server URL (up to 64): what its /healthz and /stats say. The\n"
@@ -157,7 +164,7 @@ static const struct {
     {"10ms", COMMAND_ROWS},     {"1s", COMMAND_ROWS},         {"1min", COMMAND_ROWS},
     {"total", COMMAND_TOTAL},   {"status", COMMAND_STATUS},   {"check", COMMAND_CHECK},
     {"report", COMMAND_REPORT}, {"reports", COMMAND_REPORTS}, {"backup", COMMAND_BACKUP},
-    {"log", COMMAND_LOG},       {"serve", COMMAND_SERVE}};
+    {"log", COMMAND_LOG},       {"serve", COMMAND_SERVE},     {"top", COMMAND_TOP}};
 #define COMMANDS (sizeof commands / sizeof *commands)
 
 /* The command of that word; false, and `why` says which there are, when there is none. */
@@ -282,6 +289,9 @@ static bool check_command(const struct given *given, char *why) {
         snprintf(
             why, FLAGS_WHY_MAX,
             "total: takes --from, --to, --local and where from, no flags of rows (see --help-all)");
+    } else if (flags->command == COMMAND_TOP && (given->rows_only || span || flags->local)) {
+        snprintf(why, FLAGS_WHY_MAX,
+                 "top: takes where from alone; + and - choose the windows (see --help-all)");
     } else if (flags->command == COMMAND_STATUS && (given->rows_only || span || flags->local)) {
         snprintf(why, FLAGS_WHY_MAX,
                  "status: takes --server and what belongs to it alone (see --help-all)");

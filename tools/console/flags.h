@@ -18,6 +18,7 @@ enum command {
     COMMAND_CHECK,   /* check: whether what must hold of counts does */
     COMMAND_REPORT,  /* report NAME: rows of a report */
     COMMAND_REPORTS, /* reports: which there are */
+    COMMAND_TOP,     /* top: on a terminal, as it comes in */
     COMMAND_BACKUP,  /* backup, log, serve: not given by flags_read; main looks for them first */
     COMMAND_LOG,
     COMMAND_SERVE,

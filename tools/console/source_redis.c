@@ -3,6 +3,7 @@
 #include "counters/time/horizon.h"
 #include "redis/audit.h"
 #include "redis/link.h"
+#include "redis/nodes.h"
 #include "redis/reader.h"
 #include "redis/rows_audit.h"
 #include "redis/schema.h"
@@ -187,13 +188,46 @@ static enum source_outcome read_rows(struct source *base, const struct query *qu
     return source_rows_from_reader(base, &reader, query, now_us, taker);
 }
 
+/* Where the nodes of Redis go on to. */
+struct naming {
+    const struct node_taker *taker;
+    int64_t now_us;
+};
+
+/* so long after its last word a node is gone: each speaks once a second */
+#define GONE_US (5 * US_PER_S)
+
+static void pass_node_on(void *cls, const char *name, size_t len, int64_t seen_ms,
+                         const char *words) {
+    const struct naming *naming = cls;
+    struct node_view node = {.last_seen_us = seen_ms * US_PER_MS};
+    snprintf(node.node, sizeof node.node, "%.*s",
+             (int)(len < sizeof node.node ? len : sizeof node.node - 1), name);
+    nodes_read_words(words, &node);
+    node.gone = node.ended || naming->now_us - node.last_seen_us > GONE_US;
+    naming->taker->take(naming->taker->cls, &node);
+}
+
+static bool read_nodes(struct source *base, int64_t now_us, const struct node_taker *taker,
+                       char why[SOURCE_WHY_MAX]) {
+    struct source_redis *source = (struct source_redis *)base;
+    struct naming naming = {taker, now_us};
+    char sentence[LINK_WHY_MAX];
+    return make_connected(source, why) &&
+           (nodes_read(source->link, &(struct nodes_taker){pass_node_on, &naming}, sentence) ||
+            explain_failure(source, sentence, why));
+}
+
 static void close_redis(struct source *base) {
     link_free(((struct source_redis *)base)->link);
     free(base);
 }
 
-static const struct source_ops redis_ops = {
-    .ready = make_ready, .rows = read_rows, .audit = audit_all, .close = close_redis};
+static const struct source_ops redis_ops = {.ready = make_ready,
+                                            .rows = read_rows,
+                                            .audit = audit_all,
+                                            .nodes = read_nodes,
+                                            .close = close_redis};
 
 bool source_redis_place_is_valid(const char *place, char why[SOURCE_WHY_MAX]) {
     struct redis_url url;
