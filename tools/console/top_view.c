@@ -134,9 +134,9 @@ static void add_figures(struct page *page, const struct top_view *view) {
                      ? 100.0 * (double)(refused - view->refused_first) / (double)asked
                      : 0.0,
                  lag_ms, here, view->nodes_in_all);
-    snprintf(line, sizeof line, "aforo top   %s/s   late %s%s   %s%s",
-             view->away ? "-" : put_number(view->rate, number), put_number(view->late, late), nodes,
-             terminal_safe(view->place, safe, sizeof safe), view->paused ? "   paused" : "");
+    snprintf(line, sizeof line, "aforo top%s   %s/s   late %s%s   %s",
+             view->paused ? "   paused" : "", view->away ? "-" : put_number(view->rate, number),
+             put_number(view->late, late), nodes, terminal_safe(view->place, safe, sizeof safe));
     add_line(page, BOLD, line);
 }
 
