@@ -26,5 +26,5 @@ EXPOSE 8080
 STOPSIGNAL SIGTERM
 # The console program asks GET /healthz before it asks for counts.
 HEALTHCHECK --interval=5s --timeout=3s --start-period=5s --retries=3 \
-    CMD at=${AFORO_ADMIN_LISTEN:-$AFORO_LISTEN}; aforo 1min --last 1 --server "http://127.0.0.1:${at##*:}" >/dev/null
+    CMD at=${AFORO_ADMIN_LISTEN:-$AFORO_LISTEN}; aforo 1min --last 1 --server "http://127.0.0.1:${at##*:}" >/dev/null || exit 1
 ENTRYPOINT ["aforo-entrypoint"]

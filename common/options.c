@@ -192,7 +192,7 @@ struct reading {
     const struct options_program *program;
     void *settings;
     struct options_said *said;
-    struct option table[OPTIONS_MAX + 4]; /* getopt's: three of every program, and the end */
+    struct option table[OPTIONS_MAX + 5]; /* getopt's: four of every program, and the end */
 };
 
 static void make_table(struct reading *reading) {
@@ -202,6 +202,7 @@ static void make_table(struct reading *reading) {
     reading->table[n++] = (struct option){"help", no_argument, NULL, 'h'};
     reading->table[n++] = (struct option){"help-all", no_argument, NULL, 'H'};
     reading->table[n++] = (struct option){"version", no_argument, NULL, 'V'};
+    reading->table[n++] = (struct option){"help-lists", no_argument, NULL, 'L'};
     for (size_t i = 0; i < program->rows; i++) {
         const struct option_row *row = &program->row[i];
         if (row->type != OPTION_HEADING) {
@@ -267,6 +268,8 @@ static enum options_outcome find_question(const struct reading *reading, int arg
             return OPTIONS_HELP_ALL;
         case 'V':
             return OPTIONS_VERSION;
+        case 'L':
+            return OPTIONS_LISTS;
         case '?':
         case ':':
             return OPTIONS_RUN;
@@ -394,9 +397,48 @@ static void print_help(const struct options_program *program, bool all, FILE *ou
     }
 }
 
+/* Lines of a text, each behind a letter and a tab. */
+static void print_lines(char letter, const char *text, FILE *out) {
+    while (*text) {
+        const int len = (int)strcspn(text, "\n");
+        fprintf(out, "%c\t%.*s\n", letter, len, text);
+        text += len + (text[len] == '\n');
+    }
+}
+
+/* A sentence of several lines as one. */
+static void print_joined(const char *sentence, FILE *out) {
+    for (; *sentence; sentence++) {
+        fputc(*sentence == '\n' ? ' ' : *sentence, out);
+    }
+    fputc('\n', out);
+}
+
+/* What tools/manual makes pages and completions of. */
+static void print_lists(const struct options_program *program, FILE *out) {
+    print_lines('U', program->usage, out);
+    for (size_t i = 0; i < program->rows; i++) {
+        const struct option_row *row = &program->row[i];
+        char variable[USAGE_VARIABLE_MAX] = "";
+        if (row->type == OPTION_HEADING) {
+            fputs("H\t", out);
+        } else {
+            if (*row->variable) {
+                usage_variable_name(row->variable, variable);
+            }
+            fprintf(out, "F\t%s\t%s\t%s\t%s\t", row->flag, row->argument, row->default_text,
+                    variable);
+        }
+        print_joined(row->sentence, out);
+    }
+    print_lines('M', program->more, out);
+}
+
 bool options_print(const struct options_program *program, enum options_outcome outcome, FILE *out) {
     if (outcome == OPTIONS_VERSION) {
         fprintf(out, "%s %s\n", program->name, version_text());
+    } else if (outcome == OPTIONS_LISTS) {
+        print_lists(program, out);
     } else {
         print_help(program, outcome == OPTIONS_HELP_ALL, out);
     }

@@ -62,10 +62,11 @@ struct options_program {
 
 enum options_outcome {
     OPTIONS_RUN,  /* the settings are filled */
-    OPTIONS_HELP, /* this and the next two: options_print is asked for */
+    OPTIONS_HELP, /* this and the next three: options_print is asked for */
     OPTIONS_HELP_ALL,
     OPTIONS_VERSION,
-    OPTIONS_WRONG /* `why` names the flag or the variable, and what is wrong with it */
+    OPTIONS_LISTS, /* the same: all that help is made of, for tools/manual (--help-lists) */
+    OPTIONS_WRONG  /* `why` names the flag or the variable, and what is wrong with it */
 };
 
 /* What there is to say of a command line, beside its settings. */
@@ -84,8 +85,9 @@ struct options_said {
 enum options_outcome options_parse(const struct options_program *program, int argc, char **argv,
                                    void *settings, struct options_said *said);
 
-/* Prints what OPTIONS_HELP, OPTIONS_HELP_ALL or OPTIONS_VERSION asks for, and flushes; false, errno
- * set, when that fails. Help is a screen; what it has no room to explain is named, and explained by
+/* Prints what OPTIONS_HELP, OPTIONS_HELP_ALL, OPTIONS_VERSION or OPTIONS_LISTS asks for, and
+ * flushes; false, errno set, when that fails. Help is a screen; what it has no room to explain is
+ * named, and explained by
  * --help-all. */
 bool options_print(const struct options_program *program, enum options_outcome outcome, FILE *out);
 

@@ -34,8 +34,9 @@ struct link *link_new(const struct redis_url *url, long timeout_ms) {
     return link;
 }
 
-void link_set_check(struct link *link, wire_check *check) {
+void link_set_check(struct link *link, wire_check *check, void *cls) {
     link->config.check = check;
+    link->config.check_cls = cls;
 }
 
 void link_set_until(struct link *link, const _Atomic int64_t *until_ms) {

@@ -26,7 +26,7 @@ struct link *link_new(const struct redis_url *url, long timeout_ms);
 void link_free(struct link *link);
 
 /* Has every server checked that the link connects to. Before connecting. */
-void link_set_check(struct link *link, wire_check *check);
+void link_set_check(struct link *link, wire_check *check, void *cls);
 
 /* No wait goes past *until_ms (wire_now_ms: a steady clock), which any thread may change at any
  * time; what is under way then fails within a tenth of a second. Before connecting; until_ms must

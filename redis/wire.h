@@ -37,6 +37,7 @@ struct wire_config {
     int64_t end_ms;
     const _Atomic int64_t *until_ms; /* the same, set by any thread at any time; NULL: none */
     wire_check *check;               /* NULL: none */
+    void *check_cls;                 /* the check's own */
 };
 
 /* Connects to host (NULL: to the URL's Unix socket), authenticates, selects, checks. NULL fills why

@@ -8,6 +8,7 @@
 #include "server/eventlog/event_log.h"
 #include "server/flush/flush.h"
 #include "server/flush/store_redis.h"
+#include "server/flush/visible.h"
 #include "server/http/context.h"
 #include "server/http/nodes_page.h"
 #include "server/net/address_limit.h"
@@ -93,11 +94,21 @@ static bool open_counters(struct server *server) {
     }
     /* what read-back compares with is of the present */
     counters_set_now(server->counters, clock_wall_us());
+    server->repaired = repaired > 0;
     if (repaired) {
         log_line(LOG_WARN, "completed what a crash had left half done", "counts=%" PRIu64,
                  repaired);
     }
     return true;
+}
+
+/* Where the workers note events for the flush (visible.h). */
+static struct visible_queue *make_queues(unsigned n) {
+    struct visible_queue *queue = aligned_alloc(_Alignof(struct visible_queue), n * sizeof *queue);
+    if (queue) {
+        memset(queue, 0, n * sizeof *queue);
+    }
+    return queue;
 }
 
 /* False when --redis is wrong. Without --redis nothing is started. */
@@ -123,12 +134,20 @@ static bool start_flush(struct server *server) {
         fprintf(stderr, "aforod: --redis: %s\n", why);
         return false;
     }
+    server->visible = make_queues(server->workers);
+    if (!server->visible) {
+        store->ops->close(store);
+        fprintf(stderr, "aforod: out of memory\n");
+        return false;
+    }
     const struct flush_config flush = {.counters = server->counters,
                                        .tables = server->report_sets.tables,
                                        .store = store,
                                        .interval_us = options->flush_interval,
                                        .describe = nodes_page_describe,
-                                       .cls = server};
+                                       .cls = server,
+                                       .queue = server->visible,
+                                       .queues = server->workers};
     server->flush = flush_start(&flush, why);
     if (!server->flush) {
         fprintf(stderr, "aforod: %s\n", why);
@@ -285,7 +304,8 @@ static int serve(struct server *server) {
     const struct syncer_config config = {.counters = server->counters,
                                          .tables = server->report_sets.tables,
                                          .dir = server->options->state,
-                                         .state_is_lost = &server->state_is_lost};
+                                         .state_is_lost = &server->state_is_lost,
+                                         .state_is_unwritten = &server->state_is_unwritten};
     struct listeners listeners;
     if (!open_listeners(server, &listeners)) {
         return EXIT_FAILURE;
@@ -334,6 +354,7 @@ static int run(struct server *server) {
     if (server->flush) {
         flush_stop(server->flush, 0);
     }
+    free(server->visible);
     event_log_close(server->event_log, atomic_load(&server->stop_deadline_us));
     report_sets_close(&server->report_sets);
     fields_free(server->no_fields);

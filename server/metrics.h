@@ -3,41 +3,75 @@
 #ifndef AFORO_SERVER_METRICS_H
 #define AFORO_SERVER_METRICS_H
 
+#include "counters/time/durations.h"
+
 #include <stdatomic.h>
 #include <stdint.h>
 
 enum node_metric {
-#define NODE_METRIC(kind, object, name, sentence) NODE_METRIC_##name,
+#define NODE_METRIC(kind, object, name, family, label, value, unit, sentence) NODE_METRIC_##name,
 #include "server/metrics.def"
     NODE_METRICS
 };
 
 enum store_metric {
-#define STORE_METRIC(kind, name, sentence) STORE_METRIC_##name,
+#define STORE_METRIC(kind, name, family, label, value, unit, sentence) STORE_METRIC_##name,
 #include "server/metrics.def"
     STORE_METRICS
 };
 
 /* Of a worker. */
 enum metric {
-#define WORKER_METRIC(kind, name, sentence) METRIC_##name,
+#define WORKER_METRIC(kind, name, family, label, value, unit, sentence) METRIC_##name,
 #include "server/metrics.def"
     METRICS
 };
 
 /* Of a report in force. */
 enum report_metric {
-#define REPORT_METRIC(kind, name, sentence) REPORT_METRIC_##name,
+#define REPORT_METRIC(kind, name, family, label, value, unit, sentence) REPORT_METRIC_##name,
 #include "server/metrics.def"
     REPORT_METRICS
 };
 
+/* Of /metrics alone. */
+enum state_metric {
+#define STATE_METRIC(name, family, sentence) STATE_METRIC_##name,
+#include "server/metrics.def"
+    STATE_METRICS
+};
+
+enum process_metric {
+#define PROCESS_METRIC(kind, name, family, unit, sentence) PROCESS_METRIC_##name,
+#include "server/metrics.def"
+    PROCESS_METRICS
+};
+
+enum histogram {
+#define HISTOGRAM(name, family, first_us, last_us, sentence) HISTOGRAM_##name,
+#include "server/metrics.def"
+    HISTOGRAMS
+};
+
 enum metric_kind { METRIC_COUNTER, METRIC_GAUGE };
+
+/* What a number is in; seconds are told with so many digits behind the point. */
+enum metric_unit { UNIT_ONE = 0, UNIT_MS = 3, UNIT_US = 6 };
 
 struct metric_info {
     const char *name;
     enum metric_kind kind;
     const char *object; /* of /stats that it is in; "": in none */
+    const char *family; /* of /metrics; "": it is not in there */
+    const char *label;  /* what tells it from others of its family; "": it is alone */
+    const char *value;  /* of the label */
+    enum metric_unit unit;
+    const char *sentence;
+};
+
+struct histogram_info {
+    const char *family;
+    uint64_t first_us, last_us; /* its bounds, see counters/time/durations.h */
     const char *sentence;
 };
 
@@ -45,9 +79,14 @@ extern const struct metric_info node_metric_table[NODE_METRICS];
 extern const struct metric_info store_metric_table[STORE_METRICS];
 extern const struct metric_info worker_metric_table[METRICS];
 extern const struct metric_info report_metric_table[REPORT_METRICS];
+extern const struct metric_info state_metric_table[STATE_METRICS];
+extern const struct metric_info process_metric_table[PROCESS_METRICS];
+extern const struct histogram_info histogram_table[HISTOGRAMS];
 
 struct metrics {
     _Alignas(64) _Atomic uint64_t value[METRICS];
+    struct durations event_lag; /* of the same events as lag_us_sum */
+    struct durations request;
 };
 
 /* By the worker that owns them. */

@@ -13,6 +13,10 @@ enum refusal {
 
 _Static_assert(REFUSALS <= COUNTERS_REASONS, "the state file keeps that many reasons");
 
+/* Of /metrics, which has each name as the label `reason`. */
+#define REFUSALS_FAMILY "aforo_events_refused_total"
+#define REFUSALS_SENTENCE "events refused, by the reason"
+
 struct refusal_info {
     const char *name;
     unsigned status; /* of HTTP */

@@ -226,6 +226,7 @@ static bool make_worker(struct worker_thread *thread, struct server *server, uns
     tls_handshakes_init(&worker->handshakes);
     access_join(&server->access, &worker->access);
     report_sets_join(&server->report_sets, &worker->report_view);
+    worker->visible = server->visible && worker->shard ? &server->visible[index] : NULL;
     if (server->event_log && worker->shard) {
         worker->keep.writer = eventlog_writer(server->event_log, index);
     }

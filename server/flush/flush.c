@@ -164,6 +164,7 @@ static void tell_of_node(struct flush *flush, bool ends) {
 int64_t flush_turn(struct flush *flush) {
     const int64_t interval_us = flush->config.interval_us;
     struct pass *pass = &flush->pass;
+    visible_take(flush);
     if (!get_ready(flush) || !watch_run(flush)) {
         pass_note_clock(flush);
         return flush->identity.waiting_us ? LEASE_WAIT_US : back_off(flush);
@@ -237,6 +238,7 @@ static bool send_the_rest(struct flush *flush) {
     }
     do {
         pass_begin_round(flush);
+        visible_take(flush);
         flush->watch.due_us = 0;
         flush->watch.resent_us = 0; /* a loss is healed now, or never */
         complete =
@@ -289,6 +291,8 @@ struct flush *flush_new(const struct flush_config *config, char *why) {
     flush->pass.round = 1;
     flush->pass.batch_most = FLUSH_BATCH;
     flush->complete_us = clock_steady_us();
+    flush->visible.queue = config->queue;
+    flush->visible.queues = config->queue ? config->queues : 0;
     counters_owner(config->counters, flush->identity.owner);
     flush->rows.tables = config->tables;
     flush->rows.horizon_us = counters_horizon_us(config->counters);

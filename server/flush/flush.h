@@ -12,10 +12,12 @@
 #define AFORO_SERVER_FLUSH_FLUSH_H
 
 #include "counters/counters.h"
+#include "counters/time/durations.h"
 #include "server/flush/store.h"
 
 struct flush;
 struct tables;
+struct visible_queue;
 
 /* What the flush knows of a node that is told of. */
 struct flush_told {
@@ -30,7 +32,9 @@ struct flush_config {
     struct counters *counters;
     struct store *store; /* owned by the flush from now on */
     int64_t interval_us;
-    struct tables *tables; /* rows of reports; NULL: none; outlives the flush */
+    struct tables *tables;       /* rows of reports; NULL: none; outlives the flush */
+    struct visible_queue *queue; /* [queues] of the workers; NULL: none; outlives the flush */
+    unsigned queues;
     /* Writes what the node says of itself, about once a second, by the flush thread; NULL: it says
      * nothing. */
     void (*describe)(void *cls, const struct flush_told *told, char words[FLUSH_WORDS_MAX]);
@@ -42,6 +46,7 @@ enum flush_state { FLUSH_AWAY, FLUSH_LEASING, FLUSH_READING_BACK, FLUSH_SENDING 
 /* A copy of how the flush is doing. */
 struct flush_status {
     bool connected; /* and read back: it is flushing */
+    bool may_evict; /* the store may throw away what it was told */
     enum flush_state state;
     int64_t last_flush_us; /* steady clock at the last pass that left nothing unsent; 0: never */
     int64_t lag_us;        /* how long there has been something unsent */
@@ -55,6 +60,8 @@ struct flush_status {
     uint64_t resends; /* times the whole horizon was sent again */
     /* events of chunks that were closed for good before this node could send them */
     uint64_t too_late;
+    struct durations_total took;    /* of passes that sent something */
+    struct durations_total visible; /* see visible.h */
     char last_error[STORE_WHY_MAX];
     char holder[STORE_HOLDER_MAX]; /* who holds the lease of our name; empty: we, or nobody */
     /* the name this node had before it turned out to be a copy; empty: it did not */

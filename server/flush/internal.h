@@ -6,6 +6,7 @@
 #include "server/flush/flush.h"
 #include "server/flush/known.h"
 #include "server/flush/rows_known.h"
+#include "server/flush/visible.h"
 
 #include <pthread.h>
 
@@ -76,6 +77,7 @@ struct flush {
     struct watch watch;
     struct identity identity;
     struct rows_known rows;
+    struct visible visible;
     int64_t backoff_us;
     int64_t node_due_us; /* steady clock: when to tell of this node again */
     bool told;           /* that a part of the store fails; since the last complete pass */
@@ -135,6 +137,14 @@ void watch_begin(struct flush *flush);
 
 /* A pipeline has ended with this chunk, and the store has acknowledged it. */
 void watch_end(struct flush *flush, const struct store_place *place);
+
+/* ---- visible.c: how long until an event is visible ---- */
+
+/* Takes the events that the workers have noted. Before a pass, and while there is none. */
+void visible_take(struct flush *flush);
+
+/* After a pass: notes in *seen how long those events took that the store has now. */
+void visible_settle(struct flush *flush, struct durations_total *seen);
 
 /* ---- rows_pass.c: rows of reports ---- */
 

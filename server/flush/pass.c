@@ -299,12 +299,19 @@ static bool pass_resolution(struct flush *flush, enum resolution r, bool full) {
     return whole;
 }
 
-/* `through_us`: when a pass over the whole horizon began, by the wall clock; 0: it was none. */
-static void finish(struct flush *flush, bool complete, int64_t through_us) {
+/* The pass began at began_us (steady clock). `through_us`: when one over the whole horizon did, by
+ * the wall clock; 0: it was none. */
+static void finish(struct flush *flush, int64_t began_us, bool complete, int64_t through_us) {
     if (complete) { /* what is missing from now on is another loss */
         flush->watch.told_generation = 0;
     }
+    const int64_t took_us = clock_steady_us() - began_us;
     pthread_mutex_lock(&flush->mutex);
+    if (flush->pass.sent > 0 || flush->pass.rows_sent > 0) {
+        durations_note(&flush->status.took, took_us > 0 ? (uint64_t)took_us : 0);
+    }
+    visible_settle(flush, &flush->status.visible);
+    flush->status.may_evict = flush->config.store->may_evict;
     flush->status.passes++;
     flush->status.chunks_sent += flush->pass.sent;
     if (complete) {
@@ -325,7 +332,7 @@ bool pass_run(struct flush *flush, bool full) {
     pass->failed = pass->left_out = false;
     pass->end_us = now_us + PASS_US;
     const uint32_t generation = flush->known.generation;
-    const int64_t began_us = pass->wall_us;
+    const int64_t wall_us = pass->wall_us;
     bool whole = true;
     if (full) {
         rows_pass_edge(flush);
@@ -340,7 +347,7 @@ bool pass_run(struct flush *flush, bool full) {
     pass->full_us = !whole || pass->failed ? 0 : full ? now_us : pass->full_us;
     const bool complete = whole && !pass->failed && !pass->left_out && !flush->watch.lost &&
                           generation == flush->known.generation && flush->state == FLUSH_SENDING;
-    finish(flush, complete, full ? began_us : 0);
+    finish(flush, now_us, complete, full ? wall_us : 0);
     return complete;
 }
 

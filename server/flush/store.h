@@ -129,6 +129,7 @@ enum store_lease {
 
 struct store {
     const struct store_ops *ops;
+    bool may_evict; /* a server that it is connected to may throw away what it was told */
 };
 
 struct store_ops {

@@ -41,6 +41,7 @@ static bool check_server(const struct wire_peer *server, char *why) {
         snprintf(why, STORE_WHY_MAX, "%.60s: NOAUTH: " WIRE_NOAUTH_REMEDY, server->address);
         ok = false;
     } else if (policy && (len != 10 || strncmp(policy + sizeof name - 1, "noeviction", 10) != 0)) {
+        ((struct store_redis *)server->config->check_cls)->store.may_evict = true;
         log_line(LOG_WARN,
                  "this Redis may evict keys: what it evicts is sent again while it is within the "
                  "horizon, and lost after; maxmemory-policy noeviction prevents it",
@@ -52,6 +53,7 @@ static bool check_server(const struct wire_peer *server, char *why) {
 }
 
 static bool store_connect(struct store *store, char why[STORE_WHY_MAX]) {
+    store->may_evict = false; /* unless a server says otherwise */
     return link_connect(store_redis_of(store)->link, why);
 }
 
@@ -424,7 +426,7 @@ struct store *store_redis_new(const struct store_redis_config *config, char why[
     s->horizon_s = config->horizon_s;
     atomic_init(&s->until_ms, WIRE_NO_END);
     link_set_until(link, &s->until_ms);
-    link_set_check(link, check_server);
+    link_set_check(link, check_server, s);
     s->owner_number = part_owner(config->owner);
     snprintf(s->owner, sizeof s->owner, "%" PRIu32, s->owner_number);
     store_rename(&s->store, config->node_id);

@@ -107,6 +107,9 @@ static void count_times(struct worker *worker, struct batch *batch, struct shard
             shard_add_arrival_owner(worker->shard, worker->now_us);
         }
         tally->counted = done;
+        if (done > 0) {
+            tally_note_counted(worker, worker->now_us);
+        }
     }
     while (done < read->n) {
         enum shard_verdict verdict;
@@ -114,6 +117,9 @@ static void count_times(struct worker *worker, struct batch *batch, struct shard
             shard_add_batch_owner(worker->shard, read->us + done, read->n - done, &verdict);
         tally->counted += counted;
         done += counted;
+        if (counted > 0) {
+            tally_note_counted(worker, read->us[done - 1]);
+        }
         if (done < read->n) {
             refuse_time(worker, batch, tally, done++, verdict);
         }
@@ -255,6 +261,7 @@ static void log_batch(struct connection *connection) {
     const struct batch *batch = &request->batch;
     char text[64 + REASON_MAX];
     if (batch->accepted == 0 && batch->rejected > 0) {
+        metric_add_owner(&connection->worker->metrics, METRIC_batches_refused, 1);
         warn_of_refused_batch(connection);
     }
     if (!log_is_on(LOG_DEBUG)) {

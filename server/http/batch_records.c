@@ -39,6 +39,8 @@ void batch_count_record(struct worker *worker, struct batch *batch, struct shard
         }
         return;
     }
+    const bool at_arrival = worker->server->clock_is_arrival || !worker->record.timed;
+    tally_note_counted(worker, at_arrival ? worker->now_us : event_us);
     tally->received++;
     tally->counted++;
     if (__builtin_expect(unfit != 0, 0)) {

@@ -78,7 +78,8 @@ struct connection {
     const char *closing; /* why it ends, once that is known */
     struct deadline deadline;
     struct tls_handshake handshake;
-    uint64_t client; /* for throttle_admit; 0 without --limit-per-client */
+    uint64_t client;  /* for throttle_admit; 0 without --limit-per-client */
+    int64_t began_us; /* steady clock of the wake-up that brought the request under way */
     struct framing_target target;
     struct request_query query;
     struct gather query_text; /* of the request under way, for reports or the log */

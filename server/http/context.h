@@ -12,6 +12,7 @@
 #include "server/access/access.h"
 #include "server/access/throttle.h"
 #include "server/flush/flush.h"
+#include "server/flush/visible.h"
 #include "server/http/answers.h"
 #include "server/http/gather.h"
 #include "server/metrics.h"
@@ -54,14 +55,17 @@ struct worker {
     uint64_t in_flight;           /* requests begun and not completed */
     struct connection_list opened;
     struct acceptor *acceptor;
-    bool draining;   /* every answer closes its connection */
-    bool turn_due;   /* the thread waits, or has woken up and nobody has read the clock (turn.h) */
-    bool stuck;      /* it was logged that there is no shard to count in after a clock step */
-    bool rows_stuck; /* the same of rows */
+    bool draining;    /* every answer closes its connection */
+    bool visible_due; /* the next event that is counted is noted for the flush (visible.h) */
+    bool turn_due;    /* the thread waits, or has woken up and nobody has read the clock (turn.h) */
+    bool stuck;       /* it was logged that there is no shard to count in after a clock step */
+    bool rows_stuck;  /* the same of rows */
     /* the answer being made closes its connection */
     bool answers_last;
     struct access_view access;
     struct report_view report_view;
+    struct visible_queue *visible; /* NULL without --redis, and for the worker of --admin-listen */
+    unsigned completed;            /* requests; see REQUEST_SAMPLE */
     struct tls_handshakes handshakes;
     struct answers answers;
     struct lines_batch batch;  /* what was read last of the batch request being handled */
@@ -76,8 +80,9 @@ struct worker {
 struct server {
     const struct options *options;
     struct counters *counters;
-    struct flush *flush;        /* NULL without --redis */
-    struct eventlog *event_log; /* NULL without --event-log */
+    struct flush *flush;           /* NULL without --redis */
+    struct visible_queue *visible; /* [workers], of the flush; NULL without --redis */
+    struct eventlog *event_log;    /* NULL without --event-log */
     bool clock_is_arrival;
     int64_t started_us;      /* steady clock */
     int64_t started_wall_us; /* the same by the wall clock */
@@ -91,6 +96,8 @@ struct server {
     _Atomic bool draining;
     /* the state file was deleted or moved: /healthz says so; written by the syncer */
     _Atomic bool state_is_lost;
+    _Atomic bool state_is_unwritten;     /* the same */
+    bool repaired;                       /* the start completed what a crash had left half done */
     _Atomic bool stopping;               /* no new connections; set after draining */
     _Atomic int64_t stop_deadline_us;    /* steady clock; set before stopping */
     struct log_digest batches_refused;   /* batches of which no line was counted */

@@ -203,10 +203,13 @@ static enum MHD_Result finish_record(struct connection *connection) {
     }
     const int64_t event_us = record->us;
     uint64_t unfit;
-    const enum shard_verdict verdict = count_record(worker, clock_wall_us(), &unfit);
+    const int64_t arrival_us = clock_wall_us();
+    const enum shard_verdict verdict = count_record(worker, arrival_us, &unfit);
     if (verdict != SHARD_COUNTED) {
         return refuse_time(connection, event_us, verdict);
     }
+    const bool at_arrival = worker->server->clock_is_arrival || outcome != FORM_EVENT;
+    tally_note_counted(worker, at_arrival ? arrival_us : event_us);
     if (outcome == FORM_EVENT) {
         tally_add_lag(worker, event_us);
     }
@@ -225,12 +228,15 @@ enum MHD_Result event_finish(struct connection *connection) {
         return refuse_event(connection, REFUSAL_MALFORMED, connection->why);
     }
     if (outcome == FORM_EMPTY || worker->server->clock_is_arrival) {
-        shard_add_arrival_owner(worker->shard, clock_wall_us());
+        const int64_t arrival_us = clock_wall_us();
+        shard_add_arrival_owner(worker->shard, arrival_us);
+        tally_note_counted(worker, arrival_us);
     } else {
         const enum shard_verdict verdict = shard_add_owner(worker->shard, event_us);
         if (verdict != SHARD_COUNTED) {
             return refuse_time(connection, event_us, verdict);
         }
+        tally_note_counted(worker, event_us);
     }
     if (outcome == FORM_EVENT) {
         tally_add_lag(worker, event_us);

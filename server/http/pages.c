@@ -1,6 +1,7 @@
 #include "server/http/pages.h"
 
 #include "server/http/counts_page.h"
+#include "server/http/metrics_page.h"
 #include "server/http/nodes_page.h"
 #include "server/http/reports_page.h"
 #include "server/http/status_page.h"
@@ -9,6 +10,7 @@
 #include <string.h>
 
 #define COUNTS_PREFIX "/counts/"
+#define METRICS_PATH "/metrics"
 
 bool pages_find_resolution(const char *url, enum resolution *r) {
     return strncmp(url, COUNTS_PREFIX, sizeof COUNTS_PREFIX - 1) == 0 &&
@@ -23,7 +25,8 @@ bool pages_is_of_reports(const char *url) {
 bool pages_has(const char *url) {
     enum resolution r;
     return strcmp(url, "/healthz") == 0 || strcmp(url, "/stats") == 0 ||
-           strcmp(url, "/nodes") == 0 || pages_is_of_reports(url) || pages_find_resolution(url, &r);
+           strcmp(url, "/nodes") == 0 || strcmp(url, METRICS_PATH) == 0 ||
+           pages_is_of_reports(url) || pages_find_resolution(url, &r);
 }
 
 /* ---- arguments ---- */
@@ -115,6 +118,8 @@ void pages_make(struct worker *worker, struct MHD_Connection *connection, const 
         reports_page_make(worker, connection, url, page);
     } else if (strcmp(url, "/nodes") == 0) {
         nodes_page_make(worker, page);
+    } else if (strcmp(url, METRICS_PATH) == 0) {
+        metrics_page_make(worker, connection, page);
     } else if (strcmp(url, "/stats") == 0) {
         status_page_make_stats(worker, page);
     } else {

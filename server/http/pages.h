@@ -1,5 +1,5 @@
-/* What can be read: /healthz, /stats, /counts/<resolution>, /reports. By the worker thread, inside
- * MHD_run. */
+/* What can be read: /healthz, /stats, /metrics, /counts/<resolution>, /reports. By the worker
+ * thread, inside MHD_run. */
 #ifndef AFORO_SERVER_HTTP_PAGES_H
 #define AFORO_SERVER_HTTP_PAGES_H
 
@@ -21,6 +21,7 @@
     "GET  /reports/NAME/1min  its rows; &where=FIELD=VALUE &top=20 &by=FIGURE, and as above\n"     \
     "GET  /nodes            what this server says of itself (JSON)\n"                              \
     "GET  /stats            what was received, counted and refused (JSON)\n"                       \
+    "GET  /metrics          the same for Prometheus, or OpenMetrics\n"                             \
     "GET  /healthz          is it well, and is Redis (JSON)\n"
 
 #define PAGES_WHY_MAX ANSWERS_SENTENCE_MAX

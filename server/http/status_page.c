@@ -4,23 +4,19 @@
 #include "common/version.h"
 #include "counters/counters.h"
 #include "server/flush/flush.h"
+#include "server/http/snapshot.h"
 #include "server/metrics.h"
-#include "server/process/clock.h"
 #include "server/refusals.h"
 
-#include <jemalloc/jemalloc.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
-
-/* Missing where a sanitizer brings its own allocator. */
-extern __typeof__(mallctl) mallctl __attribute__((weak));
 
 /* How much room each part needs at the most, as arrays of the list's names with the widest values.
  */
 struct node_room {
     char brackets[128]; /* with the names of objects */
-#define NODE_METRIC(kind, object, name, sentence) char name[JSON_NUMBER_MAX(sizeof #name)];
+#define NODE_METRIC(kind, object, name, family, label, value, unit, sentence)                      \
+    char name[JSON_NUMBER_MAX(sizeof #name)];
 #include "server/metrics.def"
 #define REFUSAL(symbol, name, status, sentence) char symbol[JSON_NUMBER_MAX(sizeof(name))];
 #include "server/refusals.def"
@@ -32,14 +28,16 @@ struct store_room {
     char last_error[JSON_TEXT_MAX(0, STORE_WHY_MAX)];
     char holder[JSON_TEXT_MAX(0, STORE_HOLDER_MAX)];
     char copy_of[JSON_TEXT_MAX(0, COUNTERS_NODE_MAX)];
-#define STORE_METRIC(kind, name, sentence) char name[JSON_NUMBER_MAX(sizeof #name)];
+#define STORE_METRIC(kind, name, family, label, value, unit, sentence)                             \
+    char name[JSON_NUMBER_MAX(sizeof #name)];
 #include "server/metrics.def"
 };
 
 struct worker_room {
     char brackets[32];
     char connections[JSON_NUMBER_MAX(sizeof "connections")];
-#define WORKER_METRIC(kind, name, sentence) char name[JSON_NUMBER_MAX(sizeof #name)];
+#define WORKER_METRIC(kind, name, family, label, value, unit, sentence)                            \
+    char name[JSON_NUMBER_MAX(sizeof #name)];
 #include "server/metrics.def"
 };
 
@@ -48,7 +46,8 @@ struct report_room {
     char name[JSON_TEXT_MAX(4, TABLE_NAME_MAX)];
     char digest[JSON_TEXT_MAX(6, TABLE_DIGEST_MAX)];
     char unfit[FIELDS_MAX][JSON_NUMBER_MAX(FIELD_NAME_MAX)];
-#define REPORT_METRIC(kind, name, sentence) char name##_room[JSON_NUMBER_MAX(sizeof #name)];
+#define REPORT_METRIC(kind, name, family, label, value, unit, sentence)                            \
+    char name##_room[JSON_NUMBER_MAX(sizeof #name)];
 #include "server/metrics.def"
 };
 
@@ -77,20 +76,9 @@ static void add_metrics(struct json *json, const struct metric_info *table, cons
 }
 
 static void add_store(struct json *json, const struct server *server) {
-    struct flush_status status = {0};
-    if (server->flush) {
-        flush_status(server->flush, &status);
-    }
-    const int64_t age_us =
-        status.last_flush_us ? clock_steady_us() - status.last_flush_us : -US_PER_MS;
-    const int64_t value[STORE_METRICS] = {[STORE_METRIC_last_flush_age_ms] = age_us / US_PER_MS,
-                                          [STORE_METRIC_lag_ms] = status.lag_us / US_PER_MS,
-                                          [STORE_METRIC_errors] = (int64_t)status.errors,
-                                          [STORE_METRIC_passes] = (int64_t)status.passes,
-                                          [STORE_METRIC_chunks_sent] = (int64_t)status.chunks_sent,
-                                          [STORE_METRIC_losses] = (int64_t)status.losses,
-                                          [STORE_METRIC_resends] = (int64_t)status.resends,
-                                          [STORE_METRIC_too_late] = (int64_t)status.too_late};
+    struct flush_status status;
+    int64_t value[STORE_METRICS];
+    snapshot_read_store(server, &status, value);
     json_object(json, "store");
     json_boolean(json, "configured", server->flush != NULL);
     json_boolean(json, "connected", status.connected);
@@ -132,70 +120,10 @@ void status_page_make_health(const struct worker *worker, struct page *page) {
 
 /* ---- /stats ---- */
 
-static int64_t read_allocator(const char *name) {
-    size_t value = 0, size = sizeof value;
-    return mallctl && mallctl(name, &value, &size, NULL, 0) == 0 ? (int64_t)value : 0;
-}
-
-static int64_t in_us(struct timeval time) {
-    return (int64_t)time.tv_sec * US_PER_S + time.tv_usec;
-}
-
-static void read_process(int64_t value[NODE_METRICS]) {
-    uint64_t epoch = 1;
-    size_t size = sizeof epoch;
-    if (mallctl) {
-        /* jemalloc's figures are of the last epoch: begin a new one */
-        mallctl("epoch", &epoch, &size, &epoch, size);
-    }
-    struct rusage usage;
-    getrusage(RUSAGE_SELF, &usage);
-    value[NODE_METRIC_allocated_bytes] = read_allocator("stats.allocated");
-    value[NODE_METRIC_active_bytes] = read_allocator("stats.active");
-    value[NODE_METRIC_resident_bytes] = read_allocator("stats.resident");
-    value[NODE_METRIC_process_peak_bytes] = usage.ru_maxrss * INT64_C(1024);
-    value[NODE_METRIC_user] = in_us(usage.ru_utime);
-    value[NODE_METRIC_system] = in_us(usage.ru_stime);
-}
-
-static void read_event_log(const struct eventlog *log, int64_t value[NODE_METRICS]) {
-    struct eventlog_status status = {0};
-    if (log) {
-        eventlog_status(log, &status);
-    }
-    value[NODE_METRIC_records] = (int64_t)status.records;
-    value[NODE_METRIC_dropped] = (int64_t)status.dropped;
-    value[NODE_METRIC_waiting] = (int64_t)status.waiting;
-    value[NODE_METRIC_sealed] = (int64_t)status.sealed;
-    value[NODE_METRIC_removed] = (int64_t)status.removed;
-    value[NODE_METRIC_removed_bytes] = (int64_t)status.removed_bytes;
-}
-
-static int64_t count_connections(const struct worker *worker) {
-    return (int64_t)atomic_load_explicit(&worker->connections, memory_order_relaxed);
-}
-
-static void read_node(const struct worker *worker, const struct shard_tally *tally,
-                      int64_t value[NODE_METRICS]) {
-    const struct server *server = worker->server;
-    const struct report_set *set = worker->report_view.set;
-    value[NODE_METRIC_reports_set_aside] = set ? set->definitions->asides : 0;
-    value[NODE_METRIC_uptime_ms] = (clock_steady_us() - server->started_us) / US_PER_MS;
-    value[NODE_METRIC_counts_ahead_ms] = counters_ahead_us(server->counters) / US_PER_MS;
-    value[NODE_METRIC_shards] = counters_shards(server->counters);
-    value[NODE_METRIC_received] = (int64_t)tally->received;
-    value[NODE_METRIC_counted] = (int64_t)tally->counted;
-    value[NODE_METRIC_connections] = 0;
-    for (unsigned i = 0; i < server->workers; i++) {
-        value[NODE_METRIC_connections] += count_connections(&server->worker[i]);
-    }
-    read_process(value);
-    read_event_log(server->event_log, value);
-}
-
 static void add_worker(struct json *json, const char *name, const struct worker *worker) {
     json_object(json, name);
-    json_number(json, node_metric_table[NODE_METRIC_connections].name, count_connections(worker));
+    json_number(json, node_metric_table[NODE_METRIC_connections].name,
+                snapshot_count_connections(worker));
     for (int m = 0; m < METRICS; m++) {
         json_count(json, worker_metric_table[m].name,
                    metric_read(&worker->metrics, (enum metric)m));
@@ -226,15 +154,8 @@ static void add_unfit(struct json *json, const struct report_set *set, unsigned 
 }
 
 static void add_report(struct json *json, const struct report_set *set, unsigned r) {
-    struct table_status status;
-    table_status(set->reports.table[r], &status);
-    const int64_t value[REPORT_METRICS] = {[REPORT_METRIC_rows] = (int64_t)status.rows,
-                                           [REPORT_METRIC_rows_room] = (int64_t)status.rows_room,
-                                           [REPORT_METRIC_other] = (int64_t)status.other,
-                                           [REPORT_METRIC_gone] = (int64_t)report_set_gone(set, r),
-                                           [REPORT_METRIC_keys_wanted] =
-                                               (int64_t)status.keys_wanted,
-                                           [REPORT_METRIC_memory_bytes] = (int64_t)status.memory};
+    int64_t value[REPORT_METRICS];
+    snapshot_read_report(set, r, value);
     json_object(json, NULL);
     json_text(json, "name", set->definitions->report[r].table.name);
     json_text(json, "digest", set->definitions->report[r].table.digest);
@@ -260,7 +181,7 @@ static void add_stats(struct json *json, const struct worker *worker) {
     struct shard_tally tally;
     int64_t value[NODE_METRICS];
     counters_tally(server->counters, &tally);
-    read_node(worker, &tally, value);
+    snapshot_read_node(worker, &tally, value);
     json_object(json, NULL);
     json_text(json, "node", counters_node_id(server->counters));
     add_metrics(json, node_metric_table, value, 0, NODE_METRIC_counted + 1);

@@ -15,5 +15,6 @@ void tally_add_lag(struct worker *worker, int64_t event_us) {
         metric_add_owner(&worker->metrics, METRIC_lag_us_sum, (uint64_t)lag_us);
         metric_add_owner(&worker->metrics, METRIC_lag_events, 1);
         metric_max_owner(&worker->metrics, METRIC_lag_us_max, (uint64_t)lag_us);
+        durations_add_owner(&worker->metrics.event_lag, (uint64_t)lag_us);
     }
 }

@@ -13,4 +13,12 @@ void tally_add_refusal(struct worker *worker, enum refusal refusal);
 /* An event of that time was counted: how late it came, unless it is ahead of the clock. */
 void tally_add_lag(struct worker *worker, int64_t event_us);
 
+/* An event was counted at that time: the first one of a turn that is due tells the flush of it. */
+static inline void tally_note_counted(struct worker *worker, int64_t event_us) {
+    if (__builtin_expect(worker->visible_due, 0)) {
+        worker->visible_due = false;
+        visible_add_owner(worker->visible, worker_woke_us(worker), event_us);
+    }
+}
+
 #endif

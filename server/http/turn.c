@@ -91,6 +91,7 @@ void turn_begin_owner(struct worker *worker) {
     worker->turn_due = false;
     set_now(worker, clock_wall_us(), clock_steady_us());
     metric_add_owner(&worker->metrics, METRIC_wakeups, 1);
+    worker->visible_due = worker->visible && visible_is_due_owner(worker->visible);
     access_refresh_owner(&worker->server->access, &worker->access);
     report_sets_refresh_owner(&worker->server->report_sets, &worker->report_view, worker->index);
     if (worker->report_view.adder) {

@@ -51,6 +51,9 @@ static void write_file(struct syncer *syncer) {
         log_line(LOG_ERROR, "cannot write the state file", "error=\"%s\"", strerror(errno));
     }
     syncer->failed = !ok;
+    if (syncer->config.state_is_unwritten) {
+        atomic_store(syncer->config.state_is_unwritten, !ok);
+    }
 }
 
 static void *syncer_main(void *cls) {

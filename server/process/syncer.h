@@ -18,6 +18,8 @@ struct syncer_config {
      */
     _Atomic bool *state_is_lost;
     struct tables *tables; /* of reports; NULL: none */
+    /* set while the last try to write failed; NULL: nobody asks */
+    _Atomic bool *state_is_unwritten;
 };
 
 /* Starts the thread; what config points to must outlive it. NULL when out of memory or threads. By

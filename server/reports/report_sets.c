@@ -174,6 +174,7 @@ bool report_sets_open(struct report_sets *sets, struct counters *counters) {
         }
         return none;
     }
+    sets->repaired = repaired > 0;
     if (repaired) {
         log_line(LOG_WARN, "completed or undid what a crash had left half done in reports",
                  "events=%" PRIu64, repaired);
@@ -291,6 +292,7 @@ void report_sets_reload(struct report_sets *sets) {
     }
     struct definitions *definitions = load(sets, why);
     struct report_set *set = definitions ? make_set(sets, definitions, why) : NULL;
+    atomic_store_explicit(&sets->not_read, set == NULL, memory_order_relaxed);
     if (!set) {
         log_kept(why);
         return;

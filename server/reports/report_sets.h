@@ -49,7 +49,9 @@ struct report_sets {
     struct definitions *loaded;            /* between report_sets_load and _open */
     _Atomic(struct report_set *) in_force; /* read by the workers */
     _Atomic uint64_t generation;           /* raised after each change of it */
-    struct report_views views;             /* of all workers */
+    _Atomic bool not_read;                 /* the last reload found a mistake; read by any thread */
+    bool repaired;             /* the start completed or undid what a crash had left half done */
+    struct report_views views; /* of all workers */
 };
 
 /* Reads the definitions that `path` names, when it names some. False when one is wrong: one line on

@@ -33,7 +33,11 @@ class Install(unittest.TestCase):
         files = {str(path.relative_to(self.root / "usr/local")) for path in self.root.rglob("*") if path.is_file()}
         self.assertLessEqual({"bin/aforod", "bin/aforo", *(f"bin/{name}" for name in SCRIPTS),
                               "lib/systemd/system/aforod.service", "lib/systemd/system/aforod.socket",
-                              "include/aforo/measure.h"}, files)
+                              "include/aforo/measure.h", "share/man/man8/aforod.8", "share/man/man1/aforo.1",
+                              "share/man/man5/aforo-reports.5",
+                              *(f"share/{path}" for name in ("aforod", "aforo") for path in (
+                                  f"bash-completion/completions/{name}", f"zsh/site-functions/_{name}",
+                                  f"fish/vendor_completions.d/{name}.fish"))}, files)
 
     def test_a_measure_of_ones_own_compiles_with_what_is_installed(self):
         for name in ("ewma", "broken"):

@@ -250,24 +250,24 @@ class Follow(StateCase):
 class NoSource(unittest.TestCase):
     def test_one_line_and_nothing_on_standard_output(self):
         with tempfile.TemporaryDirectory() as empty:
-            for words in (["--state", empty], ["--state", empty + "/none"], ["--server", "http://127.0.0.1:1"],
-                          ["--redis", "redis://127.0.0.1:1"]):
+            for expected, words in ((1, ["--state", empty]), (3, ["--state", empty + "/none"]), (3, ["--server", "http://127.0.0.1:1"]),
+                                    (3, ["--redis", "redis://127.0.0.1:1"])):
                 with self.subTest(words=words):
                     status, out, err = aforo("1s", "--format", "json", *words)
-                    self.assertEqual((status, out), (1, ""))
+                    self.assertEqual((status, out), (expected, ""))
                     self.assertRegex(err, r"\Aaforo: [^\n]+\n\Z")
 
     def test_a_named_redis_is_not_passed_over(self):
         for variable, place in (("AFORO_REDIS", "redis://127.0.0.1:1"), ("AFORO_SERVER", "http://127.0.0.1:1")):
             with self.subTest(variable=variable):
                 status, out, err = aforo("1s", env=environment(**{variable: place}))
-                self.assertEqual((status, out), (1, ""))
+                self.assertEqual((status, out), (3, ""))
                 self.assertIn("127.0.0.1:1", err)
                 self.assertNotIn("aforo-state", err)
 
     def test_control_characters_are_shown(self):
         status, out, err = aforo("1s", "--state", "/nowhere/\x1b[31m")
-        self.assertEqual((status, out), (1, ""))
+        self.assertEqual((status, out), (3, ""))
         self.assertIn(r"\x1b[31m", err)
         self.assertNotIn("\x1b", err)
 

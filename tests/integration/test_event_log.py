@@ -247,8 +247,8 @@ class EventLog(Case):
 
     def test_nothing_there_is_said(self):
         for words, status, said in (
-                (["cat"], 2, "needs one directory"), (["check", self.dir], 1, "cannot read the event log"),
-                (["cat", self.place.dir / "nothing"], 1, "cannot read"), (["cut", self.dir], 2, "did you mean cat?"),
+                (["cat"], 2, "needs one directory"), (["check", self.dir], 3, "cannot read the event log"),
+                (["cat", self.place.dir / "nothing"], 3, "cannot read"), (["cut", self.dir], 2, "did you mean cat?"),
                 (["cat", self.dir, "--all", "--refused"], 2, "one of them at a time"),
                 (["cat", self.dir, "--from", "nonsense"], 2, "--from: 'nonsense'")):
             done = aforo_log(*words)

@@ -1,6 +1,7 @@
 """`aforo serve`: what several servers count, over HTTP; Redis, nodes and itself going away; tokens, limits, TLS's flags."""
 
 import re
+import shutil
 import signal
 import subprocess
 import time
@@ -165,6 +166,22 @@ class Fleet(Case):
         # of eleven seconds an EXISTS each, and one HGETALL for the nodes; the nodes themselves ask for neither
         self.assertLessEqual(reads, rounds * (11 + 1))
         self.assertGreaterEqual(reads, 12)
+
+    def test_metrics_are_one_snapshot_of_each_node(self):
+        node, serve = self.node("n-1"), self.serve("--redis-timeout", "300ms")
+        node.post_lines([text_time(now_us())] * 3 + ["yesterday"])
+        wait_until(lambda: serve.nodes().get("n-1", {}).get("received") == 4, serve.nodes)
+        text = serve.request("GET", "/metrics").text
+        for line in ("aforo_fleet_redis_up 1", 'aforo_fleet_node_up{node="n-1"} 1',
+                     'aforo_fleet_events_received_total{node="n-1"} 4', 'aforo_fleet_events_counted_total{node="n-1"} 3',
+                     'aforo_fleet_events_refused_total{node="n-1",reason="malformed"} 1'):
+            self.assertIn(f"\n{line}\n", text)
+        if shutil.which("promtool"):
+            checked = subprocess.run(["promtool", "check", "metrics"], input=text, capture_output=True, text=True, timeout=TIMEOUT_S)
+            self.assertEqual((checked.returncode, checked.stderr), (0, ""))
+        self.store.kill()
+        wait_until(lambda: "\naforo_fleet_redis_up 0\n" in serve.request("GET", "/metrics").text, serve.log)
+        self.assertNotIn("node=", serve.request("GET", "/metrics").text)
 
     def test_reports_are_those_of_all(self):
         reports = self.place.dir / "reports.yaml"

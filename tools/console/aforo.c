@@ -7,6 +7,7 @@
 #include "tools/console/flags.h"
 #include "tools/console/follow.h"
 #include "tools/console/log_command.h"
+#include "tools/console/reach.h"
 #include "tools/console/report_command.h"
 #include "tools/console/reports_check.h"
 #include "tools/console/reports_prove.h"
@@ -373,9 +374,7 @@ static int run_command(const struct flags *flags) {
     return status;
 }
 
-int main(int argc, char **argv) {
-    if (!standard_descriptors_are_open())
-        return EXIT_FAILURE;
+static int run_program(int argc, char **argv) {
     signal(SIGPIPE, SIG_IGN); /* a broken connection is reported by the call that meets it */
     if (argc > 1 && strcmp(argv[1], "backup") == 0)
         return backup_main(argc - 1, argv + 1);
@@ -398,4 +397,8 @@ int main(int argc, char **argv) {
         return run_command(&flags);
     const struct writer writer = {.error = flags_print(outcome, stdout) ? 0 : errno};
     return end_output(writer.error, EXIT_SUCCESS);
+}
+
+int main(int argc, char **argv) {
+    return standard_descriptors_are_open() ? reach_status(run_program(argc, argv)) : EXIT_FAILURE;
 }

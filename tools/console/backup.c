@@ -2,6 +2,7 @@
 
 #include "counters/counters.h"
 #include "counters/rows/tables.h"
+#include "tools/console/reach.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -40,6 +41,7 @@ int backup_main(int argc, char **argv) {
     signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is an error, which says so */
     char why[COUNTERS_WHY_MAX];
     if (!counters_backup(argv[1], argv[2], why) || !tables_backup(argv[1], argv[2], why)) {
+        reach_note_path(argv[1]);
         fprintf(stderr, "aforo: %s\n", why);
         return EXIT_FAILURE;
     }

@@ -110,7 +110,7 @@ static const char more[] =
     "\n"
     "aforo status\n"
     "  One line for each --server URL (up to 64): what its /healthz and /stats say. The\n"
-    "  exit status is 1 when one of them does not answer or its store is not connected.\n"
+    "  exit status is 3 when one of them does not answer, 1 when its store is away.\n"
     "\n"
     "aforo check\n"
     "  Whether what must hold of counts does, for windows that are over: a second is the sum\n"
@@ -142,7 +142,8 @@ static const char more[] =
     "  aforo status --server http://a:8080 --server http://b:8080\n"
     "  aforo check --server http://a:8080 --server http://b:8080 --redis redis://r\n"
     "\n"
-    "Exit status: 0 done, 1 the source or standard output failed, 2 wrong usage.\n";
+    "Exit status: 0 done, 1 something failed or is not as it should be, 2 wrong usage, 3 the\n"
+    "source cannot be reached.\n";
 
 static const struct options_program aforo = {
     .name = "aforo",

@@ -2,6 +2,7 @@
 
 #include "common/options.h"
 #include "eventlog/read.h"
+#include "tools/console/reach.h"
 #include "tools/console/terminal.h"
 #include "tools/console/times.h"
 
@@ -149,6 +150,7 @@ static int run_cat(int argc, char **argv, int64_t now_us) {
     char why[EVENTLOG_READ_WHY_MAX];
     setvbuf(stdout, NULL, _IOFBF, OUTPUT_BYTES);
     if (!eventlog_read(&question, &taker, why)) {
+        reach_note_path(question.dir);
         terminal_complain("%s", why);
         return EXIT_FAILURE;
     }
@@ -243,6 +245,7 @@ static int run_check(int argc, char **argv) {
     const struct eventlog_taker taker = {check_record, check_damage, &tally};
     char why[EVENTLOG_READ_WHY_MAX];
     if (!eventlog_read(&question, &taker, why)) {
+        reach_note_path(question.dir);
         terminal_complain("%s", why);
         return EXIT_FAILURE;
     }

@@ -7,6 +7,7 @@
 #include "redis/reader.h"
 #include "redis/rows_audit.h"
 #include "redis/schema.h"
+#include "tools/console/reach.h"
 #include "tools/console/report_source.h"
 
 #include <stdio.h>
@@ -43,10 +44,21 @@ static const char *find_remedy(const char *sentence) {
     return "";
 }
 
+/* Whether Redis has answered, with an error: "ADDRESS: NOAUTH Authentication required". */
+static bool is_refusal(const char *sentence) {
+    for (const char *at = strstr(sentence, ": "); at != NULL; at = strstr(at + 2, ": ")) {
+        const size_t capitals = strspn(at + 2, "ABCDEFGHIJKLMNOPQRSTUVWXYZ");
+        if (capitals > 1 && (at[2 + capitals] == ' ' || at[2 + capitals] == ':'))
+            return true;
+    }
+    return false;
+}
+
 /* Says first which source a sentence of redis/ speaks of: it begins with the address. Returns
  * false. */
 static bool explain_failure(const struct source_redis *source, const char *sentence,
                             char why[SOURCE_WHY_MAX]) {
+    reach_note(!link_connected(source->link) && !is_refusal(sentence));
     static const char none_wanted[] = "called without any password configured";
     const char *address = link_address(source->link);
     if (strstr(sentence, none_wanted) != NULL) { /* three lines of Redis' own */
@@ -75,8 +87,10 @@ static const char *cut_probe(char sentence[LINK_WHY_MAX]) {
 
 static bool make_connected(struct source_redis *source, char why[SOURCE_WHY_MAX]) {
     char sentence[LINK_WHY_MAX];
-    return link_connected(source->link) || link_connect(source->link, sentence) ||
-           explain_failure(source, sentence, why);
+    const bool connected = link_connected(source->link) || link_connect(source->link, sentence);
+    if (connected)
+        reach_note(false);
+    return connected || explain_failure(source, sentence, why);
 }
 
 static bool make_ready(struct source *base, char why[SOURCE_WHY_MAX]) {

@@ -6,6 +6,7 @@
 
 #include "common/tokens.h"
 #include "ingest/timestamp.h"
+#include "tools/console/reach.h"
 
 #include <curl/curl.h>
 #include <errno.h>
@@ -151,6 +152,21 @@ static void explain_failure(const struct source_server *server, struct answer *a
                  server->place);
 }
 
+/* Whether it is the failure of one that does not answer. */
+static bool is_no_answer(CURLcode code) {
+    switch (code) {
+    case CURLE_COULDNT_RESOLVE_HOST:
+    case CURLE_COULDNT_CONNECT:
+    case CURLE_OPERATION_TIMEDOUT:
+    case CURLE_GOT_NOTHING:
+    case CURLE_SEND_ERROR:
+    case CURLE_RECV_ERROR:
+        return true;
+    default:
+        return false;
+    }
+}
+
 static enum source_outcome get_page(struct source_server *server, const char *path,
                                     struct answer *answer, char why[SOURCE_WHY_MAX]) {
     char url[SOURCE_URL_MAX];
@@ -172,10 +188,11 @@ static enum source_outcome get_page(struct source_server *server, const char *pa
     curl_easy_setopt(server->curl, CURLOPT_URL, url);
     curl_easy_setopt(server->curl, CURLOPT_WRITEDATA, answer);
     const CURLcode code = curl_easy_perform(server->curl);
-    if (answer->stopped)
-        return SOURCE_STOPPED;
     long status = 0;
     curl_easy_getinfo(server->curl, CURLINFO_RESPONSE_CODE, &status);
+    reach_note(status == 0 && is_no_answer(code));
+    if (answer->stopped)
+        return SOURCE_STOPPED;
     const bool cut = answer->taker != NULL && (answer->lines == 0 || answer->len > 0);
     if (code == CURLE_OK && status == 200 && !cut && !answer->not_rows)
         return SOURCE_DONE;

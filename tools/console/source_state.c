@@ -1,6 +1,7 @@
 /* Rows from the state file of a server on this machine, whether it runs or not. */
 #include "tools/console/source_state.h"
 #include "counters/counters.h"
+#include "tools/console/reach.h"
 #include "tools/console/report_source.h"
 
 #include <stdio.h>
@@ -20,6 +21,14 @@ const char *source_state_dir(const struct source *source) {
     return ((const struct source_state *)source)->dir;
 }
 
+static struct counters *open_counters(const char *dir, char *why) {
+    struct counters *counters = counters_open_readonly(dir, why);
+    reach_note(false);
+    if (counters == NULL)
+        reach_note_path(dir);
+    return counters;
+}
+
 static bool read_windows(void *cls, enum resolution r, int64_t first, uint32_t n, uint64_t *out) {
     counters_read(cls, r, first, n, out);
     return true;
@@ -31,7 +40,7 @@ static enum source_outcome read_rows(struct source *source, const struct query *
                                      int64_t now_us, const struct row_taker *taker,
                                      char why[SOURCE_WHY_MAX]) {
     struct source_state *state = (struct source_state *)source;
-    struct counters *counters = counters_open_readonly(state->dir, why);
+    struct counters *counters = open_counters(state->dir, why);
     if (counters == NULL)
         return SOURCE_AWAY;
     source->horizon_us = counters_horizon_us(counters);
@@ -51,7 +60,7 @@ static enum source_outcome read_rows(struct source *source, const struct query *
 }
 
 static bool make_ready(struct source *source, char why[SOURCE_WHY_MAX]) {
-    struct counters *counters = counters_open_readonly(((struct source_state *)source)->dir, why);
+    struct counters *counters = open_counters(((struct source_state *)source)->dir, why);
     counters_close(counters);
     return counters != NULL;
 }

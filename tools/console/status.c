@@ -2,6 +2,7 @@
 #include "tools/console/status.h"
 
 #include "tools/console/json_value.h"
+#include "tools/console/reach.h"
 #include "tools/console/terminal.h"
 
 #include <inttypes.h>
@@ -143,19 +144,21 @@ bool status_print(const struct source_config *config, const char *const *place, 
     struct line *line = calloc(n + 1, sizeof *line);
     struct sums sums = {{0}};
     const bool room = page.text != NULL && line != NULL;
-    bool well = room;
+    bool well = room, lost = false;
     if (!well)
         terminal_complain("out of memory");
     for (unsigned i = 0; i < n && room; i++) {
         struct source_config one = *config;
         one.place = place[i];
         well = ask_server(&one, &page, &line[i], &sums) && well;
+        lost = lost || reach_is_lost();
         for (int c = 0; c < COLUMNS; c++) {
             char safe[CELL_MAX];
             snprintf(line[i].cell[c], CELL_MAX, "%s",
                      terminal_safe(line[i].cell[c], safe, sizeof safe));
         }
     }
+    reach_note(lost);
     if (room) {
         snprintf(line[n].cell[SERVER], CELL_MAX, "%u servers", n);
         for (int c = RECEIVED; c <= CONNECTIONS; c++)

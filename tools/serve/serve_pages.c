@@ -8,6 +8,7 @@
 #include "server/http/query_arguments.h"
 #include "server/http/reports_page.h"
 #include "tools/serve/fleet.h"
+#include "tools/serve/fleet_metrics.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,6 +23,7 @@
     "GET  /reports          which reports there are (JSON)\n"                                      \
     "GET  /reports/NAME/1min  its rows; &where=FIELD=VALUE &top=20 &by=FIGURE, and as above\n"     \
     "GET  /nodes            the nodes, and whether they are here (JSON)\n"                         \
+    "GET  /metrics          the nodes, for Prometheus\n"                                           \
     "GET  /healthz          can Redis be read (JSON)\n"
 
 #define WHERES_MAX 64
@@ -30,8 +32,8 @@ static enum route find_route(const char *path) {
     enum resolution r;
     return strcmp(path, "/") == 0          ? ROUTE_ROOT
            : strcmp(path, "/healthz") == 0 ? ROUTE_HEALTH
-           : strcmp(path, "/nodes") == 0 || pages_is_of_reports(path) ||
-                   pages_find_resolution(path, &r)
+           : strcmp(path, "/nodes") == 0 || strcmp(path, "/metrics") == 0 ||
+                   pages_is_of_reports(path) || pages_find_resolution(path, &r)
                ? ROUTE_PAGE
            : live_page_has(path) ? ROUTE_LIVE
                                  : ROUTE_NONE;
@@ -186,6 +188,25 @@ static void make_nodes(const struct worker *worker, struct page *page) {
     nodes_page_answer(&text, worker->now_us, page);
 }
 
+static void make_metrics(const struct worker *worker, struct MHD_Connection *connection,
+                         struct page *page) {
+    static const struct node_view nobody;
+    const struct node_view *node = NULL;
+    size_t n = 0;
+    char why[FLEET_WHY_MAX];
+    struct exposition out = {.format = exposition_choose(MHD_lookup_connection_value(
+                                 connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_ACCEPT))};
+    const bool here = fleet_nodes(fleet_of(worker), worker->now_us, &node, &n, why);
+    fleet_metrics_write(&out, !here ? NULL : node ? node : &nobody, n);
+    page->status = MHD_HTTP_OK;
+    page->type = exposition_type(out.format);
+    if (!out.text.failed) {
+        page->response =
+            MHD_create_response_from_buffer(out.text.len, out.text.bytes, MHD_RESPMEM_MUST_COPY);
+    }
+    text_free(&out.text);
+}
+
 static void make_health(const struct worker *worker, struct page *page) {
     char why[FLEET_WHY_MAX] = "", text[JSON_TEXT_MAX(16, FLEET_WHY_MAX) + 256];
     const bool here = fleet_is_here(fleet_of(worker), why);
@@ -217,6 +238,8 @@ static void make_page(struct worker *worker, struct MHD_Connection *connection, 
         make_report_list(worker, connection, page);
     } else if (strcmp(path, "/nodes") == 0) {
         make_nodes(worker, page);
+    } else if (strcmp(path, "/metrics") == 0) {
+        make_metrics(worker, connection, page);
     } else if (strcmp(path, "/healthz") == 0) {
         make_health(worker, page);
     } else {

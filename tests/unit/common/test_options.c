@@ -224,6 +224,28 @@ START_TEST(help_comes_from_the_list) {
 }
 END_TEST
 
+START_TEST(lists_are_for_machines) {
+    struct options_program longer = program;
+    longer.usage = "Usage: tried\n\nTries.\n";
+    longer.more = "More\n  of it\n";
+    ck_assert_str_eq(printed(&longer, OPTIONS_LISTS),
+                     "U\tUsage: tried\nU\t\nU\tTries.\n"
+                     "F\tstate\tDIR\t./here\tAFORO_STATE\twhere it is\n"
+                     "F\tthreads\tN\t2\tAFORO_THREADS\thow many\n"
+                     "F\tmax-body\tSIZE\t1KiB\tAFORO_MAX_BODY\thow large\n"
+                     "F\thorizon\tDUR\t1h\tAFORO_HORIZON\thow far back, and no farther\n"
+                     "F\tlimit\tN/s\t0\t\thow often\n"
+                     "F\tclock\tevent|arrival|none\tevent\tAFORO_CLOCK\twhich time\n"
+                     "F\tpartial\t\t\t\talso those\n"
+                     "H\tFrom where\n"
+                     "F\tredis\tURL\t\tAFORO_REDIS\ta Redis\n"
+                     "F\tserver\tURL\t\tAFORO_SERVER\ta server\n"
+                     "F\tlast\tN\t\t\thow many at last\n"
+                     "M\tMore\nM\t  of it\n");
+    ck_assert_int_eq(parse("tried --help-lists"), OPTIONS_LISTS);
+}
+END_TEST
+
 /* With less room a row that does not fit is named, and a heading with nothing below it left out. */
 START_TEST(help_that_is_too_long_names_the_rest) {
     struct options_program longer = program;
@@ -266,5 +288,5 @@ END_TEST
 CHECK_MAIN("options", defaults, each_type_is_read, lists_keep_their_order_and_their_flags,
            flags_beat_variables_and_those_the_defaults, what_is_wrong_is_named,
            each_command_line_is_read_from_its_start, a_long_value_is_cut, help_comes_from_the_list,
-           help_that_is_too_long_names_the_rest, names_fill_their_lines,
+           lists_are_for_machines, help_that_is_too_long_names_the_rest, names_fill_their_lines,
            what_cannot_be_printed_is_told)

@@ -113,7 +113,7 @@ static bool refuse(const struct wire_peer *peer, char *sentence) {
 START_TEST(a_server_is_checked) {
     canned_add("a:1", "", true);
     open_link("redis://a:1", 2000);
-    link_set_check(opened, refuse);
+    link_set_check(opened, refuse, NULL);
     ck_assert(!link_connect(opened, why));
     ck_assert_str_eq(why, "a:1 will not do");
     ck_assert(!link_connected(opened));

@@ -2,6 +2,7 @@
 #include "server/metrics.h"
 #include "tests/unit/check_main.h"
 
+#include <stdbool.h>
 #include <string.h>
 
 static void check_table(const struct metric_info *table, int n) {
@@ -51,4 +52,50 @@ START_TEST(one_writer) {
 }
 END_TEST
 
-CHECK_MAIN("metrics", each_is_there_once_and_explained, objects_are_in_one_piece, one_writer)
+/* As Prometheus' guide to names has it: a prefix, base units, _total on what grows and on nothing
+ * else. */
+static void check_family(const char *family, enum metric_kind kind, enum metric_unit unit) {
+    static const char total[] = "_total";
+    const size_t len = strlen(family), end = sizeof total - 1;
+    const bool grows = len > end && strcmp(family + len - end, total) == 0;
+    if (!*family) {
+        return;
+    }
+    ck_assert_msg(strncmp(family, "aforo_", 6) == 0 || strncmp(family, "process_", 8) == 0, "%s",
+                  family);
+    ck_assert_msg(len == strspn(family, "abcdefghijklmnopqrstuvwxyz_"), "%s", family);
+    ck_assert_msg(grows == (kind == METRIC_COUNTER), "%s", family);
+    ck_assert_msg((strstr(family, "_seconds") != NULL) == (unit != UNIT_ONE), "%s", family);
+}
+
+static void check_families(const struct metric_info *table, int n) {
+    for (int m = 0; m < n; m++) {
+        check_family(table[m].family, table[m].kind, table[m].unit);
+        ck_assert_msg(strpbrk(table[m].sentence, "\\\n") == NULL, "%s", table[m].name);
+        ck_assert_int_eq(*table[m].label != '\0', *table[m].value != '\0');
+        for (int before = 0; before < m; before++) { /* in one piece, told apart by one label */
+            if (*table[m].family && strcmp(table[before].family, table[m].family) == 0) {
+                ck_assert_str_eq(table[m - 1].family, table[m].family);
+                ck_assert_str_eq(table[before].label, table[m].label);
+                ck_assert_str_ne(table[before].value, table[m].value);
+            }
+        }
+    }
+}
+
+START_TEST(families_have_names_as_prometheus_wants_them) {
+    check_families(node_metric_table, NODE_METRICS);
+    check_families(store_metric_table, STORE_METRICS);
+    check_families(worker_metric_table, METRICS);
+    check_families(report_metric_table, REPORT_METRICS);
+    check_families(state_metric_table, STATE_METRICS);
+    check_families(process_metric_table, PROCESS_METRICS);
+    for (int h = 0; h < HISTOGRAMS; h++) {
+        check_family(histogram_table[h].family, METRIC_GAUGE, UNIT_US);
+        ck_assert_uint_lt(histogram_table[h].first_us, histogram_table[h].last_us);
+    }
+}
+END_TEST
+
+CHECK_MAIN("metrics", families_have_names_as_prometheus_wants_them,
+           each_is_there_once_and_explained, objects_are_in_one_piece, one_writer)

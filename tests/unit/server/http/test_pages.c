@@ -5,12 +5,13 @@
 #include <string.h>
 
 START_TEST(which_pages_there_are) {
-    static const char *const there[] = {"/healthz",   "/stats",       "/counts/10ms",
-                                        "/counts/1s", "/counts/1min", "/reports",
-                                        "/reports/",  "/reports/x",   "/reports/x/1min"};
-    static const char *const missing[] = {
-        "/",          "",        "/healthz/", "/stat",       "/counts/", "/counts/1h", "/counts1s",
-        "/Counts/1s", "/counts", "/stats?",   "/counts/1s/", "/report",  "/reportsx"};
+    static const char *const there[] = {"/healthz",   "/stats",         "/metrics", "/counts/10ms",
+                                        "/counts/1s", "/counts/1min",   "/reports", "/reports/",
+                                        "/reports/x", "/reports/x/1min"};
+    static const char *const missing[] = {"/",           "",           "/healthz/", "/stat",
+                                          "/metrics/",   "/metric",    "/counts/",  "/counts/1h",
+                                          "/counts1s",   "/Counts/1s", "/counts",   "/stats?",
+                                          "/counts/1s/", "/report",    "/reportsx"};
     for (size_t i = 0; i < sizeof there / sizeof *there; i++) {
         ck_assert_msg(pages_has(there[i]), "%s", there[i]);
     }
@@ -44,6 +45,7 @@ START_TEST(each_argument_is_known_and_there_once) {
         {"/counts/1s", {"", "", "last"}, {"", NULL, "1"}, NULL}, /* between two '&' */
         {"/counts/1s", {""}, {"1"}, ": " KNOWN},
         {"/stats", {"last"}, {"1"}, "last: " NONE},
+        {"/metrics", {"format"}, {"text"}, "format: " NONE},
         {"/reports", {"format"}, {"text"}, NULL},
         {"/reports", {"last"}, {"1"}, "last: no such argument; there is format"},
         {"/reports/x", {"where", "where", "by"}, {"a=1", "b=2", "c"}, NULL},

@@ -31,7 +31,28 @@ START_TEST(lag_is_how_late_an_event_came) {
     lag_is(500, 2, 500);
     tally_add_lag(&worker, NOW_US - 300);
     lag_is(800, 3, 500);
+    struct durations_total total = {{0}, 0};
+    durations_sum(&worker.metrics.event_lag, &total);
+    ck_assert_uint_eq(total.sum_us, 800);
+    ck_assert_uint_eq(total.bucket[durations_bucket(0)], 1);
+    ck_assert_uint_eq(total.bucket[durations_bucket(300)], 2); /* 300 and 500 us */
 }
 END_TEST
 
-HTTP_LAB_MAIN("tally", a_refusal_is_received_and_not_counted, lag_is_how_late_an_event_came)
+/* Of one event a turn that is due, with the time that the turn began. */
+START_TEST(the_flush_is_told_of_one_event) {
+    static struct visible_queue queue;
+    worker.visible = &queue;
+    tally_note_counted(&worker, NOW_US);
+    ck_assert_uint_eq(queue.head, 0);
+    worker.visible_due = true;
+    tally_note_counted(&worker, NOW_US - 1);
+    tally_note_counted(&worker, NOW_US - 2);
+    ck_assert_uint_eq(queue.head, 1);
+    ck_assert_int_eq(queue.event[0].event_us, NOW_US - 1);
+    ck_assert_int_eq(queue.event[0].arrived_us, worker.woke_us);
+}
+END_TEST
+
+HTTP_LAB_MAIN("tally", the_flush_is_told_of_one_event, a_refusal_is_received_and_not_counted,
+              lag_is_how_late_an_event_came)

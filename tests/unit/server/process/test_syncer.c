@@ -10,7 +10,7 @@
 #define STEP_NS 50000000 /* 50 ms */
 #define STEPS_MAX 600
 
-static _Atomic bool lost;
+static _Atomic bool lost, unwritten;
 
 static void wait_until_lost_is(bool wanted) {
     for (int i = 0; i < STEPS_MAX && atomic_load(&lost) != wanted; i++) {
@@ -27,13 +27,16 @@ START_TEST(a_file_that_goes_and_comes_back) {
     state_path("counters.aforo", path);
     state_path("away", away);
     atomic_store(&lost, true); /* it is corrected in the first turn */
-    struct syncer *syncer = syncer_start(&(struct syncer_config){counters, state_dir, &lost, NULL});
+    atomic_store(&unwritten, true);
+    struct syncer *syncer =
+        syncer_start(&(struct syncer_config){counters, state_dir, &lost, NULL, &unwritten});
     ck_assert_ptr_nonnull(syncer);
     wait_until_lost_is(false);
     ck_assert_int_eq(rename(path, away), 0);
     wait_until_lost_is(true);
     ck_assert_int_eq(rename(away, path), 0);
     wait_until_lost_is(false);
+    ck_assert(!atomic_load(&unwritten)); /* it wrote before it looked again */
     syncer_stop(syncer);
     counters_close(counters);
     state_dir_remove();
@@ -47,7 +50,7 @@ START_TEST(it_stops_at_once) {
     struct counters *counters = open_or_fail(&config);
     for (int i = 0; i < 200; i++) { /* a second each would be beyond the time limit */
         struct syncer *syncer =
-            syncer_start(&(struct syncer_config){counters, state_dir, &lost, NULL});
+            syncer_start(&(struct syncer_config){counters, state_dir, &lost, NULL, &unwritten});
         ck_assert_ptr_nonnull(syncer);
         syncer_stop(syncer);
     }
