@@ -169,13 +169,17 @@ class LivePage(Case):
         self.fleet(nodes=1)
         self.open(self.url)
         time.sleep(2)
-        at = now_us() // SECOND * SECOND - 4 * SECOND
-        sent = time.monotonic()
-        self.send(self.servers[0], [at] * 7)
-        key = text_time(at)[:19].replace(" ", "T") + "Z"
-        wait_until(lambda: self.closed_seconds().get(key) == (7, "changed by a late event"), self.closed_seconds, 10, 0.02)
-        self.assertLess(time.monotonic() - sent, 2 + 1)  # and a second for a machine that is busy
-        self.says(r"\A7\Z", "late")
+        took = []
+        for events in (7, 8, 9):
+            at = now_us() // SECOND * SECOND - 4 * SECOND
+            sent = time.monotonic()
+            self.send(self.servers[0], [at] * events)
+            key = text_time(at)[:19].replace(" ", "T") + "Z"
+            wait_until(lambda: self.closed_seconds().get(key) == (events, "changed by a late event"), self.closed_seconds, 10, 0.02)
+            took.append(time.monotonic() - sent)
+            time.sleep(1.3)
+        self.assertLess(sorted(took)[1], 2, took)  # the median: something else may hold up the machine once
+        self.says(r"\A24\Z", "late")
 
     def test_what_goes_away_is_said_and_comes_back(self):
         self.fleet(nodes=2)
