@@ -9,7 +9,9 @@
  *   aforo:2:{node:<node>}           the lease of a node's name, see lease.lua
  *   aforo:2:{lost}                  a number that changes when this Redis has lost something
  *                                   (lost.lua)
- *   aforo:2:{final}                 an hour (since 1970): its chunks and later ones are not closed
+ *   aforo:2:{nodes}                 what each node says of itself, once a second (nodes.lua). It
+ * has one slot, so that one command lists them all aforo:2:{final}                 an hour (since
+ * 1970): its chunks and later ones are not closed
  *
  * A total and the parts it is made of are one key: they live, expire, move, fail over, are evicted
  * and deleted together. All nodes write to the chunk of the present second. In a cluster that key
@@ -29,6 +31,7 @@
 #define SCHEMA_KEY_MAX 128
 #define SCHEMA_GROUPS_MAX 8
 #define SCHEMA_LOST_KEY "aforo:2:{lost}"
+#define SCHEMA_NODES_KEY "aforo:2:{nodes}"
 #define SCHEMA_FINAL_KEY "aforo:2:{final}"
 /* seconds that nodes may still report an hour that is over: the longest horizon there is, and a
  * margin */

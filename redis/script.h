@@ -13,6 +13,7 @@ extern const struct script script_close;      /* close.lua: a chunk that nothing
 extern const struct script script_final;      /* final.lua: how far they are closed */
 extern const struct script script_lease;      /* lease.lua: a node's name */
 extern const struct script script_lost;       /* lost.lua: tell all nodes of a loss */
+extern const struct script script_nodes;      /* nodes.lua: what a node says of itself */
 extern const struct script script_rows;       /* rows.lua: a node's rows of a window of a report */
 extern const struct script script_rows_close; /* rows_close.lua: one that nothing changes any more
                                                */

@@ -11,6 +11,7 @@
 #include "server/flush/store_redis.h"
 #include "server/flush/visible.h"
 #include "server/http/context.h"
+#include "server/http/nodes_page.h"
 #include "server/net/address_limit.h"
 #include "server/net/listen.h"
 #include "server/options.h"
@@ -148,6 +149,8 @@ static bool start_flush(struct server *server) {
                                        .tables = server->report_sets.tables,
                                        .store = store,
                                        .interval_us = options->flush_interval,
+                                       .describe = nodes_page_describe,
+                                       .cls = server,
                                        .queue = server->visible,
                                        .queues = server->workers};
     server->flush = flush_start(&flush, why);

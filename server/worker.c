@@ -219,7 +219,9 @@ static bool make_worker(struct worker_thread *thread, struct server *server, uns
     assert(worker);
     worker->server = server;
     worker->index = index;
-    worker->shard = worker_is_admin(worker) ? NULL : counters_worker_shard(server->counters, index);
+    worker->shard = worker_is_admin(worker) || !server->counters
+                        ? NULL
+                        : counters_worker_shard(server->counters, index);
     LIST_INIT(&worker->opened);
     tls_handshakes_init(&worker->handshakes);
     access_join(&server->access, &worker->access);

@@ -1,3 +1,4 @@
+#define _GNU_SOURCE /* program_invocation_short_name */
 #include "server/access/access.h"
 
 #include "counters/time/window.h"
@@ -5,6 +6,7 @@
 #include "server/process/clock.h"
 #include "server/process/log.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <sys/socket.h>
 #include <time.h>
@@ -51,7 +53,7 @@ static struct tls_identity *read_identity(const struct options *options, char *w
 }
 
 static bool print_wrong(const char *flag, const char *why) {
-    fprintf(stderr, "aforod: --%s: %s\n", flag, why);
+    fprintf(stderr, "%s: --%s: %s\n", program_invocation_short_name, flag, why);
     return false;
 }
 

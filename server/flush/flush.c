@@ -17,6 +17,8 @@
 #define LOOK_US US_PER_S /* between two looks at the store, at the most */
 /* between two passes while there is more to send than one pass does */
 #define RESEND_US (100 * US_PER_MS)
+#define NODE_US (900 * US_PER_MS)     /* between two words of this node */
+#define NODE_FAILED_US (5 * US_PER_S) /* the same after the store would not take one */
 
 const char *flush_state_name(enum flush_state state) {
     static const char *const names[] = {[FLUSH_AWAY] = "away",
@@ -138,6 +140,27 @@ static int64_t back_off(struct flush *flush) {
     return wait;
 }
 
+/* Says what this node is and has done. That is for people, so a store that would not take it holds
+ * up nothing else. */
+static void tell_of_node(struct flush *flush, bool ends) {
+    struct store *store = flush->config.store;
+    const int64_t now_us = clock_steady_us();
+    if (!flush->config.describe || !store->ops->tell_node || flush->state != FLUSH_SENDING ||
+        !store->ops->connected(store) || (now_us < flush->node_due_us && !ends)) {
+        return;
+    }
+    struct flush_status status;
+    flush_status(flush, &status);
+    const struct flush_told told = {status.lag_us, status.complete_through_us, ends};
+    char words[FLUSH_WORDS_MAX], why[STORE_WHY_MAX];
+    flush->config.describe(flush->config.cls, &told, words);
+    const bool ok = store->ops->tell_node(store, words, why);
+    flush->node_due_us = now_us + (ok ? NODE_US : NODE_FAILED_US);
+    if (!ok) {
+        flush_error(flush, "cannot tell of this node", why);
+    }
+}
+
 int64_t flush_turn(struct flush *flush) {
     const int64_t interval_us = flush->config.interval_us;
     struct pass *pass = &flush->pass;
@@ -149,11 +172,13 @@ int64_t flush_turn(struct flush *flush) {
     const int64_t begin_us = clock_steady_us();
     /* the lease does not wait for a long interval */
     if (interval_us > LOOK_US && begin_us < pass->due_us) {
+        tell_of_node(flush, false);
         pass_run_edge(flush); /* nor does what the tables are about to let go */
         return pass->due_us - begin_us < LOOK_US ? pass->due_us - begin_us : LOOK_US;
     }
     pass->due_us = begin_us + interval_us;
     const bool complete = pass_run(flush, false);
+    tell_of_node(flush, false);
     if (!flush->config.store->ops->connected(flush->config.store)) {
         const int64_t wait = back_off(flush);
         return wait > interval_us ? wait : interval_us;
@@ -227,6 +252,7 @@ static bool send_the_rest(struct flush *flush) {
             nanosleep(&pause, NULL);
         }
     } while (!complete && clock_steady_us() < flush->deadline_us);
+    tell_of_node(flush, true);
     identity_release(flush);
     return complete;
 }

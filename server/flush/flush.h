@@ -19,6 +19,15 @@ struct flush;
 struct tables;
 struct visible_queue;
 
+/* What the flush knows of a node that is told of. */
+struct flush_told {
+    int64_t lag_us;
+    int64_t complete_through_us; /* as in struct flush_status */
+    bool ends;                   /* the node stops, and says nothing more */
+};
+
+#define FLUSH_WORDS_MAX 1024
+
 struct flush_config {
     struct counters *counters;
     struct store *store; /* owned by the flush from now on */
@@ -26,6 +35,10 @@ struct flush_config {
     struct tables *tables;       /* rows of reports; NULL: none; outlives the flush */
     struct visible_queue *queue; /* [queues] of the workers; NULL: none; outlives the flush */
     unsigned queues;
+    /* Writes what the node says of itself, about once a second, by the flush thread; NULL: it says
+     * nothing. */
+    void (*describe)(void *cls, const struct flush_told *told, char words[FLUSH_WORDS_MAX]);
+    void *cls;
 };
 
 enum flush_state { FLUSH_AWAY, FLUSH_LEASING, FLUSH_READING_BACK, FLUSH_SENDING };
@@ -37,6 +50,9 @@ struct flush_status {
     enum flush_state state;
     int64_t last_flush_us; /* steady clock at the last pass that left nothing unsent; 0: never */
     int64_t lag_us;        /* how long there has been something unsent */
+    /* wall clock: all that was acknowledged until then is in the store; 0: not known yet. A pass
+     * that looked at the whole horizon and left nothing behind began then */
+    int64_t complete_through_us;
     uint64_t passes;
     uint64_t chunks_sent;
     uint64_t errors;

@@ -79,6 +79,7 @@ struct flush {
     struct rows_known rows;
     struct visible visible;
     int64_t backoff_us;
+    int64_t node_due_us; /* steady clock: when to tell of this node again */
     bool told;           /* that a part of the store fails; since the last complete pass */
     int64_t complete_us; /* steady clock of the last complete pass */
     pthread_t thread;

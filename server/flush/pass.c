@@ -299,7 +299,9 @@ static bool pass_resolution(struct flush *flush, enum resolution r, bool full) {
     return whole;
 }
 
-static void finish(struct flush *flush, int64_t began_us, bool complete) {
+/* The pass began at began_us (steady clock). `through_us`: when one over the whole horizon did, by
+ * the wall clock; 0: it was none. */
+static void finish(struct flush *flush, int64_t began_us, bool complete, int64_t through_us) {
     if (complete) { /* what is missing from now on is another loss */
         flush->watch.told_generation = 0;
     }
@@ -315,6 +317,8 @@ static void finish(struct flush *flush, int64_t began_us, bool complete) {
     if (complete) {
         flush->told = false;
         flush->complete_us = flush->status.last_flush_us = clock_steady_us();
+        flush->status.complete_through_us =
+            through_us ? through_us : flush->status.complete_through_us;
     }
     pthread_mutex_unlock(&flush->mutex);
 }
@@ -328,6 +332,7 @@ bool pass_run(struct flush *flush, bool full) {
     pass->failed = pass->left_out = false;
     pass->end_us = now_us + PASS_US;
     const uint32_t generation = flush->known.generation;
+    const int64_t wall_us = pass->wall_us;
     bool whole = true;
     if (full) {
         rows_pass_edge(flush);
@@ -342,7 +347,7 @@ bool pass_run(struct flush *flush, bool full) {
     pass->full_us = !whole || pass->failed ? 0 : full ? now_us : pass->full_us;
     const bool complete = whole && !pass->failed && !pass->left_out && !flush->watch.lost &&
                           generation == flush->known.generation && flush->state == FLUSH_SENDING;
-    finish(flush, now_us, complete);
+    finish(flush, now_us, complete, full ? wall_us : 0);
     return complete;
 }
 

@@ -178,6 +178,9 @@ struct store_ops {
     /* Changes the number of losses, unless it is another one than *losses already, so that all
      * nodes hear of a loss; *losses is then what it is. False: why filled. */
     bool (*tell_loss)(struct store *store, uint64_t *losses, char why[STORE_WHY_MAX]);
+    /* Tells what this node says of itself (NUL-terminated words), for whoever asks which nodes
+     * there are. False: why filled. NULL: nobody asks this store. */
+    bool (*tell_node)(struct store *store, const char *words, char why[STORE_WHY_MAX]);
     /* Closes some of the chunks whose time is over, whoever wrote them: at most an hour's. By the
      * wall clock now_us, and only if the store's own agrees; *ahead_us: how far ours is ahead of
      * it. False: why filled. */

@@ -107,6 +107,7 @@ bool store_redis_was_read_back(const struct store *store);
 
 /* A part that this owner wrote was read back: the lease is to say so. */
 void store_redis_note_read_back(struct store_redis *s, uint32_t owner);
+bool store_redis_tell_node(struct store *store, const char *words, char why[STORE_WHY_MAX]);
 bool store_redis_tell_loss(struct store *store, uint64_t *losses, char why[STORE_WHY_MAX]);
 
 /* The number that a reply says, as an integer or as digits; 0 for nil. Frees the reply.

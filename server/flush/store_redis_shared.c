@@ -143,6 +143,16 @@ bool store_redis_tell_loss(struct store *store, uint64_t *losses, char why[STORE
     return true;
 }
 
+bool store_redis_tell_node(struct store *store, const char *words, char why[STORE_WHY_MAX]) {
+    struct store_redis *s = store_redis_of(store);
+    redisReply *reply = store_redis_call_script(s, &script_nodes, SCHEMA_NODES_KEY,
+                                                (const char *const[]){s->node, words, NULL}, why);
+    if (reply) {
+        freeReplyObject(reply);
+    }
+    return reply != NULL;
+}
+
 #define HOUR_S 3600
 #define NOTE_AHEAD 3  /* hours that clocks within the margin may differ in */
 #define HOURS_BACK 24 /* that are closed when nobody has noted yet how far that is done */

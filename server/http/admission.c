@@ -11,8 +11,9 @@ static bool has_token(struct MHD_Connection *mhd, const struct tokens *tokens) {
         tokens, MHD_lookup_connection_value(mhd, MHD_HEADER_KIND, MHD_HTTP_HEADER_AUTHORIZATION));
 }
 
-/* Whether this client may ask this now. Health, and that there is no such page, are told without a
- * token. Requests without a token count against the client's rate, too: it bounds guessing. */
+/* Whether this client may ask this now. Health, the live page, which holds no counts, and that
+ * there is no such page, are told without a token. Requests without a token count against the
+ * client's rate, too: it bounds guessing. */
 static enum answer check_access(const struct connection *connection) {
     const struct worker *worker = connection->worker;
     const enum route route = connection->request.route;
@@ -25,7 +26,8 @@ static enum answer check_access(const struct connection *connection) {
     if (throttle && !throttle_admit(throttle, connection->client, worker_woke_us(worker))) {
         return ANSWER_THROTTLED;
     }
-    return tokens && route != ROUTE_NONE && !has_token(connection->mhd, tokens)
+    return tokens && route != ROUTE_NONE && route != ROUTE_LIVE &&
+                   !has_token(connection->mhd, tokens)
                ? ANSWER_UNAUTHORISED
                : ANSWER_NONE;
 }

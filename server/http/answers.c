@@ -24,6 +24,11 @@ static const struct prepared prepared_table[ANSWERS] = {
     [ANSWER_HEADERS_TOO_LARGE] = {MHD_HTTP_REQUEST_HEADER_FIELDS_TOO_LARGE,
                                   "the request line and its headers are larger than --max-header\n",
                                   NULL, NULL},
+    [ANSWER_HEADERS_OF_BROWSER] =
+        {MHD_HTTP_REQUEST_HEADER_FIELDS_TOO_LARGE,
+         "the request line and its headers are larger than --max-header; a browser with cookies "
+         "reads at --admin-listen, or at aforo serve, which take 16 KiB\n",
+         NULL, NULL},
     [ANSWER_LENGTH_REQUIRED] =
         {MHD_HTTP_LENGTH_REQUIRED,
          "POST /events needs a Content-Length or Transfer-Encoding: chunked\n", NULL, NULL},

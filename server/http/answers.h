@@ -21,6 +21,7 @@ enum answer {
     ANSWER_LENGTH_REQUIRED,
     ANSWER_BAD_FRAMING,
     ANSWER_HEADERS_TOO_LARGE,
+    ANSWER_HEADERS_OF_BROWSER, /* the same, of who would read where events are sent */
     ANSWER_NOT_FOUND,
     ANSWER_NOT_ALLOWED_ROOT,
     ANSWER_NOT_ALLOWED_EVENTS,

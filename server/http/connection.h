@@ -98,7 +98,8 @@ static inline void connection_begin_phase_at_wakeup(struct connection *connectio
 /* What the listener of the worker is for. */
 static inline struct routes_listener worker_routes(const struct worker *worker) {
     const bool admin = worker_is_admin(worker);
-    return (struct routes_listener){.counts = !admin, .reads = admin || !worker->server->admin};
+    return (struct routes_listener){.counts = !admin && worker->server->counters,
+                                    .reads = admin || !worker->server->admin};
 }
 
 #endif

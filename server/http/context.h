@@ -84,7 +84,11 @@ struct server {
     struct visible_queue *visible; /* [workers], of the flush; NULL without --redis */
     struct eventlog *event_log;    /* NULL without --event-log */
     bool clock_is_arrival;
-    int64_t started_us;  /* steady clock */
+    int64_t started_us;      /* steady clock */
+    int64_t started_wall_us; /* the same by the wall clock */
+    /* what another program than aforod answers with; NULL: aforod's own pages */
+    const struct pages *pages;
+    void *pages_cls;
     int sign_of_life_ms; /* a worker wakes up at least so often, whether anything happens or not */
     /* another process holds the listening socket, too, and accepts what this one does not */
     bool listen_is_shared;
@@ -92,10 +96,9 @@ struct server {
     _Atomic bool draining;
     /* the state file was deleted or moved: /healthz says so; written by the syncer */
     _Atomic bool state_is_lost;
-    _Atomic bool state_is_unwritten; /* the same */
-    bool repaired;                   /* the start completed what a crash had left half done */
-    bool rebuilt;                    /* the state was gone, and made anew from the event log */
-    int64_t started_wall_us;
+    _Atomic bool state_is_unwritten;     /* the same */
+    bool repaired;                       /* the start completed what a crash had left half done */
+    bool rebuilt;                        /* the state was gone, and made anew from the event log */
     _Atomic bool stopping;               /* no new connections; set after draining */
     _Atomic int64_t stop_deadline_us;    /* steady clock; set before stopping */
     struct log_digest batches_refused;   /* batches of which no line was counted */
@@ -123,6 +126,22 @@ static inline int64_t worker_woke_us(const struct worker *worker) {
 /* Whether this is the worker of --admin-listen, which answers readers and counts nothing. */
 static inline bool worker_is_admin(const struct worker *worker) {
     return worker == worker->server->admin;
+}
+
+/* Whether all that this worker answers is read, never counted: at --admin-listen, and in programs
+ * without counters. */
+static inline bool worker_only_reads(const struct worker *worker) {
+    return worker_is_admin(worker) || !worker->server->counters;
+}
+
+/* What browsers send with their cookies. */
+#define CONTEXT_READER_HEADER 16384
+
+/* The largest request line with its headers: where pages are read, as browsers send them. */
+static inline size_t worker_max_header(const struct worker *worker) {
+    const int64_t most = worker->server->options->max_header;
+    return worker_only_reads(worker) && most < CONTEXT_READER_HEADER ? CONTEXT_READER_HEADER
+                                                                     : (size_t)most;
 }
 
 #endif

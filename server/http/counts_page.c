@@ -15,7 +15,7 @@
 
 /* An answer under way: rows [next, end) are still to be written. */
 struct counts {
-    const struct counters *counters;
+    struct counts_source source;
     struct query query;
     struct rows_form form;
     int64_t now_us;
@@ -48,12 +48,15 @@ static ssize_t write_rows(void *cls, uint64_t position, char *buf, size_t max) {
     size_t n = (max - len) / ROWS_ROW_MAX - 1; /* room for the end is kept */
     n = n < COUNTS_ROWS ? n : COUNTS_ROWS;
     n = (int64_t)n < counts->end - counts->next ? n : (size_t)(counts->end - counts->next);
-    counters_read(counts->counters, r, counts->next, (uint32_t)n, count);
+    if (n > 0 && !counts->source.reader.read(counts->source.reader.cls, r, counts->next,
+                                             (uint32_t)n, count)) {
+        return MHD_CONTENT_READER_END_WITH_ERROR;
+    }
     for (size_t i = 0; i < n; i++) {
         const int64_t window = counts->next++;
         const struct row row = {
             window, count[i],
-            window_state_at(r, window, counts->now_us, counters_horizon_us(counts->counters))};
+            window_state_at(r, window, counts->now_us, counts->source.horizon_us)};
         len += rows_row(&counts->form, &row, window == counts->first, buf + len);
     }
     if (counts->next == counts->end) {
@@ -63,33 +66,25 @@ static ssize_t write_rows(void *cls, uint64_t position, char *buf, size_t max) {
     return len ? (ssize_t)len : MHD_CONTENT_READER_END_OF_STREAM;
 }
 
-static void find_rows(struct counts *counts) {
-    const enum resolution r = counts->query.resolution;
-    int64_t oldest, newest, n = 0;
-    if (counters_span_ahead(counts->counters, r, &oldest, &newest)) {
-        const struct query_reader reader = {
-            .read = read_windows,
-            .cls = (void *)(uintptr_t)counts->counters,
-            .oldest = chunk_first_window(r, oldest),
-            .newest = chunk_first_window(r, newest + 1) - 1,
-            .kept = chunk_first_window(r, counters_oldest_kept(counts->counters, r))};
-        if (query_find(&counts->query, &reader, counts->now_us, &counts->first, &n) != QUERY_ROWS) {
-            n = 0;
-        }
-    }
+/* False: the source failed. */
+static bool find_rows(struct counts *counts) {
+    int64_t n = 0;
+    const enum query_outcome found =
+        query_find(&counts->query, &counts->source.reader, counts->now_us, &counts->first, &n);
     counts->next = counts->first;
-    counts->end = counts->first + n;
+    counts->end = counts->first + (found == QUERY_ROWS ? n : 0);
+    return found != QUERY_FAILED;
 }
 
-void counts_page_make(const struct worker *worker, struct MHD_Connection *connection,
-                      enum resolution r, struct page *page) {
+void counts_page_answer(struct MHD_Connection *connection, enum resolution r,
+                        const struct counts_source *source, int64_t now_us, struct page *page) {
     struct counts *counts = calloc(1, sizeof *counts);
     page->response = NULL;
     if (!counts) {
         return;
     }
-    counts->counters = worker->server->counters;
-    counts->now_us = worker->now_us;
+    counts->source = *source;
+    counts->now_us = now_us;
     struct query_arguments arguments;
     if (!query_arguments_read(connection, &arguments, page->why, sizeof page->why)) {
         free(counts);
@@ -102,7 +97,11 @@ void counts_page_make(const struct worker *worker, struct MHD_Connection *connec
                                    .last = arguments.last,
                                    .partial = arguments.partial};
     counts->form = (struct rows_form){.format = arguments.format, .resolution = r};
-    find_rows(counts);
+    if (!find_rows(counts)) {
+        free(counts);
+        page->status = MHD_HTTP_SERVICE_UNAVAILABLE;
+        return;
+    }
     page->status = MHD_HTTP_OK;
     page->type = query_arguments_type(arguments.format);
     page->response =
@@ -110,4 +109,20 @@ void counts_page_make(const struct worker *worker, struct MHD_Connection *connec
     if (!page->response) {
         free(counts);
     }
+}
+
+void counts_page_make(const struct worker *worker, struct MHD_Connection *connection,
+                      enum resolution r, struct page *page) {
+    const struct counters *counters = worker->server->counters;
+    struct counts_source source = {.horizon_us = counters_horizon_us(counters),
+                                   .reader = {.read = read_windows,
+                                              .cls = (void *)(uintptr_t)counters,
+                                              .oldest = 1}}; /* and newest 0: it holds none */
+    int64_t oldest, newest;
+    if (counters_span_ahead(counters, r, &oldest, &newest)) {
+        source.reader.oldest = chunk_first_window(r, oldest);
+        source.reader.newest = chunk_first_window(r, newest + 1) - 1;
+        source.reader.kept = chunk_first_window(r, counters_oldest_kept(counters, r));
+    }
+    counts_page_answer(connection, r, &source, worker->now_us, page);
 }

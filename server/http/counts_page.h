@@ -2,8 +2,20 @@
 #ifndef AFORO_SERVER_HTTP_COUNTS_PAGE_H
 #define AFORO_SERVER_HTTP_COUNTS_PAGE_H
 
-#include "counters/time/window.h"
+#include "counters/query.h"
 #include "server/http/pages.h"
+
+/* Where the counts are. */
+struct counts_source {
+    struct query_reader reader; /* what it points to outlives the answer */
+    int64_t horizon_us;         /* tells closed windows from final ones */
+};
+
+/* As counts_page_make, from any source at time now_us (wall clock). When the reader fails at the
+ * beginning the status is 503, and page->why is the reader's to fill; later the answer breaks off.
+ */
+void counts_page_answer(struct MHD_Connection *connection, enum resolution r,
+                        const struct counts_source *source, int64_t now_us, struct page *page);
 
 /* Makes it, as the arguments of the request ask (last, from, to, partial, format, which
  * pages_arguments_fit has looked at), or the sentence that says which of them is wrong. By the

@@ -22,11 +22,13 @@ __attribute__((format(printf, 2, 0))) static void log_library(void *cls, const c
 }
 
 /* The library's pool of a connection, cleared for every request: the headers and one read of the
- * body must fit. The library needs a third more than --max-header for the former. */
-static size_t measure_pool(const struct options *options, enum pool pool) {
+ * body must fit. The library needs a third more than --max-header for the former, and of a reader,
+ * who may send cookies, room for a copy of these and for each of them. */
+static size_t measure_pool(const struct worker *worker, enum pool pool) {
     static const size_t least[POOLS] = {
         [POOL_SINGLE] = (size_t)4 * 1024, [POOL_BATCH] = (size_t)64 * 1024};
-    const size_t headers = (size_t)(options->max_header + options->max_header / 3);
+    const size_t most = worker_max_header(worker);
+    const size_t headers = worker_only_reads(worker) ? 4 * most : most + most / 3;
     return headers > least[pool] ? headers : least[pool];
 }
 
@@ -43,7 +45,7 @@ struct MHD_Daemon *daemon_start(struct worker *worker, enum pool pool) {
         0, NULL, NULL, request_handle, worker, MHD_OPTION_EXTERNAL_LOGGER, log_library, NULL,
         MHD_OPTION_CONNECTION_LIMIT, UINT_MAX, MHD_OPTION_CONNECTION_TIMEOUT,
         (unsigned)(options->idle_timeout / US_PER_S), MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-        measure_pool(options, pool), MHD_OPTION_NOTIFY_CONNECTION, connections_notify, worker,
+        measure_pool(worker, pool), MHD_OPTION_NOTIFY_CONNECTION, connections_notify, worker,
         MHD_OPTION_NOTIFY_COMPLETED, request_complete, worker, MHD_OPTION_URI_LOG_CALLBACK,
         request_read_target, worker, MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1,
         MHD_OPTION_STRICT_FOR_CLIENT, strict, MHD_OPTION_ARRAY, tls ? tls_options : no_tls,

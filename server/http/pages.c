@@ -2,6 +2,7 @@
 
 #include "server/http/counts_page.h"
 #include "server/http/metrics_page.h"
+#include "server/http/nodes_page.h"
 #include "server/http/reports_page.h"
 #include "server/http/status_page.h"
 
@@ -11,13 +12,12 @@
 #define COUNTS_PREFIX "/counts/"
 #define METRICS_PATH "/metrics"
 
-static bool find_resolution(const char *url, enum resolution *r) {
+bool pages_find_resolution(const char *url, enum resolution *r) {
     return strncmp(url, COUNTS_PREFIX, sizeof COUNTS_PREFIX - 1) == 0 &&
            resolution_by_name(url + sizeof COUNTS_PREFIX - 1, r);
 }
 
-/* /reports, and what is below it: which reports there are is not known before the request. */
-static bool is_of_reports(const char *url) {
+bool pages_is_of_reports(const char *url) {
     const size_t len = sizeof REPORTS_PATH - 1;
     return strncmp(url, REPORTS_PATH, len) == 0 && (url[len] == '\0' || url[len] == '/');
 }
@@ -25,44 +25,38 @@ static bool is_of_reports(const char *url) {
 bool pages_has(const char *url) {
     enum resolution r;
     return strcmp(url, "/healthz") == 0 || strcmp(url, "/stats") == 0 ||
-           strcmp(url, METRICS_PATH) == 0 || is_of_reports(url) || find_resolution(url, &r);
+           strcmp(url, "/nodes") == 0 || strcmp(url, METRICS_PATH) == 0 ||
+           pages_is_of_reports(url) || pages_find_resolution(url, &r);
 }
 
 /* ---- arguments ---- */
 
-#define ARGUMENTS_MAX 8
 #define NAME_SHOWN 40 /* bytes of a name that is not known */
 
-/* What a page may be asked. */
-struct known {
-    const char *name[ARGUMENTS_MAX]; /* up to the first NULL */
-    const char *unknown;             /* what is said of any other */
-    const char *repeated;            /* the one that may be given more than once, or NULL */
-};
-
-static const struct known known_none = {.unknown = "no such argument, this page takes none"};
-static const struct known known_of_counts = {
+static const struct pages_arguments known_none = {.unknown =
+                                                      "no such argument, this page takes none"};
+static const struct pages_arguments known_of_counts = {
     .name = {"last", "from", "to", "partial", "format"},
     .unknown = "no such argument; there are last, from, to, partial, format"};
-static const struct known known_of_report = {
+static const struct pages_arguments known_of_report = {
     .name = {"last", "from", "to", "partial", "where", "top", "by", "format"},
     .unknown = "no such argument; there are last, from, to, partial, where, top, by, format",
     .repeated = "where"};
-static const struct known known_of_list = {.name = {"format"},
-                                           .unknown = "no such argument; there is format"};
+static const struct pages_arguments known_of_list = {
+    .name = {"format"}, .unknown = "no such argument; there is format"};
 
-static const struct known *find_known(const char *url) {
+const struct pages_arguments *pages_find_arguments(const char *url) {
     enum resolution r;
     const size_t len = sizeof REPORTS_PATH - 1;
-    if (is_of_reports(url)) {
+    if (pages_is_of_reports(url)) {
         return url[len] && url[len + 1] ? &known_of_report : &known_of_list;
     }
-    return find_resolution(url, &r) ? &known_of_counts : &known_none;
+    return pages_find_resolution(url, &r) ? &known_of_counts : &known_none;
 }
 
 struct arguments {
-    const struct known *known;
-    unsigned seen[ARGUMENTS_MAX];
+    const struct pages_arguments *known;
+    unsigned seen[PAGES_ARGUMENTS_MAX];
     char *why;
     bool fit;
 };
@@ -87,11 +81,11 @@ static enum MHD_Result check_argument(void *cls, enum MHD_ValueKind kind, const 
     if (!*name && (!value || !*value)) {
         return MHD_YES; /* between two '&' */
     }
-    const struct known *known = arguments->known;
-    while (i < ARGUMENTS_MAX && known->name[i] && strcmp(name, known->name[i]) != 0) {
+    const struct pages_arguments *known = arguments->known;
+    while (i < PAGES_ARGUMENTS_MAX && known->name[i] && strcmp(name, known->name[i]) != 0) {
         i++;
     }
-    const bool is_known = i < ARGUMENTS_MAX && known->name[i];
+    const bool is_known = i < PAGES_ARGUMENTS_MAX && known->name[i];
     const bool once = !known->repeated || strcmp(name, known->repeated) != 0;
     const bool fits = !is_known ? refuse_argument(arguments, name, known->unknown)
                       : arguments->seen[i]++ && once
@@ -101,20 +95,29 @@ static enum MHD_Result check_argument(void *cls, enum MHD_ValueKind kind, const 
     return fits ? MHD_YES : MHD_NO;
 }
 
-bool pages_arguments_fit(struct MHD_Connection *connection, const char *url, char *why) {
-    struct arguments arguments = {.known = find_known(url), .why = why, .fit = true};
+bool pages_arguments_are(struct MHD_Connection *connection, const struct pages_arguments *known,
+                         char *why) {
+    struct arguments arguments = {.known = known, .why = why, .fit = true};
     MHD_get_connection_values(connection, MHD_GET_ARGUMENT_KIND, check_argument, &arguments);
     return arguments.fit;
+}
+
+bool pages_arguments_fit(struct MHD_Connection *connection, const char *url, char *why) {
+    return pages_arguments_are(connection, pages_find_arguments(url), why);
 }
 
 void pages_make(struct worker *worker, struct MHD_Connection *connection, const char *url,
                 struct page *page) {
     enum resolution r;
     *page = (struct page){0};
-    if (find_resolution(url, &r)) {
+    if (worker->server->pages) {
+        worker->server->pages->make(worker, connection, url, page);
+    } else if (pages_find_resolution(url, &r)) {
         counts_page_make(worker, connection, r, page);
-    } else if (is_of_reports(url)) {
+    } else if (pages_is_of_reports(url)) {
         reports_page_make(worker, connection, url, page);
+    } else if (strcmp(url, "/nodes") == 0) {
+        nodes_page_make(worker, page);
     } else if (strcmp(url, METRICS_PATH) == 0) {
         metrics_page_make(worker, connection, page);
     } else if (strcmp(url, "/stats") == 0) {

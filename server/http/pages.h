@@ -4,6 +4,7 @@
 #define AFORO_SERVER_HTTP_PAGES_H
 
 #include "server/http/context.h"
+#include "server/http/routes.h"
 
 #include <microhttpd.h>
 
@@ -18,6 +19,7 @@
     "                       ?last=60 &from=TIME &to=TIME &partial=1 &format=text|csv|json\n"       \
     "GET  /reports          which reports there are (JSON)\n"                                      \
     "GET  /reports/NAME/1min  its rows; &where=FIELD=VALUE &top=20 &by=FIGURE, and as above\n"     \
+    "GET  /nodes            what this server says of itself (JSON)\n"                              \
     "GET  /stats            what was received, counted and refused (JSON)\n"                       \
     "GET  /metrics          the same for Prometheus, or OpenMetrics\n"                             \
     "GET  /healthz          is it well, and is Redis (JSON)\n"
@@ -31,12 +33,46 @@ struct page {
     struct MHD_Response *response; /* NULL when out of memory */
 };
 
+/* What is read of a program other than aforod that answers with this folder's means (struct
+ * server).
+ */
+struct pages {
+    /* ROUTE_ROOT, ROUTE_HEALTH, ROUTE_PAGE or ROUTE_NONE */
+    enum route (*find)(const char *path);
+    const struct pages_arguments *(*arguments)(const char *path); /* of a path that it has, or "/"
+                                                                   */
+    void (*make)(struct worker *worker, struct MHD_Connection *connection, const char *path,
+                 struct page *page);
+};
+
+#define PAGES_ARGUMENTS_MAX 8
+
+/* What a page may be asked. */
+struct pages_arguments {
+    const char *name[PAGES_ARGUMENTS_MAX]; /* up to the first NULL */
+    const char *unknown;                   /* what is said of any other */
+    const char *repeated;                  /* the one that may be given more than once, or NULL */
+};
+
+/* Of aforod's own pages, which others may have, too. */
+const struct pages_arguments *pages_find_arguments(const char *path);
+
+/* "/counts/1s" -> *r. */
+bool pages_find_resolution(const char *path, enum resolution *r);
+
+/* /reports, and what is below it: which reports there are is not known before the request. */
+bool pages_is_of_reports(const char *path);
+
 /* Whether there is a page of that path. */
 bool pages_has(const char *url);
 
 /* Whether the page of that path, or "/", knows all arguments of the request, and each is there
  * once; `why` (PAGES_WHY_MAX) says which is not. */
 bool pages_arguments_fit(struct MHD_Connection *connection, const char *url, char *why);
+
+/* The same for a page that may be asked `known`. */
+bool pages_arguments_are(struct MHD_Connection *connection, const struct pages_arguments *known,
+                         char *why);
 
 /* Makes the page of a path that pages_has. The caller owns the response. */
 void pages_make(struct worker *worker, struct MHD_Connection *connection, const char *url,

@@ -11,6 +11,7 @@
 #include "server/http/connection.h"
 #include "server/http/count.h"
 #include "server/http/event.h"
+#include "server/http/live_page.h"
 #include "server/http/pages.h"
 #include "server/http/tally.h"
 #include "server/http/turn.h"
@@ -58,10 +59,16 @@ static void reset_request(struct connection *connection, const struct request_li
     struct worker *worker = connection->worker;
     struct request *request = &connection->request;
     worker->in_flight++;
-    request->route = routes_find(framing_find_path(line->url));
+    const char *path = framing_find_path(line->url);
+    request->route = worker->server->pages ? worker->server->pages->find(path) : routes_find(path);
     request->method = routes_find_method(line->method);
     const struct routes_listener listener = worker_routes(worker);
     request->answer = routes_decide(request->route, request->method, listener);
+    if (request->answer == ANSWER_ROOT_PAGE && !connection->query.has_value &&
+        live_page_is_wanted(connection->mhd)) {
+        request->route = ROUTE_LIVE;
+        request->answer = ANSWER_NONE;
+    }
     request->brings_events = routes_bring_events(request->route, request->method, listener);
     request->content = content_find(framing->type, framing->type_size);
     request->parsed = request->too_large = request->farewell = false;
@@ -81,9 +88,11 @@ static enum answer check_headers(struct connection *connection, const struct fra
         connection->closing = "it was not clear where a request ends";
         return ANSWER_BAD_FRAMING;
     }
-    if (framing->header_bytes > (size_t)worker->server->options->max_header) {
+    if (framing->header_bytes > worker_max_header(worker)) {
         connection->closing = "headers beyond --max-header";
-        return ANSWER_HEADERS_TOO_LARGE;
+        return connection->request.brings_events || worker_only_reads(worker)
+                   ? ANSWER_HEADERS_TOO_LARGE
+                   : ANSWER_HEADERS_OF_BROWSER;
     }
     return ANSWER_NONE;
 }
@@ -178,13 +187,20 @@ static enum MHD_Result finish_page(struct connection *connection, const char *ur
     const char *path = framing_find_path(url);
     struct page page;
     char why[PAGES_WHY_MAX];
-    if (connection->query.given && !pages_arguments_fit(connection->mhd, path, why)) {
+    const struct pages *others = connection->worker->server->pages;
+    if (connection->query.given &&
+        !(others ? pages_arguments_are(connection->mhd, others->arguments(path), why)
+                 : pages_arguments_fit(connection->mhd, path, why))) {
         return answers_queue_sentence(connection, MHD_HTTP_BAD_REQUEST, why);
     }
-    if (connection->request.answer == ANSWER_ROOT_PAGE) {
+    if (connection->request.answer == ANSWER_ROOT_PAGE && !others) {
         return answers_queue(connection, ANSWER_ROOT_PAGE);
     }
-    pages_make(connection->worker, connection->mhd, path, &page);
+    if (connection->request.route == ROUTE_LIVE) {
+        live_page_make(connection->mhd, path, &page);
+    } else {
+        pages_make(connection->worker, connection->mhd, path, &page);
+    }
     return page.why[0] ? answers_queue_sentence(connection, page.status, page.why)
                        : answers_queue_response(connection, page.status, page.response, page.type);
 }

@@ -1,5 +1,6 @@
 #include "server/http/routes.h"
 
+#include "server/http/live_page.h"
 #include "server/http/pages.h"
 
 #include <string.h>
@@ -9,6 +10,7 @@ enum route routes_find(const char *path) {
            : strcmp(path, "/events") == 0  ? ROUTE_EVENTS
            : strcmp(path, "/healthz") == 0 ? ROUTE_HEALTH
            : pages_has(path)               ? ROUTE_PAGE
+           : live_page_has(path)           ? ROUTE_LIVE
                                            : ROUTE_NONE;
 }
 
@@ -41,6 +43,7 @@ enum answer routes_decide(enum route route, enum method method, struct routes_li
                : method == METHOD_POST ? ANSWER_NONE
                                        : ANSWER_NOT_ALLOWED_EVENTS;
     case ROUTE_PAGE:
+    case ROUTE_LIVE:
         return !listener.reads ? ANSWER_NOT_FOUND : reads ? ANSWER_NONE : ANSWER_NOT_ALLOWED_READ;
     case ROUTE_HEALTH:
         return reads ? ANSWER_NONE : ANSWER_NOT_ALLOWED_READ;

@@ -6,7 +6,7 @@
 
 #include <stdbool.h>
 
-enum route { ROUTE_ROOT, ROUTE_EVENTS, ROUTE_PAGE, ROUTE_HEALTH, ROUTE_NONE };
+enum route { ROUTE_ROOT, ROUTE_EVENTS, ROUTE_PAGE, ROUTE_LIVE, ROUTE_HEALTH, ROUTE_NONE };
 enum method { METHOD_POST, METHOD_GET, METHOD_HEAD, METHOD_OTHER };
 
 /* What a listener is for. With --admin-listen that one only reads and the other one only counts;

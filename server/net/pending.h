@@ -27,7 +27,7 @@ enum pending_start {
     PENDING_SILENT, /* nothing has come yet */
     PENDING_ENDED,  /* the client has ended it, or it is broken */
     PENDING_SINGLE, /* any request but a batch */
-    PENDING_BATCH   /* POST /events */
+    PENDING_BATCH   /* POST /events, or what reads with long headers: what needs room */
 };
 
 /* Looks at the first bytes, and leaves them where they are. */

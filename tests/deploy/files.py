@@ -43,10 +43,18 @@ class Files(unittest.TestCase):
                 if not (cmake and found.group(0).startswith("${")):  # a variable of CMake's own
                     self.assertIn(name, known, f"{inside}: a variable of the build or the tests begins with DEV_AFORO_")
 
-    def test_only_the_load_balancer_publishes_a_port(self):
+    def test_only_the_load_balancer_and_the_view_publish_a_port_and_to_this_machine_alone(self):
         for name in ("redis", "aforo", "tsung"):
             self.assertNotIn("ports:", service(name))
-        self.assertIn("ports:", service("lb"))
+        for name, published in (("lb", "LB_PUBLISH:-127.0.0.1:8080}:8080"), ("view", "VIEW_PUBLISH:-127.0.0.1:8081}:8081")):
+            self.assertIn('    ports: ["${' + published + '"]\n', service(name))
+
+    def test_settings_of_the_view_are_flags_of_aforo_serve(self):
+        flags = set(re.findall(r'^OPTION\(\w+, \w+, "([a-z0-9-]+)"', text("tools/serve/serve.def"), re.M))
+        passed = {name.lower().replace("_", "-") for name in re.findall(r"^      - AFORO_(\w+)", service("view"), re.M)}
+        self.assertEqual(passed - flags, {"redis-password"})
+        self.assertEqual(flags - set(re.findall(r'^OPTION\(\w+, \w+, "([a-z0-9-]+)"', text("server/options.def"), re.M)), set(),
+                         "aforod and aforo would refuse their variables")
 
     def test_the_build_stages_are_one(self):
         stages = [re.search(r"^FROM \S+ AS build\n(.*?)\n\n", text(path), re.M | re.S).group(1)

@@ -155,7 +155,7 @@ class Page(unittest.TestCase):
         self.assertGreater(min(map(len, options.values())), 10)
         for name in PAGES:
             text = (ROOT / name).read_text(encoding="utf-8")
-            for option in set(re.findall(r"`(--[a-z][a-z0-9-]*)", text)) - {"--scale"}:  # of docker compose
+            for option in set(re.findall(r"`(--[a-z][a-z0-9-]*)", text)) - {"--scale", "--profile"}:  # of docker compose
                 self.assertIn(option, options["aforod"] | options["aforo"], name)
             for variable in set(re.findall(r"(?<!DEV_)(?<!-D)AFORO_[A-Z0-9_]*[A-Z0-9]", text)) - KUBERNETES:
                 self.assertIn(variable, variables, name)

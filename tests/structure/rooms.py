@@ -38,24 +38,32 @@ ROOMS = {
                                     "server/net", "server/access", "server/flush", "server/eventlog", "server/reports", "server/http")),
     "tools/console": Room("aforo-console", ("counters/time", "counters", "counters/rows", "counters/measures", "common", "ingest",
                                             "reports", "eventlog", "replay", "view", "redis")),
+    "tools/serve": Room("aforo-serve", ("counters/time", "counters", "common", "reports", "view", "redis", "server/process",
+                                        "server/lists", "server/net", "server/access", "server/http", "server", "tools/console")),
+    "tools/main": Room(None, ("counters/time", "counters", "common", "view", "tools/console", "tools/serve")),
     "bench": Room("bench-client", ("counters/time", "include", "counters", "counters/rows", "counters/measures", "reports", "ingest", "eventlog", "redis", "server/process", "server/flush")),
 }
 
 # What is in server/ itself and still a room of its own: what aforod can be told, what it tells, and why it refuses.
 LISTS = ("server/options.", "server/metrics.", "server/refusals.")
 
+# Where the console program begins: it knows all commands, and so stands above their rooms.
+MAIN = "tools/console/aforo.c"
+
 # Arrows that run back, as (file, what it includes): why it still does. To be taken out one by one; none is to be added.
 KNOWN = {}
 
 # Lists without code, and the room that may read them beside the one they are of: either program knows the variables of both.
-DATA = {"server/options.def": "common", "tools/console/flags.def": "common"}
+DATA = {"server/options.def": "common", "tools/console/flags.def": "common", "tools/serve/serve.def": "common"}
 
 # Made by CMake, for the room that makes them.
-MADE = {"scripts.h": "redis"}
+MADE = {"scripts.h": "redis", "page_tags.h": "view"}
 
 
 def room_of(path):
     """The room of a path from the root; None when it is in none."""
     if path.startswith(LISTS):
         return "server/lists"
+    if path == MAIN:
+        return "tools/main"
     return max((room for room in ROOMS if path.startswith(room + "/")), key=len, default=None)

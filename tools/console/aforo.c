@@ -17,8 +17,10 @@
 #include "tools/console/status.h"
 #include "tools/console/terminal.h"
 #include "tools/console/times.h"
+#include "tools/console/top.h"
 #include "tools/console/total.h"
 #include "tools/console/writer.h"
+#include "tools/serve/serve.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -329,6 +331,20 @@ static int print_report(struct source *source, const struct flags *flags,
     return end_output(writer.error, status);
 }
 
+/* On a terminal; else each second as it closes, as --follow does. */
+static int print_top(struct source *source, const struct flags *flags, const char *place,
+                     struct writer *writer) {
+    if (!top_can_draw()) {
+        struct flags follow = *flags;
+        follow.query.resolution = writer->form.resolution = RESOLUTION_1S;
+        follow.query.to_us = QUERY_TO_NONE;
+        follow.query.last = 1;
+        return print_follow(source, &follow, writer);
+    }
+    end_on_signals();
+    return top_run(source, place, &asked_to_end) ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
 static int run_command(const struct flags *flags) {
     struct source_config config = {.timeout_us = flags->timeout_us,
                                    .horizon_us = flags->horizon_us,
@@ -359,7 +375,8 @@ static int run_command(const struct flags *flags) {
     if (flags->command == COMMAND_REPORT || flags->command == COMMAND_REPORTS) {
         status = print_report(source, flags, writer.form.zone);
     } else {
-        status = print_answer(source, flags, &writer);
+        status = flags->command == COMMAND_TOP ? print_top(source, flags, config.place, &writer)
+                                               : print_answer(source, flags, &writer);
         status = end_output(writer.error, status);
     }
     source->ops->close(source);
@@ -376,6 +393,8 @@ static int run_program(int argc, char **argv) {
         return replay_main(argc - 1, argv + 1, now_us(NULL));
     if (argc > 1 && strcmp(argv[1], "diff") == 0)
         return diff_main(argc - 1, argv + 1, now_us(NULL));
+    if (argc > 1 && strcmp(argv[1], "serve") == 0)
+        return serve_main(argc - 1, argv + 1);
     if (argc > 2 && strcmp(argv[1], "reports") == 0 && strcmp(argv[2], "check") == 0)
         return reports_check_main(argc - 2, argv + 2);
     if (argc > 2 && strcmp(argv[1], "reports") == 0 && strcmp(argv[2], "prove") == 0)

@@ -67,10 +67,12 @@ static const char usage[] =
     "                                    2016-05-28 11:11:11.120, 122\n"
     "       aforo total [flags]          how many there were, as one number\n"
     "       aforo reports, report NAME   which reports there are; the rows of one\n"
+    "       aforo top [flags]            windows and nodes as it comes in; q ends\n"
     "       aforo status|check [flags]   how servers are; whether the counts hold\n"
     "       aforo reports check FILE     mistakes in reports, and what they cost\n"
     "       aforo reports prove FILE     whether a measure of your own keeps the laws\n"
     "       aforo backup DIR TO          a copy of a state that a server counts in\n"
+    "       aforo serve --redis URL      what all servers count, over HTTP\n"
     "       aforo log cat|check DIR      events that were kept, and whether all are\n"
     "       aforo replay DIR [flags]     what was kept, counted again for any report\n"
     "       aforo diff SOURCE SOURCE     each window in which two of them differ\n";
@@ -102,6 +104,12 @@ static const char more[] =
     "  A row for each key and window that has events, sorted by key. --last counts windows.\n"
     "  A value is given to --where as csv shows it; (other) is where events went whose key\n"
     "  found no room. --follow prints the rows of each window as it closes.\n"
+    "\n"
+    "aforo top\n"
+    "  Bars of the newest windows, the rate of the last second, what came late or was\n"
+    "  refused, and the nodes. Keys: q ends, p pauses, + and - choose the windows, ? helps.\n"
+    "  Where standard output is no terminal, or TERM is dumb, it prints each second as it\n"
+    "  closes. NO_COLOR is heeded, and without UTF-8 in the locale the bars are ASCII.\n"
     "\n"
     "aforo status\n"
     "  One line for each --server URL (up to 64): what its /healthz and /stats say. The\n"
@@ -160,7 +168,8 @@ static const struct {
     {"10ms", COMMAND_ROWS},     {"1s", COMMAND_ROWS},         {"1min", COMMAND_ROWS},
     {"total", COMMAND_TOTAL},   {"status", COMMAND_STATUS},   {"check", COMMAND_CHECK},
     {"report", COMMAND_REPORT}, {"reports", COMMAND_REPORTS}, {"backup", COMMAND_BACKUP},
-    {"log", COMMAND_LOG},       {"replay", COMMAND_REPLAY},   {"diff", COMMAND_DIFF}};
+    {"log", COMMAND_LOG},       {"replay", COMMAND_REPLAY},   {"diff", COMMAND_DIFF},
+    {"serve", COMMAND_SERVE},   {"top", COMMAND_TOP}};
 #define COMMANDS (sizeof commands / sizeof *commands)
 
 /* The command of that word; false, and `why` says which there are, when there is none. */
@@ -221,6 +230,10 @@ static bool read_command(int argc, char **argv, struct flags *flags, char *why) 
     if (found && (flags->command == COMMAND_REPLAY || flags->command == COMMAND_DIFF)) {
         snprintf(why, FLAGS_WHY_MAX, "%s: comes before all else: aforo %s", argv[optind],
                  flags->command == COMMAND_REPLAY ? "replay DIR" : "diff SOURCE SOURCE");
+        return false;
+    }
+    if (found && flags->command == COMMAND_SERVE) {
+        snprintf(why, FLAGS_WHY_MAX, "serve: comes before all else: aforo serve --redis URL");
         return false;
     }
     return found;
@@ -288,6 +301,9 @@ static bool check_command(const struct given *given, char *why) {
         snprintf(
             why, FLAGS_WHY_MAX,
             "total: takes --from, --to, --local and where from, no flags of rows (see --help-all)");
+    } else if (flags->command == COMMAND_TOP && (given->rows_only || span || flags->local)) {
+        snprintf(why, FLAGS_WHY_MAX,
+                 "top: takes where from alone; + and - choose the windows (see --help-all)");
     } else if (flags->command == COMMAND_STATUS && (given->rows_only || span || flags->local)) {
         snprintf(why, FLAGS_WHY_MAX,
                  "status: takes --server and what belongs to it alone (see --help-all)");

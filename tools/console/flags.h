@@ -18,10 +18,12 @@ enum command {
     COMMAND_CHECK,   /* check: whether what must hold of counts does */
     COMMAND_REPORT,  /* report NAME: rows of a report */
     COMMAND_REPORTS, /* reports: which there are */
-    COMMAND_BACKUP,  /* these are not given by flags_read: main looks for them first */
+    COMMAND_TOP,     /* top: on a terminal, as it comes in */
+    COMMAND_BACKUP, /* backup and those below: not given by flags_read; main looks for them first */
     COMMAND_LOG,
+    COMMAND_SERVE,
     COMMAND_REPLAY,
-    COMMAND_DIFF
+    COMMAND_DIFF,
 };
 
 enum source_kind { SOURCE_BY_DEFAULT, SOURCE_REDIS, SOURCE_SERVER, SOURCE_STATE };

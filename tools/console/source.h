@@ -4,6 +4,7 @@
 #define AFORO_TOOLS_CONSOLE_SOURCE_H
 
 #include "counters/query.h"
+#include "view/nodes.h"
 #include "view/windows.h"
 
 #define SOURCE_WHY_MAX 512
@@ -18,6 +19,12 @@ struct row_taker {
 /* Who is given sentences that say what is wrong. */
 struct finding_taker {
     void (*take)(void *cls, const char *sentence);
+    void *cls;
+};
+
+/* Who is given nodes, in no order. */
+struct node_taker {
+    void (*take)(void *cls, const struct node_view *node);
     void *cls;
 };
 
@@ -53,6 +60,10 @@ struct source_ops {
      * nothing beside them. False: it could not be looked at. */
     bool (*audit)(struct source *source, const struct query *query, int64_t now_us,
                   const struct finding_taker *taker, char why[SOURCE_WHY_MAX]);
+    /* The nodes that it knows of, and whether they are here at time now_us; NULL: it knows of none.
+     * False: it could not be asked. */
+    bool (*nodes)(struct source *source, int64_t now_us, const struct node_taker *taker,
+                  char why[SOURCE_WHY_MAX]);
     void (*close)(struct source *source); /* frees it */
 };
 

@@ -3,6 +3,7 @@
 #include "counters/time/horizon.h"
 #include "redis/audit.h"
 #include "redis/link.h"
+#include "redis/nodes.h"
 #include "redis/reader.h"
 #include "redis/rows_audit.h"
 #include "redis/schema.h"
@@ -102,6 +103,10 @@ static bool make_ready(struct source *base, char why[SOURCE_WHY_MAX]) {
             explain_failure(source, cut_probe(sentence), why));
 }
 
+struct link *source_redis_peek(const struct source *source) {
+    return ((const struct source_redis *)source)->link;
+}
+
 struct link *source_redis_link(struct source *base, char why[SOURCE_WHY_MAX]) {
     struct source_redis *source = (struct source_redis *)base;
     return make_connected(source, why) ? source->link : NULL;
@@ -197,13 +202,46 @@ static enum source_outcome read_rows(struct source *base, const struct query *qu
     return source_rows_from_reader(base, &reader, query, now_us, taker);
 }
 
+/* Where the nodes of Redis go on to. */
+struct naming {
+    const struct node_taker *taker;
+    int64_t now_us;
+};
+
+/* so long after its last word a node is gone: each speaks once a second */
+#define GONE_US (5 * US_PER_S)
+
+static void pass_node_on(void *cls, const char *name, size_t len, int64_t seen_ms,
+                         const char *words) {
+    const struct naming *naming = cls;
+    struct node_view node = {.last_seen_us = seen_ms * US_PER_MS};
+    snprintf(node.node, sizeof node.node, "%.*s",
+             (int)(len < sizeof node.node ? len : sizeof node.node - 1), name);
+    nodes_read_words(words, &node);
+    node.gone = node.ended || naming->now_us - node.last_seen_us > GONE_US;
+    naming->taker->take(naming->taker->cls, &node);
+}
+
+static bool read_nodes(struct source *base, int64_t now_us, const struct node_taker *taker,
+                       char why[SOURCE_WHY_MAX]) {
+    struct source_redis *source = (struct source_redis *)base;
+    struct naming naming = {taker, now_us};
+    char sentence[LINK_WHY_MAX];
+    return make_connected(source, why) &&
+           (nodes_read(source->link, &(struct nodes_taker){pass_node_on, &naming}, sentence) ||
+            explain_failure(source, sentence, why));
+}
+
 static void close_redis(struct source *base) {
     link_free(((struct source_redis *)base)->link);
     free(base);
 }
 
-static const struct source_ops redis_ops = {
-    .ready = make_ready, .rows = read_rows, .audit = audit_all, .close = close_redis};
+static const struct source_ops redis_ops = {.ready = make_ready,
+                                            .rows = read_rows,
+                                            .audit = audit_all,
+                                            .nodes = read_nodes,
+                                            .close = close_redis};
 
 bool source_redis_place_is_valid(const char *place, char why[SOURCE_WHY_MAX]) {
     struct redis_url url;
@@ -214,7 +252,7 @@ bool source_redis_place_is_valid(const char *place, char why[SOURCE_WHY_MAX]) {
     return valid;
 }
 
-struct source *source_redis_open(const struct source_config *config, char why[SOURCE_WHY_MAX]) {
+struct source *source_redis_new(const struct source_config *config, char why[SOURCE_WHY_MAX]) {
     struct redis_url url;
     char sentence[REDIS_URL_WHY_MAX];
     if (!redis_url_parse(config->place, &url, sentence)) {
@@ -241,9 +279,14 @@ struct source *source_redis_open(const struct source_config *config, char why[SO
              "redis %.200s%s holds no counts of aforo; is it the right Redis, and the right "
              "database of it?",
              url.address, db);
-    if (make_ready(&source->base, why)) {
-        return &source->base;
+    return &source->base;
+}
+
+struct source *source_redis_open(const struct source_config *config, char why[SOURCE_WHY_MAX]) {
+    struct source *source = source_redis_new(config, why);
+    if (source && !make_ready(source, why)) {
+        close_redis(source);
+        return NULL;
     }
-    close_redis(&source->base);
-    return NULL;
+    return source;
 }

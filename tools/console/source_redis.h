@@ -5,6 +5,12 @@
 #include "redis/link.h"
 #include "tools/console/source.h"
 
+/* As source_redis_open, but nobody is asked yet: its `ready` connects. */
+struct source *source_redis_new(const struct source_config *config, char why[SOURCE_WHY_MAX]);
+
+/* Its link, as it is. */
+struct link *source_redis_peek(const struct source *source);
+
 /* Its link, connected; NULL with `why` filled. */
 struct link *source_redis_link(struct source *source, char why[SOURCE_WHY_MAX]);
 

@@ -2,6 +2,8 @@
  * what the query means and knows each window's state. */
 #include "tools/console/source_server.h"
 
+#include "tools/console/json_value.h"
+
 #include "common/tokens.h"
 #include "ingest/timestamp.h"
 #include "tools/console/reach.h"
@@ -229,6 +231,69 @@ static bool make_ready(struct source *source, char why[SOURCE_WHY_MAX]) {
     return get_page(answer.server, "/healthz", &answer, why) == SOURCE_DONE;
 }
 
+/* A member of a node that is a number; 0 when there is none. */
+static uint64_t node_number(const char *object, const char *name) {
+    char text[32];
+    return json_value(object, name, text, sizeof text) ? strtoull(text, NULL, 10) : 0;
+}
+
+static int64_t node_time_us(const char *object, const char *name) {
+    char text[40];
+    int64_t us;
+    struct timestamp_error ignored;
+    return json_value(object, name, text, sizeof text) &&
+                   timestamp_parse(text, strlen(text), &us, &ignored)
+               ? us
+               : 0;
+}
+
+/* One object of /nodes. */
+static void give_node(const char *object, const struct node_taker *taker) {
+    char state[8];
+    struct node_view node = {.received = node_number(object, "received"),
+                             .counted = node_number(object, "counted"),
+                             .lag_ms = (int64_t)node_number(object, "lag_ms"),
+                             .started_us = node_time_us(object, "started"),
+                             .complete_through_us = node_time_us(object, "complete_through"),
+                             .last_seen_us = node_time_us(object, "last_seen")};
+    if (json_value(object, "node", node.node, sizeof node.node)) {
+        json_value(object, "version", node.version, sizeof node.version);
+        json_value(object, "state", state, sizeof state);
+        node.gone = strcmp(state, "here") != 0;
+        taker->take(taker->cls, &node);
+    }
+}
+
+#define NODES_PAGE_MAX (2 * 1024 * 1024)
+
+/* An older server has no such page, and so no nodes. */
+static bool read_nodes(struct source *source, int64_t now_us, const struct node_taker *taker,
+                       char why[SOURCE_WHY_MAX]) {
+    (void)now_us; /* the server says who is here */
+    struct source_page page = {.text = malloc(NODES_PAGE_MAX), .cap = NODES_PAGE_MAX};
+    if (page.text == NULL) {
+        snprintf(why, SOURCE_WHY_MAX, "out of memory");
+        return false;
+    }
+    bool well = source_server_page(source, "/nodes", &page, why);
+    if (well && page.status != 200 && page.status != 404) {
+        page.text[strcspn(page.text, "\r\n")] = '\0';
+        snprintf(why, SOURCE_WHY_MAX, "server %.200s: HTTP %ld: %.200s",
+                 ((struct source_server *)source)->place, page.status, page.text);
+        well = false;
+    }
+    char *rest = page.text;
+    for (char *line = page.text; well && page.status == 200 && line != NULL; line = rest) {
+        rest = strchr(line, '\n');
+        if (rest != NULL)
+            *rest++ = '\0';
+        if (*line == '{')
+            give_node(line, taker);
+    }
+    free(page.text);
+    return well;
+}
+
 static void close_server(struct source *source) {
     struct source_server *server = (struct source_server *)source;
     curl_slist_free_all(server->headers);
@@ -238,7 +303,7 @@ static void close_server(struct source *source) {
 }
 
 static const struct source_ops server_ops = {
-    .ready = make_ready, .rows = read_rows, .close = close_server};
+    .ready = make_ready, .rows = read_rows, .nodes = read_nodes, .close = close_server};
 
 static bool prepare_curl(struct source_server *server, const struct source_config *config) {
     CURL *curl = server->curl = curl_easy_init();

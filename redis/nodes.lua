@@ -1,0 +1,19 @@
+-- What a node says of itself, about once a second, for whoever asks which nodes there are.
+--   KEYS  a hash: a node's name to "<when it said so, milliseconds by this Redis' clock> <words>"
+--   ARGV  the node; its words
+-- Returns that time. The key lives for a day after the last word; a node that has been silent for as long is forgotten when a
+-- new one comes.
+local day = 86400000
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local is_new = redis.call('HSET', KEYS[1], ARGV[1], string.format('%.0f', now) .. ' ' .. ARGV[2])
+redis.call('PEXPIRE', KEYS[1], day)
+if is_new == 1 then
+    local all = redis.call('HGETALL', KEYS[1])
+    for i = 1, #all, 2 do
+        if (tonumber(string.match(all[i + 1], '^(%d+) ')) or 0) < now - day then
+            redis.call('HDEL', KEYS[1], all[i])
+        end
+    end
+end
+return now

@@ -1,0 +1,204 @@
+#include "tools/serve/fleet_internal.h"
+
+#include "server/process/clock.h"
+#include "server/process/log.h"
+#include "tools/console/source_redis.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define BACK_OFF_FIRST_US (100 * US_PER_MS)
+#define BACK_OFF_LAST_US US_PER_S
+/* what a report's answer may take of memory: it is made as a whole */
+#define REPORT_MAX ((size_t)64 * 1024 * 1024)
+
+/* ---- here and away ---- */
+
+int64_t fleet_horizon_us(const struct fleet *fleet) {
+    return fleet->config.horizon_us;
+}
+
+bool fleet_is_here(struct fleet *fleet, char *why) {
+    pthread_mutex_lock(&fleet->mutex);
+    const bool here = !fleet->away;
+    if (!here) {
+        snprintf(why, FLEET_WHY_MAX, "%s", fleet->why);
+    }
+    pthread_mutex_unlock(&fleet->mutex);
+    return here;
+}
+
+void fleet_why(struct fleet *fleet, char *why) {
+    pthread_mutex_lock(&fleet->mutex);
+    snprintf(why, FLEET_WHY_MAX, "%s", fleet->why);
+    pthread_mutex_unlock(&fleet->mutex);
+}
+
+bool fleet_fail(struct fleet *fleet, const char *sentence) {
+    const bool lost = !link_connected(fleet->link);
+    char quoted[2 * FLEET_WHY_MAX];
+    pthread_mutex_lock(&fleet->mutex);
+    snprintf(fleet->why, FLEET_WHY_MAX, "%s", sentence);
+    fleet->away = lost;
+    pthread_cond_signal(&fleet->wake);
+    pthread_mutex_unlock(&fleet->mutex);
+    log_line(LOG_WARN, "Redis cannot be read", "error=%s",
+             log_quote(sentence, quoted, sizeof quoted));
+    return false;
+}
+
+/* With the mutex held: waits until us from now, or until it is to stop. */
+static void wait_us(struct fleet *fleet, int64_t us) {
+    struct timespec until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    const int64_t ns = until.tv_nsec + us * 1000;
+    until.tv_sec += ns / 1000000000;
+    until.tv_nsec = ns % 1000000000;
+    while (!fleet->stopping && pthread_cond_timedwait(&fleet->wake, &fleet->mutex, &until) == 0) {
+    }
+}
+
+/* With the mutex held; it is not while Redis is asked. */
+static void heal(struct fleet *fleet) {
+    char why[FLEET_WHY_MAX];
+    int64_t back_off_us = BACK_OFF_FIRST_US;
+    while (!fleet->stopping && fleet->away) {
+        pthread_mutex_unlock(&fleet->mutex);
+        const bool here = fleet->source->ops->ready(fleet->source, why);
+        pthread_mutex_lock(&fleet->mutex);
+        fleet->away = !here;
+        fleet->healed_us = clock_steady_us();
+        if (here) {
+            log_line(LOG_INFO, "Redis answers", "%s", "");
+        } else {
+            snprintf(fleet->why, FLEET_WHY_MAX, "%s", why);
+            wait_us(fleet, back_off_us);
+            back_off_us = 2 * back_off_us < BACK_OFF_LAST_US ? 2 * back_off_us : BACK_OFF_LAST_US;
+        }
+    }
+}
+
+static void *run_healer(void *cls) {
+    struct fleet *fleet = cls;
+    pthread_mutex_lock(&fleet->mutex);
+    while (!fleet->stopping) {
+        if (fleet->away) {
+            heal(fleet);
+        } else {
+            pthread_cond_wait(&fleet->wake, &fleet->mutex);
+        }
+    }
+    pthread_mutex_unlock(&fleet->mutex);
+    return NULL;
+}
+
+/* ---- start and stop ---- */
+
+static void free_fleet(struct fleet *fleet) {
+    for (int r = 0; r < RESOLUTIONS; r++) {
+        free(fleet->chunk[r]);
+    }
+    if (fleet->source) {
+        fleet->source->ops->close(fleet->source);
+    }
+    free(fleet->node);
+    free(fleet->shown);
+    free(fleet);
+}
+
+static bool make_fleet(struct fleet *fleet, char *why) {
+    const struct source_config config = {.place = fleet->config.redis,
+                                         .timeout_us = fleet->config.timeout_us,
+                                         .horizon_us = fleet->config.horizon_us};
+    snprintf(why, FLEET_WHY_MAX, "out of memory");
+    for (int r = 0; r < RESOLUTIONS; r++) {
+        fleet->chunk[r] = calloc(FLEET_CHUNKS, sizeof *fleet->chunk[r]);
+        if (!fleet->chunk[r]) {
+            return false;
+        }
+    }
+    fleet->source = source_redis_new(&config, why);
+    fleet->link = fleet->source ? source_redis_peek(fleet->source) : NULL;
+    return fleet->source != NULL;
+}
+
+struct fleet *fleet_start(const struct fleet_config *config) {
+    char why[FLEET_WHY_MAX] = "out of memory";
+    struct fleet *fleet = calloc(1, sizeof *fleet);
+    if (!fleet) {
+        fprintf(stderr, "aforo: serve: %s\n", why);
+        return NULL;
+    }
+    fleet->config = *config;
+    pthread_condattr_t attributes;
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(&fleet->wake, &attributes);
+    pthread_condattr_destroy(&attributes);
+    pthread_mutex_init(&fleet->mutex, NULL);
+    fleet->away = true; /* the healer connects */
+    snprintf(fleet->why, sizeof fleet->why, "redis: not connected yet");
+    if (!make_fleet(fleet, why) || pthread_create(&fleet->healer, NULL, run_healer, fleet) != 0) {
+        fprintf(stderr, "aforo: serve: %s\n", fleet->source ? "no thread could be started" : why);
+        free_fleet(fleet);
+        return NULL;
+    }
+    return fleet;
+}
+
+void fleet_stop(struct fleet *fleet) {
+    pthread_mutex_lock(&fleet->mutex);
+    fleet->stopping = true;
+    pthread_cond_signal(&fleet->wake);
+    pthread_mutex_unlock(&fleet->mutex);
+    pthread_join(fleet->healer, NULL);
+    pthread_mutex_destroy(&fleet->mutex);
+    pthread_cond_destroy(&fleet->wake);
+    free_fleet(fleet);
+}
+
+/* ---- reports ---- */
+
+static bool take_text(void *cls, const char *bytes, size_t len) {
+    struct text *text = cls;
+    text_add(text, bytes, len);
+    return !text->failed && text->len <= REPORT_MAX;
+}
+
+static enum report_outcome end_report(struct fleet *fleet, enum report_outcome outcome,
+                                      const char *sentence, char *why) {
+    snprintf(why, FLEET_WHY_MAX, "%s", sentence);
+    if (outcome == REPORT_AWAY) {
+        fleet_fail(fleet, sentence);
+    } else if (outcome == REPORT_STOPPED) {
+        snprintf(why, FLEET_WHY_MAX,
+                 "the answer would be larger than 64 MiB: ask for less, by from, to, where or top");
+    }
+    return outcome;
+}
+
+enum report_outcome fleet_report(struct fleet *fleet, const struct report_words *words,
+                                 struct text *text, char *why) {
+    const struct text_taker taker = {take_text, text};
+    char sentence[SOURCE_WHY_MAX] = "";
+    if (!fleet_is_here(fleet, why)) {
+        return REPORT_AWAY;
+    }
+    const enum report_outcome outcome =
+        fleet->source->reports->rows(fleet->source, words, &taker, sentence);
+    return end_report(fleet, outcome, sentence, why);
+}
+
+enum report_outcome fleet_report_list(struct fleet *fleet, enum rows_format format,
+                                      struct text *text, char *why) {
+    const struct text_taker taker = {take_text, text};
+    char sentence[SOURCE_WHY_MAX] = "";
+    if (!fleet_is_here(fleet, why)) {
+        return REPORT_AWAY;
+    }
+    const enum report_outcome outcome =
+        fleet->source->reports->list(fleet->source, format, &taker, sentence);
+    return end_report(fleet, outcome, sentence, why);
+}

@@ -1,0 +1,128 @@
+/* Windows of the fleet, chunk by chunk, through what is kept of them. */
+#include "tools/serve/fleet_internal.h"
+
+#include "counters/time/horizon.h"
+#include "redis/reader.h"
+#include "server/process/clock.h"
+#include "tools/console/source_redis.h"
+
+#include <string.h>
+
+/* Beyond that, counts are only of nodes whose --future is longer than by default: looked for less
+ * often. */
+#define AHEAD_US (15 * US_PER_S)
+#define AHEAD_KEPT_US (5 * US_PER_S)
+#define RUN_MAX 64 /* chunks read at once */
+
+static struct fleet_chunk *find_place(struct fleet *fleet, enum resolution r, int64_t chunk) {
+    return &fleet->chunk[r][chunk & (FLEET_CHUNKS - 1)];
+}
+
+static bool is_fresh(const struct fleet_chunk *kept, int64_t chunk, int64_t steady_us) {
+    return kept->chunk == chunk && (kept->is_final || steady_us - kept->read_us < FLEET_KEPT_US);
+}
+
+/* Reads chunks [first, first + n) of a run into their places. False: Redis failed, and it was said.
+ */
+static bool read_run(struct fleet *fleet, enum resolution r, int64_t first, uint32_t n) {
+    uint64_t counts[RUN_MAX * SLOTS_MAX];
+    char sentence[LINK_WHY_MAX], why[SOURCE_WHY_MAX];
+    const uint32_t slots = resolution_table[r].slots;
+    /* before they are read: what comes meanwhile may be missing */
+    const int64_t steady_us = clock_steady_us(), wall_us = clock_wall_us();
+    if (!reader_read_totals(fleet->link, (struct chunk_range){r, first, n}, counts, sentence)) {
+        source_redis_explain(fleet->source, sentence, why);
+        return fleet_fail(fleet, why);
+    }
+    for (uint32_t i = 0; i < n; i++) {
+        struct fleet_chunk *kept = find_place(fleet, r, first + i);
+        const int64_t end_us = chunk_start_us(r, first + i + 1);
+        kept->chunk = first + i;
+        kept->read_us = steady_us;
+        /* a node that Redis was away from sends what it has later than the horizon */
+        kept->is_final = end_us + 2 * fleet->config.horizon_us + US_PER_S * 3600 < wall_us;
+        memcpy(kept->count, counts + (size_t)i * slots, slots * sizeof *counts);
+    }
+    return true;
+}
+
+/* Has chunks [low, high] read that are not kept, as few questions as there are gaps. */
+static bool make_fresh(struct fleet *fleet, enum resolution r, int64_t low, int64_t high) {
+    const int64_t steady_us = clock_steady_us();
+    for (int64_t chunk = low; chunk <= high; chunk++) {
+        uint32_t n = 0;
+        while (n < RUN_MAX && chunk + n <= high &&
+               !is_fresh(find_place(fleet, r, chunk + n), chunk + n, steady_us)) {
+            n++;
+        }
+        if (n > 0 && !read_run(fleet, r, chunk, n)) {
+            return false;
+        }
+        chunk += n;
+    }
+    return true;
+}
+
+/* Whether chunks from `first` on, up to the last that there can be, are known to be empty. False
+ * with *failed when Redis failed. */
+static bool is_empty_ahead(struct fleet *fleet, enum resolution r, int64_t first, bool *failed) {
+    struct fleet_ahead *ahead = &fleet->ahead[r];
+    const int64_t steady_us = clock_steady_us();
+    if (first < window_chunk(r, window_at(r, fleet->now_us + AHEAD_US))) {
+        return false;
+    }
+    if (!ahead->read_us || steady_us - ahead->read_us > AHEAD_KEPT_US || first < ahead->first) {
+        char sentence[LINK_WHY_MAX], why[SOURCE_WHY_MAX];
+        const int64_t end = window_chunk(r, window_at(r, fleet->now_us + FUTURE_MAX_US)) + 1;
+        *ahead = (struct fleet_ahead){.read_us = steady_us, .first = first, .end = end};
+        for (int64_t chunk = first; chunk < end && !ahead->any;) {
+            bool there[LINK_PIPELINE_MAX];
+            const uint32_t n =
+                end - chunk < LINK_PIPELINE_MAX ? (uint32_t)(end - chunk) : LINK_PIPELINE_MAX;
+            if (!reader_find_totals(fleet->link, (struct chunk_range){r, chunk, n}, there,
+                                    sentence)) {
+                ahead->read_us = 0;
+                source_redis_explain(fleet->source, sentence, why);
+                *failed = !fleet_fail(fleet, why);
+                return false;
+            }
+            for (uint32_t i = 0; i < n; i++) {
+                ahead->any = ahead->any || there[i];
+            }
+            chunk += n;
+        }
+    }
+    return !ahead->any;
+}
+
+static bool read_windows(void *cls, enum resolution r, int64_t first, uint32_t n, uint64_t *out) {
+    struct fleet *fleet = cls;
+    char why[FLEET_WHY_MAX];
+    bool failed = false;
+    if (!fleet_is_here(fleet, why)) {
+        return false;
+    }
+    const int64_t low = window_chunk(r, first), high = window_chunk(r, first + n - 1);
+    if (is_empty_ahead(fleet, r, low, &failed)) {
+        memset(out, 0, n * sizeof *out);
+        return true;
+    }
+    if (failed || !make_fresh(fleet, r, low, high)) {
+        return false;
+    }
+    for (uint32_t i = 0; i < n; i++) {
+        out[i] = find_place(fleet, r, window_chunk(r, first + i))->count[window_slot(r, first + i)];
+    }
+    return true;
+}
+
+struct query_reader fleet_reader(struct fleet *fleet, enum resolution r, int64_t now_us) {
+    const int64_t kept_us = fleet->source->kept_us[r],
+                  oldest_us = now_us - kept_us - HORIZON_MAX_US;
+    fleet->now_us = now_us;
+    return (struct query_reader){.read = read_windows,
+                                 .cls = fleet,
+                                 .oldest = window_at(r, oldest_us > 0 ? oldest_us : 0),
+                                 .newest = window_at(r, now_us + FUTURE_MAX_US),
+                                 .kept = window_at(r, now_us > kept_us ? now_us - kept_us : 0)};
+}

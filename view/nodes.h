@@ -1,0 +1,54 @@
+/* What a node says of itself: as words, which it leaves in Redis, and as JSON, for /nodes. Pure: no
+ * I/O, no allocation, any thread.
+ *
+ *   words  version=0.1.0 started=1464433871120 received=12 counted=11 lag_ms=0
+ *          complete_through=1464433872000 refused.malformed=1
+ *   json   {"node":"a","version":"0.1.0","started":"2016-05-28T11:11:11.120Z","received":12,
+ *           "counted":11,"refused":{"malformed":1},"lag_ms":0,
+ *           "complete_through":"2016-05-28T11:11:12.000Z","last_seen":"2016-05-28T11:11:12.300Z",
+ *           "state":"here"}
+ *
+ * A word that is not known is passed over, so that nodes of several versions go together. */
+#ifndef AFORO_VIEW_NODES_H
+#define AFORO_VIEW_NODES_H
+
+#include "view/text.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define NODES_NAME_MAX 64
+#define NODES_VERSION_MAX 32
+#define NODES_REASON_MAX 32
+#define NODES_REASONS_MAX 32
+
+struct node_reason {
+    char name[NODES_REASON_MAX];
+    uint64_t events;
+};
+
+struct node_view {
+    char node[NODES_NAME_MAX];
+    char version[NODES_VERSION_MAX];
+    int64_t started_us; /* wall clock, like the others */
+    uint64_t received, counted;
+    unsigned reasons;
+    struct node_reason refused[NODES_REASONS_MAX];
+    int64_t lag_ms;
+    int64_t complete_through_us; /* 0: not known */
+    int64_t last_seen_us;
+    bool ended; /* it said that it stops */
+    bool gone;
+};
+
+/* The words of a node (NUL-terminated, cut to cap > 0). */
+void nodes_write(const struct node_view *node, char *words, size_t cap);
+
+/* Reads them into all of *node but its name, last_seen_us and gone. Any text is taken. */
+void nodes_read_words(const char *words, struct node_view *node);
+
+/* Adds one object to `text`. */
+void nodes_add_json(const struct node_view *node, struct text *text);
+
+#endif

@@ -1,0 +1,25 @@
+/* The live page and its parts, compressed, as they lie in view/page and view/vendor: in the program
+ * itself, so that it needs no files beside it and no other host. Constant; any thread. */
+#ifndef AFORO_VIEW_PAGE_H
+#define AFORO_VIEW_PAGE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct page_part {
+    const char *type;
+    const char *etag;           /* with its quotes */
+    const unsigned char *bytes; /* compressed with gzip */
+    size_t len;
+};
+
+/* What all of them are answered with, so that nothing from elsewhere is asked for or run. */
+#define PAGE_POLICY                                                                                \
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src "        \
+    "'self'; "                                                                                     \
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+
+/* The part that is asked for at `path`, the page itself at "/"; false when there is none. */
+bool page_find(const char *path, struct page_part *part);
+
+#endif
