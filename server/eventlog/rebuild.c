@@ -5,6 +5,7 @@
 #include "replay/rebuild.h"
 #include "server/process/clock.h"
 #include "server/process/log.h"
+#include "server/process/notify.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -22,7 +23,8 @@
 #define DONE FOLDER "/done"
 #define STATE "counters.aforo"
 #define REPORTS "reports"
-#define NOTE ".state" /* in DIR/<node> */
+#define NOTE ".state"         /* in DIR/<node> */
+#define EXTEND_US "900000000" /* a quarter of an hour: a day of 20,000 events a second */
 #define NOTE_MAX (PATH_MAX + HOST_NAME_MAX + 2)
 
 static bool refuse(const struct options *options, const char *why) {
@@ -159,6 +161,7 @@ static bool make_state(const struct options *options, const struct rebuild *rebu
     log_line(LOG_WARN,
              "there is no state, and the event log has events of this node: it is rebuilt",
              "node=%s event_log=\"%s\"", rebuild->node, options->event_log);
+    notify_send("STATUS=rebuilding the state\nEXTEND_TIMEOUT_USEC=" EXTEND_US);
     remove_all(dir_fd, FOLDER);
     if (!rebuild_state(rebuild, &rebuilt, why)) {
         remove_all(dir_fd, FOLDER);
