@@ -66,6 +66,7 @@ bool files_list(int dir_fd, struct log_files *files) {
     size_t cap = 0;
     bool ok = true;
     const struct dirent *entry;
+    /* cppcheck-suppress readdirCalled ; nobody else has this one */
     while (ok && (entry = readdir(folder))) {
         struct log_file file;
         if (read_name(entry->d_name, &file)) {
@@ -120,6 +121,7 @@ bool files_list_folders(int dir_fd, char ***names, size_t *n) {
     size_t cap = 0;
     bool ok = true;
     const struct dirent *entry;
+    /* cppcheck-suppress readdirCalled ; nobody else has this one */
     while (ok && (entry = readdir(folder))) {
         if (!is_folder(dir_fd, entry->d_name)) {
             continue;
