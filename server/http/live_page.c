@@ -8,7 +8,7 @@
 
 bool live_page_has(const char *path) {
     struct page_part part;
-    return path[1] && page_find(path, &part);
+    return strcmp(path, "/") != 0 && page_find(path, &part);
 }
 
 static bool accepts(struct MHD_Connection *connection, const char *header, const char *wanted) {
