@@ -4,7 +4,7 @@
 if(CMAKE_C_COMPILER_ID STREQUAL "GNU" AND CMAKE_BUILD_TYPE STREQUAL "RelWithDebInfo" AND NOT AFORO_SANITIZE AND NOT AFORO_COVERAGE)
     set(AFORO_INLINES_ROOMS ON)
     # Without this, gcc would do so for each program that is linked of these objects: seven seconds for each test.
-    add_link_options(-fno-lto)
+    add_link_options($<$<NOT:$<BOOL:$<TARGET_PROPERTY:INLINES_ROOMS>>>:-fno-lto>)
 endif()
 
 function(aforo_inline_rooms)
@@ -14,6 +14,7 @@ function(aforo_inline_rooms)
             target_compile_options(${target} PRIVATE -flto -ffat-lto-objects)
         elseif(AFORO_INLINES_ROOMS)
             target_link_options(${target} PRIVATE -flto=auto)
+            set_target_properties(${target} PROPERTIES INLINES_ROOMS ON)
         endif()
     endforeach()
 endfunction()
