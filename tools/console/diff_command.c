@@ -72,7 +72,8 @@ static const struct options_program program = {
         "  2016-05-28 11:11:11.120, 10ms: 122 | 121\n"
         "A source is server:URL, redis:URL, state:DIR or log:DIR, the folder of --event-log, of\n"
         "which the events are counted that were counted then.\n"
-        "Exit status: 0 nothing differs, 1 something does, 2 a source cannot be read.\n",
+        "Exit status: 0 nothing differs, 1 something does, 2 a source cannot be read, 3 it\n"
+        "cannot be reached.\n",
     .ends =
         "Times as for the other commands: -5m, today, \"2016-05-28 11:11\" (aforo --help-all).\n",
     .more = "",
