@@ -318,7 +318,7 @@ static void give_part(void *cls, size_t i, const struct parts *parts) {
 static bool store_read_back(struct store *store, struct chunk_range range,
                             const struct store_taker *taker, char why[STORE_WHY_MAX]) {
     for (uint32_t done = 0; done < range.n;) {
-        struct store_place places[STORE_SEND_MAX];
+        struct store_place places[STORE_SEND_MAX] = {{0}};
         struct handover handover = {store_redis_of(store), places, taker};
         size_t here = 0;
         for (; here < STORE_SEND_MAX && done < range.n; here++, done++) {

@@ -94,6 +94,7 @@ class Fleet(Case):
         self.assertEqual((node["counted"], node["refused"]["malformed"], sum(node["refused"].values()), node["state"]),
                          (3, 1, 1, "here"))
         self.assertRegex(node["version"], r"\A\d+\.\d+\.\d+\Z")
+        wait_until(lambda: "n-2" in serve.nodes(), serve.nodes)
         self.assertEqual(first.stop(), 0)
         wait_until(lambda: serve.nodes()["n-1"]["state"] == "gone", serve.nodes, 3)  # it has said so
         second.kill()
