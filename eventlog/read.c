@@ -134,7 +134,7 @@ static size_t find_whole(const char *text, size_t len) {
 static bool read_tail(struct reading *reading, int fd, uint64_t bytes, uint64_t first,
                       uint64_t next) {
     const uint64_t length = find_length(fd, bytes);
-    char *text = malloc(length > 0 ? length : 1);
+    char *text = calloc(1, length > 0 ? length : 1);
     if (!text) {
         name_damage(reading, first, next > 0 ? next - 1 : UINT64_MAX, "there is no memory for it");
         return true;

@@ -3,6 +3,7 @@
 #include "redis/wire.h"
 #include "server/flush/store_redis_internal.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -145,6 +146,7 @@ bool store_redis_tell_loss(struct store *store, uint64_t *losses, char why[STORE
 
 bool store_redis_tell_node(struct store *store, const char *words, char why[STORE_WHY_MAX]) {
     struct store_redis *s = store_redis_of(store);
+    assert(s != NULL);
     redisReply *reply = store_redis_call_script(s, &script_nodes, SCHEMA_NODES_KEY,
                                                 (const char *const[]){s->node, words, NULL}, why);
     if (reply) {

@@ -6,6 +6,7 @@
 #include "tools/console/terminal.h"
 #include "view/text.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -161,6 +162,7 @@ static void compare(const struct side_rows *left, const struct side_rows *right,
     while (i < left->n || j < right->n) {
         const struct line *a = i < left->n ? &left->line[i] : NULL;
         const struct line *b = j < right->n ? &right->line[j] : NULL;
+        assert(a != NULL || b != NULL);
         const int order = b == NULL ? -1 : a == NULL ? 1 : compare_names(a, b);
         i += order <= 0;
         j += order >= 0;

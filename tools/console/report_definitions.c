@@ -170,7 +170,7 @@ static enum report_outcome choose(const struct held_reports *reports,
     struct asked *chosen = NULL;
     enum report_outcome outcome = REPORT_DONE;
     for (size_t i = 0; i < reports->n && outcome == REPORT_DONE; i++) {
-        struct asked *other = chosen == asked ? asked + 1 : asked;
+        struct asked *other = chosen != NULL && chosen == asked ? asked + 1 : asked;
         if (!is_called(&reports->held[i], words->name))
             continue;
         outcome = prepare(&reports->held[i], words, opener, other);

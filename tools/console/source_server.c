@@ -282,7 +282,7 @@ static bool read_nodes(struct source *source, int64_t now_us, const struct node_
                  ((struct source_server *)source)->place, page.status, page.text);
         well = false;
     }
-    char *rest = page.text;
+    char *rest;
     for (char *line = page.text; well && page.status == 200 && line != NULL; line = rest) {
         rest = strchr(line, '\n');
         if (rest != NULL)
