@@ -237,7 +237,8 @@ def eventlog_disk_full(run):
 
 def make_room(directory):
     """Removes the oldest sealed files, once there is one; the newest one of several stays, as aforod has it."""
-    files = sorted(wait_until(lambda: list(directory.glob("*/1/*.zst")), "a file is sealed"))
+    # not the one that is being written: its name begins with a point
+    files = sorted(wait_until(lambda: list(directory.glob("*/1/[0-9]*.zst")), "a file is sealed"))
     for path in files[:max(1, len(files) - 1)]:
         path.unlink()
 
