@@ -49,7 +49,7 @@ class Diff(LogCase):
         server.stop()
         state, log = f"state:{server.state}", f"log:{self.dir}"
         self.assert_same(state, log, "--reports", self.reports)
-        gone = self.take_out(next(self.dir.glob("*/1/*.zst")), 1000)
+        gone = self.take_out(next(self.dir.glob("*/1/[0-9]*.zst")), 1000)
         out, said = self.diff(state, log, status=1)
         window = gone[:22] + "0"
         self.assertRegex(out, rf"\A{re.escape(window)}, 10ms: (\d) \| (\d)\n\Z")
@@ -106,7 +106,7 @@ class Diff(LogCase):
         done = aforo("diff", log, state, "--reports", self.reports, "--report", "nothing")
         self.assertEqual((done[0], "no report nothing" in done[2]), (2, True), done)
         server.stop()
-        path = next(self.dir.glob("*/1/*.zst"))
+        path = next(self.dir.glob("*/1/[0-9]*.zst"))
         whole = path.read_bytes()
         path.write_bytes(whole[:2000] + bytes([whole[2000] ^ 1]) + whole[2001:])
         done = aforo("diff", log, state)
