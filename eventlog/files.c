@@ -153,3 +153,13 @@ void files_free_names(char **names, size_t n) {
     }
     free(names);
 }
+
+bool files_read_shard(const char *name, unsigned *number) {
+    char *end;
+    const unsigned long read = strtoul(name, &end, 10);
+    if (*end != '\0' || read > UINT32_MAX) {
+        return false;
+    }
+    *number = (unsigned)read;
+    return true;
+}

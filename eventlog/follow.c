@@ -74,13 +74,11 @@ static bool look_at_node(struct eventlog_follower *follower, int dir_fd, const c
     }
     bool ok = true;
     for (size_t i = 0; ok && i < n; i++) {
-        char *end;
-        const unsigned long number = strtoul(names[i], &end, 10);
-        if (*end != '\0' || number > UINT32_MAX) {
-            continue;
+        unsigned number;
+        if (files_read_shard(names[i], &number)) {
+            ok = find_shard(follower, node, number) ||
+                 add_shard(follower, node, number, from_the_first);
         }
-        struct follow_shard *shard = find_shard(follower, node, (unsigned)number);
-        ok = shard || add_shard(follower, node, (unsigned)number, from_the_first);
     }
     files_free_names(names, n);
     return ok;

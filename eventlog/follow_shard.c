@@ -1,5 +1,6 @@
 #include "eventlog/follow_shard.h"
 
+#include "eventlog/line.h"
 #include "eventlog/sealed.h"
 #include "eventlog/tail.h"
 
@@ -181,17 +182,6 @@ static bool make_room(struct follow_room *room, size_t bytes) {
     return true;
 }
 
-/* Lines at the front of text[0..len) that are whole. A page that never reached the disk is zeros:
- * its writer cuts the file before it when it starts. */
-static size_t find_whole(const char *text, size_t len) {
-    const char *zero = memchr(text, 0, len);
-    size_t whole = zero ? (size_t)(zero - text) : len;
-    while (whole > 0 && text[whole - 1] != '\n') {
-        whole--;
-    }
-    return whole;
-}
-
 /* Reads lines of the tail from where it was left, at most up to `length`, into the room; a line
  * that does not fit makes the room larger. */
 static bool read_piece(struct visit *visit, uint64_t length, size_t *whole) {
@@ -209,7 +199,7 @@ static bool read_piece(struct visit *visit, uint64_t length, size_t *whole) {
         if (got < 0 && errno != EINTR) {
             return false;
         }
-        *whole = got > 0 ? find_whole(room->text, (size_t)got) : 0;
+        *whole = got > 0 ? line_find_whole(room->text, (size_t)got) : 0;
         if (n == left) {
             break;
         }

@@ -306,3 +306,23 @@ bool line_read_time(struct line_second *second, const char *text, size_t len, in
     }
     return true;
 }
+
+/* ---- texts of lines ---- */
+
+uint64_t line_count(const char *text, size_t len) {
+    uint64_t lines = 0;
+    const char *const end = text + len;
+    for (const char *at = text; at < end && (at = memchr(at, '\n', (size_t)(end - at))); at++) {
+        lines++;
+    }
+    return lines;
+}
+
+size_t line_find_whole(const char *text, size_t len) {
+    const char *zero = len > 0 ? memchr(text, 0, len) : NULL;
+    size_t whole = zero ? (size_t)(zero - text) : len;
+    while (whole > 0 && text[whole - 1] != '\n') {
+        whole--;
+    }
+    return whole;
+}

@@ -73,4 +73,11 @@ struct line_second {
  * of the same second as the line before. False: it is not one of ours. */
 bool line_read_time(struct line_second *second, const char *text, size_t len, int64_t *us);
 
+/* How many lines end in text[0..len). */
+uint64_t line_count(const char *text, size_t len);
+
+/* How many bytes at the front of text[0..len) are lines that are whole. A line holds no zero byte:
+ * a page that never reached the disk is zeros, and what is before it stays. */
+size_t line_find_whole(const char *text, size_t len);
+
 #endif

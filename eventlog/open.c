@@ -166,12 +166,11 @@ static bool open_other_shards(struct eventlog *log) {
     }
     bool ok = true;
     for (size_t i = 0; ok && i < n; i++) {
-        char *end;
-        const unsigned long number = strtoul(names[i], &end, 10);
+        unsigned number;
         uint64_t next;
-        if (*end == '\0' && number > log->config.workers && number <= UINT32_MAX &&
+        if (files_read_shard(names[i], &number) && number > log->config.workers &&
             log->shards < LOG_SHARDS_MAX) {
-            ok = open_shard(log, (unsigned)number, &next) != NULL;
+            ok = open_shard(log, number, &next) != NULL;
         }
     }
     files_free_names(names, n);

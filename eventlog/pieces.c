@@ -79,13 +79,10 @@ static bool add_shards(struct eventlog_pieces *pieces, int dir_fd, struct eventl
     }
     bool ok = true;
     for (size_t i = 0; ok && i < n; i++) {
-        char *end;
-        const unsigned long number = strtoul(names[i], &end, 10);
-        if (*end != '\0' || number > UINT32_MAX) {
+        if (!files_read_shard(names[i], &node->shard)) {
             continue;
         }
         const int fd = openat(dir_fd, names[i], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        node->shard = (unsigned)number;
         ok = fd >= 0 && add_files(pieces, fd, node);
         if (fd >= 0) {
             close(fd);
@@ -173,17 +170,6 @@ static int open_file(const struct eventlog_piece *piece, struct mapped *mapped) 
     return open(mapped->path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 }
 
-/* How many bytes of lines a tail has. Its writer may cut it at any moment, after which it is lines
- * alone. */
-static uint64_t find_length(int fd, uint64_t bytes) {
-    uint64_t length;
-    struct stat st;
-    if (tail_read_length(fd, bytes, &length)) {
-        return length;
-    }
-    return fstat(fd, &st) == 0 && (uint64_t)st.st_size < bytes ? (uint64_t)st.st_size : bytes;
-}
-
 /* False, errno set. A tail may have been sealed since it was listed. */
 static bool map_piece(const struct eventlog_piece *piece, struct mapped *mapped) {
     struct stat st;
@@ -200,7 +186,7 @@ static bool map_piece(const struct eventlog_piece *piece, struct mapped *mapped)
     bool ok = fstat(fd, &st) == 0;
     mapped->len = !ok              ? 0
                   : mapped->sealed ? (size_t)st.st_size
-                                   : (size_t)find_length(fd, (uint64_t)st.st_size);
+                                   : (size_t)tail_find_length(fd, (uint64_t)st.st_size);
     if (mapped->len > 0) {
         mapped->bytes = mmap(NULL, mapped->len, PROT_READ, MAP_PRIVATE, fd, 0);
         ok = mapped->bytes != MAP_FAILED;
@@ -246,18 +232,10 @@ static uint64_t last_of(const struct eventlog_piece *piece) {
     return piece->next > 0 ? piece->next - 1 : UINT64_MAX;
 }
 
-/* Of a tail, lines that are whole: a page that never reached the disk is zeros. */
 static bool read_tail(const struct piece_reading *reading, const char *text, size_t len) {
     const struct eventlog_piece *piece = reading->piece;
-    const char *zero = len > 0 ? memchr(text, 0, len) : NULL;
-    size_t whole = zero ? (size_t)(zero - text) : len;
-    while (whole > 0 && text[whole - 1] != '\n') {
-        whole--;
-    }
-    uint64_t end = piece->first;
-    for (const char *at = text; at < text + whole; at++, end++) {
-        at = memchr(at, '\n', (size_t)(text + whole - at));
-    }
+    const size_t whole = line_find_whole(text, len);
+    const uint64_t end = piece->first + line_count(text, whole);
     const struct eventlog_lines lines = {&reading->where, piece->first, text, whole};
     if (whole > 0 && !reading->taker->lines(reading->taker->cls, &lines)) {
         return false;

@@ -95,17 +95,6 @@ static bool read_sealed(struct reading *reading, int fd, uint64_t bytes, uint64_
 
 /* ---- tails ---- */
 
-/* How many bytes of lines a tail has. Its writer may cut it at any moment, after which it is lines
- * alone. */
-static uint64_t find_length(int fd, uint64_t bytes) {
-    uint64_t length;
-    struct stat st;
-    if (tail_read_length(fd, bytes, &length)) {
-        return length;
-    }
-    return fstat(fd, &st) == 0 && (uint64_t)st.st_size < bytes ? (uint64_t)st.st_size : bytes;
-}
-
 static size_t read_all(int fd, char *text, size_t len) {
     size_t at = 0;
     while (at < len) {
@@ -121,25 +110,15 @@ static size_t read_all(int fd, char *text, size_t len) {
     return at;
 }
 
-/* Lines that are whole: a page that never reached the disk is zeros. */
-static size_t find_whole(const char *text, size_t len) {
-    const char *zero = memchr(text, 0, len);
-    size_t whole = zero ? (size_t)(zero - text) : len;
-    while (whole > 0 && text[whole - 1] != '\n') {
-        whole--;
-    }
-    return whole;
-}
-
 static bool read_tail(struct reading *reading, int fd, uint64_t bytes, uint64_t first,
                       uint64_t next) {
-    const uint64_t length = find_length(fd, bytes);
-    char *text = calloc(1, length > 0 ? length : 1);
+    const uint64_t length = tail_find_length(fd, bytes);
+    char *text = malloc(length > 0 ? length : 1);
     if (!text) {
         name_damage(reading, first, next > 0 ? next - 1 : UINT64_MAX, "there is no memory for it");
         return true;
     }
-    const size_t n = read_all(fd, text, length), whole = find_whole(text, n);
+    const size_t n = read_all(fd, text, length), whole = line_find_whole(text, n);
     reading->next = first;
     const bool wanted = give_lines(reading, text, whole, first);
     free(text);
@@ -225,11 +204,8 @@ static bool read_node(struct reading *reading, int dir_fd, bool *ok) {
     }
     bool wanted = true;
     for (size_t i = 0; wanted && i < n; i++) {
-        char *end;
-        const unsigned long number = strtoul(names[i], &end, 10);
         const int fd = openat(dir_fd, names[i], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        if (*end == '\0' && number <= UINT32_MAX && fd >= 0) {
-            reading->where.shard = (unsigned)number;
+        if (files_read_shard(names[i], &reading->where.shard) && fd >= 0) {
             wanted = read_shard(reading, fd, ok);
         }
         if (fd >= 0) {

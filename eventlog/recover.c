@@ -1,5 +1,5 @@
 /* What a killed process left of a tail: see tail.h. */
-#define _GNU_SOURCE /* memrchr */
+#include "eventlog/line.h"
 #include "eventlog/tail.h"
 
 #include <errno.h>
@@ -23,24 +23,6 @@ static uint64_t follow_note(const struct tail_trailer *trailer, uint64_t length,
                : length;
 }
 
-/* After a power loss, pages of zeros may stand among the lines: what is before them stays. A line
- * holds no zero byte, and all of them end. */
-static uint64_t cut_torn(const char *text, uint64_t length) {
-    const char *zero = memchr(text, 0, length);
-    const char *end = zero ? zero : text + length;
-    const char *last = memrchr(text, '\n', (size_t)(end - text));
-    return last ? (uint64_t)(last + 1 - text) : 0;
-}
-
-static uint64_t count_lines(const char *text, uint64_t length) {
-    uint64_t lines = 0;
-    const char *const end = text + length;
-    for (const char *at = text; at < end && (at = memchr(at, '\n', (size_t)(end - at))); at++) {
-        lines++;
-    }
-    return lines;
-}
-
 static void settle_map(const char *map, uint64_t bytes, uint64_t length, bool has_trailer,
                        const struct tail_judge *judge, struct tail_settled *settled) {
     if (has_trailer) {
@@ -50,9 +32,9 @@ static void settle_map(const char *map, uint64_t bytes, uint64_t length, bool ha
         settled->completed = with > length;
         length = with;
     }
-    settled->bytes = cut_torn(map, length);
+    settled->bytes = line_find_whole(map, length);
     settled->torn = settled->bytes < length;
-    settled->records = count_lines(map, settled->bytes);
+    settled->records = line_count(map, settled->bytes);
 }
 
 bool tail_settle(int dir_fd, const struct log_file *file, const struct tail_judge *judge,

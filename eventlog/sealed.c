@@ -1,6 +1,7 @@
 #include "eventlog/sealed.h"
 
 #include "eventlog/crc32c.h"
+#include "eventlog/line.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -23,15 +24,6 @@ static void name_damage(const struct reading *reading, uint64_t first, uint64_t 
                         const char *why) {
     const struct sealed_damage damage = {first, last, why};
     reading->taker->damage(reading->taker->cls, &damage);
-}
-
-static uint32_t count_lines(const char *text, size_t len) {
-    uint32_t lines = 0;
-    const char *const end = text + len;
-    for (const char *at = text; at < end && (at = memchr(at, '\n', (size_t)(end - at))); at++) {
-        lines++;
-    }
-    return lines;
 }
 
 static bool make_room(struct reading *reading, size_t bytes) {
@@ -60,7 +52,7 @@ static const char *unpack(struct reading *reading, const struct block_head *head
         block_digest(head->before, reading->text, n) != head->after) {
         return "it unpacks to something else than was written";
     }
-    return count_lines(reading->text, n) == head->records && reading->text[n - 1] == '\n'
+    return line_count(reading->text, n) == head->records && reading->text[n - 1] == '\n'
                ? NULL
                : "it has another number of records";
 }

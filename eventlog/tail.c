@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static const char MAGIC[8] = {'a', 'f', 'o', 'r', 'o', 't', '\n', 0x1a};
@@ -110,4 +111,14 @@ bool tail_read_length(int fd, uint64_t file_bytes, uint64_t *length) {
     }
     *length = atomic_load_explicit(&trailer.length, memory_order_relaxed);
     return *length <= file_bytes - TAIL_PAGE;
+}
+
+uint64_t tail_find_length(int fd, uint64_t file_bytes) {
+    uint64_t length;
+    struct stat st;
+    if (tail_read_length(fd, file_bytes, &length)) {
+        return length;
+    }
+    return fstat(fd, &st) == 0 && (uint64_t)st.st_size < file_bytes ? (uint64_t)st.st_size
+                                                                    : file_bytes;
 }

@@ -98,4 +98,8 @@ bool tail_settle(int dir_fd, const struct log_file *file, const struct tail_judg
  * of it is lines. */
 bool tail_read_length(int fd, uint64_t file_bytes, uint64_t *length);
 
+/* How many bytes of lines it has. Its writer may cut it at any moment, after which it is lines
+ * alone. */
+uint64_t tail_find_length(int fd, uint64_t file_bytes);
+
 #endif

@@ -244,16 +244,6 @@ static int print_answer(struct source *source, const struct flags *flags, struct
     return (flags->follow ? print_follow : print_once)(source, flags, writer);
 }
 
-/* What an error of writing, an errno, makes of an exit status. */
-static int end_output(int error, int status) {
-    if (error == EPIPE)
-        return EXIT_SUCCESS; /* the reader has had enough */
-    if (error == 0)
-        return status;
-    terminal_complain("standard output: %s", strerror(error));
-    return EXIT_FAILURE;
-}
-
 static int print_status(const struct flags *flags, const struct source_config *config) {
     struct writer writer = {.out = stdout};
     const char *only[] = {config->place != NULL ? config->place : SERVER_DEFAULT};
@@ -264,7 +254,7 @@ static int print_status(const struct flags *flags, const struct source_config *c
     if (ferror(stdout) != 0)
         writer.error = EIO;
     writer_flush(&writer);
-    return end_output(writer.error, well ? EXIT_SUCCESS : EXIT_FAILURE);
+    return terminal_end_output(writer.error, well ? EXIT_SUCCESS : EXIT_FAILURE);
 }
 
 static void pause_for(void *cls, int64_t us) {
@@ -318,7 +308,7 @@ static int print_check(const struct flags *flags, enum source_kind kind,
     for (unsigned i = 0; i < n; i++)
         sources[i].source->ops->close(sources[i].source);
     if (writer.error != 0 && writer.error != EPIPE)
-        return end_output(writer.error, EXIT_FAILURE);
+        return terminal_end_output(writer.error, EXIT_FAILURE);
     return well ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
@@ -328,7 +318,7 @@ static int print_report(struct source *source, const struct flags *flags,
     if (flags->follow)
         end_on_signals();
     const int status = report_print(source, flags, zone, &writer, &world);
-    return end_output(writer.error, status);
+    return terminal_end_output(writer.error, status);
 }
 
 /* On a terminal; else each second as it closes, as --follow does. */
@@ -377,7 +367,7 @@ static int run_command(const struct flags *flags) {
     } else {
         status = flags->command == COMMAND_TOP ? print_top(source, flags, config.place, &writer)
                                                : print_answer(source, flags, &writer);
-        status = end_output(writer.error, status);
+        status = terminal_end_output(writer.error, status);
     }
     source->ops->close(source);
     return status;
@@ -409,7 +399,7 @@ static int run_program(int argc, char **argv) {
     if (outcome == OPTIONS_RUN)
         return run_command(&flags);
     const struct writer writer = {.error = flags_print(outcome, stdout) ? 0 : errno};
-    return end_output(writer.error, EXIT_SUCCESS);
+    return terminal_end_output(writer.error, EXIT_SUCCESS);
 }
 
 int main(int argc, char **argv) {

@@ -103,15 +103,6 @@ static bool take_row(void *cls, const struct row *row) {
     return output->sum_only || writer_row(output->writer, row);
 }
 
-static int end_output(int error, int status) {
-    if (error == EPIPE)
-        return EXIT_SUCCESS; /* the reader has had enough */
-    if (error == 0)
-        return status;
-    terminal_complain("standard output: %s", strerror(error));
-    return EXIT_FAILURE;
-}
-
 static void explain_nothing(const struct replaying *replaying) {
     const struct replay_tally *tally = log_source_tally(replaying->log);
     const bool span = *replaying->settings->from != '\0' || *replaying->settings->to != '\0';
@@ -141,7 +132,7 @@ static int print_counts(struct replaying *replaying) {
             return EXIT_FAILURE;
         }
         if (outcome == SOURCE_STOPPED)
-            return end_output(writer.error, EXIT_FAILURE);
+            return terminal_end_output(writer.error, EXIT_FAILURE);
     }
     if (output.sum_only) {
         if (fprintf(stdout, "%" PRIu64 "\n", output.sum) < 0)
@@ -152,7 +143,7 @@ static int print_counts(struct replaying *replaying) {
     }
     if (output.rows == 0)
         explain_nothing(replaying);
-    return end_output(writer.error, EXIT_SUCCESS);
+    return terminal_end_output(writer.error, EXIT_SUCCESS);
 }
 
 /* ---- a report ---- */
@@ -186,7 +177,7 @@ static int print_report(struct replaying *replaying) {
         if (source != NULL)
             outcome = source->reports->rows(source, &words, &taker, why);
         if (outcome == REPORT_STOPPED)
-            return end_output(writer.error, EXIT_FAILURE);
+            return terminal_end_output(writer.error, EXIT_FAILURE);
         if (outcome != REPORT_DONE) {
             report_writer_flush(&writer);
             terminal_complain("%s", why);
@@ -200,7 +191,7 @@ static int print_report(struct replaying *replaying) {
     } else if (!writer.any) {
         explain_nothing(replaying);
     }
-    return end_output(writer.error, EXIT_SUCCESS);
+    return terminal_end_output(writer.error, EXIT_SUCCESS);
 }
 
 /* ---- into a state ---- */

@@ -3,8 +3,10 @@
 
 #include "common/utf8.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 const char *terminal_safe(const char *text, char *out, size_t cap) {
@@ -33,4 +35,13 @@ void terminal_complain(const char *format, ...) {
     vsnprintf(line, sizeof line, format, arguments);
     va_end(arguments);
     fprintf(stderr, "aforo: %s\n", terminal_safe(line, safe, sizeof safe));
+}
+
+int terminal_end_output(int error, int status) {
+    if (error == EPIPE)
+        return EXIT_SUCCESS;
+    if (error == 0)
+        return status;
+    terminal_complain("standard output: %s", strerror(error));
+    return EXIT_FAILURE;
 }

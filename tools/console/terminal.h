@@ -14,4 +14,8 @@ const char *terminal_safe(const char *text, char *out, size_t cap);
 /* "aforo: ..." as one such line on standard error, cut to TERMINAL_LINE_MAX. */
 __attribute__((format(printf, 1, 2))) void terminal_complain(const char *format, ...);
 
+/* What an error of writing to standard output, an errno, makes of an exit status; 0: none. It is
+ * said, but EPIPE, which is a reader that has had enough. */
+int terminal_end_output(int error, int status);
+
 #endif

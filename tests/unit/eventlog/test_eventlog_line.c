@@ -153,5 +153,22 @@ START_TEST(the_time_alone_is_read_as_the_whole_is) {
 }
 END_TEST
 
+START_TEST(lines_of_a_text) {
+    static const struct {
+        const char *text;
+        size_t len;
+        uint64_t lines;
+        size_t whole;
+    } texts[] = {{"", 0, 0, 0},         {"a", 1, 0, 0},    {"\n", 1, 1, 1},
+                 {"a\nb\n", 4, 2, 4},   {"a\nb", 3, 1, 2}, {"a\n\0\n", 4, 2, 2},
+                 {"a\nb\0\n", 5, 2, 2}, {"\0\n", 2, 1, 0}};
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        ck_assert_uint_eq(line_count(texts[i].text, texts[i].len), texts[i].lines);
+        ck_assert_uint_eq(line_find_whole(texts[i].text, texts[i].len), texts[i].whole);
+    }
+}
+END_TEST
+
 CHECK_MAIN("eventlog_line", the_time_alone_is_read_as_the_whole_is, each_kind_of_event,
-           the_short_way_writes_the_same, the_most_bytes_are_enough, what_is_no_line_is_not_read)
+           the_short_way_writes_the_same, the_most_bytes_are_enough, what_is_no_line_is_not_read,
+           lines_of_a_text)
