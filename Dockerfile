@@ -7,7 +7,7 @@ ARG DEBIAN=trixie
 FROM debian:${DEBIAN}-slim AS build
 RUN apt-get update && apt-get install -y --no-install-recommends gcc libc6-dev cmake make pkg-config \
         libmicrohttpd-dev libjemalloc-dev libhiredis-dev libseccomp-dev libcurl4-openssl-dev \
-        libyaml-dev libxxhash-dev libzstd-dev && rm -rf /var/lib/apt/lists/*
+        libgnutls28-dev libyaml-dev libxxhash-dev libzstd-dev && rm -rf /var/lib/apt/lists/*
 COPY . /src
 RUN cmake -S /src -B /build -DAFORO_TESTS=OFF && \
     cmake --build /build --parallel "$(nproc)" --target aforod aforo && \
