@@ -1,8 +1,9 @@
 """docker-compose.yml for real: three counters behind the load balancer, Tsung's container as the load, and one counter
 killed in the middle. What Tsung saw acknowledged is compared with what the three scripts print inside a container.
 
-Exit status 77 with the reason where there is no Docker engine. Everything it starts belongs to a compose project of this
-checkout alone and is removed at the end; the images stay, so that the next run builds nothing.
+DEBIAN (bookworm or trixie) is what the servers stand on; REDIS_IMAGE and LB_IMAGE are what is beside them. Exit status 77
+with the reason where there is no Docker engine, or one of these images cannot be had. Everything it starts belongs to a compose
+project of this checkout alone and is removed at the end; the images stay, so that the next run builds nothing.
 """
 
 import json
@@ -69,6 +70,10 @@ def reason_to_skip():
         return "no Docker engine is reachable (docker info fails)"
     if not works("docker", "compose", "version") and not works("docker-compose", "version"):
         return "neither docker compose nor docker-compose is installed"
+    base = f"debian:{os.environ.get('DEBIAN', 'trixie')}-slim"
+    for image in filter(None, (base, os.environ.get("REDIS_IMAGE"), os.environ.get("LB_IMAGE"))):
+        if not works("docker", "image", "inspect", image) and not works("docker", "pull", image):
+            return f"there is no image {image}, and none can be pulled"
     return None
 
 
