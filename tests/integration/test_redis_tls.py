@@ -198,7 +198,7 @@ class Under(TlsCase):
     def test_exact_when_redis_is_killed(self):
         store = self.tls_redis("--appendonly", "yes", "--appendfsync", "no")
         servers = [self.server(*self.trust(), "--redis-timeout", "500ms", name=f"node{i}", redis=store) for i in range(2)]
-        load = Load(self.place, servers[0], "load", seed=11, connections=16, rate=3000)
+        load = Load(self.place, servers[0], "load", seed=11, connections=16, rate=1500)
         for _ in range(3):
             load.progress(1000)
             store.kill()
@@ -211,7 +211,7 @@ class Under(TlsCase):
         store = self.tls_redis()
         flags = self.trust()
         server = self.server(*flags, "--redis-timeout", "500ms", redis=store)
-        load = Load(self.place, server, "load", seed=12, connections=16, rate=3000)
+        load = Load(self.place, server, "load", seed=12, connections=16, rate=1500)
         load.progress(500)
         for path in (self.authority.cert, self.authority.key, *self.pair):
             path.rename(f"{path}.old")
@@ -232,14 +232,14 @@ class Topologies(TlsCase):
         replica = self.tls_redis("--tls-replication", "yes", "--replicaof", "127.0.0.1", str(master.port),
                                  "--repl-diskless-sync-delay", "0", name="redis1")
         sentinel = TlsSentinel(self.place, self.authority, self.pair, master).start()
-        wait_until(lambda: len(sentinel.do("SENTINEL", "REPLICAS", "counts")) == 1, sentinel.log)
+        wait_until(lambda: len(sentinel.do("SENTINEL", "REPLICAS", "counts")) == 1, sentinel.log, every_s=0.1)
         url = f"rediss+sentinel://127.0.0.1:{sentinel.port}/counts"
         server = self.server(*self.trust(), "--redis-timeout", "500ms", redis=url)
         load = Load(self.place, server, "load", seed=13, connections=16, rate=2000)
         load.progress(500)
         wait_until(lambda: server.health()["store"]["connected"], server.log)
         master.kill()
-        wait_until(lambda: is_master(replica), sentinel.log, 4 * TIMEOUT_S)
+        wait_until(lambda: is_master(replica), sentinel.log, 4 * TIMEOUT_S, 0.1)
         wait_until(lambda: server.health()["store"]["connected"], server.log)
         load.progress(500)
         totals = load.stop()
@@ -256,7 +256,7 @@ class Topologies(TlsCase):
             node.do("CLUSTER", "SET-CONFIG-EPOCH", i + 1)
         for node in nodes[1:]:
             nodes[0].do("CLUSTER", "MEET", "127.0.0.1", node.port, node.options[node.options.index("--cluster-port") + 1])
-        wait_until(lambda: all("cluster_state:ok" in node.do("CLUSTER", "INFO") for node in nodes), "the cluster is whole")
+        wait_until(lambda: all("cluster_state:ok" in node.do("CLUSTER", "INFO") for node in nodes), "the cluster is whole", every_s=0.1)
         url = f"rediss+cluster://127.0.0.1:{nodes[0].port},127.0.0.1:{nodes[1].port}"
         server = self.server(*self.trust(), "--redis-timeout", "500ms", redis=url)
         load = Load(self.place, server, "load", seed=14, connections=16, rate=2000)
