@@ -50,7 +50,7 @@ class TlsCase(Case):
         answer = []
 
         def so():
-            answer[:] = self.aforo("total", "--redis", url, *self.trust())
+            answer[:] = self.aforo("total", "--redis", url, "--from", "-30m", *self.trust())
             return answer == [0, f"{total}\n", ""]
         wait_until(so, lambda: f"{total}: {answer}", every_s=0.1)
 
@@ -268,7 +268,7 @@ class Topologies(TlsCase):
         load.progress(500)
         totals = load.stop()
         self.wait_total(url, totals["acked"])
-        self.assertEqual(self.aforo("check", "--redis", url, *self.trust())[0], 0)
+        self.assertEqual(self.aforo("check", "--redis", url, "--from", "-30m", *self.trust())[0], 0)
 
 
 if __name__ == "__main__":
