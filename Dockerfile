@@ -37,7 +37,7 @@ HEALTHCHECK --interval=5s --timeout=3s --start-period=5s --retries=3 \
 ENTRYPOINT ["aforo-entrypoint"]
 
 ARG DEBIAN
-ARG VERSION=0.1.0
+ARG VERSION=0.2.0
 ARG REVISION=
 LABEL org.opencontainers.image.title="aforo" \
       org.opencontainers.image.description="Exact counter of timestamped HTTP events" \

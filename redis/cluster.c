@@ -88,9 +88,7 @@ void cluster_close(struct cluster *cluster) {
         }
     }
     for (int i = 0; i < cluster->nodes; i++) {
-        if (cluster->node[i]->wire) {
-            redisFree(cluster->node[i]->wire);
-        }
+        wire_close(cluster->node[i]->wire);
         free(cluster->node[i]);
     }
     cluster->nodes = 0;

@@ -10,7 +10,7 @@
 
 struct cluster_node {
     struct redis_host host;
-    redisContext *wire;     /* NULL: not connected */
+    struct wire *wire;      /* NULL: not connected */
     int64_t rests_until_ms; /* not to be tried before */
 };
 

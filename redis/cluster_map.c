@@ -37,7 +37,7 @@ void cluster_lose_node(struct cluster *cluster, struct cluster_node *node) {
     if (wire_timed_out(node->wire)) {
         cluster_rest_node(node);
     }
-    redisFree(node->wire);
+    wire_close(node->wire);
     node->wire = NULL;
     cluster->changed = true;
     cluster->stale = true;
@@ -97,7 +97,7 @@ static bool take_range(struct cluster *cluster, const redisReply *range,
     return true;
 }
 
-static bool take_map(struct cluster *cluster, redisContext *wire, const struct redis_host *asked) {
+static bool take_map(struct cluster *cluster, struct wire *wire, const struct redis_host *asked) {
     char address[REDIS_ADDRESS_MAX];
     redis_host_render(asked, address);
     const char *ask[] = {"CLUSTER", "SLOTS"};
@@ -132,11 +132,9 @@ bool cluster_take_map(struct cluster *cluster) {
     config.check = NULL; /* a seed may be a replica: only masters are to be checked */
     for (unsigned i = 0; i < config.url->hosts; i++) {
         const struct redis_host *seed = &config.url->host[i];
-        redisContext *wire = wire_open(&config, seed, NULL, cluster->why);
+        struct wire *wire = wire_open(&config, seed, NULL, cluster->why);
         const bool taken = wire && take_map(cluster, wire, seed);
-        if (wire) {
-            redisFree(wire);
-        }
+        wire_close(wire);
         if (taken) {
             return true;
         }
@@ -154,7 +152,7 @@ void cluster_refresh_map(struct cluster *cluster) {
         if (take_map(cluster, node->wire, &node->host)) {
             return;
         }
-        if (node->wire->err) {
+        if (wire_failed(node->wire)) {
             cluster_lose_node(cluster, node);
         }
     }

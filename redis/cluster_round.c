@@ -26,9 +26,8 @@ static void send_command(struct cluster *cluster, struct cluster_command *comman
         return;
     }
     static const char asking[] = "*1\r\n$6\r\nASKING\r\n";
-    if ((command->asking &&
-         redisAppendFormattedCommand(node->wire, asking, sizeof asking - 1) != REDIS_OK) ||
-        redisAppendFormattedCommand(node->wire, command->text, (size_t)command->len) != REDIS_OK) {
+    if ((command->asking && !wire_append_text(node->wire, asking, sizeof asking - 1)) ||
+        !wire_append_text(node->wire, command->text, (size_t)command->len)) {
         cluster_lose_node(cluster, node);
         /* or a later command would open it, and its reply would be taken for an earlier one's */
         cluster_rest_node(node);

@@ -13,7 +13,7 @@ struct link {
     struct redis_url url;
     struct wire_config config;
     struct cluster *cluster; /* NULL unless the URL says so: then the rest is not used */
-    redisContext *wire;      /* NULL: not connected */
+    struct wire *wire;       /* NULL: not connected */
     struct sentinel_watch *watch;
     unsigned pending;
 };
@@ -51,10 +51,8 @@ void link_close(struct link *link) {
     if (link->cluster) {
         cluster_close(link->cluster);
     }
-    if (link->wire) {
-        redisFree(link->wire);
-        link->wire = NULL;
-    }
+    wire_close(link->wire);
+    link->wire = NULL;
     sentinel_watch_free(link->watch);
     link->watch = NULL;
     link->pending = 0;
@@ -129,8 +127,7 @@ bool link_append(struct link *link, const struct redis_command *command, char *w
         link_close(link);
         return false;
     }
-    if (redisAppendCommandArgv(link->wire, command->argc, command->argv, command->lens) !=
-        REDIS_OK) {
+    if (!wire_append(link->wire, command->argc, command->argv, command->lens)) {
         return drop_connection(link, why);
     }
     link->pending++;

@@ -1,6 +1,5 @@
 #include "redis/sentinel.h"
 
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,7 +7,7 @@
 #define MESSAGES_MAX 64 /* read at one look */
 
 struct sentinel_watch {
-    redisContext *wire;     /* NULL: it went away */
+    struct wire *wire;      /* NULL: it went away */
     const char *name;       /* of the master; the URL's */
     struct redis_host host; /* whom we took for it */
 };
@@ -27,7 +26,7 @@ static struct sentinel_watch *watch_new(const struct wire_peer *sentinel,
         freeReplyObject(reply);
     }
     if (!watch) {
-        redisFree(sentinel->wire);
+        wire_close(sentinel->wire);
         return NULL;
     }
     watch->wire = sentinel->wire;
@@ -38,9 +37,7 @@ static struct sentinel_watch *watch_new(const struct wire_peer *sentinel,
 
 void sentinel_watch_free(struct sentinel_watch *watch) {
     if (watch) {
-        if (watch->wire) {
-            redisFree(watch->wire);
-        }
+        wire_close(watch->wire);
         free(watch);
     }
 }
@@ -65,14 +62,10 @@ bool sentinel_watch_switched(struct sentinel_watch *watch) {
     if (!watch || !watch->wire) {
         return false;
     }
-    struct pollfd poll_for = {.fd = watch->wire->fd, .events = POLLIN};
-    if (poll(&poll_for, 1, 0) <= 0) {
-        return false;
-    }
-    bool switched = false, lost = redisBufferRead(watch->wire) != REDIS_OK;
+    bool switched = false, lost = !wire_look(watch->wire);
     for (int i = 0; i < MESSAGES_MAX && !lost; i++) {
-        void *reply = NULL;
-        lost = redisGetReplyFromReader(watch->wire, &reply) != REDIS_OK;
+        redisReply *reply;
+        lost = !wire_next(watch->wire, &reply);
         if (lost || !reply) {
             break;
         }
@@ -80,7 +73,7 @@ bool sentinel_watch_switched(struct sentinel_watch *watch) {
         freeReplyObject(reply);
     }
     if (lost) {
-        redisFree(watch->wire);
+        wire_close(watch->wire);
         watch->wire = NULL;
     }
     return switched;
@@ -119,7 +112,7 @@ static bool take_master(const redisReply *reply, const char *address, const char
 
 /* Is it a master, as far as it tells? One that may not say (an ACL) is believed: a replica would
  * refuse to write. */
-static bool is_master(const struct wire_config *config, redisContext *wire,
+static bool is_master(const struct wire_config *config, struct wire *wire,
                       const struct redis_host *host, char *why) {
     char address[REDIS_ADDRESS_MAX];
     redis_host_render(host, address);
@@ -140,13 +133,13 @@ static bool is_master(const struct wire_config *config, redisContext *wire,
     return !replica;
 }
 
-redisContext *sentinel_open_master(const struct wire_config *config, struct sentinel_watch **watch,
-                                   char *why) {
+struct wire *sentinel_open_master(const struct wire_config *config, struct sentinel_watch **watch,
+                                  char *why) {
     *watch = NULL;
     for (unsigned i = 0; i < config->url->hosts; i++) {
         char address[REDIS_ADDRESS_MAX];
         redis_host_render(&config->url->host[i], address);
-        redisContext *wire = wire_open_bare(config, &config->url->host[i], why);
+        struct wire *wire = wire_open_bare(config, &config->url->host[i], why);
         if (!wire) {
             continue;
         }
@@ -157,15 +150,13 @@ redisContext *sentinel_open_master(const struct wire_config *config, struct sent
         if (reply) {
             freeReplyObject(reply);
         }
-        redisContext *master = named ? wire_open(config, &host, NULL, why) : NULL;
+        struct wire *master = named ? wire_open(config, &host, NULL, why) : NULL;
         if (master && is_master(config, master, &host, why)) {
             *watch = watch_new(&sentinel, &host);
             return master;
         }
-        if (master) {
-            redisFree(master);
-        }
-        redisFree(wire);
+        wire_close(master);
+        wire_close(wire);
     }
     return NULL;
 }

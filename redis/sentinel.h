@@ -10,8 +10,8 @@ struct sentinel_watch;
  * one (a sentinel may not have heard of a failover yet). NULL fills why. *watch gets a subscription
  * to +switch-master at the sentinel that answered, or NULL when it gave none; the caller frees it,
  * before config's URL goes. */
-redisContext *sentinel_open_master(const struct wire_config *config, struct sentinel_watch **watch,
-                                   char *why);
+struct wire *sentinel_open_master(const struct wire_config *config, struct sentinel_watch **watch,
+                                  char *why);
 
 /* Whether the sentinel has told of another master than the one that it led us to. Does not block. A
  * sentinel that went away tells nothing more: a demotion then shows by a lost connection or a

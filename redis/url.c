@@ -230,11 +230,14 @@ static void render_address(struct redis_url *url) {
 static const struct scheme {
     const char *prefix;
     enum redis_url_kind kind;
-    bool is_unix;
-} schemes[] = {{"redis://", REDIS_URL_SERVER, false},
-               {"unix://", REDIS_URL_SERVER, true},
-               {"redis+sentinel://", REDIS_URL_SENTINEL, false},
-               {"redis+cluster://", REDIS_URL_CLUSTER, false}};
+    bool is_unix, tls;
+} schemes[] = {{"redis://", REDIS_URL_SERVER, false, false},
+               {"rediss://", REDIS_URL_SERVER, false, true},
+               {"unix://", REDIS_URL_SERVER, true, false},
+               {"redis+sentinel://", REDIS_URL_SENTINEL, false, false},
+               {"rediss+sentinel://", REDIS_URL_SENTINEL, false, true},
+               {"redis+cluster://", REDIS_URL_CLUSTER, false, false},
+               {"rediss+cluster://", REDIS_URL_CLUSTER, false, true}};
 
 static const struct scheme *find_scheme(const char *text) {
     for (size_t i = 0; i < sizeof schemes / sizeof schemes[0]; i++) {
@@ -249,9 +252,8 @@ bool redis_url_parse(const char *text, struct redis_url *url, char *why) {
     *url = (struct redis_url){0};
     const struct scheme *scheme = find_scheme(text);
     if (!scheme) {
-        return refuse(
-            why,
-            "the URL begins with none of redis://, unix://, redis+sentinel://, redis+cluster://");
+        return refuse(why, "the URL begins with none of redis://, unix://, redis+sentinel://, "
+                           "redis+cluster://, and rediss for redis with TLS");
     }
     if (strlen(text) >= TEXT_MAX) {
         return refuse(why, "the URL is too long");
@@ -260,6 +262,7 @@ bool redis_url_parse(const char *text, struct redis_url *url, char *why) {
     snprintf(copy, sizeof copy, "%s", text + strlen(scheme->prefix));
     char *rest = copy;
     url->kind = scheme->kind;
+    url->tls = scheme->tls;
     if (scheme->is_unix) {
         return parse_unix(rest, url, why) && take_password(url, why);
     }

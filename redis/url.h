@@ -5,6 +5,7 @@
  *   unix:///path[?db=N]                                        one server on this machine
  *   redis+sentinel://[user:pass@]host[:port],.../master[/db]   the master that Sentinel names
  *   redis+cluster://[user:pass@]host[:port],...                a cluster, by some of its nodes
+ *   rediss://, rediss+sentinel://, rediss+cluster://           the same over TLS, all connections
  *
  * IPv6 addresses stand in brackets. User and password may be percent-encoded, and have to be where
  * they hold one of : / ? # @ %. */
@@ -26,8 +27,24 @@ struct redis_host {
     int port; /* 1..65535 */
 };
 
+/* What is checked of a server's certificate; in the order of the words of --redis-tls-verify. */
+enum redis_tls_verify { REDIS_TLS_VERIFY_FULL, REDIS_TLS_VERIFY_CA, REDIS_TLS_VERIFY_OFF };
+
+/* How TLS is done: the options --redis-tls-..., whose words outlive all links. NULL or "": not
+ * said. */
+struct redis_tls_options {
+    const char *ca;   /* who may sign a server's certificate (PEM); not said: whom the system trusts
+                       */
+    const char *cert; /* ours (PEM, with those that signed it), and its key; both or neither */
+    const char *key;
+    const char *name; /* whose certificates are taken, and SNI; not said: the host connected to */
+    unsigned verify;  /* enum redis_tls_verify */
+};
+
 struct redis_url {
     enum redis_url_kind kind;
+    bool tls;
+    struct redis_tls_options tls_options; /* not of the text: set by whoever has options */
     /* the server, the sentinels or some nodes of the cluster */
     struct redis_host host[REDIS_URL_HOSTS_MAX];
     /* 0 for a Unix socket, else 1..REDIS_URL_HOSTS_MAX */

@@ -1,7 +1,7 @@
 #include "server/check.h"
 
 #include "counters/counters.h"
-#include "redis/url.h"
+#include "redis/tls.h"
 #include "server/net/listen.h"
 #include "server/process/log.h"
 #include "server/reports/time_names.h"
@@ -35,10 +35,40 @@ static bool check_place(const char *flag, const char *place, char *why) {
     return listen_is_valid(place, sentence) || refuse_value(flag, sentence, why);
 }
 
-static bool check_redis(const char *text, char *why) {
+struct redis_tls_options check_redis_tls(const struct options *options) {
+    return (struct redis_tls_options){.ca = options->redis_tls_ca,
+                                      .cert = options->redis_tls_cert,
+                                      .key = options->redis_tls_key,
+                                      .name = options->redis_tls_name,
+                                      .verify = options->redis_tls_verify};
+}
+
+/* Who names a CA means TLS, and must not go in the clear for the want of an s. */
+static bool check_no_tls(const struct redis_tls_options *tls, char *why) {
+    const char *flag = *tls->ca     ? "redis-tls-ca"
+                       : *tls->cert ? "redis-tls-cert"
+                       : *tls->key  ? "redis-tls-key"
+                       : *tls->name ? "redis-tls-name"
+                                    : NULL;
+    return !flag ||
+           refuse_value(flag, "is of rediss://, and --redis names a Redis without TLS", why);
+}
+
+bool check_redis(const struct options *options, char why[CHECK_WHY_MAX]) {
     struct redis_url url;
     char sentence[REDIS_URL_WHY_MAX];
-    return redis_url_parse(text, &url, sentence) || refuse_value("redis", sentence, why);
+    const struct redis_tls_options tls = check_redis_tls(options);
+    if (!redis_url_parse(options->redis, &url, sentence)) {
+        return refuse_value("redis", sentence, why);
+    }
+    if (!url.tls) {
+        return check_no_tls(&tls, why);
+    }
+    if (!redis_tls_check(&tls, sentence)) {
+        snprintf(why, CHECK_WHY_MAX, "%s", sentence);
+        return false;
+    }
+    return true;
 }
 
 static bool check_time_field(const char *text, char *why) {
@@ -52,6 +82,6 @@ bool check_options(const struct options *options, char why[CHECK_WHY_MAX]) {
            check_seconds("future", options->future, why) && check_node_id(options->node_id, why) &&
            check_place("listen", options->listen, why) &&
            (!*options->admin_listen || check_place("admin-listen", options->admin_listen, why)) &&
-           (!*options->redis || check_redis(options->redis, why)) &&
+           (!*options->redis || check_redis(options, why)) &&
            check_time_field(options->time_field, why);
 }

@@ -127,6 +127,7 @@ static bool start_flush(struct server *server) {
     counters_owner(server->counters, owner);
     const struct store_redis_config config = {
         .url = options->redis,
+        .tls = check_redis_tls(options),
         .node_id = counters_node_id(server->counters),
         .owner = owner,
         .ttl_s = {options->redis_ttl_10ms / US_PER_S, options->redis_ttl_1s / US_PER_S,
@@ -134,6 +135,12 @@ static bool start_flush(struct server *server) {
         .horizon_s = options->horizon / US_PER_S,
         .timeout_ms = options->redis_timeout / US_PER_MS,
     };
+    if (options->redis_tls_verify == REDIS_TLS_VERIFY_OFF) {
+        log_line(LOG_WARN,
+                 "whoever is between us and Redis may read and change what is sent: no "
+                 "certificate is checked",
+                 "option=redis-tls-verify");
+    }
     struct store *store = store_redis_new(&config, why);
     if (!store) {
         fprintf(stderr, "aforod: --redis: %s\n", why);

@@ -413,6 +413,7 @@ struct store *store_redis_new(const struct store_redis_config *config, char why[
     if (!redis_url_parse(config->url, &url, why)) {
         return NULL;
     }
+    url.tls_options = config->tls;
     struct store_redis *s = calloc(1, sizeof *s);
     struct link *link = s ? link_new(&url, config->timeout_ms) : NULL;
     if (!link) {

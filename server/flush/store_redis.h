@@ -3,10 +3,12 @@
 #ifndef AFORO_SERVER_FLUSH_STORE_REDIS_H
 #define AFORO_SERVER_FLUSH_STORE_REDIS_H
 
+#include "redis/url.h"
 #include "server/flush/store.h"
 
 struct store_redis_config {
-    const char *url;     /* as redis/url.h takes it */
+    const char *url; /* as redis/url.h takes it */
+    struct redis_tls_options tls;
     const char *node_id; /* the node's name */
     const char *owner;   /* of this node's lease: its number marks the parts that we write */
     /* how long a chunk lives after the last change; at least an hour beyond the horizon */

@@ -119,6 +119,19 @@ static bool places_are_valid(const struct flags *flags, enum source_kind kind, c
     return true;
 }
 
+/* Whether the files of --redis-tls-... can be used, where a place needs them. */
+static bool tls_is_valid(const struct flags *flags, enum source_kind kind, const char *place) {
+    char why[SOURCE_WHY_MAX];
+    bool valid = flags->places > 0 || kind != SOURCE_REDIS ||
+                 source_redis_tls_is_valid(place, &flags->redis_tls, why);
+    for (unsigned i = 0; i < flags->places && valid; i++)
+        valid = flags->kind[i] != SOURCE_REDIS ||
+                source_redis_tls_is_valid(flags->place[i], &flags->redis_tls, why);
+    if (!valid)
+        terminal_complain("%s", why);
+    return valid;
+}
+
 /* The server on this machine, else the state directory. */
 static struct source *open_default(struct source_config *config, char why[SOURCE_WHY_MAX]) {
     config->place = SERVER_DEFAULT;
@@ -339,12 +352,13 @@ static int run_command(const struct flags *flags) {
     struct source_config config = {.timeout_us = flags->timeout_us,
                                    .horizon_us = flags->horizon_us,
                                    .token_file = flags->token_file,
-                                   .ca_file = flags->ca_file};
+                                   .ca_file = flags->ca_file,
+                                   .redis_tls = flags->redis_tls};
     if (config.token_file == NULL)
         config.token = options_variable("read-token");
     char why[SOURCE_WHY_MAX];
     const enum source_kind kind = choose_source(flags, &config);
-    if (!places_are_valid(flags, kind, config.place))
+    if (!places_are_valid(flags, kind, config.place) || !tls_is_valid(flags, kind, config.place))
         return EXIT_USAGE;
     if (flags->command == COMMAND_STATUS)
         return print_status(flags, &config);

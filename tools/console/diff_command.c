@@ -24,6 +24,7 @@
 
 struct settings {
     option_TEXT from, to, report, window, reports, node, token_file, ca_file;
+    struct redis_tls_options redis_tls;
     option_LIST measures;
     option_DURATION timeout, horizon;
     option_SWITCH local;
@@ -58,6 +59,16 @@ static const struct option_row rows[] = {
         "what a server wants of readers"),
     ROW(TEXT, ca_file, "ca-file", "", "PATH", "", 0, 0,
         "who may sign the certificate of an https:// server (PEM)"),
+    ROW(TEXT, redis_tls.ca, "redis-tls-ca", "redis-tls-ca", "PATH", "", 0, 0,
+        "who may sign the certificate of rediss:// (PEM)"),
+    ROW(TEXT, redis_tls.cert, "redis-tls-cert", "redis-tls-cert", "PATH", "", 0, 0,
+        "our certificate for it (PEM)"),
+    ROW(TEXT, redis_tls.key, "redis-tls-key", "redis-tls-key", "PATH", "", 0, 0,
+        "the private key of that certificate (PEM)"),
+    ROW(TEXT, redis_tls.name, "redis-tls-name", "redis-tls-name", "NAME", "", 0, 0,
+        "whom its certificates are for (default: the host)"),
+    ROW(CHOICE, redis_tls.verify, "redis-tls-verify", "redis-tls-verify", "full|ca|off", "full", 0,
+        0, "what is checked of them: CA and name, the CA, nothing"),
 };
 
 static const struct options_program program = {
@@ -113,6 +124,12 @@ static bool check(const struct settings *settings, const struct diff_side side[2
         return refuse("--report: of a log needs its definition: --reports FILE, as aforod has it");
     if ((*settings->reports != '\0' || *settings->node != '\0') && !log)
         return refuse("--reports and --node: are of a log: log:DIR");
+    for (int i = 0; i < 2; i++) {
+        char why[SOURCE_WHY_MAX];
+        if (side[i].kind == DIFF_REDIS &&
+            !source_redis_tls_is_valid(side[i].place, &settings->redis_tls, why))
+            return refuse(why);
+    }
     return true;
 }
 
@@ -124,7 +141,8 @@ static bool read_question(const struct settings *settings, const struct diff_sid
         .timeout_us = settings->timeout,
         .horizon_us = settings->horizon,
         .token_file = *settings->token_file != '\0' ? settings->token_file : NULL,
-        .ca_file = *settings->ca_file != '\0' ? settings->ca_file : NULL};
+        .ca_file = *settings->ca_file != '\0' ? settings->ca_file : NULL,
+        .redis_tls = settings->redis_tls};
     if (question->source.token_file == NULL)
         question->source.token = options_variable("read-token");
     question->node = *settings->node != '\0' ? settings->node : NULL;

@@ -5,6 +5,7 @@
 
 #include "common/options.h"
 #include "counters/query.h"
+#include "redis/url.h"
 #include "view/windows.h"
 
 #define FLAGS_WHY_MAX 256
@@ -57,6 +58,7 @@ struct flags {
     unsigned places;
     const char *token_file; /* what to send to a server; NULL: not said */
     const char *ca_file;    /* NULL: the system's */
+    struct redis_tls_options redis_tls;
     /* of the nodes that write to Redis: what tells closed from final there */
     int64_t horizon_us;
     int64_t timeout_us;

@@ -4,6 +4,7 @@
 #define AFORO_TOOLS_CONSOLE_SOURCE_H
 
 #include "counters/query.h"
+#include "redis/url.h"
 #include "view/nodes.h"
 #include "view/windows.h"
 
@@ -75,6 +76,7 @@ struct source_config {
     const char *token;      /* the same, not in a file; NULL: none */
     /* who may sign a server's certificate (PEM); NULL: whom the system trusts */
     const char *ca_file;
+    struct redis_tls_options redis_tls; /* of rediss:// */
 };
 
 /* Each opens its source and makes sure that it answers; NULL, with a sentence in `why`, when it
@@ -86,6 +88,10 @@ struct source *source_state_open(const struct source_config *config, char why[SO
 /* Whether a URL can be one of such a source, whatever answers there; false with a sentence in
  * `why`, which does not say where the URL came from. */
 bool source_redis_place_is_valid(const char *place, char why[SOURCE_WHY_MAX]);
+
+/* Whether what that place needs for TLS can be read, where it is rediss://. */
+bool source_redis_tls_is_valid(const char *place, const struct redis_tls_options *tls,
+                               char why[SOURCE_WHY_MAX]);
 bool source_server_place_is_valid(const char *place, char why[SOURCE_WHY_MAX]);
 
 /* A server that need not be well: as source_server_open, but nobody is asked yet. */

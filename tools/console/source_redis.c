@@ -7,6 +7,7 @@
 #include "redis/reader.h"
 #include "redis/rows_audit.h"
 #include "redis/schema.h"
+#include "redis/tls.h"
 #include "tools/console/reach.h"
 #include "tools/console/report_source.h"
 
@@ -252,6 +253,17 @@ bool source_redis_place_is_valid(const char *place, char why[SOURCE_WHY_MAX]) {
     return valid;
 }
 
+bool source_redis_tls_is_valid(const char *place, const struct redis_tls_options *tls,
+                               char why[SOURCE_WHY_MAX]) {
+    struct redis_url url;
+    char sentence[REDIS_URL_WHY_MAX];
+    const bool valid =
+        !redis_url_parse(place, &url, sentence) || !url.tls || redis_tls_check(tls, sentence);
+    if (!valid)
+        snprintf(why, SOURCE_WHY_MAX, "%s", sentence);
+    return valid;
+}
+
 struct source *source_redis_new(const struct source_config *config, char why[SOURCE_WHY_MAX]) {
     struct redis_url url;
     char sentence[REDIS_URL_WHY_MAX];
@@ -259,6 +271,7 @@ struct source *source_redis_new(const struct source_config *config, char why[SOU
         snprintf(why, SOURCE_WHY_MAX, "redis %s", sentence);
         return NULL;
     }
+    url.tls_options = config->redis_tls;
     struct source_redis *source = calloc(1, sizeof *source);
     struct link *link = source ? link_new(&url, (long)(config->timeout_us / US_PER_MS)) : NULL;
     if (!link) {

@@ -71,12 +71,15 @@ class Redis(Program):
         wait_until(answers, f"{self.name} answers")
         return self
 
+    def connect(self):
+        return socket.create_connection(("127.0.0.1", self.port), TIMEOUT_S)
+
     def pipeline(self, commands, as_bytes=False):
         if not commands:
             return []
         wire = b"".join(b"*%d\r\n" % len(words) + b"".join(
             b"$%d\r\n%s\r\n" % (len(word), word) for word in map(encoded, words)) for words in commands)
-        with socket.create_connection(("127.0.0.1", self.port), TIMEOUT_S) as link, link.makefile("rb") as replies:
+        with self.connect() as link, link.makefile("rb") as replies:
             link.sendall(wire)
             return [read_reply(replies, as_bytes) for _ in commands]
 

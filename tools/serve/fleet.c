@@ -110,6 +110,7 @@ static void free_fleet(struct fleet *fleet) {
 
 static bool make_fleet(struct fleet *fleet, char *why) {
     const struct source_config config = {.place = fleet->config.redis,
+                                         .redis_tls = fleet->config.redis_tls,
                                          .timeout_us = fleet->config.timeout_us,
                                          .horizon_us = fleet->config.horizon_us};
     snprintf(why, FLEET_WHY_MAX, "out of memory");

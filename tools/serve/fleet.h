@@ -15,6 +15,7 @@
 
 struct fleet_config {
     const char *redis; /* URL, a valid one; outlives the fleet */
+    struct redis_tls_options redis_tls;
     int64_t timeout_us;
     int64_t horizon_us;
 };

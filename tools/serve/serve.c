@@ -2,8 +2,8 @@
 
 #include "common/version.h"
 #include "counters/time/horizon.h"
-#include "redis/url.h"
 #include "server/access/throttle.h"
+#include "server/check.h"
 #include "server/http/context.h"
 #include "server/net/address_limit.h"
 #include "server/net/listen.h"
@@ -54,14 +54,12 @@ static int refuse(const char *flag, const char *why) {
 }
 
 /* 0, or the exit status. */
-static int check_options(const struct options *options) {
-    char why[LISTEN_WHY_MAX];
-    struct redis_url url;
-    _Static_assert(LISTEN_WHY_MAX >= REDIS_URL_WHY_MAX, "room for the sentences of both");
+static int check_serve_options(const struct options *options) {
+    char why[CHECK_WHY_MAX];
     return !listen_is_valid(options->listen, why) ? refuse("--listen", why)
-           : !*options->redis ? refuse("", "which Redis? --redis URL, or AFORO_REDIS")
-           : !redis_url_parse(options->redis, &url, why) ? refuse("--redis", why)
-                                                         : 0;
+           : !*options->redis           ? refuse("", "which Redis? --redis URL, or AFORO_REDIS")
+           : !check_redis(options, why) ? refuse("", why)
+                                        : 0;
 }
 
 static void raise_file_limit(void) {
@@ -148,6 +146,7 @@ static int run(struct server *server) {
         return EXIT_USAGE;
     }
     const struct fleet_config config = {.redis = server->options->redis,
+                                        .redis_tls = check_redis_tls(server->options),
                                         .timeout_us = server->options->redis_timeout,
                                         .horizon_us = server->options->horizon};
     struct fleet *fleet = make_limits(server) ? fleet_start(&config) : NULL;
@@ -177,7 +176,7 @@ int serve_main(int argc, char **argv) {
         fprintf(stderr, "aforo: serve: %.80s: unexpected argument; see --help\n", argv[optind]);
         return EXIT_USAGE;
     }
-    const int wrong = check_options(&options);
+    const int wrong = check_serve_options(&options);
     if (wrong) {
         return wrong;
     }

@@ -65,7 +65,7 @@ START_TEST(a_node_that_did_not_answer_rests) {
     a->rests_until_ms = wire_now_ms();
     ck_assert(cluster_ready_node(cluster, a, &refused));
     ck_assert(a->wire && !cluster->changed);
-    const redisContext *wire = a->wire;
+    const struct wire *wire = a->wire;
     a->rests_until_ms = wire_now_ms() + 1000000;
     ck_assert(cluster_ready_node(cluster, a, &refused)); /* it is connected */
     ck_assert_ptr_eq(a->wire, wire);
@@ -212,7 +212,7 @@ START_TEST(refreshing_goes_on_to_the_next) {
     ck_assert(cluster->changed && !cluster->stale);
     ck_assert_str_eq(owner_of(16383), "b");
     url.hosts = 0;
-    redisFree(a->wire);
+    wire_close(a->wire);
     a->wire = NULL;
     cluster_refresh_map(cluster); /* nobody is left to ask */
     ck_assert(cluster->stale);

@@ -172,7 +172,7 @@ START_TEST(what_failed_before_is_forgotten) {
     unsigned a, b;
     connect_both("", "", &a, &b);
     struct cluster_node *node = cluster->node[cluster->owner[5061]];
-    redisFree(node->wire);
+    wire_close(node->wire);
     node->wire = NULL;
     node->rests_until_ms = INT64_MAX;
     strcpy(cluster->why, "of before");

@@ -12,7 +12,7 @@
 static struct redis_url url;
 static struct wire_config config;
 static struct sentinel_watch *watch;
-static redisContext *master;
+static struct wire *master;
 static char why[WIRE_WHY_MAX];
 
 static void parse(const char *text) {
@@ -28,9 +28,7 @@ static void begin(void) {
 static void close_both(void) {
     sentinel_watch_free(watch);
     watch = NULL;
-    if (master) {
-        redisFree(master);
-    }
+    wire_close(master);
     master = NULL;
 }
 

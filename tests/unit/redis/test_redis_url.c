@@ -40,13 +40,21 @@ static const struct {
      "cluster c1:7000 (+1)"},
     {"redis+cluster://:pw@c1/", REDIS_URL_CLUSTER, 1, "c1", 6379, "", "pw", "", "", 0,
      "cluster c1:6379"},
+    {"rediss://u:pw@h:6380/3", REDIS_URL_SERVER, 1, "h", 6380, "u", "pw", "", "", 3, "h:6380"},
+    {"rediss+sentinel://s1,s2/m", REDIS_URL_SENTINEL, 2, "s2", 26379, "", "", "", "m", 0,
+     "sentinel s1:26379 (+1) m"},
+    {"rediss+cluster://c1", REDIS_URL_CLUSTER, 1, "c1", 6379, "", "", "", "", 0, "cluster c1:6379"},
 };
 
 /* The text, and a word of the sentence. */
 static const char *const must_not_parse[][2] = {
     {"", "begins"},
     {"h:6379", "begins"},
-    {"rediss://h", "begins"},
+    {"redisss://h", "begins"},
+    {"unixs:///a", "begins"},
+    {"rediss://a,b", "one host"},
+    {"rediss+sentinel://s1", "master"},
+    {"rediss+cluster://c1/3", "no database"},
     {"REDIS://h", "begins"},
     {"redis:/h", "begins"},
     {"redis://", "lacks a host"},
@@ -99,6 +107,7 @@ START_TEST(parses) {
     ck_assert_msg(redis_url_parse(must_parse[i].text, &url, why), "%s: %s", must_parse[i].text,
                   why);
     ck_assert_int_eq(url.kind, must_parse[i].kind);
+    ck_assert(url.tls == (strncmp(must_parse[i].text, "rediss", 6) == 0));
     ck_assert_uint_eq(url.hosts, must_parse[i].hosts);
     const struct redis_host *last = &url.host[url.hosts ? url.hosts - 1 : 0];
     ck_assert_str_eq(last->name, must_parse[i].host);

@@ -27,10 +27,10 @@ START_TEST(it_logs_in_and_selects) {
         begin(cases[i].url);
         bool refused = true;
         const unsigned server = canned_add("a:1", "+OK\r\n", true);
-        redisContext *wire = wire_open(&config, &url.host[0], &refused, why);
+        struct wire *wire = wire_open(&config, &url.host[0], &refused, why);
         ck_assert_msg(wire && !refused, "%s", why);
         ck_assert_str_eq(canned_sent(server), cases[i].sent);
-        redisFree(wire);
+        wire_close(wire);
         canned_end();
     }
 }
@@ -39,10 +39,10 @@ END_TEST
 START_TEST(a_sentinel_is_told_nothing) {
     begin("redis://me:secret@a:1/3");
     const unsigned server = canned_add("a:1", "", true);
-    redisContext *wire = wire_open_bare(&config, &url.host[0], why);
+    struct wire *wire = wire_open_bare(&config, &url.host[0], why);
     ck_assert_ptr_nonnull(wire);
     ck_assert_str_eq(canned_sent(server), "");
-    redisFree(wire);
+    wire_close(wire);
     canned_end();
 }
 END_TEST
@@ -95,34 +95,34 @@ START_TEST(the_check_may_refuse) {
 }
 END_TEST
 
-static redisContext *open_plain(const char *answers) {
+static struct wire *open_plain(const char *answers) {
     begin("redis://a:1");
     canned_add("a:1", answers, true);
-    redisContext *wire = wire_open(&config, &url.host[0], NULL, why);
+    struct wire *wire = wire_open(&config, &url.host[0], NULL, why);
     ck_assert_msg(wire != NULL, "%s", why);
     return wire;
 }
 
-static redisReply *call(redisContext *wire) {
+static redisReply *call(struct wire *wire) {
     const char *argv[] = {"PING"};
     return wire_call(&(struct wire_peer){&config, wire, "a:1"}, 1, argv, why);
 }
 
 START_TEST(an_answer_that_does_not_come_ends_the_wait) {
-    redisContext *wire = open_plain("+half an ans");
+    struct wire *wire = open_plain("+half an ans");
     const int64_t before_ms = wire_now_ms();
     ck_assert_ptr_null(call(wire));
     ck_assert_int_ge(wire_now_ms() - before_ms, config.timeout_ms - 1);
     ck_assert(wire_timed_out(wire));
     ck_assert_str_eq(why, "a:1: no answer in time");
-    redisFree(wire);
+    wire_close(wire);
     canned_end();
 }
 END_TEST
 
 /* Whoever ends the wait may be another thread; what is there already is read all the same. */
 START_TEST(no_wait_goes_past_its_end) {
-    redisContext *wire = open_plain("+PONG\r\n");
+    struct wire *wire = open_plain("+PONG\r\n");
     _Atomic int64_t until_ms = 0;
     config.timeout_ms = 1000000;
     config.until_ms = &until_ms;
@@ -131,21 +131,21 @@ START_TEST(no_wait_goes_past_its_end) {
     freeReplyObject(reply);
     ck_assert_ptr_null(call(wire));
     ck_assert_str_eq(why, "a:1: no answer in time");
-    redisFree(wire);
+    wire_close(wire);
     wire = open_plain("");
     config.timeout_ms = 1000000;
     config.end_ms = wire_now_ms();
     ck_assert_ptr_null(call(wire));
-    redisFree(wire);
+    wire_close(wire);
     canned_end();
 }
 END_TEST
 
 START_TEST(an_array_that_claims_to_be_huge_is_not_made_room_for) {
-    redisContext *wire = open_plain("*2000000000\r\n");
+    struct wire *wire = open_plain("*2000000000\r\n");
     ck_assert_ptr_null(call(wire));
     ck_assert_msg(strstr(why, "a:1: "), "%s", why);
-    redisFree(wire);
+    wire_close(wire);
     canned_end();
 }
 END_TEST
@@ -157,11 +157,11 @@ START_TEST(an_error_is_known_by_its_first_word) {
     } cases[] = {{"-MOVED 1 a:1\r\n", true}, {"-MOVED\r\n", true}, {"-MOVEDX 1\r\n", false},
                  {"-ERR MOVED\r\n", false},  {"-MOV\r\n", false},  {"+MOVED 1 a:1\r\n", false}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        redisContext *wire = open_plain(cases[i].answer);
+        struct wire *wire = open_plain(cases[i].answer);
         redisReply *reply = call(wire);
         ck_assert_msg(wire_is_error(reply, "MOVED") == cases[i].is_moved, "%s", cases[i].answer);
         freeReplyObject(reply);
-        redisFree(wire);
+        wire_close(wire);
         canned_end();
     }
 }
