@@ -310,6 +310,7 @@ static void finish(struct flush *flush, int64_t began_us, bool complete, int64_t
     if (flush->pass.sent > 0 || flush->pass.rows_sent > 0) {
         durations_note(&flush->status.took, took_us > 0 ? (uint64_t)took_us : 0);
     }
+    visible_turn(&flush->recent, &flush->status.visible, began_us);
     visible_settle(flush, &flush->status.visible);
     flush->status.may_evict = flush->config.store->may_evict;
     flush->status.passes++;
