@@ -6,9 +6,11 @@
 
 /* chunks that one pass sends at the most: a resend is paced by the interval */
 #define PASS_CHUNKS 512
-#define PASS_US US_PER_S          /* and so long it lasts */
-#define FULL_PASS_US US_PER_S     /* late events wait no longer than this */
-#define RECENT_US (4 * US_PER_S)  /* what every pass looks at */
+#define PASS_US US_PER_S      /* and so long it lasts */
+#define FULL_PASS_US US_PER_S /* late events wait no longer than this */
+/* what every pass looks at: a late event that the live page shows as a 10 ms window waits for no
+ * other */
+#define RECENT_US (12 * US_PER_S)
 #define SLOW_US (200 * US_PER_MS) /* a pipeline that takes longer is to be half as long */
 #define FAST_US (50 * US_PER_MS)  /* one that takes less may be twice as long */
 /* a worker may not have seen yet that the clock was set, and count there */
