@@ -1,5 +1,5 @@
-/* The live page: asks its server four times a second for the newest windows, and twice a second for all that late events may
- * change. What others have written is shown as text. Nothing grows with time. The bars are in chart.js. */
+/* The live page: asks its server four times a second for the newest windows, and twice a second for what tells of
+ * late events. What others have written is shown as text. Nothing grows with time. The bars are in chart.js. */
 "use strict";
 
 const POLL_MS = 250, AWAY_MS = 500, CLOSE_MS = 1000, ANSWER_MS = 5000;
@@ -94,7 +94,7 @@ class Windows {
         return {now, from, to, text};
     }
 
-    /* Without a row a window has no events. Returns the events that came late. */
+    /* Without a row a window has no events. Returns the events that came late, and whether closed windows changed. */
     take({now, from, to, text}) {
         const found = new Map();
         for (const line of text.split("\n").slice(1)) {
@@ -103,12 +103,14 @@ class Windows {
                 found.set(Math.round(Date.parse(start) / this.width), Number(count));
             }
         }
-        let late = 0;
+        let late = 0, changed = false;
         for (let window = from; window <= to; window++) {
-            late += this.set(window, found.get(window) || 0);
+            const count = found.get(window) || 0;
+            changed = changed || window < this.closedThrough && count !== this.at(window);
+            late += this.set(window, count);
         }
         this.closedThrough = Math.max(this.closedThrough, this.open(now));
-        return late;
+        return {late, changed};
     }
 }
 
@@ -118,7 +120,9 @@ const windows = {
     "1min": new Windows("1min", 60000, 1500),
 };
 const spans = {"10ms": 10000, "1s": 600000, "1min": 86400000};
-const rereads = {"10ms": 10000, "1s": 600000, "1min": 7200000};
+/* What is asked for each time; a change of what is closed has the finer windows read that it may show in. */
+const rereads = {"10ms": 2100, "1s": 75000, "1min": 7200000};
+const finer = {"1s": "10ms", "1min": "1s"};
 const charts = []; /* chart.js fills it */
 
 /* ---- tables ---- */
@@ -343,6 +347,7 @@ function showWell() {
 
 /* ---- the round ---- */
 
+let again = new Set(); /* windows that are read whole once more: the other keys of a late event may have come after */
 let everything = true, drawn = 0, timer = 0, running = false;
 
 /* Round number `turn` since 1970 by the server's clock: all pages ask the same at the same moments, so a hundred of them have the
@@ -350,12 +355,18 @@ let everything = true, drawn = 0, timer = 0, running = false;
 async function round(turn, all) {
     const is = (every) => all || turn % every === 0;
     const now = all ? serverNow() : turn * POLL_MS;
-    const back = (name) => is(WHOLE) ? spans[name] : is(REREAD) ? rereads[name] : 1500;
+    const back = (name) => is(WHOLE) || is(REREAD) && again.has(name) ? spans[name] : rereads[name];
     const names = is(REREAD) ? ["10ms", "1s", "1min"] : ["10ms"];
     const [nodes, ...reads] = await Promise.all([is(NODES) ? ask("/nodes") : null,
                                                  ...names.map((name) => windows[name].read(now, back(name)))]);
-    const late = reads.map((read, i) => windows[names[i]].take(read));
-    lateSeen += late.length > 1 ? late[1] : 0; /* seconds: the others are the same events */
+    const some = reads.map((read, i) => [names[i], windows[names[i]].take(read)]);
+    const doubtful = is(WHOLE) ? [] : some.filter(([name, {changed}]) => changed && finer[name]).map(([name]) => finer[name]);
+    for (const name of doubtful) {
+        some.push([name, windows[name].take(await windows[name].read(now, spans[name]))]);
+    }
+    again = is(REREAD) ? new Set(doubtful) : again;
+    /* seconds: the others are the same events */
+    lateSeen += some.reduce((sum, [name, {late}]) => sum + (name === "1s" ? late : 0), 0);
     if (nodes) {
         showNodes(JSON.parse(nodes));
     }
