@@ -23,6 +23,9 @@ void nodes_write(const struct node_view *node, char *words, size_t cap) {
         n += (size_t)snprintf(words + n, cap - n, " complete_through=%" PRId64,
                               node->complete_through_us / US_PER_MS);
     }
+    if (node->visible_p99_ms && n < cap) {
+        n += (size_t)snprintf(words + n, cap - n, " visible_p99_ms=%" PRId64, node->visible_p99_ms);
+    }
     if (node->ended && n < cap) {
         n += (size_t)snprintf(words + n, cap - n, " ended=1");
     }
@@ -90,6 +93,8 @@ static void read_word(const struct word *word, struct node_view *node) {
         node->lag_ms = read_ms(word);
     } else if (is_called(word, "complete_through")) {
         node->complete_through_us = read_time_us(word);
+    } else if (is_called(word, "visible_p99_ms")) {
+        node->visible_p99_ms = read_ms(word);
     } else if (is_called(word, "ended")) {
         node->ended = read_count(word) != 0;
     } else if (word->name_len > sizeof REFUSED - 1 &&
@@ -100,6 +105,7 @@ static void read_word(const struct word *word, struct node_view *node) {
 
 void nodes_read_words(const char *words, struct node_view *node) {
     node->reasons = 0;
+    node->visible_p99_ms = 0; /* said only while events become visible */
     while (*words) {
         words += strspn(words, " ");
         const size_t len = strcspn(words, " ");
@@ -153,6 +159,11 @@ void nodes_add_json(const struct node_view *node, struct text *text) {
     }
     add_count(text, "},\"lag_ms\":", (uint64_t)(node->lag_ms > 0 ? node->lag_ms : 0));
     add_time(text, ",\"complete_through\":", node->complete_through_us);
+    if (node->visible_p99_ms > 0) {
+        add_count(text, ",\"visible_p99_ms\":", (uint64_t)node->visible_p99_ms);
+    } else {
+        text_add_string(text, ",\"visible_p99_ms\":null");
+    }
     add_time(text, ",\"last_seen\":", node->last_seen_us);
     add_string(text, ",\"state\":", node->gone ? "gone" : "here");
     text_add_string(text, "}");

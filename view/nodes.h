@@ -2,11 +2,11 @@
  * I/O, no allocation, any thread.
  *
  *   words  version=0.1.0 started=1464433871120 received=12 counted=11 lag_ms=0
- *          complete_through=1464433872000 refused.malformed=1
+ *          complete_through=1464433872000 visible_p99_ms=100 refused.malformed=1
  *   json   {"node":"a","version":"0.1.0","started":"2016-05-28T11:11:11.120Z","received":12,
  *           "counted":11,"refused":{"malformed":1},"lag_ms":0,
- *           "complete_through":"2016-05-28T11:11:12.000Z","last_seen":"2016-05-28T11:11:12.300Z",
- *           "state":"here"}
+ *           "complete_through":"2016-05-28T11:11:12.000Z","visible_p99_ms":100,
+ *           "last_seen":"2016-05-28T11:11:12.300Z","state":"here"}
  *
  * A word that is not known is passed over, so that nodes of several versions go together. */
 #ifndef AFORO_VIEW_NODES_H
@@ -37,6 +37,7 @@ struct node_view {
     struct node_reason refused[NODES_REASONS_MAX];
     int64_t lag_ms;
     int64_t complete_through_us; /* 0: not known */
+    int64_t visible_p99_ms;      /* 99 of 100 events were visible within that; 0: not known */
     int64_t last_seen_us;
     bool ended; /* it said that it stops */
     bool gone;

@@ -23,6 +23,23 @@ void durations_sum(const struct durations *durations, struct durations_total *to
         atomic_load_explicit((_Atomic uint64_t *)&durations->sum_us, memory_order_relaxed);
 }
 
+uint64_t durations_bound_of(const struct durations_total *total,
+                            const struct durations_total *before, unsigned per_mille) {
+    uint64_t all = 0, within = 0;
+    for (int i = 0; i <= DURATIONS_BOUNDS; i++) {
+        all += total->bucket[i] - before->bucket[i];
+    }
+    int i = 0;
+    while (i < DURATIONS_BOUNDS) {
+        within += total->bucket[i] - before->bucket[i];
+        if (within * 1000 >= all * per_mille) {
+            break;
+        }
+        i++;
+    }
+    return all > 0 ? durations_bound_us[i] : 0;
+}
+
 void durations_note(struct durations_total *total, uint64_t us) {
     total->bucket[durations_bucket(us)]++;
     total->sum_us += us;

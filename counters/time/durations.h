@@ -46,6 +46,11 @@ static inline void durations_add_owner(struct durations *durations, uint64_t us)
 /* By any thread: adds what was noted to *total. */
 void durations_sum(const struct durations *durations, struct durations_total *total);
 
+/* The bound within which that many of 1,000 durations are, of those in *total that are not in
+ * *before, an earlier copy of it; 0 when there are none. */
+uint64_t durations_bound_of(const struct durations_total *total,
+                            const struct durations_total *before, unsigned per_mille);
+
 /* By whoever guards it. */
 void durations_note(struct durations_total *total, uint64_t us);
 

@@ -81,6 +81,7 @@ void flush_status(struct flush *flush, struct flush_status *out) {
     *out = flush->status;
     const int64_t since_us = clock_steady_us() - flush->complete_us;
     out->lag_us = since_us > 2 * flush->config.interval_us ? since_us : 0;
+    out->visible_p99_us = durations_bound_of(&out->visible, &flush->recent.before[0], 990);
     pthread_mutex_unlock(&flush->mutex);
 }
 
@@ -151,7 +152,8 @@ static void tell_of_node(struct flush *flush, bool ends) {
     }
     struct flush_status status;
     flush_status(flush, &status);
-    const struct flush_told told = {status.lag_us, status.complete_through_us, ends};
+    const struct flush_told told = {status.lag_us, status.complete_through_us,
+                                    status.visible_p99_us, ends};
     char words[FLUSH_WORDS_MAX], why[STORE_WHY_MAX];
     flush->config.describe(flush->config.cls, &told, words);
     const bool ok = store->ops->tell_node(store, words, why);

@@ -23,6 +23,7 @@ struct visible_queue;
 struct flush_told {
     int64_t lag_us;
     int64_t complete_through_us; /* as in struct flush_status */
+    uint64_t visible_p99_us;     /* likewise */
     bool ends;                   /* the node stops, and says nothing more */
 };
 
@@ -62,6 +63,9 @@ struct flush_status {
     uint64_t too_late;
     struct durations_total took;    /* of passes that sent something */
     struct durations_total visible; /* see visible.h */
+    /* a bound of `visible` within which 99 of 100 events were that became visible in the last half
+     * minute to minute; 0: none did */
+    uint64_t visible_p99_us;
     char last_error[STORE_WHY_MAX];
     char holder[STORE_HOLDER_MAX]; /* who holds the lease of our name; empty: we, or nobody */
     /* the name this node had before it turned out to be a copy; empty: it did not */

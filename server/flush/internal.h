@@ -88,6 +88,7 @@ struct flush {
     bool stopping;
     int64_t deadline_us;
     struct flush_status status;
+    struct visible_recent recent;
 };
 
 /* ---- flush.c ---- */

@@ -6,9 +6,11 @@
 
 /* chunks that one pass sends at the most: a resend is paced by the interval */
 #define PASS_CHUNKS 512
-#define PASS_US US_PER_S          /* and so long it lasts */
-#define FULL_PASS_US US_PER_S     /* late events wait no longer than this */
-#define RECENT_US (4 * US_PER_S)  /* what every pass looks at */
+#define PASS_US US_PER_S      /* and so long it lasts */
+#define FULL_PASS_US US_PER_S /* late events wait no longer than this */
+/* what every pass looks at: a late event that the live page shows as a 10 ms window waits for no
+ * other */
+#define RECENT_US (12 * US_PER_S)
 #define SLOW_US (200 * US_PER_MS) /* a pipeline that takes longer is to be half as long */
 #define FAST_US (50 * US_PER_MS)  /* one that takes less may be twice as long */
 /* a worker may not have seen yet that the clock was set, and count there */
@@ -310,6 +312,7 @@ static void finish(struct flush *flush, int64_t began_us, bool complete, int64_t
     if (flush->pass.sent > 0 || flush->pass.rows_sent > 0) {
         durations_note(&flush->status.took, took_us > 0 ? (uint64_t)took_us : 0);
     }
+    visible_turn(&flush->recent, &flush->status.visible, began_us);
     visible_settle(flush, &flush->status.visible);
     flush->status.may_evict = flush->config.store->may_evict;
     flush->status.passes++;

@@ -8,6 +8,7 @@
 #define MANY 64
 #define FEW 16
 #define MASK_MAX 1023
+#define SPAN_US (30 * US_PER_S)
 
 void visible_add_owner(struct visible_queue *queue, int64_t arrived_us, int64_t event_us) {
     const uint32_t head = atomic_load_explicit(&queue->head, memory_order_relaxed);
@@ -62,6 +63,15 @@ static void take_queue(struct flush *flush, struct visible_queue *queue) {
 void visible_take(struct flush *flush) {
     for (unsigned i = 0; i < flush->visible.queues; i++) {
         take_queue(flush, &flush->visible.queue[i]);
+    }
+}
+
+void visible_turn(struct visible_recent *recent, const struct durations_total *seen,
+                  int64_t steady_us) {
+    if (!recent->begun_us || steady_us - recent->begun_us >= SPAN_US) {
+        recent->before[0] = recent->begun_us ? recent->before[1] : *seen;
+        recent->before[1] = *seen;
+        recent->begun_us = steady_us;
     }
 }
 

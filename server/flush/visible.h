@@ -48,6 +48,16 @@ struct visible {
     struct visible_waiting wait[VISIBLE_WAITING_MAX];
 };
 
+/* What had been seen as the last two spans of half a minute began, older first. */
+struct visible_recent {
+    struct durations_total before[2];
+    int64_t begun_us; /* steady clock: the younger; 0: none yet */
+};
+
+/* To be called between passes, with all that was seen until now. */
+void visible_turn(struct visible_recent *recent, const struct durations_total *seen,
+                  int64_t steady_us);
+
 /* By the worker, as a turn begins: whether an event of it is to be noted. */
 static inline bool visible_is_due_owner(struct visible_queue *queue) {
     return (++queue->turns & atomic_load_explicit(&queue->mask, memory_order_relaxed)) == 0;

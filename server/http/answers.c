@@ -152,7 +152,10 @@ static bool ends_connection(const struct worker *worker) {
 
 static void tally_answer(struct worker *worker, unsigned status) {
     metric_add_owner(&worker->metrics, METRIC_requests, 1);
-    metric_add_owner(&worker->metrics, status < 400 ? METRIC_responses_2xx : METRIC_responses_4xx,
+    metric_add_owner(&worker->metrics,
+                     status < 400   ? METRIC_responses_2xx
+                     : status < 500 ? METRIC_responses_4xx
+                                    : METRIC_responses_5xx,
                      1);
 }
 

@@ -12,6 +12,11 @@
 _Static_assert(REFUSALS <= NODES_REASONS_MAX, "room for all reasons");
 _Static_assert(NODES_NAME_MAX >= COUNTERS_NODE_MAX, "room for a node's name");
 
+/* In whole milliseconds, up; what exceeds every bound of the histogram is not known. */
+static int64_t visible_ms(uint64_t us) {
+    return us < durations_bound_us[DURATIONS_BOUNDS] ? (int64_t)(us + 999) / US_PER_MS : 0;
+}
+
 /* What holds of this node now. */
 static void read_node(const struct server *server, struct node_view *node) {
     struct shard_tally tally;
@@ -33,6 +38,7 @@ void nodes_page_describe(void *cls, const struct flush_told *told, char words[FL
     read_node(cls, &node);
     node.lag_ms = told->lag_us / US_PER_MS;
     node.complete_through_us = told->complete_through_us;
+    node.visible_p99_ms = visible_ms(told->visible_p99_us);
     node.ended = told->ends;
     nodes_write(&node, words, FLUSH_WORDS_MAX);
 }
@@ -62,6 +68,7 @@ void nodes_page_make(const struct worker *worker, struct page *page) {
         flush_status(server->flush, &status);
         node.lag_ms = status.lag_us / US_PER_MS;
         node.complete_through_us = status.complete_through_us;
+        node.visible_p99_ms = visible_ms(status.visible_p99_us);
     }
     text_add_string(&text, "[\n");
     nodes_add_json(&node, &text);

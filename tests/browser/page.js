@@ -9,12 +9,21 @@ const {chromium} = require(path.join(modules, "playwright-core"));
 const seen = {requests: [], policy: [], errors: [], dialogs: []};
 let browser, page;
 
-async function open({url, width = 1200, height = 900, scheme = "light", forced = "none", motion = "no-preference"}) {
+async function close() {
     if (page) {
         await page.context().close();
+        page = null;
     }
+}
+
+/* `virtual`: with a clock and a server of its own (day.js), which answer at once. */
+async function open({url, width = 1200, height = 900, scheme = "light", forced = "none", motion = "no-preference", virtual = false, figures = true}) {
+    await close();
     const context = await browser.newContext({viewport: {width, height}, colorScheme: scheme, forcedColors: forced, reducedMotion: motion});
     page = await context.newPage();
+    if (virtual) {
+        await page.addInitScript({path: path.join(__dirname, "day.js")});
+    }
     page.on("request", (request) => seen.requests.push(request.url()));
     page.on("pageerror", (error) => seen.errors.push(error.message));
     page.on("dialog", (dialog) => { seen.dialogs.push(dialog.message()); dialog.dismiss(); });
@@ -22,12 +31,66 @@ async function open({url, width = 1200, height = 900, scheme = "light", forced =
     await page.addInitScript(() => addEventListener("securitypolicyviolation",
         (event) => window.tellPolicy(event.violatedDirective + " " + event.blockedURI)));
     await page.goto(url);
-    await page.waitForFunction(() => document.getElementById("rate").textContent !== "–", null, {timeout: 8000});
-    return page.evaluate(() => performance.now());
+    if (!figures) {
+        return null;
+    }
+    await page.waitForFunction(() => performance.getEntriesByName("aforo-figures").length > 0, null, {timeout: 8000});
+    return page.evaluate(() => performance.getEntriesByName("aforo-figures")[0].startTime);
+}
+
+/* What the page keeps after the collector has run: bytes of objects, nodes of the document, listeners. */
+async function memory() {
+    const session = await page.context().newCDPSession(page);
+    await session.send("HeapProfiler.collectGarbage");
+    const {usedSize} = await session.send("Runtime.getHeapUsage");
+    const {nodes, jsEventListeners} = await session.send("Memory.getDOMCounters");
+    await session.detach();
+    return {bytes: usedSize, nodes, listeners: jsEventListeners};
+}
+
+/* Goes through the page by Tab until the first comes again: what has the focus, and whether that shows. */
+async function tour() {
+    const found = [];
+    for (let i = 0; i < 40; i++) {
+        await page.keyboard.press("Tab");
+        const at = await page.evaluate(() => {
+            const one = document.activeElement, style = getComputedStyle(one);
+            return [one.id || one.getAttribute("aria-labelledby") || one.tagName, one.getAttribute("role") || one.tagName.toLowerCase(),
+                    style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 2];
+        });
+        if (at[0] === "BODY" || found.length && at[0] === found[0][0]) {
+            return found;
+        }
+        found.push(at);
+    }
+    throw new Error("Tab does not come round: " + JSON.stringify(found));
+}
+
+/* Waits until `expression` holds, and says what it is then. Asked from here: the page's policy lets it evaluate nothing itself. */
+async function until({expression, timeout = 10000}) {
+    for (const end = Date.now() + timeout;;) {
+        const value = await page.evaluate(expression);
+        if (value) {
+            return value;
+        }
+        if (Date.now() > end) {
+            throw new Error("not within " + timeout + " ms: " + expression + "; " + await page.evaluate("document.getElementById('status').textContent"));
+        }
+        await new Promise((done) => setTimeout(done, 25));
+    }
 }
 
 const commands = {
     open,
+    close,
+    memory,
+    tour,
+    until,
+    media: (given) => page.emulateMedia(given),
+    resize: ({width, height = 900}) => page.setViewportSize({width, height}),
+    day: ({hours}) => page.evaluate((ms) => window.passTime(ms), hours * 3600000),
+    started: () => page.evaluate(() => performance.getEntriesByType("resource").map((one) => [one.name.replace(/^\w+:\/\/[^/]+|\?.*/g, ""),
+        one.startTime, one.responseEnd]).sort((a, b) => a[1] - b[1])),
     text: ({id}) => page.textContent("#" + id),
     rows: ({id}) => page.$$eval("#" + id + " tr", (rows) => rows.map((row) => [...row.cells].map((cell) => cell.textContent))),
     reports: () => page.$$eval("#reports section", (all) => all.map((one) => one.textContent)),
@@ -35,6 +98,7 @@ const commands = {
     width: () => page.evaluate(() => document.documentElement.scrollWidth),
     scripts: () => page.$$eval("main script, main img, #reports script", (all) => all.length),
     press: ({key}) => page.keyboard.press(key).then(() => page.evaluate(() => document.activeElement.id || document.activeElement.tagName)),
+    type: ({text}) => page.keyboard.type(text),
     shot: ({file, full}) => page.screenshot({path: file, fullPage: Boolean(full)}).then(() => file),
     inside: ({expression}) => page.evaluate(expression),
     async axe() {

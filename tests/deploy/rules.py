@@ -123,6 +123,13 @@ class Rules(unittest.TestCase):
                 self.assertIn(word, said, name)
             self.assertRegex(said["labels"], r"^\{severity: (critical|warning)\}$", name)
 
+    def test_each_runbook_is_there(self):
+        for name, said in alerts().items():
+            page, _, anchor = said["runbook_url"].partition("#")
+            headings = re.findall(r"^#+ (.*)$", (ROOT / page).read_text(), re.M)
+            anchors = {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+            self.assertIn(anchor, anchors, f"{name}: {page}")
+
     def test_each_looks_at_families_that_there_are(self):
         page = (ROOT / "docs" / "seeing.md").read_text()
         families = set(re.findall(r"^\| `(\w+)`", page, re.M))

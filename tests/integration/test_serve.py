@@ -203,6 +203,46 @@ class Fleet(Case):
             self.assertEqual(serve.request("GET", path).status, status, path)
         self.assertEqual(serve.request("POST", "/", "value=1").status, 405)
 
+    def test_a_report_costs_redis_once_in_a_hundred_milliseconds(self):
+        reports = self.place.dir / "reports.yaml"
+        reports.write_text("fields: {route: {from: [line.route]}}\n"
+                           "reports: [{name: routes, by: [route], windows: [1min], show: [count]}]\n")
+        node, serve = self.node("n-1", "--reports", reports), self.serve()
+        node.post_lines([text_time(now_us()) + " route=/a"] * 2)
+        path = "/reports/routes/1min?last=1&partial=1"
+        wait_until(lambda: "count=2" in serve.request("GET", path).text, lambda: serve.request("GET", path).text)
+        time.sleep(0.15)  # what was just answered is kept
+        commands = self.commands_of(lambda: serve.request("GET", path))
+        self.assertGreater(commands, 0)
+        begun = time.monotonic()
+        read = self.commands_of(lambda: [serve.request("GET", path) for _ in range(100)])
+        self.assertLessEqual(read, commands * ((time.monotonic() - begun) / 0.1 + 1))
+        # another question is not answered with this one's answer
+        self.assertIn("count=2", serve.request("GET", path + "&where=route%3D/a").text)
+        self.assertNotIn("count=2", serve.request("GET", path + "&where=route%3D/b").text)
+
+    def commands_of(self, act):
+        """How many commands that read rows of reports Redis gets meanwhile; nodes send none of these once they flush."""
+        self.store.do("CONFIG", "RESETSTAT")
+        act()
+        return sum(int(n) for n in re.findall(r"cmdstat_(?:hmget|hscan):calls=(\d+)", self.store.do("INFO", "commandstats")))
+
+    def test_measures_of_ones_own_show_where_the_definitions_are_named(self):
+        reports = self.place.dir / "reports.yaml"
+        reports.write_text(f"measures: [{BIN.parent}/measures/fixed.so]\nfields: {{x: {{type: int}}}}\n"
+                           "reports: [{name: own, windows: [1min], show: [count, crashing(x)]}]\n")
+        node, path = self.node("n-1", "--reports", reports), "/reports/own/1min?last=1&partial=1&format=json"
+        serve = self.serve("--reports", reports)
+        node.post_lines([text_time(now_us()) + f" x={x}" for x in (3, 4)])
+
+        def values(server):
+            answer = server.request("GET", path)
+            return answer.json["rows"][0]["values"] if answer.status == 200 and answer.json["rows"] else None
+        wait_until(lambda: values(serve) == {"count": 2, "crashing(x)": 7}, lambda: values(serve))
+        self.assertEqual(serve.stop(), 0)
+        without = Serve(self.place, name="serve2", redis=self.store).start()
+        wait_until(lambda: values(without) == {"count": 2, "crashing(x)": None}, lambda: values(without))
+
     def test_tokens_headers_and_rates(self):
         tokens = self.place.dir / "tokens"
         tokens.write_text("reader-0123456789\n")
@@ -219,6 +259,8 @@ class Fleet(Case):
         for words, why in ((["serve"], "serve: which Redis? --redis URL, or AFORO_REDIS"),
                            (["serve", "--redis", "nowhere"], r"serve: --redis: .+"),
                            (["serve", "--redis", "redis://h", "--listen", "x"], r"serve: --listen: .+"),
+                           (["serve", "--redis", "redis://h", "--reports", "/nowhere"],
+                            "serve: --reports: /nowhere: No such file or directory"),
                            (["serve", "--redis", "redis://h", "x"], "serve: x: unexpected argument; see --help"),
                            (["--last", "3", "serve"], "serve: comes before all else: aforo serve --redis URL")):
             done = subprocess.run([BIN / "aforo", *words], capture_output=True, text=True, env=environment(), timeout=TIMEOUT_S)

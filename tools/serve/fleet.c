@@ -11,8 +11,6 @@
 
 #define BACK_OFF_FIRST_US (100 * US_PER_MS)
 #define BACK_OFF_LAST_US US_PER_S
-/* what a report's answer may take of memory: it is made as a whole */
-#define REPORT_MAX ((size_t)64 * 1024 * 1024)
 
 /* ---- here and away ---- */
 
@@ -103,6 +101,9 @@ static void free_fleet(struct fleet *fleet) {
     if (fleet->source) {
         fleet->source->ops->close(fleet->source);
     }
+    for (size_t i = 0; i < FLEET_ANSWERS; i++) {
+        fleet_free_answer(&fleet->answer[i]);
+    }
     free(fleet->node);
     free(fleet->shown);
     free(fleet);
@@ -158,48 +159,4 @@ void fleet_stop(struct fleet *fleet) {
     pthread_mutex_destroy(&fleet->mutex);
     pthread_cond_destroy(&fleet->wake);
     free_fleet(fleet);
-}
-
-/* ---- reports ---- */
-
-static bool take_text(void *cls, const char *bytes, size_t len) {
-    struct text *text = cls;
-    text_add(text, bytes, len);
-    return !text->failed && text->len <= REPORT_MAX;
-}
-
-static enum report_outcome end_report(struct fleet *fleet, enum report_outcome outcome,
-                                      const char *sentence, char *why) {
-    snprintf(why, FLEET_WHY_MAX, "%s", sentence);
-    if (outcome == REPORT_AWAY) {
-        fleet_fail(fleet, sentence);
-    } else if (outcome == REPORT_STOPPED) {
-        snprintf(why, FLEET_WHY_MAX,
-                 "the answer would be larger than 64 MiB: ask for less, by from, to, where or top");
-    }
-    return outcome;
-}
-
-enum report_outcome fleet_report(struct fleet *fleet, const struct report_words *words,
-                                 struct text *text, char *why) {
-    const struct text_taker taker = {take_text, text};
-    char sentence[SOURCE_WHY_MAX] = "";
-    if (!fleet_is_here(fleet, why)) {
-        return REPORT_AWAY;
-    }
-    const enum report_outcome outcome =
-        fleet->source->reports->rows(fleet->source, words, &taker, sentence);
-    return end_report(fleet, outcome, sentence, why);
-}
-
-enum report_outcome fleet_report_list(struct fleet *fleet, enum rows_format format,
-                                      struct text *text, char *why) {
-    const struct text_taker taker = {take_text, text};
-    char sentence[SOURCE_WHY_MAX] = "";
-    if (!fleet_is_here(fleet, why)) {
-        return REPORT_AWAY;
-    }
-    const enum report_outcome outcome =
-        fleet->source->reports->list(fleet->source, format, &taker, sentence);
-    return end_report(fleet, outcome, sentence, why);
 }

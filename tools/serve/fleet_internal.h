@@ -32,12 +32,21 @@ struct fleet_node {
     bool listed;       /* in what was read last */
 };
 
+/* An answer about reports, and to which question; question.len 0: none. */
+struct fleet_answer {
+    int64_t read_us; /* steady clock */
+    struct text question, text;
+};
+
+#define FLEET_ANSWERS 64
+
 struct fleet {
     struct fleet_config config;
     struct source *source;
     struct link *link;                      /* the source's */
     struct fleet_chunk *chunk[RESOLUTIONS]; /* [FLEET_CHUNKS] */
     struct fleet_ahead ahead[RESOLUTIONS];
+    struct fleet_answer answer[FLEET_ANSWERS];
     int64_t now_us; /* of the question under way */
     struct fleet_node *node;
     struct node_view *shown; /* [nodes] */
@@ -54,5 +63,8 @@ struct fleet {
 /* After a failure that `sentence` says: when the connection is gone, the healer takes over. Returns
  * false. */
 bool fleet_fail(struct fleet *fleet, const char *sentence);
+
+/* Frees what it holds, and empties it. */
+void fleet_free_answer(struct fleet_answer *answer);
 
 #endif

@@ -2,6 +2,7 @@
 
 #include "common/version.h"
 #include "counters/time/horizon.h"
+#include "reports/definitions.h"
 #include "server/access/throttle.h"
 #include "server/check.h"
 #include "server/http/context.h"
@@ -60,6 +61,22 @@ static int check_serve_options(const struct options *options) {
            : !*options->redis           ? refuse("", "which Redis? --redis URL, or AFORO_REDIS")
            : !check_redis(options, why) ? refuse("", why)
                                         : 0;
+}
+
+/* Reports are read as Redis has them, with their definitions; what it has not is the code of
+ * measures of one's own. False: it was said why. */
+static bool load_measures(const struct options *options) {
+    const struct table_span span = {.workers = 1, .horizon_us = options->horizon, .future_us = 0};
+    char why[DEFINITIONS_WHY_MAX];
+    struct definitions *definitions =
+        *options->reports ? definitions_load(options->reports, &span, why) : NULL;
+    if (*options->reports && !definitions) {
+        fprintf(stderr, "aforo: serve: --reports: %s\n", why);
+    }
+    definitions_seal_measures();
+    const bool well = definitions || !*options->reports;
+    definitions_free(definitions);
+    return well;
 }
 
 static void raise_file_limit(void) {
@@ -179,6 +196,9 @@ int serve_main(int argc, char **argv) {
     const int wrong = check_serve_options(&options);
     if (wrong) {
         return wrong;
+    }
+    if (!load_measures(&options)) {
+        return EXIT_USAGE;
     }
     options.ingest_token_file = options.admin_listen = options.reports = "";
     log_set_level((enum log_level)options.log_level);

@@ -1,9 +1,11 @@
-/* The live page: asks its server four times a second for the newest windows, and twice a second for the last 10 s again, so
- * that what late events change shows. What others have written is shown as text. Nothing grows with time. */
+/* The live page: asks its server four times a second for the newest windows, and twice a second for what tells of
+ * late events. What others have written is shown as text. Nothing grows with time. The bars are in chart.js. */
 "use strict";
 
-const POLL_MS = 250, REREAD_MS = 500, SLOW_MS = 1000, CLOSE_MS = 1000, ANSWER_MS = 5000;
-const ROWS_SHOWN = 20, TEXT_SHOWN = 200, REPORTS_SHOWN = 8, REPORT_ROWS = 20;
+const POLL_MS = 250, AWAY_MS = 500, CLOSE_MS = 1000, ANSWER_MS = 5000;
+/* every so many polls: windows that late events may change, nodes, reports, and all windows of all charts */
+const REREAD = 2, NODES = 4, REPORTS = 8, WHOLE = 60;
+const ROWS_SHOWN = 20, TEXT_SHOWN = 200, REPORTS_SHOWN = 8, REPORT_ROWS = 20, BOARD_ROWS = 40;
 
 const byId = (id) => document.getElementById(id);
 const calm = matchMedia("(prefers-reduced-motion: reduce)");
@@ -84,12 +86,16 @@ class Windows {
         return Math.floor((now - CLOSE_MS) / this.width);
     }
 
-    /* Reads the windows of the last `back` ms. Without a row a window has no events. Returns the events that came late. */
-    async read(back) {
-        const now = serverNow();
+    /* Asks for the windows of the last `back` ms before `now`; the result is for take. */
+    async read(now, back) {
         const from = Math.max(0, Math.floor((now - back) / this.width)), to = Math.floor(now / this.width) + 1;
         const text = await ask("/counts/" + this.name + "?partial=1&format=csv&from=" + from * this.width + "&to=" +
                                (to * this.width + this.width));
+        return {now, from, to, text};
+    }
+
+    /* Without a row a window has no events. Returns the events that came late, and whether closed windows changed. */
+    take({now, from, to, text}) {
         const found = new Map();
         for (const line of text.split("\n").slice(1)) {
             const [start, count] = line.split(",");
@@ -97,12 +103,14 @@ class Windows {
                 found.set(Math.round(Date.parse(start) / this.width), Number(count));
             }
         }
-        let late = 0;
+        let late = 0, changed = false;
         for (let window = from; window <= to; window++) {
-            late += this.set(window, found.get(window) || 0);
+            const count = found.get(window) || 0;
+            changed = changed || window < this.closedThrough && count !== this.at(window);
+            late += this.set(window, count);
         }
         this.closedThrough = Math.max(this.closedThrough, this.open(now));
-        return late;
+        return {late, changed};
     }
 }
 
@@ -112,125 +120,10 @@ const windows = {
     "1min": new Windows("1min", 60000, 1500),
 };
 const spans = {"10ms": 10000, "1s": 600000, "1min": 86400000};
-
-/* ---- bars ---- */
-
-const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
-const sync = uPlot.sync("aforo");
-
-function hatch(context, line) {
-    const tile = document.createElement("canvas");
-    tile.width = tile.height = 6;
-    const pen = tile.getContext("2d");
-    pen.strokeStyle = line;
-    pen.lineWidth = 2;
-    pen.beginPath();
-    pen.moveTo(-1, 7);
-    pen.lineTo(7, -1);
-    pen.stroke();
-    return context.createPattern(tile, "repeat");
-}
-
-class Chart {
-    constructor(name) {
-        this.windows = windows[name];
-        this.span = spans[name];
-        this.box = byId("c-" + name);
-        this.about = byId("a-" + name);
-        this.make();
-        new ResizeObserver(() => this.plot.setSize(this.size())).observe(this.box);
-    }
-
-    size() {
-        return {width: Math.max(200, this.box.clientWidth), height: 176};
-    }
-
-    make() {
-        if (this.plot) {
-            this.plot.destroy();
-        }
-        const bars = uPlot.paths.bars({size: [0.8, 40], align: 1});
-        const axis = {stroke: colour("--faint"), grid: {stroke: colour("--line"), width: 1}, ticks: {show: false},
-                      font: "12px system-ui, sans-serif"};
-        const series = (extra) => ({paths: bars, points: {show: false}, width: 1, ...extra});
-        this.plot = new uPlot({
-            ...this.size(),
-            padding: [14, 24, 0, 0],
-            tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), "UTC"),
-            legend: {show: false},
-            cursor: {sync: {key: sync.key, scales: ["x", null]}, drag: {x: false, y: false}, y: false,
-                     points: {show: false}},
-            hooks: {setCursor: [() => this.tell()], draw: [(plot) => this.mark(plot)]},
-            scales: {x: {time: true}, y: {range: (plot, low, high) => [0, Math.max(4, high * 1.05)]}},
-            axes: [{...axis, size: 28, space: 70, values: (plot, at) => at.map((t) => this.span > 3600000 ? shown(t * 1000).slice(0, 5)
-                                                                                                : shown(t * 1000))},
-                   {...axis, size: 56, values: (plot, at) => at.map((n) => n % 1 ? "" : number.format(n))}],
-            series: [{},
-                     series({stroke: colour("--bar")}),
-                     series({stroke: colour("--bar"), fill: colour("--bar")}),
-                     series({stroke: colour("--late"), fill: (plot) => hatch(plot.ctx, colour("--late"))})],
-        }, [[], [], [], []], this.box);
-        this.draw();
-    }
-
-    draw() {
-        const {width} = this.windows, now = serverNow(), open = this.windows.open(now);
-        const last = Math.floor(now / width), first = last - this.span / width + 1;
-        const at = [], hollow = [], solid = [], late = [];
-        for (let window = first; window <= last; window++) {
-            const count = this.windows.at(window), isLate = this.windows.isLate(window);
-            at.push(window * width / 1000);
-            hollow.push(count > 0 && window >= open && !isLate ? count : null);
-            solid.push(count > 0 && window < open && !isLate ? count : null);
-            late.push(count > 0 && isLate ? count : null);
-        }
-        this.plot.setData([at, hollow, solid, late], false);
-        this.plot.setScale("x", {min: first * width / 1000, max: (last + 1) * width / 1000});
-        this.tell();
-    }
-
-    /* What shows without colours, and where a bar is a pixel wide: a tick above each window that a late event changed, and a
-     * dashed line where the open ones begin. */
-    mark(plot) {
-        const {ctx, bbox} = plot, {width} = this.windows, dot = devicePixelRatio;
-        const x = (window) => Math.round(plot.valToPos(window * width / 1000, "x", true));
-        const {min, max} = plot.scales.x, open = this.windows.open(serverNow());
-        if (min === null || min === undefined) {
-            return;
-        }
-        ctx.save();
-        ctx.fillStyle = colour("--late");
-        const tick = Math.max(2 * dot, x(1) - x(0));
-        for (let window = Math.ceil(min * 1000 / width); window * width < max * 1000; window++) {
-            if (this.windows.isLate(window)) {
-                ctx.fillRect(x(window), bbox.top - 8 * dot, tick, 6 * dot);
-            }
-        }
-        ctx.strokeStyle = colour("--faint");
-        ctx.lineWidth = dot;
-        ctx.setLineDash([3 * dot, 3 * dot]);
-        ctx.beginPath();
-        ctx.moveTo(x(open), bbox.top);
-        ctx.lineTo(x(open), bbox.top + bbox.height);
-        ctx.stroke();
-        ctx.restore();
-    }
-
-    /* Below the bars: the window under the cursor, else the last one that is closed. */
-    tell() {
-        const {width} = this.windows, left = this.plot ? this.plot.cursor.left : -1;
-        const open = this.windows.open(serverNow());
-        let window = open - 1;
-        if (left >= 0) {
-            window = Math.floor(this.plot.posToVal(left, "x") * 1000 / width + 1e-6);
-        }
-        const state = this.windows.isLate(window) ? "changed by a late event" : window < open ? "closed" : "open";
-        const time = new Date(window * width).toISOString().slice(11, width < 1000 ? 22 : 19);
-        this.about.textContent = time + ": " + number.format(this.windows.at(window)) + " events, " + state;
-    }
-}
-
-let charts = [];
+/* What is asked for each time; a change of what is closed has the finer windows read that it may show in. */
+const rereads = {"10ms": 2100, "1s": 75000, "1min": 7200000};
+const finer = {"1s": "10ms", "1min": "1s"};
+const charts = []; /* chart.js fills it */
 
 /* ---- tables ---- */
 
@@ -317,6 +210,8 @@ function showNodes(nodes) {
     fill(byId("t-refused"), [["reason", "long"], ["events", "number"]],
          [...reasons].sort((a, b) => b[1] - a[1]).map(([reason, events]) => [reason, number.format(events)]));
     byId("nodes").textContent = here.length + " of " + nodes.length;
+    const visible = here.map((node) => node.visible_p99_ms).filter((ms) => ms !== null && ms !== undefined);
+    byId("visible").textContent = visible.length ? "≤ " + number.format(Math.max(...visible)) + " ms" : "–";
     byId("lag").textContent = here.length ? number.format(Math.max(...here.map((node) => node.lag_ms))) + " ms" : "–";
     share = [...share, [received, refused]].slice(-60); /* of the last minute */
     const [first, last] = [share[0], share[share.length - 1]];
@@ -329,7 +224,7 @@ function showNodes(nodes) {
 /* ---- reports ---- */
 
 const figure = (value) => value === null ? "–"
-    : Array.isArray(value) ? value.map((one) => one && typeof one === "object" ? one.value + " " + number.format(one.count) : one).join(", ")
+    : Array.isArray(value) ? value.join(", ")
         : typeof value === "number" ? number.format(value) : String(value);
 
 function reportTable(report, i) {
@@ -339,17 +234,35 @@ function reportTable(report, i) {
         section = document.createElement("section");
         section.setAttribute("aria-labelledby", id);
         const title = document.createElement("h2"), box = document.createElement("div"), note = document.createElement("p");
+        const board = document.createElement("table");
         title.id = id;
         box.className = "table";
         box.tabIndex = 0;
         box.setAttribute("role", "group");
         box.setAttribute("aria-labelledby", id);
-        box.append(document.createElement("table"));
+        board.className = "board";
+        box.append(document.createElement("table"), board);
         note.className = "about";
         section.append(title, box, note);
         byId("reports").append(section);
     }
     return section;
+}
+
+/* Figures of the kind top, a score board each: [name, [row, value, count], ...]. */
+const isBoard = (value) => Array.isArray(value) && value.some((one) => one && typeof one === "object");
+
+function showBoard(table, fields, boards, rows) {
+    const lines = [];
+    for (const row of rows) {
+        for (const name of boards) {
+            (row.values[name] || []).forEach((one, i) => lines.push([...fields.map((field) => figure(row.key[field])), name, i + 1,
+                                                                     String(one.value), number.format(one.count)]));
+        }
+    }
+    table.hidden = boards.length === 0;
+    fill(table, [...fields.map((field) => [field, "long"]), ["figure"], ["place", "number"], ["value", "long"], ["events", "number"]],
+         lines.slice(0, BOARD_ROWS));
 }
 
 async function showReport(report, i) {
@@ -365,10 +278,12 @@ async function showReport(report, i) {
         }
         [answer, why] = [{rows: []}, error.message];
     }
-    const fields = report.by || [], figures = report.show || [];
+    const fields = report.by || [], boards = (report.show || []).filter((name) => answer.rows.some((row) => isBoard(row.values[name])));
+    const figures = (report.show || []).filter((name) => !boards.includes(name));
     const rows = answer.rows.map((row) => [...fields.map((field) => figure(row.key[field])),
                                            ...figures.map((name) => figure(row.values[name])), row.state]);
     fill(box.firstChild, [...fields.map((field) => [field, "long"]), ...figures.map((name) => [name, "number"]), ["state"]], rows);
+    showBoard(box.lastChild, fields, boards, answer.rows);
     note.textContent = cut(why || answer.why ||
         (answer.rows.length ? "from " + answer.rows[0].start : "") +
         (rows.length >= REPORT_ROWS ? ", the " + REPORT_ROWS + " rows with the largest figure" : ""));
@@ -407,7 +322,7 @@ function say(text, bad) {
 function showAway(error) {
     awaySince = awaySince || Date.now();
     document.body.classList.add("stale");
-    for (const id of ["rate", "refused", "lag", "nodes"]) {
+    for (const id of ["rate", "refused", "visible", "lag", "nodes"]) {
         byId(id).textContent = "–";
     }
     byId("ask").hidden = error.status !== 401;
@@ -425,43 +340,53 @@ function showWell() {
     const seconds = windows["1s"];
     byId("rate").textContent = number.format(seconds.at(seconds.open(asOf) - 1));
     say(paused ? "Paused." : "", false);
+    if (!performance.getEntriesByName("aforo-figures").length) {
+        performance.mark("aforo-figures"); /* the first */
+    }
 }
 
 /* ---- the round ---- */
 
-let rereadDue = 0, slowDue = 0, reportsDue = 0, wholeDue = 0, drawDue = 0, timer = 0, running = false;
+let again = new Set(); /* windows that are read whole once more: the other keys of a late event may have come after */
+let everything = true, drawn = 0, timer = 0, running = false;
 
-async function round() {
-    const now = performance.now();
-    if (now >= slowDue) {
-        showNodes(JSON.parse(await ask("/nodes")));
-        slowDue = now + SLOW_MS;
+/* Round number `turn` since 1970 by the server's clock: all pages ask the same at the same moments, so a hundred of them have the
+ * same few answers read. What is asked for is asked for at once, and shown together. */
+async function round(turn, all) {
+    const is = (every) => all || turn % every === 0;
+    const now = all ? serverNow() : turn * POLL_MS;
+    const back = (name) => is(WHOLE) || is(REREAD) && again.has(name) ? spans[name] : rereads[name];
+    const names = is(REREAD) ? ["10ms", "1s", "1min"] : ["10ms"];
+    const [nodes, ...reads] = await Promise.all([is(NODES) ? ask("/nodes") : null,
+                                                 ...names.map((name) => windows[name].read(now, back(name)))]);
+    const some = reads.map((read, i) => [names[i], windows[names[i]].take(read)]);
+    const doubtful = is(WHOLE) ? [] : some.filter(([name, {changed}]) => changed && finer[name]).map(([name]) => finer[name]);
+    for (const name of doubtful) {
+        some.push([name, windows[name].take(await windows[name].read(now, spans[name]))]);
     }
-    const whole = now >= wholeDue, reread = now >= rereadDue;
-    const reads = [windows["10ms"].read(whole || reread ? 10000 : 1500)];
-    if (reread) {
-        reads.push(windows["1s"].read(whole ? spans["1s"] : 15000), windows["1min"].read(whole ? spans["1min"] : 180000));
+    again = is(REREAD) ? new Set(doubtful) : again;
+    /* seconds: the others are the same events */
+    lateSeen += some.reduce((sum, [name, {late}]) => sum + (name === "1s" ? late : 0), 0);
+    if (nodes) {
+        showNodes(JSON.parse(nodes));
     }
-    lateSeen += (await Promise.all(reads))[0];
-    rereadDue = reread ? now + REREAD_MS - 20 : rereadDue;
-    wholeDue = whole ? now + 15000 : wholeDue;
     showWell();
     showWindows();
-    if (now >= drawDue) {
-        drawDue = calm.matches ? now + 1000 : 0;
+    if (charts.length === 0 && typeof makeCharts === "function") {
+        setTimeout(makeCharts); /* what is there is painted first */
+    } else if (!calm.matches || all || turn - drawn >= 1000 / POLL_MS) {
+        drawn = turn;
         charts.forEach((chart) => chart.draw());
     }
-    if (now >= reportsDue) {
-        reportsDue = now + 2 * SLOW_MS;
+    if (is(REPORTS)) {
         await showReports();
     }
 }
 
-/* All pages ask at the same moments of the server's clock: so a hundred of them have the same few answers read. */
 function plan() {
     clearTimeout(timer);
     if (!paused && document.visibilityState === "visible") {
-        timer = setTimeout(run, awaySince ? 500 : POLL_MS - serverNow() % POLL_MS);
+        timer = setTimeout(run, awaySince ? AWAY_MS : POLL_MS - serverNow() % POLL_MS);
     }
 }
 
@@ -470,13 +395,16 @@ async function run() {
         return;
     }
     running = true;
+    const all = everything || awaySince > 0;
+    everything = false;
     try {
-        if (awaySince) { /* all of it anew: nothing of before is mistaken for late */
-            slowDue = wholeDue = rereadDue = 0;
+        if (all) { /* nothing of before is mistaken for late */
             Object.values(windows).forEach((one) => { one.closedThrough = 0; });
+        }
+        if (awaySince) {
             share = [];
         }
-        await round();
+        await round(Math.round(serverNow() / POLL_MS), all);
     } catch (error) {
         showAway(error);
     }
@@ -497,29 +425,20 @@ function setPaused(on) {
 }
 
 function goOn() {
-    slowDue = wholeDue = rereadDue = reportsDue = 0;
-    Object.values(windows).forEach((one) => { one.closedThrough = 0; });
+    everything = true;
     run();
 }
 
-function begin() {
-    charts = ["10ms", "1s", "1min"].map((name) => new Chart(name));
-    byId("pause").addEventListener("click", () => setPaused(!paused));
-    byId("ask").addEventListener("submit", (event) => {
-        event.preventDefault();
-        token = byId("token").value.trim();
-        byId("token").value = "";
+byId("pause").addEventListener("click", () => setPaused(!paused));
+byId("ask").addEventListener("submit", (event) => {
+    event.preventDefault();
+    token = byId("token").value.trim();
+    byId("token").value = "";
+    goOn();
+});
+document.addEventListener("visibilitychange", () => {
+    if (document.visibilityState === "visible" && !paused) {
         goOn();
-    });
-    document.addEventListener("visibilitychange", () => {
-        if (document.visibilityState === "visible" && !paused) {
-            goOn();
-        }
-    });
-    for (const query of ["(prefers-color-scheme: dark)", "(forced-colors: active)"]) {
-        matchMedia(query).addEventListener("change", () => charts.forEach((chart) => chart.make()));
     }
-    run();
-}
-
-begin();
+});
+run();

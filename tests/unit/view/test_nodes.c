@@ -16,6 +16,7 @@ static struct node_view some_node(void) {
                              .refused = {{"malformed", 1}, {"too_late", 0}},
                              .lag_ms = 5,
                              .complete_through_us = 1464433872000000,
+                             .visible_p99_ms = 250,
                              .last_seen_us = 1464433872300000};
     return node;
 }
@@ -25,9 +26,10 @@ START_TEST(words_and_back) {
     struct node_view back = {0};
     char words[256], cut[32];
     nodes_write(&node, words, sizeof words);
-    ck_assert_str_eq(words,
-                     "version=0.1.0 started=1464433871120 received=12 counted=11 lag_ms=5 "
-                     "complete_through=1464433872000 refused.malformed=1 refused.too_late=0");
+    ck_assert_str_eq(
+        words,
+        "version=0.1.0 started=1464433871120 received=12 counted=11 lag_ms=5 "
+        "complete_through=1464433872000 visible_p99_ms=250 refused.malformed=1 refused.too_late=0");
     nodes_read_words(words, &back);
     ck_assert_str_eq(back.version, "0.1.0");
     ck_assert_int_eq(back.started_us, node.started_us);
@@ -35,6 +37,7 @@ START_TEST(words_and_back) {
     ck_assert_uint_eq(back.counted, 11);
     ck_assert_int_eq(back.lag_ms, 5);
     ck_assert_int_eq(back.complete_through_us, node.complete_through_us);
+    ck_assert_int_eq(back.visible_p99_ms, 250);
     ck_assert_uint_eq(back.reasons, 2);
     ck_assert_str_eq(back.refused[0].name, "malformed");
     ck_assert_uint_eq(back.refused[0].events, 1);
@@ -45,15 +48,17 @@ START_TEST(words_and_back) {
 END_TEST
 
 START_TEST(what_is_not_known_yet_is_left_out) {
-    struct node_view node = some_node(), back = {.complete_through_us = 1, .ended = true};
+    struct node_view node = some_node(),
+                     back = {.complete_through_us = 1, .visible_p99_ms = 1, .ended = true};
     char words[256];
-    node.complete_through_us = 0;
+    node.complete_through_us = node.visible_p99_ms = 0;
     node.ended = true;
     nodes_write(&node, words, sizeof words);
     ck_assert_ptr_null(strstr(words, "complete_through"));
     back.complete_through_us = 0;
     nodes_read_words(words, &back);
     ck_assert_int_eq(back.complete_through_us, 0);
+    ck_assert_int_eq(back.visible_p99_ms, 0);
     ck_assert(back.ended);
 }
 END_TEST
@@ -109,14 +114,15 @@ START_TEST(json_of_a_node) {
                      "{\"node\":\"<b>\\\"\\u001b\",\"version\":\"0.1.0\","
                      "\"started\":\"2016-05-28T11:11:11.120Z\",\"received\":12,\"counted\":11,"
                      "\"refused\":{\"malformed\":1,\"too_late\":0},\"lag_ms\":5,"
-                     "\"complete_through\":\"2016-05-28T11:11:12.000Z\","
+                     "\"complete_through\":\"2016-05-28T11:11:12.000Z\",\"visible_p99_ms\":250,"
                      "\"last_seen\":\"2016-05-28T11:11:12.300Z\",\"state\":\"here\"}");
     text_free(&text);
-    node.complete_through_us = 0;
+    node.complete_through_us = node.visible_p99_ms = 0;
     node.gone = true;
     nodes_add_json(&node, &text);
     text_add(&text, "", 1);
     ck_assert_ptr_nonnull(strstr(text.bytes, "\"complete_through\":null"));
+    ck_assert_ptr_nonnull(strstr(text.bytes, "\"visible_p99_ms\":null"));
     ck_assert_ptr_nonnull(strstr(text.bytes, "\"state\":\"gone\""));
     text_free(&text);
 }

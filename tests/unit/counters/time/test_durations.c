@@ -58,5 +58,26 @@ START_TEST(what_is_noted_adds_up) {
 }
 END_TEST
 
+START_TEST(the_bound_of_99_in_100) {
+    struct durations_total before = {{0}, 0}, total;
+    durations_note(&before, 4000000);
+    total = before;
+    ck_assert_uint_eq(durations_bound_of(&total, &before, 990), 0); /* none since */
+    for (int i = 0; i < 99; i++) {
+        durations_note(&total, 90000);
+    }
+    ck_assert_uint_eq(durations_bound_of(&total, &before, 990), 100000);
+    durations_note(&total, 200000);
+    ck_assert_uint_eq(durations_bound_of(&total, &before, 990), 100000);
+    durations_note(&total, 200000);
+    ck_assert_uint_eq(durations_bound_of(&total, &before, 990), 250000);
+    ck_assert_uint_eq(durations_bound_of(&total, &before, 0), 10);
+    durations_note(&before, UINT64_C(6000000000));
+    total = before;
+    durations_note(&total, UINT64_C(6000000000));
+    ck_assert_uint_eq(durations_bound_of(&total, &before, 990), UINT64_MAX);
+}
+END_TEST
+
 CHECK_MAIN("durations", bounds_rise_at_least_twofold, a_bound_is_within_its_own_bucket,
-           what_is_noted_adds_up)
+           what_is_noted_adds_up, the_bound_of_99_in_100)

@@ -12,7 +12,7 @@
 #include <string.h>
 
 #define NODE "north"
-#define HORIZON_US (10 * US_PER_S)
+#define HORIZON_US (20 * US_PER_S)
 #define FUTURE_US (2 * US_PER_S)
 #define INTERVAL_US (100 * US_PER_MS)
 

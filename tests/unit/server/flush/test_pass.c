@@ -65,7 +65,7 @@ END_TEST
 
 START_TEST(late_events_wait_for_a_full_pass) {
     begin_sent();
-    const int64_t late_us = T0 - 8 * US_PER_S; /* beyond what each pass looks at: 4 s, and 2 */
+    const int64_t late_us = T0 - 16 * US_PER_S; /* beyond what each pass looks at: 12 s, and 2 */
     count(late_us, 1);
     ck_assert(pass_run(flush, false));
     ck_assert_uint_eq(stored(RESOLUTION_10MS, late_us), 0);
@@ -79,6 +79,15 @@ START_TEST(late_events_wait_for_a_full_pass) {
     count(late_us, 1);
     ck_assert(pass_run(flush, true)); /* or is asked for */
     ck_assert_uint_eq(stored(RESOLUTION_10MS, late_us), 2);
+}
+END_TEST
+
+START_TEST(those_of_the_last_10_s_do_not) {
+    begin_sent();
+    const int64_t late_us = T0 - 10 * US_PER_S;
+    count(late_us, 1);
+    ck_assert(pass_run(flush, false));
+    ck_assert_uint_eq(stored(RESOLUTION_10MS, late_us), 1);
 }
 END_TEST
 
@@ -323,9 +332,9 @@ END_TEST
 
 CHECK_MAIN_OF_NODE("pass", what_changed_is_sent_as_it_stands,
                    the_newest_comes_first_within_a_resolution, late_events_wait_for_a_full_pass,
-                   recent_ones_do_not_wait, what_a_double_cannot_hold_stays_here,
-                   all_of_it_again_is_what_was_sent_too, a_status_says_what_was_done,
-                   what_failed_is_tried_once_a_round_with_all_of_it,
+                   those_of_the_last_10_s_do_not, recent_ones_do_not_wait,
+                   what_a_double_cannot_hold_stays_here, all_of_it_again_is_what_was_sent_too,
+                   a_status_says_what_was_done, what_failed_is_tried_once_a_round_with_all_of_it,
                    a_store_that_is_gone_ends_the_pass, what_is_closed_is_too_late_once,
                    what_was_written_by_another_is_read_back_first, more_than_was_sent_is_read_back,
                    as_much_as_was_sent_makes_the_memory_whole, less_than_was_there_is_a_loss,

@@ -112,5 +112,31 @@ START_TEST(many_are_noted_less_often) {
 }
 END_TEST
 
+static uint64_t p99(void) {
+    struct flush_status status;
+    flush_status(flush, &status);
+    return status.visible_p99_us;
+}
+
+START_TEST(what_was_seen_a_minute_ago_is_no_longer_told) {
+    make_noting_node();
+    flush_turn(flush);
+    ck_assert_uint_eq(p99(), 0);
+    note(T0 - 20 * US_PER_MS);
+    fake_clock_advance(70 * US_PER_MS);
+    flush_turn(flush);
+    ck_assert_uint_eq(p99(), 100 * US_PER_MS);
+    int seconds = 0;
+    while (p99() > 0 && seconds < 100) {
+        fake_clock_advance(US_PER_S);
+        flush_turn(flush);
+        seconds++;
+    }
+    ck_assert_int_ge(seconds, 30);
+    ck_assert_int_le(seconds, 60);
+}
+END_TEST
+
 CHECK_MAIN_OF_NODE("visible", an_event_is_seen_after_its_pass, what_the_store_refuses_is_not_seen,
-                   while_the_store_is_away, many_are_noted_less_often)
+                   while_the_store_is_away, many_are_noted_less_often,
+                   what_was_seen_a_minute_ago_is_no_longer_told)

@@ -53,7 +53,7 @@ static uint64_t metric(enum metric of) {
 
 START_TEST(each_prepared_answer) {
     ck_assert_uint_eq(ROWS, ANSWERS - 1);
-    uint64_t refused = 0;
+    uint64_t refused = 0, impossible = 0;
     for (size_t i = 0; i < ROWS; i++) {
         const enum answer answer = rows[i].answer;
         ck_assert_int_eq(answers_reason(answer), rows[i].reason);
@@ -65,11 +65,14 @@ START_TEST(each_prepared_answer) {
         ck_assert_msg(strncmp(client.body, rows[i].begins, strlen(rows[i].begins)) == 0, "%s",
                       client.body);
         ck_assert(len == 0 ? answer == ANSWER_COUNTED : client.body[len - 1] == '\n');
-        refused += rows[i].status >= 400;
+        refused += rows[i].status >= 400 && rows[i].status < 500;
+        impossible += rows[i].status >= 500;
         ck_assert_uint_eq(metric(METRIC_requests), i + 1);
         ck_assert_uint_eq(metric(METRIC_responses_4xx), refused);
-        ck_assert_uint_eq(metric(METRIC_responses_2xx), i + 1 - refused);
+        ck_assert_uint_eq(metric(METRIC_responses_5xx), impossible);
+        ck_assert_uint_eq(metric(METRIC_responses_2xx), i + 1 - refused - impossible);
     }
+    ck_assert_uint_ge(impossible, 1); /* not_kept */
 }
 END_TEST
 

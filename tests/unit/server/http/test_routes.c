@@ -22,6 +22,7 @@ START_TEST(paths_and_methods) {
         {"/stats", ROUTE_PAGE},
         {"/nodes", ROUTE_PAGE},
         {"/page/page.js", ROUTE_LIVE},
+        {"/page/chart.js", ROUTE_LIVE},
         {"/page/", ROUTE_NONE},
         {"/counts/1s", ROUTE_PAGE},
         {"/counts/10ms", ROUTE_PAGE},

@@ -1,0 +1,99 @@
+"""What open live pages ask, without a browser: so many viewers on connections of their own, in the rounds of view/page/page.js.
+
+    python3 viewers.py PORT VIEWERS SECONDS
+
+Prints one line of JSON: {"rounds": of one viewer, "answers": 200, "refused": others}."""
+
+import json
+import selectors
+import socket
+import sys
+import time
+
+POLL_MS, REREAD, NODES, REPORTS, WHOLE = 250, 2, 4, 8, 60
+WIDTH_MS = {"10ms": 10, "1s": 1000, "1min": 60_000}
+SPAN_MS = {"10ms": 10_000, "1s": 600_000, "1min": 86_400_000}
+REREAD_MS = {"10ms": 2100, "1s": 75_000, "1min": 7_200_000}
+TIMEOUT_S = 5
+
+
+def questions(turn):
+    """The paths that a page asks for in round number `turn` since 1970."""
+    now = turn * POLL_MS
+    found = ["/nodes"] if turn % NODES == 0 else []
+    for name in WIDTH_MS if turn % REREAD == 0 else ["10ms"]:
+        back = SPAN_MS[name] if turn % WHOLE == 0 else REREAD_MS[name]
+        width = WIDTH_MS[name]
+        first, last = max(0, (now - back) // width), now // width + 1
+        found.append(f"/counts/{name}?partial=1&format=csv&from={first * width}&to={(last + 1) * width}")
+    return found + (["/reports"] if turn % REPORTS == 0 else [])
+
+
+class Viewer:
+    """One connection; its questions go out one after the other."""
+
+    def __init__(self, port):
+        self.socket = socket.create_connection(("127.0.0.1", port), TIMEOUT_S)
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.asked, self.held, self.status = [], b"", []
+
+    def ask(self, paths):
+        self.asked = list(paths)
+        self.send()
+
+    def send(self):
+        self.socket.sendall(f"GET {self.asked[0]} HTTP/1.1\r\nHost: page\r\n\r\n".encode())
+
+    def take(self):
+        """Reads what has come; True when all is answered."""
+        piece = self.socket.recv(1 << 18)
+        if not piece:
+            raise ConnectionError("the server closed a viewer's connection")
+        self.held += piece
+        if not is_whole(self.held):
+            return False
+        self.status.append(int(self.held[9:12]))
+        self.held = b""
+        del self.asked[0]
+        if self.asked:
+            self.send()
+        return not self.asked
+
+
+def is_whole(answer):
+    head, end, body = answer.partition(b"\r\n\r\n")
+    if not end:
+        return False
+    if b"chunked" in head:
+        return body.endswith(b"0\r\n\r\n")
+    return len(body) >= int(head.partition(b"Content-Length: ")[2].split()[0])
+
+
+def view(port, viewers, seconds):
+    """Rounds of all viewers until the time is over."""
+    some = [Viewer(port) for _ in range(viewers)]
+    ready, rounds, end = selectors.DefaultSelector(), 0, time.time() + seconds
+    for viewer in some:
+        ready.register(viewer.socket, selectors.EVENT_READ, viewer)
+    turn = int(time.time() * 1000) // POLL_MS + 1
+    while time.time() < end:
+        time.sleep(max(0, turn * POLL_MS / 1000 - time.time()))
+        paths, waiting = questions(turn), len(some)
+        for viewer in some:
+            viewer.ask(paths)
+        while waiting:
+            events = ready.select(TIMEOUT_S)
+            if not events:
+                raise TimeoutError("a viewer waits for an answer")
+            waiting -= sum(key.data.take() for key, _ in events)
+        rounds += 1
+        turn = max(turn, int(time.time() * 1000) // POLL_MS) + 1
+    status = [one for viewer in some for one in viewer.status]
+    for viewer in some:
+        viewer.socket.close()
+    # without reports /reports is 404
+    return {"rounds": rounds, "answers": status.count(200), "refused": len(status) - status.count(200) - status.count(404)}
+
+
+if __name__ == "__main__":
+    print(json.dumps(view(*map(int, sys.argv[1:]))))
