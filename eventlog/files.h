@@ -23,6 +23,13 @@ struct log_files {
 
 void files_name(const struct log_file *file, char name[FILES_NAME_MAX]);
 
+/* Opens a file of the log; flags: O_RDONLY or O_RDWR. Whatever else has its name (a folder, a FIFO,
+ * a symbolic link) is not waited for. -1, errno set: EMEDIUMTYPE for what is no regular file. */
+int files_open(int dir_fd, const char *name, int flags);
+
+/* What an errno says, also that one. */
+const char *files_explain(int error);
+
 /* Lists the files of a folder by their numbers, a sealed file before the tail that it was made of.
  * False, errno set. The caller frees files->file. */
 bool files_list(int dir_fd, struct log_files *files);

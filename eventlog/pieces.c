@@ -160,6 +160,7 @@ struct mapped {
     bool sealed;
     const unsigned char *bytes; /* NULL: there are none */
     size_t len;
+    bool foreign; /* a tail that is of another shard */
 };
 
 static int open_file(const struct eventlog_piece *piece, struct mapped *mapped) {
@@ -167,7 +168,7 @@ static int open_file(const struct eventlog_piece *piece, struct mapped *mapped) 
     files_name(&(const struct log_file){piece->first, mapped->sealed}, name);
     snprintf(mapped->path, sizeof mapped->path, "%s/%s/%u/%s", piece->dir, piece->node,
              piece->shard, name);
-    return open(mapped->path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    return files_open(AT_FDCWD, mapped->path, O_RDONLY);
 }
 
 /* False, errno set. A tail may have been sealed since it was listed. */
@@ -175,6 +176,7 @@ static bool map_piece(const struct eventlog_piece *piece, struct mapped *mapped)
     struct stat st;
     mapped->sealed = piece->sealed;
     mapped->bytes = NULL;
+    mapped->foreign = false;
     int fd = open_file(piece, mapped);
     if (fd < 0 && errno == ENOENT && !piece->sealed) {
         mapped->sealed = true;
@@ -184,6 +186,8 @@ static bool map_piece(const struct eventlog_piece *piece, struct mapped *mapped)
         return false;
     }
     bool ok = fstat(fd, &st) == 0;
+    mapped->foreign =
+        ok && !mapped->sealed && !tail_is_of(fd, (uint64_t)st.st_size, piece->node, piece->shard);
     mapped->len = !ok              ? 0
                   : mapped->sealed ? (size_t)st.st_size
                                    : (size_t)tail_find_length(fd, (uint64_t)st.st_size);
@@ -244,6 +248,8 @@ static bool read_tail(const struct piece_reading *reading, const char *text, siz
         name_damage(reading, end, last_of(piece), "the file is cut off before them");
     } else if (piece->next > end) {
         name_damage(reading, end, piece->next - 1, "no file has them");
+    } else if (piece->next > 0 && piece->next < end) {
+        name_damage(reading, piece->next, piece->next - 1, "the next file begins within this one");
     }
     return true;
 }
@@ -255,10 +261,12 @@ bool eventlog_piece_read(const struct eventlog_piece *piece, int64_t from_us, in
     struct piece_reading reading = {piece, taker, {piece->node, piece->shard, mapped.path}};
     bool wanted = true;
     if (!ok) {
-        name_damage(&reading, piece->first, last_of(piece), strerror(errno));
+        name_damage(&reading, piece->first, last_of(piece), files_explain(errno));
+    } else if (mapped.foreign) {
+        name_damage(&reading, piece->first, last_of(piece), TAIL_FOREIGN);
     } else if (mapped.sealed) {
-        const struct sealed_file file = {mapped.bytes, mapped.len, piece->first,
-                                         piece->next,  from_us,    to_us};
+        const struct sealed_file file = {mapped.bytes, mapped.len, piece->first, piece->next,
+                                         from_us,      to_us,      piece->node,  piece->shard};
         wanted =
             sealed_read(&file, &(const struct sealed_taker){take_block, take_damage, &reading});
     } else {
@@ -276,10 +284,13 @@ bool eventlog_piece_spans(const struct eventlog_piece *piece,
     for (size_t at = 0; ok && !(head.flags & BLOCK_END); at += head.frame_bytes) {
         ok = at <= mapped.len && block_decode(mapped.bytes + at, mapped.len - at, &head);
         at += BLOCK_HEAD_BYTES;
+        ok = ok && strcmp(head.node, piece->node) == 0 && head.shard == piece->shard;
         if (ok && !(head.flags & BLOCK_END)) {
             each(cls, head.min_us, head.max_us);
         }
     }
+    /* what no file has is told by who reads the piece */
+    ok = ok && (piece->next == 0 || piece->next == head.first);
     unmap_piece(&mapped);
     return ok;
 }

@@ -50,7 +50,8 @@ bool eventlog_piece_read(const struct eventlog_piece *piece, int64_t from_us, in
                          const struct eventlog_lines_taker *taker);
 
 /* Calls `each` with the smallest and the largest time of each block of a sealed piece, without
- * unpacking it. False: its headers cannot be read one after the other, or it is not sealed. */
+ * unpacking it. False: its headers cannot be read one after the other, it ends before the next
+ * piece begins, or it is not sealed. */
 bool eventlog_piece_spans(const struct eventlog_piece *piece,
                           void (*each)(void *cls, int64_t min_us, int64_t max_us), void *cls);
 

@@ -229,6 +229,15 @@ class EventLog(Case):
         self.assertEqual(server.stats()["event_log"]["records"], 5)
         self.assertIn("records 12 to 16: 5 counted", self.whole())
 
+    def test_what_was_dropped_at_the_end_is_missed(self):
+        server = self.server("--event-log", self.dir, "--node-id", "n1", threads=1, program=self.limited())
+        self.send(server, [now_us()] * 10)
+        self.assertEqual(server.stop(), 0)
+        shutil.rmtree(server.state)
+        status, said = server.refuses_to_start()
+        self.assertEqual(status, 1)
+        self.assertIn("begins with record 11", said)
+
     def test_no_room_and_events_are_refused(self):
         server = self.server("--event-log", self.dir, "--event-log-when-full", "refuse", threads=1, program=self.limited())
         now = text_time(now_us())
