@@ -179,3 +179,29 @@ bool files_read_shard(const char *name, unsigned *number) {
     *number = (unsigned)read;
     return true;
 }
+
+static bool has_files(int dir_fd, const char *name) {
+    struct log_files files = {NULL, 0};
+    const int fd = openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    const bool any = fd >= 0 && files_list(fd, &files) && files.n > 0;
+    free(files.file);
+    if (fd >= 0) {
+        close(fd);
+    }
+    return any;
+}
+
+bool files_is_node(int dir_fd) {
+    char **names;
+    size_t n;
+    unsigned shard;
+    bool is_node = false;
+    if (!files_list_folders(dir_fd, &names, &n)) {
+        return false;
+    }
+    for (size_t i = 0; !is_node && i < n; i++) {
+        is_node = files_read_shard(names[i], &shard) && has_files(dir_fd, names[i]);
+    }
+    files_free_names(names, n);
+    return is_node;
+}

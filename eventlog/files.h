@@ -42,6 +42,9 @@ bool files_is_done(const struct log_files *files, size_t i);
 bool files_list_folders(int dir_fd, char ***names, size_t *n);
 void files_free_names(char **names, size_t n);
 
+/* Whether it is the folder of a node, and not that of the log. */
+bool files_is_node(int dir_fd);
+
 /* The shard whose folder has that name. False: it is no shard's. */
 bool files_read_shard(const char *name, unsigned *number);
 

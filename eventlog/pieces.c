@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -126,8 +127,11 @@ bool eventlog_pieces_add(struct eventlog_pieces *pieces, const char *dir, const 
                          char why[EVENTLOG_READ_WHY_MAX]) {
     size_t found = 0;
     const int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    const bool ok = fd >= 0 && add_nodes(pieces, dir, fd, node, &found);
-    if (!ok) {
+    const bool is_node = fd >= 0 && files_is_node(fd);
+    const bool ok = fd >= 0 && !is_node && add_nodes(pieces, dir, fd, node, &found);
+    if (is_node) {
+        snprintf(why, EVENTLOG_READ_WHY_MAX, "%s: " EVENTLOG_IS_NODE, dir);
+    } else if (!ok) {
         snprintf(why, EVENTLOG_READ_WHY_MAX, "%s: cannot read the event log: %s", dir,
                  strerror(errno));
     } else if (found == 0 && node) {
@@ -293,4 +297,73 @@ bool eventlog_piece_spans(const struct eventlog_piece *piece,
     ok = ok && (piece->next == 0 || piece->next == head.first);
     unmap_piece(&mapped);
     return ok;
+}
+
+/* ---- each once ---- */
+
+#define FIRST_LINE_BYTES 512
+
+struct first_line {
+    char text[FIRST_LINE_BYTES];
+    size_t len; /* 0: there is none */
+};
+
+static bool take_first(void *cls, const struct eventlog_lines *lines) {
+    struct first_line *first = cls;
+    const char *end = memchr(lines->text, '\n', lines->len);
+    const size_t len = end ? (size_t)(end - lines->text) : lines->len;
+    first->len = len < sizeof first->text ? len : sizeof first->text;
+    memcpy(first->text, lines->text, first->len);
+    return false;
+}
+
+static void pass_over(void *cls, const struct eventlog_damage *damage) {
+    (void)cls;
+    (void)damage; /* it is named when the piece is read */
+}
+
+/* A node that has begun anew has the same numbers for other records. */
+static bool begin_alike(const struct eventlog_piece *a, const struct eventlog_piece *b) {
+    struct first_line left = {.len = 0}, right = {.len = 0};
+    eventlog_piece_read(a, INT64_MIN, INT64_MAX,
+                        &(const struct eventlog_lines_taker){take_first, pass_over, &left});
+    eventlog_piece_read(b, INT64_MIN, INT64_MAX,
+                        &(const struct eventlog_lines_taker){take_first, pass_over, &right});
+    return left.len > 0 && left.len == right.len && memcmp(left.text, right.text, left.len) == 0;
+}
+
+static int compare_pieces(const void *left, const void *right) {
+    const struct eventlog_piece *a = *(const struct eventlog_piece *const *)left,
+                                *b = *(const struct eventlog_piece *const *)right;
+    const int nodes = strcmp(a->node, b->node);
+    return nodes != 0             ? nodes
+           : a->shard != b->shard ? (a->shard > b->shard ? 1 : -1)
+           : a->first != b->first ? (a->first > b->first ? 1 : -1)
+                                  : 0;
+}
+
+bool eventlog_pieces_are_once(const struct eventlog_pieces *pieces,
+                              char why[EVENTLOG_READ_WHY_MAX]) {
+    const struct eventlog_piece **sorted = malloc((pieces->n + 1) * sizeof *sorted);
+    bool once = sorted != NULL;
+    snprintf(why, EVENTLOG_READ_WHY_MAX, "out of memory");
+    for (size_t i = 0; sorted && i < pieces->n; i++) {
+        sorted[i] = &pieces->piece[i];
+    }
+    if (sorted && pieces->n > 0) {
+        qsort(sorted, pieces->n, sizeof *sorted, compare_pieces);
+    }
+    for (size_t i = 1; once && i < pieces->n; i++) {
+        if (compare_pieces(&sorted[i - 1], &sorted[i]) == 0 &&
+            begin_alike(sorted[i - 1], sorted[i])) {
+            snprintf(why, EVENTLOG_READ_WHY_MAX,
+                     "%.200s and %.200s have both records of node %s, shard %u, from %" PRIu64
+                     " on: they would be counted twice",
+                     sorted[i - 1]->dir, sorted[i]->dir, sorted[i]->node, sorted[i]->shard,
+                     sorted[i]->first);
+            once = false;
+        }
+    }
+    free(sorted);
+    return once;
 }

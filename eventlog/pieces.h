@@ -27,6 +27,11 @@ struct eventlog_pieces {
  */
 bool eventlog_pieces_add(struct eventlog_pieces *pieces, const char *dir, const char *node,
                          char why[EVENTLOG_READ_WHY_MAX]);
+
+/* Whether no two pieces begin with the same record, as those of a folder that was added twice do.
+ * False fills why. */
+bool eventlog_pieces_are_once(const struct eventlog_pieces *pieces,
+                              char why[EVENTLOG_READ_WHY_MAX]);
 void eventlog_pieces_free(struct eventlog_pieces *pieces);
 
 /* Lines that are whole, with their LFs; the first has number `sequence`. */

@@ -257,8 +257,11 @@ bool eventlog_read(const struct eventlog_question *question, const struct eventl
     reading.where.file = reading.path;
     size_t nodes = 0;
     const int fd = open(question->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    const bool ok = fd >= 0 && read_nodes(&reading, fd, &nodes);
-    if (!ok) {
+    const bool is_node = fd >= 0 && files_is_node(fd);
+    const bool ok = fd >= 0 && !is_node && read_nodes(&reading, fd, &nodes);
+    if (is_node) {
+        snprintf(why, EVENTLOG_READ_WHY_MAX, "%s: " EVENTLOG_IS_NODE, question->dir);
+    } else if (!ok) {
         snprintf(why, EVENTLOG_READ_WHY_MAX, "%s: cannot read the event log: %s", question->dir,
                  strerror(errno));
     } else if (nodes == 0) {

@@ -181,6 +181,7 @@ struct replay *replay_open(const struct replay_config *config, char why[REPLAY_W
     for (unsigned i = 0; ok && i < config->dirs; i++) {
         ok = eventlog_pieces_add(&replay->pieces, config->dir[i], config->node, why);
     }
+    ok = ok && eventlog_pieces_are_once(&replay->pieces, why);
     if (ok && !look_at_all(replay)) {
         snprintf(why, REPLAY_WHY_MAX, "out of memory or threads");
         ok = false;

@@ -264,6 +264,7 @@ class EventLog(Case):
                 (["cat"], 2, "needs one directory"), (["check", self.dir], 3, "cannot read the event log"),
                 (["cat", self.place.dir / "nothing"], 3, "cannot read"), (["cut", self.dir], 2, "did you mean cat?"),
                 (["cat", self.dir, "--all", "--refused"], 2, "one of them at a time"),
+                (["cat", self.dir, "--from", "today", "--to", "2016-05-28"], 2, "--to: is before --from"),
                 (["cat", self.dir, "--from", "nonsense"], 2, "--from: 'nonsense'")):
             done = aforo_log(*words)
             self.assertEqual((done.returncode, said in done.stderr), (status, True), done.stderr)
@@ -271,6 +272,14 @@ class EventLog(Case):
         done = aforo_log("cat", self.dir)
         self.assertEqual((done.returncode, done.stdout), (0, ""))
         self.assertIn("no counted events there; 1 refused ones (--all)", done.stderr)
+        done = aforo_log("check", next(self.dir.iterdir()))
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("is the folder of one node; name the one above it", done.stderr)
+        self.assertIn("Usage: aforo log cat DIR", aforo_log("--help").stdout)
+
+    def test_settings_of_no_event_log_are_told(self):
+        server = self.server("--event-log-when-full", "refuse")
+        self.assertIn("settings of the event log have no meaning: no event is kept", server.log())
 
 
 if __name__ == "__main__":

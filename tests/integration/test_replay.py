@@ -129,6 +129,7 @@ class Replay(LogCase):
         for words, status, said in (
                 ([], 2, "needs a directory"),
                 ([self.place.dir / "none"], 3, "cannot read the event log: No such file"),
+                ([self.dir, self.dir], 1, "they would be counted twice"),
                 ([empty], 1, "there is no event log (aforod --event-log DIR makes one)"),
                 ([self.dir, "--node", "nobody"], 1, "the event log has no node nobody"),
                 ([self.dir, "--from", "today", "--to", "2016-05-28"], 2, "--to: is before --from"),

@@ -225,6 +225,45 @@ START_TEST(a_file_under_two_numbers_is_counted_once) {
 }
 END_TEST
 
+START_TEST(a_folder_that_is_added_twice_is_refused) {
+    char other[PATH_MAX_TEST + 64], path[PATH_MAX_TEST + 128];
+    const int fd = make_shard("one", 1);
+    lab_write_tail(fd, 1, 10, 0);
+    ck_assert(eventlog_pieces_add(&pieces, state_dir, NULL, why));
+    ck_assert(eventlog_pieces_are_once(&pieces, why));
+    ck_assert(eventlog_pieces_add(&pieces, state_dir, NULL, why));
+    ck_assert(!eventlog_pieces_are_once(&pieces, why));
+    ck_assert_ptr_nonnull(strstr(why, "node one, shard 1, from 1 on: they would be counted twice"));
+    eventlog_pieces_free(&pieces);
+    /* the node's folder was moved away, and it began anew */
+    snprintf(other, sizeof other, "%s/.other", state_dir);
+    mkdir(other, 0750);
+    snprintf(path, sizeof path, "%s/one", other);
+    mkdir(path, 0750);
+    snprintf(path, sizeof path, "%s/one/1", other);
+    mkdir(path, 0750);
+    snprintf(path, sizeof path, "%s/one/1/%020d.ndjson", other, 1);
+    FILE *file = fopen(path, "w");
+    fputs("{}\n", file);
+    fclose(file);
+    ck_assert(eventlog_pieces_add(&pieces, state_dir, NULL, why));
+    ck_assert(eventlog_pieces_add(&pieces, other, NULL, why));
+    ck_assert_msg(eventlog_pieces_are_once(&pieces, why), "%s", why);
+    close(fd);
+}
+END_TEST
+
+START_TEST(the_folder_of_a_node_is_no_log) {
+    char path[PATH_MAX_TEST + 64];
+    const int fd = make_shard("one", 1);
+    lab_write_tail(fd, 1, 10, 0);
+    snprintf(path, sizeof path, "%s/one", state_dir);
+    ck_assert(!eventlog_pieces_add(&pieces, path, NULL, why));
+    ck_assert_ptr_nonnull(strstr(why, "is the folder of one node; name the one above it"));
+    close(fd);
+}
+END_TEST
+
 START_TEST(what_is_no_file_is_named_at_once) {
     const int fd = make_shard("one", 1);
     lab_write_tail(fd, 1, 10, 0);
@@ -258,4 +297,5 @@ CHECK_MAIN_WITH(fixture, "eventlog_pieces", all_files_of_all_nodes_are_pieces,
                 a_tail_that_was_sealed_meanwhile_is_read, no_log_is_told,
                 a_copy_is_named_and_not_counted, a_copy_of_a_tail_is_named,
                 a_file_under_two_numbers_is_counted_once, what_is_no_file_is_named_at_once,
-                a_shard_has_one_name)
+                a_shard_has_one_name, a_folder_that_is_added_twice_is_refused,
+                the_folder_of_a_node_is_no_log)
