@@ -94,7 +94,7 @@ bool block_decode(const unsigned char *bytes, size_t len, struct block_head *hea
     const bool ends = head->flags & BLOCK_END;
     return ends ? head->records == 0 && head->frame_bytes == 0
                 : head->records > 0 && head->text_bytes >= head->records &&
-                      head->text_bytes <= BLOCK_TEXT_MAX &&
+                      head->text_bytes <= BLOCK_TEXT_MAX && head->min_us <= head->max_us &&
                       head->first <= UINT64_MAX - head->records;
 }
 

@@ -18,6 +18,21 @@ void files_name(const struct log_file *file, char name[FILES_NAME_MAX]) {
     snprintf(name, FILES_NAME_MAX, "%020" PRIu64 "%s", file->first, file->sealed ? SEALED : TAIL);
 }
 
+int files_open(int dir_fd, const char *name, int flags) {
+    struct stat st;
+    int fd = openat(dir_fd, name, flags | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
+    if (fd >= 0 && (fstat(fd, &st) || !S_ISREG(st.st_mode))) {
+        close(fd);
+        fd = -1;
+        errno = EMEDIUMTYPE;
+    }
+    return fd;
+}
+
+const char *files_explain(int error) {
+    return error == EMEDIUMTYPE ? "it is no regular file" : strerror(error);
+}
+
 static bool read_name(const char *name, struct log_file *file) {
     if (strspn(name, "0123456789") != DIGITS) {
         return false;
@@ -157,9 +172,36 @@ void files_free_names(char **names, size_t n) {
 bool files_read_shard(const char *name, unsigned *number) {
     char *end;
     const unsigned long read = strtoul(name, &end, 10);
-    if (*end != '\0' || read > UINT32_MAX) {
+    /* "01" or "+1" would be read as shard 1, a second time */
+    if (*name < '1' || *name > '9' || *end != '\0' || read > UINT32_MAX) {
         return false;
     }
     *number = (unsigned)read;
     return true;
+}
+
+static bool has_files(int dir_fd, const char *name) {
+    struct log_files files = {NULL, 0};
+    const int fd = openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    const bool any = fd >= 0 && files_list(fd, &files) && files.n > 0;
+    free(files.file);
+    if (fd >= 0) {
+        close(fd);
+    }
+    return any;
+}
+
+bool files_is_node(int dir_fd) {
+    char **names;
+    size_t n;
+    unsigned shard;
+    bool is_node = false;
+    if (!files_list_folders(dir_fd, &names, &n)) {
+        return false;
+    }
+    for (size_t i = 0; !is_node && i < n; i++) {
+        is_node = files_read_shard(names[i], &shard) && has_files(dir_fd, names[i]);
+    }
+    files_free_names(names, n);
+    return is_node;
 }

@@ -23,6 +23,13 @@ struct log_files {
 
 void files_name(const struct log_file *file, char name[FILES_NAME_MAX]);
 
+/* Opens a file of the log; flags: O_RDONLY or O_RDWR. Whatever else has its name (a folder, a FIFO,
+ * a symbolic link) is not waited for. -1, errno set: EMEDIUMTYPE for what is no regular file. */
+int files_open(int dir_fd, const char *name, int flags);
+
+/* What an errno says, also that one. */
+const char *files_explain(int error);
+
 /* Lists the files of a folder by their numbers, a sealed file before the tail that it was made of.
  * False, errno set. The caller frees files->file. */
 bool files_list(int dir_fd, struct log_files *files);
@@ -34,6 +41,9 @@ bool files_is_done(const struct log_files *files, size_t i);
  * set. The caller frees the names by files_free_names. */
 bool files_list_folders(int dir_fd, char ***names, size_t *n);
 void files_free_names(char **names, size_t n);
+
+/* Whether it is the folder of a node, and not that of the log. */
+bool files_is_node(int dir_fd);
 
 /* The shard whose folder has that name. False: it is no shard's. */
 bool files_read_shard(const char *name, unsigned *number);

@@ -232,7 +232,19 @@ static void leave_tail(struct visit *visit, const struct log_file *beyond) {
 }
 
 static enum eventlog_round fail(const struct visit *visit) {
-    snprintf(visit->why, EVENTLOG_READ_WHY_MAX, "%s: %s", visit->where.file, strerror(errno));
+    snprintf(visit->why, EVENTLOG_READ_WHY_MAX, "%s: %s", visit->where.file, files_explain(errno));
+    return EVENTLOG_FAILED;
+}
+
+static bool is_ours(const struct follow_shard *shard) {
+    struct stat st;
+    return fstat(shard->fd, &st) ||
+           tail_is_of(shard->fd, (uint64_t)st.st_size, shard->node, shard->number);
+}
+
+static enum eventlog_round refuse_tail(const struct visit *visit) {
+    snprintf(visit->why, EVENTLOG_READ_WHY_MAX, "%s: %s; move it out of the log", visit->where.file,
+             TAIL_FOREIGN);
     return EVENTLOG_FAILED;
 }
 
@@ -301,7 +313,10 @@ static enum eventlog_round read_map(struct visit *visit, const void *map, size_t
     if (end > 0 && end < shard->next && !beyond) {
         return refuse_position(visit, end);
     }
-    const struct sealed_file file = {map, len, first, after, question->from_us, question->to_us};
+    /* what two files have is given once, by the numbers: the first one is read to its end */
+    const uint64_t next = end > after ? 0 : after;
+    const struct sealed_file file = {
+        map, len, first, next, question->from_us, question->to_us, shard->node, shard->number};
     const struct sealed_taker taker = {take_lines, take_damage, visit};
     if (end != shard->next && !sealed_read(&file, &taker)) {
         return EVENTLOG_STOPPED;
@@ -341,7 +356,7 @@ static enum eventlog_round open_next(struct visit *visit) {
     char name[FILES_NAME_MAX];
     files_name(file, name);
     set_path(visit, name);
-    const int fd = openat(visit->dir_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    const int fd = files_open(visit->dir_fd, name, O_RDONLY);
     if (fd < 0 && errno == ENOENT) {
         shard->listed_us = 0;
         return EVENTLOG_GIVEN;
@@ -359,7 +374,7 @@ static enum eventlog_round open_next(struct visit *visit) {
     if (!file->sealed) {
         shard->fd = fd;
         shard->named = false;
-        return read_tail(visit);
+        return is_ours(shard) ? read_tail(visit) : refuse_tail(visit);
     }
     const enum eventlog_round round = read_sealed(visit, fd, file->first);
     close(fd);

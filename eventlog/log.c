@@ -4,6 +4,8 @@
 #include "eventlog/open.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -207,6 +209,24 @@ static void stop_thread(struct eventlog *log) {
     }
 }
 
+/* What was dropped at the very end is missing by its numbers, too: a tail without a line says where
+ * they go on. It takes no block of the full disk. */
+static void name_next(const struct eventlog_writer *writer) {
+    const struct log_shard *shard = writer->shard;
+    char name[FILES_NAME_MAX];
+    files_name(&(const struct log_file){.first = writer->next}, name);
+    const int fd = openat(shard->dir_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
+    if (fd < 0 || fsync(shard->dir_fd)) {
+        log_say(shard->log, EVENTLOG_WARN,
+                "the numbers of the last events that were not kept cannot be told by the event log",
+                "shard=%u next=%" PRIu64 " error=\"%s\"", shard->number, writer->next,
+                strerror(errno));
+    }
+    if (fd >= 0) {
+        close(fd);
+    }
+}
+
 /* The tails of the workers, which have ended. */
 static void close_writers(struct eventlog *log) {
     for (unsigned i = 0; i < log->config.workers; i++) {
@@ -214,6 +234,9 @@ static void close_writers(struct eventlog *log) {
         struct tail *tail = atomic_exchange(&writer->tail, NULL);
         if (tail) {
             log_hand_off(writer->shard, tail);
+        }
+        if (writer->left_out) {
+            name_next(writer);
         }
     }
 }

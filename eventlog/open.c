@@ -34,7 +34,7 @@ static bool read_sealed_end(const struct log_shard *shard, const struct log_file
                             uint64_t *next, uint64_t *digest) {
     char name[FILES_NAME_MAX];
     files_name(file, name);
-    const int fd = openat(shard->dir_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    const int fd = files_open(shard->dir_fd, name, O_RDONLY);
     struct stat st;
     void *map = NULL;
     bool ok = fd >= 0 && fstat(fd, &st) == 0;
@@ -97,8 +97,9 @@ static bool settle_tail(struct log_shard *shard, const struct log_file *file, ui
                 "shard=%u from_record=%" PRIu64, shard->number, file->first + settled.records);
     }
     const uint64_t end = file->first + settled.records;
+    const bool tells_a_gap = settled.records == 0 && file->first > *next; /* it stays until then */
     *next = end > *next ? end : *next;
-    return queue_settled(shard, file);
+    return tells_a_gap || queue_settled(shard, file);
 }
 
 static bool settle_files(struct log_shard *shard, const struct log_files *files, uint64_t *next) {

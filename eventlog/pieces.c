@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -126,8 +127,11 @@ bool eventlog_pieces_add(struct eventlog_pieces *pieces, const char *dir, const 
                          char why[EVENTLOG_READ_WHY_MAX]) {
     size_t found = 0;
     const int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    const bool ok = fd >= 0 && add_nodes(pieces, dir, fd, node, &found);
-    if (!ok) {
+    const bool is_node = fd >= 0 && files_is_node(fd);
+    const bool ok = fd >= 0 && !is_node && add_nodes(pieces, dir, fd, node, &found);
+    if (is_node) {
+        snprintf(why, EVENTLOG_READ_WHY_MAX, "%s: " EVENTLOG_IS_NODE, dir);
+    } else if (!ok) {
         snprintf(why, EVENTLOG_READ_WHY_MAX, "%s: cannot read the event log: %s", dir,
                  strerror(errno));
     } else if (found == 0 && node) {
@@ -160,6 +164,7 @@ struct mapped {
     bool sealed;
     const unsigned char *bytes; /* NULL: there are none */
     size_t len;
+    bool foreign; /* a tail that is of another shard */
 };
 
 static int open_file(const struct eventlog_piece *piece, struct mapped *mapped) {
@@ -167,7 +172,7 @@ static int open_file(const struct eventlog_piece *piece, struct mapped *mapped) 
     files_name(&(const struct log_file){piece->first, mapped->sealed}, name);
     snprintf(mapped->path, sizeof mapped->path, "%s/%s/%u/%s", piece->dir, piece->node,
              piece->shard, name);
-    return open(mapped->path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    return files_open(AT_FDCWD, mapped->path, O_RDONLY);
 }
 
 /* False, errno set. A tail may have been sealed since it was listed. */
@@ -175,6 +180,7 @@ static bool map_piece(const struct eventlog_piece *piece, struct mapped *mapped)
     struct stat st;
     mapped->sealed = piece->sealed;
     mapped->bytes = NULL;
+    mapped->foreign = false;
     int fd = open_file(piece, mapped);
     if (fd < 0 && errno == ENOENT && !piece->sealed) {
         mapped->sealed = true;
@@ -184,6 +190,8 @@ static bool map_piece(const struct eventlog_piece *piece, struct mapped *mapped)
         return false;
     }
     bool ok = fstat(fd, &st) == 0;
+    mapped->foreign =
+        ok && !mapped->sealed && !tail_is_of(fd, (uint64_t)st.st_size, piece->node, piece->shard);
     mapped->len = !ok              ? 0
                   : mapped->sealed ? (size_t)st.st_size
                                    : (size_t)tail_find_length(fd, (uint64_t)st.st_size);
@@ -244,6 +252,8 @@ static bool read_tail(const struct piece_reading *reading, const char *text, siz
         name_damage(reading, end, last_of(piece), "the file is cut off before them");
     } else if (piece->next > end) {
         name_damage(reading, end, piece->next - 1, "no file has them");
+    } else if (piece->next > 0 && piece->next < end) {
+        name_damage(reading, piece->next, piece->next - 1, "the next file begins within this one");
     }
     return true;
 }
@@ -255,10 +265,12 @@ bool eventlog_piece_read(const struct eventlog_piece *piece, int64_t from_us, in
     struct piece_reading reading = {piece, taker, {piece->node, piece->shard, mapped.path}};
     bool wanted = true;
     if (!ok) {
-        name_damage(&reading, piece->first, last_of(piece), strerror(errno));
+        name_damage(&reading, piece->first, last_of(piece), files_explain(errno));
+    } else if (mapped.foreign) {
+        name_damage(&reading, piece->first, last_of(piece), TAIL_FOREIGN);
     } else if (mapped.sealed) {
-        const struct sealed_file file = {mapped.bytes, mapped.len, piece->first,
-                                         piece->next,  from_us,    to_us};
+        const struct sealed_file file = {mapped.bytes, mapped.len, piece->first, piece->next,
+                                         from_us,      to_us,      piece->node,  piece->shard};
         wanted =
             sealed_read(&file, &(const struct sealed_taker){take_block, take_damage, &reading});
     } else {
@@ -276,10 +288,82 @@ bool eventlog_piece_spans(const struct eventlog_piece *piece,
     for (size_t at = 0; ok && !(head.flags & BLOCK_END); at += head.frame_bytes) {
         ok = at <= mapped.len && block_decode(mapped.bytes + at, mapped.len - at, &head);
         at += BLOCK_HEAD_BYTES;
+        ok = ok && strcmp(head.node, piece->node) == 0 && head.shard == piece->shard;
         if (ok && !(head.flags & BLOCK_END)) {
             each(cls, head.min_us, head.max_us);
         }
     }
+    /* what no file has is told by who reads the piece */
+    ok = ok && (piece->next == 0 || piece->next == head.first);
     unmap_piece(&mapped);
     return ok;
+}
+
+/* ---- each once ---- */
+
+#define FIRST_LINE_BYTES 512
+
+struct first_line {
+    char text[FIRST_LINE_BYTES];
+    size_t len; /* 0: there is none */
+};
+
+static bool take_first(void *cls, const struct eventlog_lines *lines) {
+    struct first_line *first = cls;
+    const char *end = memchr(lines->text, '\n', lines->len);
+    const size_t len = end ? (size_t)(end - lines->text) : lines->len;
+    first->len = len < sizeof first->text ? len : sizeof first->text;
+    memcpy(first->text, lines->text, first->len);
+    return false;
+}
+
+static void pass_over(void *cls, const struct eventlog_damage *damage) {
+    (void)cls;
+    (void)damage; /* it is named when the piece is read */
+}
+
+/* A node that has begun anew has the same numbers for other records. */
+static bool begin_alike(const struct eventlog_piece *a, const struct eventlog_piece *b) {
+    struct first_line left = {.len = 0}, right = {.len = 0};
+    eventlog_piece_read(a, INT64_MIN, INT64_MAX,
+                        &(const struct eventlog_lines_taker){take_first, pass_over, &left});
+    eventlog_piece_read(b, INT64_MIN, INT64_MAX,
+                        &(const struct eventlog_lines_taker){take_first, pass_over, &right});
+    return left.len > 0 && left.len == right.len && memcmp(left.text, right.text, left.len) == 0;
+}
+
+static int compare_pieces(const void *left, const void *right) {
+    const struct eventlog_piece *a = *(const struct eventlog_piece *const *)left,
+                                *b = *(const struct eventlog_piece *const *)right;
+    const int nodes = strcmp(a->node, b->node);
+    return nodes != 0             ? nodes
+           : a->shard != b->shard ? (a->shard > b->shard ? 1 : -1)
+           : a->first != b->first ? (a->first > b->first ? 1 : -1)
+                                  : 0;
+}
+
+bool eventlog_pieces_are_once(const struct eventlog_pieces *pieces,
+                              char why[EVENTLOG_READ_WHY_MAX]) {
+    const struct eventlog_piece **sorted = malloc((pieces->n + 1) * sizeof *sorted);
+    bool once = sorted != NULL;
+    snprintf(why, EVENTLOG_READ_WHY_MAX, "out of memory");
+    for (size_t i = 0; sorted && i < pieces->n; i++) {
+        sorted[i] = &pieces->piece[i];
+    }
+    if (sorted && pieces->n > 0) {
+        qsort(sorted, pieces->n, sizeof *sorted, compare_pieces);
+    }
+    for (size_t i = 1; once && i < pieces->n; i++) {
+        if (compare_pieces(&sorted[i - 1], &sorted[i]) == 0 &&
+            begin_alike(sorted[i - 1], sorted[i])) {
+            snprintf(why, EVENTLOG_READ_WHY_MAX,
+                     "%.200s and %.200s have both records of node %s, shard %u, from %" PRIu64
+                     " on: they would be counted twice",
+                     sorted[i - 1]->dir, sorted[i]->dir, sorted[i]->node, sorted[i]->shard,
+                     sorted[i]->first);
+            once = false;
+        }
+    }
+    free(sorted);
+    return once;
 }

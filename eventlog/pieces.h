@@ -27,6 +27,11 @@ struct eventlog_pieces {
  */
 bool eventlog_pieces_add(struct eventlog_pieces *pieces, const char *dir, const char *node,
                          char why[EVENTLOG_READ_WHY_MAX]);
+
+/* Whether no two pieces begin with the same record, as those of a folder that was added twice do.
+ * False fills why. */
+bool eventlog_pieces_are_once(const struct eventlog_pieces *pieces,
+                              char why[EVENTLOG_READ_WHY_MAX]);
 void eventlog_pieces_free(struct eventlog_pieces *pieces);
 
 /* Lines that are whole, with their LFs; the first has number `sequence`. */
@@ -50,7 +55,8 @@ bool eventlog_piece_read(const struct eventlog_piece *piece, int64_t from_us, in
                          const struct eventlog_lines_taker *taker);
 
 /* Calls `each` with the smallest and the largest time of each block of a sealed piece, without
- * unpacking it. False: its headers cannot be read one after the other, or it is not sealed. */
+ * unpacking it. False: its headers cannot be read one after the other, it ends before the next
+ * piece begins, or it is not sealed. */
 bool eventlog_piece_spans(const struct eventlog_piece *piece,
                           void (*each)(void *cls, int64_t min_us, int64_t max_us), void *cls);
 

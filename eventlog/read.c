@@ -83,8 +83,14 @@ static bool read_sealed(struct reading *reading, int fd, uint64_t bytes, uint64_
         name_damage(reading, first, next > 0 ? next - 1 : UINT64_MAX, strerror(errno));
         return true;
     }
-    const struct sealed_file file = {
-        map, bytes, first, next, reading->question->from_us, reading->question->to_us};
+    const struct sealed_file file = {map,
+                                     bytes,
+                                     first,
+                                     next,
+                                     reading->question->from_us,
+                                     reading->question->to_us,
+                                     reading->where.node,
+                                     reading->where.shard};
     const struct sealed_taker taker = {take_lines, take_damage, reading};
     const bool wanted = sealed_read(&file, &taker);
     if (map) {
@@ -112,6 +118,11 @@ static size_t read_all(int fd, char *text, size_t len) {
 
 static bool read_tail(struct reading *reading, int fd, uint64_t bytes, uint64_t first,
                       uint64_t next) {
+    const struct eventlog_where *where = &reading->where;
+    if (!tail_is_of(fd, bytes, where->node, where->shard)) {
+        name_damage(reading, first, next > 0 ? next - 1 : UINT64_MAX, TAIL_FOREIGN);
+        return true;
+    }
     const uint64_t length = tail_find_length(fd, bytes);
     char *text = malloc(length > 0 ? length : 1);
     if (!text) {
@@ -130,6 +141,8 @@ static bool read_tail(struct reading *reading, int fd, uint64_t bytes, uint64_t 
                     "the file is cut off before them");
     } else if (next > reading->next) {
         name_damage(reading, reading->next, next - 1, "no file has them");
+    } else if (next > 0 && next < reading->next) {
+        name_damage(reading, next, next - 1, "the next file begins within this one");
     }
     return true;
 }
@@ -139,11 +152,11 @@ static bool read_tail(struct reading *reading, int fd, uint64_t bytes, uint64_t 
 /* Opens a file; a tail may have been sealed since it was listed. -1, errno set. */
 static int open_file(int dir_fd, struct log_file *file, char name[FILES_NAME_MAX]) {
     files_name(file, name);
-    int fd = openat(dir_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    int fd = files_open(dir_fd, name, O_RDONLY);
     if (fd < 0 && errno == ENOENT && !file->sealed) {
         file->sealed = true;
         files_name(file, name);
-        fd = openat(dir_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+        fd = files_open(dir_fd, name, O_RDONLY);
     }
     return fd;
 }
@@ -158,7 +171,7 @@ static bool read_file(struct reading *reading, int dir_fd, struct log_file file,
              reading->where.node, reading->where.shard, name);
     bool wanted = true;
     if (!ok) {
-        name_damage(reading, file.first, next > 0 ? next - 1 : UINT64_MAX, strerror(error));
+        name_damage(reading, file.first, next > 0 ? next - 1 : UINT64_MAX, files_explain(error));
     } else if (file.sealed) {
         wanted = read_sealed(reading, fd, (uint64_t)st.st_size, file.first, next);
     } else {
@@ -244,8 +257,11 @@ bool eventlog_read(const struct eventlog_question *question, const struct eventl
     reading.where.file = reading.path;
     size_t nodes = 0;
     const int fd = open(question->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    const bool ok = fd >= 0 && read_nodes(&reading, fd, &nodes);
-    if (!ok) {
+    const bool is_node = fd >= 0 && files_is_node(fd);
+    const bool ok = fd >= 0 && !is_node && read_nodes(&reading, fd, &nodes);
+    if (is_node) {
+        snprintf(why, EVENTLOG_READ_WHY_MAX, "%s: " EVENTLOG_IS_NODE, question->dir);
+    } else if (!ok) {
         snprintf(why, EVENTLOG_READ_WHY_MAX, "%s: cannot read the event log: %s", question->dir,
                  strerror(errno));
     } else if (nodes == 0) {

@@ -6,6 +6,7 @@
 
 #include "eventlog/line.h"
 
+#define EVENTLOG_IS_NODE "is the folder of one node; name the one above it"
 #define EVENTLOG_READ_WHY_MAX 512
 
 /* Where a record or a damage is. */

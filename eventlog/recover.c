@@ -42,7 +42,7 @@ bool tail_settle(int dir_fd, const struct log_file *file, const struct tail_judg
     *settled = (struct tail_settled){0};
     char name[FILES_NAME_MAX];
     files_name(file, name);
-    const int fd = openat(dir_fd, name, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+    const int fd = files_open(dir_fd, name, O_RDWR);
     struct stat st;
     if (fd < 0) {
         return false;

@@ -142,7 +142,7 @@ static bool write_file(struct sealing *sealing, const char *name) {
 
 /* Maps the tail: its lines, whether it was cut behind them or not. Without a line text is NULL. */
 static bool map_tail(int dir_fd, const char *name, const char **text, size_t *len) {
-    const int fd = openat(dir_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    const int fd = files_open(dir_fd, name, O_RDONLY);
     struct stat st;
     if (fd < 0) {
         return false;

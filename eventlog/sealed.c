@@ -17,7 +17,7 @@ struct reading {
     uint64_t expected; /* sequence of the next record */
     char *text;
     size_t text_cap;
-    bool ended;
+    bool ended, repeats;
 };
 
 static void name_damage(const struct reading *reading, uint64_t first, uint64_t last,
@@ -57,11 +57,36 @@ static const char *unpack(struct reading *reading, const struct block_head *head
                : "it has another number of records";
 }
 
+/* A copy of a node's folder, or of a shard's, would be counted a second time. */
+static bool is_ours(const struct sealed_file *file, const struct block_head *head) {
+    return !file->node || (strcmp(file->node, head->node) == 0 && file->shard == head->shard);
+}
+
+/* All of it, in one: the file ends here. */
+static void name_copy(struct reading *reading) {
+    const uint64_t next = reading->file->next;
+    name_damage(reading, reading->expected, next > 0 ? next - 1 : UINT64_MAX,
+                "the file says that it is of another node or shard: a copy");
+    reading->expected = next > reading->expected ? next : reading->expected;
+    reading->ended = true;
+}
+
+/* Said once a file. */
+static void name_repetition(struct reading *reading, const char *why) {
+    if (!reading->repeats) {
+        name_damage(reading, reading->expected, reading->expected - 1, why);
+    }
+    reading->repeats = true;
+}
+
 /* Takes the block whose header was found before `at`. False: the taker wants no more. */
 static bool take_block(struct reading *reading, const struct block_head *head, size_t at) {
     const struct sealed_file *file = reading->file;
     const uint64_t last = head->first + head->records - 1;
     reading->expected = last + 1;
+    if (file->next > 0 && last >= file->next) {
+        name_repetition(reading, "the next file begins within a block of this one");
+    }
     if (file->len - at < head->frame_bytes) {
         name_damage(reading, head->first, last, "the file is cut off within them");
         return true;
@@ -95,7 +120,8 @@ static void name_rest(const struct reading *reading) {
 static size_t find_header(struct reading *reading, size_t at, struct block_head *head) {
     const struct sealed_file *file = reading->file;
     if (block_decode(file->bytes + at, file->len - at, head)) {
-        if (head->first > reading->expected) {
+        const bool is_of_the_next = file->next > 0 && head->first >= file->next;
+        if (head->first > reading->expected && !is_of_the_next) {
             name_damage(reading, reading->expected, head->first - 1, "the file leaves them out");
         }
         return at;
@@ -123,12 +149,13 @@ bool sealed_read(const struct sealed_file *file, const struct sealed_taker *take
             break;
         }
         at += BLOCK_HEAD_BYTES;
-        if (head.flags & BLOCK_END) {
+        if (!is_ours(file, &head)) {
+            name_copy(&reading);
+        } else if (head.flags & BLOCK_END) {
             reading.expected = head.first > reading.expected ? head.first : reading.expected;
             reading.ended = true;
-        } else if (head.first < reading.expected) {
-            name_damage(&reading, reading.expected, reading.expected - 1,
-                        "a block is there a second time");
+        } else if (head.first < reading.expected || (file->next > 0 && head.first >= file->next)) {
+            name_repetition(&reading, "a block is there a second time");
             at += head.frame_bytes < file->len - at ? head.frame_bytes : file->len - at;
         } else {
             wanted = take_block(&reading, &head, at);

@@ -33,6 +33,8 @@ struct sealed_file {
     uint64_t next;  /* the first of the file after it; 0: there is none */
     /* blocks without a record in [from_us, to_us) are passed over without being unpacked */
     int64_t from_us, to_us;
+    const char *node; /* whose it has to be; NULL: anybody's */
+    unsigned shard;
 };
 
 /* False: the taker wanted no more. */

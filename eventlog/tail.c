@@ -101,16 +101,26 @@ void tail_free(struct tail *tail) {
 
 /* ---- any file ---- */
 
+static bool read_trailer(int fd, uint64_t file_bytes, struct tail_trailer *trailer) {
+    return file_bytes >= TAIL_PAGE && file_bytes % TAIL_PAGE == 0 &&
+           pread(fd, trailer, sizeof *trailer, (off_t)(file_bytes - TAIL_PAGE)) ==
+               (ssize_t)sizeof *trailer &&
+           memcmp(trailer->magic, MAGIC, sizeof MAGIC) == 0 && trailer->version == TAIL_VERSION;
+}
+
 bool tail_read_length(int fd, uint64_t file_bytes, uint64_t *length) {
     struct tail_trailer trailer;
-    if (file_bytes < TAIL_PAGE || file_bytes % TAIL_PAGE != 0 ||
-        pread(fd, &trailer, sizeof trailer, (off_t)(file_bytes - TAIL_PAGE)) !=
-            (ssize_t)sizeof trailer ||
-        memcmp(trailer.magic, MAGIC, sizeof MAGIC) != 0 || trailer.version != TAIL_VERSION) {
+    if (!read_trailer(fd, file_bytes, &trailer)) {
         return false;
     }
     *length = atomic_load_explicit(&trailer.length, memory_order_relaxed);
     return *length <= file_bytes - TAIL_PAGE;
+}
+
+bool tail_is_of(int fd, uint64_t file_bytes, const char *node, unsigned shard) {
+    struct tail_trailer trailer;
+    return !read_trailer(fd, file_bytes, &trailer) ||
+           (trailer.shard == shard && strncmp(trailer.node, node, sizeof trailer.node) == 0);
 }
 
 uint64_t tail_find_length(int fd, uint64_t file_bytes) {

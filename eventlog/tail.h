@@ -98,6 +98,12 @@ bool tail_settle(int dir_fd, const struct log_file *file, const struct tail_judg
  * of it is lines. */
 bool tail_read_length(int fd, uint64_t file_bytes, uint64_t *length);
 
+#define TAIL_FOREIGN "it says that it is of another node or shard: a copy"
+
+/* Whether an open file of that many bytes may be that shard's: one with a trailer says whose it is.
+ */
+bool tail_is_of(int fd, uint64_t file_bytes, const char *node, unsigned shard);
+
 /* How many bytes of lines it has. Its writer may cut it at any moment, after which it is lines
  * alone. */
 uint64_t tail_find_length(int fd, uint64_t file_bytes);

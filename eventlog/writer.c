@@ -55,6 +55,7 @@ bool writer_turn_over(struct eventlog_writer *writer, size_t bytes) {
     writer->base = tail->base;
     writer->room = tail->room;
     writer->length = writer->written = 0;
+    writer->left_out = false;
     atomic_store_explicit(&writer->tail, tail, memory_order_release);
     return true;
 }
@@ -64,6 +65,7 @@ bool writer_is_without(struct eventlog_writer *writer, uint64_t records) {
         /* Their numbers are left out, so that it is seen which they are; what comes later stands in
          * another file. */
         writer->next += records;
+        writer->left_out = true;
         writer->room = writer->written;
         atomic_store_explicit(&writer->dropped,
                               atomic_load_explicit(&writer->dropped, memory_order_relaxed) +

@@ -22,7 +22,8 @@ struct eventlog_writer {
     struct line_clock clock;
     _Atomic(struct tail *) tail; /* the log thread looks at it */
     _Atomic uint64_t records, dropped;
-    bool refuses; /* when the disk is full */
+    bool refuses;  /* when the disk is full */
+    bool left_out; /* numbers before the next one */
 };
 
 /* Where the events that are put will be counted: shard of the state file, 10 ms window, and its

@@ -15,6 +15,7 @@ struct hours {
 /* When the first and the last event of a piece are, of those that are meant; min > max: none. */
 struct piece_span {
     int64_t min_us, max_us;
+    bool damaged; /* it may have had others, of any time */
 };
 
 struct replay {
@@ -22,6 +23,7 @@ struct replay {
     struct eventlog_pieces pieces;
     struct piece_span *span; /* [pieces.n] */
     struct hours hours;
+    bool named; /* what is damaged */
 };
 
 /* Whether an event is one that is counted now: by what its record says. */

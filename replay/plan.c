@@ -82,7 +82,7 @@ struct looking {
     struct hours hours;
     struct line_reader reader;
     struct piece_span *span; /* of the piece under way */
-    bool wide;
+    bool wide, damaged;
 };
 
 static void note_time(struct looking *looking, int64_t us) {
@@ -114,6 +114,7 @@ static bool look_at_lines(void *cls, const struct eventlog_lines *lines) {
     struct line_found found;
     for (size_t at = 0; at < lines->len; at += found.len) {
         line_scan(&looking->reader, lines->text + at, lines->len - at, &found);
+        looking->damaged |= found.kind == LINE_WRONG;
         if (replay_is_meant(looking->replay, &found)) {
             note_time(looking, found.time_us);
         }
@@ -121,9 +122,11 @@ static bool look_at_lines(void *cls, const struct eventlog_lines *lines) {
     return !replay_is_stopped(looking->replay);
 }
 
-static void pass_over(void *cls, const struct eventlog_damage *damage) {
-    (void)cls;
-    (void)damage; /* it is named when the piece is counted */
+/* It is named by replay_name_damages, whatever stretches are counted. */
+static void note_damage(void *cls, const struct eventlog_damage *damage) {
+    struct looking *looking = cls;
+    (void)damage;
+    looking->damaged = true;
 }
 
 static void look_at_piece(void *cls, unsigned thread, size_t item) {
@@ -131,14 +134,15 @@ static void look_at_piece(void *cls, unsigned thread, size_t item) {
     struct replay *replay = looking->replay;
     const struct replay_config *config = &replay->config;
     looking->span = &replay->span[item];
-    *looking->span = (struct piece_span){INT64_MAX, INT64_MIN};
-    looking->wide = false;
+    *looking->span = (struct piece_span){INT64_MAX, INT64_MIN, false};
+    looking->wide = looking->damaged = false;
     const struct eventlog_piece *piece = &replay->pieces.piece[item];
     if (!eventlog_piece_spans(piece, note_block, looking) || looking->wide) {
-        const struct eventlog_lines_taker taker = {look_at_lines, pass_over, looking};
-        *looking->span = (struct piece_span){INT64_MAX, INT64_MIN};
+        const struct eventlog_lines_taker taker = {look_at_lines, note_damage, looking};
+        *looking->span = (struct piece_span){INT64_MAX, INT64_MIN, false};
         eventlog_piece_read(piece, config->from_us, config->to_us, &taker);
     }
+    looking->span->damaged = looking->damaged;
 }
 
 static bool look_at_all(struct replay *replay) {
@@ -177,6 +181,7 @@ struct replay *replay_open(const struct replay_config *config, char why[REPLAY_W
     for (unsigned i = 0; ok && i < config->dirs; i++) {
         ok = eventlog_pieces_add(&replay->pieces, config->dir[i], config->node, why);
     }
+    ok = ok && eventlog_pieces_are_once(&replay->pieces, why);
     if (ok && !look_at_all(replay)) {
         snprintf(why, REPLAY_WHY_MAX, "out of memory or threads");
         ok = false;

@@ -48,7 +48,8 @@ bool rebuild_finds(const char *log_dir, const char *node) {
     bool any = false;
     if (eventlog_pieces_add(&pieces, log_dir, node, why)) {
         for (size_t i = 0; i < pieces.n; i++) {
-            any = any || pieces.piece[i].bytes > 0;
+            /* one that begins later, without a line, tells of events that were not kept */
+            any = any || pieces.piece[i].bytes > 0 || pieces.piece[i].first > 1;
         }
     }
     eventlog_pieces_free(&pieces);
@@ -124,13 +125,46 @@ static void take_damage(void *cls, const struct eventlog_damage *damage) {
          damage->first, damage->why);
 }
 
+/* The arrival of the first record that a piece has; INT64_MAX: it has none. */
+static bool note_first(void *cls, const struct eventlog_lines *lines) {
+    struct line_reader reader = {.known = false};
+    struct line_found found;
+    line_scan(&reader, lines->text, lines->len, &found);
+    *(int64_t *)cls = found.kind == LINE_WRONG ? INT64_MAX : found.time_us + found.lag_us;
+    return false;
+}
+
+static void pass_over(void *cls, const struct eventlog_damage *damage) {
+    (void)cls;
+    (void)damage; /* it is told when it is counted */
+}
+
+/* Whether all that stands before a piece arrived too long ago to be needed: records are in the
+ * order of their arrival. */
+static bool begins_early(const struct rebuilding *rebuilding, size_t piece) {
+    int64_t first_us = INT64_MAX;
+    const struct eventlog_lines_taker taker = {note_first, pass_over, &first_us};
+    eventlog_piece_read(&rebuilding->replay->pieces.piece[piece], INT64_MIN, INT64_MAX, &taker);
+    return first_us < rebuilding->from_us - rebuilding->config->future_us;
+}
+
+/* Of a damaged piece nobody can tell which times it had. */
+static bool is_needed(const struct group *group, size_t piece) {
+    const struct piece_span *span = &group->rebuilding->replay->span[piece];
+    bool needed = span->damaged;
+    for (size_t later = piece + 1; needed && later < group->end; later++) {
+        needed = !begins_early(group->rebuilding, later);
+    }
+    return needed || span->max_us >= group->rebuilding->from_us;
+}
+
 static void count_group(void *cls, unsigned thread, size_t item) {
     struct group *group = &((struct rebuilding *)cls)->group[item];
     const struct rebuilding *rebuilding = group->rebuilding;
     const struct eventlog_lines_taker taker = {take_lines, take_damage, group};
     (void)thread;
     for (size_t i = group->first; i < group->end && !group->failed; i++) {
-        if (rebuilding->replay->span[i].max_us >= rebuilding->from_us) {
+        if (is_needed(group, i)) {
             eventlog_piece_read(&rebuilding->replay->pieces.piece[i], rebuilding->from_us,
                                 INT64_MAX, &taker);
         }
@@ -170,32 +204,12 @@ static bool find_groups(struct rebuilding *rebuilding, char *why) {
     return true;
 }
 
-/* The arrival of the first record that a shard has; INT64_MAX: it has none. */
-static bool note_first(void *cls, const struct eventlog_lines *lines) {
-    struct line_reader reader = {.known = false};
-    struct line_found found;
-    line_scan(&reader, lines->text, lines->len, &found);
-    *(int64_t *)cls = found.kind == LINE_WRONG ? INT64_MAX : found.time_us + found.lag_us;
-    return false;
-}
-
-static void pass_over(void *cls, const struct eventlog_damage *damage) {
-    (void)cls;
-    (void)damage; /* it is told when it is counted */
-}
-
 /* What retention has removed arrived before the first record that there is: whether that is long
  * enough ago. */
 static bool reaches_back(const struct rebuilding *rebuilding, char *why) {
     for (size_t i = 0; i < rebuilding->groups; i++) {
         const struct eventlog_piece *piece = piece_of(rebuilding, rebuilding->group[i].first);
-        int64_t first_us = INT64_MAX;
-        const struct eventlog_lines_taker taker = {note_first, pass_over, &first_us};
-        if (piece->first == 1) {
-            continue;
-        }
-        eventlog_piece_read(piece, INT64_MIN, INT64_MAX, &taker);
-        if (first_us >= rebuilding->from_us - rebuilding->config->future_us) {
+        if (piece->first != 1 && !begins_early(rebuilding, rebuilding->group[i].first)) {
             snprintf(why, REPLAY_WHY_MAX,
                      "shard %u of the event log begins with record %" PRIu64
                      ": older ones of the horizon were removed",

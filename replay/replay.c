@@ -25,7 +25,7 @@ struct worker {
     struct replay_event *event; /* the same */
     struct line_reader reader;
     struct replay_tally tally;
-    const struct eventlog_where *where;
+    bool named;    /* what is damaged in the piece under way */
     uint64_t told; /* events that progress was told of */
     size_t n;      /* times that are not counted yet */
     int64_t us[BATCH];
@@ -79,6 +79,11 @@ static void take_damage(void *cls, const struct eventlog_damage *damage) {
     }
 }
 
+static void pass_over(void *cls, const struct eventlog_damage *damage) {
+    (void)cls;
+    (void)damage; /* it was named before anything was counted */
+}
+
 static void take_line(struct worker *worker, const struct eventlog_lines *lines, size_t at,
                       const struct line_found *found) {
     const struct replay_stretch *stretch = worker->run->stretch;
@@ -100,6 +105,14 @@ static void take_line(struct worker *worker, const struct eventlog_lines *lines,
     }
 }
 
+static void take_wrong(struct worker *worker, const struct eventlog_lines *lines,
+                       uint64_t sequence) {
+    if (!worker->named) {
+        take_damage(worker, &(const struct eventlog_damage){lines->where, sequence, sequence,
+                                                            "it is no record"});
+    }
+}
+
 static bool take_lines(void *cls, const struct eventlog_lines *lines) {
     struct worker *worker = cls;
     struct line_found found;
@@ -107,8 +120,7 @@ static bool take_lines(void *cls, const struct eventlog_lines *lines) {
     for (size_t at = 0; at < lines->len; at += found.len, sequence++) {
         line_scan(&worker->reader, lines->text + at, lines->len - at, &found);
         if (__builtin_expect(found.kind == LINE_WRONG, 0)) {
-            take_damage(worker, &(const struct eventlog_damage){lines->where, sequence, sequence,
-                                                                "it is no record"});
+            take_wrong(worker, lines, sequence);
         } else {
             take_line(worker, lines, at, &found);
         }
@@ -128,8 +140,10 @@ static void count_piece(void *cls, unsigned thread, size_t item) {
     const struct replay *replay = run->replay;
     const struct eventlog_piece *piece = &replay->pieces.piece[item];
     const struct replay_stretch *stretch = run->stretch;
-    const struct eventlog_lines_taker taker = {take_lines, take_damage, worker};
     const struct piece_span *span = &replay->span[item];
+    const struct eventlog_lines_taker taker = {take_lines, span->damaged ? pass_over : take_damage,
+                                               worker};
+    worker->named = span->damaged;
     if (span->min_us >= stretch->to_us || span->max_us < stretch->from_us) {
         return;
     }
@@ -137,6 +151,52 @@ static void count_piece(void *cls, unsigned thread, size_t item) {
     if (run->target->progress) {
         run->target->progress(run->target->cls, 0, piece->bytes);
     }
+}
+
+/* ---- damage ---- */
+
+/* One naming. */
+struct naming {
+    const struct replay *replay;
+    const struct replay_target *target;
+    struct line_reader reader;
+    uint64_t damages;
+};
+
+static void name_damage(void *cls, const struct eventlog_damage *damage) {
+    struct naming *naming = cls;
+    naming->damages++;
+    if (naming->target->damage) {
+        naming->target->damage(naming->target->cls, damage);
+    }
+}
+
+static bool name_wrong(void *cls, const struct eventlog_lines *lines) {
+    struct naming *naming = cls;
+    struct line_found found;
+    uint64_t sequence = lines->sequence;
+    for (size_t at = 0; at < lines->len; at += found.len, sequence++) {
+        line_scan(&naming->reader, lines->text + at, lines->len - at, &found);
+        if (found.kind == LINE_WRONG) {
+            name_damage(naming, &(const struct eventlog_damage){lines->where, sequence, sequence,
+                                                                "it is no record"});
+        }
+    }
+    return !replay_is_stopped(naming->replay);
+}
+
+void replay_name_damages(struct replay *replay, const struct replay_target *target,
+                         struct replay_tally *tally) {
+    struct naming naming = {.replay = replay, .target = target};
+    const struct eventlog_lines_taker taker = {name_wrong, name_damage, &naming};
+    const struct replay_config *config = &replay->config;
+    for (size_t i = 0; !replay->named && i < replay->pieces.n; i++) {
+        if (replay->span[i].damaged) {
+            eventlog_piece_read(&replay->pieces.piece[i], config->from_us, config->to_us, &taker);
+        }
+    }
+    replay->named = true;
+    tally->damages += naming.damages;
 }
 
 /* ---- the state ---- */
@@ -226,6 +286,7 @@ bool replay_run(struct replay *replay, const struct replay_stretch *stretch,
                 const struct replay_target *target, struct replay_tally *tally,
                 char why[REPLAY_WHY_MAX]) {
     struct run run = {.replay = replay, .stretch = stretch, .target = target};
+    replay_name_damages(replay, target, tally);
     pthread_mutex_init(&run.mutex, NULL);
     bool ok = open_state(&run, why);
     if (ok) {

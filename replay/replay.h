@@ -75,6 +75,11 @@ struct replay_tally {
 /* Bytes of the log's files that a stretch reads. */
 uint64_t replay_bytes(const struct replay *replay, const struct replay_stretch *stretch);
 
+/* Tells the target what cannot be read, so that nobody knows which stretch it is of; once. The
+ * tally is added to. replay_run does it as well: this is for a log without stretches. */
+void replay_name_damages(struct replay *replay, const struct replay_target *target,
+                         struct replay_tally *tally);
+
 /* Counts the events of a stretch of at most a day into the target, whose state is closed when this
  * returns. The tally is added to. False fills why, also when it was stopped. */
 bool replay_run(struct replay *replay, const struct replay_stretch *stretch,

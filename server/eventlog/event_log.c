@@ -19,6 +19,11 @@ bool event_log_open(const struct options *options, struct counters *counters, un
                     struct eventlog **log) {
     char why[EVENTLOG_WHY_MAX];
     if (!*options->event_log) {
+        if (options->event_log_size > 0 || options->event_log_keep > 0 ||
+            options->event_log_when_full == WHEN_FULL_REFUSE) {
+            log_line(LOG_WARN, "settings of the event log have no meaning: no event is kept",
+                     "missing=--event-log");
+        }
         return true;
     }
     const struct eventlog_config config = {.dir = options->event_log,

@@ -1,8 +1,10 @@
 """deploy/balancer in a network of five machines (namespaces): a client, the balancer, three servers. Skipped by name where there is
 none; what needs no network (arguments, errors, the commands for IPVS) runs everywhere."""
 
+import contextlib
 import importlib.machinery
 import importlib.util
+import io
 import os
 import pathlib
 import re
@@ -415,6 +417,34 @@ class Module(unittest.TestCase):
         with socket.create_server(("127.0.0.1", 0)) as gone:
             where = types.SimpleNamespace(ip="127.0.0.1", port=gone.getsockname()[1])
         self.assertEqual(self.program.ask(where, TIMEOUT_S, False), (self.program.DEAD, "connection refused", True))
+
+    def test_hostile_answers_end_no_watcher(self):
+        chunks = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-5\r\nx"
+        self.assertEqual(self.answered(chunks)[0], self.program.UP)
+        for answer in (b"\0" * 100_000, b"HTTP/1.1 200 OK\r\n" + b"a: b\r\n" * 10_000, b"HTTP/1.1 999 x\r\n\r\n",
+                       b"HTTP/1.1 100 Continue\r\n\r\n" * 5_000):
+            self.assertNotEqual(self.answered(answer)[0], self.program.UP, answer[:40])
+
+    def test_a_server_that_drips_does_not_answer(self):
+        with socket.create_server(("127.0.0.1", 0)) as listening:
+            def drip():
+                link, _ = listening.accept()
+                with link, contextlib.suppress(OSError):
+                    link.recv(4096)
+                    for _ in range(40):
+                        link.sendall(b"H")
+                        time.sleep(0.05)
+            threading.Thread(target=drip, daemon=True).start()
+            where = types.SimpleNamespace(ip="127.0.0.1", port=listening.getsockname()[1])
+            begin = time.monotonic()
+            self.assertEqual(self.program.ask(where, 0.3, False), (self.program.DEAD, "timed out", False))
+            self.assertLess(time.monotonic() - begin, 1.5)
+
+    def test_what_a_server_says_is_one_line_of_the_log(self):
+        with contextlib.redirect_stderr(io.StringIO()) as said:
+            self.program.log("warn", "x", why='a\n\x1b[31m"b\u2028')
+        self.assertEqual(said.getvalue().count("\n"), 1)
+        self.assertIn(r'why="a\n\x1b[31m\"b\u2028"', said.getvalue())
 
     @unittest.skipIf(shutil.which("openssl") is None, "openssl is missing (package openssl)")
     def test_servers_with_tls_are_asked_with_tls(self):

@@ -229,6 +229,15 @@ class EventLog(Case):
         self.assertEqual(server.stats()["event_log"]["records"], 5)
         self.assertIn("records 12 to 16: 5 counted", self.whole())
 
+    def test_what_was_dropped_at_the_end_is_missed(self):
+        server = self.server("--event-log", self.dir, "--node-id", "n1", threads=1, program=self.limited())
+        self.send(server, [now_us()] * 10)
+        self.assertEqual(server.stop(), 0)
+        shutil.rmtree(server.state)
+        status, said = server.refuses_to_start()
+        self.assertEqual(status, 1)
+        self.assertIn("begins with record 11", said)
+
     def test_no_room_and_events_are_refused(self):
         server = self.server("--event-log", self.dir, "--event-log-when-full", "refuse", threads=1, program=self.limited())
         now = text_time(now_us())
@@ -255,6 +264,7 @@ class EventLog(Case):
                 (["cat"], 2, "needs one directory"), (["check", self.dir], 3, "cannot read the event log"),
                 (["cat", self.place.dir / "nothing"], 3, "cannot read"), (["cut", self.dir], 2, "did you mean cat?"),
                 (["cat", self.dir, "--all", "--refused"], 2, "one of them at a time"),
+                (["cat", self.dir, "--from", "today", "--to", "2016-05-28"], 2, "--to: is before --from"),
                 (["cat", self.dir, "--from", "nonsense"], 2, "--from: 'nonsense'")):
             done = aforo_log(*words)
             self.assertEqual((done.returncode, said in done.stderr), (status, True), done.stderr)
@@ -262,6 +272,14 @@ class EventLog(Case):
         done = aforo_log("cat", self.dir)
         self.assertEqual((done.returncode, done.stdout), (0, ""))
         self.assertIn("no counted events there; 1 refused ones (--all)", done.stderr)
+        done = aforo_log("check", next(self.dir.iterdir()))
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("is the folder of one node; name the one above it", done.stderr)
+        self.assertIn("Usage: aforo log cat DIR", aforo_log("--help").stdout)
+
+    def test_settings_of_no_event_log_are_told(self):
+        server = self.server("--event-log-when-full", "refuse")
+        self.assertIn("settings of the event log have no meaning: no event is kept", server.log())
 
 
 if __name__ == "__main__":

@@ -231,6 +231,8 @@ class Following(Case):
         head = "aforo event log cursor 1\n"
         for text, said in (("nonsense\n", "is no cursor of the event log"), (head + "one 1\n", "line 2: expected a node"),
                            (head + "one 1 2", "line 2"), (head + "one 1 0\n", "line 2"), (head + "one x 1\n", "line 2"),
+                           (head + "one 1 3 7\n", "line 2: expected a node"),
+                           (head + "one 1 2\none 1 1\n", "line 3: this node and shard are there already"),
                            (head + "one 1 99999999999999999999\n", "line 2"), (head[:-2], "is no cursor"),
                            (head + "one 1 500\n", "record 500 is to be read next, and the log ends before 4")):
             self.cursor.write_text(text)

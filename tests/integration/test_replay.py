@@ -129,6 +129,7 @@ class Replay(LogCase):
         for words, status, said in (
                 ([], 2, "needs a directory"),
                 ([self.place.dir / "none"], 3, "cannot read the event log: No such file"),
+                ([self.dir, self.dir], 1, "they would be counted twice"),
                 ([empty], 1, "there is no event log (aforod --event-log DIR makes one)"),
                 ([self.dir, "--node", "nobody"], 1, "the event log has no node nobody"),
                 ([self.dir, "--from", "today", "--to", "2016-05-28"], 2, "--to: is before --from"),
@@ -162,6 +163,26 @@ class Replay(LogCase):
         self.assertRegex(said, r"records 1 to \d+ of node \w+, shard 1 cannot be read: its checksum is another")
         self.assertLess(int(out), 30_000)
         self.assertGreater(int(out), 0)
+
+    def test_a_file_that_cannot_be_read_is_named(self):
+        """By all who count, and not passed over for want of a time."""
+        server = self.logging("--node-id", "n1", threads=1)
+        for _ in range(2):  # two files
+            self.send(server, [now_us()] * 1000)
+            server.stop()
+            server.start()
+        server.stop()
+        path = sorted(self.dir.glob("*/1/[0-9]*.zst"))[0]
+        path.write_bytes(b"")
+        for words in (["--total"], ["--window", "1min"], ["--total", "--from", "2030-01-01"]):
+            status, _, said = aforo("replay", self.dir, *words)
+            self.assertEqual(status, 1, words)
+            self.assertIn("records 1 to 1000 of node n1, shard 1 cannot be read", said)
+        self.assertIn("what is damaged there cannot be compared", self.diff(f"log:{self.dir}", f"log:{self.dir}", status=2)[1])
+        shutil.rmtree(server.state)
+        status, said = server.refuses_to_start()
+        self.assertEqual(status, 1)
+        self.assertRegex(said, "cannot be rebuilt from the event log as it was: .*records from 1 on cannot be read")
 
     def test_nothing_stays_behind_when_it_is_stopped(self):
         server = self.logging()

@@ -170,6 +170,13 @@ static bool read_bound(const char *flag, const char *text, int64_t now_us, int64
     return false;
 }
 
+static bool span_is_right(const struct eventlog_question *question) {
+    if (question->from_us == INT64_MIN || question->to_us >= question->from_us)
+        return true;
+    terminal_complain("log cat: --to: is before --from");
+    return false;
+}
+
 static bool settings_agree(const struct settings *settings, const struct options_said *said) {
     if (settings->refused && settings->all)
         terminal_complain("log cat: --refused and --all: one of them at a time");
@@ -195,9 +202,9 @@ static int run(const struct settings *settings, const struct eventlog_question *
     const bool once = !settings->follow && !*settings->cursor;
     const bool read =
         once ? read_once(&cat, question) : log_follow(&cat, question, &taker, settings->cursor);
-    const int status = end_cat(&cat);
+    const int status = read ? end_cat(&cat) : EXIT_FAILURE;
     log_output_close(&cat.output);
-    return read ? status : EXIT_FAILURE;
+    return status;
 }
 
 int log_cat_main(int argc, char **argv, int64_t now_us) {
@@ -212,7 +219,7 @@ int log_cat_main(int argc, char **argv, int64_t now_us) {
         return options_print(&program, outcome, stdout) ? EXIT_SUCCESS : EXIT_FAILURE;
     struct eventlog_question question = {log_find_folder("cat", argc, argv), INT64_MIN, INT64_MAX};
     if (question.dir == NULL || !read_bound("from", settings.from, now_us, &question.from_us) ||
-        !read_bound("to", settings.to, now_us, &question.to_us) ||
+        !read_bound("to", settings.to, now_us, &question.to_us) || !span_is_right(&question) ||
         !settings_agree(&settings, &said))
         return EXIT_USAGE;
     char why[LOG_WHERE_WHY_MAX];

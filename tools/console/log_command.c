@@ -127,6 +127,14 @@ int log_main(int argc, char **argv, int64_t now_us) {
         return log_cat_main(argc - 1, argv + 1, now_us);
     if (argc > 1 && strcmp(argv[1], words[1]) == 0)
         return run_check(argc - 1, argv + 1);
+    if (argc > 1 && strcmp(argv[1], "--help") == 0) {
+        puts(
+            "Usage: aforo log cat DIR [flags]\n"
+            "       aforo log check DIR\n"
+            "Prints the events that aforod --event-log DIR has kept; tells whether all are there.\n"
+            "aforo log cat --help explains the flags.");
+        return fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    }
     if (argc > 1) {
         options_explain_choice("log", argv[1], words, sizeof words / sizeof *words, why);
         terminal_complain("%s", why);

@@ -37,8 +37,8 @@ static bool read_line(const char *line, size_t len, struct eventlog_position *po
     if (shard == NULL)
         return false;
     *shard++ = '\0';
-    if (*text == '\0' || strlen(text) >= EVENTLOG_NODE_MAX || *shard < '0' || *shard > '9' ||
-        *next < '1' || *next > '9')
+    if (*text == '\0' || strchr(text, ' ') != NULL || strlen(text) >= EVENTLOG_NODE_MAX ||
+        *shard < '0' || *shard > '9' || *next < '1' || *next > '9')
         return false;
     memset(position, 0, sizeof *position);
     memcpy(position->node, text, strlen(text));
@@ -48,6 +48,17 @@ static bool read_line(const char *line, size_t len, struct eventlog_position *po
     position->shard = (unsigned)number;
     position->next = strtoull(next, &end, 10);
     return shard_is_right && *end == '\0' && errno == 0;
+}
+
+/* A shard that is named twice would be given out twice. */
+static bool is_new(const struct log_cursor *cursor) {
+    const struct eventlog_position *last = &cursor->position[cursor->positions];
+    for (size_t i = 0; i < cursor->positions; i++) {
+        const struct eventlog_position *other = &cursor->position[i];
+        if (other->shard == last->shard && strcmp(other->node, last->node) == 0)
+            return false;
+    }
+    return true;
 }
 
 static bool read_text(struct log_cursor *cursor, const char *text, char *why) {
@@ -62,6 +73,12 @@ static bool read_text(struct log_cursor *cursor, const char *text, char *why) {
             !read_line(at, len, &cursor->position[cursor->positions])) {
             snprintf(why, LOG_CURSOR_WHY_MAX,
                      "%.512s: line %u: expected a node, a shard, and the number of its next record",
+                     cursor->path, number);
+            return false;
+        }
+        if (!is_new(cursor)) {
+            snprintf(why, LOG_CURSOR_WHY_MAX,
+                     "%.512s: line %u: this node and shard are there already; leave one of them",
                      cursor->path, number);
             return false;
         }

@@ -306,6 +306,10 @@ struct log_source *log_source_open(const struct log_source_config *config, bool 
     for (size_t i = 0; i < log->n; i++)
         bytes += replay_bytes(log->replay, &log->stretch[i]);
     progress_begin(&log->progress, bytes);
+    if (log->n == 0) {
+        const struct replay_target target = {.damage = tell_damage, .cls = &log->progress};
+        replay_name_damages(log->replay, &target, &log->tally);
+    }
     return log;
 }
 

@@ -255,6 +255,31 @@ START_TEST(a_second_writer_is_refused) {
 }
 END_TEST
 
+/* The disk is full until the end of the run, and nothing comes after it. */
+START_TEST(what_was_dropped_at_the_end_is_named) {
+    struct eventlog *log = open_log(1);
+    write_events(eventlog_writer(log, 0), 10);
+    writer_is_without(eventlog_writer(log, 0), 7);
+    eventlog_close(log, soon_us());
+    for (int run = 0; run < 2; run++) { /* also when the next run has no event */
+        read_log(INT64_MIN, INT64_MAX);
+        ck_assert_uint_eq(given.records, 10);
+        ck_assert_uint_eq(given.named, 7);
+        log = open_log(1);
+        ck_assert(eventlog_start(log));
+        ck_assert_uint_eq(eventlog_writer(log, 0)->next, 18);
+        eventlog_close(log, soon_us());
+    }
+    log = open_log(1);
+    write_events(eventlog_writer(log, 0), 5);
+    eventlog_close(log, soon_us());
+    read_log(INT64_MIN, INT64_MAX);
+    ck_assert_uint_eq(given.records, 15);
+    ck_assert_uint_eq(given.named, 7);
+    ck_assert_uint_eq(given.last, 22);
+}
+END_TEST
+
 START_TEST(what_is_lost_is_named) {
     char path[PATH_MAX_TEST + 64];
     for (int run = 0; run < 3; run++) {
@@ -386,6 +411,7 @@ CHECK_MAIN_WITH(FIXTURE, "eventlog_log", what_is_committed_is_read_at_once, numb
                 full_tails_are_sealed, a_note_whose_events_were_counted_is_followed,
                 a_note_whose_events_were_not_counted_is_not,
                 a_sealing_that_was_cut_short_is_no_harm, a_file_that_cannot_be_sealed_waits,
-                a_line_longer_than_a_block, a_second_writer_is_refused, what_is_lost_is_named,
+                a_line_longer_than_a_block, a_second_writer_is_refused,
+                what_was_dropped_at_the_end_is_named, what_is_lost_is_named,
                 a_tail_cut_at_every_byte, a_tail_with_a_line_that_is_none,
                 files_go_when_they_were_sealed_so_long_ago)

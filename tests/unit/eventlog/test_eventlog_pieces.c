@@ -1,5 +1,7 @@
 /* A log in pieces: which there are, what each gives, and what is not whole. */
 #include "eventlog/pieces.h"
+
+#include "eventlog/tail.h"
 #include "tests/unit/eventlog/log_lab.h"
 
 #include <unistd.h>
@@ -160,7 +162,140 @@ START_TEST(no_log_is_told) {
 }
 END_TEST
 
+/* cp -r one one.bak, and the same of a shard. */
+START_TEST(a_copy_is_named_and_not_counted) {
+    const int one = make_shard("one", 1), copy = make_shard("one.bak", 1),
+              shard = make_shard("one", 2);
+    lab_write_tail(one, 1, 100, 0);
+    lab_write_tail(copy, 1, 100, 0);
+    lab_write_tail(shard, 1, 100, 0);
+    seal(one, "one", 1, 1);
+    seal(copy, "one", 1, 1);
+    seal(shard, "one", 1, 1);
+    ck_assert(eventlog_pieces_add(&pieces, state_dir, NULL, why));
+    read_all(INT64_MIN, INT64_MAX);
+    ck_assert_uint_eq(given.records, 100);
+    ck_assert_uint_eq(given.damages, 2);
+    ck_assert(given.open_end);
+    int64_t span[2] = {INT64_MAX, INT64_MIN};
+    ck_assert(eventlog_piece_spans(&pieces.piece[0], note_span, span));
+    ck_assert(!eventlog_piece_spans(&pieces.piece[1], note_span, span));
+    close(one);
+    close(copy);
+    close(shard);
+}
+END_TEST
+
+/* A tail that is still written to says whose it is, too. */
+START_TEST(a_copy_of_a_tail_is_named) {
+    const int copy = make_shard("one.bak", 1);
+    const struct tail_owner owner = {copy, "one", 1};
+    struct tail *tail = tail_make(&owner, ".made", 1 << 16);
+    ck_assert(tail && tail_begin(tail, copy, ".made", 1));
+    memcpy(tail->base, "{}\n", 3);
+    atomic_store(&tail->trailer->length, 3);
+    ck_assert(eventlog_pieces_add(&pieces, state_dir, NULL, why));
+    read_all(INT64_MIN, INT64_MAX);
+    ck_assert_uint_eq(given.records, 0);
+    ck_assert_uint_eq(given.damages, 1);
+    tail_free(tail);
+    close(copy);
+}
+END_TEST
+
+/* cp FILE NEXT: the same blocks under two numbers. */
+START_TEST(a_file_under_two_numbers_is_counted_once) {
+    const int fd = make_shard("one", 1);
+    char path[PATH_MAX_TEST + 64], name[FILES_NAME_MAX];
+    size_t len;
+    lab_write_tail(fd, 1, 30000, 0); /* several blocks */
+    seal(fd, "one", 1, 1);
+    snprintf(path, sizeof path, "%s/one/1/%020u.ndjson.zst", state_dir, 1);
+    unsigned char *bytes = lab_slurp(path, &len);
+    files_name(&(const struct log_file){2, true}, name);
+    const int copy = openat(fd, name, O_WRONLY | O_CREAT, 0640);
+    ck_assert_int_eq(write(copy, bytes, len), (ssize_t)len);
+    close(copy);
+    free(bytes);
+    ck_assert(eventlog_pieces_add(&pieces, state_dir, NULL, why));
+    read_all(INT64_MIN, INT64_MAX);
+    ck_assert_uint_eq(given.records, 30000);
+    ck_assert_uint_ge(given.damages, 2);
+    close(fd);
+}
+END_TEST
+
+START_TEST(a_folder_that_is_added_twice_is_refused) {
+    char other[PATH_MAX_TEST + 64], path[PATH_MAX_TEST + 128];
+    const int fd = make_shard("one", 1);
+    lab_write_tail(fd, 1, 10, 0);
+    ck_assert(eventlog_pieces_add(&pieces, state_dir, NULL, why));
+    ck_assert(eventlog_pieces_are_once(&pieces, why));
+    ck_assert(eventlog_pieces_add(&pieces, state_dir, NULL, why));
+    ck_assert(!eventlog_pieces_are_once(&pieces, why));
+    ck_assert_ptr_nonnull(strstr(why, "node one, shard 1, from 1 on: they would be counted twice"));
+    eventlog_pieces_free(&pieces);
+    /* the node's folder was moved away, and it began anew */
+    snprintf(other, sizeof other, "%s/.other", state_dir);
+    mkdir(other, 0750);
+    snprintf(path, sizeof path, "%s/one", other);
+    mkdir(path, 0750);
+    snprintf(path, sizeof path, "%s/one/1", other);
+    mkdir(path, 0750);
+    snprintf(path, sizeof path, "%s/one/1/%020d.ndjson", other, 1);
+    FILE *file = fopen(path, "w");
+    fputs("{}\n", file);
+    fclose(file);
+    ck_assert(eventlog_pieces_add(&pieces, state_dir, NULL, why));
+    ck_assert(eventlog_pieces_add(&pieces, other, NULL, why));
+    ck_assert_msg(eventlog_pieces_are_once(&pieces, why), "%s", why);
+    close(fd);
+}
+END_TEST
+
+START_TEST(the_folder_of_a_node_is_no_log) {
+    char path[PATH_MAX_TEST + 64];
+    const int fd = make_shard("one", 1);
+    lab_write_tail(fd, 1, 10, 0);
+    snprintf(path, sizeof path, "%s/one", state_dir);
+    ck_assert(!eventlog_pieces_add(&pieces, path, NULL, why));
+    ck_assert_ptr_nonnull(strstr(why, "is the folder of one node; name the one above it"));
+    close(fd);
+}
+END_TEST
+
+START_TEST(what_is_no_file_is_named_at_once) {
+    const int fd = make_shard("one", 1);
+    lab_write_tail(fd, 1, 10, 0);
+    ck_assert_int_eq(mkfifoat(fd, "00000000000000000011.ndjson.zst", 0640), 0);
+    ck_assert_int_eq(mkfifoat(fd, "00000000000000000021.ndjson", 0640), 0);
+    ck_assert_int_eq(mkdirat(fd, "00000000000000000031.ndjson", 0750), 0);
+    ck_assert_int_eq(symlinkat("/dev/zero", fd, "00000000000000000041.ndjson.zst"), 0);
+    lab_write_tail(fd, 51, 10, 0);
+    ck_assert(eventlog_pieces_add(&pieces, state_dir, NULL, why));
+    read_all(INT64_MIN, INT64_MAX);
+    ck_assert_uint_eq(given.records, 20);
+    ck_assert_uint_eq(given.named, 40);
+    close(fd);
+}
+END_TEST
+
+START_TEST(a_shard_has_one_name) {
+    const int fd = make_shard("one", 1);
+    lab_write_tail(fd, 1, 10, 0);
+    ck_assert_int_eq(mkdirat(fd, "../01", 0750), 0);
+    ck_assert_int_eq(mkdirat(fd, "../+1", 0750), 0);
+    ck_assert(eventlog_pieces_add(&pieces, state_dir, NULL, why));
+    ck_assert_uint_eq(pieces.n, 1);
+    close(fd);
+}
+END_TEST
+
 static const struct check_fixture fixture = {30, set_up, tear_down};
 CHECK_MAIN_WITH(fixture, "eventlog_pieces", all_files_of_all_nodes_are_pieces,
                 a_span_is_known_without_unpacking, what_is_not_there_is_named,
-                a_tail_that_was_sealed_meanwhile_is_read, no_log_is_told)
+                a_tail_that_was_sealed_meanwhile_is_read, no_log_is_told,
+                a_copy_is_named_and_not_counted, a_copy_of_a_tail_is_named,
+                a_file_under_two_numbers_is_counted_once, what_is_no_file_is_named_at_once,
+                a_shard_has_one_name, a_folder_that_is_added_twice_is_refused,
+                the_folder_of_a_node_is_no_log)

@@ -135,6 +135,66 @@ START_TEST(what_is_no_record_is_named) {
 }
 END_TEST
 
+/* An empty file of that number: what was in it, nobody can tell. */
+static void lose_file(unsigned shard, unsigned first) {
+    char path[PATH_MAX_TEST + 64];
+    snprintf(path, sizeof path, "%s/n/%u/%020u.ndjson.zst", log_dir, shard, first);
+    FILE *file = fopen(path, "w");
+    ck_assert_ptr_nonnull(file);
+    fclose(file);
+}
+
+START_TEST(what_cannot_be_read_is_named_whatever_is_counted) {
+    write_event(NOON, 0, NULL);
+    lose_file(1, 2);
+    fclose(tail);
+    open_tail(1, 12);
+    write_event(NOON + 30 * HOUR, 0, NULL);
+    char why[REPLAY_WHY_MAX];
+    struct replay *replay = open_log(true);
+    struct replay_stretch stretch = {NOON, NOON + HOUR};
+    const struct replay_target target = {.dir = into};
+    struct replay_tally tally = {0};
+    ck_assert(replay_run(replay, &stretch, &target, &tally, why));
+    ck_assert_uint_eq(tally.counted, 1);
+    ck_assert_uint_eq(tally.damages, 1);
+    replay_name_damages(replay, &target, &tally);
+    ck_assert_uint_eq(tally.damages, 1); /* once */
+    replay_close(replay);
+}
+END_TEST
+
+/* Records 2 to 11 may have been of the hour that is asked for; the file before it is of another. */
+START_TEST(what_no_file_has_is_named_whatever_is_counted) {
+    write_event(NOON, 0, NULL);
+    fclose(tail);
+    open_tail(1, 12);
+    write_event(NOON + 30 * HOUR, 0, NULL);
+    char why[REPLAY_WHY_MAX];
+    struct replay *replay = open_log(true);
+    struct replay_stretch stretch = {NOON + 30 * HOUR, NOON + 31 * HOUR};
+    struct replay_tally tally = {0};
+    ck_assert(
+        replay_run(replay, &stretch, &(const struct replay_target){.dir = into}, &tally, why));
+    ck_assert_uint_eq(tally.counted, 1);
+    ck_assert_uint_eq(tally.damages, 1);
+    replay_close(replay);
+}
+END_TEST
+
+START_TEST(a_log_of_which_nothing_can_be_read_is_named) {
+    lose_file(1, 1);
+    struct replay_stretch *stretch;
+    struct replay_tally tally = {0};
+    struct replay *replay = open_log(true);
+    ck_assert_uint_eq(replay_stretches(replay, HOUR, &stretch), 0);
+    replay_name_damages(replay, &(const struct replay_target){.dir = into}, &tally);
+    ck_assert_uint_eq(tally.damages, 1);
+    free(stretch);
+    replay_close(replay);
+}
+END_TEST
+
 static struct rebuild rebuild_config(int64_t now_us) {
     return (struct rebuild){.log_dir = log_dir,
                             .node = "n",
@@ -222,8 +282,59 @@ START_TEST(what_retention_took_is_missed) {
 }
 END_TEST
 
+START_TEST(what_cannot_be_read_is_missed) {
+    write_event(NOON - HOUR / 2, 0, NULL);
+    fclose(tail);
+    lose_file(1, 2);
+    open_tail(1, 12);
+    write_event(NOON - HOUR / 4, 0, NULL);
+    fflush(tail);
+    char why[REPLAY_WHY_MAX];
+    struct rebuilt rebuilt;
+    const struct rebuild config = rebuild_config(NOON);
+    ck_assert(!rebuild_state(&config, &rebuilt, why));
+    ck_assert_ptr_nonnull(strstr(why, "records from 2 on cannot be read"));
+}
+END_TEST
+
+/* What came after it arrived too long ago to matter, so it did, too. */
+START_TEST(what_could_not_matter_is_not_missed) {
+    write_event(NOON - 9 * HOUR, 0, NULL);
+    fclose(tail);
+    lose_file(1, 2);
+    open_tail(1, 12);
+    write_event(NOON - 5 * HOUR, 0, NULL);
+    write_event(NOON - HOUR / 4, 0, NULL);
+    fflush(tail);
+    char why[REPLAY_WHY_MAX];
+    struct rebuilt rebuilt;
+    const struct rebuild config = rebuild_config(NOON);
+    ck_assert_msg(rebuild_state(&config, &rebuilt, why), "%s", why);
+    ck_assert_uint_eq(rebuilt.events, 1);
+}
+END_TEST
+
+/* The disk was full to the end: no file has a line, and the number of the last tells it. */
+START_TEST(what_was_dropped_is_missed) {
+    fclose(tail);
+    char path[PATH_MAX_TEST + 64];
+    snprintf(path, sizeof path, "%s/n/1/%020u.ndjson", log_dir, 1);
+    ck_assert_int_eq(unlink(path), 0);
+    open_tail(1, 8);
+    char why[REPLAY_WHY_MAX];
+    struct rebuilt rebuilt;
+    const struct rebuild config = rebuild_config(NOON);
+    ck_assert(rebuild_finds(log_dir, "n"));
+    ck_assert(!rebuild_state(&config, &rebuilt, why));
+    ck_assert_ptr_nonnull(strstr(why, "begins with record 8"));
+}
+END_TEST
+
 static const struct check_fixture fixture = {60, set_up, state_dir_remove};
 CHECK_MAIN_WITH(fixture, "replay", stretches_are_those_with_events,
                 a_stretch_has_its_events_and_no_others, what_is_no_record_is_named,
                 a_lost_state_has_the_same_shards, a_clock_that_was_set_is_followed,
-                what_retention_took_is_missed)
+                what_retention_took_is_missed, what_cannot_be_read_is_named_whatever_is_counted,
+                what_no_file_has_is_named_whatever_is_counted,
+                a_log_of_which_nothing_can_be_read_is_named, what_cannot_be_read_is_missed,
+                what_could_not_matter_is_not_missed, what_was_dropped_is_missed)
