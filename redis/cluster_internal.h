@@ -15,8 +15,8 @@ struct cluster_node {
 };
 
 struct cluster_command {
-    char *text; /* as it goes over the wire; NULL once its reply was fetched */
-    int len;
+    char *text;    /* as it goes over the wire; NULL once its reply was fetched */
+    long long len; /* hiredis 0.14 says it as int, 1.x as long long */
     uint16_t slot;
     int ask;           /* node that an ASK sent us to, for the next round only; else NOWHERE */
     int sent_to;       /* node whose reply is awaited in this round; else NOWHERE */

@@ -289,10 +289,10 @@ static bool make_workers(struct server *server, int listen_fd, int admin_fd) {
 }
 
 bool workers_start(struct server *server, int listen_fd, int admin_fd) {
-    /* from 1.0 on its own parser is strict */
-    if (!framing_sees_lines() && MHD_get_version()[0] == '0') {
+    if (!framing_knows_buffer()) {
         log_line(LOG_WARN, "this libmicrohttpd is not one whose line ends we can see",
-                 "version=%s remedy=\"put a proxy in front that refuses bare line feeds\"",
+                 "version=%s remedy=\"put a proxy in front that refuses bare line feeds and blanks "
+                 "behind values\"",
                  MHD_get_version());
     }
     bool ok = make_workers(server, listen_fd, admin_fd);

@@ -32,6 +32,14 @@ static size_t measure_pool(const struct worker *worker, enum pool pool) {
     return headers > least[pool] ? headers : least[pool];
 }
 
+/* Later versions of the library locks what several threads may use, and keeps a new connection back
+ * for the next MHD_run; a daemon here is one thread's own. */
+#if MHD_VERSION >= 0x00097707
+#define ONE_THREAD MHD_USE_NO_THREAD_SAFETY
+#else
+#define ONE_THREAD 0U
+#endif
+
 struct MHD_Daemon *daemon_start(struct worker *worker, enum pool pool) {
     const struct options *options = worker->server->options;
     const bool tls = worker->server->access.identity;
@@ -41,7 +49,7 @@ struct MHD_Daemon *daemon_start(struct worker *worker, enum pool pool) {
     const int strict = framing_sees_lines() ? 0 : 1;
     return MHD_start_daemon(
         MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_USE_SUPPRESS_DATE_NO_CLOCK |
-            MHD_USE_ERROR_LOG | (tls ? MHD_USE_TLS : 0U),
+            MHD_USE_ERROR_LOG | ONE_THREAD | (tls ? MHD_USE_TLS : 0U),
         0, NULL, NULL, request_handle, worker, MHD_OPTION_EXTERNAL_LOGGER, log_library, NULL,
         MHD_OPTION_CONNECTION_LIMIT, UINT_MAX, MHD_OPTION_CONNECTION_TIMEOUT,
         (unsigned)(options->idle_timeout / US_PER_S), MHD_OPTION_CONNECTION_MEMORY_LIMIT,

@@ -9,8 +9,12 @@
  * So each part must begin right behind the one before it: behind one zero and any blanks after a
  * name, behind two zeros, which were CR LF, after a value. A bare LF leaves only one zero. A NUL
  * ends a value early. A folded line is copied elsewhere, or leaves a gap. Only NUL LF looks like
- * CR LF; no proxy lets a NUL pass. Later versions of the library keep their buffer differently, and
- * have a strict parser. */
+ * CR LF; no proxy lets a NUL pass.
+ *
+ * Version 1.0.1 refuses nearly all of that itself, as it is asked to (server/http/daemon.c), but
+ * cuts off the blanks behind a value, so that "chunked " and "5 " look like "chunked" and "5". Its
+ * buffer looks the same, but for the LF of CR LF, which stays. Of other versions we know nothing:
+ * they are asked to be strict, too, and what they parsed is checked. */
 #include "server/net/framing.h"
 
 #ifdef __SSE2__
@@ -19,7 +23,8 @@
 #include <string.h>
 #include <strings.h>
 
-#define KNOWN_LIBRARY "0.9.75"
+/* The buffers that we know, by what follows the zero in place of CR. */
+enum buffer { BUFFER_UNKNOWN, BUFFER_OF_ZEROS, BUFFER_WITH_LF };
 
 struct look {
     struct framing framing;
@@ -27,6 +32,7 @@ struct look {
     /* where the next header has to begin, and where all headers end, in the library's buffer; NULL
      * when that is not checked */
     const char *next, *end;
+    enum buffer buffer;
 };
 
 static const bool is_token[256] = {
@@ -36,8 +42,19 @@ static const bool is_token[256] = {
     ['`'] = true,         ['|'] = true,         ['~'] = true,
 };
 
+static enum buffer find_buffer(void) {
+    const char *version = MHD_get_version();
+    return strcmp(version, "0.9.75") == 0  ? BUFFER_OF_ZEROS
+           : strcmp(version, "1.0.1") == 0 ? BUFFER_WITH_LF
+                                           : BUFFER_UNKNOWN;
+}
+
+bool framing_knows_buffer(void) {
+    return find_buffer() != BUFFER_UNKNOWN;
+}
+
 bool framing_sees_lines(void) {
-    return strcmp(MHD_get_version(), KNOWN_LIBRARY) == 0;
+    return find_buffer() == BUFFER_OF_ZEROS;
 }
 
 struct framing_target framing_check_target(const char *uri) {
@@ -169,8 +186,24 @@ static bool has_controls(const char *bytes, size_t size) {
 }
 #endif
 
+/* What has become of the LF of CR LF. */
+static char line_feed(enum buffer buffer) {
+    return buffer == BUFFER_WITH_LF ? '\n' : '\0';
+}
+
+/* Where the line of a value ends: behind CR LF, of which a zero has taken the first byte, or behind
+ * blanks, the first of which it has taken, and CR LF. NULL when it ends otherwise. */
+static const char *find_line_end(const struct look *look, const char *value_end) {
+    const char *at = value_end + 1;
+    if (look->buffer == BUFFER_WITH_LF && *at != '\n') {
+        at += strspn(at, " \t");
+        at += *at == '\r';
+    }
+    return *value_end == '\0' && *at == line_feed(look->buffer) ? at + 1 : NULL;
+}
+
 /* Whether name, colon, blanks, value, CR LF lie one behind the other, where the header before them
- * ended. Moves look->next behind them. */
+ * ended. Moves look->next behind them; NULL when the line ends otherwise. */
 static bool check_place(struct look *look, const char *name, size_t name_size, const char *value,
                         size_t value_size) {
     const char *at = name + name_size + 1;
@@ -180,8 +213,14 @@ static bool check_place(struct look *look, const char *name, size_t name_size, c
     while (at < value && (*at == ' ' || *at == '\t')) {
         at++;
     }
-    look->next = value + value_size + 2;
-    return at == value && value[value_size] == '\0' && value[value_size + 1] == '\0';
+    look->next = find_line_end(look, value + value_size);
+    return at == value && look->next;
+}
+
+/* Whether blanks stood behind a value that the library cut off: a proxy may take "chunked " for
+ * another coding. Where they are not cut off, the value itself is refused for them. */
+static bool is_padded(const struct look *look, const char *value, size_t size) {
+    return look->next && look->next != value + size + 2;
 }
 
 static bool read_length(const char *value, size_t size, uint64_t *length) {
@@ -202,18 +241,19 @@ static enum MHD_Result look_at_header(void *cls, enum MHD_ValueKind kind, const 
     struct look *look = cls;
     struct framing *framing = &look->framing;
     if (!is_name(name, name_size, look->end) ||
-        (look->next ? !check_place(look, name, name_size, value, value_size)
-                    : has_controls_plain(value, value_size, false))) {
+        (look->next && !check_place(look, name, name_size, value, value_size)) ||
+        (look->buffer != BUFFER_OF_ZEROS && has_controls_plain(value, value_size, false))) {
         framing->broken = true;
         return MHD_NO; /* the rest does not matter */
     }
     if (name_equals(name, name_size, "content-length", 14)) {
         look->lengths++;
-        framing->broken = framing->broken || !read_length(value, value_size, &framing->length);
+        framing->broken = framing->broken || is_padded(look, value, value_size) ||
+                          !read_length(value, value_size, &framing->length);
     } else if (name_equals(name, name_size, "transfer-encoding", 17)) {
         look->encodings++;
-        framing->broken =
-            framing->broken || value_size != 7 || strncasecmp(value, "chunked", 7) != 0;
+        framing->broken = framing->broken || is_padded(look, value, value_size) ||
+                          value_size != 7 || strncasecmp(value, "chunked", 7) != 0;
     } else if (name_equals(name, name_size, "content-type", 12)) {
         framing->type = value;
         framing->type_size = value_size;
@@ -231,18 +271,18 @@ static enum MHD_Result look_at_header(void *cls, enum MHD_ValueKind kind, const 
 /* Where the first header has to begin; NULL when the request line is not METHOD SP target SP
  * version CR LF. */
 static const char *find_first_header(struct framing_target target, const char *method,
-                                     const char *url, const char *version) {
+                                     const char *url, const char *version, enum buffer buffer) {
     const size_t version_size = strlen(version);
     const bool follow = method + strlen(method) + 1 == url && target.end + 1 == version &&
-                        !version[version_size + 1];
+                        version[version_size + 1] == line_feed(buffer);
     return follow ? version + version_size + 2 : NULL;
 }
 
 struct framing framing_check(struct MHD_Connection *connection, struct framing_target target,
                              const char *method, const char *url, const char *version) {
-    struct look look = {0};
+    struct look look = {.buffer = find_buffer()};
     struct framing *framing = &look.framing;
-    const bool sees_lines = framing_sees_lines(), is_1_0 = strcmp(version, "HTTP/1.0") == 0;
+    const bool is_1_0 = strcmp(version, "HTTP/1.0") == 0;
     if (!target.end || !is_name_plain(method, strlen(method))) {
         framing->broken = true;
         return *framing;
@@ -250,8 +290,8 @@ struct framing framing_check(struct MHD_Connection *connection, struct framing_t
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(connection, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
     framing->header_bytes = info ? info->header_size : 0;
-    if (sees_lines) {
-        look.next = find_first_header(target, method, url, version);
+    if (look.buffer != BUFFER_UNKNOWN) {
+        look.next = find_first_header(target, method, url, version, look.buffer);
         look.end = method + framing->header_bytes;
         framing->broken = !look.next || look.next > look.end;
     }
@@ -259,9 +299,10 @@ struct framing framing_check(struct MHD_Connection *connection, struct framing_t
         return *framing;
     }
     MHD_get_connection_values_n(connection, MHD_HEADER_KIND, look_at_header, &look);
-    if (sees_lines && !framing->broken) {
-        framing->broken = look.next + 2 != look.end || /* the empty line */
-                          has_controls(version, (size_t)(look.end - version));
+    if (look.next && !framing->broken) {
+        framing->broken =
+            look.next + 2 != look.end || /* the empty line */
+            (look.buffer == BUFFER_OF_ZEROS && has_controls(version, (size_t)(look.end - version)));
     }
     framing->chunked = look.encodings > 0;
     framing->has_length = look.lengths + look.encodings > 0;

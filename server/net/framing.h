@@ -44,8 +44,12 @@ struct framing framing_check(struct MHD_Connection *connection, struct framing_t
  * Pure. */
 const char *framing_find_path(const char *url);
 
-/* Whether this is the version of the library whose buffer framing.c knows; with another one, only
- * what it parsed is checked. */
+/* Whether framing.c knows the buffer of this version of the library; with another one, only what it
+ * parsed is checked. */
+bool framing_knows_buffer(void);
+
+/* Whether it sees all in that buffer that makes a request unclear, so that the library need not be
+ * strict. */
 bool framing_sees_lines(void);
 
 #endif

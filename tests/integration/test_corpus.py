@@ -7,7 +7,7 @@ import time
 import unittest
 
 from support import Case, Failure, wait_until
-from support.corpus import acknowledged, connect, read_corpus, receive, send, statuses
+from support.corpus import acknowledged, answers_to, connect, read_corpus, receive, send, statuses
 
 FLAGS = ("--max-body", "64KiB")
 PROBE = b"GET /healthz HTTP/1.1\r\nHost: probe\r\nConnection: close\r\n\r\n"
@@ -48,21 +48,21 @@ class Corpus(Case):
                 if not closed:
                     return f"the connection is still open after {statuses(received)}"
             elif request.waits:
-                received, closed = receive(link, lambda data: len(statuses(data)) >= len(request.answers))
+                received, closed = receive(link, lambda data: len(answers_to(request, data)) >= len(request.answers))
                 link.settimeout(0.02)
                 more, closed = receive(link)
                 received += more
                 if closed:
                     return f"closed after {statuses(received)}"
             else:
-                received, _ = receive(link, lambda data: len(statuses(data)) >= len(request.answers))
+                received, _ = receive(link, lambda data: len(answers_to(request, data)) >= len(request.answers))
                 send(link, PROBE)
                 more, closed = receive(link)
                 received += more
                 if statuses(received)[-1:] != [200] or b"probe" in received or not closed:
                     return f"the connection did not live on: {statuses(received)}"
-                return self.compare(request, statuses(received)[:-1])
-            return self.compare(request, statuses(received))
+                return self.compare(request, answers_to(request, received)[:-1])
+            return self.compare(request, answers_to(request, received))
 
     @staticmethod
     def compare(request, found):
@@ -101,8 +101,8 @@ class Corpus(Case):
                         pieces.clear()
         for request, link, _, received in running:
             with self.subTest(request.name), link:
-                received[0] += receive(link, lambda data: len(statuses(received[0] + data)) >= len(request.answers))[0]
-                self.assertIsNone(self.compare(request, statuses(received[0])))
+                received[0] += receive(link, lambda data: len(answers_to(request, received[0] + data)) >= len(request.answers))[0]
+                self.assertIsNone(self.compare(request, answers_to(request, received[0])))
         self.assert_grown(before, self.requests)
 
     def assert_grown(self, before, requests):
