@@ -7,6 +7,7 @@
 #include "server/http/turn.h"
 #include "server/metrics.h"
 #include "server/net/acceptor.h"
+#include "server/net/deferral.h"
 #include "server/net/framing.h"
 #include "server/net/tls.h"
 #include "server/process/clock.h"
@@ -24,18 +25,20 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/resource.h>
+#include <time.h>
 #include <unistd.h>
 
 #define QUIET_US (100 * US_PER_MS)
 /* how long a new connection has for its first request while the server stops */
 #define FIRST_REQUEST_US US_PER_S
 #define FINISH_WAIT_MS 20
+#define KEPT_LOOK_US (50 * US_PER_MS)
 /* The library takes so many events at a time; with just as many it would wait again before it has
  * handled one. Below it there is room for what else a worker waits for. */
 #define EVENTS_MAX 128
 #define OTHERS_MAX 8
-/* so many turns in a row that had requests may go by before the acceptor is asked */
-#define TURNS_MAX 8
+/* so long may go by before the acceptor is asked, when every turn has requests */
+#define ACCEPT_EVERY_US (10 * US_PER_MS)
 /* who reads at --admin-listen waits for those who count, when cores are short */
 #define ADMIN_NICE 10
 
@@ -48,7 +51,7 @@ struct worker_thread {
     int daemon_fd[POOLS]; /* each daemon's own epoll descriptor */
     int wake_fd;        /* eventfd: written by main when the thread is to look at server's flags */
     int64_t checked_us; /* steady clock of what is done once a second */
-    unsigned turns;     /* since the acceptor was asked */
+    int64_t asked_us;   /* steady clock of when the acceptor was asked */
 };
 
 static void check_every_second(struct worker_thread *thread, int64_t now_us) {
@@ -113,9 +116,10 @@ static void run_turn(struct worker_thread *thread, int wait_ms) {
     if (has_batches) {
         MHD_run(batches);
     }
-    if (quiet || ++thread->turns >= TURNS_MAX) {
-        thread->turns = 0;
-        acceptor_run(worker->acceptor);
+    if (quiet || acceptor_is_handed(worker->acceptor) ||
+        steady_us - thread->asked_us > ACCEPT_EVERY_US) {
+        thread->asked_us = steady_us;
+        acceptor_run(worker->acceptor, quiet ? ACCEPTOR_QUIET : ACCEPTOR_BUSY);
     }
 }
 
@@ -126,6 +130,9 @@ static void finish_requests(struct worker_thread *thread) {
     const int64_t deadline_us = atomic_load(&worker->server->stop_deadline_us);
     uint64_t requests = metric_read(&worker->metrics, METRIC_requests);
     int64_t quiet_since_us = clock_steady_us();
+    /* when the last turn began: what came after it, however late this thread goes on, is not seen
+     */
+    int64_t quiet_until_us = quiet_since_us;
     for (int64_t now_us = quiet_since_us; now_us < deadline_us; now_us = clock_steady_us()) {
         const uint64_t seen = metric_read(&worker->metrics, METRIC_requests);
         const int64_t new_us = now_us - FIRST_REQUEST_US;
@@ -135,9 +142,10 @@ static void finish_requests(struct worker_thread *thread) {
             quiet_since_us = now_us;
         }
         if (atomic_load_explicit(&worker->connections, memory_order_relaxed) == 0 ||
-            now_us - quiet_since_us > QUIET_US) {
+            quiet_until_us - quiet_since_us > QUIET_US) {
             break;
         }
+        quiet_until_us = now_us;
         run_turn(thread, FINISH_WAIT_MS);
     }
 }
@@ -296,6 +304,9 @@ bool workers_start(struct server *server, int listen_fd, int admin_fd) {
                  MHD_get_version());
     }
     bool ok = make_workers(server, listen_fd, admin_fd);
+    if (ok) {
+        listener_begin_deferral(&server->listener);
+    }
     for (unsigned i = 0; ok && i < count_threads(server); i++) {
         struct worker_thread *thread = &server->thread[i];
         thread->runs = ok = pthread_create(&thread->id, NULL, run_thread, thread) == 0;
@@ -317,12 +328,26 @@ static void wake_workers(struct server *server) {
 
 void workers_drain(struct server *server) {
     atomic_store_explicit(&server->draining, true, memory_order_release);
+    listener_end_deferral(&server->listener);
     wake_workers(server);
+}
+
+/* While the workers still accept: a client whose connection the kernel keeps is connected. */
+static void wait_for_deferred(struct server *server, int64_t deadline_us) {
+    const struct timespec pause = {.tv_nsec = KEPT_LOOK_US * 1000};
+    const int64_t begin_us = clock_steady_us(), most_us = begin_us + DEFERRAL_MOST_US;
+    const int64_t until_us = most_us < deadline_us ? most_us : deadline_us;
+    int64_t now_us = begin_us;
+    while (now_us < until_us && listener_keeps_any(&server->listener, now_us - begin_us)) {
+        nanosleep(&pause, NULL);
+        now_us = clock_steady_us();
+    }
 }
 
 void workers_stop(struct server *server, int64_t deadline_us) {
     atomic_store(&server->stop_deadline_us, deadline_us);
-    atomic_store_explicit(&server->draining, true, memory_order_release);
+    workers_drain(server);
+    wait_for_deferred(server, deadline_us);
     atomic_store_explicit(&server->stopping, true, memory_order_release);
     wake_workers(server);
     const unsigned n = count_threads(server);

@@ -3,6 +3,7 @@
 
 #include "counters/time/window.h"
 #include "server/net/deadlines.h"
+#include "server/net/deferral.h"
 #include "server/net/pending.h"
 #include "server/process/log.h"
 
@@ -41,11 +42,29 @@ struct acceptor {
 void listener_init(struct listener *listener, const struct options *options, bool admin,
                    struct address_limit *client) {
     listener->options = options;
+    listener->fd = -1;
     listener->is_shared = false;
     connection_limits_init(&listener->limits, admin,
                            admin ? CONNECTION_LIMIT_ADMIN : (uint64_t)options->max_connections,
                            client);
     STAILQ_INIT(&listener->handoffs);
+}
+
+/* A shared socket stays as whoever shares it has made it. */
+void listener_begin_deferral(struct listener *listener) {
+    if (!listener->is_shared) {
+        deferral_begin(listener->fd);
+    }
+}
+
+void listener_end_deferral(struct listener *listener) {
+    if (!listener->is_shared) {
+        deferral_end(listener->fd);
+    }
+}
+
+bool listener_keeps_any(const struct listener *listener, int64_t since_end_us) {
+    return !listener->is_shared && deferral_keeps_any(listener->fd, since_end_us);
 }
 
 static bool watch(int epoll_fd, int fd, uint32_t events, void *what) {
@@ -97,6 +116,9 @@ struct acceptor *acceptor_new(const struct acceptor_worker *worker, struct liste
         errno = error;
         return NULL;
     }
+    if (STAILQ_EMPTY(&listener->handoffs)) {
+        listener->fd = acceptor->listen_fd;
+    }
     STAILQ_INSERT_TAIL(&listener->handoffs, &acceptor->handoff, entry);
     return acceptor;
 }
@@ -111,7 +133,7 @@ void acceptor_free(struct acceptor *acceptor) {
 bool acceptor_watch(struct acceptor *acceptor, int epoll_fd) {
     acceptor->watcher_fd = epoll_fd;
     return watch(epoll_fd, acceptor->epoll_fd, EPOLLIN, NULL) &&
-           /* one wake-up for each: whether the inbox is empty is seen without a system call */
+           /* a wake-up whenever the inbox was empty: it is never read */
            watch(epoll_fd, acceptor->handoff.event_fd, EPOLLIN | EPOLLET, NULL) &&
            watch_listener(acceptor);
 }
@@ -311,15 +333,20 @@ static bool move_pending(struct acceptor *acceptor) {
     return n > 0;
 }
 
-void acceptor_run(struct acceptor *acceptor) {
+void acceptor_run(struct acceptor *acceptor, enum acceptor_turn turn) {
     if (handoff_waits(&acceptor->handoff)) {
         add_handed(acceptor, handoff_take(&acceptor->handoff));
+        return; /* who waits to be accepted wakes the worker up again */
     }
     if (!LIST_EMPTY(&acceptor->pending) && move_pending(acceptor)) {
         return; /* who waits to be accepted wakes the worker up again */
     }
     const bool burst = woke_us(acceptor) - acceptor->accepted_us < BURST_US;
-    accept_some(acceptor, burst ? ACCEPTS_A_TURN : 1);
+    accept_some(acceptor, turn == ACCEPTOR_BUSY ? EVENTS_A_TURN : burst ? ACCEPTS_A_TURN : 1);
+}
+
+bool acceptor_is_handed(const struct acceptor *acceptor) {
+    return handoff_waits(&acceptor->handoff);
 }
 
 void acceptor_check(struct acceptor *acceptor, int64_t now_us) {

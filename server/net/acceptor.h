@@ -25,6 +25,7 @@ enum pool { POOL_SINGLE, POOL_BATCH, POOLS };
 /* What the acceptors of one listening address share. */
 struct listener {
     const struct options *options;
+    int fd; /* the first acceptor's, until acceptor_stop; -1 before */
     /* another process holds the listening socket, too, and accepts what this one does not */
     bool is_shared;
     struct connection_limits limits;
@@ -43,6 +44,12 @@ struct acceptor_worker {
 
 struct acceptor;
 
+/* How an acceptor is asked. */
+enum acceptor_turn {
+    ACCEPTOR_QUIET, /* there was no request in this turn: what woke the worker up may be for it */
+    ACCEPTOR_BUSY   /* there are requests in every turn: it has not been asked for a while */
+};
+
 /* Before the first acceptor is made; with admin it is the listener of --admin-listen. */
 void listener_init(struct listener *listener, const struct options *options, bool admin,
                    struct address_limit *client);
@@ -58,9 +65,23 @@ void acceptor_free(struct acceptor *acceptor); /* NULL is allowed */
  * start. False with errno set when there is no memory for it. */
 bool acceptor_watch(struct acceptor *acceptor, int epoll_fd);
 
+/* Has the kernel keep connections that have sent nothing yet, until it is ended (deferral.h). By
+ * main: before the threads run, and before they are told to stop. Not for --admin-listen; a shared
+ * socket is left alone. */
+void listener_begin_deferral(struct listener *listener);
+void listener_end_deferral(struct listener *listener);
+
+/* Whether connections would be lost if the workers were told to stop now. By main, so long after
+ * listener_end_deferral: what began since then is not looked for. */
+bool listener_keeps_any(const struct listener *listener, int64_t since_end_us);
+
 /* Accepts connections that wait, and gives those whose first bytes have come to one of the worker's
  * daemons. Never blocks. What it leaves for the next time wakes the worker up again. */
-void acceptor_run(struct acceptor *acceptor);
+void acceptor_run(struct acceptor *acceptor, enum acceptor_turn turn);
+
+/* Whether another worker has handed off a connection that acceptor_run has not seen: a wake-up
+ * tells of it once, and that may have been one with requests. */
+bool acceptor_is_handed(const struct acceptor *acceptor);
 
 /* Closes connections that have sent nothing for --header-timeout; goes on accepting when that had
  * to pause. Once a second. now_us: steady clock. */

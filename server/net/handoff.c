@@ -47,9 +47,11 @@ bool handoff_put(struct handoff *to, struct pending *pending) {
          * take_all. */
     } while (!atomic_compare_exchange_weak_explicit(&to->inbox, &first, pending,
                                                     memory_order_release, memory_order_relaxed));
-    const uint64_t one = 1;
-    const ssize_t written = write(to->event_fd, &one, sizeof one);
-    (void)written; /* it fails only when the counter is full, and then it is readable already */
+    if (!first) { /* else whoever put the first one wakes the worker up */
+        const uint64_t one = 1;
+        const ssize_t written = write(to->event_fd, &one, sizeof one);
+        (void)written; /* it fails only when the counter is full */
+    }
     return true;
 }
 
@@ -64,9 +66,6 @@ bool handoff_waits(const struct handoff *handoff) {
 }
 
 struct pending *handoff_take(struct handoff *handoff) {
-    uint64_t puts;
-    const ssize_t n = read(handoff->event_fd, &puts, sizeof puts);
-    (void)n; /* what is put after this makes it readable again */
     return take_all(handoff, NULL);
 }
 

@@ -15,7 +15,8 @@ struct handoff {
     STAILQ_ENTRY(handoff) entry;
     _Atomic uint64_t *connections; /* of the worker: open now; written by any */
     _Atomic(struct pending *) inbox;
-    int event_fd; /* readable when somebody has put something into the inbox */
+    /* written when something is put into an empty inbox, never read: it is watched for edges */
+    int event_fd;
 };
 
 STAILQ_HEAD(handoff_group, handoff);

@@ -65,6 +65,20 @@ class Shutdown(Case):
         self.assertEqual(server.wait(), 0)
         self.assertEqual(sum(state_counts(server.state, "1s").values()), 1)
 
+    def test_who_has_connected_and_said_nothing_yet_is_answered(self):
+        server = self.server("--grace", "10s")
+        with server.connect() as link:
+            server.signal(signal.SIGTERM)
+            wait_until(lambda: 'msg="stopping"' in server.log(), "it stops")
+            link.sendall(EVENT)
+            received = b""
+            while part := link.recv(4096):
+                received += part
+        self.assertTrue(received.startswith(b"HTTP/1.1 204"), received)
+        self.assertIn(b"\r\nConnection: close\r\n", received)
+        self.assertEqual(server.wait(), 0)
+        self.assertIn("received=1 counted=1 ", self.last_line(server))
+
     def test_no_new_connections_after_the_signal(self):
         server = self.server("--grace", "120s", "--body-timeout", "120s")
         with server.connect() as link:

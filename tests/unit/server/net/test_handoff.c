@@ -4,9 +4,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <pthread.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -55,9 +55,17 @@ START_TEST(the_worker_with_clearly_fewest_connections_is_chosen) {
 }
 END_TEST
 
-static bool is_readable(int fd) {
-    struct pollfd ready = {.fd = fd, .events = POLLIN};
-    return poll(&ready, 1, 0) == 1;
+/* A worker's wait: what has been told is not told again until there is more. */
+static int open_wait(int fd) {
+    struct epoll_event event = {.events = EPOLLIN | EPOLLET};
+    const int epoll_fd = epoll_create1(0);
+    ck_assert_int_eq(epoll_ctl(epoll_fd, EPOLL_CTL_ADD, fd, &event), 0);
+    return epoll_fd;
+}
+
+static bool is_woken(int epoll_fd) {
+    struct epoll_event event;
+    return epoll_wait(epoll_fd, &event, 1, 0) == 1;
 }
 
 START_TEST(what_is_put_is_taken_once_and_counted) {
@@ -65,19 +73,40 @@ START_TEST(what_is_put_is_taken_once_and_counted) {
     open_peers(&peers);
     struct handoff *to = &peers.handoff[1];
     struct pending pending[2] = {{.fd = 10}, {.fd = 11}};
-    ck_assert(!is_readable(to->event_fd) && !handoff_waits(to));
+    const int wait_fd = open_wait(to->event_fd);
+    ck_assert(!is_woken(wait_fd) && !handoff_waits(to));
     ck_assert_ptr_null(handoff_take(to));
     ck_assert(handoff_put(to, &pending[0]) && handoff_put(to, &pending[1]));
     ck_assert_uint_eq(peers.connections[1], 2);
     ck_assert_uint_eq(peers.connections[0], 0);
-    ck_assert(is_readable(to->event_fd) && handoff_waits(to));
+    ck_assert(is_woken(wait_fd) && handoff_waits(to));
     const struct pending *first = handoff_take(to);
-    ck_assert(!is_readable(to->event_fd) && !handoff_waits(to));
+    ck_assert(!is_woken(wait_fd) && !handoff_waits(to));
     ck_assert_ptr_nonnull(first);
     ck_assert_ptr_nonnull(first->next_handed);
     ck_assert_int_eq(first->fd + first->next_handed->fd, 21);
     ck_assert_ptr_null(first->next_handed->next_handed);
     ck_assert_ptr_null(handoff_take(to));
+    close(wait_fd);
+    close_peers(&peers);
+}
+END_TEST
+
+/* Only what is put into an empty inbox wakes the worker up, and each time that it is empty. */
+START_TEST(a_worker_is_woken_once_for_what_it_takes_together) {
+    struct peers peers;
+    open_peers(&peers);
+    struct handoff *to = &peers.handoff[1];
+    struct pending pending[3] = {{.fd = 10}, {.fd = 11}, {.fd = 12}};
+    const int wait_fd = open_wait(to->event_fd);
+    for (int i = 0; i < 2; i++) {
+        ck_assert(handoff_put(to, &pending[0]));
+        ck_assert(is_woken(wait_fd));
+        ck_assert(handoff_put(to, &pending[1]) && handoff_put(to, &pending[2]));
+        ck_assert(!is_woken(wait_fd));
+        ck_assert_ptr_eq(handoff_take(to), &pending[2]);
+    }
+    close(wait_fd);
     close_peers(&peers);
 }
 END_TEST
@@ -206,7 +235,7 @@ START_TEST(what_was_put_before_it_shut_is_not_lost) {
 END_TEST
 
 CHECK_MAIN("handoff", the_worker_with_clearly_fewest_connections_is_chosen,
-           what_is_put_is_taken_once_and_counted, a_worker_that_has_shut_takes_no_more,
-           nothing_is_lost_between_threads, without_a_descriptor_there_is_no_inbox,
-           its_descriptor_is_no_one_elses, what_was_put_before_it_shut_is_not_lost,
-           descriptor_zero_is_one_like_others)
+           what_is_put_is_taken_once_and_counted, a_worker_is_woken_once_for_what_it_takes_together,
+           a_worker_that_has_shut_takes_no_more, nothing_is_lost_between_threads,
+           without_a_descriptor_there_is_no_inbox, its_descriptor_is_no_one_elses,
+           what_was_put_before_it_shut_is_not_lost, descriptor_zero_is_one_like_others)
