@@ -301,7 +301,8 @@ static enum eventlog_round read_map(struct visit *visit, const void *map, size_t
     if (end > 0 && end < shard->next && !beyond) {
         return refuse_position(visit, end);
     }
-    const struct sealed_file file = {map, len, first, after, question->from_us, question->to_us};
+    const struct sealed_file file = {map,  len, first, after, question->from_us, question->to_us,
+                                     false};
     const struct sealed_taker taker = {take_lines, take_damage, visit};
     if (end != shard->next && !sealed_read(&file, &taker)) {
         return EVENTLOG_STOPPED;

@@ -257,8 +257,8 @@ bool eventlog_piece_read(const struct eventlog_piece *piece, int64_t from_us, in
     if (!ok) {
         name_damage(&reading, piece->first, last_of(piece), strerror(errno));
     } else if (mapped.sealed) {
-        const struct sealed_file file = {mapped.bytes, mapped.len, piece->first,
-                                         piece->next,  from_us,    to_us};
+        const struct sealed_file file = {mapped.bytes, mapped.len, piece->first, piece->next,
+                                         from_us,      to_us,      true};
         wanted =
             sealed_read(&file, &(const struct sealed_taker){take_block, take_damage, &reading});
     } else {

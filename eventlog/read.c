@@ -84,7 +84,7 @@ static bool read_sealed(struct reading *reading, int fd, uint64_t bytes, uint64_
         return true;
     }
     const struct sealed_file file = {
-        map, bytes, first, next, reading->question->from_us, reading->question->to_us};
+        map, bytes, first, next, reading->question->from_us, reading->question->to_us, false};
     const struct sealed_taker taker = {take_lines, take_damage, reading};
     const bool wanted = sealed_read(&file, &taker);
     if (map) {
