@@ -342,8 +342,7 @@ static enum eventlog_round open_next(struct visit *visit) {
     char name[FILES_NAME_MAX];
     files_name(file, name);
     set_path(visit, name);
-    const int fd = file->sealed ? openat(visit->dir_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
-                                : tail_open(visit->dir_fd, name, file->first);
+    const int fd = openat(visit->dir_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
     if (fd < 0 && errno == ENOENT) {
         shard->listed_us = 0;
         return EVENTLOG_GIVEN;

@@ -10,7 +10,6 @@
 #define LOG_SHARDS_MAX 4096             /* of all runs */
 #define LOG_PREPARED ".prepared.ndjson" /* by the log thread */
 #define LOG_MADE ".made.ndjson"         /* by a worker that could not wait for it */
-#define LOG_SPARE ".spare.ndjson"       /* was sealed, and is the next that is made ready */
 #define LOG_TAIL_BYTES ((size_t)16 << 20)
 
 /* A folder DIR/<node>/<shard>. */
@@ -22,7 +21,6 @@ struct log_shard {
     int64_t filled_us;               /* when it last found a full tail of this run; 0: never */
     _Atomic(struct tail *) prepared; /* made ready for the worker; NULL: none yet */
     _Atomic bool starved;            /* the worker could make none: only the log thread tries */
-    struct tail *spare;              /* by the log thread; NULL: none */
     /* full, in order; to be sealed; guarded by the log's mutex */
     struct tail *full, **full_end;
     struct eventlog_writer *writer; /* NULL: no worker of this run has it */

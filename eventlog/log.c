@@ -53,7 +53,7 @@ static struct tail *first_full(struct log_shard *shard) {
     return tail;
 }
 
-static struct tail *take_first_full(struct log_shard *shard) {
+static void drop_first_full(struct log_shard *shard) {
     struct eventlog *log = shard->log;
     pthread_mutex_lock(&log->mutex);
     struct tail *tail = shard->full;
@@ -63,18 +63,6 @@ static struct tail *take_first_full(struct log_shard *shard) {
     }
     pthread_mutex_unlock(&log->mutex);
     atomic_fetch_sub_explicit(&log->waiting, 1, memory_order_relaxed);
-    return tail;
-}
-
-/* A tail that is sealed is the spare one when it can be, and else gone. */
-static void leave_sealed(struct log_shard *shard, struct tail *tail, const char *kept) {
-    if (kept && tail_clear(tail)) {
-        shard->spare = tail;
-        return;
-    }
-    if (kept) {
-        unlinkat(shard->dir_fd, kept, 0);
-    }
     tail_free(tail);
 }
 
@@ -86,8 +74,7 @@ bool log_seal_one(struct log_shard *shard, bool *failed) {
     }
     char why[SEAL_WHY_MAX] = "";
     shard->filled_us = tail->base ? steady_us() : shard->filled_us;
-    const char *kept = tail->base && shard->writer && !shard->spare ? LOG_SPARE : NULL;
-    const bool ok = seal_tail(&shard->seal, tail, kept, why);
+    const bool ok = seal_tail(&shard->seal, tail, why);
     if (*why && !log->seal_failed && !*failed) {
         log_say(log, EVENTLOG_ERROR, "cannot seal a file of the event log; it stays as it is",
                 "shard=%u error=\"%s\"", shard->number, why);
@@ -95,29 +82,12 @@ bool log_seal_one(struct log_shard *shard, bool *failed) {
     *failed |= *why != '\0';
     if (ok) {
         atomic_fetch_add_explicit(&log->sealed, 1, memory_order_relaxed);
-        leave_sealed(shard, take_first_full(shard), kept);
+        drop_first_full(shard);
     }
     return ok;
 }
 
 /* ---- the log thread ---- */
-
-/* The spare tail under the name of one that is ready, else a new one; NULL, errno set. */
-static struct tail *find_next(struct log_shard *shard) {
-    struct eventlog *log = shard->log;
-    struct tail *tail = shard->spare;
-    shard->spare = NULL;
-    if (tail && renameat(shard->dir_fd, LOG_SPARE, shard->dir_fd, LOG_PREPARED) == 0) {
-        return tail;
-    }
-    tail_free(tail);
-    const struct tail_owner owner = {shard->dir_fd, log->node, shard->number};
-    tail = tail_make(&owner, LOG_PREPARED, log->config.tail_bytes);
-    if (tail && shard->filled_us && steady_us() - shard->filled_us < BUSY_US) {
-        tail_touch(tail);
-    }
-    return tail;
-}
 
 /* Makes the next tail of each worker ready. */
 static void prepare(struct eventlog *log) {
@@ -127,7 +97,8 @@ static void prepare(struct eventlog *log) {
         if (!shard->writer || atomic_load_explicit(&shard->prepared, memory_order_acquire)) {
             continue;
         }
-        struct tail *tail = find_next(shard);
+        const struct tail_owner owner = {shard->dir_fd, log->node, shard->number};
+        struct tail *tail = tail_make(&owner, LOG_PREPARED, log->config.tail_bytes);
         if (!tail && !log->full) {
             log_say(log, EVENTLOG_ERROR,
                     log->config.refuse_when_full
@@ -137,6 +108,9 @@ static void prepare(struct eventlog *log) {
                     "dir=\"%s\" error=\"%s\"", log->path, strerror(errno));
         }
         full |= !tail;
+        if (tail && shard->filled_us && steady_us() - shard->filled_us < BUSY_US) {
+            tail_touch(tail);
+        }
         if (tail) {
             atomic_store_explicit(&shard->prepared, tail, memory_order_release);
             atomic_store_explicit(&shard->starved, false, memory_order_release);
@@ -256,7 +230,7 @@ void eventlog_close(struct eventlog *log, int64_t deadline_us) {
         }
         while (log->shard[i]->full) {
             tail_close(log->shard[i]->full);
-            tail_free(take_first_full(log->shard[i]));
+            drop_first_full(log->shard[i]);
         }
     }
     log_free(log);

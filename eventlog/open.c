@@ -146,7 +146,6 @@ static struct log_shard *open_shard(struct eventlog *log, unsigned number, uint6
         (struct seal){.dir_fd = shard->dir_fd, .node = log->node, .shard = number, .digest = 0};
     unlinkat(shard->dir_fd, LOG_PREPARED, 0);
     unlinkat(shard->dir_fd, LOG_MADE, 0);
-    unlinkat(shard->dir_fd, LOG_SPARE, 0);
     unlinkat(shard->dir_fd, FILES_SEALING, 0);
     *next = 1;
     const bool ok = files_list(shard->dir_fd, &files) && settle_files(shard, &files, next);
@@ -261,10 +260,8 @@ static void free_shard(struct log_shard *shard) {
         unlinkat(shard->dir_fd, LOG_PREPARED, 0);
         tail_free(prepared);
     }
-    tail_free(shard->spare);
     if (shard->dir_fd >= 0) {
         unlinkat(shard->dir_fd, LOG_MADE, 0);
-        unlinkat(shard->dir_fd, LOG_SPARE, 0);
         close(shard->dir_fd);
     }
     free(shard);

@@ -167,8 +167,7 @@ static int open_file(const struct eventlog_piece *piece, struct mapped *mapped) 
     files_name(&(const struct log_file){piece->first, mapped->sealed}, name);
     snprintf(mapped->path, sizeof mapped->path, "%s/%s/%u/%s", piece->dir, piece->node,
              piece->shard, name);
-    return mapped->sealed ? open(mapped->path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
-                          : tail_open(AT_FDCWD, mapped->path, piece->first);
+    return open(mapped->path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 }
 
 /* False, errno set. A tail may have been sealed since it was listed. */

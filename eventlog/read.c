@@ -139,8 +139,7 @@ static bool read_tail(struct reading *reading, int fd, uint64_t bytes, uint64_t 
 /* Opens a file; a tail may have been sealed since it was listed. -1, errno set. */
 static int open_file(int dir_fd, struct log_file *file, char name[FILES_NAME_MAX]) {
     files_name(file, name);
-    int fd = file->sealed ? openat(dir_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
-                          : tail_open(dir_fd, name, file->first);
+    int fd = openat(dir_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
     if (fd < 0 && errno == ENOENT && !file->sealed) {
         file->sealed = true;
         files_name(file, name);

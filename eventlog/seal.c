@@ -22,7 +22,6 @@ struct sealing {
     size_t len;
     int fd;
     struct packer packer;
-    const char *kept; /* what the tail is called afterwards; NULL: it is removed */
 };
 
 static bool write_all(int fd, const void *bytes, size_t len) {
@@ -166,7 +165,7 @@ static bool map_tail(int dir_fd, const char *name, const char **text, size_t *le
     return ok;
 }
 
-/* Makes the sealed file of text, if there is any, and takes the tail of that name away. */
+/* Makes the sealed file of text, if there is any, and removes the tail of that name. */
 static bool seal_text(struct sealing *sealing, const char *tail, char *why) {
     struct seal *seal = sealing->seal;
     const uint64_t before = seal->digest;
@@ -177,8 +176,7 @@ static bool seal_text(struct sealing *sealing, const char *tail, char *why) {
         snprintf(why, SEAL_WHY_MAX, "%s: %s", tail, strerror(errno));
         return false;
     }
-    if (sealing->kept ? renameat(seal->dir_fd, tail, seal->dir_fd, sealing->kept)
-                      : unlinkat(seal->dir_fd, tail, 0)) {
+    if (unlinkat(seal->dir_fd, tail, 0)) {
         snprintf(why, SEAL_WHY_MAX, "%s: is sealed and cannot be removed: %s", tail,
                  strerror(errno));
     }
@@ -200,7 +198,7 @@ bool seal_file(struct seal *seal, uint64_t first, char why[SEAL_WHY_MAX]) {
     return ok;
 }
 
-bool seal_tail(struct seal *seal, struct tail *tail, const char *kept, char why[SEAL_WHY_MAX]) {
+bool seal_tail(struct seal *seal, struct tail *tail, char why[SEAL_WHY_MAX]) {
     char name[FILES_NAME_MAX];
     if (!tail->base) {
         return seal_file(seal, tail->first, why);
@@ -211,8 +209,7 @@ bool seal_tail(struct seal *seal, struct tail *tail, const char *kept, char why[
         .next = tail->first,
         .text = tail->base,
         .len = atomic_load_explicit(&tail->trailer->length, memory_order_acquire),
-        .fd = -1,
-        .kept = kept};
+        .fd = -1};
     const bool ok = seal_text(&sealing, name, why);
     if (!ok) {
         tail_close(tail); /* one that could not be cut is sealed up to its length, too */

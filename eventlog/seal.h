@@ -25,9 +25,8 @@ struct seal {
  * removed. False fills why, and the tail is still there. */
 bool seal_file(struct seal *seal, uint64_t first, char why[SEAL_WHY_MAX]);
 
-/* The same of a tail that its worker has left, from the memory that it is mapped to. Its file gets
- * the name `kept` instead of being removed; NULL: it is removed. One that cannot be sealed is
- * closed. */
-bool seal_tail(struct seal *seal, struct tail *tail, const char *kept, char why[SEAL_WHY_MAX]);
+/* The same of a tail that its worker has left, from the memory that it is mapped to. One that
+ * cannot be sealed is closed. */
+bool seal_tail(struct seal *seal, struct tail *tail, char why[SEAL_WHY_MAX]);
 
 #endif

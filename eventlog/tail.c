@@ -1,14 +1,10 @@
-#define _GNU_SOURCE /* F_SETLEASE, sync_file_range */
 #include "eventlog/tail.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/fiemap.h>
-#include <linux/fs.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -103,81 +99,18 @@ void tail_free(struct tail *tail) {
     free(tail);
 }
 
-/* ---- once more ---- */
-
-#define EXTENTS_MAX 64 /* of a file of some MiB there are few */
-
-/* Whether nobody else has it open or mapped: the kernel grants a lease for writing then alone. */
-static bool is_ours_alone(int fd) {
-    return fcntl(fd, F_SETLEASE, F_WRLCK) == 0 && fcntl(fd, F_SETLEASE, F_UNLCK) == 0;
-}
-
-/* Whether all its blocks are reserved and none was ever written: they read as zeros, whatever was
- * in memory. What is on its way to the disk is waited for. */
-static bool is_unwritten(int fd) {
-    _Alignas(struct fiemap) char
-        room[sizeof(struct fiemap) + EXTENTS_MAX * sizeof(struct fiemap_extent)] = {0};
-    struct fiemap *map = (struct fiemap *)room;
-    map->fm_length = FIEMAP_MAX_OFFSET;
-    map->fm_extent_count = EXTENTS_MAX;
-    if (sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WAIT_BEFORE) || ioctl(fd, FS_IOC_FIEMAP, map) ||
-        map->fm_mapped_extents == 0) {
-        return false;
-    }
-    bool unwritten = true;
-    for (uint32_t i = 0; i < map->fm_mapped_extents; i++) {
-        unwritten = unwritten && map->fm_extents[i].fe_flags & FIEMAP_EXTENT_UNWRITTEN;
-    }
-    return unwritten && map->fm_extents[map->fm_mapped_extents - 1].fe_flags & FIEMAP_EXTENT_LAST;
-}
-
-bool tail_clear(struct tail *tail) {
-    struct tail_trailer *trailer = tail->trailer;
-    if (!tail->base || !is_ours_alone(tail->fd) || !is_unwritten(tail->fd)) {
-        return false;
-    }
-    /* Partner: tail_open. Who was about to open the file finds another number there, or has it open
-     * when it is asked again whether anybody has. */
-    trailer->first = 0;
-    atomic_thread_fence(memory_order_seq_cst);
-    if (!is_ours_alone(tail->fd)) {
-        return false;
-    }
-    memset(tail->base, 0, tail->room);
-    atomic_store_explicit(&trailer->length, 0, memory_order_relaxed);
-    atomic_store_explicit(&trailer->note.end, 0, memory_order_relaxed);
-    return is_unwritten(tail->fd); /* nor was it before the zeros were there */
-}
-
 /* ---- any file ---- */
-
-static bool read_trailer(int fd, uint64_t file_bytes, struct tail_trailer *trailer) {
-    return file_bytes >= TAIL_PAGE && file_bytes % TAIL_PAGE == 0 &&
-           pread(fd, trailer, sizeof *trailer, (off_t)(file_bytes - TAIL_PAGE)) ==
-               (ssize_t)sizeof *trailer &&
-           memcmp(trailer->magic, MAGIC, sizeof MAGIC) == 0 && trailer->version == TAIL_VERSION;
-}
 
 bool tail_read_length(int fd, uint64_t file_bytes, uint64_t *length) {
     struct tail_trailer trailer;
-    if (!read_trailer(fd, file_bytes, &trailer)) {
+    if (file_bytes < TAIL_PAGE || file_bytes % TAIL_PAGE != 0 ||
+        pread(fd, &trailer, sizeof trailer, (off_t)(file_bytes - TAIL_PAGE)) !=
+            (ssize_t)sizeof trailer ||
+        memcmp(trailer.magic, MAGIC, sizeof MAGIC) != 0 || trailer.version != TAIL_VERSION) {
         return false;
     }
     *length = atomic_load_explicit(&trailer.length, memory_order_relaxed);
     return *length <= file_bytes - TAIL_PAGE;
-}
-
-int tail_open(int dir_fd, const char *path, uint64_t first) {
-    struct tail_trailer trailer;
-    struct stat st;
-    const int fd = openat(dir_fd, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-    if (fd >= 0 && fstat(fd, &st) == 0 && read_trailer(fd, (uint64_t)st.st_size, &trailer) &&
-        trailer.first != first) {
-        close(fd);
-        errno = ENOENT;
-        return -1;
-    }
-    return fd;
 }
 
 uint64_t tail_find_length(int fd, uint64_t file_bytes) {

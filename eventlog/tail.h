@@ -75,13 +75,6 @@ bool tail_close(struct tail *tail);
 /* Unmaps and frees it; the file stays as it is. */
 void tail_free(struct tail *tail);
 
-/* Makes a tail that is sealed, and whose file has a name that nobody looks for, as if it were newly
- * made: in its place, which spares the kernel making and dropping its pages, half of what a log
- * thread took when tails came one after the other. False: it is to be removed. So it is when
- * somebody still reads the file, and when any of it was written to the disk: after a power loss old
- * lines might stand there again, where zeros tell what was lost. */
-bool tail_clear(struct tail *tail);
-
 /* ---- what an earlier run left ---- */
 
 /* Whether the count of a 10 ms window of a shard of the state file is that one. */
@@ -100,10 +93,6 @@ struct tail_settled {
  * errno set. */
 bool tail_settle(int dir_fd, const struct log_file *file, const struct tail_judge *judge,
                  struct tail_settled *settled);
-
-/* Opens the tail of a number to be read; -1, errno set: ENOENT also when it was sealed a moment
- * ago, and its file is made another one (tail_clear). */
-int tail_open(int dir_fd, const char *path, uint64_t first);
 
 /* The committed length of an open file of that many bytes, by its trailer; false: it has none, all
  * of it is lines. */

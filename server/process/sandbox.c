@@ -17,8 +17,6 @@ bool sandbox_enter(void) {
 #else
 
 #include <asm/ioctls.h>
-#include <linux/fiemap.h>
-#include <linux/fs.h>
 #include <linux/sched.h>
 #include <linux/seccomp.h>
 #include <seccomp.h>
@@ -51,9 +49,9 @@ static const int permitted[] = {
     CALL(openat), CALL(fstat), CALL(newfstatat), CALL(statx), CALL(lseek), CALL(pread64),
     CALL(pwrite64), CALL(fcntl), CALL(flock), CALL(fsync), CALL(fdatasync), CALL(msync),
     CALL(ftruncate), CALL(fallocate), CALL(renameat), CALL(renameat2), CALL(unlinkat),
-    CALL(sync_file_range), CALL(mkdirat), CALL(faccessat), CALL(readlinkat), CALL(getdents64),
-    CALL(fadvise64), CALL(uname), CALL(sysinfo), CALL(getrandom), CALL(getrusage), CALL(prlimit64),
-    CALL(dup), CALL(dup3), CALL(umask),
+    CALL(mkdirat), CALL(faccessat), CALL(readlinkat), CALL(getdents64), CALL(fadvise64),
+    CALL(uname), CALL(sysinfo), CALL(getrandom), CALL(getrusage), CALL(prlimit64), CALL(dup),
+    CALL(dup3), CALL(umask),
     /* memory and threads */
     CALL(munmap), CALL(mremap), CALL(madvise), CALL(brk), CALL(exit), CALL(exit_group),
     CALL(set_robust_list), CALL(get_robust_list), CALL(rseq), CALL(membarrier), CALL(sched_yield),
@@ -99,7 +97,6 @@ static const struct rule rules[] = {
     IF(ioctl, 1, WORD, FIONREAD),
     IF(ioctl, 1, WORD, FIONBIO),
     IF(ioctl, 1, WORD, TCGETS),
-    IF(ioctl, 1, WORD, FS_IOC_FIEMAP), /* which blocks of the event log were written */
     /* memory: none that is written and executed, and none that was written and then is */
     IF(mprotect, 2, PROT_EXEC, 0),
     IF(mmap, 2, PROT_EXEC, 0),
