@@ -316,7 +316,8 @@ static enum eventlog_round read_map(struct visit *visit, const void *map, size_t
     /* what two files have is given once, by the numbers: the first one is read to its end */
     const uint64_t next = end > after ? 0 : after;
     const struct sealed_file file = {
-        map, len, first, next, question->from_us, question->to_us, shard->node, shard->number};
+        map,         len,           first, next, question->from_us, question->to_us,
+        shard->node, shard->number, false};
     const struct sealed_taker taker = {take_lines, take_damage, visit};
     if (end != shard->next && !sealed_read(&file, &taker)) {
         return EVENTLOG_STOPPED;

@@ -42,7 +42,8 @@ static inline size_t read_lag(const char *text, size_t len, size_t at, int64_t *
 /* The second of this line is that of the line before. */
 static inline bool scan_known(const struct line_reader *reader, const char *text, size_t len,
                               struct line_found *found) {
-    if (len < LAG_AT + 2 || !reader->known || memcmp(text, reader->front, FRONT) != 0 ||
+    if (len < LAG_AT + 2 || !reader->known || memcmp(text, reader->front, 16) != 0 ||
+        memcmp(text + 16, reader->front + 16, FRONT - 16) != 0 || /* two, which need no call */
         text[FRONT] != '.' || memcmp(text + DIGITS_AT + 6, "Z\",\"lag_us\":", 12) != 0) {
         return false;
     }
@@ -110,6 +111,19 @@ void line_scan(struct line_reader *reader, const char *text, size_t len, struct 
     } else {
         find_refused(text, found->len, found);
     }
+}
+
+bool line_scan_object(const struct line_reader *reader, const char *text, size_t len,
+                      struct line_found *found) {
+    static const char json[] = ",\"json\":";
+    const size_t name = sizeof json - 1;
+    if (!scan_known(reader, text, len, found) || len - found->at <= name ||
+        memcmp(text + found->at, json, name) != 0) {
+        return false;
+    }
+    found->kind = LINE_EVENT;
+    found->at += name;
+    return true;
 }
 
 /* ---- what stands behind them ---- */

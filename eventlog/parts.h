@@ -51,4 +51,10 @@ struct line_found {
  * faster where seconds repeat. */
 void line_scan(struct line_reader *reader, const char *text, size_t len, struct line_found *found);
 
+/* The same of a line whose second is that of the line before, and behind whose times an object
+ * stands: `at` is where that begins, and `len` is left to whoever reads the object to its end, so
+ * that nobody has to look for the line's end before. False: that is line_scan's to read. */
+bool line_scan_object(const struct line_reader *reader, const char *text, size_t len,
+                      struct line_found *found);
+
 #endif

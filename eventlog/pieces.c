@@ -269,8 +269,9 @@ bool eventlog_piece_read(const struct eventlog_piece *piece, int64_t from_us, in
     } else if (mapped.foreign) {
         name_damage(&reading, piece->first, last_of(piece), TAIL_FOREIGN);
     } else if (mapped.sealed) {
-        const struct sealed_file file = {mapped.bytes, mapped.len, piece->first, piece->next,
-                                         from_us,      to_us,      piece->node,  piece->shard};
+        const struct sealed_file file = {mapped.bytes, mapped.len,   piece->first,
+                                         piece->next,  from_us,      to_us,
+                                         piece->node,  piece->shard, true};
         wanted =
             sealed_read(&file, &(const struct sealed_taker){take_block, take_damage, &reading});
     } else {

@@ -90,7 +90,8 @@ static bool read_sealed(struct reading *reading, int fd, uint64_t bytes, uint64_
                                      reading->question->from_us,
                                      reading->question->to_us,
                                      reading->where.node,
-                                     reading->where.shard};
+                                     reading->where.shard,
+                                     false};
     const struct sealed_taker taker = {take_lines, take_damage, reading};
     const bool wanted = sealed_read(&file, &taker);
     if (map) {

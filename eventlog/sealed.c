@@ -48,11 +48,12 @@ static const char *unpack(struct reading *reading, const struct block_head *head
         return "there is no memory to unpack it";
     }
     const size_t n = ZSTD_decompress(reading->text, head->text_bytes, frame, head->frame_bytes);
+    const bool trusts = reading->file->trusts_checksums;
     if (ZSTD_isError(n) || n != head->text_bytes ||
-        block_digest(head->before, reading->text, n) != head->after) {
+        (!trusts && block_digest(head->before, reading->text, n) != head->after)) {
         return "it unpacks to something else than was written";
     }
-    return line_count(reading->text, n) == head->records && reading->text[n - 1] == '\n'
+    return reading->text[n - 1] == '\n' && (trusts || line_count(reading->text, n) == head->records)
                ? NULL
                : "it has another number of records";
 }

@@ -35,6 +35,9 @@ struct sealed_file {
     int64_t from_us, to_us;
     const char *node; /* whose it has to be; NULL: anybody's */
     unsigned shard;
+    /* A block whose frame has its checksum is taken for what it was made of: its digest and the
+     * number of its lines, which cost more than all else but unpacking, are not looked at. */
+    bool trusts_checksums;
 };
 
 /* False: the taker wanted no more. */

@@ -20,4 +20,9 @@ void json_lines_begin(struct json_lines *lines, const char *text, size_t len);
 const char *json_lines_read(struct json_lines *lines, struct record *record,
                             const struct fields *fields, const char *at);
 
+/* The same of an object that begins at a place, within a line or not: returns the byte behind its
+ * brace. */
+const char *json_lines_read_object(struct json_lines *lines, struct record *record,
+                                   const struct fields *fields, const char *at);
+
 #endif

@@ -110,3 +110,13 @@ const char *json_lines_read(struct json_lines *lines, struct record *record,
     }
     return json_byte(&r->source, at) == '\n' && take_time(r) == RECORD_EVENT ? at : NULL;
 }
+
+const char *json_lines_read_object(struct json_lines *lines, struct record *record,
+                                   const struct fields *fields, const char *at) {
+    struct json_reader *r = &lines->reader;
+    json_event_begin(r, record, fields);
+    return json_byte(&r->source, at) == '{' && (at = json_event_read(r, at)) != NULL &&
+                   take_time(r) == RECORD_EVENT
+               ? at
+               : NULL;
+}

@@ -92,3 +92,19 @@ bool replay_event_read(struct replay_event *event, const char *text,
     record->us = found->time_us;
     return ok;
 }
+
+size_t replay_event_read_object(struct replay_event *event, const char *text,
+                                const struct line_found *found) {
+    struct record *record = &event->record;
+    record_begin(record);
+    record->timeless = true;
+    const char *end =
+        json_lines_read_object(&event->objects, record, event->fields, text + found->at);
+    if (!end || event->objects.reader.source.scan.end - end < 2 || end[0] != '}' ||
+        end[1] != '\n') {
+        return 0;
+    }
+    record->timed = true;
+    record->us = found->time_us;
+    return (size_t)(end + 2 - text);
+}

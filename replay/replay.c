@@ -58,9 +58,9 @@ static void count_batch(struct worker *worker) {
     worker->n = 0;
 }
 
-static void count_event(struct worker *worker, const char *text, const struct line_found *found) {
+/* The event that was read last. */
+static void count_event(struct worker *worker) {
     uint64_t unfit = 0;
-    worker->tally.unread += !replay_event_read(worker->event, text, found);
     if (adder_add_owner(worker->adder, worker->shard, &worker->event->record, &unfit) !=
         SHARD_COUNTED) {
         worker->tally.unplaced++;
@@ -84,19 +84,37 @@ static void pass_over(void *cls, const struct eventlog_damage *damage) {
     (void)damage; /* it was named before anything was counted */
 }
 
+static bool is_within(const struct replay_stretch *stretch, const struct line_found *found) {
+    return found->time_us >= stretch->from_us && found->time_us < stretch->to_us;
+}
+
+/* Counts an event that is one object, as most are that come in batches, and finds its line's end
+ * behind it. False: it is none, or there is more to it. */
+static bool take_object(struct worker *worker, const struct eventlog_lines *lines, size_t at,
+                        struct line_found *found) {
+    const char *text = lines->text + at;
+    if (!worker->adder || !line_scan_object(&worker->reader, text, lines->len - at, found) ||
+        !replay_is_meant(worker->run->replay, found) || !is_within(worker->run->stretch, found) ||
+        (found->len = replay_event_read_object(worker->event, text, found)) == 0) {
+        return false;
+    }
+    count_event(worker);
+    return true;
+}
+
 static void take_line(struct worker *worker, const struct eventlog_lines *lines, size_t at,
                       const struct line_found *found) {
-    const struct replay_stretch *stretch = worker->run->stretch;
     if (!replay_is_meant(worker->run->replay, found)) {
         worker->tally.refused += found->kind == LINE_REFUSED;
         return;
     }
-    if (found->time_us < stretch->from_us || found->time_us >= stretch->to_us) {
+    if (!is_within(worker->run->stretch, found)) {
         return;
     }
     worker->tally.late += found->kind == LINE_REFUSED;
     if (worker->adder) {
-        count_event(worker, lines->text + at, found);
+        worker->tally.unread += !replay_event_read(worker->event, lines->text + at, found);
+        count_event(worker);
         return;
     }
     worker->us[worker->n++] = found->time_us;
@@ -117,7 +135,13 @@ static bool take_lines(void *cls, const struct eventlog_lines *lines) {
     struct worker *worker = cls;
     struct line_found found;
     uint64_t sequence = lines->sequence;
+    if (worker->event) {
+        json_lines_begin(&worker->event->objects, lines->text, lines->len);
+    }
     for (size_t at = 0; at < lines->len; at += found.len, sequence++) {
+        if (take_object(worker, lines, at, &found)) {
+            continue;
+        }
         line_scan(&worker->reader, lines->text + at, lines->len - at, &found);
         if (__builtin_expect(found.kind == LINE_WRONG, 0)) {
             take_wrong(worker, lines, sequence);

@@ -9,12 +9,17 @@
 
 #include <stdio.h>
 
-/* "10ms chunk 2026-11-20 11:11:11" for messages. */
-static void describe_chunk(enum resolution r, uint64_t epoch, char *buf, size_t cap) {
+#define CHUNK_NAME_MAX 64
+
+/* "10ms chunk 2026-11-20 11:11:11" for messages; made where something is wrong alone: there are
+ * thousands of chunks. Returns name. */
+static const char *describe_chunk(enum resolution r, uint64_t epoch, char name[CHUNK_NAME_MAX]) {
     struct civil civil;
     civil_from_us(chunk_start_us(r, (int64_t)epoch), &civil);
-    snprintf(buf, cap, "%s chunk %04d-%02d-%02d %02d:%02d:%02d", resolution_table[r].name,
-             civil.year, civil.month, civil.day, civil.hour, civil.minute, civil.second);
+    snprintf(name, CHUNK_NAME_MAX, "%s chunk %04d-%02d-%02d %02d:%02d:%02d",
+             resolution_table[r].name, civil.year, civil.month, civil.day, civil.hour, civil.minute,
+             civil.second);
+    return name;
 }
 
 static bool verify_chunk(const struct shard *shard, unsigned index, enum resolution r,
@@ -24,7 +29,7 @@ static bool verify_chunk(const struct shard *shard, unsigned index, enum resolut
     const uint64_t epoch = atomic_load_explicit(&chunk->epoch, memory_order_relaxed);
     const uint64_t total = atomic_load_explicit(&chunk->total, memory_order_relaxed);
     const uint64_t sum = ring_sum_counts(ring, chunk);
-    char name[64];
+    char name[CHUNK_NAME_MAX];
     if (epoch >= (uint64_t)(CIVIL_END_US / chunk_width_us(r)) ||
         (epoch != EPOCH_NONE && ring_place(ring, (int64_t)epoch) != chunk)) {
         snprintf(why, COUNTERS_WHY_MAX,
@@ -32,16 +37,16 @@ static bool verify_chunk(const struct shard *shard, unsigned index, enum resolut
                  resolution_table[r].name, (unsigned long long)epoch, (long long)place);
         return false;
     }
-    describe_chunk(r, epoch, name, sizeof name);
     if (sum != total) {
         snprintf(why, COUNTERS_WHY_MAX,
-                 "shard %u: %s: its windows sum to %llu, its total says %llu", index, name,
-                 (unsigned long long)sum, (unsigned long long)total);
+                 "shard %u: %s: its windows sum to %llu, its total says %llu", index,
+                 describe_chunk(r, epoch, name), (unsigned long long)sum,
+                 (unsigned long long)total);
         return false;
     }
     /* one flipped bit can make a far epoch of an empty place's */
     if ((epoch == EPOCH_NONE) != (total == 0)) {
-        snprintf(why, COUNTERS_WHY_MAX, "shard %u: %s: %s", index, name,
+        snprintf(why, COUNTERS_WHY_MAX, "shard %u: %s: %s", index, describe_chunk(r, epoch, name),
                  epoch == EPOCH_NONE ? "a place without an epoch holds counts"
                                      : "has an epoch and no counts");
         return false;
@@ -58,8 +63,8 @@ static bool verify_chunk(const struct shard *shard, unsigned index, enum resolut
         const uint64_t there = atomic_load_explicit(&ring_place(&shard->ring[next], number)->epoch,
                                                     memory_order_relaxed);
         if (there != EPOCH_NONE && there < (uint64_t)number) {
-            snprintf(why, COUNTERS_WHY_MAX, "shard %u: %s: its %s window is missing", index, name,
-                     resolution_table[next].name);
+            snprintf(why, COUNTERS_WHY_MAX, "shard %u: %s: its %s window is missing", index,
+                     describe_chunk(r, epoch, name), resolution_table[next].name);
             return false;
         }
         return true;
@@ -67,8 +72,8 @@ static bool verify_chunk(const struct shard *shard, unsigned index, enum resolut
     const uint64_t window = atomic_load_explicit(count, memory_order_relaxed);
     if (window != total) {
         snprintf(why, COUNTERS_WHY_MAX, "shard %u: %s: total %llu, but the %s window says %llu",
-                 index, name, (unsigned long long)total, resolution_table[r + 1].name,
-                 (unsigned long long)window);
+                 index, describe_chunk(r, epoch, name), (unsigned long long)total,
+                 resolution_table[r + 1].name, (unsigned long long)window);
         return false;
     }
     return true;

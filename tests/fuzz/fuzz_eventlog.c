@@ -62,7 +62,7 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size) {
         put_crc(bytes, 148, crc32c(bytes, 148));
     }
     struct given given = {0};
-    const struct sealed_file file = {bytes, len, 1, 0, INT64_MIN, INT64_MAX, NULL, 0};
+    const struct sealed_file file = {bytes, len, 1, 0, INT64_MIN, INT64_MAX, NULL, 0, false};
     const struct sealed_taker taker = {take_lines, take_damage, &given};
     sealed_read(&file, &taker);
     uint64_t next, digest;

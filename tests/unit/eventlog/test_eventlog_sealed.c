@@ -30,7 +30,7 @@ static void take_damage(void *cls, const struct sealed_damage *damage) {
 
 static void read_bytes(const unsigned char *from, size_t n, uint64_t next) {
     memset(&given, 0, sizeof given);
-    const struct sealed_file file = {from, n, FIRST, next, INT64_MIN, INT64_MAX, "node", 3};
+    const struct sealed_file file = {from, n, FIRST, next, INT64_MIN, INT64_MAX, "node", 3, false};
     const struct sealed_taker taker = {take_lines, take_damage, &given};
     ck_assert(sealed_read(&file, &taker));
 }
@@ -130,7 +130,8 @@ START_TEST(blocks_of_another_time_are_passed_over) {
     ck_assert(block_decode(bytes, len, &head));
     memset(&given, 0, sizeof given);
     bytes[BLOCK_HEAD_BYTES + 9] ^= 1; /* would be damage, were it unpacked */
-    const struct sealed_file file = {bytes, len, FIRST, 0, head.max_us + 1, INT64_MAX, NULL, 0};
+    const struct sealed_file file = {bytes,     len,  FIRST, 0,    head.max_us + 1,
+                                     INT64_MAX, NULL, 0,     false};
     const struct sealed_taker taker = {take_lines, take_damage, &given};
     ck_assert(sealed_read(&file, &taker));
     ck_assert_uint_eq(given.damages, 0);
