@@ -345,14 +345,15 @@ static int compare_pieces(const void *left, const void *right) {
 
 bool eventlog_pieces_are_once(const struct eventlog_pieces *pieces,
                               char why[EVENTLOG_READ_WHY_MAX]) {
-    const struct eventlog_piece **sorted = malloc((pieces->n + 1) * sizeof *sorted);
+    const struct eventlog_piece **sorted =
+        malloc((pieces->n + 1) * sizeof(const struct eventlog_piece *));
     bool once = sorted != NULL;
     snprintf(why, EVENTLOG_READ_WHY_MAX, "out of memory");
     for (size_t i = 0; sorted && i < pieces->n; i++) {
         sorted[i] = &pieces->piece[i];
     }
     if (sorted && pieces->n > 0) {
-        qsort(sorted, pieces->n, sizeof *sorted, compare_pieces);
+        qsort(sorted, pieces->n, sizeof(const struct eventlog_piece *), compare_pieces);
     }
     for (size_t i = 1; once && i < pieces->n; i++) {
         if (compare_pieces(&sorted[i - 1], &sorted[i]) == 0 &&
