@@ -369,11 +369,9 @@ class UnderLoad(LivePage):
         sys.path.insert(0, str(HERE.parents[1] / "bench"))
         from tsung import Tsung  # noqa: PLC0415
         port = self.place.port()
-        config = self.place.dir / "haproxy.cfg"
         servers = "".join(f" server s{i} 127.0.0.1:{server.port}\n" for i, server in enumerate(self.fleet.servers))
-        config.write_text(f"defaults\n mode tcp\n timeout connect 5s\n timeout client 30s\n timeout server 30s\n"
-                          f"listen all\n bind 127.0.0.1:{port}\n balance roundrobin\n{servers}")
-        Haproxy(self.place, port, config).start()
+        Haproxy(self.place, port, f"defaults\n mode tcp\n timeout connect 5s\n timeout client 30s\n timeout server 30s\n"
+                                  f"listen all\n bind 127.0.0.1:{port}\n balance roundrobin\n{servers}").start()
         self.open(self.fleet.url)
         tsung, found = Tsung(self.place), {}
         load = threading.Thread(target=lambda: found.update(tsung.load(port, 30)))
