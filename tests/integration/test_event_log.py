@@ -247,6 +247,7 @@ class EventLog(Case):
         self.assertEqual((told["accepted"], told["rejected"]), (0, 2))
         self.assertEqual(told["errors"][0]["reason"], "the event log has no room; send it again later")
         self.assertEqual(server.stats()["refused"]["not_kept"], 3)
+        self.assertIn('\naforo_http_responses_total{class="5xx",listener="events"} 1\n', server.request("GET", "/metrics").text)
         self.free(server)
         self.assertEqual(server.post(f"value={now}").status, 204)
         self.assertEqual(len(self.records()), 1)

@@ -8,6 +8,7 @@ import time
 import unittest
 
 from support import BIN, TIMEOUT_S, Case, environment, now_us, text_time, wait_until
+from programs import Sentinel
 from programs.aforod import Server, rows_of
 
 SECOND = 1_000_000
@@ -46,6 +47,57 @@ class AdminListen(Case):
         self.assertRegex(answer, r"\Athe request line and its headers are larger than --max-header; a browser with cookies reads at "
                                  r"--admin-listen, or at aforo serve, which take 16 KiB\n\Z")
         server.kill()
+
+
+class OtherStores(Case):
+    """complete_through where Redis is found by Sentinel, and where keys lie on several servers."""
+
+    def assert_complete_through(self, stores, url):
+        node = self.server("--node-id", "n-1", name="n-1", redis=At(url))
+        serve = Serve(self.place, name="serve", redis=At(url))
+        serve.spawn()
+        wait_until(lambda: "listening" in serve.log() and "n-1" in serve.nodes(), serve.log, 30)
+        for _ in range(5):
+            self.send(node, [now_us(), now_us() - 600 * SECOND, now_us() - 1800 * SECOND])
+        acknowledged = text_time(now_us(), 3).replace(" ", "T") + "Z"
+        wait_until(lambda: (serve.nodes()["n-1"]["complete_through"] or "") > acknowledged, serve.nodes, 30)
+        self.assertEqual([sum(server_counts(serve, resolution).values()) for resolution in ("10ms", "1s", "1min")], [15] * 3)
+        for store in stores:  # nothing more is complete from now on
+            store.kill()
+        before = node.request("GET", "/nodes").json[0]["complete_through"]
+        self.send(node, [now_us()] * 3)
+        time.sleep(1.5)
+        self.assertLess(node.request("GET", "/nodes").json[0]["complete_through"], text_time(now_us() - SECOND, 3).replace(" ", "T") + "Z")
+        self.assertGreaterEqual(node.request("GET", "/nodes").json[0]["complete_through"], before)
+
+    @unittest.skipUnless(shutil.which("redis-sentinel"), "redis-sentinel is not installed")
+    def test_found_by_sentinel(self):
+        master = self.redis()
+        sentinel = Sentinel(self.place, master).start()
+        wait_until(lambda: "num-other-sentinels" in str(sentinel.do("SENTINEL", "MASTER", "counts")), "sentinel knows")
+        self.assert_complete_through([master], f"redis+sentinel://127.0.0.1:{sentinel.port}/counts")
+
+    def test_in_a_cluster(self):
+        nodes = [self.place.redis("--cluster-enabled", "yes", "--cluster-port", str(self.place.port()), name=f"redis{i}").start()
+                 for i in range(3)]
+        for i, node in enumerate(nodes):
+            node.do("CLUSTER", "ADDSLOTSRANGE", i * 16384 // 3, (i + 1) * 16384 // 3 - 1)
+            node.do("CLUSTER", "SET-CONFIG-EPOCH", i + 1)
+        for node in nodes[1:]:
+            nodes[0].do("CLUSTER", "MEET", "127.0.0.1", node.port, node.options[node.options.index("--cluster-port") + 1])
+        wait_until(lambda: all("cluster_state:ok" in node.do("CLUSTER", "INFO") for node in nodes), "the cluster is whole", 30, 0.05)
+        self.assert_complete_through(nodes, "redis+cluster://" + ",".join(f"127.0.0.1:{node.port}" for node in nodes))
+
+
+class At:
+    """A store by its URL alone."""
+
+    def __init__(self, url):
+        self.url = url
+
+
+def server_counts(serve, resolution):
+    return rows_of(serve.request("GET", f"/counts/{resolution}?format=csv&partial=1&from={now_us() - 7200 * SECOND}").text)
 
 
 class Fleet(Case):
