@@ -50,14 +50,16 @@ static bool check_no_tls(const struct redis_tls_options *tls, char *why) {
                        : *tls->key  ? "redis-tls-key"
                        : *tls->name ? "redis-tls-name"
                                     : NULL;
-    return !flag ||
-           refuse_value(flag, "is of rediss://, and --redis names a Redis without TLS", why);
+    return !flag || refuse_value(flag, "is of rediss://, and --redis names no Redis with TLS", why);
 }
 
 bool check_redis(const struct options *options, char why[CHECK_WHY_MAX]) {
     struct redis_url url;
     char sentence[REDIS_URL_WHY_MAX];
     const struct redis_tls_options tls = check_redis_tls(options);
+    if (!*options->redis) {
+        return check_no_tls(&tls, why);
+    }
     if (!redis_url_parse(options->redis, &url, sentence)) {
         return refuse_value("redis", sentence, why);
     }
@@ -82,6 +84,5 @@ bool check_options(const struct options *options, char why[CHECK_WHY_MAX]) {
            check_seconds("future", options->future, why) && check_node_id(options->node_id, why) &&
            check_place("listen", options->listen, why) &&
            (!*options->admin_listen || check_place("admin-listen", options->admin_listen, why)) &&
-           (!*options->redis || check_redis(options, why)) &&
-           check_time_field(options->time_field, why);
+           check_redis(options, why) && check_time_field(options->time_field, why);
 }

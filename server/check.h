@@ -11,7 +11,7 @@
  * made. Before the threads start. */
 bool check_options(const struct options *options, char why[CHECK_WHY_MAX]);
 
-/* The same of --redis, which is not empty, and of --redis-tls-...: their files are read. */
+/* The same of --redis, which may be empty, and of --redis-tls-...: their files are read. */
 bool check_redis(const struct options *options, char why[CHECK_WHY_MAX]);
 
 /* --redis-tls-... as redis/ takes them. */

@@ -11,19 +11,20 @@ from support import BIN, TIMEOUT_S, Case, environment, wait_until
 
 GOOD = {"listen": "127.0.0.1:0", "threads": "3", "state": "/tmp/x", "node-id": "a.B_c-9", "horizon": "2h", "future": "1m",
         "clock": "arrival", "redis": "redis://127.0.0.1:1", "flush-interval": "10ms", "redis-timeout": "100ms",
-        "redis-ttl-10ms": "3h", "redis-ttl-1s": "8d", "redis-ttl-1min": "500d", "max-body": "4KiB",
+        "redis-tls-verify": "ca", "redis-ttl-10ms": "3h", "redis-ttl-1s": "8d", "redis-ttl-1min": "500d", "max-body": "4KiB",
         "max-connections": "100", "idle-timeout": "1s", "drain": "0s", "grace": "1s", "log-level": "debug",
         "limit-per-client": "1000/s", "max-header": "4KiB", "header-timeout": "5s", "body-timeout": "20s",
         "max-connections-per-address": "50", "banner": "off", "time-field": "ts,at", "event-log-size": "1GiB",
         "event-log-keep": "30d", "event-log-sync": "100ms", "event-log-when-full": "refuse"}
-ELSEWHERE = ("admin-listen", "event-log", "reports", "ingest-token-file", "read-token-file", "sandbox", "tls-cert", "tls-key")
+ELSEWHERE = ("admin-listen", "event-log", "reports", "ingest-token-file", "read-token-file", "sandbox", "tls-cert", "tls-key",
+             "redis-tls-ca", "redis-tls-cert", "redis-tls-key", "redis-tls-name")
 BAD = {"listen": ["nonsense", "127.0.0.1", "127.0.0.1:x", "127.0.0.1:99999"], "threads": ["x", "-1", "257", "1.5", ""],
        "node-id": ["a b", "ä", "x" * 64, "a/b", "a}"], "horizon": ["0s", "100ms", "25h", "1x", "80abc", "1500ms"],
        "future": ["2h", "x", "10"], "clock": ["wall"], "redis": ["http://x", "nonsense"],
        "flush-interval": ["0s", "x", "-5ms"], "redis-timeout": ["0s", "x"], "max-body": ["x", "-1", "10XiB", "1e6"],
        "max-connections": ["0", "x"], "idle-timeout": ["0s", "x"], "drain": ["x", "2h"], "grace": ["x", "-1s"],
        "log-level": ["loud"], "banner": ["loud"],
-       "redis-ttl-10ms": ["x"], "redis-ttl-1s": ["0s"], "redis-ttl-1min": ["1"],
+       "redis-tls-verify": ["some"], "redis-ttl-10ms": ["x"], "redis-ttl-1s": ["0s"], "redis-ttl-1min": ["1"],
        "admin-listen": ["nonsense", "127.0.0.1"], "limit-per-client": ["10", "x", "-1/s", "1.5/s", "10/m", "1000001/s", "/s"],
        **{flag: ["/nonexistent/file"] for flag in ELSEWHERE[2:]}}
 

@@ -173,7 +173,7 @@ class Refused(TlsCase):
         done = subprocess.run([BIN / "aforod", "--redis", "redis://127.0.0.1:1", "--redis-tls-ca", cert], capture_output=True, text=True,
                               timeout=TIMEOUT_S, env=environment(), check=False)
         self.assertEqual((done.returncode, done.stderr), (
-            2, "aforod: --redis-tls-ca: is of rediss://, and --redis names a Redis without TLS\n"))
+            2, "aforod: --redis-tls-ca: is of rediss://, and --redis names no Redis with TLS\n"))
 
     def test_the_server_says_it_and_goes_on_counting(self):
         store = self.tls_redis()
