@@ -13,7 +13,7 @@ RUN cmake -S /src -B /build -DAFORO_TESTS=OFF && \
     cmake --build /build --parallel "$(nproc)" --target aforod aforo && \
     DESTDIR=/installed cmake --install /build --strip
 # The packages of the libraries that the programs need: their names are not the same in every Debian.
-RUN readelf --dynamic /installed/usr/local/bin/aforod /installed/usr/local/bin/aforo | sed -n 's|.*(NEEDED).*\[\(.*\)\]|*/\1|p' | \
+RUN readelf --dynamic /installed/usr/local/bin/aforod /installed/usr/local/bin/aforo | sed -n 's|.*(NEEDED).*\[\(.*\)\]|*-linux-gnu/\1|p' | \
     sort -u | xargs dpkg-query --search | cut -d: -f1 | sort -u >/installed/packages
 
 FROM debian:${DEBIAN}-slim
