@@ -20,6 +20,20 @@ static void must_be(const struct line_text *found, const struct line_text *expec
     }
 }
 
+/* What line_scan_object finds is what line_scan does; it finds no more than that. */
+static void must_agree(const struct line_reader *reader, const char *line, size_t len) {
+    struct line_reader same = *reader;
+    struct line_found found, object;
+    if (line_scan_object(reader, line, len, &object)) {
+        line_scan(&same, line, len, &found);
+        ck_assert_int_eq(found.kind, LINE_EVENT);
+        ck_assert_int_eq(object.kind, LINE_EVENT);
+        ck_assert_int_eq(object.time_us, found.time_us);
+        ck_assert_int_eq(object.lag_us, found.lag_us);
+        ck_assert_uint_eq(object.at, found.at + strlen(",\"json\":"));
+    }
+}
+
 static void must_come_back(const struct line_event *event) {
     char line[4096], room[4096];
     const size_t len = line_write(&clock_of_test, event, line);
@@ -27,6 +41,10 @@ static void must_come_back(const struct line_event *event) {
     struct line_found found;
     struct line_parts parts;
     for (int again = 0; again < 2; again++) { /* the second is known then */
+        const bool object = line_scan_object(&reader, line, len, &found);
+        ck_assert(object == (again && event->timed && event->json.text && !event->refused &&
+                             !event->carries && !event->query.text && !event->form.text));
+        must_agree(&reader, line, len);
         line_scan(&reader, line, len, &found);
         ck_assert_uint_eq(found.len, len);
         ck_assert_int_eq(found.time_us, event->timed ? event->time_us : event->arrival_us);
@@ -151,6 +169,7 @@ START_TEST(what_is_no_line_is_found_to_be_none) {
                 ck_assert_int_eq(found.time_us, info.time_us);
                 line_read_parts(changed, found.len, found.at, room, &parts);
             }
+            must_agree(&same, changed, len);
             line_scan(&same, changed, len, &found);
             ck_assert_msg(read ? found.kind != LINE_WRONG && found.time_us == info.time_us
                                : found.kind == LINE_WRONG,
