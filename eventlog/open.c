@@ -97,9 +97,16 @@ static bool settle_tail(struct log_shard *shard, const struct log_file *file, ui
                 "shard=%u from_record=%" PRIu64, shard->number, file->first + settled.records);
     }
     const uint64_t end = file->first + settled.records;
-    const bool tells_a_gap = settled.records == 0 && file->first > *next; /* it stays until then */
-    *next = end > *next ? end : *next;
-    return tells_a_gap || queue_settled(shard, file);
+    const bool tells_a_gap = end > *next;
+    *next = tells_a_gap ? end : *next;
+    if (settled.records > 0) {
+        return queue_settled(shard, file);
+    }
+    /* The worker's next tail has this number, and so this name: it would be sealed in its place.
+     * What tells that records are missing before it stays until it is replaced by that one. */
+    char name[FILES_NAME_MAX];
+    files_name(file, name);
+    return tells_a_gap || unlinkat(shard->dir_fd, name, 0) == 0;
 }
 
 static bool settle_files(struct log_shard *shard, const struct log_files *files, uint64_t *next) {

@@ -404,6 +404,33 @@ START_TEST(files_go_when_they_were_sealed_so_long_ago) {
 }
 END_TEST
 
+/* Killed between a tail's name and its first record: the next tail gets the same name, and is not
+ * taken for the one that waits to be sealed. */
+START_TEST(an_empty_tail_is_not_sealed_in_place_of_the_next) {
+    char path[PATH_MAX_TEST + 64];
+    struct eventlog *log = open_log(1);
+    eventlog_close(log, soon_us());
+    snprintf(path, sizeof path, "%s/n1/1/%020u.ndjson", dir, 1u);
+    FILE *empty = fopen(path, "w");
+    ck_assert_ptr_nonnull(empty);
+    fclose(empty);
+    log = open_log(1);
+    write_events(eventlog_writer(log, 0), 10);
+    ck_assert(eventlog_start(log));
+    struct eventlog_status status = {.waiting = 1};
+    for (int i = 0; i < 500 && status.waiting > 0; i++) {
+        nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
+        eventlog_status(log, &status);
+    }
+    write_events(eventlog_writer(log, 0), 10);
+    read_log(INT64_MIN, INT64_MAX);
+    ck_assert_uint_eq(given.records, 20);
+    ck_assert_uint_eq(given.damages, 0);
+    ck_assert(has_file(1, ".ndjson"));
+    eventlog_close(log, soon_us());
+}
+END_TEST
+
 #define FIXTURE                                                                                    \
     { .timeout_s = 120, .set_up = set_up, .tear_down = state_dir_remove }
 
@@ -414,4 +441,5 @@ CHECK_MAIN_WITH(FIXTURE, "eventlog_log", what_is_committed_is_read_at_once, numb
                 a_line_longer_than_a_block, a_second_writer_is_refused,
                 what_was_dropped_at_the_end_is_named, what_is_lost_is_named,
                 a_tail_cut_at_every_byte, a_tail_with_a_line_that_is_none,
-                files_go_when_they_were_sealed_so_long_ago)
+                files_go_when_they_were_sealed_so_long_ago,
+                an_empty_tail_is_not_sealed_in_place_of_the_next)
