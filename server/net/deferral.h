@@ -12,7 +12,7 @@
 /* No connection is kept longer, once deferral has ended (us). */
 #define DEFERRAL_MOST_US INT64_C(1500000)
 
-/* Where the kernel cannot do it, connections come at once. */
+/* Where the kernel does not tell what it keeps (no netlink socket), connections come at once. */
 void deferral_begin(int listen_fd);
 
 /* New connections come at once; those that are kept come with their first bytes, or within
@@ -20,8 +20,8 @@ void deferral_begin(int listen_fd);
 void deferral_end(int listen_fd);
 
 /* Whether connections to this socket's port are under way since age_us ago or longer: kept, or not
- * acknowledged by the client yet. Reads the kernel's table of sockets, which takes milliseconds;
- * false when there is none to read. */
+ * acknowledged by the client yet. The kernel goes through its table of sockets, which takes
+ * milliseconds. False when it does not tell. */
 bool deferral_keeps_any(int listen_fd, int64_t age_us);
 
 #endif
