@@ -46,8 +46,8 @@ class Tsung:
         path.write_text(text)
         return path
 
-    def load(self, port, seconds):
-        """{requests, answers}: how many were sent, and answered 204."""
+    def load(self, port, seconds, status=204):
+        """{requests, answers}: how many were sent, and answered with this status."""
         self.runs += 1
         log = self.dir / f"log{self.runs}"
         log.mkdir()
@@ -65,7 +65,7 @@ class Tsung:
                 process.wait()
         text = "".join(path.read_text() for path in pathlib.Path(log).glob("*/tsung.log"))
         found = {name: sum(int(n) for n in re.findall(rf"^stats: {word} (\d+) ", text, re.M))
-                 for name, word in (("requests", "request"), ("answers", "204"))}
+                 for name, word in (("requests", "request"), ("answers", status))}
         if not found["answers"] or found["answers"] != found["requests"]:
-            raise Failure(f"Tsung: {found['requests']} requests, {found['answers']} of them answered 204")
+            raise Failure(f"Tsung: {found['requests']} requests, {found['answers']} of them answered {status}")
         return found
