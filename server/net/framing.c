@@ -12,9 +12,10 @@
  * CR LF; no proxy lets a NUL pass.
  *
  * Version 1.0.1 refuses nearly all of that itself, as it is asked to (server/http/daemon.c), but
- * cuts off the blanks behind a value, so that "chunked " and "5 " look like "chunked" and "5". Its
- * buffer looks the same, but for the LF of CR LF, which stays. Of other versions we know nothing:
- * they are asked to be strict, too, and what they parsed is checked. */
+ * cuts off the blanks behind a value, so that "chunked " and "5 " look like "chunked" and "5". In
+ * its buffer names and values lie as above; what stands between them may be something else. Of
+ * other versions we know nothing: they are asked to be strict, too, and what they parsed is
+ * checked. */
 #include "server/net/framing.h"
 
 #ifdef __SSE2__
@@ -23,7 +24,7 @@
 #include <string.h>
 #include <strings.h>
 
-/* The buffers that we know, by what follows the zero in place of CR. */
+/* The buffers that we know, by what has become of CR LF. */
 enum buffer { BUFFER_UNKNOWN, BUFFER_OF_ZEROS, BUFFER_WITH_LF };
 
 struct look {
@@ -33,6 +34,7 @@ struct look {
      * when that is not checked */
     const char *next, *end;
     enum buffer buffer;
+    bool exact; /* no blanks may stand before `next`: behind a length or a coding */
 };
 
 static const bool is_token[256] = {
@@ -186,41 +188,28 @@ static bool has_controls(const char *bytes, size_t size) {
 }
 #endif
 
-/* What has become of the LF of CR LF. */
-static char line_feed(enum buffer buffer) {
-    return buffer == BUFFER_WITH_LF ? '\n' : '\0';
-}
-
-/* Where the line of a value ends: behind CR LF, of which a zero has taken the first byte, or behind
- * blanks, the first of which it has taken, and CR LF. NULL when it ends otherwise. */
-static const char *find_line_end(const struct look *look, const char *value_end) {
-    const char *at = value_end + 1;
-    if (look->buffer == BUFFER_WITH_LF && *at != '\n') {
-        at += strspn(at, " \t");
-        at += *at == '\r';
-    }
-    return *value_end == '\0' && *at == line_feed(look->buffer) ? at + 1 : NULL;
+/* Whether the header before, or the request line, ended right here, behind CR LF. Version 1.0.1 has
+ * seen to CR LF itself, and may have laid the body over that of the last line; but there may be
+ * blanks before it, which it has cut off. */
+static bool is_next(const struct look *look, const char *at) {
+    return at == look->next || (look->buffer == BUFFER_WITH_LF && !look->exact && at > look->next);
 }
 
 /* Whether name, colon, blanks, value, CR LF lie one behind the other, where the header before them
- * ended. Moves look->next behind them; NULL when the line ends otherwise. */
+ * ended. Moves look->next behind them. */
 static bool check_place(struct look *look, const char *name, size_t name_size, const char *value,
                         size_t value_size) {
     const char *at = name + name_size + 1;
-    if (name != look->next || value < at) {
+    if (!is_next(look, name) || value < at) {
         return false;
     }
     while (at < value && (*at == ' ' || *at == '\t')) {
         at++;
     }
-    look->next = find_line_end(look, value + value_size);
-    return at == value && look->next;
-}
-
-/* Whether blanks stood behind a value that the library cut off: a proxy may take "chunked " for
- * another coding. Where they are not cut off, the value itself is refused for them. */
-static bool is_padded(const struct look *look, const char *value, size_t size) {
-    return look->next && look->next != value + size + 2;
+    look->next = value + value_size + 2;
+    look->exact = false;
+    return at == value && (look->buffer == BUFFER_WITH_LF ||
+                           (value[value_size] == '\0' && value[value_size + 1] == '\0'));
 }
 
 static bool read_length(const char *value, size_t size, uint64_t *length) {
@@ -248,12 +237,13 @@ static enum MHD_Result look_at_header(void *cls, enum MHD_ValueKind kind, const 
     }
     if (name_equals(name, name_size, "content-length", 14)) {
         look->lengths++;
-        framing->broken = framing->broken || is_padded(look, value, value_size) ||
-                          !read_length(value, value_size, &framing->length);
+        look->exact = true;
+        framing->broken = framing->broken || !read_length(value, value_size, &framing->length);
     } else if (name_equals(name, name_size, "transfer-encoding", 17)) {
         look->encodings++;
-        framing->broken = framing->broken || is_padded(look, value, value_size) ||
-                          value_size != 7 || strncasecmp(value, "chunked", 7) != 0;
+        look->exact = true;
+        framing->broken =
+            framing->broken || value_size != 7 || strncasecmp(value, "chunked", 7) != 0;
     } else if (name_equals(name, name_size, "content-type", 12)) {
         framing->type = value;
         framing->type_size = value_size;
@@ -274,7 +264,7 @@ static const char *find_first_header(struct framing_target target, const char *m
                                      const char *url, const char *version, enum buffer buffer) {
     const size_t version_size = strlen(version);
     const bool follow = method + strlen(method) + 1 == url && target.end + 1 == version &&
-                        version[version_size + 1] == line_feed(buffer);
+                        (buffer == BUFFER_WITH_LF || !version[version_size + 1]);
     return follow ? version + version_size + 2 : NULL;
 }
 
@@ -292,6 +282,7 @@ struct framing framing_check(struct MHD_Connection *connection, struct framing_t
     framing->header_bytes = info ? info->header_size : 0;
     if (look.buffer != BUFFER_UNKNOWN) {
         look.next = find_first_header(target, method, url, version, look.buffer);
+        look.exact = true;
         look.end = method + framing->header_bytes;
         framing->broken = !look.next || look.next > look.end;
     }
@@ -301,7 +292,7 @@ struct framing framing_check(struct MHD_Connection *connection, struct framing_t
     MHD_get_connection_values_n(connection, MHD_HEADER_KIND, look_at_header, &look);
     if (look.next && !framing->broken) {
         framing->broken =
-            look.next + 2 != look.end || /* the empty line */
+            !is_next(&look, look.end - 2) || /* the empty line */
             (look.buffer == BUFFER_OF_ZEROS && has_controls(version, (size_t)(look.end - version)));
     }
     framing->chunked = look.encodings > 0;
