@@ -9,8 +9,10 @@ chmod 0755 "$scratch"
 server='' store=''
 
 finish() {
-    [ -z "$server" ] || kill "$server" 2>/dev/null || true
-    [ -z "$store" ] || kill "$store" 2>/dev/null || true
+    for process in $server $store; do
+        kill "$process" 2>/dev/null || true
+        wait "$process" || true
+    done
     rm -rf "$scratch"
 }
 trap finish EXIT
