@@ -24,9 +24,11 @@ INSIDE = f"""set -e
 mkdir /build && cd /source && tar -c --exclude=./build --exclude=./.git . | tar -xC /build && cd /build
 tools/configure release -DAFORO_TESTS=ON -DAFORO_WERROR=ON
 cmake --build --preset release --parallel "$(nproc)" --target aforod aforo fill_state {' '.join(STORE)} >/tmp/built || {{ tail -n 40 /tmp/built; exit 1; }}
-echo "built: $(times | tail -n 1)"
+echo "built; CPU of the shell, and of what it ran:"
+times
 ctest --preset release --parallel $((2 * $(nproc))) -R '{TESTS}'
-echo "all: $(times | tail -n 1)"
+echo "tested:"
+times
 """
 
 
@@ -75,7 +77,7 @@ def main():
     started = time.monotonic()
     image = make_image(base)
     print(f"{base} with the packages: {time.monotonic() - started:.0f} s", flush=True)
-    done = docker("run", "--rm", "--init", "--ulimit", "nofile=20000:20000", "-v", f"{ROOT}:/source:ro", image, "bash", "-c", INSIDE)
+    done = docker("run", "--rm", "--init", "--shm-size", "1g", "--ulimit", "nofile=20000:20000", "-v", f"{ROOT}:/source:ro", image, "bash", "-c", INSIDE)
     print(done.stdout[-12000:])
     print(f"{base} on {platform.node()}: exit status {done.returncode} after {time.monotonic() - started:.0f} s")
     return 1 if done.returncode else 0
