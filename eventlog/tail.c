@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -101,26 +102,43 @@ void tail_free(struct tail *tail) {
 
 /* ---- any file ---- */
 
-static bool read_trailer(int fd, uint64_t file_bytes, struct tail_trailer *trailer) {
-    return file_bytes >= TAIL_PAGE && file_bytes % TAIL_PAGE == 0 &&
-           pread(fd, trailer, sizeof *trailer, (off_t)(file_bytes - TAIL_PAGE)) ==
-               (ssize_t)sizeof *trailer &&
-           memcmp(trailer->magic, MAGIC, sizeof MAGIC) == 0 && trailer->version == TAIL_VERSION;
+/* What a file's trailer says. */
+struct told {
+    uint32_t version, shard;
+    uint64_t length;
+    char node[EVENTLOG_NODE_MAX];
+};
+
+#define TAKE(from, member, into)                                                                   \
+    memcpy(&(into)->member, (from) + offsetof(struct tail_trailer, member), sizeof(into)->member)
+
+/* By its bytes: the structure is aligned for a mapping, more than a stack is under a sanitizer. */
+static bool read_trailer(int fd, uint64_t file_bytes, struct told *told) {
+    char bytes[sizeof(struct tail_trailer)];
+    if (file_bytes < TAIL_PAGE || file_bytes % TAIL_PAGE != 0 ||
+        pread(fd, bytes, sizeof bytes, (off_t)(file_bytes - TAIL_PAGE)) != (ssize_t)sizeof bytes) {
+        return false;
+    }
+    TAKE(bytes, version, told);
+    TAKE(bytes, shard, told);
+    TAKE(bytes, length, told);
+    TAKE(bytes, node, told);
+    return memcmp(bytes, MAGIC, sizeof MAGIC) == 0 && told->version == TAIL_VERSION;
 }
 
 bool tail_read_length(int fd, uint64_t file_bytes, uint64_t *length) {
-    struct tail_trailer trailer;
-    if (!read_trailer(fd, file_bytes, &trailer)) {
+    struct told told;
+    if (!read_trailer(fd, file_bytes, &told)) {
         return false;
     }
-    *length = atomic_load_explicit(&trailer.length, memory_order_relaxed);
-    return *length <= file_bytes - TAIL_PAGE;
+    *length = told.length;
+    return told.length <= file_bytes - TAIL_PAGE;
 }
 
 bool tail_is_of(int fd, uint64_t file_bytes, const char *node, unsigned shard) {
-    struct tail_trailer trailer;
-    return !read_trailer(fd, file_bytes, &trailer) ||
-           (trailer.shard == shard && strncmp(trailer.node, node, sizeof trailer.node) == 0);
+    struct told told;
+    return !read_trailer(fd, file_bytes, &told) ||
+           (told.shard == shard && strncmp(told.node, node, sizeof told.node) == 0);
 }
 
 uint64_t tail_find_length(int fd, uint64_t file_bytes) {
