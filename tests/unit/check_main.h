@@ -42,6 +42,16 @@ static inline Suite *check_suite(const char *name, const struct check_fixture *f
         }                                                                                          \
     } while (0)
 
+/* How often a loop of chance runs, or one over all that there is. A sanitizer looks at how bytes
+ * are read, and not at what is read, and makes each turn five to ten times as slow: an eighth of
+ * the release build's turns shows it as much. */
+#ifdef __SANITIZE_ADDRESS__
+#define CHECK_EVERY 8
+#else
+#define CHECK_EVERY 1
+#endif
+#define CHECK_TURNS(n) ((n) / CHECK_EVERY)
+
 #define CHECK_MAIN(name, ...)                                                                      \
     int main(void) {                                                                               \
         const TTest *const tests[] = {__VA_ARGS__};                                                \

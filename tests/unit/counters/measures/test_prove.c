@@ -23,7 +23,8 @@ START_TEST(built_in_measures_keep_them) {
                  wants == MEASURE_WANTS_NUMBER || wants == MEASURE_WANTS_VALUE ? "(x)" : "");
         lab_open(&measure, text);
         measure.argument_name = names;
-        const struct prove_trials fewer = {.seed = i, .rounds = measure.words > 100 ? 100 : ROUNDS};
+        const struct prove_trials fewer = {
+            .seed = i, .rounds = measure.words > 100 ? CHECK_TURNS(100) : CHECK_TURNS(ROUNDS)};
         ck_assert_msg(measure_prove(&measure, &fewer, why), "%s", why);
         lab_close(&measure);
     }

@@ -124,7 +124,7 @@ END_TEST
 
 START_TEST(bounds_hold_of_what_is_merged) {
     uint64_t seed = 12;
-    for (int round = 0; round < 20; round++) {
+    for (int round = 0; round < CHECK_TURNS(20); round++) {
         struct lab_state part[PARTS];
         memset(came, 0, sizeof came);
         memset(state.words, 0, measure.words * sizeof(uint64_t));
@@ -264,7 +264,7 @@ START_TEST(blobs_that_were_changed) {
     const struct component *whole = &components->component[0];
     unsigned char *bytes = malloc(whole->len);
     unsigned taken = 0;
-    for (int round = 0; round < 3000; round++) {
+    for (int round = 0; round < CHECK_TURNS(3000); round++) {
         struct component changed = *whole;
         struct lab_state told = lab_state_new(&measure);
         memcpy(bytes, whole->bytes, whole->len);
@@ -287,7 +287,7 @@ START_TEST(blobs_that_were_changed) {
         lab_state_free(&told);
     }
     ck_assert_uint_gt(taken, 0);
-    ck_assert_uint_lt(taken, 3000);
+    ck_assert_uint_lt(taken, CHECK_TURNS(3000));
     free(bytes);
     lab_components_free(components);
 }

@@ -218,7 +218,7 @@ START_TEST(flipped_bits_in_rows_are_refused) {
     for (size_t at = first / 8; at < n / 8; at++) {
         uint64_t value;
         memcpy(&value, bytes + at * 8, 8);
-        if (value == 0 || flipped > 20000) {
+        if (value == 0 || flipped > CHECK_TURNS(20000)) {
             continue;
         }
         value ^= 1;
@@ -331,7 +331,7 @@ START_TEST(after_a_power_loss_pages_are_of_different_moments) {
         lab_close(&lab);
         n = load_file(TABLE_FILE, moment[i]);
     }
-    for (int round = 0; round < 300; round++) {
+    for (int round = 0; round < CHECK_TURNS(300); round++) {
         memcpy(torn, moment[2], n);
         for (size_t page = TABLE_PAGE * 2; page < n; page += TABLE_PAGE) {
             const uint64_t which = next_random(&random) % 16;
