@@ -157,7 +157,7 @@ class Page(unittest.TestCase):
         known = set().union(*options.values())
         for name in PAGES:
             text = (ROOT / name).read_text(encoding="utf-8")
-            for option in set(re.findall(r"`(--[a-z][a-z0-9-]*)", text)) - {"--scale", "--profile"}:  # of docker compose
+            for option in set(re.findall(r"`(--[a-z][a-z0-9-]*)", text)) - {"--scale", "--profile", "--build-arg"}:  # of docker
                 self.assertIn(option, known, name)
             for variable in set(re.findall(r"(?<!DEV_)(?<!-D)AFORO_[A-Z0-9_]*[A-Z0-9]", text)) - KUBERNETES:
                 self.assertIn(variable, variables, name)
