@@ -27,6 +27,7 @@ class Tsung:
         subprocess.run(["erlc", "-o", self.dir, SCENARIO / "aforo_ts.erl"], check=True, capture_output=True)
         self.name_server = Port()  # an epmd of our own: it neither meets another Tsung nor stays behind
         self.env = {**os.environ, "HOME": str(self.dir), "ERL_EPMD_PORT": str(self.name_server.number), "ERL_EPMD_ADDRESS": "127.0.0.1",
+                    "ERL_CRASH_DUMP": str(self.dir / "erl_crash.dump"),  # not where the caller happens to be
                     "ERL_FLAGS": "-kernel inet_dist_use_interface {127,0,0,1}"}
         place.at_close(self.close)
 

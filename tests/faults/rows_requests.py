@@ -4,6 +4,7 @@ import socket
 import time
 
 from faults import Failure, difference, now_us, row, sums, text_time, wait_until
+from support import read_to_end
 
 REQUESTS = {  # what is sent -> how the answer begins; None: closed, with or without an answer
     b"GARBAGE\r\n\r\n": None,
@@ -182,12 +183,9 @@ def whole_answer(server, data):
     with server.connect() as link:
         try:
             link.sendall(data)
-            received = b""
-            while part := link.recv(65536):
-                received += part
+            return read_to_end(link)
         except ConnectionError as error:
             raise Failure(f"{len(data)} bytes were sent, and the answer was lost: {error}") from None
-    return received
 
 
 @row("batch-too-large", "a batch in chunks beyond --max-body: counted up to a line that the answer names, and nothing else")

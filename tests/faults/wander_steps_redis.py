@@ -2,7 +2,7 @@
 
 import signal
 
-from faults import RedisError, wait_until
+from faults import wait_until
 from support import CHUNK_US
 from wander_node import HOUR, SECOND
 from wander_steps import step
@@ -159,13 +159,6 @@ def reload(world):
     return True
 
 
-def linked(redis):
-    try:
-        return "master_link_status:up" in redis.do("INFO", "replication")
-    except (OSError, RedisError):
-        return False
-
-
 @step("copy", 1)
 def copy_redis(world):
     """a second Redis with what the first has now"""
@@ -176,7 +169,7 @@ def copy_redis(world):
     world.copies += 1
     world.copy = world.new_redis(f"copy{world.copies}", "--replicaof", "127.0.0.1", str(world.redis.port))
     world.copy.start()
-    wait_until(lambda: linked(world.copy), "the copy follows")
+    wait_until(world.copy.follows, "the copy follows")
     world.copy.do("REPLICAOF", "NO", "ONE")
     return True
 
@@ -188,7 +181,7 @@ def become(world):
     if world.copy is None:
         return False
     world.redis.do("REPLICAOF", "127.0.0.1", str(world.copy.port))
-    wait_until(lambda: linked(world.redis), "the older copy is there")
+    wait_until(world.redis.follows, "the older copy is there")
     world.redis.do("REPLICAOF", "NO", "ONE")
     world.copy.kill()
     world.copy = None

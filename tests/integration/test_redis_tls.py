@@ -11,17 +11,10 @@ import subprocess
 import threading
 import unittest
 
-from support import BIN, TIMEOUT_S, WIDTH_US, Case, Load, Program, RedisError, compare, environment, flushed, now_us, wait_until
+from support import BIN, TIMEOUT_S, WIDTH_US, Case, Load, Program, compare, environment, flushed, now_us, wait_until
 from support.authority import Authority, TlsRedis, TlsSentinel
 
 SLOTS = 16384
-
-
-def is_master(redis):
-    try:
-        return "role:master" in redis.do("INFO", "replication")
-    except (OSError, RedisError):  # sentinel closes the connections of a server that it promotes
-        return False
 
 
 class TlsCase(Case):
@@ -239,7 +232,7 @@ class Topologies(TlsCase):
         load.progress(500)
         wait_until(lambda: server.health()["store"]["connected"], server.log)
         master.kill()
-        wait_until(lambda: is_master(replica), sentinel.log, 4 * TIMEOUT_S, 0.1)
+        wait_until(replica.is_master, sentinel.log, 4 * TIMEOUT_S, 0.1)
         wait_until(lambda: server.health()["store"]["connected"], server.log)
         load.progress(500)
         totals = load.stop()

@@ -9,7 +9,7 @@ import subprocess
 import time
 import unittest
 
-from support import TIMEOUT_S, Case, now_us, text_time, wait_until
+from support import TIMEOUT_S, Case, now_us, read_to_end, text_time, wait_until
 from support.corpus import receive, statuses
 
 SECOND, HOUR = 1_000_000, 3_600_000_000
@@ -276,9 +276,7 @@ class Farewell(Case):
         with link or server.connect() as link:
             link.settimeout(TIMEOUT_S)
             link.sendall(head + data)
-            received = b""
-            while part := link.recv(65536):
-                received += part
+            received = read_to_end(link)
         head, _, body = received.partition(b"\r\n\r\n")
         self.assertIn(b"Connection: close", head)
         self.assertEqual(int(re.search(rb"Content-Length: (\d+)", head)[1]), len(body))

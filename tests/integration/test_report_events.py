@@ -5,7 +5,7 @@ import json
 import re
 import unittest
 
-from support import now_us, text_time
+from support import now_us, read_to_end, text_time
 from support.console import aforo
 from support.report_case import DEFINITIONS, FORM, JSON, NDJSON, ReportCase
 
@@ -73,9 +73,7 @@ class Ways(ReportCase):
                 link.sendall(f"POST /events HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: {kind}\r\n"
                              f"Content-Length: {len(body)}\r\n\r\n{body[:cut]}".encode())
                 link.sendall(body[cut:].encode())
-                received = b""
-                while part := link.recv(65536):
-                    received += part
+                received = read_to_end(link)
                 link.close()
                 self.assertIn(b'"accepted":2,"rejected":1,"errors":[{"line":', received, (kind, cut))
                 self.assertNotIn(b"unfit", received)

@@ -5,7 +5,7 @@ import signal
 import time
 import unittest
 
-from support import Case, flushed, now_us, state_counts, text_time, wait_until
+from support import Case, flushed, now_us, read_to_end, state_counts, text_time, wait_until
 
 EVENT = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n"
 
@@ -57,9 +57,7 @@ class Shutdown(Case):
             server.signal(signal.SIGTERM)
             wait_until(lambda: refused(server), "nobody gets in any more")
             link.sendall(body[9:])
-            received = b""
-            while part := link.recv(4096):
-                received += part
+            received = read_to_end(link)
             self.assertTrue(received.startswith(b"HTTP/1.1 204"), received)
             self.assertIn(b"\r\nConnection: close\r\n", received)
         self.assertEqual(server.wait(), 0)
@@ -71,9 +69,7 @@ class Shutdown(Case):
             server.signal(signal.SIGTERM)
             wait_until(lambda: 'msg="stopping"' in server.log(), "it stops")
             link.sendall(EVENT)
-            received = b""
-            while part := link.recv(4096):
-                received += part
+            received = read_to_end(link)
         self.assertTrue(received.startswith(b"HTTP/1.1 204"), received)
         self.assertIn(b"\r\nConnection: close\r\n", received)
         self.assertEqual(server.wait(), 0)

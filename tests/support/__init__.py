@@ -15,6 +15,7 @@ from programs import (BIN, CHUNK_TIME, CHUNK_US, EPOCH, ROOT, TIMEOUT_S, WIDTH_U
 
 from .case import Case  # noqa: E402
 from .counts import difference, flushed, state_counts, sums  # noqa: E402
+from .link import read_to_end  # noqa: E402
 from .load import Load, compare  # noqa: E402
 
 STATE_FILE = "counters.aforo"
@@ -23,4 +24,4 @@ MEMORY_IS_OURS = not os.environ.get("DEV_AFORO_SANITIZE")
 
 __all__ = ["BIN", "CHUNK_TIME", "CHUNK_US", "EPOCH", "MEMORY_IS_OURS", "ROOT", "STATE_FILE", "TIMEOUT_S", "WIDTH_US", "Answer", "Case",
            "Failure", "Haproxy", "Load", "Place", "Program", "Redis", "RedisError", "Sentinel", "Server", "compare", "difference",
-           "environment", "flushed", "needs", "now_us", "state_counts", "sums", "text_time", "us_of", "wait_until"]
+           "environment", "flushed", "needs", "now_us", "read_to_end", "state_counts", "sums", "text_time", "us_of", "wait_until"]

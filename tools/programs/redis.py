@@ -86,6 +86,19 @@ class Redis(Program):
     def do(self, *words):
         return self.pipeline([words])[0]
 
+    def is_master(self):
+        return self.replication_says("role:master")
+
+    def follows(self):
+        """Whether it is a replica that is linked to its master."""
+        return self.replication_says("master_link_status:up")
+
+    def replication_says(self, text):
+        try:
+            return text in self.do("INFO", "replication")
+        except (OSError, RedisError):  # sentinel closes the connections of a server whose part it changes
+            return False
+
     def chunks(self, resolution):
         """{start of a chunk in us: its hash}, keys and values as bytes; groups of a cluster are not told apart."""
         prefix = f"aforo:2:{{{resolution}:"

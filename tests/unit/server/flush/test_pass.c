@@ -82,21 +82,20 @@ START_TEST(late_events_wait_for_a_full_pass) {
 }
 END_TEST
 
-START_TEST(those_of_the_last_10_s_do_not) {
+static void must_be_sent_at_once(int64_t age_us) {
     begin_sent();
-    const int64_t late_us = T0 - 10 * US_PER_S;
-    count(late_us, 1);
+    count(T0 - age_us, 1);
     ck_assert(pass_run(flush, false));
-    ck_assert_uint_eq(stored(RESOLUTION_10MS, late_us), 1);
+    ck_assert_uint_eq(stored(RESOLUTION_10MS, T0 - age_us), 1);
+}
+
+START_TEST(those_of_the_last_10_s_do_not) {
+    must_be_sent_at_once(10 * US_PER_S);
 }
 END_TEST
 
 START_TEST(recent_ones_do_not_wait) {
-    begin_sent();
-    const int64_t recent_us = T0 - 7 * US_PER_S;
-    count(recent_us, 1);
-    ck_assert(pass_run(flush, false));
-    ck_assert_uint_eq(stored(RESOLUTION_10MS, recent_us), 1);
+    must_be_sent_at_once(7 * US_PER_S);
 }
 END_TEST
 
