@@ -25,7 +25,7 @@ file(GLOB targets CONFIGURE_DEPENDS ${CMAKE_CURRENT_LIST_DIR}/fuzz_*.c)
 foreach(target ${targets})
     string(REGEX REPLACE ".*/fuzz_(.*)\\.c$" "\\1" target ${target})
     add_test(NAME fuzz/${target} COMMAND ${CMAKE_CURRENT_LIST_DIR}/run ${AFORO_FUZZ_SECONDS} ${target})
-    set_tests_properties(fuzz/${target} PROPERTIES FIXTURES_REQUIRED fuzz TIMEOUT ${timeout} COST 30 PROCESSORS 3
+    set_tests_properties(fuzz/${target} PROPERTIES FIXTURES_REQUIRED fuzz TIMEOUT ${timeout} COST 300 PROCESSORS 3
                          ENVIRONMENT "DEV_AFORO_FUZZ_BUILT=1")
 endforeach()
 add_test(NAME fuzz/long COMMAND ${CMAKE_CURRENT_LIST_DIR}/run 600)
