@@ -6,6 +6,10 @@
 
 #include <string.h>
 
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
 #define TIME_DIGITS 27 /* 2016-05-28T11:11:11.123456Z */
 #define HEAD_MAX 128   /* times and numbers */
 #define ESCAPED_MAX 6  /* bytes of a byte that is escaped */
@@ -20,11 +24,24 @@ static char *put(char *to, const char *text, size_t len) {
 
 #define PUT(to, literal) put(to, literal, sizeof(literal) - 1)
 
-static char *put_digits(char *to, unsigned value, unsigned digits) {
-    for (unsigned i = digits; i-- > 0; value /= 10) {
-        to[i] = (char)('0' + value % 10);
-    }
-    return to + digits;
+/* Two digits at a time: half as many divisions. */
+static void put_pair(char *to, unsigned value) {
+    static const char pairs[] = "00010203040506070809101112131415161718192021222324"
+                                "25262728293031323334353637383940414243444546474849"
+                                "50515253545556575859606162636465666768697071727374"
+                                "75767778798081828384858687888990919293949596979899";
+    memcpy(to, pairs + (size_t)2 * value, 2);
+}
+
+static char *put_four(char *to, unsigned value) {
+    put_pair(to, value / 100 % 100); /* of a year that has more digits, or a sign, the last ones */
+    put_pair(to + 2, value % 100);
+    return to + 4;
+}
+
+static char *put_two(char *to, unsigned value) {
+    put_pair(to, value);
+    return to + 2;
 }
 
 static char *put_number(char *to, int64_t number) {
@@ -34,27 +51,29 @@ static char *put_number(char *to, int64_t number) {
     if (number < 0) {
         *to++ = '-';
     }
-    do {
-        digits[--n] = (char)('0' + left % 10);
-        left /= 10;
-    } while (left > 0);
+    for (; left >= 10; left /= 100) {
+        put_pair(digits + (n -= 2), (unsigned)(left % 100));
+    }
+    if (left > 0 || n == sizeof digits) {
+        digits[--n] = (char)('0' + left);
+    }
     return put(to, digits + n, sizeof digits - n);
 }
 
 static void set_second(struct line_clock *clock, int64_t second) {
     struct civil civil;
     civil_from_us(second * US_PER_S, &civil);
-    char *at = put_digits(clock->text, (unsigned)civil.year, 4);
+    char *at = put_four(clock->text, (unsigned)civil.year);
     *at++ = '-';
-    at = put_digits(at, (unsigned)civil.month, 2);
+    at = put_two(at, (unsigned)civil.month);
     *at++ = '-';
-    at = put_digits(at, (unsigned)civil.day, 2);
+    at = put_two(at, (unsigned)civil.day);
     *at++ = 'T';
-    at = put_digits(at, (unsigned)civil.hour, 2);
+    at = put_two(at, (unsigned)civil.hour);
     *at++ = ':';
-    at = put_digits(at, (unsigned)civil.minute, 2);
+    at = put_two(at, (unsigned)civil.minute);
     *at++ = ':';
-    at = put_digits(at, (unsigned)civil.second, 2);
+    at = put_two(at, (unsigned)civil.second);
     *at = '.';
     clock->second = second;
     clock->known = true;
@@ -71,7 +90,8 @@ static inline char *put_time(struct line_clock *clock, char *to, int64_t us) {
         set_second(clock, second);
     }
     to = put(to, clock->text, sizeof clock->text);
-    to = put_digits(to, (unsigned)rest, 6);
+    to = put_two(to, (unsigned)rest / 10000);
+    to = put_four(to, (unsigned)rest % 10000);
     *to++ = 'Z';
     return to;
 }
@@ -119,24 +139,52 @@ static char *put_string(char *to, const struct line_text *text) {
     return to;
 }
 
+static bool is_blank(char byte) {
+    return byte == ' ' || byte == '\t' || byte == '\r' || byte == '\n';
+}
+
+#ifdef __SSE2__
+/* Copies sixteen bytes; 0xff for each that is a line end is added to those that were found. */
+static inline __m128i copy_sixteen(char *to, const char *text, __m128i ends) {
+    const __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)text);
+    _mm_storeu_si128((__m128i *)(void *)to, bytes);
+    return _mm_or_si128(ends, _mm_or_si128(_mm_cmpeq_epi8(bytes, _mm_set1_epi8('\n')),
+                                           _mm_cmpeq_epi8(bytes, _mm_set1_epi8('\r'))));
+}
+#endif
+
+/* Copies a text; whether there is a line end in it. */
+static bool copy_text(char *to, const char *text, size_t len) {
+#ifdef __SSE2__
+    if (len >= 16) {
+        __m128i ends = _mm_setzero_si128();
+        for (size_t at = 0; at + 16 < len; at += 16) {
+            ends = copy_sixteen(to + at, text + at, ends);
+        }
+        ends = copy_sixteen(to + len - 16, text + len - 16, ends); /* some of them once more */
+        return _mm_movemask_epi8(ends) != 0;
+    }
+#endif
+    memcpy(to, text, len);
+    return memchr(text, '\n', len) || memchr(text, '\r', len);
+}
+
 /* An object as it came, on one line: in what was read to its end, a line end is a blank. */
 static char *put_object(char *to, const struct line_text *json) {
-    size_t from = 0, end = json->len;
-    while (from < end && strchr(" \t\r\n", json->text[from]) && json->text[from]) {
+    const char *from = json->text, *end = json->text + json->len;
+    while (from < end && is_blank(*from)) {
         from++;
     }
-    while (end > from && strchr(" \t\r\n", json->text[end - 1]) && json->text[end - 1]) {
+    while (end > from && is_blank(end[-1])) {
         end--;
     }
-    char *const begin = to;
-    to = put(to, json->text + from, end - from);
-    for (char *at = begin; (at = memchr(at, '\n', (size_t)(to - at))); at++) {
-        *at = ' ';
+    const size_t len = (size_t)(end - from);
+    if (copy_text(to, from, len)) {
+        for (size_t i = 0; i < len; i++) {
+            to[i] = (char)(to[i] == '\n' || to[i] == '\r' ? ' ' : to[i]);
+        }
     }
-    for (char *at = begin; (at = memchr(at, '\r', (size_t)(to - at))); at++) {
-        *at = ' ';
-    }
-    return to;
+    return to + len;
 }
 
 static char *put_member(char *to, const char *name, const struct line_text *text) {

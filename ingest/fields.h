@@ -71,9 +71,11 @@ bool fields_use(const struct fields *fields, enum field_source source);
 struct record_name {
     uint64_t first, second;           /* sixteen bytes */
     uint64_t first_mask, second_mask; /* those that count */
+    uint64_t node_bit, field_bit;     /* of what is seen, and of what is present */
     uint16_t node;                    /* what is looked for under it */
     uint8_t len;                      /* with its quote; 0: no name */
     uint8_t next;                     /* the place of the name that came after it */
+    uint8_t usual, field, rank;       /* how its value is read: json_usual.h */
 };
 
 /* Places that have no name: before the first member, and of names that have no place. */

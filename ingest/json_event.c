@@ -1,5 +1,5 @@
 /* One way through the text, from left to right. No tree is made, for nobody asks for one. */
-#include "ingest/json_event.h"
+#include "ingest/json_usual.h"
 
 #include "ingest/timestamp.h"
 
@@ -82,33 +82,6 @@ static const char *read_any(struct json_reader *r, const char *at, unsigned node
     return end;
 }
 
-/* The event's time when it is as the one before, which needs no other check: a string of digits and
- * signs, or a number; NULL when it is another. */
-static const char *read_usual_time(struct json_reader *r, const char *at, unsigned node) {
-    const struct field_node *names = &r->fields->node[node];
-    const struct timestamp_layouts *times = &r->record->habits.times;
-    struct timestamp_layout *layout = &r->record->habits.times.layout[times->last];
-    const bool quoted = json_byte(&r->source, at) == '"';
-    int64_t us;
-    at += quoted;
-    if (r->source.scan.end - at <= layout->reach || layout->len == 0 || names->targets != 0) {
-        return NULL;
-    }
-    const char *end = at + layout->len;
-    if (quoted ? *end != '"' : !layout->is_epoch || (*end != ',' && *end != '}')) {
-        return NULL;
-    }
-    if (!timestamp_layout_read_on(layout, at, &us)) {
-        return NULL;
-    }
-    if (names->time < r->time.rank) {
-        r->time.kind = TIME_READ;
-        r->time.rank = names->time;
-        r->time.us = us;
-    }
-    return end + quoted;
-}
-
 /* A string that is long, or has escapes. */
 static const char *read_long_string(struct json_reader *r, const char *at, unsigned node) {
     struct json_string value;
@@ -123,8 +96,9 @@ static const char *read_long_string(struct json_reader *r, const char *at, unsig
 static inline const char *read_value(struct json_reader *r, const char *at, unsigned node,
                                      unsigned depth) {
     const char first = json_byte(&r->source, at);
-    if (r->fields->node[node].time != FIELD_NO_TIME) {
-        const char *end = read_usual_time(r, at, node);
+    const struct field_node *names = &r->fields->node[node];
+    if (names->time != FIELD_NO_TIME) {
+        const char *end = names->targets == 0 ? json_usual_time(r, at, names->time) : NULL;
         return end ? end : read_any(r, at, node, depth);
     }
     if (first == '"') {
@@ -206,16 +180,6 @@ static const char *read_name(struct json_reader *r, const char *at, unsigned und
     return at + name.len + 2;
 }
 
-/* Whether sixteen bytes begin with a name, its quote and its colon. */
-static inline bool is_name(const struct record_name *name, const char *bytes) {
-    uint64_t first, second;
-    memcpy(&first, bytes, sizeof first);
-    memcpy(&second, bytes + sizeof first, sizeof second);
-    const uint64_t differs =
-        ((first ^ name->first) & name->first_mask) | ((second ^ name->second) & name->second_mask);
-    return differs == 0 && name->len > 0;
-}
-
 #define NAME_TRIES 4 /* places that a name may have */
 #define OTHERS 8     /* so seldom does a name take the place of another: there may be many names */
 
@@ -229,7 +193,7 @@ static inline unsigned find_place(const struct record_name *names, struct scan_w
     unsigned place = RECORD_NAMES_NONE + own;
     for (unsigned i = 0; i < NAME_TRIES; i++) {
         place = RECORD_NAMES_NONE + (own + i) % RECORD_NAMES;
-        if (names[place].len == 0 || is_name(&names[place], bytes)) {
+        if (names[place].len == 0 || json_is_name(&names[place], bytes)) {
             break;
         }
     }
@@ -247,6 +211,7 @@ static unsigned keep_name(const struct json_reader *r, unsigned place, struct sc
     bytes[word.len + 1] = ':';
     name->len = (uint8_t)(word.len + 2);
     name->node = (uint16_t)node;
+    json_usual_learn(r->fields, name);
     memset(mask, 0xff, name->len);
     memcpy(&name->first, bytes, sizeof name->first);
     memcpy(&name->second, bytes + sizeof name->first, sizeof name->second);
@@ -266,7 +231,7 @@ static const char *read_other_name(struct json_reader *r, const char *at, unsign
     } else {
         const char *bytes = scan_readable(&r->source.scan, at + 1);
         const unsigned own = find_place(names, word, bytes);
-        if (is_name(&names[own], bytes)) {
+        if (json_is_name(&names[own], bytes)) {
             place = own;
             *node = names[own].node;
         } else {
@@ -300,7 +265,7 @@ static inline const char *read_colon(struct json_reader *r, const char *at) {
 static inline const char *read_top_name(struct json_reader *r, const char *at, unsigned *node) {
     const struct record_name *names = r->record->habits.name;
     const unsigned place = names[r->previous].next;
-    if (is_name(&names[place], scan_readable(&r->source.scan, at + 1))) {
+    if (json_is_name(&names[place], scan_readable(&r->source.scan, at + 1))) {
         *node = claim_member(r, names[place].node);
         r->previous = place;
         return at + names[place].len + 1;
@@ -321,6 +286,9 @@ static const char *read_object(struct json_reader *r, const char *at, unsigned u
         unsigned node;
         if (byte != '"') {
             return json_fail(&r->source, "a member's name in quotes", at);
+        }
+        if (depth == 1 && *(at = json_usual_members(r, at)) == '}') {
+            return at + 1;
         }
         at = depth == 1 ? read_top_name(r, at, &node)
                         : read_colon(r, read_name(r, at, under, &node));
@@ -380,7 +348,10 @@ static const char *read_container(struct json_reader *r, const char *at, unsigne
 void json_event_begin(struct json_reader *r, struct record *record, const struct fields *fields) {
     r->fields = fields;
     r->record = record;
-    memset(r->seen, 0, (fields->nodes / JSON_SEEN_BITS + 1) * sizeof r->seen[0]);
+    r->seen[0] = 0;
+    if (__builtin_expect(fields->nodes >= JSON_SEEN_BITS, false)) {
+        memset(r->seen, 0, (fields->nodes / JSON_SEEN_BITS + 1) * sizeof r->seen[0]);
+    }
     r->time.kind = TIME_NONE;
     r->time.rank = FIELD_NO_TIME;
     r->time.twice = FIELD_NO_TIME;

@@ -20,8 +20,8 @@ static bool is_plain_number(const struct json_string *value) {
            memchr(value->text, 'E', value->len) == NULL;
 }
 
-/* The event was read to its end: which of the names of its time counts is known now. */
-static enum record_outcome take_time(struct json_reader *r) {
+/* Any time but one that was read on the way, and is not there twice. */
+static __attribute__((noinline)) enum record_outcome take_any_time(struct json_reader *r) {
     char decoded[TIMESTAMP_MAX + 1];
     struct json_string value = r->time.value;
     if (r->time.twice <= r->time.rank && r->time.twice != FIELD_NO_TIME) {
@@ -35,11 +35,6 @@ static enum record_outcome take_time(struct json_reader *r) {
         return RECORD_MALFORMED;
     }
     if (r->time.kind == TIME_NONE) {
-        return RECORD_EVENT;
-    }
-    if (r->time.kind == TIME_READ) {
-        r->record->us = r->time.us;
-        r->record->timed = true;
         return RECORD_EVENT;
     }
     if (r->time.kind == TIME_OTHER) {
@@ -60,6 +55,16 @@ static enum record_outcome take_time(struct json_reader *r) {
         timestamp_explain(&error, sentence, sizeof sentence);
         return refuse_time(r, sentence);
     }
+    r->record->timed = true;
+    return RECORD_EVENT;
+}
+
+/* The event was read to its end: which of the names of its time counts is known now. */
+static inline enum record_outcome take_time(struct json_reader *r) {
+    if (r->time.kind != TIME_READ || r->time.twice <= r->time.rank) {
+        return take_any_time(r);
+    }
+    r->record->us = r->time.us;
     r->record->timed = true;
     return RECORD_EVENT;
 }

@@ -86,6 +86,12 @@ bool timestamp_layout_learn(struct timestamp_layout *layout, const char *text, s
     return true;
 }
 
+__attribute__((noinline)) bool timestamp_layout_read_day(struct timestamp_layout *layout,
+                                                         const char *text, int64_t *us) {
+    return !layout->is_epoch && timestamp_day_learn(&layout->day, text) &&
+           timestamp_layout_read(layout, text, us);
+}
+
 bool timestamp_layouts_parse(struct timestamp_layouts *layouts, const char *text, size_t len,
                              int64_t *us, struct timestamp_error *error) {
     const unsigned place = len % TIMESTAMP_LAYOUTS;

@@ -176,12 +176,14 @@ static inline bool timestamp_layout_read(const struct timestamp_layout *layout, 
                              : timestamp_layout_calendar(layout, text, us));
 }
 
-/* The same; a stamp of another day changes the layout's. */
+/* The same of a stamp of another day: it becomes the layout's. */
+bool timestamp_layout_read_day(struct timestamp_layout *layout, const char *text, int64_t *us);
+
+/* The same of one of any day. */
 static inline bool timestamp_layout_read_on(struct timestamp_layout *layout, const char *text,
                                             int64_t *us) {
-    return timestamp_layout_read(layout, text, us) ||
-           (!layout->is_epoch && timestamp_day_learn(&layout->day, text) &&
-            timestamp_layout_read(layout, text, us));
+    return __builtin_expect(timestamp_layout_read(layout, text, us), 1) ||
+           timestamp_layout_read_day(layout, text, us);
 }
 
 /* Learns the layout of text[0..len), which the plain parser has read as us. False when it has none

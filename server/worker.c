@@ -39,6 +39,9 @@
 #define OTHERS_MAX 8
 /* so long may go by before the acceptor is asked, when every turn has requests */
 #define ACCEPT_EVERY_US (10 * US_PER_MS)
+/* the same of pieces of batches, each of which takes much longer than a request: to ask in vain
+ * costs as much as ten events */
+#define ACCEPT_EVERY_BATCH_US US_PER_MS
 /* who reads at --admin-listen waits for those who count, when cores are short */
 #define ADMIN_NICE 10
 
@@ -106,7 +109,8 @@ static void run_turn(struct worker_thread *thread, int wait_ms) {
     }
     worker->turn_due = true;
     wait_and_run(thread, wait_ms);
-    const bool quiet = worker->turn_due;
+    bool quiet = worker->turn_due;
+    int64_t every_us = ACCEPT_EVERY_US;
     turn_enter(worker);
     const int64_t steady_us = worker_woke_us(worker);
     if (worker->handshakes.n) {
@@ -114,10 +118,12 @@ static void run_turn(struct worker_thread *thread, int wait_ms) {
     }
     check_every_second(thread, steady_us);
     if (has_batches) {
+        worker->batch_read = false;
         MHD_run(batches);
+        every_us = worker->batch_read ? ACCEPT_EVERY_BATCH_US : every_us;
+        quiet = quiet && !worker->batch_read;
     }
-    if (quiet || acceptor_is_handed(worker->acceptor) ||
-        steady_us - thread->asked_us > ACCEPT_EVERY_US) {
+    if (quiet || acceptor_is_handed(worker->acceptor) || steady_us - thread->asked_us > every_us) {
         thread->asked_us = steady_us;
         acceptor_run(worker->acceptor, quiet ? ACCEPTOR_QUIET : ACCEPTOR_BUSY);
     }

@@ -215,6 +215,7 @@ static void read_lines(struct connection *connection, const char *data, size_t l
 }
 
 void batch_read_body(struct connection *connection, const char *data, size_t len) {
+    connection->worker->batch_read = true;
     count_begin(connection);
     switch (connection->request.batch.content) {
     case CONTENT_JSON:

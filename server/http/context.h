@@ -58,6 +58,7 @@ struct worker {
     bool draining;    /* every answer closes its connection */
     bool visible_due; /* the next event that is counted is noted for the flush (visible.h) */
     bool turn_due;    /* the thread waits, or has woken up and nobody has read the clock (turn.h) */
+    bool batch_read;  /* a piece of a batch, in this turn */
     bool stuck;       /* it was logged that there is no shard to count in after a clock step */
     bool rows_stuck;  /* the same of rows */
     /* the answer being made closes its connection */

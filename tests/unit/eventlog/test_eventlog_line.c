@@ -3,6 +3,7 @@
 #include "tests/unit/check_main.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define T0 INT64_C(1464433871123456) /* 2016-05-28 11:11:11.123456 */
@@ -169,6 +170,65 @@ START_TEST(lines_of_a_text) {
 }
 END_TEST
 
-CHECK_MAIN("eventlog_line", the_time_alone_is_read_as_the_whole_is, each_kind_of_event,
-           the_short_way_writes_the_same, the_most_bytes_are_enough, what_is_no_line_is_not_read,
-           lines_of_a_text)
+/* An object of any length, with a line end at any place of it, and blanks around it: no other byte
+ * is read or changed. */
+START_TEST(a_line_end_anywhere_in_an_object_is_a_blank) {
+    for (size_t len = 2; len < 70; len++) {
+        for (size_t at = 1; at < len; at++) { /* len - 1: none */
+            char line[256], expected[256];
+            char *text = malloc(len);
+            memset(text, 'x', len);
+            text[0] = '{';
+            text[at] = at % 2 ? '\n' : '\r';
+            text[len - 1] = '}';
+            const struct line_event event = {.timed = true, .json = {text, len}};
+            int n = sprintf(expected,
+                            "{\"time\":\"1970-01-01T00:00:00.000000Z\",\"lag_us\":0,\"json\":");
+            for (size_t i = 0; i < len; i++) {
+                expected[n++] = text[i] == '\n' || text[i] == '\r' ? ' ' : text[i];
+            }
+            const size_t written = line_write(&clock_of_test, &event, line);
+            ck_assert_uint_eq(written, (size_t)n + 2);
+            ck_assert(memcmp(line, expected, (size_t)n) == 0);
+            ck_assert(memcmp(line + n, "}\n", 2) == 0);
+            free(text);
+        }
+    }
+}
+END_TEST
+
+static void check_lag(int64_t lag_us) {
+    char line[LINE_TIME_MAX + 1], expected[64];
+    snprintf(expected, sizeof expected, "\"lag_us\":%lld}\n", (long long)lag_us);
+    line[line_write_time(&clock_of_test, T0, T0 + lag_us, line)] = '\0';
+    ck_assert_str_eq(strstr(line, "\"lag_us\""), expected);
+}
+
+START_TEST(numbers_of_any_length) {
+    for (int64_t power = 1; power <= INT64_C(100000000000000000); power *= 10) {
+        for (int64_t by = -1; by <= 1; by++) {
+            check_lag(power + by);
+            check_lag(-(power + by));
+            check_lag(power / 3 * by);
+        }
+    }
+}
+END_TEST
+
+/* A time that is refused may be of any year. */
+START_TEST(a_year_beyond_four_digits_stays_within_them) {
+    static const int64_t days[] = {-719529, -719528 - 1000000, 3000000, 100000000};
+    for (size_t i = 0; i < sizeof days / sizeof days[0]; i++) {
+        char line[LINE_TIME_MAX];
+        struct line_clock clock = {0};
+        const int64_t us = days[i] * 86400 * 1000000;
+        line_write_time(&clock, us, us, line);
+        ck_assert_uint_eq(strspn(line + 9, "0123456789"), 4);
+    }
+}
+END_TEST
+
+CHECK_MAIN("eventlog_line", a_line_end_anywhere_in_an_object_is_a_blank, numbers_of_any_length,
+           a_year_beyond_four_digits_stays_within_them, the_time_alone_is_read_as_the_whole_is,
+           each_kind_of_event, the_short_way_writes_the_same, the_most_bytes_are_enough,
+           what_is_no_line_is_not_read, lines_of_a_text)
