@@ -15,7 +15,7 @@
     "SECURE128:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2:-RSA:-CIPHER-ALL:+AES-256-GCM:+AES-128-GCM:"    \
     "+CHACHA20-POLY1305"
 
-/* in a row: who sends nothing else would hold us up for as long as it likes, whatever the time */
+/* in a row: each is passed over at once, without a look at the time; who sends more is given up */
 #define WARNINGS_MAX 16
 
 /* ---- files ---- */
