@@ -15,6 +15,9 @@
     "SECURE128:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2:-RSA:-CIPHER-ALL:+AES-256-GCM:+AES-128-GCM:"    \
     "+CHACHA20-POLY1305"
 
+/* in a row: each is passed over at once, without a look at the time; who sends more is given up */
+#define WARNINGS_MAX 16
+
 /* ---- files ---- */
 
 static bool refuse_file(const char *option, const char *path, const char *reason, char *why) {
@@ -206,19 +209,19 @@ static enum redis_tls_step note(struct redis_tls *tls, long result) {
 }
 
 enum redis_tls_step redis_tls_shake_hands(struct redis_tls *tls) {
-    int result;
-    do {
+    int result = GNUTLS_E_WARNING_ALERT_RECEIVED;
+    for (int i = 0; result == GNUTLS_E_WARNING_ALERT_RECEIVED && i < WARNINGS_MAX; i++) {
         result = gnutls_handshake(tls->session);
-    } while (result == GNUTLS_E_WARNING_ALERT_RECEIVED);
+    }
     tls->shaken = result == GNUTLS_E_SUCCESS;
     return tls->shaken ? REDIS_TLS_DONE : note(tls, result);
 }
 
 enum redis_tls_step redis_tls_read(struct redis_tls *tls, char *bytes, size_t cap, size_t *n) {
-    ssize_t result;
-    do {
+    ssize_t result = GNUTLS_E_WARNING_ALERT_RECEIVED;
+    for (int i = 0; result == GNUTLS_E_WARNING_ALERT_RECEIVED && i < WARNINGS_MAX; i++) {
         result = gnutls_record_recv(tls->session, bytes, cap);
-    } while (result == GNUTLS_E_WARNING_ALERT_RECEIVED);
+    }
     if (result > 0) {
         *n = (size_t)result;
         return REDIS_TLS_DONE;

@@ -34,12 +34,21 @@ static bool take_name(gnutls_x509_crt_t certificate, unsigned i, char *name, siz
     }
     bytes[size] = '\0';
     *name = '\0';
-    if (type == GNUTLS_SAN_IPADDRESS) {
+    if (type == GNUTLS_SAN_IPADDRESS && (size == 4 || size == 16)) {
         inet_ntop(size == 4 ? AF_INET : AF_INET6, bytes, name, (socklen_t)cap);
     } else if (type == GNUTLS_SAN_DNSNAME) {
         snprintf(name, cap, "%.*s", (int)cap - 1, bytes);
     }
     return true;
+}
+
+/* A stranger's bytes: what a terminal or a log would obey is shown as a question mark. */
+static void make_printable(char *name) {
+    for (; *name; name++) {
+        if (*name < ' ' || *name > '~') {
+            *name = '?';
+        }
+    }
 }
 
 /* Whom it is for, as far as there is room: "a, b, 10.0.0.1". */
@@ -53,10 +62,12 @@ static void list_names(gnutls_x509_crt_t certificate, char names[NAMES_MAX]) {
         }
     }
     size_t size = NAMES_MAX;
-    if (!len && gnutls_x509_crt_get_dn_by_oid(certificate, GNUTLS_OID_X520_COMMON_NAME, 0, 0, names,
-                                              &size) != 0) {
+    if (!len && (gnutls_x509_crt_get_dn_by_oid(certificate, GNUTLS_OID_X520_COMMON_NAME, 0, 0,
+                                               names, &size) != 0 ||
+                 !*names)) {
         snprintf(names, NAMES_MAX, "nobody");
     }
+    make_printable(names);
 }
 
 /* ---- sentences ---- */

@@ -78,6 +78,17 @@ class Packages(unittest.TestCase):
                     explained = False
 
 
+class Usage(unittest.TestCase):
+    def test_a_wrong_word_shows_the_words_that_there_are(self):
+        for tool in ("package", "image", "cross"):
+            said = subprocess.run([ROOT / "tools" / tool, "11"], stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                                  timeout=TIMEOUT_S, check=False)
+            self.assertEqual((said.returncode, said.stdout), (2, ""), tool)
+            head = text(f"tools/{tool}").partition("\nset ")[0].splitlines()[1:]
+            self.assertEqual(said.stderr.splitlines(), [line[2:] for line in head][:len(said.stderr.splitlines())], tool)
+            self.assertIn(f"  tools/{tool} ", said.stderr)
+
+
 class BillOfMaterials(unittest.TestCase):
     """The fields that SPDX 2.3 requires, of a list of packages with all that dpkg may write into one."""
 

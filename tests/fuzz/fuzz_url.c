@@ -35,6 +35,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     memset(&again, 0, sizeof again);
     if (redis_url_parse(text, &url, why)) {
         check_parts(&url);
+        check(url.tls == (strncmp(text, "rediss", 6) == 0));
         check(redis_url_parse(text, &again, why) && memcmp(&url, &again, sizeof url) == 0);
     } else {
         check(*why && strnlen(why, sizeof why) < sizeof why);

@@ -29,4 +29,6 @@ foreach(target ${targets})
                          ENVIRONMENT "DEV_AFORO_FUZZ_BUILT=1")
 endforeach()
 add_test(NAME fuzz/long COMMAND ${CMAKE_CURRENT_LIST_DIR}/run 600)
-set_tests_properties(fuzz/long PROPERTIES LABELS long TIMEOUT 10000)
+list(LENGTH targets n)
+math(EXPR timeout "${n} * 720 + 900") # and the build
+set_tests_properties(fuzz/long PROPERTIES LABELS long TIMEOUT ${timeout})

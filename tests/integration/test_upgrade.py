@@ -1,7 +1,7 @@
 """Versions side by side: a fleet of which a half is an earlier version, on one Redis, under load; through the upgrade, and back.
 
 An earlier version is built from its commit, in build/PRESET/versions/COMMIT, where it stays. DEV_AFORO_BEFORE names the commits,
-instead of the one before this one and the first whose keys at Redis are those of today; DEV_AFORO_BEFORE_BIN names a folder with
+instead of the one before this one, 0.1.0, and the first whose keys at Redis are those of today; DEV_AFORO_BEFORE_BIN names a folder with
 programs that are built already.
 """
 
@@ -16,6 +16,7 @@ import unittest
 
 from support import BIN, ROOT, STATE_FILE, TIMEOUT_S, WIDTH_US, Case, Load, compare, environment, flushed, now_us, sums, text_time, wait_until
 
+VERSION_0_1_0 = "097c170"
 ONE_KEY_A_CHUNK = "d8ac6cf"
 BUILD_S = 1500
 VERSION_AT = 8  # in the header of a state file, behind the magic
@@ -61,7 +62,7 @@ def versions():
     if os.environ.get("DEV_AFORO_BEFORE_BIN"):
         place = pathlib.Path(os.environ["DEV_AFORO_BEFORE_BIN"])
         return {str(place): place}
-    named = os.environ.get("DEV_AFORO_BEFORE", "").split() or ["HEAD~1", ONE_KEY_A_CHUNK]
+    named = os.environ.get("DEV_AFORO_BEFORE", "").split() or ["HEAD~1", VERSION_0_1_0, ONE_KEY_A_CHUNK]
     commits = {name: git("rev-parse", "--short=12", f"{name}^{{commit}}") for name in named}
     return {name: build(commit.decode().strip()) for name, commit in commits.items() if commit}
 
@@ -74,8 +75,8 @@ def said(program, *words):
 
 @unittest.skipIf(why_no_versions(), why_no_versions())
 class SideBySide(Case):
-    def setUp(self):
-        super().setUp()
+    def forget(self):
+        """What was sent to a fleet before."""
         self.events = collections.Counter()  # those of rows: time -> how many
         self.rows = collections.defaultdict(lambda: [0, 0, 0, set()])  # k -> count, sum, max, values
 
@@ -116,15 +117,16 @@ class SideBySide(Case):
             of[0], of[1], of[2] = of[0] + values["count"], of[1] + values["sum(x)"], max(of[2], values["max(x)"])
         return dict(total)
 
-    def fleet(self, before):
+    def fleet(self, name, before):
         """Two nodes of either version, each under load, then the upgrade of a half, and the way back."""
+        self.forget()
         reports = "--reports" in said(before / "aforod", "--help-all")[1]
         definitions = self.place.dir / "reports.yaml"
         definitions.write_text(REPORTS)
         flags = ["--reports", definitions] if reports else []
-        self.store = self.redis("--appendonly", "yes", "--appendfsync", "no")
-        nodes = [self.node(f"n-{i}", before if i < 2 else BIN, flags) for i in range(4)]
-        loads = [Load(self.place, node, f"load{i}", seed=20 + i, connections=4, rate=500) for i, node in enumerate(nodes)]
+        self.store = self.redis("--appendonly", "yes", "--appendfsync", "no", name=f"{name}-redis")
+        nodes = [self.node(f"{name}-{i}", before if i < 2 else BIN, flags) for i in range(4)]
+        loads = [Load(self.place, node, f"{name}-load{i}", seed=20 + i, connections=4, rate=500) for i, node in enumerate(nodes)]
         steps = ((0, BIN), (2, before), (1, BIN), (2, BIN), (0, before), (0, BIN))
         for number, (which, program) in enumerate(steps):
             for load in loads:
@@ -155,13 +157,38 @@ class SideBySide(Case):
                            lambda one=program: f"{one}: {self.shown_rows(one)}, not {expected}", every_s=0.2)
         low, high = (sum(total[key] for total in totals) for key in ("acked", "sent"))
         ours = sum(self.events.values())
+        for node in nodes:
+            node.conserved()
+            self.assertEqual(node.stop(), 0, node.log()[-2000:])
+        self.store.end()
         print(f"{before.parent.parent.name}: {len(steps)} changes of version (two by kill -9) and a kill of Redis, under load; acknowledged {low + ours}, "
               f"sent {high + ours}, in Redis {counted}; rows: {reports}")
 
     def test_a_half_is_the_version_before(self):
-        for name, before in versions().items():
+        for number, (name, before) in enumerate(versions().items()):
             with self.subTest(name):
-                self.fleet(before)
+                self.fleet(f"fleet{number}", before)
+
+    def test_a_log_that_both_have_written_is_read_by_both(self):
+        for number, (name, before) in enumerate(versions().items()):
+            with self.subTest(name):
+                if "--event-log" not in said(before / "aforod", "--help-all")[1]:
+                    continue
+                log = self.place.dir / f"log{number}"
+                node = self.server("--event-log", log, name=f"log-node{number}", program=before / "aforod")
+                sent = 0
+                for program, killed in ((BIN, True), (before, True), (BIN, False), (before, False), (BIN, False)):
+                    self.assertEqual(node.post_lines([text_time(now_us()) for _ in range(500)]).json["accepted"], 500)
+                    sent += 500
+                    self.become(node, program, killed)
+                self.assertEqual(node.stop(), 0, node.log()[-2000:])
+                for program in (before, BIN):
+                    status, out, error = said(program / "aforo", "log", "cat", log)
+                    self.assertEqual((status, len(out.splitlines()), error), (0, sent, ""))
+                    self.assertEqual(said(program / "aforo", "log", "check", log)[0], 0)
+                    self.assertEqual(said(program / "aforo", "replay", log, "--counted", "--total")[:2], (0, f"{sent}\n"))
+                    self.assertEqual(said(program / "aforo", "total", "--state", node.state)[:2], (0, f"{sent}\n"))
+                print(f"{before.parent.parent.name}: a log and a state that were written by turns, two kill -9: {sent} events, read by both")
 
     def test_a_state_of_a_later_format_is_refused_by_both(self):
         for name, before in versions().items():
