@@ -202,7 +202,9 @@ static enum MHD_Result finish_page(struct connection *connection, const char *ur
         pages_make(connection->worker, connection->mhd, path, &page);
     }
     return page.why[0] ? answers_queue_sentence(connection, page.status, page.why)
-                       : answers_queue_response(connection, page.status, page.response, page.type);
+           : page.shared
+               ? answers_queue_shared(connection, page.status, page.response)
+               : answers_queue_response(connection, page.status, page.response, page.type);
 }
 
 static enum MHD_Result finish_request(struct connection *connection, const char *url) {

@@ -19,14 +19,10 @@ TIMEOUT_S = 5
 
 def questions(turn):
     """The paths that a page asks for in round number `turn` since 1970."""
-    now = turn * POLL_MS
-    found = ["/nodes"] if turn % NODES == 0 else []
-    for name in WIDTH_MS if turn % REREAD == 0 else ["10ms"]:
-        back = SPAN_MS[name] if turn % WHOLE == 0 else REREAD_MS[name]
-        width = WIDTH_MS[name]
-        first, last = max(0, (now - back) // width), now // width + 1
-        found.append(f"/counts/{name}?partial=1&format=csv&from={first * width}&to={(last + 1) * width}")
-    return found + (["/reports"] if turn % REPORTS == 0 else [])
+    names = WIDTH_MS if turn % REREAD == 0 else ["10ms"]
+    back = SPAN_MS if turn % WHOLE == 0 else REREAD_MS
+    words = [f"{name}={-(-back[name] // WIDTH_MS[name]) + 1}" for name in names] + (["nodes=1"] if turn % NODES == 0 else [])
+    return ["/live?" + "&".join(words)] + (["/reports"] if turn % REPORTS == 0 else [])
 
 
 class Viewer:
