@@ -56,6 +56,10 @@ static const struct prepared prepared_table[ANSWERS] = {
     [ANSWER_ENCODED] = {MHD_HTTP_UNSUPPORTED_MEDIA_TYPE,
                         "Content-Encoding: only identity is taken, send it uncompressed\n",
                         MHD_HTTP_HEADER_ACCEPT_ENCODING, "identity"},
+    [ANSWER_ARGUMENTS] = {MHD_HTTP_BAD_REQUEST,
+                          "the query has more arguments than are read here; POST takes fields in "
+                          "its body\n",
+                          NULL, NULL},
     [ANSWER_ROOT_PAGE] = {MHD_HTTP_OK, PAGES_ROOT, NULL, NULL},
     [ANSWER_UNAUTHORISED] = {0, NULL, MHD_HTTP_HEADER_WWW_AUTHENTICATE, "Bearer"},
     [ANSWER_AUTHORISED_TWICE] = {MHD_HTTP_BAD_REQUEST,

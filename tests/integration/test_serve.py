@@ -193,6 +193,18 @@ class Fleet(Case):
             wait_until(lambda: serve.request("GET", "/counts/1s").status == 200, serve.log)
         wait_until(lambda: sum(serve.counts("1s").values()) == 4, "the node has sent all of it again")
 
+    def test_a_wrong_password_is_said_before_anybody_asks(self):
+        self.store.do("CONFIG", "SET", "requirepass", "right")
+        serve = Serve(self.place, name="serve", redis=self.store, env={"AFORO_REDIS_PASSWORD": "wrong"})
+        serve.spawn()
+        why = f'level=warn msg="Redis cannot be read" error="redis 127.0.0.1:{self.store.port}: '
+        wait_until(lambda: why in serve.log(), serve.log)
+        time.sleep(1)  # it tries on, and says it once
+        self.assertEqual(serve.log().count("Redis cannot be read"), 1, serve.log())
+        self.assertNotIn("wrong", serve.log().replace("WRONGPASS", ""))
+        self.store.pipeline([("AUTH", "right"), ("CONFIG", "SET", "requirepass", "wrong")])
+        wait_until(lambda: serve.request("GET", "/nodes").status == 200, serve.log)
+
     def test_it_starts_before_redis_does(self):
         self.store.kill()
         serve = Serve(self.place, name="serve", redis=self.store)
