@@ -222,6 +222,15 @@ class LivePage(Page):
         self.assertLess(sorted(took)[1], 2, took)  # the median: something else may hold up the machine once
         self.says(r"\A24\Z", "late")
 
+    def test_a_late_event_shows_when_each_second_round_is_left_out(self):
+        """Where answers take longer than a round."""
+        self.open(self.fleet.url, odd=True)
+        self.browser.do("until", expression="windows['1s'].closedThrough > 0 && again.size === 0 && before % 2 === 1")
+        at = (now_us() // SECOND - 20) * SECOND
+        self.send(self.fleet.servers[0], [at] * 5)
+        self.browser.do("until", timeout=5000, expression=f"windows['1s'].isLate({at // SECOND})")
+        self.assertEqual(self.browser.do("inside", expression="before % 2"), 1)
+
     def test_hostile_names_are_text(self):
         hostile = ["<script>alert(1)</script>", "<img/src=x/onerror=alert(2)>", "\x1b[31m", "x" * 900]
         self.fleet.servers[0].post_lines([text_time(now_us()) + ' route="' + value.replace("\x1b", "\\x1b") + '"' for value in hostile])

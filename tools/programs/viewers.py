@@ -17,12 +17,13 @@ REREAD_MS = {"10ms": 2100, "1s": 75_000, "1min": 7_200_000}
 TIMEOUT_S = 5
 
 
-def questions(turn):
-    """The paths that a page asks for in round number `turn` since 1970."""
-    names = WIDTH_MS if turn % REREAD == 0 else ["10ms"]
-    back = SPAN_MS if turn % WHOLE == 0 else REREAD_MS
-    words = [f"{name}={-(-back[name] // WIDTH_MS[name]) + 1}" for name in names] + (["nodes=1"] if turn % NODES == 0 else [])
-    return ["/live?" + "&".join(words)] + (["/reports"] if turn % REPORTS == 0 else [])
+def questions(turn, before):
+    """The paths that a page asks for in round number `turn` since 1970, after round `before`."""
+    def due(every):
+        return turn // every != before // every
+    back = SPAN_MS if due(WHOLE) else REREAD_MS
+    words = [f"{name}={-(-back[name] // WIDTH_MS[name]) + 1}" for name in (WIDTH_MS if due(REREAD) else ["10ms"])]
+    return ["/live?" + "&".join(words + ["nodes=1"] * due(NODES))] + ["/reports"] * due(REPORTS)
 
 
 class Viewer:
@@ -71,10 +72,11 @@ def view(port, viewers, seconds):
     ready, rounds, end = selectors.DefaultSelector(), 0, time.time() + seconds
     for viewer in some:
         ready.register(viewer.socket, selectors.EVENT_READ, viewer)
-    turn = int(time.time() * 1000) // POLL_MS + 1
+    before = int(time.time() * 1000) // POLL_MS
+    turn = before + 1
     while time.time() < end:
         time.sleep(max(0, turn * POLL_MS / 1000 - time.time()))
-        paths, waiting = questions(turn), len(some)
+        paths, waiting = questions(turn, before), len(some)
         for viewer in some:
             viewer.ask(paths)
         while waiting:
@@ -83,7 +85,7 @@ def view(port, viewers, seconds):
                 raise TimeoutError("a viewer waits for an answer")
             waiting -= sum(key.data.take() for key, _ in events)
         rounds += 1
-        turn = max(turn, int(time.time() * 1000) // POLL_MS) + 1
+        before, turn = turn, max(turn, int(time.time() * 1000) // POLL_MS) + 1
     status = [one for viewer in some for one in viewer.status]
     for viewer in some:
         viewer.socket.close()

@@ -55,6 +55,7 @@ class Windows {
         this.count = new Float64Array(this.n);
         this.late = new Uint8Array(this.n);
         this.closedThrough = 0; /* windows before this were shown as closed */
+        this.takenMs = 0;
     }
 
     at(window) {
@@ -88,6 +89,11 @@ class Windows {
         return Math.floor((now - CLOSE_MS) / this.width);
     }
 
+    /* Whether what is reread does not reach back to what was read last. */
+    isBehind() {
+        return serverNow() - this.takenMs + CLOSE_MS > rereads[this.name];
+    }
+
     /* Takes what /live answered at that time. Returns the events that came late, and whether closed windows changed. */
     take(now, {from, counts}) {
         const first = Math.round(from / this.width);
@@ -96,6 +102,7 @@ class Windows {
             changed = changed || first + i < this.closedThrough && count !== this.at(first + i);
             late += this.set(first + i, count);
         });
+        this.takenMs = now;
         this.closedThrough = Math.max(this.closedThrough, this.open(now));
         return {late, changed};
     }
@@ -344,13 +351,14 @@ function showWell() {
 /* ---- the round ---- */
 
 let again = new Set(); /* windows that are read whole once more: the other keys of a late event may have come after */
-let everything = true, drawn = 0, timer = 0, running = false;
+let everything = true, before = 0, drawn = 0, timer = 0, running = false; /* before: the round before */
 
 /* Round number `turn` since 1970 by the server's clock: all pages ask the same at the same moments, so that a hundred of them share
  * one answer. */
 async function round(turn, all) {
-    const is = (every) => all || turn % every === 0;
-    const back = (name) => is(WHOLE) || is(REREAD) && again.has(name) ? spans[name] : rereads[name];
+    /* a round that took too long has rounds left out, of which one may have been the one for it */
+    const is = (every) => all || Math.floor(turn / every) !== Math.floor(before / every);
+    const back = (name) => is(WHOLE) || is(REREAD) && again.has(name) || windows[name].isBehind() ? spans[name] : rereads[name];
     const names = is(REREAD) ? ["10ms", "1s", "1min"] : ["10ms"];
     const answer = await askLive(Object.fromEntries(names.map((name) => [name, back(name)])), is(NODES));
     const take = (one, name) => [name, windows[name].take(one.time_ms, one[name])];
@@ -361,6 +369,8 @@ async function round(turn, all) {
         some.push(...doubtful.map((name) => take(more, name)));
     }
     again = is(REREAD) ? new Set(doubtful) : again;
+    const reports = is(REPORTS);
+    before = turn;
     /* seconds: the others are the same events */
     lateSeen += some.reduce((sum, [name, {late}]) => sum + (name === "1s" ? late : 0), 0);
     if (answer.nodes) {
@@ -374,7 +384,7 @@ async function round(turn, all) {
         drawn = turn;
         charts.forEach((chart) => chart.draw());
     }
-    if (is(REPORTS)) {
+    if (reports) {
         await showReports();
     }
 }
