@@ -28,7 +28,6 @@ from support import Case  # noqa: E402
 
 BUILD = pathlib.Path(os.environ.get("DEV_AFORO_BUILD", BIN.parent))
 MODULES = BUILD / "browser" / "node_modules"
-SHOTS = os.environ.get("DEV_AFORO_SHOTS")  # a folder: the pictures of docs/
 SECOND = 1_000_000
 SKIPPED = 77
 
@@ -148,10 +147,6 @@ class Page(Case):
         """{second: (events, state)} as the page's table has them."""
         return {row[0]: (int(row[1].replace(",", "")), row[2]) for row in self.browser.do("rows", id="t-windows")[1:]}
 
-    def shot(self, name, **given):
-        if SHOTS:
-            self.browser.do("shot", file=str(pathlib.Path(SHOTS) / f"{name}.png"), **given)
-
     def assert_clean(self):
         seen = self.browser.do("seen")
         self.assertEqual((seen["policy"], seen["errors"], seen["dialogs"]), ([], [], []))
@@ -188,11 +183,6 @@ class LivePage(Page):
             self.says(r"\A3 of 3\Z", "nodes")
             self.says(r"\A≤ [\d,]+ ms\Z", "visible")
             self.browser.do("until", expression="Number(document.getElementById('rate').textContent.replace(',', '')) > 100")
-            if SHOTS:
-                time.sleep(10)
-            self.shot("page")
-            self.browser.do("media", colorScheme="dark")
-            self.shot("page-dark")
             self.browser.do("until", expression="document.querySelectorAll('#t-windows tr').length > 4")
         self.assert_table_is_counts()
         held = sum(server.stats()["counted"] for server in self.fleet.servers)
@@ -254,7 +244,6 @@ class LivePage(Page):
                         self.browser.do("resize", width=320)
                     self.assertEqual(self.browser.do("axe"), [])
             self.assertEqual(self.browser.do("width"), 320)
-            self.shot("page-narrow")
 
     def test_by_the_keyboard_alone(self):
         self.send(self.fleet.servers[0], [now_us()] * 5)
@@ -330,7 +319,6 @@ class Away(Page):
         self.says(r"\A1 of 2\Z", "nodes", 15)
         gone = [row for row in self.browser.do("rows", id="t-nodes") if row[0] == "node-1"]
         self.assertRegex(gone[0][1], r"\Agone since \d\d:\d\d:\d\d\Z")
-        self.shot("page-away")
         fleet.serve.kill()
         self.says("The server does not answer")
         fleet.serve.spawn()

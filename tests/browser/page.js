@@ -129,7 +129,6 @@ const commands = {
     scripts: () => page.$$eval("main script, main img, #reports script", (all) => all.length),
     press: ({key}) => page.keyboard.press(key).then(() => page.evaluate(() => document.activeElement.id || document.activeElement.tagName)),
     type: ({text}) => page.keyboard.type(text),
-    shot: ({file, full}) => page.screenshot({path: file, fullPage: Boolean(full)}).then(() => file),
     inside: ({expression}) => page.evaluate(expression),
     async axe() {
         await page.evaluate(require("fs").readFileSync(path.join(modules, "axe-core", "axe.min.js"), "utf8"));
