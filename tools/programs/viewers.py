@@ -10,7 +10,7 @@ import socket
 import sys
 import time
 
-POLL_MS, REREAD, NODES, REPORTS, WHOLE = 250, 2, 4, 8, 60
+POLL_MS, REREAD, NODES, WHOLE = 250, 2, 4, 60
 WIDTH_MS = {"10ms": 10, "1s": 1000, "1min": 60_000}
 SPAN_MS = {"10ms": 10_000, "1s": 600_000, "1min": 86_400_000}
 REREAD_MS = {"10ms": 2100, "1s": 75_000, "1min": 7_200_000}
@@ -23,7 +23,7 @@ def questions(turn, before):
         return turn // every != before // every
     back = SPAN_MS if due(WHOLE) else REREAD_MS
     words = [f"{name}={-(-back[name] // WIDTH_MS[name]) + 1}" for name in (WIDTH_MS if due(REREAD) else ["10ms"])]
-    return ["/live?" + "&".join(words + ["nodes=1"] * due(NODES))] + ["/reports"] * due(REPORTS)
+    return ["/live?" + "&".join(words + ["nodes=1"] * due(NODES))] + ["/reports"] * due(WHOLE)  # of a server without any
 
 
 class Viewer:

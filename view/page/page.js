@@ -96,8 +96,7 @@ class Windows {
 
     /* Takes what /live answered at that time. Returns the events that came late, and whether closed windows changed. */
     take(now, {from, counts}) {
-        const first = Math.round(from / this.width);
-        let late = 0, changed = false;
+        let first = Math.round(from / this.width), late = 0, changed = false;
         counts.forEach((count, i) => {
             changed = changed || first + i < this.closedThrough && count !== this.at(first + i);
             late += this.set(first + i, count);
@@ -119,8 +118,7 @@ const rereads = {"10ms": 2100, "1s": 75000, "1min": 7200000};
 const finer = {"1s": "10ms", "1min": "1s"};
 const charts = []; /* chart.js fills it */
 
-/* One question for the windows of the last so many ms, by name, and for the nodes: {time_ms, "10ms": {from, counts}, nodes}. Who asks
- * the same at the same time is answered the same (docs/http-api.md). */
+/* One question for the windows of the last so many ms, by name, and for the nodes (docs/http-api.md): {time_ms, "10ms": ..., nodes}. */
 async function askLive(back, nodes) {
     const words = Object.entries(back).map(([name, ms]) => name + "=" + Math.ceil(ms / windows[name].width + 1));
     const answer = JSON.parse(await ask("/live?" + words.join("&") + (nodes ? "&nodes=1" : "")));
@@ -301,6 +299,7 @@ async function showReports() {
             throw error;
         }
     }
+    hasReports = reports.length > 0;
     const some = reports.slice(0, REPORTS_SHOWN);
     while (byId("reports").children.length > some.length) {
         byId("reports").lastChild.remove();
@@ -312,7 +311,7 @@ async function showReports() {
 
 /* ---- what is said ---- */
 
-let lateSeen = 0, awaySince = 0, paused = false, asOf = 0;
+let lateSeen = 0, awaySince = 0, paused = false, asOf = 0, hasReports = false;
 
 function say(text, bad) {
     const status = byId("status");
@@ -369,7 +368,7 @@ async function round(turn, all) {
         some.push(...doubtful.map((name) => take(more, name)));
     }
     again = is(REREAD) ? new Set(doubtful) : again;
-    const reports = is(REPORTS);
+    const reports = is(WHOLE) || is(REPORTS) && hasReports;
     before = turn;
     /* seconds: the others are the same events */
     lateSeen += some.reduce((sum, [name, {late}]) => sum + (name === "1s" ? late : 0), 0);
