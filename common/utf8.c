@@ -61,3 +61,34 @@ size_t utf8_printable(const char *text, size_t len) {
     const bool control = n == 2 && bytes[0] == 0xc2 && bytes[1] < 0xa0; /* C1 */
     return control ? 0 : n;
 }
+
+/* Of Unicode 15: first and last of each run of Cf, Zl and Zp. */
+static const uint32_t formats[][2] = {{0xad, 0xad},       {0x600, 0x605},     {0x61c, 0x61c},
+                                      {0x6dd, 0x6dd},     {0x70f, 0x70f},     {0x890, 0x891},
+                                      {0x8e2, 0x8e2},     {0x180e, 0x180e},   {0x200b, 0x200f},
+                                      {0x2028, 0x202e},   {0x2060, 0x2064},   {0x2066, 0x206f},
+                                      {0xfeff, 0xfeff},   {0xfff9, 0xfffb},   {0x110bd, 0x110bd},
+                                      {0x110cd, 0x110cd}, {0x13430, 0x1343f}, {0x1bca0, 0x1bca3},
+                                      {0x1d173, 0x1d17a}, {0xe0001, 0xe0001}, {0xe0020, 0xe007f}};
+
+static uint32_t decode(const unsigned char *bytes, size_t n) {
+    uint32_t character = bytes[0] & (0xffU >> (n + 1));
+    for (size_t i = 1; i < n; i++) {
+        character = character << 6 | (bytes[i] & 0x3fU);
+    }
+    return character;
+}
+
+size_t utf8_visible(const char *text, size_t len) {
+    const size_t n = utf8_printable(text, len);
+    if (n < 2) {
+        return n;
+    }
+    const uint32_t character = decode((const unsigned char *)text, n);
+    for (size_t i = 0; i < sizeof formats / sizeof *formats; i++) {
+        if (character >= formats[i][0] && character <= formats[i][1]) {
+            return 0;
+        }
+    }
+    return n;
+}

@@ -12,4 +12,9 @@ size_t utf8_length(const char *text, size_t len);
  * no control character (C0, DEL, C1); else 0. */
 size_t utf8_printable(const char *text, size_t len);
 
+/* The same when it also leaves the characters around it as they are: 0 as well for what shows
+ * nothing itself and may turn the order of a line around (U+202E), hide a part of it, or end it:
+ * Unicode's categories Cf, Zl and Zp. */
+size_t utf8_visible(const char *text, size_t len);
+
 #endif

@@ -256,6 +256,7 @@ static bool make_worker(struct worker_thread *thread, struct server *server, uns
 
 static void release_worker(struct worker_thread *thread) {
     answers_free(&thread->worker->answers);
+    live_answers_free(&thread->worker->live);
     acceptor_free(thread->worker->acceptor);
     if (thread->wake_fd >= 0) {
         close(thread->wake_fd);

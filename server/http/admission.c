@@ -37,6 +37,7 @@ static enum answer check_events(const struct connection *connection,
                                 const struct framing *framing) {
     const bool batch = connection->request.route == ROUTE_EVENTS;
     return framing->authorizations > 1            ? ANSWER_AUTHORISED_TWICE
+           : connection->query.overfull           ? ANSWER_ARGUMENTS
            : framing->encoded                     ? ANSWER_ENCODED
            : batch && connection->query.has_value ? ANSWER_VALUE_OF_EVENTS
            : batch && !framing->has_length        ? ANSWER_LENGTH_REQUIRED
@@ -48,9 +49,10 @@ static enum answer check_events(const struct connection *connection,
 static enum answer check_read(const struct connection *connection, const struct framing *framing) {
     const bool event = connection->request.answer == ANSWER_ROOT_PAGE &&
                        connection->query.has_value && !worker_is_admin(connection->worker);
-    return framing->authorizations > 1 ? ANSWER_AUTHORISED_TWICE
-           : event                     ? ANSWER_NOT_ALLOWED_VALUE
-                                       : ANSWER_NONE;
+    return framing->authorizations > 1  ? ANSWER_AUTHORISED_TWICE
+           : connection->query.overfull ? ANSWER_ARGUMENTS
+           : event                      ? ANSWER_NOT_ALLOWED_VALUE
+                                        : ANSWER_NONE;
 }
 
 enum answer admission_check(struct connection *connection, const struct framing *framing) {

@@ -56,6 +56,10 @@ static const struct prepared prepared_table[ANSWERS] = {
     [ANSWER_ENCODED] = {MHD_HTTP_UNSUPPORTED_MEDIA_TYPE,
                         "Content-Encoding: only identity is taken, send it uncompressed\n",
                         MHD_HTTP_HEADER_ACCEPT_ENCODING, "identity"},
+    [ANSWER_ARGUMENTS] = {MHD_HTTP_BAD_REQUEST,
+                          "the query has more arguments than are read here; POST takes fields in "
+                          "its body\n",
+                          NULL, NULL},
     [ANSWER_ROOT_PAGE] = {MHD_HTTP_OK, PAGES_ROOT, NULL, NULL},
     [ANSWER_UNAUTHORISED] = {0, NULL, MHD_HTTP_HEADER_WWW_AUTHENTICATE, "Bearer"},
     [ANSWER_AUTHORISED_TWICE] = {MHD_HTTP_BAD_REQUEST,
@@ -146,7 +150,7 @@ void answers_log_refusal(struct connection *connection, unsigned status, const c
     }
 }
 
-static bool ends_connection(const struct worker *worker) {
+bool answers_end_connection(const struct worker *worker) {
     return worker->draining || worker->answers_last;
 }
 
@@ -167,8 +171,8 @@ enum MHD_Result answers_queue(struct connection *connection, enum answer answer)
     }
     tally_answer(worker, status);
     return MHD_queue_response(connection->mhd, status,
-                              ends_connection(worker) ? worker->answers.last_response[answer]
-                                                      : worker->answers.response[answer]);
+                              answers_end_connection(worker) ? worker->answers.last_response[answer]
+                                                             : worker->answers.response[answer]);
 }
 
 enum MHD_Result answers_queue_response(struct connection *connection, unsigned status,
@@ -177,13 +181,19 @@ enum MHD_Result answers_queue_response(struct connection *connection, unsigned s
         return MHD_NO;
     }
     MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, type);
-    if (ends_connection(connection->worker)) {
+    if (answers_end_connection(connection->worker)) {
         MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
     }
     tally_answer(connection->worker, status);
     const enum MHD_Result result = MHD_queue_response(connection->mhd, status, response);
     MHD_destroy_response(response);
     return result;
+}
+
+enum MHD_Result answers_queue_shared(struct connection *connection, unsigned status,
+                                     struct MHD_Response *response) {
+    tally_answer(connection->worker, status);
+    return MHD_queue_response(connection->mhd, status, response);
 }
 
 enum MHD_Result answers_queue_text(struct connection *connection, unsigned status, const char *text,

@@ -29,6 +29,7 @@ enum answer {
     ANSWER_NOT_ALLOWED_VALUE,
     ANSWER_VALUE_OF_EVENTS,
     ANSWER_ENCODED,
+    ANSWER_ARGUMENTS, /* too many of them in the query */
     ANSWER_ROOT_PAGE,
     ANSWER_UNAUTHORISED,
     ANSWER_AUTHORISED_TWICE,
@@ -38,6 +39,7 @@ enum answer {
 };
 
 struct connection;
+struct worker;
 
 /* One response object a worker, so that no two threads share one. */
 struct answers {
@@ -60,6 +62,14 @@ enum MHD_Result answers_queue(struct connection *connection, enum answer answer)
  * body. MHD_NO, which closes the connection, when response is NULL. */
 enum MHD_Result answers_queue_response(struct connection *connection, unsigned status,
                                        struct MHD_Response *response, const char *type);
+
+/* Queues a response with its headers, which stays the caller's. Not when the connection ends with
+ * the answer: that has a header of its own. */
+enum MHD_Result answers_queue_shared(struct connection *connection, unsigned status,
+                                     struct MHD_Response *response);
+
+/* Whether the answer being made closes its connection. */
+bool answers_end_connection(const struct worker *worker);
 
 /* Queues a copy of `text`. */
 enum MHD_Result answers_queue_text(struct connection *connection, unsigned status, const char *text,

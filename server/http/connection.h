@@ -65,6 +65,7 @@ struct request {
 struct request_query {
     bool given;     /* there is a '?' */
     bool has_value; /* one of its fields is `value` */
+    bool overfull;  /* more arguments than are read: nothing of it is known */
     /* FORM_EMPTY without a `value`; malformed: the connection's `why` says it */
     enum form_outcome outcome;
     int64_t event_us;

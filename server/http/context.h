@@ -15,6 +15,7 @@
 #include "server/flush/visible.h"
 #include "server/http/answers.h"
 #include "server/http/gather.h"
+#include "server/http/live_answers.h"
 #include "server/metrics.h"
 #include "server/net/acceptor.h"
 #include "server/net/address_limit.h"
@@ -76,6 +77,7 @@ struct worker {
     struct keep keep;
     char room[GATHER_MAX]; /* of `record` */
     char shared_room[SHARED_ROOM];
+    struct live_answers live;
 };
 
 struct server {

@@ -111,9 +111,7 @@ void counts_page_answer(struct MHD_Connection *connection, enum resolution r,
     }
 }
 
-void counts_page_make(const struct worker *worker, struct MHD_Connection *connection,
-                      enum resolution r, struct page *page) {
-    const struct counters *counters = worker->server->counters;
+struct counts_source counts_page_source(const struct counters *counters, enum resolution r) {
     struct counts_source source = {.horizon_us = counters_horizon_us(counters),
                                    .reader = {.read = read_windows,
                                               .cls = (void *)(uintptr_t)counters,
@@ -124,5 +122,11 @@ void counts_page_make(const struct worker *worker, struct MHD_Connection *connec
         source.reader.newest = chunk_first_window(r, newest + 1) - 1;
         source.reader.kept = chunk_first_window(r, counters_oldest_kept(counters, r));
     }
+    return source;
+}
+
+void counts_page_make(const struct worker *worker, struct MHD_Connection *connection,
+                      enum resolution r, struct page *page) {
+    const struct counts_source source = counts_page_source(worker->server->counters, r);
     counts_page_answer(connection, r, &source, worker->now_us, page);
 }

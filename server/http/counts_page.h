@@ -11,6 +11,9 @@ struct counts_source {
     int64_t horizon_us;         /* tells closed windows from final ones */
 };
 
+/* The counts that this server holds now. */
+struct counts_source counts_page_source(const struct counters *counters, enum resolution r);
+
 /* As counts_page_make, from any source at time now_us (wall clock). When the reader fails at the
  * beginning the status is 503, and page->why is the reader's to fill; later the answer breaks off.
  */

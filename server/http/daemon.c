@@ -12,6 +12,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define POOL_OF_ARGUMENT 102 /* bytes: a record of the library's, and its share for headers */
+
 __attribute__((format(printf, 2, 0))) static void log_library(void *cls, const char *format,
                                                               va_list args) {
     (void)cls;
@@ -30,6 +32,10 @@ static size_t measure_pool(const struct worker *worker, enum pool pool) {
     const size_t most = worker_max_header(worker);
     const size_t headers = worker_only_reads(worker) ? 4 * most : most + most / 3;
     return headers > least[pool] ? headers : least[pool];
+}
+
+unsigned daemon_most_arguments(const struct worker *worker) {
+    return (unsigned)(measure_pool(worker, POOL_SINGLE) / POOL_OF_ARGUMENT);
 }
 
 /* Later versions of the library locks what several threads may use, and keeps a new connection back

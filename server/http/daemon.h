@@ -13,4 +13,8 @@
  * MHD_stop_daemon. */
 struct MHD_Daemon *daemon_start(struct worker *worker, enum pool pool);
 
+/* How many arguments of a query fit the library's pool of a connection beside 14 headers: 40 where
+ * events come, 642 where pages are read. */
+unsigned daemon_most_arguments(const struct worker *worker);
+
 #endif

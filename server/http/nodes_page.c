@@ -57,10 +57,9 @@ void nodes_page_answer(struct text *text, int64_t now_us, struct page *page) {
     }
 }
 
-void nodes_page_make(const struct worker *worker, struct page *page) {
+void nodes_page_add(const struct worker *worker, struct text *text) {
     const struct server *server = worker->server;
     struct node_view node;
-    struct text text = {0};
     read_node(server, &node);
     node.last_seen_us = worker->now_us;
     if (server->flush) {
@@ -70,8 +69,13 @@ void nodes_page_make(const struct worker *worker, struct page *page) {
         node.complete_through_us = status.complete_through_us;
         node.visible_p99_ms = visible_ms(status.visible_p99_us);
     }
-    text_add_string(&text, "[\n");
-    nodes_add_json(&node, &text);
-    text_add_string(&text, "\n]\n");
+    text_add_string(text, "[\n");
+    nodes_add_json(&node, text);
+    text_add_string(text, "\n]\n");
+}
+
+void nodes_page_make(const struct worker *worker, struct page *page) {
+    struct text text = {0};
+    nodes_page_add(worker, &text);
     nodes_page_answer(&text, worker->now_us, page);
 }

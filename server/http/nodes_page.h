@@ -12,6 +12,9 @@ struct text;
 /* By the worker thread, inside MHD_run. */
 void nodes_page_make(const struct worker *worker, struct page *page);
 
+/* Adds what it answers. By the worker thread. */
+void nodes_page_add(const struct worker *worker, struct text *text);
+
 /* A page of `text`, which it frees: JSON, and the server's clock in a header, by which a page in a
  * browser sets its own. */
 void nodes_page_answer(struct text *text, int64_t now_us, struct page *page);

@@ -1,6 +1,7 @@
 #include "server/http/pages.h"
 
 #include "server/http/counts_page.h"
+#include "server/http/live_round.h"
 #include "server/http/metrics_page.h"
 #include "server/http/nodes_page.h"
 #include "server/http/reports_page.h"
@@ -25,8 +26,9 @@ bool pages_is_of_reports(const char *url) {
 bool pages_has(const char *url) {
     enum resolution r;
     return strcmp(url, "/healthz") == 0 || strcmp(url, "/stats") == 0 ||
-           strcmp(url, "/nodes") == 0 || strcmp(url, METRICS_PATH) == 0 ||
-           pages_is_of_reports(url) || pages_find_resolution(url, &r);
+           strcmp(url, "/nodes") == 0 || strcmp(url, PAGES_LIVE) == 0 ||
+           strcmp(url, METRICS_PATH) == 0 || pages_is_of_reports(url) ||
+           pages_find_resolution(url, &r);
 }
 
 /* ---- arguments ---- */
@@ -45,8 +47,15 @@ static const struct pages_arguments known_of_report = {
 static const struct pages_arguments known_of_list = {
     .name = {"format"}, .unknown = "no such argument; there is format"};
 
+static const struct pages_arguments known_of_live = {
+    .name = {"10ms", "1s", "1min", "nodes"},
+    .unknown = "no such argument; there are 10ms, 1s, 1min, nodes"};
+
 const struct pages_arguments *pages_find_arguments(const char *url) {
     enum resolution r;
+    if (strcmp(url, PAGES_LIVE) == 0) {
+        return &known_of_live;
+    }
     const size_t len = sizeof REPORTS_PATH - 1;
     if (pages_is_of_reports(url)) {
         return url[len] && url[len + 1] ? &known_of_report : &known_of_list;
@@ -116,6 +125,8 @@ void pages_make(struct worker *worker, struct MHD_Connection *connection, const 
         counts_page_make(worker, connection, r, page);
     } else if (pages_is_of_reports(url)) {
         reports_page_make(worker, connection, url, page);
+    } else if (strcmp(url, PAGES_LIVE) == 0) {
+        live_round_make(worker, connection, page);
     } else if (strcmp(url, "/nodes") == 0) {
         nodes_page_make(worker, page);
     } else if (strcmp(url, METRICS_PATH) == 0) {

@@ -1,5 +1,5 @@
-/* What can be read: /healthz, /stats, /metrics, /counts/<resolution>, /reports. By the worker
- * thread, inside MHD_run. */
+/* What can be read: /healthz, /stats, /metrics, /counts/<resolution>, /reports, /nodes, /live. By
+ * the worker thread, inside MHD_run. */
 #ifndef AFORO_SERVER_HTTP_PAGES_H
 #define AFORO_SERVER_HTTP_PAGES_H
 
@@ -19,10 +19,13 @@
     "                       ?last=60 &from=TIME &to=TIME &partial=1 &format=text|csv|json\n"       \
     "GET  /reports          which reports there are (JSON)\n"                                      \
     "GET  /reports/NAME/1min  its rows; &where=FIELD=VALUE &top=20 &by=FIGURE, and as above\n"     \
+    "GET  /live             several of these in one answer, as the live page asks (JSON)\n"        \
     "GET  /nodes            what this server says of itself (JSON)\n"                              \
     "GET  /stats            what was received, counted and refused (JSON)\n"                       \
     "GET  /metrics          the same for Prometheus, or OpenMetrics\n"                             \
     "GET  /healthz          is it well, and is Redis (JSON)\n"
+
+#define PAGES_LIVE "/live"
 
 #define PAGES_WHY_MAX ANSWERS_SENTENCE_MAX
 
@@ -31,6 +34,7 @@ struct page {
     char why[PAGES_WHY_MAX]; /* not empty: this sentence is the answer, and there is no response */
     const char *type;
     struct MHD_Response *response; /* NULL when out of memory */
+    bool shared;                   /* the response stays the worker's */
 };
 
 /* What is read of a program other than aforod that answers with this folder's means (struct

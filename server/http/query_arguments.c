@@ -45,10 +45,15 @@ bool query_arguments_number(struct MHD_Connection *connection, const char *name,
     return true;
 }
 
-/* NULL: no. */
-static bool read_yes(const char *said, bool *yes) {
+bool query_arguments_yes(struct MHD_Connection *connection, const char *name, bool *yes, char *why,
+                         size_t cap) {
+    const char *said = MHD_lookup_connection_value(connection, MHD_GET_ARGUMENT_KIND, name);
     *yes = said && (strcmp(said, "1") == 0 || strcmp(said, "yes") == 0);
-    return *yes || !said || strcmp(said, "0") == 0 || strcmp(said, "no") == 0;
+    if (*yes || !said || strcmp(said, "0") == 0 || strcmp(said, "no") == 0) {
+        return true;
+    }
+    snprintf(why, cap, "%s: must be 1 or yes, or 0 or no", name);
+    return false;
 }
 
 bool query_arguments_read(struct MHD_Connection *connection, struct query_arguments *arguments,
@@ -69,9 +74,7 @@ bool query_arguments_read(struct MHD_Connection *connection, struct query_argume
         snprintf(why, cap, "to: is before from");
         return false;
     }
-    const char *partial = MHD_lookup_connection_value(connection, MHD_GET_ARGUMENT_KIND, "partial");
-    if (!read_yes(partial, &arguments->partial)) {
-        snprintf(why, cap, "partial: must be 1 or yes, or 0 or no");
+    if (!query_arguments_yes(connection, "partial", &arguments->partial, why, cap)) {
         return false;
     }
     const char *format = MHD_lookup_connection_value(connection, MHD_GET_ARGUMENT_KIND, "format");

@@ -10,6 +10,7 @@
 #include "server/http/batch.h"
 #include "server/http/connection.h"
 #include "server/http/count.h"
+#include "server/http/daemon.h"
 #include "server/http/event.h"
 #include "server/http/live_page.h"
 #include "server/http/pages.h"
@@ -34,6 +35,13 @@ static struct connection *connection_of(struct MHD_Connection *mhd) {
 
 /* ---- begin: the headers ---- */
 
+/* The library has a record for each in the connection's pool, beside those of the headers: when
+ * that is full it closes the connection, and has no room left to say so. */
+static bool has_too_many_arguments(const struct connection *connection) {
+    return framing_count_arguments(connection->target.query) >
+           daemon_most_arguments(connection->worker);
+}
+
 void *request_read_target(void *cls, const char *uri, struct MHD_Connection *mhd) {
     (void)cls;
     struct connection *connection = connection_of(mhd);
@@ -43,10 +51,13 @@ void *request_read_target(void *cls, const char *uri, struct MHD_Connection *mhd
         connection->began_us = connection->deadline.since_us;
         connection->target = framing_check_target(uri);
         connection->query = (struct request_query){.outcome = FORM_EMPTY};
-        if (connection->target.query) {
+        const struct server *server = connection->worker->server;
+        if (connection->target.query && has_too_many_arguments(connection)) {
+            framing_cut_query(uri, &connection->target);
+            connection->query.given = connection->query.overfull = true;
+        } else if (connection->target.query) {
             event_read_query(connection);
         }
-        const struct server *server = connection->worker->server;
         if (server->report_sets.path || server->event_log) {
             count_keep_query(connection);
         }
@@ -202,7 +213,9 @@ static enum MHD_Result finish_page(struct connection *connection, const char *ur
         pages_make(connection->worker, connection->mhd, path, &page);
     }
     return page.why[0] ? answers_queue_sentence(connection, page.status, page.why)
-                       : answers_queue_response(connection, page.status, page.response, page.type);
+           : page.shared
+               ? answers_queue_shared(connection, page.status, page.response)
+               : answers_queue_response(connection, page.status, page.response, page.type);
 }
 
 static enum MHD_Result finish_request(struct connection *connection, const char *url) {

@@ -71,6 +71,20 @@ struct framing_target framing_check_target(const char *uri) {
     return (struct framing_target){at, query};
 }
 
+unsigned framing_count_arguments(const char *query) {
+    unsigned n = 1;
+    for (const char *at = query; (at = strchr(at, '&')); at++) {
+        n++;
+    }
+    return n;
+}
+
+/* The library's interface is const; what it hands over is its own buffer, which it changes itself
+ * when it goes on. */
+void framing_cut_query(const char *uri, const struct framing_target *target) {
+    ((char *)(uintptr_t)uri)[target->query - uri] = '\0';
+}
+
 const char *framing_find_path(const char *url) {
     if (*url == '/') {
         return url;

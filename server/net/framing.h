@@ -35,6 +35,13 @@ struct framing_target {
 /* Checks the target as it came: valid is visible ASCII without '#' and %00. */
 struct framing_target framing_check_target(const char *uri);
 
+/* How many arguments the library would keep of that query, empty ones among them. */
+unsigned framing_count_arguments(const char *query);
+
+/* Ends the query where it begins, in the library's buffer: it parses none of it. `target` is what
+ * framing_check_target said of that uri, and has a query. */
+void framing_cut_query(const char *uri, const struct framing_target *target);
+
 /* Checks a request whose headers have come. `method`, `url` and `version` are the library's own
  * pointers: where they lie in its buffer is checked, too. */
 struct framing framing_check(struct MHD_Connection *connection, struct framing_target target,

@@ -25,30 +25,35 @@
     const widths = {"10ms": 10, "1s": 1000, "1min": 60000};
     const count = (window, width) => Math.floor((1 + window % 7) * width / 10) + (now - window * width > 3000 && window % 50 === 0 ? 1 : 0);
 
-    function counts(name, query) {
-        const width = widths[name], rows = ["start,events,state"];
-        for (let at = Math.max(begun, Number(query.get("from"))); at < Math.min(now, Number(query.get("to"))); at += width) {
-            rows.push(new RealDate(at).toISOString() + "," + count(at / width, width) + ",closed");
+    function counts(name, n) {
+        const width = widths[name], first = Math.floor(now / width) - n + 1;
+        return {from: first * width, counts: Array.from({length: n}, (_, i) => (first + i) * width < begun ? 0 : count(first + i, width))};
+    }
+
+    function live(query) {
+        const answer = {time_ms: now};
+        for (const [name, value] of query) {
+            answer[name] = name === "nodes" ? nodes() : counts(name, Number(value));
         }
-        return rows.join("\n") + "\n";
+        return JSON.stringify(answer);
     }
 
     function nodes() {
         const seen = new RealDate(now).toISOString(), away = now / 60000 % 2 < 1;
-        return JSON.stringify(["a", "b", "c"].map((node) => ({node, version: "1", started: seen, received: now % 1e9, counted: now % 1e9 - 9,
+        return ["a", "b", "c"].map((node) => ({node, version: "1", started: seen, received: now % 1e9, counted: now % 1e9 - 9,
             refused: {malformed: 9}, lag_ms: 3, complete_through: seen, visible_p99_ms: 100, last_seen: seen,
-            state: node === "c" && away ? "gone" : "here"})));
+            state: node === "c" && away ? "gone" : "here"}));
     }
 
     const report = () => JSON.stringify({rows: Array.from({length: 1 + now / 2000 % 20 | 0}, (_, i) => (
         {start: "", state: "open", key: {route: "/" + (now / 2000 + i | 0)}, values: {count: i, "top5(ip)": [{value: "x" + now, count: i}]}}))});
 
     window.fetch = async (path) => {
-        const url = new URL(path, location.href), name = url.pathname.split("/")[2];
-        const text = url.pathname === "/nodes" ? nodes()
+        const url = new URL(path, location.href);
+        const text = url.pathname === "/live" ? live(url.searchParams)
             : url.pathname === "/reports" ? JSON.stringify({reports: [{name: "r", by: ["route"], windows: ["1min"], show: ["count", "top5(ip)"]}]})
-                : url.pathname.startsWith("/reports/") ? report() : counts(name, url.searchParams);
-        return {ok: true, status: 200, text: async () => text, headers: new Headers({"Aforo-Time": String(now)})};
+                : url.pathname.startsWith("/reports/") ? report() : "";
+        return {ok: true, status: 200, text: async () => text, headers: new Headers()};
     };
 
     async function turn() {

@@ -16,13 +16,24 @@ async function close() {
     }
 }
 
-/* `virtual`: with a clock and a server of its own (day.js), which answer at once. */
-async function open({url, width = 1200, height = 900, scheme = "light", forced = "none", motion = "no-preference", virtual = false, figures = true}) {
+/* `virtual`: with a clock and a server of its own (day.js), which answer at once. `odd`: answers come 20 ms after a full half second, so that
+ * the next round is the one a quarter later: each second round is left out. */
+async function open({url, width = 1200, height = 900, scheme = "light", forced = "none", motion = "no-preference", virtual = false, odd = false, figures = true}) {
     await close();
     const context = await browser.newContext({viewport: {width, height}, colorScheme: scheme, forcedColors: forced, reducedMotion: motion});
     page = await context.newPage();
     if (virtual) {
         await page.addInitScript({path: path.join(__dirname, "day.js")});
+    }
+    if (odd) {
+        await page.addInitScript(() => {
+            const real = window.fetch;
+            window.fetch = async (...given) => {
+                const answer = await real(...given);
+                await new Promise((done) => setTimeout(done, (520 - Date.now() % 500) % 500));
+                return answer;
+            };
+        });
     }
     page.on("request", (request) => seen.requests.push(request.url()));
     page.on("pageerror", (error) => seen.errors.push(error.message));
@@ -80,7 +91,26 @@ async function until({expression, timeout = 10000}) {
     }
 }
 
+/* What is seen of the page as WebP of that quality, base64: made by the browser on a page of its own, whose policy permits it. */
+async function picture({quality}) {
+    const shot = await page.screenshot();
+    const other = await page.context().newPage();
+    try {
+        return await other.evaluate(async ([bytes, share]) => {
+            const image = new Image();
+            image.src = "data:image/png;base64," + bytes;
+            await image.decode();
+            const canvas = Object.assign(document.createElement("canvas"), {width: image.width, height: image.height});
+            canvas.getContext("2d").drawImage(image, 0, 0);
+            return canvas.toDataURL("image/webp", share).split(",")[1];
+        }, [shot.toString("base64"), quality / 100]);
+    } finally {
+        await other.close();
+    }
+}
+
 const commands = {
+    picture,
     open,
     close,
     memory,
@@ -99,7 +129,6 @@ const commands = {
     scripts: () => page.$$eval("main script, main img, #reports script", (all) => all.length),
     press: ({key}) => page.keyboard.press(key).then(() => page.evaluate(() => document.activeElement.id || document.activeElement.tagName)),
     type: ({text}) => page.keyboard.type(text),
-    shot: ({file, full}) => page.screenshot({path: file, fullPage: Boolean(full)}).then(() => file),
     inside: ({expression}) => page.evaluate(expression),
     async axe() {
         await page.evaluate(require("fs").readFileSync(path.join(modules, "axe-core", "axe.min.js"), "utf8"));

@@ -2,7 +2,8 @@
 killed in the middle. What Tsung saw acknowledged is compared with what the three scripts print inside a container.
 
 DEBIAN (bookworm or trixie) is what the servers stand on; REDIS_IMAGE and LB_IMAGE are what is beside them. Exit status 77
-with the reason where there is no Docker engine, or one of these images cannot be had. Everything it starts belongs to a compose
+with the reason where there is no Docker engine, or one of these images cannot be had. Then the profile `monitoring` is started, as
+far as its images can be had: Prometheus finds all counters and takes all rules, Grafana shows the dashboard (--monitoring: this alone). Everything it starts belongs to a compose
 project of this checkout alone and is removed at the end; the images stay, so that the next run builds nothing.
 """
 
@@ -81,12 +82,13 @@ class Project:
     """The services of docker-compose.yml, under a name of this checkout's own."""
 
     def __init__(self):
-        self.held = Port()  # until the end of the process
-        self.port = self.held.number
+        self.held = [Port() for _ in range(3)]  # until the end of the process
+        self.port, self.prometheus, self.grafana = (held.number for held in self.held)
         self.compose = ("docker", "compose") if works("docker", "compose", "version") else ("docker-compose",)
         kept = {k: v for k, v in os.environ.items() if not k.startswith(("AFORO_", "COMPOSE_"))}
         self.env = {**kept, "COMPOSE_PROJECT_NAME": f"aforotest{zlib.crc32(str(ROOT).encode()):08x}",
-                    "LB_PUBLISH": f"127.0.0.1:{self.port}", "COMPOSE_INTERACTIVE_NO_CLI": "1"}
+                    "LB_PUBLISH": f"127.0.0.1:{self.port}", "PROMETHEUS_PUBLISH": f"127.0.0.1:{self.prometheus}",
+                    "GRAFANA_PUBLISH": f"127.0.0.1:{self.grafana}", "VIEW_PUBLISH": "127.0.0.1:0", "COMPOSE_INTERACTIVE_NO_CLI": "1"}
 
     def do(self, *words, timeout_s=COMMAND_S, may_fail=False):
         return call(*self.compose, *words, timeout_s=timeout_s, env=self.env, may_fail=may_fail)
@@ -95,7 +97,7 @@ class Project:
         self.do("up", "-d", "--no-recreate", "--scale", f"aforo={replicas}")
 
     def down(self):
-        self.do("--profile", "load", "down", "-v", "--remove-orphans", "-t", "20", may_fail=True)
+        self.do("--profile", "load", "--profile", "monitoring", "down", "-v", "--remove-orphans", "-t", "20", may_fail=True)
 
     def left(self):
         """Containers, volumes and networks of this project."""
@@ -279,6 +281,56 @@ def restarts_and_scaling(project, since, total):
     check(in_redis(project, since) == expected, "with the same counts")
 
 
+def can_be_had(image):
+    return works("docker", "image", "inspect", image) or works("docker", "pull", image)
+
+
+def asked(port, path):
+    """What is answered there, as JSON; None while nothing is."""
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5) as answer:
+            return json.load(answer)
+    except (OSError, urllib.error.URLError, ValueError):
+        return None
+
+
+def prometheus_watches(project, replicas):
+    project.do("--profile", "monitoring", "up", "-d", "--no-recreate", "--scale", f"aforo={replicas}", "prometheus")
+
+    def targets():
+        found = asked(project.prometheus, "/api/v1/targets?state=active")
+        return [target["health"] for target in found["data"]["activeTargets"]] if found else None
+    settles(lambda: targets() == ["up"] * replicas, lambda: f"Prometheus finds {replicas} counters: {targets()}", 60)
+    print(f"ok     Prometheus scrapes {replicas} counters, all of them are up", flush=True)
+    wanted = set(re.findall(r"- alert: (\w+)", (ROOT / "deploy" / "prometheus" / "aforo.rules.yml").read_text()))
+
+    def rules():
+        groups = asked(project.prometheus, "/api/v1/rules")["data"]["groups"]
+        return {rule["name"]: (rule["health"], rule["state"]) for group in groups for rule in group["rules"]}
+    settles(lambda: {health for health, _ in rules().values()} == {"ok"}, rules)
+    found = rules()
+    check(set(found) == wanted, f"all {len(wanted)} alerts are in force, and can be evaluated")
+    firing = sorted(name for name, (_, state) in found.items() if state == "firing")
+    check(not firing, f"none of them fires: {firing}")
+
+
+def grafana_shows(project):
+    project.do("--profile", "monitoring", "up", "-d", "--no-recreate", "--no-deps", "grafana")
+    settles(lambda: (asked(project.grafana, "/api/health") or {}).get("database") == "ok", "Grafana is well", 60)
+    found = asked(project.grafana, "/api/search?type=dash-db") or []
+    check([board["title"] for board in found] == [json.loads((ROOT / "deploy" / "grafana" / "aforo.json").read_text())["title"]],
+          f"Grafana has the dashboard: {found}")
+
+
+def monitoring(project, replicas):
+    images = {name: re.search(rf"image: (\S*{name}\S*:\S+)", (ROOT / "docker-compose.yml").read_text())[1] for name in ("prometheus", "grafana")}
+    for name, watch in (("prometheus", lambda: prometheus_watches(project, replicas)), ("grafana", lambda: grafana_shows(project))):
+        if can_be_had(images[name]):
+            watch()
+        else:
+            print(f"       not started: there is no image {images[name]}, and it cannot be pulled", flush=True)
+
+
 def a_wrong_setting(project):
     """Detached: `run` in the foreground now and then misses what a container says that ends at once."""
     container = project.do("run", "-d", "--no-deps", "-e", "AFORO_HORIZON=soon", "aforo").split()[-1]
@@ -303,6 +355,15 @@ def run(project, loads):
     total = with_one_killed(project, loads, since, total)
     restarts_and_scaling(project, since, total)
     a_wrong_setting(project)
+    monitoring(project, REPLICAS)
+
+
+def run_monitoring(project, _):
+    """With the images that there are."""
+    project.down()
+    project.up(REPLICAS)
+    settles(project.healthy, "all containers are healthy", 60)
+    monitoring(project, REPLICAS)
 
 
 def main():
@@ -313,7 +374,7 @@ def main():
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     project, loads, status = Project(), [], 1
     try:
-        run(project, loads)
+        (run_monitoring if "--monitoring" in sys.argv else run)(project, loads)
         status = 0
     except (Failure, subprocess.SubprocessError) as error:
         print(f"FAILED {error}")

@@ -46,6 +46,45 @@ class Model(Case):
         self.assert_counts(aforod, events)
 
 
+class Live(Case):
+    """GET /live: the same figures, for pages; an answer may be 100 ms old."""
+
+    def test_it_says_what_counts_says(self):
+        aforod, chance = self.server(), random.Random(5)
+        now = now_us()
+        for _ in range(5):
+            aforod.post_lines(text_time(now - chance.randrange(100) ** 3 * 3000) for _ in range(200))
+        wait_until(lambda: sum(aforod.request("GET", "/live?1min=121").json["1min"]["counts"]) == 1000, "all are shown", 5)
+        for name, n in (("10ms", 4096), ("1s", 4096), ("1min", 121)):
+            shown = aforod.request("GET", f"/live?{name}={n}").json
+            width_us, first = WIDTH_US[name], shown[name]["from"] * 1000
+            self.assertEqual(len(shown[name]["counts"]), n)
+            self.assertTrue(0 <= shown["time_ms"] * 1000 - (first + (n - 1) * width_us) < width_us)
+            counted = aforod.request("GET", f"/counts/{name}?format=json&partial=1&from={first}").json["windows"]
+            held = {us_of(row["start"]): row["count"] for row in counted if row["count"]}
+            self.assertEqual({first + i * width_us: events for i, events in enumerate(shown[name]["counts"]) if events}, held)
+
+    def test_a_hundred_pages_are_answered_ten_times_a_second(self):
+        aforod = self.server("--threads", "1")
+        begun, made = now_us(), set()
+        for i in range(100):
+            aforod.post(f"value={text_time(now_us())}")
+            made.add(aforod.request("GET", "/live?10ms=211&nodes=1").text)
+        self.assertLessEqual(len(made), (now_us() - begun) / 100_000 + 1)
+        # an acknowledged event shows at the latest then
+        wait_until(lambda: '"counted":100,' in aforod.request("GET", "/live?10ms=211&nodes=1").text, "all are shown", 5)
+
+    def test_a_wrong_question(self):
+        aforod = self.server()
+        for query, why in (("", "nothing is asked for: 10ms=N, 1s=N or 1min=N windows, nodes=1"),
+                           ("10ms=5000", "10ms: must be a whole number from 1 to 4096"),
+                           ("1h=1", "1h: no such argument; there are 10ms, 1s, 1min, nodes"),
+                           ("1s=1&1s=2", "1s: given more than once")):
+            answer = aforod.request("GET", f"/live?{query}")
+            self.assertEqual((answer.status, answer.text), (400, why + "\n"))
+        self.assertEqual(aforod.request("POST", "/live", "x").status, 405)
+
+
 class Rows(Case):
     def setUp(self):
         super().setUp()

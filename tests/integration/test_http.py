@@ -235,6 +235,21 @@ class Framing(Case):
         self.assertEqual((stats["counted"], stats["received"]), (0, 0))
 
 
+class Arguments(Case):
+    def test_no_number_of_them_is_left_without_an_answer(self):
+        """The library keeps a record of each; without room for that it closes the connection in silence."""
+        aforod = self.server()
+        for request in ("GET /counts/1s", "POST /", "POST /events"):
+            for n, status in ((40, b"400"), (60, b"400"), (75, b"400"), (200, b"400"), (1000, b"400"), (9000, b"431 414"), (30000, b"431 414")):
+                with self.subTest(request=request, n=n), aforod.connect() as link:
+                    link.sendall(f"{request}?x=1{'&' * n} HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n".encode())
+                    self.assertIn(link.recv(4096)[9:12], status.split())
+        stats = aforod.conserved()
+        self.assertEqual(stats["counted"], 0)
+        aforod.post(f"value={text_time(now_us())}")
+        self.assertEqual(aforod.conserved()["counted"], 1)
+
+
 class ReadyAtOnce(Case):
     """libmicrohttpd's own loop waits again when an epoll batch of 128 is full: then none is answered."""
 

@@ -178,7 +178,7 @@ class Fleet(Case):
         for away, back in ((lambda: self.store.signal(signal.SIGSTOP), lambda: self.store.signal(signal.SIGCONT)),
                            (self.store.kill, self.store.start)):
             away()
-            for path in ("/counts/1s", "/counts/10ms?last=3", "/nodes", "/reports", "/reports/x/1min"):
+            for path in ("/counts/1s", "/counts/10ms?last=3", "/live?10ms=3&nodes=1", "/nodes", "/reports", "/reports/x/1min"):
                 answer = serve.request("GET", path)
                 self.assertEqual(answer.status, 503, path)
                 self.assertRegex(answer.text, rf"\Aredis 127\.0\.0\.1:{self.store.port}: .+\n\Z")
@@ -192,6 +192,18 @@ class Fleet(Case):
             wait_until(lambda: serve.request("GET", "/healthz").status == 200, serve.log)
             wait_until(lambda: serve.request("GET", "/counts/1s").status == 200, serve.log)
         wait_until(lambda: sum(serve.counts("1s").values()) == 4, "the node has sent all of it again")
+
+    def test_a_wrong_password_is_said_before_anybody_asks(self):
+        self.store.do("CONFIG", "SET", "requirepass", "right")
+        serve = Serve(self.place, name="serve", redis=self.store, env={"AFORO_REDIS_PASSWORD": "wrong"})
+        serve.spawn()
+        why = f'level=warn msg="Redis cannot be read" error="redis 127.0.0.1:{self.store.port}: '
+        wait_until(lambda: why in serve.log(), serve.log)
+        time.sleep(1)  # it tries on, and says it once
+        self.assertEqual(serve.log().count("Redis cannot be read"), 1, serve.log())
+        self.assertNotIn("wrong", serve.log().replace("WRONGPASS", ""))
+        self.store.pipeline([("AUTH", "right"), ("CONFIG", "SET", "requirepass", "wrong")])
+        wait_until(lambda: serve.request("GET", "/nodes").status == 200, serve.log)
 
     def test_it_starts_before_redis_does(self):
         self.store.kill()
@@ -219,6 +231,34 @@ class Fleet(Case):
         # of eleven seconds an EXISTS each, and one HGETALL for the nodes; the nodes themselves ask for neither
         self.assertLessEqual(reads, rounds * (11 + 1))
         self.assertGreaterEqual(reads, 12)
+
+    def test_a_hundred_pages_cost_redis_no_more_than_one(self):
+        """A round of a page is one question; of those that ask it within 100 ms one is read for."""
+        node, serve = self.node("n-1"), self.serve()
+        self.send(node, [now_us()] * 3)
+        paths = ("/live?10ms=211&1s=76&1min=121&nodes=1", "/live?10ms=211")
+
+        def cost(pages):
+            """Commands of so many pages, a round each, and how many rounds' time that took."""
+            time.sleep(0.25)  # what was read before is not kept any more
+            self.store.do("CONFIG", "RESETSTAT")
+            begun, made = time.monotonic(), set()
+            for path in paths:
+                for _ in range(pages):
+                    answer = serve.request("GET", path)
+                    self.assertEqual(answer.status, 200)
+                    made.add((path, answer.json["time_ms"]))
+            took = (time.monotonic() - begun) / 0.1
+            calls = re.findall(r"cmdstat_(?:exists|hgetall):calls=(\d+)", self.store.do("INFO", "commandstats"))
+            return sum(map(int, calls)), len(made), took
+
+        one, made, _ = cost(1)
+        self.assertEqual(made, 2)
+        self.assertGreater(one, 0)
+        hundred, made, took = cost(100)
+        # as many answers as there were tenths of a second, and one more a question
+        self.assertLessEqual(made, took + len(paths))
+        self.assertLessEqual(hundred, one * (took + 1))
 
     def test_metrics_are_one_snapshot_of_each_node(self):
         node, serve = self.node("n-1"), self.serve("--redis-timeout", "300ms")

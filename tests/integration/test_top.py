@@ -122,11 +122,16 @@ class Top(Case):
 
     def test_names_are_shown_and_not_obeyed(self):
         self.store.do("HSET", "aforo:2:{nodes}", "\x1b]0;owned\x07\x1b[31mred", f"{now_us() // 1000} version=\x1b[5m received=1")
+        turned = "\u202e\u2066gnirts\u200b"
+        self.store.do("HSET", "aforo:2:{nodes}", f"a{turned}", f"{now_us() // 1000} version={turned} received=1")
         top = Terminal("--redis", self.store.url)
         top.shows(r"(?m)^\\x1b\]0;owned")
+        top.shows(r"(?m)^a\\xe2\\x80\\xae\\xe2")
         self.assertEqual(top.end(), 0)
         self.assertNotIn(b"\x1b]0;", top.drawn)
         self.assertNotIn(b"\x1b[5m", top.drawn)
+        for character in turned.replace("gnirts", ""):
+            self.assertNotIn(character.encode(), top.drawn)
 
     def test_rows_where_there_is_no_terminal(self):
         self.send(self.node, [(now_us() // SECOND - 2) * SECOND] * 5)

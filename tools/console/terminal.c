@@ -13,7 +13,7 @@ const char *terminal_safe(const char *text, char *out, size_t cap) {
     const char *at = text, *end = text + strlen(text);
     size_t used = 0;
     while (at < end) {
-        const size_t len = utf8_printable(at, (size_t)(end - at)),
+        const size_t len = utf8_visible(at, (size_t)(end - at)),
                      needs = len != 0 ? len : sizeof "\\x1b" - 1;
         if (used + needs >= cap)
             break;

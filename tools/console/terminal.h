@@ -8,7 +8,8 @@
 #define TERMINAL_LINE_MAX 2048
 
 /* Copies `text` to out (NUL-terminated, cut to cap > 0; never in the middle of a character), with
- * control characters (C0, DEL, C1), and bytes that are not UTF-8, as \x1b. Returns out. */
+ * control characters (C0, DEL, C1), characters that show nothing and change how others are shown
+ * (utf8_visible), and bytes that are not UTF-8, as \x1b. Returns out. */
 const char *terminal_safe(const char *text, char *out, size_t cap);
 
 /* "aforo: ..." as one such line on standard error, cut to TERMINAL_LINE_MAX. */

@@ -10,23 +10,20 @@ import socket
 import sys
 import time
 
-POLL_MS, REREAD, NODES, REPORTS, WHOLE = 250, 2, 4, 8, 60
+POLL_MS, REREAD, NODES, WHOLE = 250, 2, 4, 60
 WIDTH_MS = {"10ms": 10, "1s": 1000, "1min": 60_000}
 SPAN_MS = {"10ms": 10_000, "1s": 600_000, "1min": 86_400_000}
 REREAD_MS = {"10ms": 2100, "1s": 75_000, "1min": 7_200_000}
 TIMEOUT_S = 5
 
 
-def questions(turn):
-    """The paths that a page asks for in round number `turn` since 1970."""
-    now = turn * POLL_MS
-    found = ["/nodes"] if turn % NODES == 0 else []
-    for name in WIDTH_MS if turn % REREAD == 0 else ["10ms"]:
-        back = SPAN_MS[name] if turn % WHOLE == 0 else REREAD_MS[name]
-        width = WIDTH_MS[name]
-        first, last = max(0, (now - back) // width), now // width + 1
-        found.append(f"/counts/{name}?partial=1&format=csv&from={first * width}&to={(last + 1) * width}")
-    return found + (["/reports"] if turn % REPORTS == 0 else [])
+def questions(turn, before):
+    """The paths that a page asks for in round number `turn` since 1970, after round `before`."""
+    def due(every):
+        return turn // every != before // every
+    back = SPAN_MS if due(WHOLE) else REREAD_MS
+    words = [f"{name}={-(-back[name] // WIDTH_MS[name]) + 1}" for name in (WIDTH_MS if due(REREAD) else ["10ms"])]
+    return ["/live?" + "&".join(words + ["nodes=1"] * due(NODES))] + ["/reports"] * due(WHOLE)  # of a server without any
 
 
 class Viewer:
@@ -75,10 +72,11 @@ def view(port, viewers, seconds):
     ready, rounds, end = selectors.DefaultSelector(), 0, time.time() + seconds
     for viewer in some:
         ready.register(viewer.socket, selectors.EVENT_READ, viewer)
-    turn = int(time.time() * 1000) // POLL_MS + 1
+    before = int(time.time() * 1000) // POLL_MS
+    turn = before + 1
     while time.time() < end:
         time.sleep(max(0, turn * POLL_MS / 1000 - time.time()))
-        paths, waiting = questions(turn), len(some)
+        paths, waiting = questions(turn, before), len(some)
         for viewer in some:
             viewer.ask(paths)
         while waiting:
@@ -87,7 +85,7 @@ def view(port, viewers, seconds):
                 raise TimeoutError("a viewer waits for an answer")
             waiting -= sum(key.data.take() for key, _ in events)
         rounds += 1
-        turn = max(turn, int(time.time() * 1000) // POLL_MS) + 1
+        before, turn = turn, max(turn, int(time.time() * 1000) // POLL_MS) + 1
     status = [one for viewer in some for one in viewer.status]
     for viewer in some:
         viewer.socket.close()

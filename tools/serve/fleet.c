@@ -11,6 +11,7 @@
 
 #define BACK_OFF_FIRST_US (100 * US_PER_MS)
 #define BACK_OFF_LAST_US US_PER_S
+#define REASON_US (10 * US_PER_S)
 
 /* ---- here and away ---- */
 
@@ -34,16 +35,21 @@ void fleet_why(struct fleet *fleet, char *why) {
     pthread_mutex_unlock(&fleet->mutex);
 }
 
+/* With the mutex held. */
+static void log_reason(struct fleet *fleet, const char *why) {
+    char quoted[2 * FLEET_WHY_MAX];
+    snprintf(fleet->said, FLEET_WHY_MAX, "%s", why);
+    log_line(LOG_WARN, "Redis cannot be read", "error=%s", log_quote(why, quoted, sizeof quoted));
+}
+
 bool fleet_fail(struct fleet *fleet, const char *sentence) {
     const bool lost = !link_connected(fleet->link);
-    char quoted[2 * FLEET_WHY_MAX];
     pthread_mutex_lock(&fleet->mutex);
     snprintf(fleet->why, FLEET_WHY_MAX, "%s", sentence);
     fleet->away = lost;
+    log_reason(fleet, sentence);
     pthread_cond_signal(&fleet->wake);
     pthread_mutex_unlock(&fleet->mutex);
-    log_line(LOG_WARN, "Redis cannot be read", "error=%s",
-             log_quote(sentence, quoted, sizeof quoted));
     return false;
 }
 
@@ -58,6 +64,15 @@ static void wait_us(struct fleet *fleet, int64_t us) {
     }
 }
 
+/* With the mutex held: a reason that was not said last, before anybody asks for a page. Where two
+ * take turns, every ten seconds. */
+static void log_new_reason(struct fleet *fleet, const char *why) {
+    if (strcmp(why, fleet->said) != 0 &&
+        log_digest_add(&fleet->reasons, 1, clock_steady_us(), REASON_US) > 0) {
+        log_reason(fleet, why);
+    }
+}
+
 /* With the mutex held; it is not while Redis is asked. */
 static void heal(struct fleet *fleet) {
     char why[FLEET_WHY_MAX];
@@ -69,8 +84,10 @@ static void heal(struct fleet *fleet) {
         fleet->away = !here;
         fleet->healed_us = clock_steady_us();
         if (here) {
+            *fleet->said = '\0';
             log_line(LOG_INFO, "Redis answers", "%s", "");
         } else {
+            log_new_reason(fleet, why);
             snprintf(fleet->why, FLEET_WHY_MAX, "%s", why);
             wait_us(fleet, back_off_us);
             back_off_us = 2 * back_off_us < BACK_OFF_LAST_US ? 2 * back_off_us : BACK_OFF_LAST_US;

@@ -3,6 +3,7 @@
 #define AFORO_TOOLS_SERVE_FLEET_INTERNAL_H
 
 #include "redis/link.h"
+#include "server/process/log.h"
 #include "tools/serve/fleet.h"
 
 #include <pthread.h>
@@ -55,9 +56,10 @@ struct fleet {
     pthread_t healer;
     pthread_mutex_t mutex; /* guards the rest */
     pthread_cond_t wake;
-    int64_t healed_us;   /* steady clock: when it was last found to answer again */
-    bool away, stopping; /* away: source and link are the healer's */
-    char why[FLEET_WHY_MAX];
+    int64_t healed_us; /* steady clock: when it was last found to answer again */
+    struct log_digest reasons;
+    bool away, stopping;                          /* away: source and link are the healer's */
+    char why[FLEET_WHY_MAX], said[FLEET_WHY_MAX]; /* said: in the log, last */
 };
 
 /* After a failure that `sentence` says: when the connection is gone, the healer takes over. Returns

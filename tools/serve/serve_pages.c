@@ -4,6 +4,7 @@
 #include "common/version.h"
 #include "server/http/counts_page.h"
 #include "server/http/live_page.h"
+#include "server/http/live_round.h"
 #include "server/http/nodes_page.h"
 #include "server/http/query_arguments.h"
 #include "server/http/reports_page.h"
@@ -22,6 +23,7 @@
     "                       ?last=60 &from=TIME &to=TIME &partial=1 &format=text|csv|json\n"       \
     "GET  /reports          which reports there are (JSON)\n"                                      \
     "GET  /reports/NAME/1min  its rows; &where=FIELD=VALUE &top=20 &by=FIGURE, and as above\n"     \
+    "GET  /live             several of these in one answer, as the live page asks (JSON)\n"        \
     "GET  /nodes            the nodes, and whether they are here (JSON)\n"                         \
     "GET  /metrics          the nodes, for Prometheus\n"                                           \
     "GET  /healthz          can Redis be read (JSON)\n"
@@ -33,7 +35,8 @@ static enum route find_route(const char *path) {
     return strcmp(path, "/") == 0          ? ROUTE_ROOT
            : strcmp(path, "/healthz") == 0 ? ROUTE_HEALTH
            : strcmp(path, "/nodes") == 0 || strcmp(path, "/metrics") == 0 ||
-                   pages_is_of_reports(path) || pages_find_resolution(path, &r)
+                   strcmp(path, PAGES_LIVE) == 0 || pages_is_of_reports(path) ||
+                   pages_find_resolution(path, &r)
                ? ROUTE_PAGE
            : live_page_has(path) ? ROUTE_LIVE
                                  : ROUTE_NONE;
@@ -169,23 +172,54 @@ static void make_counts(const struct worker *worker, struct MHD_Connection *conn
     }
 }
 
-static void make_nodes(const struct worker *worker, struct page *page) {
+static bool add_nodes(void *cls, int64_t now_us, struct text *text, char *why) {
     const struct node_view *node;
     size_t n;
-    struct text text = {0};
-    char why[FLEET_WHY_MAX];
-    if (!fleet_nodes(fleet_of(worker), worker->now_us, &node, &n, why)) {
-        snprintf(page->why, PAGES_WHY_MAX, "%.*s", PAGES_WHY_MAX - 1, why);
-        refuse(page, MHD_HTTP_SERVICE_UNAVAILABLE);
-        return;
+    char sentence[FLEET_WHY_MAX];
+    if (!fleet_nodes(cls, now_us, &node, &n, sentence)) {
+        snprintf(why, PAGES_WHY_MAX, "%.*s", PAGES_WHY_MAX - 1, sentence);
+        return false;
     }
-    text_add_string(&text, "[\n");
+    text_add_string(text, "[\n");
     for (size_t i = 0; i < n; i++) {
-        text_add_string(&text, i ? ",\n" : "");
-        nodes_add_json(&node[i], &text);
+        text_add_string(text, i ? ",\n" : "");
+        nodes_add_json(&node[i], text);
     }
-    text_add_string(&text, n ? "\n]\n" : "]\n");
-    nodes_page_answer(&text, worker->now_us, page);
+    text_add_string(text, n ? "\n]\n" : "]\n");
+    return true;
+}
+
+static void make_nodes(const struct worker *worker, struct page *page) {
+    struct text text = {0};
+    if (add_nodes(fleet_of(worker), worker->now_us, &text, page->why)) {
+        nodes_page_answer(&text, worker->now_us, page);
+    } else {
+        text_free(&text);
+        refuse(page, MHD_HTTP_SERVICE_UNAVAILABLE);
+    }
+}
+
+static struct query_reader find_reader(void *cls, enum resolution r, int64_t now_us) {
+    return fleet_reader(cls, r, now_us);
+}
+
+static void explain(void *cls, char *why) {
+    char sentence[FLEET_WHY_MAX];
+    fleet_why(cls, sentence);
+    snprintf(why, PAGES_WHY_MAX, "%.*s", PAGES_WHY_MAX - 1, sentence);
+}
+
+/* While Redis is away nobody is given what was read before. */
+static void make_live(struct worker *worker, struct MHD_Connection *connection, struct page *page) {
+    struct fleet *fleet = fleet_of(worker);
+    const struct live_source source = {find_reader, add_nodes, explain, fleet};
+    char why[FLEET_WHY_MAX];
+    if (fleet_is_here(fleet, why)) {
+        live_round_answer(worker, connection, &source, page);
+    } else {
+        explain(fleet, page->why);
+        refuse(page, MHD_HTTP_SERVICE_UNAVAILABLE);
+    }
 }
 
 static void make_metrics(const struct worker *worker, struct MHD_Connection *connection,
@@ -236,6 +270,8 @@ static void make_page(struct worker *worker, struct MHD_Connection *connection, 
         make_report(worker, connection, rest + 1, page);
     } else if (pages_is_of_reports(path)) {
         make_report_list(worker, connection, page);
+    } else if (strcmp(path, PAGES_LIVE) == 0) {
+        make_live(worker, connection, page);
     } else if (strcmp(path, "/nodes") == 0) {
         make_nodes(worker, page);
     } else if (strcmp(path, "/metrics") == 0) {

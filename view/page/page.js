@@ -2,7 +2,7 @@
  * late events. What others have written is shown as text. Nothing grows with time. The bars are in chart.js. */
 "use strict";
 
-const POLL_MS = 250, AWAY_MS = 500, CLOSE_MS = 1000, ANSWER_MS = 5000;
+const POLL_MS = 250, AWAY_MS = 500, CLOSE_MS = 1000, ANSWER_MS = 5000, CLOCK_MS = 1000, CLOCK_SLEW_MS = 1;
 /* every so many polls: windows that late events may change, nodes, reports, and all windows of all charts */
 const REREAD = 2, NODES = 4, REPORTS = 8, WHOLE = 60;
 const ROWS_SHOWN = 20, TEXT_SHOWN = 200, REPORTS_SHOWN = 8, REPORT_ROWS = 20, BOARD_ROWS = 40;
@@ -18,6 +18,12 @@ const cut = (text) => text.length > TEXT_SHOWN ? text.slice(0, TEXT_SHOWN) + "â€
 let token = "", aheadMs = 0; /* how far the server's clock is ahead of this one */
 const serverNow = () => Date.now() + aheadMs;
 
+/* An answer is of a moment ago: of those that say nearly the same the latest is closest. */
+function setClock(timeMs) {
+    const ahead = timeMs - Date.now();
+    aheadMs = Math.abs(ahead - aheadMs) < CLOCK_MS ? Math.max(ahead, aheadMs - CLOCK_SLEW_MS) : ahead;
+}
+
 class Refused extends Error {
     constructor(status, text) {
         super(text);
@@ -29,10 +35,6 @@ async function ask(path) {
     const headers = token ? {Authorization: "Bearer " + token} : {};
     const answer = await fetch(path, {headers, cache: "no-store", signal: AbortSignal.timeout(ANSWER_MS)});
     const text = await answer.text();
-    const time = Number(answer.headers.get("Aforo-Time"));
-    if (time) {
-        aheadMs = time - Date.now();
-    }
     if (!answer.ok) {
         throw new Refused(answer.status, text.trim());
     }
@@ -53,6 +55,7 @@ class Windows {
         this.count = new Float64Array(this.n);
         this.late = new Uint8Array(this.n);
         this.closedThrough = 0; /* windows before this were shown as closed */
+        this.takenMs = 0;
     }
 
     at(window) {
@@ -86,29 +89,19 @@ class Windows {
         return Math.floor((now - CLOSE_MS) / this.width);
     }
 
-    /* Asks for the windows of the last `back` ms before `now`; the result is for take. */
-    async read(now, back) {
-        const from = Math.max(0, Math.floor((now - back) / this.width)), to = Math.floor(now / this.width) + 1;
-        const text = await ask("/counts/" + this.name + "?partial=1&format=csv&from=" + from * this.width + "&to=" +
-                               (to * this.width + this.width));
-        return {now, from, to, text};
+    /* Whether what is reread does not reach back to what was read last. */
+    isBehind() {
+        return serverNow() - this.takenMs + CLOSE_MS > rereads[this.name];
     }
 
-    /* Without a row a window has no events. Returns the events that came late, and whether closed windows changed. */
-    take({now, from, to, text}) {
-        const found = new Map();
-        for (const line of text.split("\n").slice(1)) {
-            const [start, count] = line.split(",");
-            if (count !== undefined) {
-                found.set(Math.round(Date.parse(start) / this.width), Number(count));
-            }
-        }
-        let late = 0, changed = false;
-        for (let window = from; window <= to; window++) {
-            const count = found.get(window) || 0;
-            changed = changed || window < this.closedThrough && count !== this.at(window);
-            late += this.set(window, count);
-        }
+    /* Takes what /live answered at that time. Returns the events that came late, and whether closed windows changed. */
+    take(now, {from, counts}) {
+        let first = Math.round(from / this.width), late = 0, changed = false;
+        counts.forEach((count, i) => {
+            changed = changed || first + i < this.closedThrough && count !== this.at(first + i);
+            late += this.set(first + i, count);
+        });
+        this.takenMs = now;
         this.closedThrough = Math.max(this.closedThrough, this.open(now));
         return {late, changed};
     }
@@ -124,6 +117,14 @@ const spans = {"10ms": 10000, "1s": 600000, "1min": 86400000};
 const rereads = {"10ms": 2100, "1s": 75000, "1min": 7200000};
 const finer = {"1s": "10ms", "1min": "1s"};
 const charts = []; /* chart.js fills it */
+
+/* One question for the windows of the last so many ms, by name, and for the nodes (docs/http-api.md): {time_ms, "10ms": ..., nodes}. */
+async function askLive(back, nodes) {
+    const words = Object.entries(back).map(([name, ms]) => name + "=" + Math.ceil(ms / windows[name].width + 1));
+    const answer = JSON.parse(await ask("/live?" + words.join("&") + (nodes ? "&nodes=1" : "")));
+    setClock(answer.time_ms);
+    return answer;
+}
 
 /* ---- tables ---- */
 
@@ -298,6 +299,7 @@ async function showReports() {
             throw error;
         }
     }
+    hasReports = reports.length > 0;
     const some = reports.slice(0, REPORTS_SHOWN);
     while (byId("reports").children.length > some.length) {
         byId("reports").lastChild.remove();
@@ -309,7 +311,7 @@ async function showReports() {
 
 /* ---- what is said ---- */
 
-let lateSeen = 0, awaySince = 0, paused = false, asOf = 0;
+let lateSeen = 0, awaySince = 0, paused = false, asOf = 0, hasReports = false;
 
 function say(text, bad) {
     const status = byId("status");
@@ -348,27 +350,30 @@ function showWell() {
 /* ---- the round ---- */
 
 let again = new Set(); /* windows that are read whole once more: the other keys of a late event may have come after */
-let everything = true, drawn = 0, timer = 0, running = false;
+let everything = true, before = 0, drawn = 0, timer = 0, running = false; /* before: the round before */
 
-/* Round number `turn` since 1970 by the server's clock: all pages ask the same at the same moments, so a hundred of them have the
- * same few answers read. What is asked for is asked for at once, and shown together. */
+/* Round number `turn` since 1970 by the server's clock: all pages ask the same at the same moments, so that a hundred of them share
+ * one answer. */
 async function round(turn, all) {
-    const is = (every) => all || turn % every === 0;
-    const now = all ? serverNow() : turn * POLL_MS;
-    const back = (name) => is(WHOLE) || is(REREAD) && again.has(name) ? spans[name] : rereads[name];
+    /* a round that took too long has rounds left out, of which one may have been the one for it */
+    const is = (every) => all || Math.floor(turn / every) !== Math.floor(before / every);
+    const back = (name) => is(WHOLE) || is(REREAD) && again.has(name) || windows[name].isBehind() ? spans[name] : rereads[name];
     const names = is(REREAD) ? ["10ms", "1s", "1min"] : ["10ms"];
-    const [nodes, ...reads] = await Promise.all([is(NODES) ? ask("/nodes") : null,
-                                                 ...names.map((name) => windows[name].read(now, back(name)))]);
-    const some = reads.map((read, i) => [names[i], windows[names[i]].take(read)]);
+    const answer = await askLive(Object.fromEntries(names.map((name) => [name, back(name)])), is(NODES));
+    const take = (one, name) => [name, windows[name].take(one.time_ms, one[name])];
+    const some = names.map((name) => take(answer, name));
     const doubtful = is(WHOLE) ? [] : some.filter(([name, {changed}]) => changed && finer[name]).map(([name]) => finer[name]);
-    for (const name of doubtful) {
-        some.push([name, windows[name].take(await windows[name].read(now, spans[name]))]);
+    if (doubtful.length) {
+        const more = await askLive(Object.fromEntries(doubtful.map((name) => [name, spans[name]])), false);
+        some.push(...doubtful.map((name) => take(more, name)));
     }
     again = is(REREAD) ? new Set(doubtful) : again;
+    const reports = is(WHOLE) || is(REPORTS) && hasReports;
+    before = turn;
     /* seconds: the others are the same events */
     lateSeen += some.reduce((sum, [name, {late}]) => sum + (name === "1s" ? late : 0), 0);
-    if (nodes) {
-        showNodes(JSON.parse(nodes));
+    if (answer.nodes) {
+        showNodes(answer.nodes);
     }
     showWell();
     showWindows();
@@ -378,7 +383,7 @@ async function round(turn, all) {
         drawn = turn;
         charts.forEach((chart) => chart.draw());
     }
-    if (is(REPORTS)) {
+    if (reports) {
         await showReports();
     }
 }

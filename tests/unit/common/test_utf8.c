@@ -123,6 +123,32 @@ START_TEST(bytes_that_may_not) {
 }
 END_TEST
 
-CHECK_MAIN("utf8", every_code_point_but_halves_of_pairs, no_other_three_bytes,
-           no_other_two_and_four_bytes, the_first_wrong_byte_is_told, characters_that_may_be_shown,
-           bytes_that_may_not)
+START_TEST(characters_that_change_how_others_are_shown) {
+    static const struct {
+        unsigned first, last;
+    } hidden[] = {{0xad, 0xad},       {0x61c, 0x61c},     {0x200b, 0x200f},  {0x2028, 0x202e},
+                  {0x2060, 0x2064},   {0x2066, 0x206f},   {0xfeff, 0xfeff},  {0xfff9, 0xfffb},
+                  {0x1d173, 0x1d17a}, {0xe0001, 0xe0001}, {0xe0020, 0xe007f}};
+    static const unsigned shown[] = {'a',    0xa0,   0xac,   0xae,    0xe9,    0x5d0,   0x627,
+                                     0x200a, 0x2010, 0x2027, 0x202f,  0x2070,  0x20ac,  0x4e2d,
+                                     0xfefe, 0xff01, 0xfffd, 0x1f600, 0xe0000, 0x10ffff};
+    char text[4];
+    for (size_t i = 0; i < sizeof hidden / sizeof *hidden; i++) {
+        for (unsigned c = hidden[i].first; c <= hidden[i].last; c++) {
+            const size_t len = reference_encode(c, text);
+            ck_assert_msg(utf8_visible(text, len) == 0, "U+%04X", c);
+            ck_assert_uint_eq(utf8_printable(text, len), len);
+        }
+    }
+    for (size_t i = 0; i < sizeof shown / sizeof *shown; i++) {
+        const size_t len = reference_encode(shown[i], text);
+        ck_assert_msg(utf8_visible(text, len) == len, "U+%04X", shown[i]);
+    }
+    ck_assert_uint_eq(utf8_visible("\x1b", 1), 0);
+    ck_assert_uint_eq(utf8_visible("\xe2\x80", 2), 0);
+}
+END_TEST
+
+CHECK_MAIN("utf8", characters_that_change_how_others_are_shown,
+           every_code_point_but_halves_of_pairs, no_other_three_bytes, no_other_two_and_four_bytes,
+           the_first_wrong_byte_is_told, characters_that_may_be_shown, bytes_that_may_not)

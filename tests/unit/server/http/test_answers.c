@@ -36,6 +36,8 @@ static const struct {
      REFUSAL_MALFORMED},
     {ANSWER_ENCODED, 415, TEXT "Accept-Encoding: identity\n", "Content-Encoding: only identity ",
      REFUSAL_MALFORMED},
+    {ANSWER_ARGUMENTS, 400, TEXT, "the query has more arguments than are read here; ",
+     REFUSAL_MALFORMED},
     {ANSWER_ROOT_PAGE, 200, TEXT, PAGES_ROOT, REFUSAL_MALFORMED},
     {ANSWER_UNAUTHORISED, 401, TEXT "WWW-Authenticate: Bearer\n",
      "send a token: ", REFUSAL_UNAUTHORISED},

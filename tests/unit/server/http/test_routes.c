@@ -21,6 +21,7 @@ START_TEST(paths_and_methods) {
         {"/healthz", ROUTE_HEALTH},
         {"/stats", ROUTE_PAGE},
         {"/nodes", ROUTE_PAGE},
+        {"/live", ROUTE_PAGE},
         {"/page/page.js", ROUTE_LIVE},
         {"/page/chart.js", ROUTE_LIVE},
         {"/page/", ROUTE_NONE},
