@@ -305,9 +305,11 @@ static uint64_t find_digest(const char *path) {
     uint64_t digest = 0;
     if (file && state && XXH3_64bits_reset(state) == XXH_OK) {
         char bytes[16384];
-        for (size_t n; (n = fread(bytes, 1, sizeof bytes, file)) > 0;) {
+        size_t n;
+        do {
+            n = fread(bytes, 1, sizeof bytes, file);
             XXH3_64bits_update(state, bytes, n);
-        }
+        } while (n == sizeof bytes);
         digest = ferror(file) ? 0 : XXH3_64bits_digest(state);
     }
     XXH3_freeState(state);

@@ -184,14 +184,13 @@ static bool fill_folder(const struct tables *tables, const char *from, const cha
                             errno == EEXIST ? "; it is of a copy that failed: remove it" : "");
     }
     const int dir_fd = open(temporary, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    bool ok =
-        (dir_fd >= 0 || state_refuse(why, "%s: cannot open: %s", temporary, strerror(errno))) &&
-        copy_others(from, dir_fd, why) && copy_all(tables, dir_fd, temporary, why) &&
-        (rename(temporary, dir) == 0 ||
-         state_refuse(why, "%s: cannot name the folder: %s", dir, strerror(errno)));
-    if (dir_fd >= 0) {
-        close(dir_fd);
+    if (dir_fd < 0) {
+        return state_refuse(why, "%s: cannot open: %s", temporary, strerror(errno));
     }
+    const bool ok = copy_others(from, dir_fd, why) && copy_all(tables, dir_fd, temporary, why) &&
+                    (rename(temporary, dir) == 0 ||
+                     state_refuse(why, "%s: cannot name the folder: %s", dir, strerror(errno)));
+    close(dir_fd);
     return ok;
 }
 

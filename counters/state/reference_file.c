@@ -111,7 +111,7 @@ bool reference_write(const struct counters *counters, const struct reference_hea
     if (file) {
         ok = fclose(file) == 0 && ok;
     } else if (fd >= 0) {
-        close(fd);
+        close(fd); /* cppcheck-suppress doubleFree ; fdopen did not take it */
     }
     if (!ok) {
         unlinkat(counters->dir_fd, temporary, 0);

@@ -271,7 +271,7 @@ static void log_batch(struct connection *connection) {
     if (batch->rejected > 0 && batch->refused) {
         snprintf(text, sizeof text, "%llu of %llu lines, the first is line %llu: %s",
                  (unsigned long long)batch->rejected,
-                 (unsigned long long)(batch->accepted + batch->rejected),
+                 (unsigned long long)batch->accepted + (unsigned long long)batch->rejected,
                  (unsigned long long)batch->refused[0].line, batch->refused[0].reason);
         answers_log_refusal(connection, MHD_HTTP_UNPROCESSABLE_CONTENT, text);
     }

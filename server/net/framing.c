@@ -13,9 +13,9 @@
  *
  * Version 1.0.1 refuses nearly all of that itself, as it is asked to (server/http/daemon.c), but
  * cuts off the blanks behind a value, so that "chunked " and "5 " look like "chunked" and "5". In
- * its buffer names and values lie as above; what stands between them may be something else. Of
- * other versions we know nothing: they are asked to be strict, too, and what they parsed is
- * checked. */
+ * its buffer names and values lie as above; what stands between them may be something else. So it
+ * is with 1.0.0. Of other versions we know nothing: they are asked to be strict, too, and what they
+ * parsed is checked. */
 #include "server/net/framing.h"
 
 #ifdef __SSE2__
@@ -46,9 +46,11 @@ static const bool is_token[256] = {
 
 static enum buffer find_buffer(void) {
     const char *version = MHD_get_version();
-    return strcmp(version, "0.9.75") == 0  ? BUFFER_OF_ZEROS
-           : strcmp(version, "1.0.1") == 0 ? BUFFER_WITH_LF
-                                           : BUFFER_UNKNOWN;
+    if (strcmp(version, "0.9.75") == 0) {
+        return BUFFER_OF_ZEROS;
+    }
+    return strcmp(version, "1.0.0") == 0 || strcmp(version, "1.0.1") == 0 ? BUFFER_WITH_LF
+                                                                          : BUFFER_UNKNOWN;
 }
 
 bool framing_knows_buffer(void) {

@@ -306,8 +306,10 @@ class Arguments(unittest.TestCase):
 
     @unittest.skipUnless(os.geteuid() == 0, "not root: what root is told otherwise cannot be seen")
     def test_whoever_has_no_rights_is_told_what_is_missing(self):
-        status, out, err = call(BALANCER, "--listen", "192.0.2.1:80", "--server", "192.0.2.2:80",
-                                wrap=("setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"))
+        with tempfile.TemporaryDirectory(prefix="aforo-balancer-") as scratch:  # a checkout in root's home is closed to others
+            os.chmod(scratch, 0o755)
+            status, out, err = call(shutil.copy(BALANCER, scratch), "--listen", "192.0.2.1:80", "--server", "192.0.2.2:80",
+                                    wrap=("setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"))
         self.assertEqual((status, out), (1, ""))
         self.assertEqual(err, "aforo-balancer: changing the kernel's rules needs root, or CAP_NET_ADMIN: sudo aforo-balancer ...\n")
 

@@ -80,7 +80,8 @@ class Scripts(unittest.TestCase):
         shutil.copy(ROOT / "tools" / "configure", checkout / "tools")
         (checkout / "CMakeLists.txt").write_text("cmake_minimum_required(VERSION 3.25)\nproject(nothing NONE)\n")
         (checkout / "CMakePresets.json").write_text(
-            '{"version": 6, "configurePresets": [{"name": "release", "binaryDir": "${sourceDir}/build/${presetName}"}]}')
+            '{"version": 6, "configurePresets": [{"name": "release", "generator": "Ninja",'
+            ' "binaryDir": "${sourceDir}/build/${presetName}"}]}')
         for _ in range(2):
             self.assertEqual(run(checkout / "tools" / "configure", "release"), (0, "", ""))
         moved = checkout.rename(self.dir / "second")

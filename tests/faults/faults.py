@@ -13,6 +13,7 @@ import time
 from support import (BIN, CHUNK_TIME, CHUNK_US, EPOCH, MEMORY_IS_OURS, TIMEOUT_S, WIDTH_US, Failure, Load, Place, Program,
                      Redis, RedisError, Sentinel, Server, compare, difference, environment, flushed, needs, now_us,
                      state_counts, sums, text_time, wait_until)
+from support.authority import Authority, TlsRedis
 
 __all__ = ["BIN", "CHUNK_TIME", "CHUNK_US", "EPOCH", "HERE", "MEMORY_IS_OURS", "TIMEOUT_S", "WIDTH_US", "Failure", "Load", "Place",
            "Program", "RedisError", "Run", "Sentinel", "Server", "Skipped", "checked", "difference", "environment", "flushed",
@@ -44,15 +45,24 @@ class Run:
         self.faults = self.sent = self.acked = self.counted = 0
         self.notes = []
         self.loads = []
+        self.tls = None
+
+    def speak_tls(self):
+        """From now on each Redis speaks TLS alone, and the servers trust its CA."""
+        authority = Authority(self.place)
+        self.tls = authority, authority.issue("redis")
 
     def many(self, bounded, long):
         """How often: in the bounded pass, in the long one."""
         return long if self.long else bounded
 
     def server(self, *flags, **settings):
-        return self.place.server(*flags, **settings)
+        trust = ("--redis-tls-ca", self.tls[0].cert) if self.tls else ()
+        return self.place.server(*trust, *flags, **settings)
 
     def redis(self, *options, **settings):
+        if self.tls:
+            return TlsRedis(self.place, *self.tls, *options, clients="no", **settings)
         return self.place.redis(*options, **settings)
 
     def load(self, server, **settings):
@@ -135,7 +145,8 @@ def checked(run):
             continue
         if not redis.do("KEYS", "aforo:2:{1min:*"):
             continue
-        done = subprocess.run([BIN / "aforo", "check", "--redis", redis.url, "--from", "-3h"], capture_output=True, text=True,
+        trust = ("--redis-tls-ca", run.tls[0].cert) if run.tls else ()
+        done = subprocess.run([BIN / "aforo", "check", "--redis", redis.url, "--from", "-3h", *trust], capture_output=True, text=True,
                               timeout=4 * TIMEOUT_S, env=environment(), check=False)
         nothing = "nothing to check" in done.stderr or "no window that is over" in done.stderr  # all of it is too young
         if done.returncode and not nothing:

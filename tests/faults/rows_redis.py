@@ -228,7 +228,8 @@ def state_lost_redis_up(run):
 def through_proxy(run, mode, times):
     redis = run.redis().start()
     between = proxy.Proxy(run.place, redis.port, run.random)
-    server = run.server(*TIMEOUT_FLAGS, "--flush-interval", "20ms", redis=between.url).start()
+    url = redis.url.replace(str(redis.port), str(between.port))
+    server = run.server(*TIMEOUT_FLAGS, "--flush-interval", "20ms", redis=url).start()
     run.load(server, connections=16, rate=4000)
     wait_until(lambda: connected(server), "connected")
     for _ in range(times):

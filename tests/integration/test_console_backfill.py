@@ -83,8 +83,11 @@ class Backfill(Case):
             done = subprocess.run(["promtool", "tsdb", "create-blocks-from", "openmetrics", path, blocks], capture_output=True,
                                   text=True, timeout=TIMEOUT_S, check=False)
             self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
-            (blocks / "wal").mkdir()  # dump asks for one
-            dump = subprocess.run(["promtool", "tsdb", "dump", blocks], capture_output=True, text=True, timeout=TIMEOUT_S, check=True)
+            (blocks / "wal").mkdir()  # dump asks for one; that of Debian 13 also for data, where it works
+            (self.place.dir / "data").mkdir(exist_ok=True)
+            dump = subprocess.run(["promtool", "tsdb", "dump", blocks], capture_output=True, text=True, timeout=TIMEOUT_S, check=False,
+                                  cwd=self.place.dir)
+            self.assertEqual(dump.returncode, 0, dump.stderr)
             samples = {int(ms) * 1000: int(n) for n, ms in re.findall(rf'resolution="{resolution}"\}} (\d+) (\d+)$', dump.stdout, re.M)}
             self.assertEqual({us: n for us, n in samples.items() if n}, self.expected(resolution))
 

@@ -10,7 +10,7 @@ import threading
 import time
 import unittest
 
-from support import BIN, TIMEOUT_S, WIDTH_US, Case, environment, now_us
+from support import BIN, TIMEOUT_S, WIDTH_US, Case, environment, now_us, wait_until
 from support.console import FilledRedis, aforo, chunk_key, expected_text, shown_time
 
 SECOND = 1_000_000
@@ -207,6 +207,7 @@ class Follow(RedisCase):
         self.lines = []
         self.reader = threading.Thread(target=lambda: self.lines.extend(iter(self.process.stdout.readline, "")))
         self.reader.start()
+        wait_until(lambda: self.lines, "its first row")  # what is counted before that would not be shown: --last 1
 
     def count(self, seconds):
         """Counts an event every 50 ms, as a node would: with absolute times of now."""

@@ -12,7 +12,7 @@ import threading
 import time
 import unittest
 
-from support import BIN, TIMEOUT_S, Case, environment, now_us, text_time
+from support import BIN, TIMEOUT_S, Case, environment, now_us, text_time, wait_until
 from support.console import aforo
 
 ROWS = "start (UTC),count,state\n2016-05-28T11:11:11.120Z,122,final\n2016-05-28T11:11:11.130Z,0,closed\n"
@@ -206,6 +206,7 @@ class Real(Case):
     def test_a_state_directory_of_any_name_is_one_value_in_the_log(self):
         server = self.place.server(state=self.place.dir / 'a b" level=error\x1b[2J')
         server.start()
+        wait_until(lambda: 'msg="listening"' in server.log(), "it says where it listens")
         self.assertIn(r'/a b\" level=error\x1b[2J" socket=', server.log())
         self.assertNotIn("\x1b", server.log())
 

@@ -218,6 +218,7 @@ class Follow(StateCase):
                                    stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment())
         self.addCleanup(process.kill)
         events = {start_us - 2_000_000: 1}
+        out = process.stdout.readline()  # what is counted before that would not be shown: --last 1
         for _ in range(10):
             us = now_us()
             events[us] = events.get(us, 0) + 3
@@ -225,8 +226,9 @@ class Follow(StateCase):
             time.sleep(0.05)
         time.sleep(0.3)
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=TIMEOUT_S)
-        self.assertEqual((process.returncode, err), (0, ""))
+        with process.stdout, process.stderr:
+            out, err = out + process.stdout.read(), process.stderr.read()
+        self.assertEqual((process.wait(TIMEOUT_S), err), (0, ""))
         expected = expected_text(events, "10ms")
         self.assertEqual(out[:len(expected)], expected)
         rest = out[len(expected):].splitlines()

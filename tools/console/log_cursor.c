@@ -149,7 +149,7 @@ static bool write_positions(int fd, const struct eventlog_position *position, si
     FILE *file = copy < 0 ? NULL : fdopen(copy, "w");
     if (file == NULL) {
         if (copy >= 0)
-            close(copy);
+            close(copy); /* cppcheck-suppress doubleFree ; fdopen did not take it */
         return false;
     }
     fputs(HEAD, file);
