@@ -25,8 +25,7 @@ static _Atomic uint64_t *told;
 static void add_until_killed(uint64_t seed, int ready) {
     struct lab *lab = lab_open(text);
     uint64_t random = seed;
-    DEMAND(write(ready, "!", 1) == 1, "nobody waits");
-    for (;;) {
+    for (bool begun = false;; begun = true) {
         char key[16], small[16];
         uint64_t unfit;
         const uint64_t drawn = next_random(&random);
@@ -40,6 +39,8 @@ static void add_until_killed(uint64_t seed, int ready) {
         DEMAND(lab_add(lab, (unsigned)(drawn >> 60) % LAB_WORKERS, &event, &unfit) == SHARD_COUNTED,
                "refused");
         atomic_fetch_add(told, 1);
+        /* Not before: on an emulator nothing would be counted until the end. */
+        DEMAND(begun || write(ready, "!", 1) == 1, "nobody waits");
     }
 }
 
@@ -97,7 +98,7 @@ START_TEST(reports_and_windows_agree_after_each_kill) {
                round, (unsigned long long)counted, (unsigned long long)found);
         known += found;
     }
-    ck_assert_uint_gt(known, ROUNDS);
+    ck_assert_uint_ge(known, ROUNDS);
     munmap(told, 4096);
 }
 END_TEST
