@@ -17,6 +17,10 @@
  * connections would cost a system call each, every second. */
 #define END_LOOK_US (4 * US_PER_S)
 
+/* the library begins to count its --idle-timeout so much before us at the most */
+#define CLOCKS_APART_US (100 * US_PER_MS)
+#define SILENT "silent for --idle-timeout"
+
 static const struct sockaddr *client_address(struct MHD_Connection *mhd) {
     return MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS)->client_addr;
 }
@@ -50,20 +54,28 @@ static bool has_ended(const struct connection *connection) {
     return recv(connection->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
 }
 
+/* Whether it may be the library that ended it, for its silence; a client that sees this closes its
+ * end at once, too, and then has_ended holds as well. The library's clock is not quite ours. */
+static bool was_silent(const struct connection *connection, int64_t now_us) {
+    return connection->deadline.phase == PHASE_IDLE && connection->deadline.served &&
+           now_us - connection->deadline.since_us >
+               connection->worker->server->options->idle_timeout - CLOCKS_APART_US;
+}
+
 /* Why it was closed, when neither this program nor the library's last call knew. The library counts
  * idle time in whole seconds. */
 static const char *guess_reason(const struct connection *connection) {
     const struct worker *worker = connection->worker;
-    const int64_t silent_us = worker_woke_us(worker) - connection->deadline.since_us;
+    const int64_t now_us = worker_woke_us(worker),
+                  silent_us = now_us - connection->deadline.since_us;
     if (has_ended(connection)) {
-        return "the client closed it";
+        return was_silent(connection, now_us) ? SILENT : "the client closed it";
     }
     if (worker->draining) {
         return "the server stops";
     }
-    return silent_us > worker->server->options->idle_timeout - US_PER_S
-               ? "silent for --idle-timeout"
-               : "closed after its answer";
+    return silent_us > worker->server->options->idle_timeout - US_PER_S ? SILENT
+                                                                        : "closed after its answer";
 }
 
 static void log_closed(const struct connection *connection) {
@@ -146,7 +158,9 @@ static void close_if_late(struct connection *connection, int64_t now_us) {
         cut_connection(connection);
         deadline->since_us = now_us; /* not again in the next second */
     } else if (deadline->phase != PHASE_ANSWER && age_us < END_LOOK_US && has_ended(connection)) {
-        connection->closing = connection->closing ? connection->closing : "the client left";
+        connection->closing = connection->closing              ? connection->closing
+                              : was_silent(connection, now_us) ? SILENT
+                                                               : "the client left";
         shutdown(connection->fd, SHUT_RDWR);
     }
 }
