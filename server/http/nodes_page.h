@@ -15,8 +15,7 @@ void nodes_page_make(const struct worker *worker, struct page *page);
 /* Adds what it answers. By the worker thread. */
 void nodes_page_add(const struct worker *worker, struct text *text);
 
-/* A page of `text`, which it frees: JSON, and the server's clock in a header, by which a page in a
- * browser sets its own. */
+/* A page of `text`, which it frees: JSON, and the server's clock in a header. */
 void nodes_page_answer(struct text *text, int64_t now_us, struct page *page);
 
 /* struct flush_config: describe; cls is the struct server. Any thread. */

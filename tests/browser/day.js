@@ -53,7 +53,7 @@
         const text = url.pathname === "/live" ? live(url.searchParams)
             : url.pathname === "/reports" ? JSON.stringify({reports: [{name: "r", by: ["route"], windows: ["1min"], show: ["count", "top5(ip)"]}]})
                 : url.pathname.startsWith("/reports/") ? report() : "";
-        return {ok: true, status: 200, text: async () => text, headers: new Headers()};
+        return {ok: true, status: 200, text: async () => text};
     };
 
     async function turn() {

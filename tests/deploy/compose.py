@@ -3,8 +3,9 @@ killed in the middle. What Tsung saw acknowledged is compared with what the thre
 
 DEBIAN (bookworm or trixie) is what the servers stand on; REDIS_IMAGE and LB_IMAGE are what is beside them. Exit status 77
 with the reason where there is no Docker engine, or one of these images cannot be had. Then the profile `monitoring` is started, as
-far as its images can be had: Prometheus finds all counters and takes all rules, Grafana shows the dashboard (--monitoring: this alone). Everything it starts belongs to a compose
-project of this checkout alone and is removed at the end; the images stay, so that the next run builds nothing.
+far as its images can be had: Prometheus finds all counters and takes all rules, Grafana shows the dashboard (--monitoring: this
+alone). Everything it starts belongs to a compose project of this checkout alone and is removed at the end; the images stay, so
+that the next run builds nothing.
 """
 
 import json
@@ -64,6 +65,10 @@ def works(*command):
         return False
 
 
+def can_be_had(image):
+    return works("docker", "image", "inspect", image) or works("docker", "pull", image)
+
+
 def reason_to_skip():
     if shutil.which("docker") is None:
         return "docker is not installed"
@@ -73,7 +78,7 @@ def reason_to_skip():
         return "neither docker compose nor docker-compose is installed"
     base = f"debian:{os.environ.get('DEBIAN', 'trixie')}-slim"
     for image in filter(None, (base, os.environ.get("REDIS_IMAGE"), os.environ.get("LB_IMAGE"))):
-        if not works("docker", "image", "inspect", image) and not works("docker", "pull", image):
+        if not can_be_had(image):
             return f"there is no image {image}, and none can be pulled"
     return None
 
@@ -279,10 +284,6 @@ def restarts_and_scaling(project, since, total):
     check(sorted(node_of(container) for container in project.replicas()) == sorted(nodes),
           "all made anew: the same nodes")
     check(in_redis(project, since) == expected, "with the same counts")
-
-
-def can_be_had(image):
-    return works("docker", "image", "inspect", image) or works("docker", "pull", image)
 
 
 def asked(port, path):

@@ -46,6 +46,11 @@ static struct fleet *fleet_of(const struct worker *worker) {
     return worker->server->pages_cls;
 }
 
+/* What the fleet says, as what the page says: cut to its room. */
+static void copy_why(char why[PAGES_WHY_MAX], const char *sentence) {
+    snprintf(why, PAGES_WHY_MAX, "%.*s", PAGES_WHY_MAX - 1, sentence);
+}
+
 static void refuse(struct page *page, unsigned status) {
     page->status = status;
     page->response = NULL;
@@ -116,7 +121,7 @@ static void answer_report(enum report_outcome outcome, enum rows_format format, 
     page->status = status[outcome];
     page->type = query_arguments_type(format);
     if (outcome != REPORT_DONE) {
-        snprintf(page->why, PAGES_WHY_MAX, "%.*s", PAGES_WHY_MAX - 1, why);
+        copy_why(page->why, why);
     } else if (!text->failed) {
         page->response =
             MHD_create_response_from_buffer(text->len, text->bytes, MHD_RESPMEM_MUST_COPY);
@@ -167,7 +172,7 @@ static void make_counts(const struct worker *worker, struct MHD_Connection *conn
         }
     }
     if (*why) {
-        snprintf(page->why, PAGES_WHY_MAX, "%.*s", PAGES_WHY_MAX - 1, why);
+        copy_why(page->why, why);
         refuse(page, MHD_HTTP_SERVICE_UNAVAILABLE);
     }
 }
@@ -177,7 +182,7 @@ static bool add_nodes(void *cls, int64_t now_us, struct text *text, char *why) {
     size_t n;
     char sentence[FLEET_WHY_MAX];
     if (!fleet_nodes(cls, now_us, &node, &n, sentence)) {
-        snprintf(why, PAGES_WHY_MAX, "%.*s", PAGES_WHY_MAX - 1, sentence);
+        copy_why(why, sentence);
         return false;
     }
     text_add_string(text, "[\n");
@@ -206,7 +211,7 @@ static struct query_reader find_reader(void *cls, enum resolution r, int64_t now
 static void explain(void *cls, char *why) {
     char sentence[FLEET_WHY_MAX];
     fleet_why(cls, sentence);
-    snprintf(why, PAGES_WHY_MAX, "%.*s", PAGES_WHY_MAX - 1, sentence);
+    copy_why(why, sentence);
 }
 
 /* While Redis is away nobody is given what was read before. */
@@ -217,7 +222,7 @@ static void make_live(struct worker *worker, struct MHD_Connection *connection, 
     if (fleet_is_here(fleet, why)) {
         live_round_answer(worker, connection, &source, page);
     } else {
-        explain(fleet, page->why);
+        copy_why(page->why, why);
         refuse(page, MHD_HTTP_SERVICE_UNAVAILABLE);
     }
 }
