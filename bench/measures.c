@@ -63,19 +63,25 @@ static unsigned pass(const struct measure *measure, struct undo *undo, word *sta
     static struct undo_change change[CHANGES_MAX];
     unsigned fitted = 0;
     for (unsigned i = 0; i < EVENTS; i++) {
+        word *touches = touched[i % ROWS];
         undo_begin_owner(undo);
-        struct undo_change *end = change;
-        while (end < change + TOUCH_CHANGES) {
-            *end++ = (struct undo_change){&touched[i % ROWS][end - change], undo->sequence};
+        struct undo_notes notes = undo_notes_begin_owner(undo, &file, TOUCH_CHANGES + CHANGES_MAX);
+        for (size_t k = 0; k < TOUCH_CHANGES; k++) {
+            undo_note_owner(&notes, &touches[k]);
         }
+        struct undo_change *end = change;
         if (measure) {
             const struct measure_rows rows = {{states + i % ROWS * measure->words}, 1, 0};
             end = measure->kind->plan(measure, &event[i], &rows, end);
         }
         if (end) {
-            undo_put_all_owner(
-                undo, &file,
-                &(const struct undo_changes){change, TOUCH_CHANGES - 1, (size_t)(end - change)});
+            const struct undo_changes changes = {change, (size_t)(end - change)};
+            undo_note_changes_owner(&notes, &changes);
+            undo_notes_end_owner(undo, &notes);
+            for (size_t k = 0; k < TOUCH_CHANGES; k++) {
+                atomic_store_explicit(&touches[k], undo->sequence, memory_order_relaxed);
+            }
+            undo_store_changes_owner(&changes);
             fitted++;
         }
         undo_commit_owner(undo, &none);

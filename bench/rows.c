@@ -33,7 +33,7 @@ static int64_t event_us[EVENTS];
 static unsigned first_report, reports;
 
 static void put(struct undo *undo, struct table_row *row, size_t i, uint64_t value) {
-    undo_put_owner(undo, &row->file, &row->state[i], value);
+    undo_put_owner(undo, row->file, &row->state[i], value);
 }
 
 static uint64_t get(const struct table_row *row, size_t i) {

@@ -1,5 +1,7 @@
 #include "redis/nodes.h"
 
+#include "counters/time/civil.h"
+#include "counters/time/window.h"
 #include "redis/schema.h"
 
 #include <stdio.h>
@@ -14,7 +16,8 @@ static void take_node(const struct nodes_taker *taker, const redisReply *name,
         return;
     }
     const long long seen_ms = strtoll(said->str, &words, 10);
-    if (words > said->str && *words == ' ' && seen_ms > 0) {
+    const bool is_time = seen_ms > 0 && seen_ms < CIVIL_END_US / US_PER_MS;
+    if (words > said->str && *words == ' ' && is_time) {
         taker->take(taker->cls, name->str, (size_t)name->len, seen_ms, words + 1);
     }
 }

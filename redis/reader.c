@@ -23,9 +23,16 @@ static bool take_counts(const redisReply *reply, enum resolution r, uint64_t *co
     return true;
 }
 
+/* The chunk of a group that a reply is about; `i` is its place in what was asked. */
+struct asked {
+    enum resolution r;
+    int64_t chunk;
+    unsigned group;
+    uint32_t i;
+};
+
 /* Takes the reply about one chunk's key of one group. False fills why. */
-typedef bool reply_taker(void *cls, const redisReply *reply, uint32_t i, const char *key,
-                         char *why);
+typedef bool reply_taker(void *cls, const redisReply *reply, const struct asked *asked, char *why);
 
 /* What is asked of each key. */
 struct question {
@@ -36,6 +43,13 @@ struct question {
     reply_taker *take;
     void *cls;
 };
+
+static void explain(const struct asked *asked, const struct link *link, const char *what,
+                    char *why) {
+    char key[SCHEMA_KEY_MAX];
+    schema_chunk_key(asked->r, asked->chunk, asked->group, key);
+    snprintf(why, LINK_WHY_MAX, "%.80s: %.60s: %.110s", link_address(link), key, what);
+}
 
 static bool append_question(struct link *link, const struct question *question, enum resolution r,
                             int64_t chunk, char *why) {
@@ -73,14 +87,12 @@ static bool ask_chunks(struct link *link, const struct question *question, struc
             ok = false;
             continue;
         }
-        char key[SCHEMA_KEY_MAX];
-        schema_chunk_key(range.resolution, range.first + i, question->group, key);
+        const struct asked asked = {range.resolution, range.first + i, question->group, i};
         if (reply->type == REDIS_REPLY_ERROR) {
-            snprintf(ok ? why : later, LINK_WHY_MAX, "%.80s: %.60s: %.110s", link_address(link),
-                     key, reply->str);
+            explain(&asked, link, reply->str, ok ? why : later);
             ok = false;
         } else {
-            ok = question->take(question->cls, reply, i, key, ok ? why : later) && ok;
+            ok = question->take(question->cls, reply, &asked, ok ? why : later) && ok;
         }
         freeReplyObject(reply);
     }
@@ -89,36 +101,39 @@ static bool ask_chunks(struct link *link, const struct question *question, struc
 
 /* Where the replies of a pipeline go. */
 struct totals {
-    struct link *link;
-    enum resolution r;
+    const struct link *link;
     uint64_t *counts;
 };
 
-static bool add_total(void *cls, const redisReply *reply, uint32_t i, const char *key, char *why) {
+static bool add_total(void *cls, const redisReply *reply, const struct asked *asked, char *why) {
     const struct totals *totals = cls;
-    const uint32_t slots = resolution_table[totals->r].slots;
+    const uint32_t slots = resolution_table[asked->r].slots;
     uint64_t of_group[SLOTS_MAX];
-    if (!take_counts(reply, totals->r, of_group)) {
-        snprintf(
-            why, LINK_WHY_MAX,
-            "%.80s: %.60s: holds something that is not a count; is another program using this key?",
-            link_address(totals->link), key);
+    if (!take_counts(reply, asked->r, of_group)) {
+        explain(asked, totals->link,
+                "holds something that is not a count; is another program using this key?", why);
         return false;
     }
     for (uint32_t slot = 0; slot < slots; slot++) {
-        totals->counts[(size_t)i * slots + slot] += of_group[slot];
+        totals->counts[(size_t)asked->i * slots + slot] += of_group[slot];
     }
     return true;
 }
 
-static bool note_existence(void *cls, const redisReply *reply, uint32_t i, const char *key,
+/* Which chunks of a range are there. */
+struct presence {
+    const struct link *link;
+    bool *there;
+};
+
+static bool note_existence(void *cls, const redisReply *reply, const struct asked *asked,
                            char *why) {
-    bool *exists = cls;
+    const struct presence *presence = cls;
     if (reply->type != REDIS_REPLY_INTEGER) {
-        snprintf(why, LINK_WHY_MAX, "%.60s: EXISTS: an answer that is no number", key);
+        explain(asked, presence->link, "EXISTS: an answer that is no number", why);
         return false;
     }
-    exists[i] = exists[i] || reply->integer != 0;
+    presence->there[asked->i] = presence->there[asked->i] || reply->integer != 0;
     return true;
 }
 
@@ -135,12 +150,13 @@ bool reader_read_totals(struct link *link, struct chunk_range range, uint64_t *c
     memset(counts, 0, (size_t)range.n * slots * sizeof *counts);
     for (uint32_t done = 0; done < range.n;) {
         const struct chunk_range here = cut_range(range, done);
-        struct totals totals = {link, r, counts + (size_t)done * slots};
+        struct totals totals = {link, counts + (size_t)done * slots};
         for (unsigned group = 0; group < link_groups(link); group++) {
             /* Most chunks of a long span may not be there, and a hundred empty answers cost more
              * than one question. */
             bool there[LINK_PIPELINE_MAX] = {false};
-            const struct question existence = {"EXISTS", 0, group, NULL, note_existence, there};
+            struct presence presence = {link, there};
+            const struct question existence = {"EXISTS", 0, group, NULL, note_existence, &presence};
             const struct question question = {"HMGET", slots, group, there, add_total, &totals};
             if (!ask_chunks(link, &existence, here, why) ||
                 !ask_chunks(link, &question, here, why)) {
@@ -156,7 +172,8 @@ bool reader_find_totals(struct link *link, struct chunk_range range, bool *there
     memset(there, 0, range.n * sizeof *there);
     for (uint32_t done = 0; done < range.n;) {
         const struct chunk_range here = cut_range(range, done);
-        struct question question = {"EXISTS", 0, 0, NULL, note_existence, there + done};
+        struct presence presence = {link, there + done};
+        struct question question = {"EXISTS", 0, 0, NULL, note_existence, &presence};
         for (; question.group < link_groups(link); question.group++) {
             if (!ask_chunks(link, &question, here, why)) {
                 return false;

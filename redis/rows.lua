@@ -3,8 +3,8 @@
 --   KEYS  the window, a hash; then, when a row has a HyperLogLog or a score board, a key for a moment and the keys of these, in
 --         the order of the rows
 --   ARGV  the node; owner of the node's lease, a number; sum that the node takes its part to have; until; seconds to live;
---         the names of the components: a sign (see rows.h) and a name, US, the next; the rows' keys, numbers, and bytes: see
---         rows_pack.h
+--         the names of the components: a sign (see rows.h) and a name, US, the next; how many fields the rows have, the fields, the
+--         rows' numbers, and bytes: see rows_pack.h
 -- The hash, beside the totals ("<key> US <component>" -> 38) and until:
 --   names           as above, of the whole window; components are numbered by their place in it
 --   keys, k:<i>     how many k:<i> there are; the keys of all rows, RS behind each, about 4 KB in each of k:1, k:2, ...
@@ -28,7 +28,7 @@
 -- is no number) comes first. HyperLogLogs only join, so those may stay when a later one fails.
 local key, node, owner = KEYS[1], ARGV[1], tonumber(ARGV[2])
 local call, format, sub, pack, unpack_bytes = redis.call, string.format, string.sub, struct.pack, struct.unpack
-local US, RS = '\31', '\30'
+local to_number, US, RS = tonumber, '\31', '\30'
 local part_field = 'n:' .. node
 
 local head = call('HMGET', key, 'final', 'until', 'names', 'keys', 'nodes', part_field)
@@ -54,7 +54,7 @@ local function set(field, value)
 end
 
 -- The call's components: their names, signs and numbers in the window.
-local names, signs, number, fields = {}, {}, {}, {}
+local names, signs, number = {}, {}, {}
 local window_names = head[3] or ''
 do
     local known, n = {}, 0
@@ -71,7 +71,6 @@ do
             return redis.error_reply('ERR component ' .. plain .. ' of ' .. key .. ' is there by another rule')
         end
         names[i], signs[i], number[i] = plain, sign, known[plain][1]
-        fields[i] = sign ~= '=' and US .. plain or nil
         i = i + 1
     end
     if n ~= before then
@@ -161,42 +160,12 @@ local function write_part(part, last)
     return table.concat(all)
 end
 
--- The rows: where the numbers of each begin (its events, how many components it has, and of each its number in the call and its
--- value), its key, and the bytes of some components. And the fields that are asked for: of each row its part, its components.
-local numbers = read_all('i7', #ARGV[8] / 7, ARGV[8])
-local begins, rows, asked, asking, row_keys, row_bytes = {}, 0, {}, 0, nil, {}
-local part_row, blob_row = part_field .. RS, 'b:' .. node .. RS
-do
-    local at, last, from = 1, #ARGV[8] / 7, 1
-    while at < last do
-        rows = rows + 1
-        begins[rows] = at
-        at = at + 2 + 2 * numbers[at + 1]
-    end
-    row_keys = read_all('I2c0', rows, ARGV[7])
-    for r = 1, rows do
-        local begin, row_key = begins[r], row_keys[r]
-        local bytes
-        asking = asking + 1
-        asked[asking] = part_row .. row_key
-        for i = begin + 2, begin + 2 * numbers[begin + 1], 2 do
-            local c = numbers[i]
-            local field = fields[c]
-            asking = asking + 1
-            asked[asking] = field and row_key .. field or blob_row .. row_key .. US .. names[c]
-            local sign = signs[c]
-            if sign == '#' or sign == '=' then
-                bytes = bytes or {}
-                bytes[i] = sub(ARGV[9], from, from + numbers[i + 1] - 1)
-                from = from + numbers[i + 1]
-            end
-        end
-        row_bytes[r] = bytes
-    end
-end
+-- The fields of the rows (of each row its part, its components), what they hold, and the rows' numbers.
+local asking = tonumber(ARGV[7])
+local asked, numbers = read_all('I2c0', asking, ARGV[8]), read_all('i7', #ARGV[9] / 7, ARGV[9])
 local there = {}
 if asking <= 2000 then
-    there = asking > 0 and call('HMGET', key, unpack(asked)) or there
+    there = asking > 0 and call('HMGET', key, unpack(asked, 1, asking)) or there
 else
     for from = 1, asking, 2000 do
         local some = call('HMGET', key, unpack(asked, from, math.min(from + 1999, asking)))
@@ -205,6 +174,8 @@ else
         end
     end
 end
+local part_row = part_field .. RS
+local key_at = #part_row + 1 -- in the field of a row's part
 
 -- What becomes of them. A part mostly has its components in the order of the call; else this says where each one is.
 local function find_places(part, last)
@@ -215,41 +186,81 @@ local function find_places(part, last)
     return places
 end
 
+local LIMITS = {256, 65536, 16777216, 4294967296, 1099511627776, 281474976710656, 72057594037927936} -- 256 ^ width
 local sum, lost, new_keys, hll, joined, boards = had, false, {}, 2, {}, {}
-local first = 1
-for r = 1, rows do
-    local begin = begins[r]
-    local row_key, events, components, bytes_of = row_keys[r], numbers[begin], numbers[begin + 1], row_bytes[r]
+local first, row_at, bytes_at = 1, 1, 1
+-- Which components a row has, mostly those of the row before: their numbers in the call, and in the window; and whether all of them
+-- add up.
+local shape, places_of, components, all_add = {}, {}, 0, true
+while first <= asking do
+    local events, n_or_same = numbers[row_at], numbers[row_at + 1]
+    row_at = row_at + 1 -- its values are behind it
+    if n_or_same >= 0 then
+        components, all_add = n_or_same, true
+        for i = 1, components do
+            local c = numbers[row_at + i]
+            shape[i], places_of[i] = c, number[c]
+            all_add = all_add and signs[c] == '+'
+        end
+        row_at = row_at + components
+    end
     local old, part, last, places, guess = there[first], nil, 2, nil, 2
-    local width, limit, events_before = 1, nil, 0
+    local width, events_before = 1, 0
     if old then
         width = byte(old) or 0
         local n = (#old - 8) / (width + 2)
         if width < 1 or width > 7 or n < 0 or n % 1 ~= 0 then
             return redis.error_reply('ERR a row of the part of node ' .. node .. ' in ' .. key .. ' holds no values')
         end
-        part = read_part(width, n, old)
+        if n == made_n and width == made_width then
+            part = {unpack_bytes(made, old)}
+        else
+            part = read_part(width, n, old)
+        end
         events_before, last = part[2], 2 + 2 * n
     else
         part = {1, 0}
     end
-    limit = 256 ^ width
+    local limit = LIMITS[width]
     local newer, changed, known, row_boards = events > events_before, false, false, nil
-    for i = 1, components do
-        local c, value, field, total = numbers[begin + 2 * i], numbers[begin + 2 * i + 1], asked[first + i], there[first + i]
+    -- A row whose part has just these components in this order, as most have: without what only others need.
+    local usual = 0
+    if all_add and last == 2 + 2 * components then
+        for i = 1, components do
+            local place, value, total = 2 + 2 * i, numbers[row_at + i], there[first + i]
+            total = total and to_number(total)
+            if not total or total % 1 ~= 0 or part[place - 1] ~= places_of[i] then
+                break
+            end
+            local before = part[place]
+            if value > before then
+                total = total + (value - before)
+                part[place], changed = value, true
+                while value >= limit do
+                    width, limit = width + 1, limit * 256
+                end
+                at = at + 2
+                -- Redis writes a number with 17 digits itself, and exactly, which is quicker than format('%.0f')
+                write[at - 1], write[at] = asked[first + i], total < 9007199254740992 and total or format('%.0f', total)
+            end
+            usual, known, guess = i, true, place
+        end
+    end
+    for i = usual + 1, components do
+        local c, value, total = shape[i], numbers[row_at + i], there[first + i]
         local sign = signs[c]
         if total and sign ~= '=' then
             known = true
-            total = tonumber(total)
+            total = to_number(total)
             if not total or total % 1 ~= 0 then
-                return redis.error_reply('ERR field ' .. field .. ' of ' .. key .. ' holds no number')
+                return redis.error_reply('ERR field ' .. asked[first + i] .. ' of ' .. key .. ' holds no number')
             end
         end
         if sign == '+' or sign == '~' then
-            local place = guess + 2
-            if place > last or part[place - 1] ~= number[c] then
+            local place, wanted = guess + 2, places_of[i]
+            if place > last or part[place - 1] ~= wanted then
                 places = places or find_places(part, last)
-                place = places[number[c]]
+                place = places[wanted]
             end
             guess = place or guess
             local before = place and part[place] or 0
@@ -265,42 +276,45 @@ for r = 1, rows do
                 if not place then
                     last = last + 2
                     place = last
-                    part[place - 1], places[number[c]] = number[c], place
+                    part[place - 1], places[wanted] = wanted, place
                 end
                 part[place], changed = value, true
                 while value >= limit do
                     width, limit = width + 1, limit * 256
                 end
                 at = at + 2
-                -- Redis writes a number with 17 digits itself, and exactly, which is quicker than format
-                write[at - 1], write[at] = field, total < 9007199254740992 and total or format('%.0f', total)
+                write[at - 1], write[at] = asked[first + i], total < 9007199254740992 and total or format('%.0f', total)
             end
         elseif sign == '<' or sign == '>' then
             if not total or (sign == '<' and value < total) or (sign == '>' and value > total) then
-                set(field, format('%.0f', value))
-            end
-        elseif sign == '#' then
-            hll = hll + 1
-            joined[#joined + 1] = {KEYS[hll], bytes_of[begin + 2 * i], total}
-            if not total then
-                set(field, '1')
+                set(asked[first + i], format('%.0f', value))
             end
         else
-            local bytes
-            if not total or events > unpack_bytes('<I7', total) then
-                bytes = pack('<I7', events) .. bytes_of[begin + 2 * i]
-                set(field, bytes)
-            end
-            if sub(names[c], 1, 4) == 'top(' then
+            local bytes = sub(ARGV[10], bytes_at, bytes_at + value - 1)
+            bytes_at = bytes_at + value
+            if sign == '#' then
                 hll = hll + 1
-                row_boards = row_boards or {}
-                row_boards[#row_boards + 1] = {KEYS[hll], US .. names[c], total, bytes}
+                joined[#joined + 1] = {KEYS[hll], bytes, total}
+                if not total then
+                    set(asked[first + i], '1')
+                end
+            else
+                local newest
+                if not total or events > unpack_bytes('<I7', total) then
+                    newest = pack('<I7', events) .. bytes
+                    set(asked[first + i], newest)
+                end
+                if sub(names[c], 1, 4) == 'top(' then
+                    hll = hll + 1
+                    row_boards = row_boards or {}
+                    row_boards[#row_boards + 1] = {KEYS[hll], US .. names[c], total, newest}
+                end
+                changed = changed or newer
             end
-            changed = changed or newer
         end
     end
     if not known and components > 0 then
-        new_keys[#new_keys + 1] = row_key
+        new_keys[#new_keys + 1] = sub(asked[first], key_at)
     end
     for _, board in ipairs(row_boards or {}) do
         local there_are, more, less, sums = call('ZCARD', board[1]) > 0, {board[4]}, nil, {}
@@ -308,7 +322,7 @@ for r = 1, rows do
         if anew then
             more[1] = board[4] or board[3]
             for other in string.gmatch(known and head[5] or '', '[^\30]+') do
-                more[#more + 1] = other ~= node and call('HGET', key, 'b:' .. other .. RS .. row_key .. board[2]) or nil
+                more[#more + 1] = other ~= node and call('HGET', key, 'b:' .. other .. RS .. sub(asked[first], key_at) .. board[2]) or nil
             end
         else
             less = board[4] and board[3]
@@ -328,9 +342,13 @@ for r = 1, rows do
     if changed or newer then
         part[1], part[2] = width, newer and events or events_before
         at = at + 2
-        write[at - 1], write[at] = asked[first], write_part(part, last)
+        if made_width == width and 2 * made_n + 2 == last then
+            write[at - 1], write[at] = asked[first], pack(made, unpack(part, 1, last))
+        else
+            write[at - 1], write[at] = asked[first], write_part(part, last)
+        end
     end
-    first = first + components + 1
+    first, row_at = first + components + 1, row_at + components + 1
 end
 
 if #new_keys > 0 then

@@ -5,7 +5,8 @@
 
 #define VALUE_BYTES 7
 #define NUMBER_BYTES 2
-#define KEY_LEN_BYTES 2
+#define FIELD_LEN_BYTES 2
+#define FIELD_LEN_MAX 65535
 #define PART_HEAD (1 + ROWS_EVENTS_BYTES)
 
 bool rows_bytes_put(struct rows_bytes *bytes, const void *more, size_t len) {
@@ -35,19 +36,22 @@ static bool put_number(struct rows_bytes *bytes, uint64_t number, size_t width) 
 
 /* ---- a call ---- */
 
-void rows_call_begin(struct rows_call *call) {
-    call->names.len = call->row_keys.len = call->numbers.len = call->bytes.len = 0;
-    call->keys.len = call->name_at.len = 0;
+void rows_call_begin(struct rows_call *call, const char *node) {
+    call->node = node;
+    call->names.len = call->hash_fields.len = call->numbers.len = call->bytes.len = 0;
+    call->keys.len = call->name_at.len = call->shape.len = 0;
     call->hlls = call->boards = call->rows = call->fields = call->guess = 0;
 }
 
 void rows_call_free(struct rows_call *call) {
     free(call->names.bytes);
-    free(call->row_keys.bytes);
+    free(call->hash_fields.bytes);
     free(call->numbers.bytes);
     free(call->bytes.bytes);
     free(call->keys.bytes);
     free(call->name_at.bytes);
+    free(call->shape.bytes);
+    free(call->next.bytes);
     *call = (struct rows_call){0};
 }
 
@@ -67,7 +71,7 @@ static bool is_named(const struct rows_call *call, size_t i, const char *name, s
 /* The number of a name in the call, added when it is new: rows have much the same components in
  * the same order, so the search begins behind the last that was found. False when it cannot be. */
 static bool find_name(struct rows_call *call, const struct rows_component *component,
-                      uint64_t *number) {
+                      size_t *number) {
     const size_t len = strlen(component->name), n = call->name_at.len / sizeof(size_t);
     for (size_t i = 0; i < n; i++) {
         const size_t place = (call->guess + i) % n;
@@ -115,11 +119,91 @@ bool rows_row_is_valid(const struct rows_row *row) {
     return ok;
 }
 
-static bool put_component(struct rows_call *call, const struct rows_component *component) {
-    uint64_t number = 0;
-    const int64_t value = has_bytes(component) ? (int64_t)component->len : component->value;
-    return find_name(call, component, &number) && put_number(&call->numbers, number, VALUE_BYTES) &&
-           put_number(&call->numbers, (uint64_t)value, VALUE_BYTES);
+/* ---- the fields ---- */
+
+static bool put_text(struct rows_bytes *bytes, const char *text) {
+    return rows_bytes_put(bytes, text, strlen(text));
+}
+
+/* Ends a field that begins at a place, of which the first bytes are its length. */
+static bool end_field(struct rows_bytes *bytes, size_t from) {
+    const size_t len = bytes->len - from - FIELD_LEN_BYTES;
+    for (size_t i = 0; i < FIELD_LEN_BYTES; i++) {
+        bytes->bytes[from + i] = (char)(len >> 8 * i);
+    }
+    return len <= FIELD_LEN_MAX;
+}
+
+/* What belongs to a node alone: `letter`:node RS key. */
+static bool put_own_field(struct rows_call *call, const char *letter, const struct rows_row *row) {
+    static const char separator = ROWS_PART_SEPARATOR;
+    struct rows_bytes *bytes = &call->hash_fields;
+    return put_text(bytes, letter) && put_text(bytes, call->node) &&
+           rows_bytes_put(bytes, &separator, 1) && rows_bytes_put(bytes, row->key, row->key_len);
+}
+
+static bool put_part_field(struct rows_call *call, const struct rows_row *row) {
+    const size_t from = call->hash_fields.len;
+    return put_number(&call->hash_fields, 0, FIELD_LEN_BYTES) && put_own_field(call, "n:", row) &&
+           end_field(&call->hash_fields, from);
+}
+
+static bool put_component_field(struct rows_call *call, const struct rows_row *row,
+                                const struct rows_component *component) {
+    static const char separator = ROWS_SEPARATOR;
+    struct rows_bytes *bytes = &call->hash_fields;
+    const size_t from = bytes->len;
+    return put_number(bytes, 0, FIELD_LEN_BYTES) &&
+           (component->rule == ROWS_BLOB ? put_own_field(call, "b:", row)
+                                         : rows_bytes_put(bytes, row->key, row->key_len)) &&
+           rows_bytes_put(bytes, &separator, 1) && put_text(bytes, component->name) &&
+           end_field(bytes, from);
+}
+
+static bool put_fields(struct rows_call *call, const struct rows_row *row) {
+    bool ok = put_part_field(call, row);
+    for (size_t i = 0; i < row->n && ok; i++) {
+        ok = put_component_field(call, row, &row->component[i]);
+    }
+    return ok;
+}
+
+/* ---- the numbers ---- */
+
+/* Which components the row has: said where they are others than those of the row before. */
+static bool put_shape(struct rows_call *call, const struct rows_row *row) {
+    struct rows_bytes *next = &call->next;
+    bool ok = true;
+    next->len = 0;
+    for (size_t i = 0; i < row->n && ok; i++) {
+        size_t number = 0;
+        ok = find_name(call, &row->component[i], &number) &&
+             rows_bytes_put(next, &number, sizeof number);
+    }
+    if (ok && call->rows > 0 && next->len == call->shape.len &&
+        (next->len == 0 || memcmp(next->bytes, call->shape.bytes, next->len) == 0)) {
+        return put_number(&call->numbers, (uint64_t)ROWS_AS_BEFORE, VALUE_BYTES);
+    }
+    ok = ok && put_number(&call->numbers, row->n, VALUE_BYTES);
+    for (size_t i = 0; i < row->n && ok; i++) {
+        size_t number;
+        memcpy(&number, next->bytes + i * sizeof number, sizeof number);
+        ok = put_number(&call->numbers, number, VALUE_BYTES);
+    }
+    const struct rows_bytes before = call->shape;
+    call->shape = *next;
+    *next = before;
+    return ok;
+}
+
+static bool put_values(struct rows_call *call, const struct rows_row *row) {
+    bool ok = true;
+    for (size_t i = 0; i < row->n && ok; i++) {
+        const struct rows_component *component = &row->component[i];
+        const int64_t value = has_bytes(component) ? (int64_t)component->len : component->value;
+        ok = put_number(&call->numbers, (uint64_t)value, VALUE_BYTES);
+    }
+    return ok;
 }
 
 bool rows_beside_put(struct rows_bytes *bytes, const char *window_key,
@@ -139,13 +223,9 @@ static bool put_key(struct rows_call *call, const char *window_key, const struct
 }
 
 bool rows_call_add(struct rows_call *call, const char *window_key, const struct rows_row *row) {
-    bool ok = rows_row_is_valid(row) && put_number(&call->row_keys, row->key_len, KEY_LEN_BYTES) &&
-              rows_bytes_put(&call->row_keys, row->key, row->key_len) &&
-              put_number(&call->numbers, row->count, VALUE_BYTES) &&
-              put_number(&call->numbers, row->n, VALUE_BYTES);
-    for (size_t i = 0; i < row->n && ok; i++) {
-        ok = put_component(call, &row->component[i]);
-    }
+    bool ok = rows_row_is_valid(row) && put_fields(call, row) &&
+              put_number(&call->numbers, row->count, VALUE_BYTES) && put_shape(call, row) &&
+              put_values(call, row);
     for (size_t i = 0; i < row->n && ok; i++) {
         const struct rows_component *component = &row->component[i];
         ok =

@@ -2,9 +2,11 @@
  * made of. Numbers are little-endian. Pure; by one thread.
  *
  *   a call
- *     keys      for each row: length (2)  key
- *     numbers   for each row: events  components  for each of these: number of its name in the call
- *               value, signed: of ROWS_HLL and ROWS_BLOB the length of their bytes;    7 each
+ *     fields    of the window's hash: of each row that of its part, and of each of its components:
+ *               length (2)  field
+ *     numbers   for each row: events  components, and for each of these the number of its name in
+ *               the call, or ROWS_AS_BEFORE: those of the row before; then for each its value,
+ *               signed: of ROWS_HLL and ROWS_BLOB the length of their bytes;    7 each
  *     bytes     of those, one after the other
  *   a part      W (1)  events (7)  for each: number of its name in the window (2)  value (W) */
 #ifndef AFORO_REDIS_ROWS_PACK_H
@@ -19,6 +21,7 @@
 #define ROWS_CALL_FIELDS 500 /* a call that has so many takes no further row */
 #define ROWS_CALL_HLLS 64    /* the same */
 #define ROWS_CALL_BOARDS 16  /* the same */
+#define ROWS_AS_BEFORE (-1)
 #define ROWS_VALUE_MAX (INT64_C(1) << 53)
 
 /* Bytes that grow. */
@@ -29,15 +32,18 @@ struct rows_bytes {
 
 /* The words of one call, as it is gathered; all zeros is an empty one. */
 struct rows_call {
-    struct rows_bytes names, row_keys, numbers, bytes;
+    const char *node;
+    struct rows_bytes names, hash_fields, numbers, bytes;
     struct rows_bytes keys;    /* of HyperLogLogs and boards, NUL-terminated, one after the other */
     struct rows_bytes name_at; /* size_t[]: where each name begins in names */
+    struct rows_bytes shape;   /* size_t[]: numbers of the components of the row before */
+    struct rows_bytes next;    /* the same of the row that is being added */
     size_t hlls, boards, rows, fields;
     size_t guess; /* number of the name that comes next, as rows are alike */
 };
 
-/* Empties it, and keeps its memory. */
-void rows_call_begin(struct rows_call *call);
+/* Empties it, and keeps its memory. The node's name stays the caller's. */
+void rows_call_begin(struct rows_call *call, const char *node);
 void rows_call_free(struct rows_call *call);
 
 /* Is there room for another row? */

@@ -3,8 +3,10 @@
 #include "counters/time/civil.h"
 #include "redis/fnv.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #define COUNT_MAX (UINT64_C(1) << 53) /* beyond it the script's doubles are not exact */
 
@@ -14,19 +16,36 @@ unsigned schema_group(const char *node, unsigned groups) {
     return (hash ^ hash >> 16) % groups;
 }
 
+/* Appends a mark, unless it is NUL, and `digits` digits of a number. A reader of hours of 10 ms
+ * makes a key for each second and group of nodes: snprintf took half of its time. */
+static char *append_digits(char *at, char mark, int number, int digits) {
+    if (mark) {
+        *at++ = mark;
+    }
+    for (int i = digits; i-- > 0; number /= 10) {
+        at[i] = (char)('0' + number % 10);
+    }
+    return at + digits;
+}
+
 size_t schema_chunk_key(enum resolution r, int64_t chunk, unsigned group, char *buf) {
-    /* As much of the time as a chunk is wide: an hour, a minute, a second. */
-    static const char *const formats[RESOLUTIONS] = {
-        [RESOLUTION_10MS] = "aforo:2:{%s:%04d-%02d-%02dT%02d:%02d:%02d",
-        [RESOLUTION_1S] = "aforo:2:{%s:%04d-%02d-%02dT%02d:%02d",
-        [RESOLUTION_1MIN] = "aforo:2:{%s:%04d-%02d-%02dT%02d",
-    };
+    static const char prefix[] = "aforo:2:{";
+    static_assert(SCHEMA_GROUPS_MAX <= 10, "a group is one digit");
     struct civil t;
     civil_from_us(chunk_start_us(r, chunk), &t);
-    const size_t n = (size_t)snprintf(buf, SCHEMA_KEY_MAX, formats[r], resolution_table[r].name,
-                                      t.year, t.month, t.day, t.hour, t.minute, t.second);
-    return n + (size_t)(group ? snprintf(buf + n, SCHEMA_KEY_MAX - n, "#%u}", group)
-                              : snprintf(buf + n, SCHEMA_KEY_MAX - n, "}"));
+    memcpy(buf, prefix, sizeof prefix - 1);
+    char *at = stpcpy(buf + sizeof prefix - 1, resolution_table[r].name);
+    at = append_digits(at, ':', t.year, 4);
+    at = append_digits(at, '-', t.month, 2);
+    at = append_digits(at, '-', t.day, 2);
+    /* As much of the time as a chunk is wide: an hour, a minute, a second. */
+    at = append_digits(at, 'T', t.hour, 2);
+    at = r == RESOLUTION_1MIN ? at : append_digits(at, ':', t.minute, 2);
+    at = r == RESOLUTION_10MS ? append_digits(at, ':', t.second, 2) : at;
+    at = group ? append_digits(at, '#', (int)group, 1) : at;
+    *at++ = '}';
+    *at = '\0';
+    return (size_t)(at - buf);
 }
 
 size_t schema_lease_key(const char *node, char *buf) {

@@ -33,14 +33,35 @@ static void bind_measure(struct adder_measure *its, const struct fields_config *
     its->plain = !its->wants_many && !its->wants_text;
 }
 
+/* In which order measures are gone through. */
+enum order { PLANS, ADDS, GROWS, ORDERS };
+
+static enum order order_of(const struct measure_kind *kind) {
+    return kind->grows != MEASURE_GROWS_NOT ? GROWS : kind->plan != NULL ? PLANS : ADDS;
+}
+
+static void bind_growth(struct adder_report *its, const struct measure *measure) {
+    its->growth[its->growths++] =
+        (struct adder_growth){.at = (uint32_t)measure->at,
+                              .field = measure->field[0],
+                              .by_one = measure->kind->grows == MEASURE_GROWS_BY_ONE};
+}
+
 static void bind_measures(struct adder_report *its, const struct fields_config *fields,
                           const struct report *report) {
-    for (int plans = 1; plans >= 0; plans--) {
+    its->notes = TABLE_TOUCH_NOTES * report->table.widths;
+    for (enum order order = PLANS; order < ORDERS; order++) {
         for (unsigned i = 0; i < report->measures; i++) {
-            if ((report->measure[i].kind->plan != NULL) == plans)
-                bind_measure(&its->measure[its->measures++], fields, &report->measure[i]);
+            const struct measure *measure = &report->measure[i];
+            if (order_of(measure->kind) != order)
+                continue;
+            bind_measure(&its->measure[its->all++], fields, measure);
+            its->notes += measure->kind->puts(measure) * report->table.widths;
+            if (order == GROWS)
+                bind_growth(its, measure);
         }
-        its->planned = plans ? its->measures : its->planned;
+        its->planned = order == PLANS ? its->all : its->planned;
+        its->measures = order == ADDS ? its->all : its->measures;
     }
 }
 
@@ -78,8 +99,10 @@ static void bind_writer(struct adder *adder, unsigned writer) {
     adder->undo = tables_undo(adder->tables, writer);
     for (unsigned i = 0; i < adder->n; i++) {
         struct adder_report *its = &adder->report[i];
-        for (unsigned k = 0; k < its->widths; k++)
+        for (unsigned k = 0; k < its->widths; k++) {
             its->width[k].section = table_section(its->table, writer, k);
+            its->width[k].base = (struct table_row){0};
+        }
         if (its->by > 0)
             recent_forget(&its->recent);
     }
@@ -209,15 +232,48 @@ static inline void show(const struct addition *addition, const struct adder_meas
     }
 }
 
-/* Appends what the measures that plan make of the event; the first of them that it does not fit, or
- * NULL. */
-static const struct adder_measure *plan_measures(const struct addition *addition,
-                                                 const struct adder_report *its, struct seen *seen,
-                                                 struct measure_rows *rows,
-                                                 struct undo_changes *changes) {
+/* What the measures of a report grow by, with the first word behind them. */
+struct growths {
+    const struct measure_growth *growth, *end;
+};
+
+/* Notes their words of a row; has a bit of 2^53 and above when one of them would grow beyond it. */
+static inline uint64_t note_growths(struct undo_notes *notes, const struct growths *growths,
+                                    const word *state) {
+    uint64_t all = 0;
+    for (const struct measure_growth *its = growths->growth; its < growths->end; its++)
+        all |= undo_note_word_owner(notes, state, its->word) + its->by;
+    return all;
+}
+
+static inline void store_growths(const struct growths *growths, word *state) {
+    for (const struct measure_growth *its = growths->growth; its < growths->end; its++) {
+        word *at = &state[its->word];
+        atomic_store_explicit(at, measure_load(at) + its->by, memory_order_relaxed);
+    }
+}
+
+/* By how much they grow; their words are of the row's state. */
+static inline struct growths find_growths(const struct addition *addition,
+                                          const struct adder_report *its,
+                                          struct measure_growth growth[REPORT_MEASURES_MAX]) {
+    const struct aforo_value *const value = addition->record->value;
+    const struct adder_growth *const end = its->growth + its->growths;
+    struct measure_growth *next = growth;
+    for (const struct adder_growth *grows = its->growth; grows < end; grows++, next++) {
+        *next = measure_growth(grows->by_one ? 1 : value[grows->field].number);
+        next->word += grows->at;
+    }
+    return (struct growths){growth, next};
+}
+
+/* Appends what the other measures that plan make of the event; false: it does not fit one. */
+static bool plan_measures(const struct addition *addition, const struct adder_report *its,
+                          struct seen *seen, struct measure_rows *rows,
+                          struct undo_changes *changes) {
     const struct adder_measure *const end = its->measure + its->planned;
     const struct aforo_value *const value = addition->record->value;
-    struct undo_change *change = changes->change + changes->n;
+    struct undo_change *change = changes->change;
     for (const struct adder_measure *measure = its->measure; measure < end; measure++) {
         if (__builtin_expect(measure->plain, 1)) {
             seen->one = &value[measure->field];
@@ -228,46 +284,78 @@ static const struct adder_measure *plan_measures(const struct addition *addition
         rows->at = measure->at;
         change = measure->plan(measure->measure, &seen->event, rows, change);
         if (__builtin_expect(change == NULL, 0))
-            return measure;
+            return false;
     }
     changes->n = (size_t)(change - changes->change);
-    return NULL;
+    return true;
 }
 
 /* Adds the event to the measures that do not plan. */
 static void add_measures(const struct addition *addition, const struct adder_report *its,
-                         struct seen *seen, const struct table_row row[TABLE_WIDTHS_MAX]) {
+                         struct seen *seen, const struct table_row *const *row) {
     for (unsigned i = its->planned; i < its->measures; i++) {
         const struct adder_measure *measure = &its->measure[i];
         show(addition, measure, seen);
         for (unsigned k = 0; k < its->widths; k++) {
-            const struct measure_target target = {addition->adder->undo, &row[k].file,
-                                                  row[k].state + measure->at};
+            const struct measure_target target = {addition->adder->undo, row[k]->file,
+                                                  row[k]->state + measure->at};
             measure->measure->kind->add(measure->measure, &target, &seen->event);
         }
     }
 }
 
+/* Notes which field kept the event out: that of the first measure, as the report has them, that it
+ * does not fit. */
+static __attribute__((noinline)) void note_refusing(struct addition *addition,
+                                                    const struct adder_report *its,
+                                                    struct seen *seen, struct measure_rows *rows) {
+    const struct adder_measure *first = NULL;
+    for (const struct adder_measure *measure = its->measure; measure < its->measure + its->all;
+         measure++) {
+        if (measure->plan == NULL || (first != NULL && first->measure < measure->measure))
+            continue;
+        show(addition, measure, seen);
+        rows->at = measure->at;
+        if (measure->plan(measure->measure, &seen->event, rows, addition->adder->change) == NULL)
+            first = measure;
+    }
+    if (first != NULL)
+        adder_note_unfit(addition, its,
+                         &(const struct left_out){.fields = UINT64_C(1) << first->field,
+                                                  .measure = first->measure});
+}
+
 /* Changes rows that were found. False: the event does not fit, and nothing was changed. */
 static bool change_rows(struct addition *addition, const struct adder_report *its,
-                        const struct table_row row[TABLE_WIDTHS_MAX]) {
+                        const struct table_row *const *row) {
     struct undo *undo = addition->adder->undo;
-    struct undo_changes changes = table_plan_touch(undo, row, its->widths, addition->adder->change);
+    struct undo_changes changes = {.change = addition->adder->change};
+    struct undo_notes notes = undo_notes_begin_owner(undo, row[0]->file, its->notes);
+    struct measure_growth growth[REPORT_MEASURES_MAX];
+    const struct growths growths = find_growths(addition, its, growth);
+    const unsigned widths = its->widths;
     struct measure_rows rows;
     struct seen seen;
+    uint64_t all = 0;
+    rows.n = widths;
     seen.event.us = addition->us;
     seen.many_of = NULL;
-    rows.n = its->widths;
-    for (unsigned k = 0; k < its->widths; k++)
-        rows.state[k] = row[k].state;
-    const struct adder_measure *refusing = plan_measures(addition, its, &seen, &rows, &changes);
-    if (__builtin_expect(refusing != NULL, 0)) {
-        adder_note_unfit(addition, its,
-                         &(const struct left_out){.fields = UINT64_C(1) << refusing->field,
-                                                  .measure = refusing->measure});
+    for (unsigned k = 0; k < widths; k++) {
+        table_note_touch_owner(&notes, row[k]);
+        all |= note_growths(&notes, &growths, row[k]->state);
+        rows.state[k] = row[k]->state;
+    }
+    if (__builtin_expect(all >= (uint64_t)MEASURE_SUM_END, 0) ||
+        __builtin_expect(!plan_measures(addition, its, &seen, &rows, &changes), 0)) {
+        note_refusing(addition, its, &seen, &rows);
         return false;
     }
-    undo_put_all_owner(undo, &row[0].file, &changes);
+    undo_note_changes_owner(&notes, &changes);
+    undo_notes_end_owner(undo, &notes);
+    table_store_touch_owner(undo, row, widths);
+    for (unsigned k = 0; k < widths; k++)
+        store_growths(&growths, row[k]->state);
+    undo_store_changes_owner(&changes);
     if (its->planned < its->measures)
         add_measures(addition, its, &seen, row);
     return true;

@@ -90,10 +90,15 @@ static bool note_gone(struct addition *addition, const struct adder_report *its)
 
 static bool find_base_rows(struct addition *addition, struct adder_report *its,
                            struct adder_rows *rows) {
+    struct undo *undo = addition->adder->undo;
     for (unsigned k = 0; k < its->widths; k++) {
         struct adder_width *width = &its->width[k];
-        if (!table_find_owner(width->section, addition->adder->undo,
-                              find_window(width, addition->us), NULL, &rows->row[k]))
+        const int64_t window = find_window(width, addition->us);
+        rows->row[k] = &width->base; /* no transaction makes one */
+        if (width->base.number == window &&
+            table_find_again_owner(width->section, undo, &width->base, 0))
+            continue;
+        if (!table_find_owner(width->section, undo, window, NULL, &width->base))
             return note_gone(addition, its);
     }
     return true;
@@ -109,14 +114,16 @@ bool adder_find_rows(struct addition *addition, struct adder_report *its, struct
     for (unsigned k = 0; k < its->widths; k++) {
         struct adder_width *width = &its->width[k];
         const int64_t window = find_window(width, addition->us);
-        if (rows->is_known && rows->slot->place[k].window == window &&
-            table_find_again_owner(width->section, adder->undo, &rows->slot->place[k],
-                                   rows->slot->hash, &rows->row[k]))
+        const struct table_row *kept = rows->is_known ? &rows->slot->row[k] : NULL;
+        rows->row[k] = kept;
+        if (kept != NULL && kept->number == window &&
+            table_find_again_owner(width->section, adder->undo, kept, rows->slot->hash))
             continue;
         if (rows->searched == 0 && !make_key(addition, its))
             return false;
+        rows->row[k] = &rows->found[k];
         rows->searched |= 1U << k;
-        if (!table_find_owner(width->section, adder->undo, window, &adder->key, &rows->row[k]))
+        if (!table_find_owner(width->section, adder->undo, window, &adder->key, &rows->found[k]))
             return note_gone(addition, its);
     }
     return true;
@@ -126,12 +133,12 @@ void adder_keep_rows(const struct adder *adder, const struct adder_report *its,
                      const struct adder_rows *rows) {
     struct recent_slot *slot = rows->slot;
     if (!rows->is_known) {
-        memset(slot->place, 0, its->widths * sizeof slot->place[0]);
+        memset(slot->row, 0, its->widths * sizeof slot->row[0]);
         memcpy(slot->word, rows->key.word, rows->key.words * sizeof slot->word[0]);
         slot->hash = adder->key.hash;
     }
     for (unsigned k = 0; k < its->widths; k++) {
         if (rows->searched >> k & 1)
-            slot->place[k] = rows->row[k].place;
+            table_keep_row(&rows->found[k], &slot->row[k]);
     }
 }

@@ -18,6 +18,13 @@ struct adder_measure {
     bool plain;      /* neither: its field's value as it came, if it has one */
 };
 
+/* A measure that grows (measure.h). */
+struct adder_growth {
+    uint32_t at; /* of its state in a row */
+    uint8_t field;
+    bool by_one;
+};
+
 /* A `by` field. */
 struct adder_by {
     uint8_t field, decimals;
@@ -28,6 +35,7 @@ struct adder_by {
 struct adder_width {
     struct table_section *section;
     int64_t width_us, window, start_us; /* the window of the event before */
+    struct table_row base;              /* of a report without keys: as it was found last */
 };
 
 /* A report, for one worker. */
@@ -36,10 +44,14 @@ struct adder_report {
     const struct condition *when;
     uint64_t needs, looks; /* bit i: at field i; by measures and `by`, and by `when` */
     unsigned by, widths;
-    unsigned measures, planned; /* those that plan come first */
+    unsigned growths;
+    unsigned planned, measures, all; /* of the others, those that plan come first; the ones that
+                                        grow are behind them */
+    size_t notes;                    /* the most that changing its rows makes */
     struct recent recent;
     struct adder_by by_field[TABLE_FIELDS_MAX];
     struct adder_width width[TABLE_WIDTHS_MAX];
+    struct adder_growth growth[REPORT_MEASURES_MAX];
     struct adder_measure measure[REPORT_MEASURES_MAX];
 };
 
@@ -82,7 +94,8 @@ void adder_note_unfit(struct addition *addition, const struct adder_report *its,
 
 /* The rows of an event in a report, and what there is to be remembered of them. */
 struct adder_rows {
-    struct table_row row[TABLE_WIDTHS_MAX];
+    const struct table_row *row[TABLE_WIDTHS_MAX]; /* one that was kept, or of these: */
+    struct table_row found[TABLE_WIDTHS_MAX];
     struct recent_key key;
     struct recent_slot *slot; /* NULL: none */
     bool is_known;            /* the slot is the key's */

@@ -6,7 +6,8 @@
 #define LINE_BYTES 64
 
 bool recent_make(struct recent *recent, unsigned widths) {
-    recent->slot_bytes = sizeof(struct recent_slot) + widths * sizeof(struct table_place);
+    const size_t bytes = sizeof(struct recent_slot) + widths * sizeof(struct table_row);
+    recent->slot_bytes = (bytes + LINE_BYTES - 1) / LINE_BYTES * LINE_BYTES;
     recent->slots = aligned_alloc(LINE_BYTES, RECENT_SLOTS * recent->slot_bytes);
     if (recent->slots != NULL)
         recent_forget(recent);

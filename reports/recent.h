@@ -25,7 +25,7 @@ struct recent_key {
 struct recent_slot {
     uint64_t word[RECENT_WORDS]; /* word[0] 0: empty */
     uint64_t hash;               /* of the key, as the table hashes it */
-    struct table_place place[];  /* [widths] */
+    struct table_row row[];      /* [widths] */
 };
 
 struct recent {

@@ -6,18 +6,6 @@ static const char *count_open(struct measure *measure) {
     return NULL;
 }
 
-static struct undo_change *count_plan(const struct measure *measure,
-                                      const struct aforo_event *event,
-                                      const struct measure_rows *rows, struct undo_change *change) {
-    (void)measure;
-    (void)event;
-    for (size_t k = 0; k < rows->n; k++) {
-        word *count = measure_state(rows, k);
-        *change++ = (struct undo_change){count, measure_load(count) + 1};
-    }
-    return change;
-}
-
 static void count_merge(const struct measure *measure, uint64_t *into, const uint64_t *from) {
     (void)measure;
     into[0] += from[0];
@@ -46,7 +34,8 @@ const struct measure_kind measure_count = {.name = "count",
                                            .class = MEASURE_SUM,
                                            .wants = MEASURE_WANTS_NOTHING,
                                            .open = count_open,
-                                           .plan = count_plan,
+                                           .grows = MEASURE_GROWS_BY_ONE,
+                                           .plan = measure_plan_growth,
                                            .merge = count_merge,
                                            .emit = count_emit,
                                            .absorb = count_absorb,

@@ -26,6 +26,23 @@ const struct measure_kind *measure_find(const char *name) {
     return kind;
 }
 
+struct undo_change *measure_plan_growth(const struct measure *measure,
+                                        const struct aforo_event *event,
+                                        const struct measure_rows *rows,
+                                        struct undo_change *change) {
+    const struct measure_growth growth =
+        measure_growth(measure->kind->grows == MEASURE_GROWS_BY_ONE ? 1 : event_number(event));
+    for (size_t k = 0; k < rows->n; k++) {
+        word *grows = measure_state(rows, k) + growth.word;
+        const uint64_t next = measure_load(grows) + growth.by;
+        if (next >= (uint64_t)MEASURE_SUM_END) {
+            return NULL;
+        }
+        *change++ = (struct undo_change){grows, next};
+    }
+    return change;
+}
+
 #define CHANGES_MAX 64 /* that a measure plans for one row */
 
 /* Puts what an event makes of rows of one file. False: it does not fit. */
@@ -33,7 +50,7 @@ static bool put_planned(const struct measure *measure, const struct measure_targ
                         const struct aforo_event *event, const struct measure_rows *rows,
                         struct undo_change *change) {
     const struct undo_change *end = measure->kind->plan(measure, event, rows, change);
-    const struct undo_changes changes = {change, 0, end ? (size_t)(end - change) : 0};
+    const struct undo_changes changes = {change, end ? (size_t)(end - change) : 0};
     undo_put_all_owner(target->undo, target->file, &changes);
     return end != NULL;
 }

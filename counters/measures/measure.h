@@ -89,6 +89,21 @@ static inline uint64_t measure_load(const word *at) {
     return atomic_load_explicit(at, memory_order_relaxed);
 }
 
+/* A kind whose state is a word that grows: by one with each event, or by the event's number; by
+ * what is below zero the next word grows. No word reaches MEASURE_SUM_END. */
+enum measure_grows { MEASURE_GROWS_NOT, MEASURE_GROWS_BY_ONE, MEASURE_GROWS_BY_NUMBER };
+
+/* Which word of the state grows by how much. */
+struct measure_growth {
+    size_t word;
+    uint64_t by;
+};
+
+static inline struct measure_growth measure_growth(int64_t number) {
+    return number < 0 ? (struct measure_growth){1, (uint64_t)-number}
+                      : (struct measure_growth){0, (uint64_t)number};
+}
+
 struct measure;
 
 struct measure_kind {
@@ -97,8 +112,9 @@ struct measure_kind {
     enum measure_wants wants;
     /* Of the class newest: a state that is merged twice is as if merged once. */
     bool joins;
-    bool from_zero; /* numbers below zero do not fit */
-    int64_t end;    /* numbers so far from zero, and farther, do not fit; 0: all do */
+    bool from_zero;           /* numbers below zero do not fit */
+    int64_t end;              /* numbers so far from zero, and farther, do not fit; 0: all do */
+    enum measure_grows grows; /* not MEASURE_GROWS_NOT: plan is measure_plan_growth */
     /* Sets up `measure` (words, config) from its text and arguments. NULL, or why not. */
     const char *(*open)(struct measure *measure);
     /* Frees what open made; NULL: nothing. */
@@ -147,6 +163,12 @@ struct measure {
  * changed. By the shard's owner, within a transaction. */
 bool measure_add(const struct measure *measure, const struct measure_target *target,
                  const struct aforo_event *event);
+
+/* As struct measure_kind has it, of those that grow. */
+struct undo_change *measure_plan_growth(const struct measure *measure,
+                                        const struct aforo_event *event,
+                                        const struct measure_rows *rows,
+                                        struct undo_change *change);
 
 /* The kind called `name` (NUL-terminated), or NULL. */
 const struct measure_kind *measure_find(const char *name);

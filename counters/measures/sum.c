@@ -11,23 +11,6 @@ static const char *sum_open(struct measure *measure) {
     return NULL;
 }
 
-static struct undo_change *sum_plan(const struct measure *measure, const struct aforo_event *event,
-                                    const struct measure_rows *rows, struct undo_change *change) {
-    (void)measure;
-    const int64_t number = event_number(event);
-    const size_t side = number < 0 ? MINUS : PLUS;
-    const uint64_t size = number < 0 ? (uint64_t)-number : (uint64_t)number;
-    for (size_t k = 0; k < rows->n; k++) {
-        word *sum = measure_state(rows, k) + side;
-        const uint64_t next = measure_load(sum) + size;
-        if (next >= (uint64_t)MEASURE_SUM_END) {
-            return NULL;
-        }
-        *change++ = (struct undo_change){sum, next};
-    }
-    return change;
-}
-
 static void sum_merge(const struct measure *measure, uint64_t *into, const uint64_t *from) {
     (void)measure;
     into[PLUS] += from[PLUS];
@@ -70,7 +53,8 @@ const struct measure_kind measure_sum = {.name = "sum",
                                          .class = MEASURE_SUM,
                                          .wants = MEASURE_WANTS_NUMBER,
                                          .open = sum_open,
-                                         .plan = sum_plan,
+                                         .grows = MEASURE_GROWS_BY_NUMBER,
+                                         .plan = measure_plan_growth,
                                          .merge = sum_merge,
                                          .emit = sum_emit,
                                          .absorb = sum_absorb,

@@ -92,23 +92,18 @@ struct table_key {
 
 uint64_t table_hash(const struct table *table, const char *bytes, size_t len);
 
-/* Where the row of a key was found: who keeps it need not look for it again. */
-struct table_place {
-    int64_t window;
-    uint64_t number;  /* of the row; 0: the base row */
-    uint64_t tail;    /* of the section, then */
-    uint32_t version; /* the same */
-    bool refused;     /* it is not the row of the key itself: that found no room */
-};
-
-/* A row that is being changed. */
+/* A row that is being changed. Who keeps it (table_keep_row) need not look for it again. */
 struct table_row {
-    word *state;              /* [state_words] */
-    struct undo_file file;    /* for undo_put_owner */
-    bool other;               /* it is the base row of a table with keys: the key found no room */
-    word *touched;            /* NULL: its base row, or the open transaction has made it */
-    word *window;             /* touched and matched of its window */
-    struct table_place place; /* of a key */
+    word *state;   /* [state_words] */
+    word *touched; /* NULL: its base row, or the open transaction has made it */
+    word *window;  /* touched and matched of its window */
+    const struct undo_file *file;
+    int64_t number;   /* of the window; it is the row's, */
+    uint64_t until;   /* until the section's tail is beyond this, */
+    uint32_t version; /* and while this is the section's */
+    bool made;        /* by the open transaction */
+    bool other;       /* it is the base row of a table with keys: the key found no room */
+    bool refused;     /* it is not the row of the key itself: that found no room */
 };
 
 /* How many events matched in a row's window. */
@@ -150,36 +145,47 @@ const word *table_look_owner(struct table_section *section, int64_t window,
                              const struct table_key *key);
 
 /* As table_touch_owner, but that the row is not touched yet: who wants to change it does that with
- * table_plan_touch. Else what this has changed is put back. */
+ * table_note_touch_owner. Else what this has changed is put back. */
 bool table_find_owner(struct table_section *section, struct undo *undo, int64_t window,
                       const struct table_key *key, struct table_row *row);
 
-/* The same for a key whose place is known, of a transaction that was committed; `hash` is the
- * key's. row->place is left alone. False: it has to be looked for; nothing was changed. */
+/* A row of a transaction that was committed, as later ones may use it. */
+void table_keep_row(const struct table_row *row, struct table_row *kept);
+
+/* Whether a row that was kept is still that of its key in its window, and may be changed as if it
+ * had been found now; `hash` is the key's. False: it has to be looked for; nothing was changed. */
 bool table_find_again_owner(struct table_section *section, struct undo *undo,
-                            const struct table_place *place, uint64_t hash, struct table_row *row);
+                            const struct table_row *kept, uint64_t hash);
 
-#define TABLE_TOUCH_CHANGES 3 /* of one row */
+#define TABLE_TOUCH_NOTES 3 /* of one row */
 
-/* Begins changes of row[0..rows), different ones of one table that were found: touches them for one
- * event. `change` has room for TABLE_TOUCH_CHANGES of each, and what is added behind; none of it is
- * stored before undo_put_all_owner. */
-static inline struct undo_changes table_plan_touch(const struct undo *undo,
-                                                   const struct table_row *row, size_t rows,
-                                                   struct undo_change *change) {
-    struct undo_changes changes = {.change = change};
-    for (size_t i = 0; i < rows; i++) {
-        change[changes.marks] = (struct undo_change){row[i].touched, undo->sequence};
-        changes.marks += row[i].touched != NULL;
-        change[changes.marks++] = (struct undo_change){row[i].window, undo->sequence};
+/* Notes what touching a row that was found for one event changes. */
+static inline void table_note_touch_owner(struct undo_notes *notes, const struct table_row *row) {
+    if (row->touched) {
+        undo_note_owner(notes, row->touched);
     }
-    changes.n = changes.marks;
+    undo_note_word_owner(notes, row->window, 0);
+    undo_note_word_owner(notes, row->window, 1);
+}
+
+/* Touches row[0..rows), different ones of one writer: once all that is to be changed of them is
+ * noted and counted, and before any of it is stored. */
+static inline void table_store_touch_owner(const struct undo *undo,
+                                           const struct table_row *const *row, size_t rows) {
     for (size_t i = 0; i < rows; i++) {
-        word *matched = TABLE_MATCHED(&row[i]);
-        change[changes.n++] =
-            (struct undo_change){matched, atomic_load_explicit(matched, memory_order_relaxed) + 1};
+        if (row[i]->touched) {
+            atomic_store_explicit(row[i]->touched, undo->sequence, memory_order_relaxed);
+        }
+        atomic_store_explicit(row[i]->window, undo->sequence, memory_order_relaxed);
     }
-    return changes;
+    /* Partner: the acquire fence of read_settled (table_read.c). Who sees one of the words that are
+     * stored from here on sees that the row was touched when it looks again. */
+    atomic_thread_fence(memory_order_release);
+    for (size_t i = 0; i < rows; i++) {
+        word *matched = TABLE_MATCHED(row[i]);
+        atomic_store_explicit(matched, atomic_load_explicit(matched, memory_order_relaxed) + 1,
+                              memory_order_relaxed);
+    }
 }
 
 /* Takes back, within the open transaction, what it changed since it had `entries` notes; all of

@@ -238,24 +238,22 @@ uint32_t table_sum_row(const struct row *row, uint64_t number, uint64_t lengths,
 
 /* ---- the call ---- */
 
-/* Where a row was found, or that there is none. */
-static inline void note_place(const struct table_section *section, int64_t window,
-                              const struct row *found, bool refused, struct table_place *place) {
-    place->window = window;
-    place->number = found ? row_number(section, found) : 0;
-    place->version = section->version;
-    place->tail = load(&section->page->tail);
-    place->refused = refused;
-}
-
-/* row NULL: the base row. */
+/* Shows the row that a key was admitted to, or the base row. A key that found no room may find some
+ * whenever the circle has let go of a row. */
 static inline void show_row(const struct table_section *section, struct window_entry *entry,
-                            struct row *found, struct table_row *row) {
-    row->file = section->file;
-    row->other = false;
+                            const struct admitted *admitted, struct table_row *row) {
+    struct row *found = admitted->row;
     row->state = found ? found->more : entry_state(section, entry);
-    row->touched = found ? &found->touched : NULL;
+    row->touched = found && !admitted->made ? &found->touched : NULL;
     row->window = &entry->touched;
+    row->file = &section->file;
+    row->until = admitted->refused ? load(&section->page->tail)
+                 : found           ? row_number(section, found)
+                                   : UINT64_MAX;
+    row->version = section->version;
+    row->made = admitted->made;
+    row->other = false;
+    row->refused = admitted->refused;
 }
 
 static inline __attribute__((always_inline)) bool find(struct table_section *section,
@@ -263,26 +261,26 @@ static inline __attribute__((always_inline)) bool find(struct table_section *sec
                                                        const struct table_key *key,
                                                        struct table_row *row) {
     struct window_entry *entry = find_entry(section, window);
+    struct admitted admitted = {.row = NULL};
     if (!entry) {
         return false;
     }
+    row->number = window;
     if (!key || !section->keyed) {
-        show_row(section, entry, NULL, row);
+        show_row(section, entry, &admitted, row);
         return true;
     }
     const struct wanted wanted = {
         .bytes = key->bytes, .len = key->len, .hash = key->hash, .window = window, .kind = ROW_KEY};
-    struct admitted admitted = {.row = find_row(section, &wanted)};
+    admitted.row = find_row(section, &wanted);
     if (__builtin_expect(admitted.row == NULL, 0)) {
         section_admit_key(section, undo, entry, key, &admitted);
     }
     if (!admitted.row && section->worker == 0) {
         return false; /* a row without room stays with the store */
     }
-    show_row(section, entry, admitted.row, row);
-    row->touched = admitted.made ? NULL : row->touched;
+    show_row(section, entry, &admitted, row);
     row->other = !admitted.row;
-    note_place(section, window, admitted.row, admitted.refused, &row->place);
     return true;
 }
 
@@ -291,21 +289,24 @@ bool table_find_owner(struct table_section *section, struct undo *undo, int64_t 
     return find(section, undo, window, key, row);
 }
 
+void table_keep_row(const struct table_row *row, struct table_row *kept) {
+    *kept = *row;
+    if (row->made) {
+        kept->touched = row->state - offsetof(struct row, more) / sizeof(word) +
+                        offsetof(struct row, touched) / sizeof(word);
+        kept->made = false;
+    }
+}
+
 bool table_find_again_owner(struct table_section *section, struct undo *undo,
-                            const struct table_place *place, uint64_t hash, struct table_row *row) {
-    const uint64_t tail = load(&section->page->tail);
-    if (place->version != section->version ||
-        (place->refused ? tail != place->tail : tail > place->number)) {
+                            const struct table_row *kept, uint64_t hash) {
+    if (kept->version != section->version || load(&section->page->tail) > kept->until) {
         return false;
     }
-    struct window_entry *entry = find_entry(section, place->window);
-    if (!entry) {
-        return false;
-    }
-    show_row(section, entry, place->number ? row_at(section, place->number) : NULL, row);
-    if (__builtin_expect(place->refused, 0)) {
-        row->other = place->number == 0;
-        section_count_other(section, undo, entry, hash);
+    if (__builtin_expect(kept->refused, 0)) {
+        const size_t touched = offsetof(struct window_entry, touched);
+        section_count_other(section, undo,
+                            (const void *)((const unsigned char *)kept->window - touched), hash);
     }
     return true;
 }

@@ -209,14 +209,16 @@ static bool recover(struct tables *tables, struct counters *counters, uint64_t *
 
 static bool make_workers(struct tables *tables, char *why) {
     tables->hold = calloc(tables->span.workers + 1, sizeof *tables->hold);
-    tables->writer = calloc(TABLE_WRITERS_MOST, sizeof *tables->writer);
+    tables->writer =
+        aligned_alloc(_Alignof(struct writer_undo), TABLE_WRITERS_MOST * sizeof *tables->writer);
     tables->past = calloc(TABLE_WRITERS_MOST, sizeof *tables->past);
     if (!tables->hold || !tables->writer || !tables->past) {
         return state_refuse(why, "out of memory for %u workers", tables->span.workers);
     }
+    memset(tables->writer, 0, TABLE_WRITERS_MOST * sizeof *tables->writer);
     for (unsigned i = 0; i < tables->undo.header.records; i++) {
         struct undo_record *record = undo_record_at(&tables->undo, i);
-        tables->writer[i] =
+        tables->writer[i].undo =
             (struct undo){.record = record, .sequence = atomic_load(&record->state) / 2};
         atomic_store(&record->count, 0); /* what it has committed is complete */
     }
@@ -428,5 +430,5 @@ int tables_dir(const struct tables *tables) {
 }
 
 struct undo *tables_undo(struct tables *tables, unsigned writer) {
-    return &tables->writer[writer];
+    return &tables->writer[writer].undo;
 }

@@ -26,6 +26,11 @@ struct writer_past {
     int64_t until_us;  /* without steps: when a horizon has passed since; 0: never noted */
 };
 
+/* It is written with each event: two workers on one line of the cache would take twice the time. */
+struct writer_undo {
+    _Alignas(64) struct undo undo;
+};
+
 struct tables {
     int dir_fd;
     char dir[TABLE_PATH_MAX - TABLE_NAME_MAX - TABLE_DIGEST_MAX - 8];
@@ -33,7 +38,7 @@ struct tables {
     struct undo_map undo;
     struct table_span span;
     struct writer_hold *hold;      /* [workers + 1] */
-    struct undo *writer;           /* [TABLE_WRITERS_MOST] each one's, by whoever holds it */
+    struct writer_undo *writer;    /* [TABLE_WRITERS_MOST] each one's, by whoever holds it */
     struct writer_past *past;      /* [TABLE_WRITERS_MOST] */
     pthread_mutex_t mutex;         /* guards who holds whom, and the lengths of files */
     bool held[TABLE_WRITERS_MOST]; /* by a worker; the read-back's is never free */

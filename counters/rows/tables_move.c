@@ -172,7 +172,7 @@ static unsigned add_writer(struct tables *tables, char *why) {
     if (!undo_add_record(&tables->undo, sequence, why)) {
         return 0;
     }
-    tables->writer[writer] =
+    tables->writer[writer].undo =
         (struct undo){.record = undo_record_at(&tables->undo, writer), .sequence = sequence};
     return writer;
 }

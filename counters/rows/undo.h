@@ -84,54 +84,81 @@ static inline void undo_put_owner(struct undo *undo, const struct undo_file *fil
     atomic_signal_fence(memory_order_seq_cst);
 }
 
+/* Notes that are made before the first of their words is stored: one count of notes for all of
+ * them, and none of the stores has to wait for the next note. Until it is counted, a note is of no
+ * account: who finds that nothing is to be changed forgets them. */
+struct undo_notes {
+    struct undo_entry *next;
+    uint64_t first; /* `where` of a word is its address in words, and this */
+};
+
+/* most: so many words are noted at the most. */
+static inline struct undo_notes undo_notes_begin_owner(const struct undo *undo,
+                                                       const struct undo_file *file, size_t most) {
+    assert(most <= UNDO_ENTRIES_MAX - undo->entries);
+    /* as in undo_put_owner, with the subtraction done once: words are aligned */
+    return (struct undo_notes){&undo->record->entry[undo->entries],
+                               file->tag - (uintptr_t)file->base / sizeof(word)};
+}
+
+/* Notes words[i]; what it holds. */
+static inline uint64_t undo_note_word_owner(struct undo_notes *notes, const word *words, size_t i) {
+    const uint64_t old = atomic_load_explicit(&words[i], memory_order_relaxed);
+    atomic_store_explicit(&notes->next->where, notes->first + (uintptr_t)words / sizeof(word) + i,
+                          memory_order_relaxed);
+    atomic_store_explicit(&notes->next->old, old, memory_order_relaxed);
+    notes->next++;
+    return old;
+}
+
+static inline void undo_note_owner(struct undo_notes *notes, const word *at) {
+    undo_note_word_owner(notes, at, 0);
+}
+
+/* Counts the notes: from here on their words may be stored. */
+static inline void undo_notes_end_owner(struct undo *undo, const struct undo_notes *notes) {
+    atomic_signal_fence(memory_order_seq_cst);
+    undo->entries = (uint32_t)(notes->next - undo->record->entry);
+    atomic_store_explicit(&undo->record->entries, undo->entries, memory_order_relaxed);
+    atomic_signal_fence(memory_order_seq_cst);
+}
+
 /* A word, and what it is to hold. */
 struct undo_change {
     word *at;
     uint64_t value;
 };
 
-/* Several words of one file, none twice. The first `marks` of them tell readers that the others are
- * about to change. */
+/* Several words of one file, none twice. */
 struct undo_changes {
     struct undo_change *change;
-    size_t marks, n;
+    size_t n;
 };
 
-/* Stores them all so that they can be undone. All are noted before the first is stored: one count
- * of notes for all of them, and none of the stores has to wait for the next note. */
+static inline void undo_note_changes_owner(struct undo_notes *notes,
+                                           const struct undo_changes *changes) {
+    const struct undo_change *const end = changes->change + changes->n;
+    for (const struct undo_change *change = changes->change; change < end; change++) {
+        undo_note_owner(notes, change->at);
+    }
+}
+
+/* Stores them, when all of them are noted and counted. */
+static inline void undo_store_changes_owner(const struct undo_changes *changes) {
+    const struct undo_change *const end = changes->change + changes->n;
+    for (const struct undo_change *change = changes->change; change < end; change++) {
+        atomic_store_explicit(change->at, change->value, memory_order_relaxed);
+    }
+    atomic_signal_fence(memory_order_seq_cst);
+}
+
+/* Notes and stores them all. */
 static inline void undo_put_all_owner(struct undo *undo, const struct undo_file *file,
                                       const struct undo_changes *changes) {
-    struct undo_entry *entry = &undo->record->entry[undo->entries];
-    const struct undo_change *change = changes->change;
-    const size_t marks = changes->marks, n = changes->n;
-    /* as in undo_put_owner, with the subtraction done once: words are aligned */
-    const uint64_t first = file->tag - (uintptr_t)file->base / sizeof(word);
-    assert(n <= UNDO_ENTRIES_MAX - undo->entries);
-    /* four at a time: an event has some 25, of which the loops' own steps were a third; 1.5 % of
-     * all its instructions (examples/web.yaml) */
-#pragma GCC unroll 4
-    for (size_t i = 0; i < n; i++) {
-        word *at = change[i].at;
-        atomic_store_explicit(&entry[i].where, first + (uintptr_t)at / sizeof(word),
-                              memory_order_relaxed);
-        atomic_store_explicit(&entry[i].old, atomic_load_explicit(at, memory_order_relaxed),
-                              memory_order_relaxed);
-    }
-    atomic_signal_fence(memory_order_seq_cst);
-    undo->entries += (uint32_t)n;
-    atomic_store_explicit(&undo->record->entries, undo->entries, memory_order_relaxed);
-    atomic_signal_fence(memory_order_seq_cst);
-    for (size_t i = 0; i < marks; i++) {
-        atomic_store_explicit(change[i].at, change[i].value, memory_order_relaxed);
-    }
-    /* Partner: the acquire fence of read_settled (table_read.c). Who sees one of the words that are
-     * stored from here on sees the marks when it looks again. */
-    atomic_thread_fence(memory_order_release);
-#pragma GCC unroll 4
-    for (size_t i = marks; i < n; i++) {
-        atomic_store_explicit(change[i].at, change[i].value, memory_order_relaxed);
-    }
-    atomic_signal_fence(memory_order_seq_cst);
+    struct undo_notes notes = undo_notes_begin_owner(undo, file, changes->n);
+    undo_note_changes_owner(&notes, changes);
+    undo_notes_end_owner(undo, &notes);
+    undo_store_changes_owner(changes);
 }
 
 /* Release: who reads that this transaction is committed also sees all words it stored. */

@@ -266,7 +266,7 @@ static void store_row(const struct reading_back *back, const struct table_touch 
     if (table_touch_events_owner(section, undo, touch, &row)) {
         for (size_t i = 0; i < words; i++) {
             if (atomic_load_explicit(&row.state[i], memory_order_relaxed) != back->state[i]) {
-                undo_put_owner(undo, &row.file, &row.state[i], back->state[i]);
+                undo_put_owner(undo, row.file, &row.state[i], back->state[i]);
             }
         }
     }

@@ -43,7 +43,8 @@ static bool put_call(const struct store_redis *s, const struct store_rows *rows,
            put_number(words, (uint64_t)rows_until_s(rows->place.width_us, rows->place.window)) &&
            put_number(words, (uint64_t)rows->keep_s) &&
            words_put(words, gathered->names.bytes, gathered->names.len) &&
-           words_put(words, gathered->row_keys.bytes, gathered->row_keys.len) &&
+           put_number(words, gathered->fields) &&
+           words_put(words, gathered->hash_fields.bytes, gathered->hash_fields.len) &&
            words_put(words, gathered->numbers.bytes, gathered->numbers.len) &&
            words_put(words, gathered->bytes.bytes, gathered->bytes.len);
 }
@@ -119,7 +120,7 @@ static bool send_some(struct store_redis *s, struct rows_sending *sending, char 
     rows_window_key(&rows->place, s->group, key);
     store_redis_begin_pipeline(s);
     for (int calls = 0; calls < CALLS_AT_ONCE && sending->done < rows->n && ok; calls++) {
-        rows_call_begin(&s->rows_call);
+        rows_call_begin(&s->rows_call, s->node);
         for (; sending->done < rows->n && rows_call_has_room(&s->rows_call) && ok;
              sending->done++) {
             ok = rows_call_add(&s->rows_call, key, &rows->row[sending->done]);

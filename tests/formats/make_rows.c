@@ -29,9 +29,9 @@ static bool count(struct tables *tables, const struct table *table,
         ok = ok && table_touch_owner(section, undo,
                                      table_window(table_config(table)->width_us[width], event->us),
                                      &key, &row);
-        undo_put_owner(undo, &row.file, &row.state[0], atomic_load(&row.state[0]) + 1);
-        undo_put_owner(undo, &row.file, &row.state[1], atomic_load(&row.state[1]) + event->value);
-        undo_put_owner(undo, &row.file, &row.state[2], (uint64_t)event->us);
+        undo_put_owner(undo, row.file, &row.state[0], atomic_load(&row.state[0]) + 1);
+        undo_put_owner(undo, row.file, &row.state[1], atomic_load(&row.state[1]) + event->value);
+        undo_put_owner(undo, row.file, &row.state[2], (uint64_t)event->us);
     }
     undo_commit_owner(undo, &(const struct undo_count){0, 0, 0});
     return ok;

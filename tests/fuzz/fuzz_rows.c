@@ -60,8 +60,8 @@ static void count(struct tables *tables, const struct table *table, int64_t us, 
     table_set_now_owner(section, us);
     undo_begin_owner(undo);
     if (table_touch_owner(section, undo, table_window(US_PER_S, us), &key, &row)) {
-        undo_put_owner(undo, &row.file, &row.state[0], atomic_load(&row.state[0]) + 1);
-        undo_put_owner(undo, &row.file, &row.state[1], atomic_load(&row.state[1]) + 7);
+        undo_put_owner(undo, row.file, &row.state[0], atomic_load(&row.state[0]) + 1);
+        undo_put_owner(undo, row.file, &row.state[1], atomic_load(&row.state[1]) + 7);
     }
     undo_commit_owner(undo, &(const struct undo_count){0, 0, 0});
 }

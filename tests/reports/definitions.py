@@ -1,6 +1,7 @@
 """The fields and reports under test: as the YAML that aforod is given, and as the model has them."""
 
 import collections
+import functools
 
 SECOND = 1_000_000
 WIDTHS = {"10ms": 10_000, "1s": SECOND, "1min": 60 * SECOND, "10min": 600 * SECOND, "15min": 900 * SECOND, "1h": 3600 * SECOND,
@@ -81,6 +82,7 @@ REPORTS = [
 ]
 
 
+@functools.cache
 def argument(figure):
     """The field of a figure: ms of p99(ms), None of count."""
     return figure[figure.index("(") + 1:-1] if figure.endswith(")") else None

@@ -1,6 +1,7 @@
 """What a row shows of its events, by plain arithmetic; and whether what was read is that."""
 
 import collections
+import functools
 import math
 import re
 
@@ -126,9 +127,14 @@ def top_differs(row, figure, found):
     return ""
 
 
+@functools.cache
+def kind_of(figure):
+    return re.match("[a-z]+", figure)[0]
+
+
 def differs(row, figure, found, distinct):
     """What the figure should be, if `found`, as JSON has it, is not that; else nothing. distinct: (figure, values) -> estimate."""
-    kind, name = re.match("[a-z]+", figure)[0], argument(figure)
+    kind, name = kind_of(figure), argument(figure)
     if found is None:
         return "a value"
     if kind == "p":

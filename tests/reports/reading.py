@@ -11,6 +11,7 @@ from model import OTHER
 from support import BIN, Failure, environment, text_time, us_of
 
 TIMEOUT_S = 3600
+AS_WRITTEN = json.JSONDecoder(parse_int=Number, parse_float=Number)  # json.loads would make one for each row
 
 
 def key_of(report, row):
@@ -52,7 +53,7 @@ def rows(report, width, output):
     for line in output.decode().splitlines()[1:]:
         if not line.startswith('{"start"'):
             continue
-        row = json.loads(line.rstrip(","), parse_int=Number, parse_float=Number)
+        row = AS_WRITTEN.decode(line.rstrip(","))
         place = (us_of(row["start"]), key_of(report, row))
         if place in found:
             raise Failure(f"report {report.name}, window {width}: {place} comes twice")

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #define US "\x1f"
+#define RS "\x1e"
 
 static void check_key(const char *expected, const char *width, int64_t width_us, int64_t window,
                       unsigned group) {
@@ -49,7 +50,7 @@ START_TEST(a_call_names_each_component_once) {
                                           {"min(ms)", ROWS_MIN, -2, NULL, 0}};
     const struct rows_component more[] = {{"count", ROWS_ADD, 1, NULL, 0},
                                           {"distinct(c)", ROWS_HLL, 0, (const void *)"xyz", 3}};
-    rows_call_begin(&call);
+    rows_call_begin(&call, "n1");
     ck_assert(add("ab", 3, both, 2));
     ck_assert(add("", 1, more, 2));
     ck_assert_uint_eq(call.names.len, 6 + 1 + 8 + 1 + 11 + 2);
@@ -59,35 +60,66 @@ START_TEST(a_call_names_each_component_once) {
     ck_assert_str_eq(call.keys.bytes, "w:distinct(c)");
     static const unsigned char numbers[] = {
         3,   0,   0,   0,   0,   0,   0,   2, 0, 0, 0, 0, 0, 0, /* events, components */
-        0,   0,   0,   0,   0,   0,   0,   3, 0, 0, 0, 0, 0, 0, /* count */
-        1,   0,   0,   0,   0,   0,   0,                        /* min(ms) */
+        0,   0,   0,   0,   0,   0,   0,   1, 0, 0, 0, 0, 0, 0, /* count, min(ms) */
+        3,   0,   0,   0,   0,   0,   0,                        /* count */
         254, 255, 255, 255, 255, 255, 255,                      /* -2 */
         1,   0,   0,   0,   0,   0,   0,   2, 0, 0, 0, 0, 0, 0, /* the second row */
-        0,   0,   0,   0,   0,   0,   0,   1, 0, 0, 0, 0, 0, 0, /* count */
-        2,   0,   0,   0,   0,   0,   0,   3, 0, 0, 0, 0, 0, 0, /* distinct(c), the length of xyz */
+        0,   0,   0,   0,   0,   0,   0,   2, 0, 0, 0, 0, 0, 0, /* count, distinct(c) */
+        1,   0,   0,   0,   0,   0,   0,   3, 0, 0, 0, 0, 0, 0, /* 1, the length of xyz */
     };
-    ck_assert_uint_eq(call.row_keys.len, 6);
-    ck_assert_mem_eq(call.row_keys.bytes, "\2\0ab\0\0", 6);
+    static const char fields[] = "\7\0n:n1" RS "ab"
+                                 "\x08\0ab" US "count"
+                                 "\x0a\0ab" US "min(ms)"
+                                 "\5\0n:n1" RS "\6\0" US "count"
+                                 "\x0c\0" US "distinct(c)";
+    ck_assert_uint_eq(call.fields, 6);
+    ck_assert_uint_eq(call.hash_fields.len, sizeof fields - 1);
+    ck_assert_mem_eq(call.hash_fields.bytes, fields, sizeof fields - 1);
     ck_assert_uint_eq(call.numbers.len, sizeof numbers);
     ck_assert_mem_eq(call.numbers.bytes, numbers, sizeof numbers);
     ck_assert_uint_eq(call.bytes.len, 3);
     ck_assert_mem_eq(call.bytes.bytes, "xyz", 3);
-    rows_call_begin(&call);
+    rows_call_begin(&call, "n1");
     ck_assert(add("k", 1, more, 2));
     ck_assert_str_eq(call.keys.bytes, "w:distinct(c)" US "k");
     rows_call_free(&call);
 }
 END_TEST
 
+START_TEST(rows_that_are_alike_say_so) {
+    const struct rows_component both[] = {{"a", ROWS_ADD, 3, NULL, 0}, {"b", ROWS_ADD, 5, NULL, 0}};
+    static const unsigned char numbers[] = {
+        8, 0, 0, 0, 0, 0, 0, 2,   0,   0,   0,   0,   0,   0,   /* events, components */
+        0, 0, 0, 0, 0, 0, 0, 1,   0,   0,   0,   0,   0,   0,   /* a, b */
+        3, 0, 0, 0, 0, 0, 0, 5,   0,   0,   0,   0,   0,   0,   /* their values */
+        8, 0, 0, 0, 0, 0, 0, 255, 255, 255, 255, 255, 255, 255, /* the same components */
+        3, 0, 0, 0, 0, 0, 0, 5,   0,   0,   0,   0,   0,   0,   /* */
+        3, 0, 0, 0, 0, 0, 0, 1,   0,   0,   0,   0,   0,   0,   /* one component */
+        0, 0, 0, 0, 0, 0, 0, 3,   0,   0,   0,   0,   0,   0,   /* a */
+        2, 0, 0, 0, 0, 0, 0, 0,   0,   0,   0,   0,   0,   0,   /* none */
+        2, 0, 0, 0, 0, 0, 0, 255, 255, 255, 255, 255, 255, 255, /* none again */
+    };
+    rows_call_begin(&call, "n1");
+    ck_assert(add("k", 8, both, 2) && add("l", 8, both, 2) && add("m", 3, both, 1) &&
+              add("n", 2, both, 0) && add("o", 2, both, 0));
+    ck_assert_uint_eq(call.numbers.len, sizeof numbers);
+    ck_assert_mem_eq(call.numbers.bytes, numbers, sizeof numbers);
+    rows_call_begin(&call, "n1"); /* nothing is known of the call before */
+    ck_assert(add("n", 2, both, 0));
+    ck_assert_mem_eq(call.numbers.bytes, "\2\0\0\0\0\0\0\0\0\0\0\0\0\0", 14);
+    rows_call_free(&call);
+}
+END_TEST
+
 START_TEST(a_call_that_is_full_says_so) {
     const struct rows_component one = {"count", ROWS_ADD, 1, NULL, 0};
-    rows_call_begin(&call);
+    rows_call_begin(&call, "n1");
     for (int i = 0; i < ROWS_CALL_FIELDS / 2; i++) {
         ck_assert(rows_call_has_room(&call));
         ck_assert(add("k", 1, &one, 1));
     }
     ck_assert(!rows_call_has_room(&call));
-    rows_call_begin(&call);
+    rows_call_begin(&call, "n1");
     ck_assert(rows_call_has_room(&call));
     rows_call_free(&call);
 }
@@ -107,13 +139,13 @@ START_TEST(what_is_no_row_is_refused) {
         {"top", ROWS_BLOB, 0, (const void *)key, ROWS_BYTES_MAX + 1},
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
-        rows_call_begin(&call);
+        rows_call_begin(&call, "n1");
         ck_assert_msg(!add("k", 1, &bad[i], 1), "%zu", i);
         ck_assert(!rows_row_is_valid(&(struct rows_row){"k", 1, 1, 1, &bad[i]}));
     }
-    rows_call_begin(&call);
+    rows_call_begin(&call, "n1");
     ck_assert(!add(key, 1, bad, 0));
-    rows_call_begin(&call);
+    rows_call_begin(&call, "n1");
     ck_assert(!add("k", UINT64_C(1) << 53, bad, 0));
     rows_call_free(&call);
 }
@@ -198,5 +230,5 @@ END_TEST
 
 CHECK_MAIN("redis_rows_pack", keys_say_as_much_of_the_time_as_the_width_needs,
            a_window_is_open_as_long_as_its_last_chunk, a_call_names_each_component_once,
-           a_call_that_is_full_says_so, what_is_no_row_is_refused, names_are_read,
-           rows_of_parts_are_read, numbers_are_whole_and_bounded)
+           rows_that_are_alike_say_so, a_call_that_is_full_says_so, what_is_no_row_is_refused,
+           names_are_read, rows_of_parts_are_read, numbers_are_whole_and_bounded)

@@ -102,10 +102,24 @@ static inline bool touch_width(struct table_section *section, struct undo *undo,
                            text ? &key : NULL, &row)) {
         return false;
     }
-    undo_put_owner(undo, &row.file, &row.state[0], atomic_load(&row.state[0]) + 1);
-    undo_put_owner(undo, &row.file, &row.state[1], atomic_load(&row.state[1]) + value);
-    undo_put_owner(undo, &row.file, &row.state[2], (uint64_t)us);
+    undo_put_owner(undo, row.file, &row.state[0], atomic_load(&row.state[0]) + 1);
+    undo_put_owner(undo, row.file, &row.state[1], atomic_load(&row.state[1]) + value);
+    undo_put_owner(undo, row.file, &row.state[2], (uint64_t)us);
     return true;
+}
+
+/* Changes rows that were found, as reports do it: all is noted before any of it is stored. */
+static inline void lab_change(struct undo *undo, const struct table_row *const *row, size_t rows,
+                              const struct undo_changes *changes) {
+    struct undo_notes notes =
+        undo_notes_begin_owner(undo, row[0]->file, rows * TABLE_TOUCH_NOTES + changes->n);
+    for (size_t i = 0; i < rows; i++) {
+        table_note_touch_owner(&notes, row[i]);
+    }
+    undo_note_changes_owner(&notes, changes);
+    undo_notes_end_owner(undo, &notes);
+    table_store_touch_owner(undo, row, rows);
+    undo_store_changes_owner(changes);
 }
 
 /* The same in both widths of a table: the rows are found first, and changed together. */
@@ -113,21 +127,21 @@ static inline bool change_widths(const struct table *table, unsigned worker, str
                                  int64_t us, const char *text) {
     const struct table_key key = lab_key(table, text);
     struct table_row row[2];
-    struct undo_change change[2 * (TABLE_TOUCH_CHANGES + 3)];
+    struct undo_change change[2 * 3];
+    struct undo_changes changes = {.change = change};
     for (unsigned width = 0; width < 2; width++) {
         if (!table_find_owner(table_section(table, worker, width), undo,
                               table_window(table->config.width_us[width], us), &key, &row[width])) {
             return false;
         }
     }
-    struct undo_changes changes = table_plan_touch(undo, row, 2, change);
     for (unsigned width = 0; width < 2; width++) {
         word *state = row[width].state;
         change[changes.n++] = (struct undo_change){&state[0], atomic_load(&state[0]) + 1};
         change[changes.n++] = (struct undo_change){&state[1], atomic_load(&state[1]) + 7};
         change[changes.n++] = (struct undo_change){&state[2], (uint64_t)us};
     }
-    undo_put_all_owner(undo, &row[0].file, &changes);
+    lab_change(undo, (const struct table_row *const[]){&row[0], &row[1]}, 2, &changes);
     return true;
 }
 

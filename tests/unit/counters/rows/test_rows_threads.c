@@ -28,19 +28,17 @@ static void touch_one(struct undo *undo, unsigned width, int64_t us, int number)
     const uint64_t count = atomic_load_explicit(&row.state[0], memory_order_relaxed) + 1;
     const uint64_t value[] = {count, count * (uint64_t)number,
                               count * (uint64_t)number + (uint64_t)window};
-    struct undo_change change[TABLE_TOUCH_CHANGES + 3];
-    struct undo_changes changes = {.change = change};
-    if (together) {
-        changes = table_plan_touch(undo, &row, 1, change);
-    }
+    struct undo_change change[3];
     for (size_t i = 0; i < 3; i++) {
-        if (together) {
-            change[changes.n++] = (struct undo_change){&row.state[i], value[i]};
-        } else {
-            undo_put_owner(undo, &row.file, &row.state[i], value[i]);
+        change[i] = (struct undo_change){&row.state[i], value[i]};
+        if (!together) {
+            undo_put_owner(undo, row.file, change[i].at, change[i].value);
         }
     }
-    undo_put_all_owner(undo, &row.file, &changes);
+    if (together) {
+        lab_change(undo, &(const struct table_row *){&row}, 1,
+                   &(const struct undo_changes){change, 3});
+    }
 }
 
 /* Makes a row of a key that nobody may ever see, and takes it back. */
