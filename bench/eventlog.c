@@ -200,8 +200,9 @@ static bool seal(const struct sample *sample, const char *dir) {
     double best_s = 1e9;
     struct stat st = {0};
     bool ok = dir_fd >= 0;
+    struct packer packer = {0};
     for (int round = 0; ok && round < ROUNDS; round++) {
-        struct seal seal = {.dir_fd = dir_fd, .node = "bench", .shard = 1};
+        struct seal seal = {.dir_fd = dir_fd, .node = "bench", .shard = 1, .packer = &packer};
         ok = write_tail(dir_fd, sample);
         const double begin_s = cpu_s();
         ok = ok && seal_file(&seal, 1, why);
@@ -209,6 +210,7 @@ static bool seal(const struct sample *sample, const char *dir) {
         best_s = seconds < best_s ? seconds : best_s;
         ok = ok && fstatat(dir_fd, name, &st, 0) == 0 && unlinkat(dir_fd, name, 0) == 0;
     }
+    packer_end(&packer);
     if (ok) {
         print_row(sample, "**all of sealing**", (size_t)st.st_size, best_s);
     } else {

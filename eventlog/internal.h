@@ -38,8 +38,9 @@ struct eventlog {
     bool started;
     pthread_mutex_t mutex;
     pthread_cond_t wake;
-    bool stopping;    /* guarded by the mutex */
-    bool seal_failed; /* the last time; it was said */
+    bool stopping;        /* guarded by the mutex */
+    struct packer packer; /* the log thread's, then of who closes */
+    bool seal_failed;     /* the last time; it was said */
     int64_t seal_again_us;
     bool full; /* it was said that there is no room for a tail */
     int64_t synced_us, tidied_us;

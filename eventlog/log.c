@@ -91,8 +91,13 @@ bool log_seal_one(struct log_shard *shard, bool *failed) {
 
 /* ---- the log thread ---- */
 
+static bool is_busy(const struct log_shard *shard) {
+    return shard->filled_us && steady_us() - shard->filled_us < BUSY_US;
+}
+
 /* Makes the next tail of each worker ready. */
-static void prepare(struct eventlog *log) {
+static void prepare(void *cls) {
+    struct eventlog *log = cls;
     bool full = false;
     for (unsigned i = 0; i < log->shards; i++) {
         struct log_shard *shard = log->shard[i];
@@ -110,7 +115,7 @@ static void prepare(struct eventlog *log) {
                     "dir=\"%s\" error=\"%s\"", log->path, strerror(errno));
         }
         full |= !tail;
-        if (tail && shard->filled_us && steady_us() - shard->filled_us < BUSY_US) {
+        if (tail && is_busy(shard)) {
             tail_touch(tail);
         }
         if (tail) {
@@ -151,10 +156,13 @@ static void seal_all(struct eventlog *log) {
 /* A tail is freed by this thread alone: the one that is seen here stays until this is over. */
 static void sync_tails(struct eventlog *log) {
     for (unsigned i = 0; i < log->config.workers; i++) {
-        const struct tail *tail = atomic_load_explicit(&log->writer[i].tail, memory_order_acquire);
+        struct tail *tail = atomic_load_explicit(&log->writer[i].tail, memory_order_acquire);
         if (tail) {
             fdatasync(tail->fd);
             fsync(log->writer[i].shard->dir_fd);
+        }
+        if (tail && tail->wide && !is_busy(log->writer[i].shard)) {
+            tail_narrow(tail);
         }
     }
 }
@@ -173,8 +181,17 @@ static void turn(struct eventlog *log) {
     }
 }
 
+/* Also while a file is being sealed, which takes as long as a busy worker needs for a tail. */
+static void set_pause(struct eventlog *log, void (*pause)(void *cls)) {
+    for (unsigned i = 0; i < log->shards; i++) {
+        log->shard[i]->seal.pause = pause;
+        log->shard[i]->seal.cls = log;
+    }
+}
+
 static void *run_thread(void *cls) {
     struct eventlog *log = cls;
+    set_pause(log, prepare);
     while (!is_stopping(log)) {
         turn(log);
         const int64_t until_us = steady_us() + TURN_US;
@@ -186,6 +203,7 @@ static void *run_thread(void *cls) {
         }
         pthread_mutex_unlock(&log->mutex);
     }
+    set_pause(log, NULL);
     return NULL;
 }
 

@@ -150,8 +150,8 @@ static struct log_shard *open_shard(struct eventlog *log, unsigned number, uint6
     if (shard->dir_fd < 0) {
         return NULL;
     }
-    shard->seal =
-        (struct seal){.dir_fd = shard->dir_fd, .node = log->node, .shard = number, .digest = 0};
+    shard->seal = (struct seal){
+        .dir_fd = shard->dir_fd, .node = log->node, .shard = number, .packer = &log->packer};
     unlinkat(shard->dir_fd, LOG_PREPARED, 0);
     unlinkat(shard->dir_fd, LOG_MADE, 0);
     unlinkat(shard->dir_fd, FILES_SEALING, 0);
@@ -287,6 +287,7 @@ void log_free(struct eventlog *log) {
     }
     pthread_cond_destroy(&log->wake);
     pthread_mutex_destroy(&log->mutex);
+    packer_end(&log->packer);
     free(log->writer);
     free(log);
 }

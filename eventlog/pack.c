@@ -19,7 +19,7 @@ static bool set_table(struct packer *packer, int hash_log) {
 }
 
 bool packer_begin(struct packer *packer, const char *text, size_t len) {
-    *packer = (struct packer){.zstd = ZSTD_createCCtx()};
+    packer->zstd = packer->zstd ? packer->zstd : ZSTD_createCCtx();
     if (!packer->zstd ||
         ZSTD_isError(ZSTD_CCtx_setParameter(packer->zstd, ZSTD_c_compressionLevel, LEVEL)) ||
         ZSTD_isError(ZSTD_CCtx_setParameter(packer->zstd, ZSTD_c_minMatch, MATCH_MIN))) {

@@ -16,7 +16,8 @@ struct packer {
     size_t cap;
 };
 
-/* Chooses how the lines of text[0..len) are packed. False when out of memory. */
+/* Chooses how the lines of text[0..len) are packed: of one file after the other, from {0} on. False
+ * when out of memory. */
 bool packer_begin(struct packer *packer, const char *text, size_t len);
 
 /* Packs text[0..len) to packer->frame; its length, or 0 when out of memory. */

@@ -3,7 +3,6 @@
 
 #include "eventlog/crc32c.h"
 #include "eventlog/line.h"
-#include "eventlog/pack.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -21,7 +20,6 @@ struct sealing {
     const char *text;
     size_t len;
     int fd;
-    struct packer packer;
 };
 
 static bool write_all(int fd, const void *bytes, size_t len) {
@@ -71,13 +69,13 @@ static void look_at_lines(const char *text, size_t len, struct block_head *head)
 
 static bool make_frame(struct sealing *sealing, const char *text, size_t len,
                        struct block_head *head) {
-    const size_t n = packer_pack(&sealing->packer, text, len);
+    const size_t n = packer_pack(sealing->seal->packer, text, len);
     if (n == 0) {
         errno = ENOMEM;
         return false;
     }
     head->frame_bytes = (uint32_t)n;
-    head->frame_crc = crc32c(sealing->packer.frame, n);
+    head->frame_crc = crc32c(sealing->seal->packer->frame, n);
     return true;
 }
 
@@ -102,7 +100,7 @@ static bool write_block(struct sealing *sealing, const char *text, size_t len, u
     sealing->next += head.records;
     seal->digest = head.after;
     return write_all(sealing->fd, bytes, sizeof bytes) &&
-           write_all(sealing->fd, sealing->packer.frame, head.frame_bytes);
+           write_all(sealing->fd, seal->packer->frame, head.frame_bytes);
 }
 
 static bool write_blocks(struct sealing *sealing) {
@@ -112,6 +110,9 @@ static bool write_blocks(struct sealing *sealing) {
             return false;
         }
         at += n;
+        if (sealing->seal->pause) {
+            sealing->seal->pause(sealing->seal->cls);
+        }
     }
     return write_block(sealing, NULL, 0, BLOCK_END);
 }
@@ -124,10 +125,9 @@ static bool write_file(struct sealing *sealing, const char *name) {
     if (sealing->fd < 0) {
         return false;
     }
-    const bool begun = packer_begin(&sealing->packer, sealing->text, sealing->len);
+    const bool begun = packer_begin(sealing->seal->packer, sealing->text, sealing->len);
     bool ok = begun && write_blocks(sealing) && fsync(sealing->fd) == 0;
     int error = begun ? errno : ENOMEM;
-    packer_end(&sealing->packer);
     close(sealing->fd);
     if (ok) {
         ok = renameat(dir_fd, FILES_SEALING, dir_fd, name) == 0 && fsync(dir_fd) == 0;
@@ -161,7 +161,7 @@ static bool map_tail(int dir_fd, const char *name, const char **text, size_t *le
     close(fd);
     errno = error;
     *text = map;
-    *len = length;
+    *len = map ? length : 0;
     return ok;
 }
 

@@ -5,6 +5,7 @@
 
 #include "eventlog/block.h"
 #include "eventlog/files.h"
+#include "eventlog/pack.h"
 #include "eventlog/tail.h"
 
 /* Lines are put into a block while it has no more than this: what a reader unpacks at once. */
@@ -17,7 +18,11 @@ struct seal {
     int dir_fd;
     const char *node;
     unsigned shard;
-    uint64_t digest; /* of all that came before; seal_file leaves what it is then */
+    uint64_t digest;       /* of all that came before; seal_file leaves what it is then */
+    struct packer *packer; /* {0} at first; who made it ends it */
+    /* What else is to be done soon, after each block; may be NULL. */
+    void (*pause)(void *cls);
+    void *cls;
 };
 
 /* Seals the tail of number `first`, which is closed: DIR/<first>.ndjson.zst is made under another

@@ -12,12 +12,19 @@
 
 static const char MAGIC[8] = {'a', 'f', 'o', 'r', 'o', 't', '\n', 0x1a};
 
-static void fill_trailer(struct tail *tail, const struct tail_owner *owner) {
-    struct tail_trailer *trailer = tail->trailer;
-    trailer->version = TAIL_VERSION;
-    trailer->shard = owner->shard;
-    strncpy(trailer->node, owner->node, sizeof trailer->node - 1);
-    memcpy(trailer->magic, MAGIC, sizeof MAGIC);
+#define PUT(bytes, member, from, len)                                                              \
+    memcpy((bytes) + offsetof(struct tail_trailer, member), from, len)
+
+/* By a write, not through the mapping: a page that is missing there is read with megabytes around
+ * it, whose pages would then be small ones. */
+static bool write_trailer(const struct tail *tail, const struct tail_owner *owner) {
+    char bytes[sizeof(struct tail_trailer)] = "";
+    const uint32_t version = TAIL_VERSION, shard = owner->shard;
+    PUT(bytes, magic, MAGIC, sizeof MAGIC);
+    PUT(bytes, version, &version, sizeof version);
+    PUT(bytes, shard, &shard, sizeof shard);
+    PUT(bytes, node, owner->node, strnlen(owner->node, EVENTLOG_NODE_MAX - 1));
+    return pwrite(tail->fd, bytes, sizeof bytes, (off_t)tail->room) == (ssize_t)sizeof bytes;
 }
 
 /* Reserves and maps the file. Returns 0 or an errno. */
@@ -44,7 +51,10 @@ struct tail *tail_make(const struct tail_owner *owner, const char *temporary, si
     }
     tail->shard = owner->shard;
     tail->fd = openat(owner->dir_fd, temporary, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0640);
-    const int error = tail->fd < 0 ? errno : map_file(tail, room);
+    int error = tail->fd < 0 ? errno : map_file(tail, room);
+    if (!error && !write_trailer(tail, owner)) {
+        error = errno;
+    }
     if (error || !tail->base) {
         if (tail->fd >= 0) {
             unlinkat(owner->dir_fd, temporary, 0);
@@ -53,16 +63,23 @@ struct tail *tail_make(const struct tail_owner *owner, const char *temporary, si
         errno = error;
         return NULL;
     }
-    fill_trailer(tail, owner);
     return tail;
 }
 
 void tail_touch(struct tail *tail) {
 #ifdef MADV_POPULATE_WRITE
+    tail->wide = madvise(tail->base, tail->room, MADV_HUGEPAGE) == 0;
     madvise(tail->base, tail->room + TAIL_PAGE, MADV_POPULATE_WRITE);
 #else
     (void)tail;
 #endif
+}
+
+void tail_narrow(struct tail *tail) {
+    tail->wide = false;
+    madvise(tail->base, tail->room, MADV_NOHUGEPAGE);
+    madvise(tail->base, tail->room, MADV_DONTNEED);
+    posix_fadvise(tail->fd, 0, (off_t)tail->room, POSIX_FADV_DONTNEED);
 }
 
 bool tail_begin(struct tail *tail, int dir_fd, const char *temporary, uint64_t first) {

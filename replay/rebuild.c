@@ -289,8 +289,7 @@ static void close_all(struct rebuilding *rebuilding) {
     replay_close(rebuilding->replay);
 }
 
-/* Where windows begin of which some may still change, or be sent. */
-static int64_t find_start(const struct rebuild *config) {
+int64_t rebuild_start(const struct rebuild *config) {
     const int64_t length_us =
         config->definitions ? replay_stretch_length(config->definitions) : REPLAY_HOUR_US;
     const int64_t from_us = config->now_us - config->horizon_us - MARGIN_US;
@@ -298,7 +297,7 @@ static int64_t find_start(const struct rebuild *config) {
 }
 
 bool rebuild_state(const struct rebuild *rebuild, struct rebuilt *rebuilt, char *why) {
-    struct rebuilding rebuilding = {.config = rebuild, .from_us = find_start(rebuild)};
+    struct rebuilding rebuilding = {.config = rebuild, .from_us = rebuild_start(rebuild)};
     const struct replay_config config = {.dir = &rebuild->log_dir,
                                          .dirs = 1,
                                          .node = rebuild->node,

@@ -25,6 +25,10 @@ struct rebuilt {
 /* Whether the log has records of that node. */
 bool rebuild_finds(const char *log_dir, const char *node);
 
+/* Where windows begin of which some may still change, or be sent: events of earlier times are not
+ * needed. */
+int64_t rebuild_start(const struct rebuild *rebuild);
+
 /* False fills why (REPLAY_WHY_MAX): it cannot be made exactly as it was, and nothing can be used of
  * `dir`. One thread; it starts others. */
 bool rebuild_state(const struct rebuild *rebuild, struct rebuilt *rebuilt, char *why);

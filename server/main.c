@@ -5,6 +5,7 @@
 #include "server/access/access.h"
 #include "server/access/throttle.h"
 #include "server/check.h"
+#include "server/eventlog/bond.h"
 #include "server/eventlog/event_log.h"
 #include "server/eventlog/rebuild.h"
 #include "server/flush/flush.h"
@@ -81,6 +82,7 @@ static bool make_limits(struct server *server) {
 
 static bool open_counters(struct server *server) {
     const struct options *options = server->options;
+    server->had_state = rebuild_finds_state(options);
     if (!rebuild_lost_state(options, server->workers, server->report_sets.loaded,
                             &server->rebuilt)) {
         return false;
@@ -186,7 +188,7 @@ static bool open_event_log(struct server *server) {
         return false;
     }
     rebuild_note_state(server->options, server->counters);
-    return true;
+    return bond_settle(server->options, server->counters, server->had_state);
 }
 
 static int open_listener(const char *flag, const char *at, char *address) {

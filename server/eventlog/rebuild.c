@@ -3,6 +3,7 @@
 #include "server/eventlog/rebuild.h"
 
 #include "replay/rebuild.h"
+#include "server/eventlog/bond.h"
 #include "server/process/clock.h"
 #include "server/process/log.h"
 #include "server/process/notify.h"
@@ -163,7 +164,9 @@ static bool make_state(const struct options *options, const struct rebuild *rebu
              "node=%s event_log=\"%s\"", rebuild->node, options->event_log);
     notify_send("STATUS=rebuilding the state\nEXTEND_TIMEOUT_USEC=" EXTEND_US);
     remove_all(dir_fd, FOLDER);
-    if (!rebuild_state(rebuild, &rebuilt, why)) {
+    if (!bond_covers(rebuild->log_dir, rebuild->node, rebuild_start(rebuild) - rebuild->future_us,
+                     why) ||
+        !rebuild_state(rebuild, &rebuilt, why)) {
         remove_all(dir_fd, FOLDER);
         snprintf(sentence, sizeof sentence,
                  "there is no state, and it cannot be rebuilt from the event log as it was: %s; "
@@ -194,12 +197,17 @@ static bool rebuild_in(const struct options *options, const struct rebuild *rebu
     return move_into_place(dir_fd) || refuse(options, strerror(errno));
 }
 
+bool rebuild_finds_state(const struct options *options) {
+    char path[PATH_MAX];
+    snprintf(path, sizeof path, "%s/" STATE, options->state);
+    return access(path, F_OK) == 0 || errno != ENOENT;
+}
+
 bool rebuild_lost_state(const struct options *options, unsigned workers,
                         const struct definitions *definitions, bool *rebuilt) {
     char node[COUNTERS_NODE_MAX], path[PATH_MAX];
     *rebuilt = false;
-    snprintf(path, sizeof path, "%s/" STATE, options->state);
-    if (!*options->event_log || access(path, F_OK) == 0 || errno != ENOENT) {
+    if (!*options->event_log || rebuild_finds_state(options)) {
         return true;
     }
     if (mkdir(options->state, 0750) && errno != EEXIST) {

@@ -8,6 +8,9 @@
 
 struct definitions;
 
+/* Whether there is a state, or something in its place. */
+bool rebuild_finds_state(const struct options *options);
+
 /* Does nothing without --event-log, or where there is a state, or the log has none of its events.
  * *rebuilt: a
  * state was made. False, and it is said with what to do, when it cannot be made as it was. */

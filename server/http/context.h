@@ -101,6 +101,7 @@ struct server {
     _Atomic bool state_is_lost;
     _Atomic bool state_is_unwritten;     /* the same */
     bool repaired;                       /* the start completed what a crash had left half done */
+    bool had_state;                      /* there was one when the server started */
     bool rebuilt;                        /* the state was gone, and made anew from the event log */
     _Atomic bool stopping;               /* no new connections; set after draining */
     _Atomic int64_t stop_deadline_us;    /* steady clock; set before stopping */

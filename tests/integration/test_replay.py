@@ -220,8 +220,8 @@ class Rebuild(LogCase):
         self.assertEqual(sum(redis.counts("1min").values()), total)
         time.sleep(1.1)  # what was flushed a moment ago is compared, too
         self.assert_same(f"redis:{redis.url}", f"log:{self.dir}", "--reports", self.reports, "--to", text_time(now_us()))
-        self.assertEqual(redis.audit() or [], [])
-        self.assertEqual(aforo("check", "--redis", redis.url)[0], 0)
+        redis.audit()
+        self.assertEqual(aforo("check", "--redis", redis.url, "--from", "-20min")[0], 0)
 
     def test_what_was_not_flushed_is_not_lost(self):
         redis = self.redis()
@@ -298,6 +298,84 @@ class Rebuild(LogCase):
         status, said = server.refuses_to_start()
         self.assertEqual(status, 1)
         self.assertIn("begins with record 2: older ones of the horizon were removed", said)
+
+    def without_log(self, server, events):
+        """The same server, without its log for a while."""
+        flags, server.flags = server.flags, server.flags[2:]
+        server.start()
+        self.send(server, [now_us()] * events)
+        self.assertEqual(server.stop(), 0)
+        server.flags = flags
+
+    def refuses_for(self, server, span):
+        """The state is lost, and not rebuilt: events of that span were counted without the log."""
+        shutil.rmtree(server.state)
+        status, said = server.refuses_to_start()
+        self.assertEqual(status, 1)
+        self.assertRegex(said, r"cannot be rebuilt from the event log as it was: events were counted without it " + span +
+                         r" \d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ; bring the state back, or begin anew by moving .*/n1 away")
+        self.assertFalse((server.state / "counters.aforo").exists())
+
+    def test_events_that_were_counted_without_the_log_are_not_left_out(self):
+        server = self.logging("--node-id", "n1")
+        self.send(server, [now_us()] * 100)
+        server.stop()
+        self.without_log(server, 7)
+        kept = shutil.copytree(server.state, self.place.dir / "kept")
+        self.refuses_for(server, "from")
+        # with the state, they go together again; from then on the log has all
+        shutil.copytree(kept, server.state, dirs_exist_ok=True)
+        server.start()
+        self.send(server, [now_us()] * 5)
+        self.assertEqual(server.stats()["counted"], 112)
+        server.stop()
+        self.refuses_for(server, "until")
+        # and once the horizon is past, nothing of what it lacks is needed
+        (self.dir / "n1" / ".apart").write_text(f"until {now_us() - 2 * 86_400_000_000}\n")
+        server.start()
+        self.assertEqual(server.stats()["counted"], 105)
+        server.kill()
+        shutil.rmtree(server.state)
+        server.start()
+        self.assertEqual(server.stats()["counted"], 105)
+
+    def test_a_log_that_is_begun_later_does_not_have_what_came_before(self):
+        server = self.logging("--node-id", "n1")
+        server.stop()
+        shutil.rmtree(self.dir)
+        shutil.rmtree(server.state)
+        self.without_log(server, 3)
+        server.start()
+        self.send(server, [now_us()] * 4)
+        # another log is another
+        server.stop()
+        first, server.flags[1] = server.flags[1], self.place.dir / "second"
+        server.start()
+        self.assertIn("without the event log that the state went with", server.log())
+        self.send(server, [now_us()] * 4)
+        server.stop()
+        self.refuses_for(server, "until")
+        server.flags[1] = first
+        self.refuses_for(server, "from")
+
+    def test_a_log_that_cannot_be_told_keeps_the_server_from_starting(self):
+        server = self.logging("--node-id", "n1")
+        self.send(server, [now_us()])
+        server.stop()
+        (self.dir / "n1" / ".apart").mkdir()
+        server.flags = server.flags[2:]
+        status, said = server.refuses_to_start()
+        self.assertEqual(status, 1)
+        self.assertRegex(said, r"/n1 cannot be written: .*Remove event-log from the state directory if it is never to be used again")
+        (server.state / "event-log").unlink()
+        server.start()
+        self.assertEqual(server.stats()["counted"], 1)
+        # one that is gone is no reason
+        server.stop()
+        (server.state / "event-log").write_text(f"{self.dir}/away\n")
+        server.start()
+        self.assertIn("is not there: if it comes back, no state can be rebuilt from it as it was", server.log())
+        self.assertFalse((server.state / "event-log").exists())
 
 
 if __name__ == "__main__":

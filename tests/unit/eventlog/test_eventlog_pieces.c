@@ -4,6 +4,7 @@
 #include "eventlog/tail.h"
 #include "tests/unit/eventlog/log_lab.h"
 
+#include <pthread.h>
 #include <unistd.h>
 
 static struct given given;
@@ -52,9 +53,11 @@ static int make_shard(const char *node, unsigned shard) {
 }
 
 static void seal(int fd, const char *node, unsigned shard, uint64_t first) {
-    struct seal sealing = {.dir_fd = fd, .node = node, .shard = shard};
+    struct packer packer = {0};
+    struct seal sealing = {.dir_fd = fd, .node = node, .shard = shard, .packer = &packer};
     char sentence[SEAL_WHY_MAX];
     ck_assert_msg(seal_file(&sealing, first, sentence), "%s", sentence);
+    packer_end(&packer);
 }
 
 static void read_all(int64_t from_us, int64_t to_us) {
@@ -203,6 +206,43 @@ START_TEST(a_copy_of_a_tail_is_named) {
 }
 END_TEST
 
+/* What the log thread does when a busy worker has become a calm one. */
+static void *give_pages_back(void *cls) {
+    struct tail *tail = cls;
+    while (atomic_load(&tail->trailer->length) < tail->room) {
+        tail_touch(tail);
+        tail_narrow(tail);
+    }
+    return NULL;
+}
+
+START_TEST(lines_stay_when_their_pages_are_given_back) {
+    const int fd = make_shard("one", 1);
+    const struct tail_owner owner = {fd, "one", 1};
+    struct tail *tail = tail_make(&owner, ".made", (size_t)3 << 20);
+    struct line_clock clock = {0};
+    uint64_t lines = 0;
+    pthread_t thread;
+    ck_assert(tail && tail_begin(tail, fd, ".made", 1));
+    ck_assert_int_eq(pthread_create(&thread, NULL, give_pages_back, tail), 0);
+    for (size_t at = 0; at + LINE_TIME_MAX <= tail->room; lines++) {
+        at += line_write_time(&clock, T0 + (int64_t)lines, T0 + (int64_t)lines, tail->base + at);
+        atomic_store(&tail->trailer->length, at);
+    }
+    const uint64_t length = atomic_load(&tail->trailer->length);
+    atomic_store(&tail->trailer->length, tail->room); /* it ends */
+    pthread_join(thread, NULL);
+    atomic_store(&tail->trailer->length, length);
+    ck_assert(!tail->wide);
+    ck_assert(eventlog_pieces_add(&pieces, state_dir, NULL, why));
+    read_all(INT64_MIN, INT64_MAX);
+    ck_assert_uint_eq(given.records, lines);
+    ck_assert_uint_eq(given.damages, 0);
+    tail_free(tail);
+    close(fd);
+}
+END_TEST
+
 /* cp FILE NEXT: the same blocks under two numbers. */
 START_TEST(a_file_under_two_numbers_is_counted_once) {
     const int fd = make_shard("one", 1);
@@ -296,6 +336,7 @@ CHECK_MAIN_WITH(fixture, "eventlog_pieces", all_files_of_all_nodes_are_pieces,
                 a_span_is_known_without_unpacking, what_is_not_there_is_named,
                 a_tail_that_was_sealed_meanwhile_is_read, no_log_is_told,
                 a_copy_is_named_and_not_counted, a_copy_of_a_tail_is_named,
+                lines_stay_when_their_pages_are_given_back,
                 a_file_under_two_numbers_is_counted_once, what_is_no_file_is_named_at_once,
                 a_shard_has_one_name, a_folder_that_is_added_twice_is_refused,
                 the_folder_of_a_node_is_no_log)

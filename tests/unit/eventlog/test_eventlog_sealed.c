@@ -47,10 +47,12 @@ static void must_account_for_all(uint64_t n) {
 }
 
 static void seal_lines(unsigned records, size_t filler) {
-    struct seal seal = {dir_fd, "node", 3, 0};
+    struct packer packer = {0};
+    struct seal seal = {.dir_fd = dir_fd, .node = "node", .shard = 3, .packer = &packer};
     char why[SEAL_WHY_MAX] = "", name[FILES_NAME_MAX], path[PATH_MAX_TEST];
     lab_write_tail(dir_fd, FIRST, records, filler);
     ck_assert_msg(seal_file(&seal, FIRST, why), "%s", why);
+    packer_end(&packer);
     files_name(&(const struct log_file){FIRST, true}, name);
     state_path(name, path);
     free(bytes);
