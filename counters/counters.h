@@ -90,6 +90,12 @@ enum shard_verdict shard_add_owner(struct shard *shard, int64_t event_us);
 size_t shard_add_batch_owner(struct shard *shard, const int64_t *us, size_t n,
                              enum shard_verdict *verdict);
 
+/* Counts times[0..n), each as many events as it says, from us[i] on and all in the 10 ms window of
+ * us[i]. Stops before the first whose events are not all inside the span for certain, and returns
+ * how many were counted; *events is the sum of their times. */
+size_t shard_add_windows_owner(struct shard *shard, const int64_t *us, const unsigned char *times,
+                               size_t n, uint64_t *events);
+
 /* Counts one event whose time is the arrival time: never refused. A time of more than a second
  * after the accepted span is held there until the next shard_set_now_owner; one that has no place
  * in the rings at the oldest window they have. */

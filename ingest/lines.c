@@ -4,6 +4,8 @@
  * end searched for, cut-off pieces put together. */
 #include "ingest/lines.h"
 
+#include "ingest/timestamp_window.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -69,23 +71,59 @@ static void batch_note(struct lines *lines, struct lines_batch *batch, const int
     lines->line += taken;
 }
 
-/* Takes as many lines of the usual layout and day from the front of data as there are and fit the
- * batch; returns the bytes used. Here a line costs about 2 ns, 3.5 without SSE2 (bench/lines.c). */
-static size_t run_usual(struct lines *lines, const char *data, size_t len,
-                        struct lines_batch *batch) {
+/* Takes as many lines of the usual layout and day from the front of data as there are, at most up
+ * to `end` in the batch; returns the bytes used. Here a line costs about 2 ns, 3.5 without SSE2
+ * (bench/lines.c). */
+static inline size_t run_day(struct lines *lines, const char *data, size_t len,
+                             struct lines_batch *batch, const int64_t *end) {
     const struct timestamp_day day = lines->day; /* a copy: stores to the batch cannot change it */
     const size_t stride = lines->stride;
     const char last = lines->last;
     const char *at = data;
     int64_t *us = batch->us + batch->n;
-    while (us < batch->us + LINES_BATCH && (size_t)(data + len - at) >= stride &&
-           at[TIMESTAMP_FAST_LEN] == last && at[stride - 1] == '\n' &&
-           timestamp_fast(&day, at, us)) {
+    while (us < end && (size_t)(data + len - at) >= stride && at[TIMESTAMP_FAST_LEN] == last &&
+           at[stride - 1] == '\n' && timestamp_fast(&day, at, us)) {
         us++;
         at += stride;
     }
     batch_note(lines, batch, us);
     return (size_t)(at - data);
+}
+
+/* Takes the lines of the same window behind the one at data, which is the batch's last; returns
+ * their bytes. */
+static size_t run_window(struct lines *lines, const char *data, size_t len,
+                         struct lines_batch *batch) {
+    const size_t n = timestamp_window_count(data, len, lines->stride, LINES_TIMES_MAX - 1);
+    if (n > 0) {
+        batch->has_windows = true;
+        batch->text[batch->n - 1] = data;
+        batch->times[batch->n - 1] = (unsigned char)(1 + n);
+        lines->line += n;
+    }
+    return n * lines->stride;
+}
+
+/* As run_day, but where only windows are wanted, lines of one window are looked for: soon behind
+ * others of one, and ever more seldom behind lines that are not. */
+static size_t run_usual(struct lines *lines, const char *data, size_t len,
+                        struct lines_batch *batch) {
+    if (!lines->by_window) {
+        return run_day(lines, data, len, batch, batch->us + LINES_BATCH);
+    }
+    size_t used = 0, wanted = 4;
+    bool open = true;
+    while (open && batch->n < LINES_BATCH) {
+        const size_t room = LINES_BATCH - batch->n, before = batch->n;
+        wanted = wanted < room ? wanted : room;
+        used += run_day(lines, data + used, len - used, batch, batch->us + before + wanted);
+        open = batch->n - before == wanted;
+        const char *last = data + used - lines->stride;
+        const size_t more = open ? run_window(lines, last, (size_t)(data + len - last), batch) : 0;
+        used += more;
+        wanted = more > 0 ? 4 : 4 * wanted;
+    }
+    return used;
 }
 
 /* The same for the layout of the line before, whichever it is. */
@@ -221,11 +259,18 @@ static bool lines_next(struct lines *lines, const char *data, size_t len, struct
     return take_known(lines, data, piece, len, batch) || lines_take(lines, data, piece, batch);
 }
 
+static void lines_batch_begin(const struct lines *lines, struct lines_batch *batch) {
+    batch->n = 0;
+    batch->malformed = batch->has_windows = false;
+    if (lines->by_window) {
+        memset(batch->times, 1, sizeof batch->times);
+    }
+}
+
 size_t lines_feed(struct lines *lines, const char *data, size_t len, struct lines_batch *batch) {
     size_t used = 0;
     bool open = true;
-    batch->n = 0;
-    batch->malformed = false;
+    lines_batch_begin(lines, batch);
     while (open && used < len && batch->n < LINES_BATCH) {
         if (lines->held == 0 && !lines->overlong) {
             used += run_on(lines, data + used, len - used, batch);
@@ -237,9 +282,16 @@ size_t lines_feed(struct lines *lines, const char *data, size_t len, struct line
     return used;
 }
 
+const char *lines_next_time(const char *text, int64_t *us) {
+    struct timestamp_error error;
+    const char *next = text + TIMESTAMP_FAST_LEN + 1;
+    next += next[-1] == '\n' ? 0 : 1;
+    timestamp_parse(next, TIMESTAMP_FAST_LEN, us, &error);
+    return next;
+}
+
 void lines_end(struct lines *lines, struct lines_batch *batch) {
-    batch->n = 0;
-    batch->malformed = false;
+    lines_batch_begin(lines, batch);
     if (lines->held > 0 || lines->overlong) {
         lines_take_held(lines, batch);
     }

@@ -37,6 +37,10 @@
  * handled one. Below it there is room for what else a worker waits for. */
 #define EVENTS_MAX 128
 #define OTHERS_MAX 8
+/* Turns follow so closely that the next event will be there before a wait of this length ends. */
+#define BUSY_US 500
+#define BUSY_WAIT_MS 1
+#define BUSY_REQUESTS 32 /* of one turn: with more, the next may have EVENTS_MAX */
 /* so long may go by before the acceptor is asked, when every turn has requests */
 #define ACCEPT_EVERY_US (10 * US_PER_MS)
 /* the same of pieces of batches, each of which takes much longer than a request: to ask in vain
@@ -52,9 +56,12 @@ struct worker_thread {
     bool runs; /* main's own */
     struct MHD_Daemon *daemon[POOLS];
     int daemon_fd[POOLS]; /* each daemon's own epoll descriptor */
-    int wake_fd;        /* eventfd: written by main when the thread is to look at server's flags */
-    int64_t checked_us; /* steady clock of what is done once a second */
-    int64_t asked_us;   /* steady clock of when the acceptor was asked */
+    int wake_fd;      /* eventfd: written by main when the thread is to look at server's flags */
+    int64_t began_us; /* steady clock of the last turn, and how long after the one before it was */
+    int64_t after_us;
+    unsigned completed, requests; /* until the last turn's end; in it */
+    int64_t checked_us;           /* steady clock of what is done once a second */
+    int64_t asked_us;             /* steady clock of when the acceptor was asked */
 };
 
 static void check_every_second(struct worker_thread *thread, int64_t now_us) {
@@ -80,22 +87,37 @@ static unsigned count_connections(struct MHD_Daemon *daemon) {
     return info ? info->num_connections : UINT_MAX;
 }
 
+/* Whether the next turn will follow at once, with a few requests. */
+static bool is_busy(const struct worker_thread *thread) {
+    return thread->after_us < BUSY_US && thread->requests <= BUSY_REQUESTS;
+}
+
 /* Waits until something is ready, at most wait_ms, and lets the daemon of single events handle what
  * is its own. All that the worker waits for is in that daemon's epoll: so it can wait inside the
  * library, which takes one system call less. With EVENTS_MAX ready at once that would wait a second
- * time: where there may be as many, the wait is outside. So it is while there are handshakes of
- * TLS: for half of one the library would not wait at all. */
+ * time: where there may be as many, the wait inside is a short one while turns follow each other
+ * closely, and else it is outside. Outside it is while there are handshakes of TLS: for half of one
+ * the library would not wait at all. */
 static void wait_and_run(const struct worker_thread *thread, int wait_ms) {
     struct MHD_Daemon *daemon = thread->daemon[POOL_SINGLE];
     const bool handshakes = thread->worker->handshakes.n > 0;
-    if (!handshakes && count_connections(daemon) + OTHERS_MAX < EVENTS_MAX) {
-        MHD_run_wait(daemon, wait_ms);
+    const bool few = count_connections(daemon) + OTHERS_MAX < EVENTS_MAX;
+    if (!handshakes && (few || is_busy(thread))) {
+        MHD_run_wait(daemon, few || wait_ms < BUSY_WAIT_MS ? wait_ms : BUSY_WAIT_MS);
         return;
     }
     struct pollfd ready = {.fd = thread->daemon_fd[POOL_SINGLE], .events = POLLIN};
     wait_ms = idle_ms(daemon, wait_ms);
     poll(&ready, 1, handshakes && wait_ms < TLS_TURN_MS ? TLS_TURN_MS : wait_ms);
     MHD_run(daemon);
+}
+
+static void note_turn(struct worker_thread *thread, int64_t steady_us) {
+    const unsigned completed = thread->worker->completed;
+    thread->requests = completed - thread->completed;
+    thread->completed = completed;
+    thread->after_us = steady_us - thread->began_us;
+    thread->began_us = steady_us;
 }
 
 /* One turn. What is ready for the acceptor stays ready: it is asked when the wake-up was not for a
@@ -113,6 +135,7 @@ static void run_turn(struct worker_thread *thread, int wait_ms) {
     int64_t every_us = ACCEPT_EVERY_US;
     turn_enter(worker);
     const int64_t steady_us = worker_woke_us(worker);
+    note_turn(thread, steady_us);
     if (worker->handshakes.n) {
         tls_handshakes_check(&worker->handshakes, steady_us);
     }

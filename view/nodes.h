@@ -43,6 +43,11 @@ struct node_view {
     bool gone;
 };
 
+/* What was received and not counted; 0 of what others have written, where more was counted. */
+static inline uint64_t nodes_refused(const struct node_view *node) {
+    return node->received > node->counted ? node->received - node->counted : 0;
+}
+
 /* The words of a node (NUL-terminated, cut to cap > 0). */
 void nodes_write(const struct node_view *node, char *words, size_t cap);
 

@@ -23,6 +23,7 @@
 EMBED(html, "page.html");
 EMBED(css, "page.css");
 EMBED(js, "page.js");
+EMBED(reports, "reports.js");
 EMBED(chart, "chart.js");
 EMBED(icon, "icon.svg");
 EMBED(uplot_js, "uPlot.iife.min.js");
@@ -36,6 +37,8 @@ static const struct {
     {"/", "text/html; charset=utf-8", ETAG_page_html, page_html, page_html_end},
     {"/page/page.css", "text/css; charset=utf-8", ETAG_page_css, page_css, page_css_end},
     {"/page/page.js", "text/javascript; charset=utf-8", ETAG_page_js, page_js, page_js_end},
+    {"/page/reports.js", "text/javascript; charset=utf-8", ETAG_reports_js, page_reports,
+     page_reports_end},
     {"/page/chart.js", "text/javascript; charset=utf-8", ETAG_chart_js, page_chart, page_chart_end},
     {"/page/icon.svg", "image/svg+xml", ETAG_icon_svg, page_icon, page_icon_end},
     {"/page/uplot.js", "text/javascript; charset=utf-8", ETAG_uPlot_iife_min_js, page_uplot_js,

@@ -246,19 +246,25 @@ enum shard_verdict shard_add_owner(struct shard *shard, int64_t event_us) {
 }
 
 /* How many of us[0..n), from the first on, lie in the 10 ms window of the first and inside the
- * span; at least 1. */
+ * span; at least 1. With times[], in *by their sum; 0 when the span has not the whole window. */
 static inline size_t count_run(const struct shard *shard, const struct second_place *place,
-                               const int64_t *us, size_t n) {
-    if (n == 1 || (uint64_t)us[1] - (uint64_t)us[0] + SLOT_10MS_US > 2 * SLOT_10MS_US) {
+                               const int64_t *us, size_t n, const unsigned char *times,
+                               uint64_t *by) {
+    *by = times ? times[0] : 1;
+    if ((n == 1 || (uint64_t)us[1] - (uint64_t)us[0] + SLOT_10MS_US > 2 * SLOT_10MS_US) &&
+        *by == 1) {
         return 1; /* too far apart: scattered events cost no more than this look */
     }
     int64_t from_us, to_us;
     find_window_bounds(shard, place, us[0], &from_us, &to_us);
     const uint64_t width_us = (uint64_t)(to_us - from_us);
+    if (times && width_us != SLOT_10MS_US - 1) {
+        return 0;
+    }
     size_t run = 1;
     /* one comparison for both ends */
-    while (run < n && (uint64_t)us[run] - (uint64_t)from_us <= width_us) {
-        run++;
+    for (; run < n && (uint64_t)us[run] - (uint64_t)from_us <= width_us; run++) {
+        *by += times ? times[run] : 1;
     }
     return run;
 }
@@ -271,9 +277,27 @@ size_t shard_add_batch_owner(struct shard *shard, const int64_t *us, size_t n,
         if (!place) {
             return i;
         }
-        const size_t run = count_run(shard, place, us + i, n - i);
-        add_events(shard, place, us[i], run);
-        i += run;
+        uint64_t by;
+        const int64_t first_us = us[i];
+        i += count_run(shard, place, us + i, n - i, NULL, &by);
+        add_events(shard, place, first_us, by);
+    }
+    return n;
+}
+
+size_t shard_add_windows_owner(struct shard *shard, const int64_t *us, const unsigned char *times,
+                               size_t n, uint64_t *events) {
+    *events = 0;
+    for (size_t i = 0, run; i < n; i += run) {
+        enum shard_verdict verdict;
+        uint64_t by;
+        const struct second_place *place = find_place(shard, us[i], &verdict);
+        run = place ? count_run(shard, place, us + i, n - i, times + i, &by) : 0;
+        if (run == 0) {
+            return i;
+        }
+        add_events(shard, place, us[i], by);
+        *events += by;
     }
     return n;
 }

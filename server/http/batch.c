@@ -86,43 +86,70 @@ void batch_note_unfit(struct worker *worker, struct batch *batch, uint64_t line,
     }
 }
 
-/* Refuses the i-th event of those read last. */
-static void refuse_time(const struct worker *worker, struct batch *batch, struct shard_tally *tally,
-                        size_t i, enum shard_verdict verdict) {
+/* Counts the times that the i-th of those read last stands for one by one; its first line has that
+ * number. */
+static void count_each(struct worker *worker, struct batch *batch, struct shard_tally *tally,
+                       size_t i, uint64_t line) {
     const struct lines_batch *read = &worker->batch;
-    char *reason =
-        batch_refuse(batch, tally, read->first_line + i,
-                     verdict == SHARD_TOO_LATE ? REFUSAL_TOO_LATE : REFUSAL_TOO_FAR_AHEAD);
-    if (reason) {
-        event_explain_time(worker, read->us[i], reason);
+    const char *text = read->text[i];
+    int64_t us = read->us[i];
+    for (const uint64_t end = line + read->times[i]; line < end; line++) {
+        const enum shard_verdict verdict = shard_add_owner(worker->shard, us);
+        if (verdict == SHARD_COUNTED) {
+            tally->counted++;
+            tally_note_counted(worker, us);
+        } else {
+            char *reason =
+                batch_refuse(batch, tally, line,
+                             verdict == SHARD_TOO_LATE ? REFUSAL_TOO_LATE : REFUSAL_TOO_FAR_AHEAD);
+            if (reason) {
+                event_explain_time(worker, us, reason);
+            }
+        }
+        if (line + 1 < end) {
+            text = lines_next_time(text, &us);
+        }
     }
 }
 
-/* Counts times that the parser has read into worker->batch, while there are no reports. */
-static void count_times(struct worker *worker, struct batch *batch, struct shard_tally *tally) {
+/* Counts those of the times read last from the i-th on, up to one that has to be looked at line by
+ * line; returns how many, and in *events for how many lines they stand. */
+static size_t add_times(struct worker *worker, size_t i, uint64_t *events) {
     const struct lines_batch *read = &worker->batch;
-    size_t done = 0;
-    if (worker->server->clock_is_arrival) {
-        for (; done < read->n; done++) {
-            shard_add_arrival_owner(worker->shard, worker->now_us);
-        }
-        tally->counted = done;
-        if (done > 0) {
-            tally_note_counted(worker, worker->now_us);
-        }
-    }
-    while (done < read->n) {
-        enum shard_verdict verdict;
-        const size_t counted =
-            shard_add_batch_owner(worker->shard, read->us + done, read->n - done, &verdict);
-        tally->counted += counted;
-        done += counted;
-        if (counted > 0) {
+    const int64_t *us = read->us + i;
+    enum shard_verdict verdict;
+    return read->has_windows
+               ? shard_add_windows_owner(worker->shard, us, read->times + i, read->n - i, events)
+               : (*events = shard_add_batch_owner(worker->shard, us, read->n - i, &verdict));
+}
+
+/* Counts times that the parser has read into worker->batch, while there are no reports. */
+static void count_windows(struct worker *worker, struct batch *batch, struct shard_tally *tally) {
+    const struct lines_batch *read = &worker->batch;
+    uint64_t line = read->first_line;
+    for (size_t done = 0; done < read->n; done++) {
+        uint64_t events = 0;
+        done += add_times(worker, done, &events);
+        if (events > 0) {
+            tally->counted += events;
+            line += events;
             tally_note_counted(worker, read->us[done - 1]);
         }
         if (done < read->n) {
-            refuse_time(worker, batch, tally, done++, verdict);
+            count_each(worker, batch, tally, done, line);
+            line += read->times[done];
         }
+    }
+    tally->received += tally->counted;
+}
+
+/* The same where events are counted at their arrival. */
+static void count_arrivals(struct worker *worker, struct shard_tally *tally) {
+    for (; tally->counted < worker->batch.n; tally->counted++) {
+        shard_add_arrival_owner(worker->shard, worker->now_us);
+    }
+    if (tally->counted > 0) {
+        tally_note_counted(worker, worker->now_us);
     }
     tally->received += tally->counted;
 }
@@ -141,6 +168,11 @@ static void count_records(struct worker *worker, struct batch *batch, struct sha
     }
 }
 
+/* Whether no more than the windows of times is needed: so the parser may leave out the rest. */
+static bool counts_windows(const struct worker *worker) {
+    return !worker->report_view.adder && !keep_is_on(worker) && !worker->server->clock_is_arrival;
+}
+
 /* Counts what the parser has read into worker->batch; `whole` is the text of the line that it
  * refused, if it did. */
 static void count_lines(struct connection *connection, const struct batch_line *whole) {
@@ -148,10 +180,12 @@ static void count_lines(struct connection *connection, const struct batch_line *
     struct batch *batch = &connection->request.batch;
     const struct lines_batch *read = &worker->batch;
     struct shard_tally tally = {0};
-    if (worker->report_view.adder || keep_is_on(worker)) {
+    if (batch->lines.by_window) {
+        count_windows(worker, batch, &tally);
+    } else if (worker->report_view.adder || keep_is_on(worker)) {
         count_records(worker, batch, &tally);
     } else {
-        count_times(worker, batch, &tally);
+        count_arrivals(worker, &tally);
     }
     if (tally.counted && read->n) { /* one a read is enough: a batch's lines are of one moment */
         tally_add_lag(worker, read->us[read->n - 1]);
@@ -195,6 +229,7 @@ static void read_lines(struct connection *connection, const char *data, size_t l
     const uint64_t before = batch->accepted;
     const char *from = data;
     size_t left = len;
+    batch->lines.by_window = counts_windows(worker);
     while (left) {
         const size_t used = lines_feed(&batch->lines, from, left, &worker->batch);
         struct batch_line line = {NULL, 0};
@@ -333,6 +368,7 @@ static void end_body(struct connection *connection) {
         batch_end_records(connection);
         return;
     }
+    batch->lines.by_window = counts_windows(worker);
     lines_end(&batch->lines, &worker->batch);
     const struct gather *gather = &connection->gather;
     const struct batch_line line = {gather->overlong ? NULL : gather_text(gather), gather->len};

@@ -17,9 +17,8 @@
  * connections would cost a system call each, every second. */
 #define END_LOOK_US (4 * US_PER_S)
 
-/* the library begins to count its --idle-timeout so much before us at the most */
+/* TCP counts silence in ticks of its own, and began with the bytes that woke us up */
 #define CLOCKS_APART_US (100 * US_PER_MS)
-#define SILENT "silent for --idle-timeout"
 
 static const struct sockaddr *client_address(struct MHD_Connection *mhd) {
     return MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS)->client_addr;
@@ -54,28 +53,11 @@ static bool has_ended(const struct connection *connection) {
     return recv(connection->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
 }
 
-/* Whether it may be the library that ended it, for its silence; a client that sees this closes its
- * end at once, too, and then has_ended holds as well. The library's clock is not quite ours. */
-static bool was_silent(const struct connection *connection, int64_t now_us) {
-    return connection->deadline.phase == PHASE_IDLE && connection->deadline.served &&
-           now_us - connection->deadline.since_us >
-               connection->worker->server->options->idle_timeout - CLOCKS_APART_US;
-}
-
-/* Why it was closed, when neither this program nor the library's last call knew. The library counts
- * idle time in whole seconds. */
+/* Why it was closed, when neither this program nor the library's last call knew. */
 static const char *guess_reason(const struct connection *connection) {
-    const struct worker *worker = connection->worker;
-    const int64_t now_us = worker_woke_us(worker),
-                  silent_us = now_us - connection->deadline.since_us;
-    if (has_ended(connection)) {
-        return was_silent(connection, now_us) ? SILENT : "the client closed it";
-    }
-    if (worker->draining) {
-        return "the server stops";
-    }
-    return silent_us > worker->server->options->idle_timeout - US_PER_S ? SILENT
-                                                                        : "closed after its answer";
+    return has_ended(connection)          ? "the client closed it"
+           : connection->worker->draining ? "the server stops"
+                                          : "closed after its answer";
 }
 
 static void log_closed(const struct connection *connection) {
@@ -147,6 +129,20 @@ static void note_progress(struct connection *connection, int64_t now_us) {
     }
 }
 
+/* Ends it with the reason, unless one is known. */
+static void end_connection(struct connection *connection, const char *why) {
+    connection->closing = connection->closing ? connection->closing : why;
+    shutdown(connection->fd, SHUT_RDWR);
+}
+
+/* The library has a time-out for that, too, but pays for it with a clock and two locks for each
+ * request. While an answer is taken the client need not say anything. */
+static bool is_silent(const struct connection *connection, int64_t age_us) {
+    const int64_t silent_us = connection->worker->server->options->idle_timeout;
+    return connection->deadline.phase != PHASE_ANSWER && age_us >= silent_us &&
+           deadline_is_silent(connection->fd, silent_us - CLOCKS_APART_US);
+}
+
 static void close_if_late(struct connection *connection, int64_t now_us) {
     struct deadline *deadline = &connection->deadline;
     if (now_us - deadline->since_us < US_PER_S) {
@@ -157,16 +153,15 @@ static void close_if_late(struct connection *connection, int64_t now_us) {
     if (age_us > deadline_limit_us(deadline, connection->worker->server->options)) {
         cut_connection(connection);
         deadline->since_us = now_us; /* not again in the next second */
+    } else if (is_silent(connection, age_us)) {
+        tls_say_goodbye(connection->mhd);
+        end_connection(connection, "silent for --idle-timeout");
     } else if (deadline->phase != PHASE_ANSWER && age_us < END_LOOK_US && has_ended(connection)) {
-        connection->closing = connection->closing              ? connection->closing
-                              : was_silent(connection, now_us) ? SILENT
-                                                               : "the client left";
-        shutdown(connection->fd, SHUT_RDWR);
+        end_connection(connection, "the client left");
     }
 }
 
-/* A client that is silent for --idle-timeout is closed by the library; the rest is in deadlines.h.
- */
+/* What ends a silent client and a slow one is in deadlines.h. */
 void connections_close_slow(struct worker *worker, int64_t now_us) {
     const uint64_t left_out = log_limit_left_out(&worker->refusals, now_us, US_PER_S);
     if (left_out) {

@@ -16,6 +16,7 @@
 #include "server/http/answers.h"
 #include "server/http/gather.h"
 #include "server/http/live_answers.h"
+#include "server/http/live_pace.h"
 #include "server/metrics.h"
 #include "server/net/acceptor.h"
 #include "server/net/address_limit.h"
@@ -78,6 +79,7 @@ struct worker {
     char room[GATHER_MAX]; /* of `record` */
     char shared_room[SHARED_ROOM];
     struct live_answers live;
+    struct live_pace live_pace;
 };
 
 struct server {

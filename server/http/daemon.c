@@ -47,7 +47,6 @@ unsigned daemon_most_arguments(const struct worker *worker) {
 #endif
 
 struct MHD_Daemon *daemon_start(struct worker *worker, enum pool pool) {
-    const struct options *options = worker->server->options;
     const bool tls = worker->server->access.identity;
     static struct MHD_OptionItem no_tls[] = {{MHD_OPTION_END, 0, NULL}};
     /* Where framing.h sees the bytes it refuses more than the library's strict mode does, and with
@@ -57,8 +56,7 @@ struct MHD_Daemon *daemon_start(struct worker *worker, enum pool pool) {
         MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_USE_SUPPRESS_DATE_NO_CLOCK |
             MHD_USE_ERROR_LOG | ONE_THREAD | (tls ? MHD_USE_TLS : 0U),
         0, NULL, NULL, request_handle, worker, MHD_OPTION_EXTERNAL_LOGGER, log_library, NULL,
-        MHD_OPTION_CONNECTION_LIMIT, UINT_MAX, MHD_OPTION_CONNECTION_TIMEOUT,
-        (unsigned)(options->idle_timeout / US_PER_S), MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+        MHD_OPTION_CONNECTION_LIMIT, UINT_MAX, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
         measure_pool(worker, pool), MHD_OPTION_NOTIFY_CONNECTION, connections_notify, worker,
         MHD_OPTION_NOTIFY_COMPLETED, request_complete, worker, MHD_OPTION_URI_LOG_CALLBACK,
         request_read_target, worker, MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1,

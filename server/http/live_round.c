@@ -10,6 +10,7 @@
 #include <stdio.h>
 
 #define WINDOWS_MAX QUERY_BLOCK /* of one resolution: one call of a reader */
+#define QUESTIONS_MOST 120      /* a second, of a worker that counts: those of 30 pages */
 
 /* ---- the question ---- */
 
@@ -65,7 +66,6 @@ static bool add_counts(const struct query_reader *reader, enum resolution r, int
 /* False with page->why filled. */
 static bool write_answer(const struct live_source *source, const struct live_question *question,
                          int64_t now_us, struct text *text, struct page *page) {
-    add_number(text, "{\"time_ms\":", now_us / US_PER_MS);
     for (int i = 0; i < RESOLUTIONS; i++) {
         const enum resolution r = (enum resolution)i;
         const int64_t end = window_at(r, now_us) + 1, n = question->windows[r];
@@ -108,6 +108,8 @@ void live_round_answer(struct worker *worker, struct MHD_Connection *connection,
                        const struct live_source *source, struct page *page) {
     struct live_question question;
     struct text text = {0};
+    const int64_t next_ms =
+        live_pace_note(&worker->live_pace, source->most, worker_woke_us(worker));
     page->type = ANSWERS_TYPE_JSON;
     if (!read_question(connection, &question, page->why)) {
         page->status = MHD_HTTP_BAD_REQUEST;
@@ -121,6 +123,8 @@ void live_round_answer(struct worker *worker, struct MHD_Connection *connection,
     if (page->response) {
         return;
     }
+    add_number(&text, "{\"time_ms\":", worker->now_us / US_PER_MS);
+    add_number(&text, ",\"next_ms\":", next_ms);
     if (write_answer(source, &question, worker->now_us, &text, page)) {
         take_answer(worker, &question, &text, page);
     } else {
@@ -150,6 +154,6 @@ static void explain(void *cls, char *why) {
 }
 
 void live_round_make(struct worker *worker, struct MHD_Connection *connection, struct page *page) {
-    const struct live_source source = {find_reader, add_nodes, explain, worker};
+    const struct live_source source = {find_reader, add_nodes, explain, worker, QUESTIONS_MOST};
     live_round_answer(worker, connection, &source, page);
 }

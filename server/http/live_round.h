@@ -19,6 +19,7 @@ struct live_source {
     bool (*add_nodes)(void *cls, int64_t now_us, struct text *text, char *why);
     void (*explain)(void *cls, char *why); /* why a reader failed */
     void *cls;
+    uint64_t most; /* questions a second that a worker wants at the most; 0: any number */
 };
 
 /* As the arguments of the request ask (10ms, 1s, 1min, nodes, which pages_arguments_fit has looked

@@ -290,8 +290,6 @@ enum MHD_Result request_handle(void *cls, struct MHD_Connection *mhd, const char
 /* Why a connection ends that ends with this request; NULL when nothing is known of it. */
 static const char *explain_end(enum MHD_RequestTerminationCode code) {
     switch (code) {
-    case MHD_REQUEST_TERMINATED_TIMEOUT_REACHED:
-        return "silent for --idle-timeout within a request";
     case MHD_REQUEST_TERMINATED_DAEMON_SHUTDOWN:
         return "the server stops";
     case MHD_REQUEST_TERMINATED_WITH_ERROR:

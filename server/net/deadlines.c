@@ -8,9 +8,6 @@
 #include <sys/socket.h>
 
 #define BYTES_PER_S 1024 /* slower is too slow: each KiB that moved gives a second more */
-/* the library counts idle time in whole seconds, and we look once a second */
-#define LIBRARY_US (2 * US_PER_S)
-
 /* The kernel takes twice as much. By itself it lets an answer that is not read grow to 4 MiB a
  * connection: 5,000 of these are more than it has for all TCP of the machine. */
 #define SEND_BUFFER_BYTES (64 * 1024)
@@ -24,9 +21,8 @@ void deadline_enter(struct deadline *deadline, enum phase phase, int64_t now_us)
 
 int64_t deadline_limit_us(const struct deadline *deadline, const struct options *options) {
     switch (deadline->phase) {
-    case PHASE_IDLE: /* the library closes a silent one; this is for a request line sent in drops */
-        return options->header_timeout +
-               (deadline->served ? options->idle_timeout + LIBRARY_US : 0);
+    case PHASE_IDLE: /* the longer one is for a request line sent in drops */
+        return options->header_timeout + (deadline->served ? options->idle_timeout : 0);
     case PHASE_HEADERS:
         return options->header_timeout;
     case PHASE_FAREWELL:
@@ -36,10 +32,20 @@ int64_t deadline_limit_us(const struct deadline *deadline, const struct options 
     }
 }
 
+static bool ask_tcp(int fd, struct tcp_info *info) {
+    socklen_t size = sizeof *info;
+    *info = (struct tcp_info){0};
+    return getsockopt(fd, IPPROTO_TCP, TCP_INFO, info, &size) == 0;
+}
+
+bool deadline_is_silent(int fd, int64_t silent_us) {
+    struct tcp_info info;
+    return !ask_tcp(fd, &info) || info.tcpi_last_data_recv * US_PER_MS >= silent_us;
+}
+
 void deadline_note_taken(struct deadline *deadline, int fd, int64_t now_us) {
-    struct tcp_info info = {0};
-    socklen_t size = sizeof info;
-    if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) == 0) {
+    struct tcp_info info;
+    if (ask_tcp(fd, &info)) {
         const uint64_t acked = info.tcpi_bytes_acked + 1; /* 0 means: not looked at yet */
         if (!deadline->acked_before) {
             deadline->acked_before = acked;

@@ -33,6 +33,9 @@ int64_t deadline_limit_us(const struct deadline *deadline, const struct options 
 /* Asks TCP how much of the answer was taken; the time runs from the first look. */
 void deadline_note_taken(struct deadline *deadline, int fd, int64_t now_us);
 
+/* Whether nothing has come from the client for silent_us. By what TCP tells, in ms. */
+bool deadline_is_silent(int fd, int64_t silent_us);
+
 /* Ends the connection, so that the library sees its end. An answer that the client has not taken is
  * discarded, not kept for a client that reads nothing. */
 void deadline_cut(const struct deadline *deadline, int fd);

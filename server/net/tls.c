@@ -106,6 +106,14 @@ static void give_up(struct tls_handshakes *all, struct tls_handshake *handshake)
     tls_handshakes_remove(all, handshake);
 }
 
+void tls_say_goodbye(struct MHD_Connection *connection) {
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_GNUTLS_SESSION);
+    if (info && info->tls_session) {
+        gnutls_bye(info->tls_session, GNUTLS_SHUT_WR);
+    }
+}
+
 void tls_handshakes_check(struct tls_handshakes *all, int64_t now_us) {
     struct tls_handshake *next;
     for (struct tls_handshake *handshake = TAILQ_FIRST(&all->list); handshake; handshake = next) {

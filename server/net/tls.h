@@ -31,6 +31,10 @@ extern struct MHD_OptionItem tls_options[];
  * has no argument for it, hence a variable of the thread. */
 void tls_use(const struct tls_identity *identity);
 
+/* Tells the client of a connection with TLS that it ends here; without TLS nothing is done. By the
+ * worker. */
+void tls_say_goodbye(struct MHD_Connection *connection);
+
 /* ---- handshakes under way, of one worker; all by that worker ----
  *
  * While a handshake waits for its client, the library takes its connection for ready in every turn:

@@ -17,8 +17,11 @@ async function close() {
 }
 
 /* `virtual`: with a clock and a server of its own (day.js), which answer at once. `odd`: answers come 20 ms after a full half second, so that
- * the next round is the one a quarter later: each second round is left out. */
-async function open({url, width = 1200, height = 900, scheme = "light", forced = "none", motion = "no-preference", virtual = false, odd = false, figures = true}) {
+ * the next round is the one a quarter later: each second round is left out. `pace`: as if the server wanted to be asked so often,
+ * and its clock were ahead by window.skewMs.
+ * `answers`: [beginning of a path, status, text], given instead of the server's. */
+async function open({url, width = 1200, height = 900, scheme = "light", forced = "none", motion = "no-preference", virtual = false, odd = false, pace = 0, answers = null,
+    figures = true}) {
     await close();
     const context = await browser.newContext({viewport: {width, height}, colorScheme: scheme, forcedColors: forced, reducedMotion: motion});
     page = await context.newPage();
@@ -34,6 +37,28 @@ async function open({url, width = 1200, height = 900, scheme = "light", forced =
                 return answer;
             };
         });
+    }
+    if (pace) {
+        await page.addInitScript((ms) => {
+            const real = window.fetch;
+            window.asked = window.skewMs = 0;
+            window.fetch = async (path, given) => {
+                const answer = await real(path, given), text = await answer.text();
+                window.asked += path.startsWith("/live") ? 1 : 0;
+                return {ok: answer.ok, status: answer.status, text: async () => text.replace(/"next_ms":\d+/, `"next_ms":${ms}`)
+                    .replace(/"(time_ms|from)":(\d+)/g, (_, name, at) => `"${name}":${Number(at) + window.skewMs}`)};
+            };
+        }, pace);
+    }
+    if (answers) {
+        await page.addInitScript((given) => {
+            const real = window.fetch;
+            window.given = given;
+            window.fetch = async (path, how) => {
+                const one = window.given.find(([begins]) => path.startsWith(begins));
+                return one ? new Response(one[2], {status: one[1]}) : real(path, how);
+            };
+        }, answers);
     }
     page.on("request", (request) => seen.requests.push(request.url()));
     page.on("pageerror", (error) => seen.errors.push(error.message));

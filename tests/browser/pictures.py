@@ -16,7 +16,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 sys.path[:0] = [str(HERE), str(ROOT / "tests" / "integration"), str(ROOT / "tests" / "deploy"), str(ROOT / "tests"), str(ROOT / "tools")]
 
-from live_page import Browser, Fleet, Load, install  # noqa: E402
+from pages import Browser, Fleet, Load, install  # noqa: E402
 from programs import Place, now_us, text_time, wait_until  # noqa: E402
 from test_top import Terminal  # noqa: E402
 from watched import Prometheus  # noqa: E402

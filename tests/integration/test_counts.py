@@ -74,6 +74,22 @@ class Live(Case):
         # an acknowledged event shows at the latest then
         wait_until(lambda: '"counted":100,' in aforod.request("GET", "/live?10ms=211&nodes=1").text, "all are shown", 5)
 
+    def test_many_pages_are_told_to_ask_less_often(self):
+        aforod = self.server("--threads", "1")
+        told = [aforod.request("GET", "/live?10ms=211").json["next_ms"] for _ in range(5)]
+        self.assertEqual(set(told), {250})
+        with aforod.connect() as link:
+            link.settimeout(10)
+
+            def ask_often():
+                """As many pages in one round; True when they are told to come as seldom as can be."""
+                link.sendall(b"GET /live?10ms=3 HTTP/1.1\r\nHost: x\r\n\r\n" * 500)
+                said = b""
+                while said.count(b"]}}") < 500:
+                    said += link.recv(1 << 20)
+                return b'"next_ms":1000,' in said
+            wait_until(ask_often, "many are told so", 10, 0.1)
+
     def test_a_wrong_question(self):
         aforod = self.server()
         for query, why in (("", "nothing is asked for: 10ms=N, 1s=N or 1min=N windows, nodes=1"),

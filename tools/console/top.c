@@ -214,7 +214,7 @@ static bool read_nodes(struct top *top, char *why) {
     uint64_t received = 0, refused = 0;
     for (unsigned i = 0; i < view->nodes; i++) {
         received += view->node[i].received;
-        refused += view->node[i].received - view->node[i].counted;
+        refused += nodes_refused(&view->node[i]);
     }
     if (!top->nodes_known || received < view->received_first) {
         view->received_first = received;

@@ -123,7 +123,7 @@ static void add_figures(struct page *page, const struct top_view *view) {
     for (unsigned i = 0; i < view->nodes; i++) {
         const struct node_view *node = &view->node[i];
         received += node->received;
-        refused += node->received - node->counted;
+        refused += nodes_refused(node);
         here += !node->gone;
         lag_ms = !node->gone && node->lag_ms > lag_ms ? node->lag_ms : lag_ms;
     }
@@ -222,20 +222,26 @@ static void add_bars(struct page *page, const struct top_view *view, unsigned he
 
 /* ---- nodes ---- */
 
-static void add_node(struct page *page, const struct node_view *node) {
+/* by then a time of the day could be read as that of another day */
+#define HOUR_US (3600 * US_PER_S)
+#define OTHER_DAY_US (12 * HOUR_US)
+
+static void add_node(struct page *page, const struct node_view *node, int64_t now_us) {
     char line[LINE_MAX_BYTES], name[64], version[64], clock[16], state[40] = "here",
                                                                  through[16] = "-";
     char counted[32], refused[32];
     put_clock(node->last_seen_us, 0, clock);
     if (node->complete_through_us > 0)
         put_clock(node->complete_through_us, 0, through);
-    if (node->gone)
+    const int64_t gone_us = now_us - node->last_seen_us;
+    if (node->gone && gone_us >= OTHER_DAY_US)
+        snprintf(state, sizeof state, "gone %" PRId64 " h ago", gone_us / HOUR_US);
+    else if (node->gone)
         snprintf(state, sizeof state, "gone %s", clock);
     snprintf(line, sizeof line, "%-20.20s %-14s %15s %11s %7" PRId64 " ms  %-9s %s",
              terminal_safe(node->node, name, sizeof name), state,
-             put_number(node->counted, counted),
-             put_number(node->received - node->counted, refused), node->lag_ms, through,
-             terminal_safe(node->version, version, sizeof version));
+             put_number(node->counted, counted), put_number(nodes_refused(node), refused),
+             node->lag_ms, through, terminal_safe(node->version, version, sizeof version));
     add_line(page, node->gone ? DIM : "", line);
 }
 
@@ -247,7 +253,7 @@ static void add_nodes(struct page *page, const struct top_view *view, unsigned r
              "REFUSED", "LAG", "COMPLETE", "VERSION");
     add_line(page, BOLD, line);
     for (unsigned i = 0; i < view->nodes && i + 1 < room; i++)
-        add_node(page, &view->node[i]);
+        add_node(page, &view->node[i], view->now_us);
 }
 
 static void add_help(struct page *page) {

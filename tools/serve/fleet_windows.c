@@ -6,6 +6,7 @@
 #include "server/process/clock.h"
 #include "tools/console/source_redis.h"
 
+#include <assert.h>
 #include <string.h>
 
 /* Beyond that, counts are only of nodes whose --future is longer than by default: looked for less
@@ -13,6 +14,9 @@
 #define AHEAD_US (15 * US_PER_S)
 #define AHEAD_KEPT_US (5 * US_PER_S)
 #define RUN_MAX 64 /* chunks read at once */
+/* chunks of 10 ms windows, a second each, that lie in one of 1 s windows */
+#define MINUTE_CHUNKS 60
+static_assert(FUTURE_MAX_US / US_PER_S / MINUTE_CHUNKS + 2 <= LINK_PIPELINE_MAX, "one pipeline");
 
 static struct fleet_chunk *find_place(struct fleet *fleet, enum resolution r, int64_t chunk) {
     return &fleet->chunk[r][chunk & (FLEET_CHUNKS - 1)];
@@ -63,6 +67,47 @@ static bool make_fresh(struct fleet *fleet, enum resolution r, int64_t low, int6
     return true;
 }
 
+/* Whether any chunk of the range is there, into *any. False with the sentence when Redis failed. */
+static bool find_any(struct fleet *fleet, struct chunk_range range, bool *any, char *sentence) {
+    for (uint32_t done = 0; done < range.n && !*any; done += LINK_PIPELINE_MAX) {
+        bool there[LINK_PIPELINE_MAX];
+        const uint32_t left = range.n - done;
+        const uint32_t n = left < LINK_PIPELINE_MAX ? left : LINK_PIPELINE_MAX;
+        if (!reader_find_totals(fleet->link,
+                                (struct chunk_range){range.resolution, range.first + done, n},
+                                there, sentence)) {
+            return false;
+        }
+        for (uint32_t i = 0; i < n; i++) {
+            *any = *any || there[i];
+        }
+    }
+    return true;
+}
+
+/* As find_any, of seconds of 10 ms windows: every event is in all resolutions, so that only seconds
+ * of minutes that are there are asked for. An hour has 60 of these and 3,600 of those. */
+static bool find_any_10ms(struct fleet *fleet, int64_t first, int64_t end, bool *any,
+                          char *sentence) {
+    bool minute[LINK_PIPELINE_MAX];
+    const int64_t first_minute = first / MINUTE_CHUNKS, last_minute = (end - 1) / MINUTE_CHUNKS;
+    const uint32_t minutes = (uint32_t)(last_minute - first_minute + 1);
+    if (!reader_find_totals(fleet->link, (struct chunk_range){RESOLUTION_1S, first_minute, minutes},
+                            minute, sentence)) {
+        return false;
+    }
+    for (uint32_t i = 0; i < minutes && !*any; i++) {
+        const int64_t from = (first_minute + i) * MINUTE_CHUNKS, to = from + MINUTE_CHUNKS;
+        const int64_t low = from < first ? first : from, high = to < end ? to : end;
+        if (minute[i] &&
+            !find_any(fleet, (struct chunk_range){RESOLUTION_10MS, low, (uint32_t)(high - low)},
+                      any, sentence)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 /* Whether chunks from `first` on, up to the last that there can be, are known to be empty. False
  * with *failed when Redis failed. */
 static bool is_empty_ahead(struct fleet *fleet, enum resolution r, int64_t first, bool *failed) {
@@ -74,22 +119,15 @@ static bool is_empty_ahead(struct fleet *fleet, enum resolution r, int64_t first
     if (!ahead->read_us || steady_us - ahead->read_us > AHEAD_KEPT_US || first < ahead->first) {
         char sentence[LINK_WHY_MAX], why[SOURCE_WHY_MAX];
         const int64_t end = window_chunk(r, window_at(r, fleet->now_us + FUTURE_MAX_US)) + 1;
+        const struct chunk_range all = {r, first, first < end ? (uint32_t)(end - first) : 0};
         *ahead = (struct fleet_ahead){.read_us = steady_us, .first = first, .end = end};
-        for (int64_t chunk = first; chunk < end && !ahead->any;) {
-            bool there[LINK_PIPELINE_MAX];
-            const uint32_t n =
-                end - chunk < LINK_PIPELINE_MAX ? (uint32_t)(end - chunk) : LINK_PIPELINE_MAX;
-            if (!reader_find_totals(fleet->link, (struct chunk_range){r, chunk, n}, there,
-                                    sentence)) {
-                ahead->read_us = 0;
-                source_redis_explain(fleet->source, sentence, why);
-                *failed = !fleet_fail(fleet, why);
-                return false;
-            }
-            for (uint32_t i = 0; i < n; i++) {
-                ahead->any = ahead->any || there[i];
-            }
-            chunk += n;
+        if (all.n > 0 &&
+            !(r == RESOLUTION_10MS ? find_any_10ms(fleet, first, end, &ahead->any, sentence)
+                                   : find_any(fleet, all, &ahead->any, sentence))) {
+            ahead->read_us = 0;
+            source_redis_explain(fleet->source, sentence, why);
+            *failed = !fleet_fail(fleet, why);
+            return false;
         }
     }
     return !ahead->any;

@@ -217,7 +217,7 @@ static void explain(void *cls, char *why) {
 /* While Redis is away nobody is given what was read before. */
 static void make_live(struct worker *worker, struct MHD_Connection *connection, struct page *page) {
     struct fleet *fleet = fleet_of(worker);
-    const struct live_source source = {find_reader, add_nodes, explain, fleet};
+    const struct live_source source = {find_reader, add_nodes, explain, fleet, 0};
     char why[FLEET_WHY_MAX];
     if (fleet_is_here(fleet, why)) {
         live_round_answer(worker, connection, &source, page);

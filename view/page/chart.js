@@ -67,12 +67,16 @@ class Chart {
         return {width: Math.max(200, this.box.clientWidth), height: 176};
     }
 
+    /* Anew when the colours change: they and the hatching are read here, not with each drawing. */
     make() {
         if (this.plot) {
             this.plot.destroy();
         }
+        this.late = colour("--late");
+        this.faint = colour("--faint");
+        let hatched = null;
         const bars = uPlot.paths.bars({size: [0.8, 40], align: 1});
-        const axis = {stroke: colour("--faint"), grid: {stroke: colour("--line"), width: 1}, ticks: {show: false},
+        const axis = {stroke: this.faint, grid: {stroke: colour("--line"), width: 1}, ticks: {show: false},
                       font: "12px system-ui, sans-serif"};
         const series = (extra) => ({paths: bars, points: {show: false}, width: 1, ...extra});
         this.plot = new uPlot({
@@ -90,7 +94,7 @@ class Chart {
             series: [{},
                      series({stroke: colour("--bar")}),
                      series({stroke: colour("--bar"), fill: colour("--bar")}),
-                     series({stroke: colour("--late"), fill: (plot) => hatch(plot.ctx, colour("--late"))})],
+                     series({stroke: this.late, fill: (plot) => (hatched = hatched || hatch(plot.ctx, this.late))})],
         }, [[], [], [], []], this.box);
         this.draw();
     }
@@ -99,11 +103,11 @@ class Chart {
         const {width} = this.windows, open = this.windows.open(serverNow()), {first, last} = this.range();
         const at = [], hollow = [], solid = [], late = [];
         for (let window = first; window <= last; window++) {
-            const count = this.windows.at(window), isLate = this.windows.isLate(window);
+            const count = this.windows.at(window), isLate = count > 0 && this.windows.isLate(window);
             at.push(window * width / 1000);
             hollow.push(count > 0 && window >= open && !isLate ? count : null);
             solid.push(count > 0 && window < open && !isLate ? count : null);
-            late.push(count > 0 && isLate ? count : null);
+            late.push(isLate ? count : null);
         }
         this.plot.setData([at, hollow, solid, late], false);
         this.plot.setScale("x", {min: first * width / 1000, max: (last + 1) * width / 1000});
@@ -125,14 +129,14 @@ class Chart {
             return;
         }
         ctx.save();
-        ctx.fillStyle = colour("--late");
+        ctx.fillStyle = this.late;
         const tick = Math.max(2 * dot, x(1) - x(0));
         for (let window = Math.ceil(min * 1000 / width); window * width < max * 1000; window++) {
             if (this.windows.isLate(window)) {
                 ctx.fillRect(x(window), bbox.top - 8 * dot, tick, 6 * dot);
             }
         }
-        ctx.strokeStyle = colour("--faint");
+        ctx.strokeStyle = this.faint;
         ctx.lineWidth = dot;
         ctx.setLineDash([3 * dot, 3 * dot]);
         ctx.beginPath();

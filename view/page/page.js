@@ -1,5 +1,5 @@
 /* The live page: asks its server four times a second for the newest windows, and twice a second for what tells of
- * late events. What others have written is shown as text. Nothing grows with time. The bars are in chart.js. */
+ * late events; less often where the server says so. What others have written is shown as text. Nothing grows with time. The bars are in chart.js, the reports in reports.js. */
 "use strict";
 
 const POLL_MS = 250, AWAY_MS = 500, CLOSE_MS = 1000, ANSWER_MS = 5000, CLOCK_MS = 1000, CLOCK_SLEW_MS = 1;
@@ -10,18 +10,24 @@ const ROWS_SHOWN = 20, TEXT_SHOWN = 200, REPORTS_SHOWN = 8, REPORT_ROWS = 20, BO
 const byId = (id) => document.getElementById(id);
 const calm = matchMedia("(prefers-reduced-motion: reduce)");
 const number = new Intl.NumberFormat("en");
-const shown = (ms) => new Date(ms).toISOString().slice(11, 19);
+const iso = (ms) => new Date(ms).toISOString();
+const shown = (ms) => iso(ms).slice(11, 19);
 const cut = (text) => text.length > TEXT_SHOWN ? text.slice(0, TEXT_SHOWN) + "… (" + number.format(text.length) + " characters)" : text;
 
 /* ---- the server ---- */
 
-let token = "", aheadMs = 0; /* how far the server's clock is ahead of this one */
+/* how far the server's clock is ahead of this one; how long from question to question, as the server says */
+let token = "", aheadMs = 0, paceMs = POLL_MS;
 const serverNow = () => Date.now() + aheadMs;
 
-/* An answer is of a moment ago: of those that say nearly the same the latest is closest. */
+/* An answer is of a moment ago: of those that say nearly the same the latest is closest. Where one of the clocks was set, no window
+ * has been shown as closed: else those of the present would be taken for late. */
 function setClock(timeMs) {
-    const ahead = timeMs - Date.now();
-    aheadMs = Math.abs(ahead - aheadMs) < CLOCK_MS ? Math.max(ahead, aheadMs - CLOCK_SLEW_MS) : ahead;
+    const ahead = timeMs - Date.now(), wasSet = Math.abs(ahead - aheadMs) >= CLOCK_MS;
+    aheadMs = wasSet ? ahead : Math.max(ahead, aheadMs - CLOCK_SLEW_MS);
+    if (wasSet) {
+        forgetClosed();
+    }
 }
 
 class Refused extends Error {
@@ -31,10 +37,17 @@ class Refused extends Error {
     }
 }
 
+class Silent extends Error {}
+
 async function ask(path) {
     const headers = token ? {Authorization: "Bearer " + token} : {};
-    const answer = await fetch(path, {headers, cache: "no-store", signal: AbortSignal.timeout(ANSWER_MS)});
-    const text = await answer.text();
+    let answer, text;
+    try {
+        answer = await fetch(path, {headers, cache: "no-store", signal: AbortSignal.timeout(ANSWER_MS)});
+        text = await answer.text();
+    } catch (error) {
+        throw new Silent(error.message);
+    }
     if (!answer.ok) {
         throw new Refused(answer.status, text.trim());
     }
@@ -91,7 +104,7 @@ class Windows {
 
     /* Whether what is reread does not reach back to what was read last. */
     isBehind() {
-        return serverNow() - this.takenMs + CLOSE_MS > rereads[this.name];
+        return serverNow() - this.takenMs + CLOSE_MS > reread(this.name);
     }
 
     /* Takes what /live answered at that time. Returns the events that came late, and whether closed windows changed. */
@@ -115,8 +128,13 @@ const windows = {
 const spans = {"10ms": 10000, "1s": 600000, "1min": 86400000};
 /* What is asked for each time; a change of what is closed has the finer windows read that it may show in. */
 const rereads = {"10ms": 2100, "1s": 75000, "1min": 7200000};
+const reread = (name) => rereads[name] + paceMs - POLL_MS;
 const finer = {"1s": "10ms", "1min": "1s"};
 const charts = []; /* chart.js fills it */
+
+function forgetClosed() {
+    Object.values(windows).forEach((one) => { one.closedThrough = 0; });
+}
 
 /* One question for the windows of the last so many ms, by name, and for the nodes (docs/http-api.md): {time_ms, "10ms": ..., nodes}. */
 async function askLive(back, nodes) {
@@ -159,8 +177,8 @@ function fill(table, columns, rows, classes) {
         cells.forEach((text, k) => {
             const cell = row.cells[k] || row.insertCell();
             const value = cut(String(text));
-            if (cell.textContent !== value) {
-                cell.textContent = value;
+            if (cell.said !== value) { /* a property of ours: to ask the document takes longer */
+                cell.textContent = cell.said = value;
             }
             if (cell.className !== (columns[k][1] || "")) {
                 cell.className = columns[k][1] || "";
@@ -172,7 +190,7 @@ function fill(table, columns, rows, classes) {
 function showWindows() {
     const seconds = windows["1s"], open = seconds.open(serverNow()), rows = [];
     for (let window = open - 1; window >= open - ROWS_SHOWN; window--) {
-        rows.push([new Date(window * 1000).toISOString().slice(0, 19) + "Z", number.format(seconds.at(window)),
+        rows.push([iso(window * 1000).slice(0, 19) + "Z", number.format(seconds.at(window)),
                    seconds.isLate(window) ? "changed by a late event" : "closed"]);
     }
     fill(byId("t-windows"), [["second (UTC)"], ["events", "number"], ["state"]], rows);
@@ -181,6 +199,8 @@ function showWindows() {
 /* ---- nodes ---- */
 
 let nodesBefore = new Map(), nodesBeforeMs = 0, share = [];
+/* null: not known; the day as well where it is another one */
+const clock = (time) => !time ? "–" : time.slice(iso(serverNow()).startsWith(time.slice(0, 10)) ? 11 : 0, 19).replace("T", " ");
 const sum = (object) => Object.values(object).reduce((a, b) => a + b, 0);
 
 function showNodes(nodes) {
@@ -198,12 +218,10 @@ function showNodes(nodes) {
         for (const [reason, events] of Object.entries(node.refused)) {
             reasons.set(reason, (reasons.get(reason) || 0) + events);
         }
-        const gone = node.state === "gone";
-        return [node.node, gone ? "gone since " + shown(Date.parse(node.last_seen)) : "here",
+        return [node.node, node.state === "gone" ? "gone since " + clock(node.last_seen) : "here",
                 node.rate === undefined ? "–" : number.format(Math.round(node.rate)), number.format(node.counted),
                 number.format(sum(node.refused)), number.format(node.lag_ms) + " ms",
-                node.complete_through ? shown(Date.parse(node.complete_through)) : "–", node.version,
-                shown(Date.parse(node.last_seen))];
+                clock(node.complete_through), node.version, clock(node.last_seen)];
     });
     fill(byId("t-nodes"), [["node", "long"], ["state"], ["events/s", "number"], ["counted", "number"], ["refused", "number"],
                            ["lag", "number"], ["complete through"], ["version"], ["last seen"]],
@@ -211,7 +229,7 @@ function showNodes(nodes) {
     fill(byId("t-refused"), [["reason", "long"], ["events", "number"]],
          [...reasons].sort((a, b) => b[1] - a[1]).map(([reason, events]) => [reason, number.format(events)]));
     byId("nodes").textContent = here.length + " of " + nodes.length;
-    const visible = here.map((node) => node.visible_p99_ms).filter((ms) => ms !== null && ms !== undefined);
+    const visible = here.map((node) => node.visible_p99_ms).filter(Boolean);
     byId("visible").textContent = visible.length ? "≤ " + number.format(Math.max(...visible)) + " ms" : "–";
     byId("lag").textContent = here.length ? number.format(Math.max(...here.map((node) => node.lag_ms))) + " ms" : "–";
     share = [...share, [received, refused]].slice(-60); /* of the last minute */
@@ -222,97 +240,9 @@ function showNodes(nodes) {
     nodesBeforeMs = now;
 }
 
-/* ---- reports ---- */
-
-const figure = (value) => value === null ? "–"
-    : Array.isArray(value) ? value.join(", ")
-        : typeof value === "number" ? number.format(value) : String(value);
-
-function reportTable(report, i) {
-    const id = "h-report-" + i;
-    let section = byId("reports").children[i];
-    if (!section) {
-        section = document.createElement("section");
-        section.setAttribute("aria-labelledby", id);
-        const title = document.createElement("h2"), box = document.createElement("div"), note = document.createElement("p");
-        const board = document.createElement("table");
-        title.id = id;
-        box.className = "table";
-        box.tabIndex = 0;
-        box.setAttribute("role", "group");
-        box.setAttribute("aria-labelledby", id);
-        board.className = "board";
-        box.append(document.createElement("table"), board);
-        note.className = "about";
-        section.append(title, box, note);
-        byId("reports").append(section);
-    }
-    return section;
-}
-
-/* Figures of the kind top, a score board each: [name, [row, value, count], ...]. */
-const isBoard = (value) => Array.isArray(value) && value.some((one) => one && typeof one === "object");
-
-function showBoard(table, fields, boards, rows) {
-    const lines = [];
-    for (const row of rows) {
-        for (const name of boards) {
-            (row.values[name] || []).forEach((one, i) => lines.push([...fields.map((field) => figure(row.key[field])), name, i + 1,
-                                                                     String(one.value), number.format(one.count)]));
-        }
-    }
-    table.hidden = boards.length === 0;
-    fill(table, [...fields.map((field) => [field, "long"]), ["figure"], ["place", "number"], ["value", "long"], ["events", "number"]],
-         lines.slice(0, BOARD_ROWS));
-}
-
-async function showReport(report, i) {
-    const section = reportTable(report, i), [title, box, note] = section.children;
-    const window = report.windows[0], path = "/reports/" + encodeURIComponent(report.name) + "/" + encodeURIComponent(window);
-    let answer, why = "";
-    title.textContent = "Report " + cut(report.name) + ", the last " + window;
-    try {
-        answer = JSON.parse(await ask(path + "?last=1&partial=1&format=json&top=" + REPORT_ROWS));
-    } catch (error) {
-        if (!(error instanceof Refused) || error.status === 503 && !error.message.includes("set aside")) {
-            throw error;
-        }
-        [answer, why] = [{rows: []}, error.message];
-    }
-    const fields = report.by || [], boards = (report.show || []).filter((name) => answer.rows.some((row) => isBoard(row.values[name])));
-    const figures = (report.show || []).filter((name) => !boards.includes(name));
-    const rows = answer.rows.map((row) => [...fields.map((field) => figure(row.key[field])),
-                                           ...figures.map((name) => figure(row.values[name])), row.state]);
-    fill(box.firstChild, [...fields.map((field) => [field, "long"]), ...figures.map((name) => [name, "number"]), ["state"]], rows);
-    showBoard(box.lastChild, fields, boards, answer.rows);
-    note.textContent = cut(why || answer.why ||
-        (answer.rows.length ? "from " + answer.rows[0].start : "") +
-        (rows.length >= REPORT_ROWS ? ", the " + REPORT_ROWS + " rows with the largest figure" : ""));
-}
-
-async function showReports() {
-    let reports = [];
-    try {
-        reports = JSON.parse(await ask("/reports")).reports.filter((report) => report.windows);
-    } catch (error) {
-        if (!(error instanceof Refused) || error.status !== 404) {
-            throw error;
-        }
-    }
-    hasReports = reports.length > 0;
-    const some = reports.slice(0, REPORTS_SHOWN);
-    while (byId("reports").children.length > some.length) {
-        byId("reports").lastChild.remove();
-    }
-    for (const [i, report] of some.entries()) {
-        await showReport(report, i);
-    }
-}
-
 /* ---- what is said ---- */
 
 let lateSeen = 0, awaySince = 0, paused = false, asOf = 0, hasReports = false;
-
 function say(text, bad) {
     const status = byId("status");
     if (status.textContent !== text) {
@@ -328,9 +258,10 @@ function showAway(error) {
         byId(id).textContent = "–";
     }
     byId("ask").hidden = error.status !== 401;
-    const why = error instanceof Refused ? "The server answers " + error.status + ": " + cut(error.message)
-                                         : "The server does not answer.";
-    say(why + " What is shown is of " + (asOf ? shown(asOf) + " UTC" : "never") + ", and goes on when it is back.", true);
+    const why = error instanceof Refused ? "The server answers " + error.status + ": " + cut(error.message).replace(/[^.?!]$/, "$&.")
+        : error instanceof Silent ? "The server does not answer."
+            : "What answers is not this page's server, or another version of it: " + cut(error.message) + ".";
+    say(why + (asOf ? " What is shown is of " + shown(asOf) + " UTC, and goes on when it is back." : " The page goes on when it is back."), true);
 }
 
 function showWell() {
@@ -357,9 +288,10 @@ let everything = true, before = 0, drawn = 0, timer = 0, running = false; /* bef
 async function round(turn, all) {
     /* a round that took too long has rounds left out, of which one may have been the one for it */
     const is = (every) => all || Math.floor(turn / every) !== Math.floor(before / every);
-    const back = (name) => is(WHOLE) || is(REREAD) && again.has(name) || windows[name].isBehind() ? spans[name] : rereads[name];
+    const back = (name) => is(WHOLE) || is(REREAD) && again.has(name) || windows[name].isBehind() ? spans[name] : reread(name);
     const names = is(REREAD) ? ["10ms", "1s", "1min"] : ["10ms"];
     const answer = await askLive(Object.fromEntries(names.map((name) => [name, back(name)])), is(NODES));
+    paceMs = answer.next_ms;
     const take = (one, name) => [name, windows[name].take(one.time_ms, one[name])];
     const some = names.map((name) => take(answer, name));
     const doubtful = is(WHOLE) ? [] : some.filter(([name, {changed}]) => changed && finer[name]).map(([name]) => finer[name]);
@@ -391,7 +323,7 @@ async function round(turn, all) {
 function plan() {
     clearTimeout(timer);
     if (!paused && document.visibilityState === "visible") {
-        timer = setTimeout(run, awaySince ? AWAY_MS : POLL_MS - serverNow() % POLL_MS);
+        timer = setTimeout(run, awaySince ? AWAY_MS : paceMs - serverNow() % paceMs);
     }
 }
 
@@ -404,7 +336,7 @@ async function run() {
     everything = false;
     try {
         if (all) { /* nothing of before is mistaken for late */
-            Object.values(windows).forEach((one) => { one.closedThrough = 0; });
+            forgetClosed();
         }
         if (awaySince) {
             share = [];

@@ -4,6 +4,7 @@
 #ifndef AFORO_TESTS_UNIT_INGEST_LINES_REFERENCE_H
 #define AFORO_TESTS_UNIT_INGEST_LINES_REFERENCE_H
 
+#include "counters/time/window.h"
 #include "ingest/lines.h"
 
 #include <stdio.h>
@@ -49,18 +50,40 @@ static inline void reference_read(const char *body, size_t len, struct outcomes 
     }
 }
 
+/* The lines that the i-th of a batch stands for, from that number on, into *all; returns the number
+ * behind them. 0 when they are not of one window. */
+static inline uint64_t times_take(const struct lines_batch *batch, uint32_t i, uint64_t line,
+                                  struct outcomes *all) {
+    const int64_t window = window_at(RESOLUTION_10MS, batch->us[i]);
+    const char *text = batch->text[i];
+    int64_t us = batch->us[i];
+    for (unsigned n = batch->times[i]; n > 0; n--) {
+        outcomes_add(all, line++, true, us, NULL);
+        if (window_at(RESOLUTION_10MS, us) != window) {
+            return 0;
+        }
+        text = n > 1 ? lines_next_time(text, &us) : text;
+    }
+    return line;
+}
+
 /* What a batch yields, into *all. False when it breaks the contract of lines_feed. */
 static inline bool batch_take(const struct lines_batch *batch, struct outcomes *all) {
     if (batch->n > LINES_BATCH) {
         return false;
     }
+    uint64_t line = batch->first_line;
     for (uint32_t i = 0; i < batch->n; i++) {
-        outcomes_add(all, batch->first_line + i, true, batch->us[i], NULL);
+        if (!batch->has_windows) {
+            outcomes_add(all, line++, true, batch->us[i], NULL);
+        } else if ((line = times_take(batch, i, line, all)) == 0) {
+            return false;
+        }
     }
     if (batch->malformed) {
         outcomes_add(all, batch->bad_line, false, 0, &batch->error);
     }
-    return !batch->malformed || batch->n == 0 || batch->bad_line == batch->first_line + batch->n;
+    return !batch->malformed || batch->n == 0 || batch->bad_line == line;
 }
 
 /* One read's worth, until it is used up. False when a call neither uses nor yields anything. */

@@ -56,13 +56,14 @@ static struct timestamp_layouts layouts; /* they stay from body to body, as a wo
 /* Feeds text in pieces of `piece` bytes, or whole up to `cut` and the rest when piece is 0; each
  * from memory of its own, so that the sanitizers see its end. Compares with what the reference
  * says. */
-static void feed_and_compare(const char *text, size_t len, size_t piece, size_t cut) {
+static void feed_one_way(const char *text, size_t len, size_t piece, size_t cut, bool by_window) {
     struct outcomes expected = {.cap = OUTCOMES_MAX, .at = expected_at};
     struct outcomes seen = {.cap = OUTCOMES_MAX, .at = seen_at};
     reference_read(text, len, &expected);
     DEMAND(expected.n < OUTCOMES_MAX, "the body is too large for this test");
     struct lines lines;
     lines_begin(&lines, &layouts);
+    lines.by_window = by_window;
     for (size_t at = 0; at < len;) {
         size_t n = piece > 0 ? piece : at < cut ? cut : len - at;
         n = n < len - at ? n : len - at;
@@ -76,7 +77,13 @@ static void feed_and_compare(const char *text, size_t len, size_t piece, size_t 
     }
     DEMAND(stream_end(&lines, &seen), "the end yields more than one");
     DEMAND(outcomes_equal(&expected, &seen),
-           "pieces of %zu, cut at %zu: other events or lines in %s", piece, cut, text);
+           "pieces of %zu, cut at %zu, by window %d: other events or lines in %s", piece, cut,
+           by_window, text);
+}
+
+static void feed_and_compare(const char *text, size_t len, size_t piece, size_t cut) {
+    feed_one_way(text, len, piece, cut, false);
+    feed_one_way(text, len, piece, cut, true);
 }
 
 START_TEST(known_answers) {
@@ -128,6 +135,66 @@ START_TEST(full_batches) {
     ck_assert_uint_eq(batch.n, LINES_BATCH);
     ck_assert_uint_eq(batch.first_line, 1);
     ck_assert_int_eq(batch.us[LINES_BATCH - 1], T - 123456 - 11 * US_PER_S + 12 * US_PER_S + 255);
+}
+END_TEST
+
+/* Lines of one window are compared four at a time: each byte of them becomes another one, with each
+ * kind of end, and the body ends everywhere. */
+START_TEST(each_byte_of_a_window) {
+    enum { LINES = 14, MOST = 28 };
+    static const char *const ends[] = {"\n", "\r\n", "Z\n"};
+    static const char others[] = "\n\r09:;/.- TZ1\xb0\xff";
+    for (size_t e = 0; e < COUNT_OF(ends); e++) {
+        char body[LINES * MOST + 1];
+        size_t len = 0;
+        for (unsigned i = 0; i < LINES; i++) {
+            len += (size_t)sprintf(body + len, "2016-05-28 11:11:59.98%04u%s", 9999 - i * 591,
+                                   ends[e]);
+        }
+        for (size_t at = 0; at < len; at++) {
+            const char was = body[at];
+            for (size_t i = 0; i < sizeof others; i++) { /* with the NUL at its end */
+                body[at] = others[i];
+                feed_and_compare(body, len, 0, 0);
+            }
+            body[at] = was;
+        }
+        for (size_t n = 0; n <= len; n++) {
+            feed_and_compare(body, n, 0, 0);
+        }
+    }
+}
+END_TEST
+
+/* More lines of one window than one of times[] can stand for, and windows one after the other. */
+START_TEST(many_lines_of_a_window) {
+    enum { LINES = 2 * LINES_TIMES_MAX + 33, LINE = sizeof STAMP };
+    static char body[LINES * LINE + 1];
+    for (unsigned width = 1; width <= LINES; width = width < 12 ? width + 1 : width * 3) {
+        for (unsigned i = 0; i < LINES; i++) {
+            const unsigned window = i / width;
+            sprintf(body + (size_t)i * LINE, "2016-05-28 11:11:%02u.%02u%04u\n", window / 100,
+                    window % 100, i * 7919 % 10000);
+        }
+        feed_and_compare(body, sizeof body - 1, 0, 0);
+    }
+    struct lines lines;
+    struct lines_batch batch;
+    lines_begin(&lines, &layouts);
+    lines.by_window = true;
+    const size_t used = lines_feed(&lines, body, sizeof body - 1, &batch);
+    ck_assert(batch.has_windows ? used == sizeof body - 1 : used == (size_t)LINES_BATCH * LINE);
+}
+END_TEST
+
+/* Before 1970, too, a window begins with its first microsecond. */
+START_TEST(windows_before_1970) {
+    static const char body[] =
+        "1969-12-31 23:59:59.989999\n1969-12-31 23:59:59.980000\n1969-12-31 23:59:59.980001\n"
+        "1969-12-31 23:59:59.985000\n1969-12-31 23:59:59.989999\n1969-12-31 23:59:59.981234\n"
+        "1969-12-31 23:59:59.990000\n1969-12-31 23:59:59.999999\n1970-01-01 00:00:00.000000\n";
+    feed_and_compare(body, sizeof body - 1, 0, 0);
+    feed_and_compare(body + 27, sizeof body - 28, 0, 0);
 }
 END_TEST
 
@@ -223,4 +290,5 @@ START_TEST(whole_lines_of_another_kind) {
 END_TEST
 
 CHECK_MAIN("ingest_lines", known_answers, whole_lines_of_another_kind, every_cut_of_every_body,
-           full_batches, an_endless_line, random_bodies_in_random_pieces)
+           full_batches, each_byte_of_a_window, many_lines_of_a_window, windows_before_1970,
+           an_endless_line, random_bodies_in_random_pieces)

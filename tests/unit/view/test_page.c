@@ -11,6 +11,7 @@ START_TEST(every_part_is_there_and_all_of_them_are_small) {
     static const char *const paths[] = {"/",
                                         "/page/page.css",
                                         "/page/page.js",
+                                        "/page/reports.js",
                                         "/page/chart.js",
                                         "/page/icon.svg",
                                         "/page/uplot.js",

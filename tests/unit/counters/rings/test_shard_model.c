@@ -107,6 +107,30 @@ END_TEST
 /* Where a wake-up's next events are: steps from the last one, or the edges of the span. */
 enum choice { CHOICE_STEPS = 8, CHOICE_LOW = 8, CHOICE_HIGH, CHOICE_SPREAD, CHOICE_SAME, CHOICES };
 
+/* As many as us[] has places, each for some events of its window. */
+static void add_windows(struct shard *shard, const int64_t *us, size_t n, int64_t lo_us,
+                        int64_t hi_us) {
+    unsigned char times[8];
+    uint64_t events, sum = 0;
+    for (size_t i = 0; i < n; i++) {
+        times[i] = (unsigned char)(1 + random() % 3);
+    }
+    const size_t counted = shard_add_windows_owner(shard, us, times, n, &events);
+    for (size_t i = 0; i < counted; i++) {
+        ck_assert(us[i] >= lo_us && us[i] <= hi_us);
+        sum += times[i];
+        for (int j = 0; j < times[i]; j++) {
+            note(us[i]);
+        }
+    }
+    ck_assert_uint_eq(events, sum);
+    if (counted < n) {
+        const int64_t from_us =
+            window_start_us(RESOLUTION_10MS, window_at(RESOLUTION_10MS, us[counted]));
+        ck_assert(from_us < lo_us || from_us + 9999 > hi_us);
+    }
+}
+
 /* A wake-up's events one by one, in batches and by arrival, in one window again and again, seconds
  * that share a place in the shard's cache, on both edges of the span and beyond them. */
 START_TEST(a_wake_up_of_events_in_any_order) {
@@ -135,6 +159,10 @@ START_TEST(a_wake_up_of_events_in_any_order) {
                                              : choice == CHOICE_SAME ? 0
                                                                      : 1);
                 inside += inside == j && us[j] >= lo_us && us[j] <= hi_us;
+            }
+            if (choice % 3 == 1) {
+                add_windows(shard, us, n, lo_us, hi_us);
+                continue;
             }
             enum shard_verdict verdict = SHARD_COUNTED;
             if (choice % 3 == 0) {

@@ -5,6 +5,8 @@
 
 #include <string.h>
 
+#define LINE 27 /* bytes of one with its digits and LF */
+
 static void read_batch(const char *body, size_t piece) {
     const size_t len = strlen(body);
     client.connection.request = (struct request){0};
@@ -49,6 +51,50 @@ START_TEST(every_line_is_counted_or_refused) {
         }
     }
     ck_assert_uint_eq(read_one(server.counters, RESOLUTION_10MS, T0), 3 * sizeof body);
+}
+END_TEST
+
+/* Lines of one window, of which the span has a part: each is told by itself. */
+START_TEST(a_window_on_the_edge_of_the_span) {
+    static const struct {
+        int second;
+        unsigned accepted;
+        const char *told;
+    } edges[] = {
+        {10, 15,
+         "{\"line\":5,\"reason\":\"too late by 100 us: it is 1 s ago, the horizon is 1 s\"}]"},
+        {11, 6, "{\"line\":7,\"reason\":\"too far ahead by 100 us: it is 100 us ahead of"}};
+    for (size_t e = 0; e < sizeof edges / sizeof *edges; e++) {
+        char body[20 * LINE + 1];
+        size_t len = 0;
+        for (int i = 0; i < 20; i++) {
+            len += (size_t)sprintf(body + len, "2016-05-28 11:11:%d.00%04d\n", edges[e].second,
+                                   i * 100);
+        }
+        const struct shard_tally before = tally();
+        ck_assert_uint_eq(send_batch(body, sizeof body), 200);
+        ck_assert_msg(strstr(client.body, edges[e].told) != NULL, "%s", client.body);
+        const struct shard_tally after = tally();
+        ck_assert_uint_eq(after.received - before.received, 20);
+        ck_assert_uint_eq(after.counted - before.counted, edges[e].accepted);
+        ck_assert_uint_eq(
+            read_one(server.counters, RESOLUTION_10MS, T0 + (edges[e].second - 11) * US_PER_S),
+            edges[e].accepted);
+    }
+}
+END_TEST
+
+/* As many lines of one window as times[] can tell, inside the span. */
+START_TEST(a_window_of_many_lines) {
+    enum { LINES = 700 };
+    static char body[LINES * LINE + 1];
+    for (size_t i = 0; i < LINES; i++) {
+        sprintf(body + i * LINE, "2016-05-28 11:11:10.50%04zu\n", i);
+    }
+    ck_assert_uint_eq(send_batch(body, sizeof body), 200);
+    ck_assert_str_eq(client.body, "{\"accepted\":700,\"rejected\":0,\"errors\":[]}\n");
+    ck_assert_uint_eq(tally().counted, LINES);
+    ck_assert_uint_eq(read_one(server.counters, RESOLUTION_10MS, T0 - US_PER_S / 2), LINES);
 }
 END_TEST
 
@@ -197,9 +243,9 @@ START_TEST(what_a_report_says_is_in_the_log_of_debug) {
 }
 END_TEST
 
-HTTP_LAB_MAIN("batch", every_line_is_counted_or_refused, a_batch_without_lines,
-              a_report_names_ten_lines, lag_is_added_once_a_read,
-              with_the_clock_of_arrival_no_time_is_refused,
+HTTP_LAB_MAIN("batch", every_line_is_counted_or_refused, a_window_on_the_edge_of_the_span,
+              a_window_of_many_lines, a_batch_without_lines, a_report_names_ten_lines,
+              lag_is_added_once_a_read, with_the_clock_of_arrival_no_time_is_refused,
               of_a_batch_too_large_the_report_says_where_to_go_on,
               before_the_end_of_the_body_the_report_is_a_farewell, what_was_allocated_is_freed_once,
               a_batch_of_which_nothing_was_counted_is_warned_of,

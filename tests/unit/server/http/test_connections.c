@@ -207,6 +207,36 @@ START_TEST(the_time_of_an_answer_runs_from_the_first_look) {
 }
 END_TEST
 
+START_TEST(who_is_silent_between_requests_is_not_called_slow) {
+    struct connection *connection = open_one();
+    char byte;
+    connection->deadline = (struct deadline){.since_us = worker.woke_us, .served = true};
+    connections_close_slow(&worker, worker.woke_us + 60 * US_PER_S - 1);
+    ck_assert_ptr_null(connection->closing);
+    connections_close_slow(&worker, worker.woke_us + 60 * US_PER_S);
+    ck_assert_str_eq(connection->closing, "silent for --idle-timeout");
+    ck_assert_int_eq(recv(client.other_end, &byte, 1, MSG_DONTWAIT), 0);
+    ck_assert_uint_eq(metric_read(&worker.metrics, METRIC_connections_too_slow), 0);
+    close_one();
+}
+END_TEST
+
+/* TCP tells of bytes that the library has read and nobody else has seen. */
+START_TEST(who_has_begun_a_request_line_is_not_silent) {
+    connect_by_tcp();
+    struct connection *connection = open_one();
+    char byte;
+    ck_assert_int_eq(send(client.other_end, "P", 1, 0), 1);
+    ck_assert_int_eq(recv(client.fd, &byte, 1, 0), 1);
+    connection->deadline = (struct deadline){.since_us = worker.woke_us, .served = true};
+    connections_close_slow(&worker, worker.woke_us + 70 * US_PER_S);
+    ck_assert_ptr_null(connection->closing);
+    connections_close_slow(&worker, worker.woke_us + 70 * US_PER_S + 1);
+    ck_assert_str_eq(connection->closing, "its headers took longer than --header-timeout");
+    close_one();
+}
+END_TEST
+
 START_TEST(a_farewell_ends_without_being_called_slow) {
     struct connection *connection = open_one();
     char byte;
@@ -266,12 +296,8 @@ START_TEST(why_a_connection_was_closed) {
     worker.index = 2;
     open_one();
     closing_is("closed after its answer");
-    open_one()->deadline.since_us -= 59 * US_PER_S;
-    closing_is("closed after its answer");
-    open_one()->deadline.since_us -= 59 * US_PER_S + 1;
-    closing_is("silent for --idle-timeout");
     worker.draining = true;
-    open_one()->deadline.since_us -= 59 * US_PER_S + 1;
+    open_one();
     closing_is("the server stops");
     shutdown(client.other_end, SHUT_WR);
     open_one();
@@ -301,7 +327,8 @@ HTTP_LAB_MAIN("connections", what_is_kept_of_a_connection, with_a_throttle_the_c
               with_tls_the_handshake_is_watched, whether_a_first_request_is_awaited,
               each_phase_has_its_limit, it_is_not_cut_again_in_the_next_second,
               what_came_of_a_body_gives_it_time, the_time_of_an_answer_runs_from_the_first_look,
-              a_farewell_ends_without_being_called_slow,
+              who_is_silent_between_requests_is_not_called_slow,
+              who_has_begun_a_request_line_is_not_silent, a_farewell_ends_without_being_called_slow,
               a_client_that_left_is_seen_while_its_phase_is_young,
               with_bytes_unread_it_has_not_ended, why_a_connection_was_closed,
               how_many_refusals_were_not_logged)

@@ -40,10 +40,10 @@ START_TEST(windows_up_to_the_present_one) {
     shard_add_owner(worker.shard, T0);
     shard_add_owner(worker.shard, T0 + 40000);
     shard_add_owner(worker.shard, T0 + 40001);
-    assert_answer("10ms=3", "{\"time_ms\":1464433871045,\n"
+    assert_answer("10ms=3", "{\"time_ms\":1464433871045,\"next_ms\":250,\n"
                             "\"10ms\":{\"from\":1464433871020,\"counts\":[0,0,2]}}\n");
     assert_answer("10ms=6&1s=2&1min=1",
-                  "{\"time_ms\":1464433871045,\n"
+                  "{\"time_ms\":1464433871045,\"next_ms\":250,\n"
                   "\"10ms\":{\"from\":1464433870990,\"counts\":[0,1,0,0,0,2]},\n"
                   "\"1s\":{\"from\":1464433870000,\"counts\":[0,3]},\n"
                   "\"1min\":{\"from\":1464433860000,\"counts\":[3]}}\n");
@@ -76,14 +76,14 @@ END_TEST
 
 START_TEST(an_event_shows_after_100_ms) {
     set_time(T0);
-    assert_answer("1s=1", "{\"time_ms\":1464433871000,\n"
+    assert_answer("1s=1", "{\"time_ms\":1464433871000,\"next_ms\":250,\n"
                           "\"1s\":{\"from\":1464433871000,\"counts\":[0]}}\n");
     shard_add_owner(worker.shard, T0);
     set_time(T0 + 100 * US_PER_MS - 1);
-    assert_answer("1s=1", "{\"time_ms\":1464433871000,\n"
+    assert_answer("1s=1", "{\"time_ms\":1464433871000,\"next_ms\":250,\n"
                           "\"1s\":{\"from\":1464433871000,\"counts\":[0]}}\n");
     set_time(T0 + 100 * US_PER_MS);
-    assert_answer("1s=1", "{\"time_ms\":1464433871100,\n"
+    assert_answer("1s=1", "{\"time_ms\":1464433871100,\"next_ms\":250,\n"
                           "\"1s\":{\"from\":1464433871000,\"counts\":[1]}}\n");
     live_answers_free(&worker.live);
 }

@@ -41,7 +41,7 @@ START_TEST(how_long_each_phase_may_last) {
         uint64_t bytes;
         int64_t limit_us;
     } rows[] = {
-        {PHASE_IDLE, false, 0, 10 * S},         {PHASE_IDLE, true, 0, 72 * S},
+        {PHASE_IDLE, false, 0, 10 * S},         {PHASE_IDLE, true, 0, 70 * S},
         {PHASE_HEADERS, false, 0, 10 * S},      {PHASE_HEADERS, true, 9999, 10 * S},
         {PHASE_BODY, false, 0, 30 * S},         {PHASE_BODY, false, 1023, 30 * S},
         {PHASE_BODY, true, 1024, 31 * S},       {PHASE_ANSWER, false, 2047, 31 * S},

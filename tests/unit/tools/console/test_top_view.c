@@ -92,5 +92,31 @@ START_TEST(it_fits_any_terminal) {
 }
 END_TEST
 
+START_TEST(a_node_that_is_gone) {
+    static const struct {
+        int64_t hours;
+        const char *said;
+    } rows[] = {{11, "gone 00:"}, {12, " gone 12 h ago "}, {23, " gone 23 h ago "}};
+    const struct top_screen screen = {.columns = 100, .lines = 20};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct top_view *view = new_view();
+        view->has_nodes = true;
+        view->nodes = view->nodes_in_all = 1;
+        view->node[0] =
+            (struct node_view){.node = "a",
+                               .gone = true,
+                               .counted = 3, /* it cannot be, and is not to be believed */
+                               .received = 2,
+                               .last_seen_us = NOW_US - rows[i].hours * 3600 * US_PER_S};
+        char *text = draw(view, &screen);
+        ck_assert_msg(strstr(text, rows[i].said), "%s", text);
+        ck_assert_ptr_nonnull(strstr(text, " 3           0 "));
+        ck_assert_ptr_nonnull(strstr(text, "   refused 0.00 %   "));
+        free(text);
+        free(view);
+    }
+}
+END_TEST
+
 CHECK_MAIN("top_view", late_is_what_changes_a_window_that_was_closed, bars_and_marks,
-           it_fits_any_terminal)
+           it_fits_any_terminal, a_node_that_is_gone)
