@@ -35,7 +35,7 @@ listen events
 class Path:
     """A client, aforod, and what is between them. Machines of their own, or all on one, where packets take the loopback."""
 
-    def __init__(self, bench, name, row, machines=3):
+    def __init__(self, bench, name, row, machines=3, direct=False):
         self.bench, self.row, self.machines, self.others = bench, row, machines, []
         network = Network(bench.place)
         self.client = network.machine(f"{name}-client")
@@ -53,12 +53,26 @@ class Path:
             self.client.run("ip", "route", "add", "default", "via", self.front.addresses[1])
         self.front.set("net.ipv4.ip_forward", 1)
         self.to = self.target = f"{self.machine.addresses[0]}:8080"
+        self.listen = self.to
+        if direct:
+            self.let_answer_directly(network)
         self.program(self.machine, f"{name}-redis", ["redis-server", "--port", 6379, "--save", ""], CLIENT_CORE)
         self.aforod = self.program(self.machine, f"{name}-aforod", [
-            BIN / "aforod", "--listen", self.to, "--state", bench.place.dir / f"{name}-state", "--threads", 1, "--redis",
+            BIN / "aforod", "--listen", self.listen, "--state", bench.place.dir / f"{name}-state", "--threads", 1, "--redis",
             "redis://127.0.0.1:6379"], SERVER_CORE)
         wait_until(lambda: 'msg="listening"' in self.aforod.log(), self.aforod.log)
         self.found = {pattern: {"all": [], "aforod": [], "between": [], "client": [], "rps": []} for pattern in PATTERNS}
+
+    def let_answer_directly(self, network):
+        """A wire from the server to the client of its own, and the address that clients use."""
+        network.join(self.machine, self.client)
+        self.machine.run("ip", "address", "add", f"{self.front.addresses[1]}/32", "dev", "lo")
+        self.machine.run("ip", "route", "replace", "default", "via", self.client.addresses[-1])
+        for one in (self.machine, self.client):  # an answer comes by another wire than its request went
+            one.run("sh", "-c", "for each in /proc/sys/net/ipv4/conf/*/rp_filter; do echo 0 >$each; done")
+        self.to, self.listen = f"{self.machine.addresses[0]}:80", ":80"
+        wires = self.front.run("ip", "-o", "-4", "address", "show", "to", self.front.addresses[1])
+        self.interface = wires.split()[1]
 
     def program(self, machine, name, words, core):
         program = Program(self.bench.place, name, words, environment())
@@ -153,7 +167,8 @@ def paths(bench):
     three = [Path(bench, "wire", "directly: the client's machine beside the server's", 2), Path(bench, "routed", "a router between, without any rule")]
     if not no_nft:
         one.append(by_kernel(Path(bench, "one-nft", "kernel: nftables", 1), "--keep-source"))
-        three += [by_kernel(Path(bench, "nft-source", "kernel: nftables, --keep-source"), "--keep-source"),
+        direct = Path(bench, "nft-direct", "kernel: nftables, --direct", direct=True)
+        three += [by_kernel(direct, "--direct", "--interface", direct.interface), by_kernel(Path(bench, "nft-source", "kernel: nftables, --keep-source"), "--keep-source"),
                   by_kernel(Path(bench, "nft", "kernel: nftables"))]
     if not no_ipvs:
         three.append(by_kernel(Path(bench, "ipvs", "kernel: IPVS"), "--with", "ipvs"))

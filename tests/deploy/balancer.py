@@ -39,10 +39,10 @@ def call(*words, wrap=(), **env):
 class Node(Program):
     """aforod on a machine of its own."""
 
-    def __init__(self, place, machine, number, drain):
-        self.machine, self.address = machine, f"{machine.addresses[0]}:8080"
+    def __init__(self, place, machine, number, drain, direct=False):
+        self.machine, self.address = machine, f"{machine.addresses[0]}:{80 if direct else 8080}"
         self.state = place.dir / f"state{number}"
-        super().__init__(place, f"node{number}", [BIN / "aforod", "--listen", self.address, "--state", self.state, "--threads", 1,
+        super().__init__(place, f"node{number}", [BIN / "aforod", "--listen", ":80" if direct else self.address, "--state", self.state, "--threads", 1,
                                                   "--drain", f"{drain}s"])
         self.wrap = machine.wrap
 
@@ -65,6 +65,7 @@ class Balanced(Case):
     """The network, and a load through the balancer."""
 
     keep_source = False
+    direct = False
     drain_s = 0
 
     def setUp(self):
@@ -81,15 +82,26 @@ class Balanced(Case):
         for machine in (self.client, *machines):
             gateway = re.sub(r"\d+$", "1" if machine is self.client else "2", machine.addresses[0])
             machine.run("ip", "route", "add", "default", "via", gateway)
-        self.front.set("net.ipv4.ip_forward", 1)
+        self.front.set("net.ipv4.ip_forward", 0 if self.direct else 1)
         self.listen = f"{self.front.addresses[0]}:80"
-        self.nodes = [Node(self.place, machine, i, self.drain_s).start() for i, machine in enumerate(machines)]
+        for machine in machines if self.direct else ():
+            self.let_answer_directly(network, machine)
+        self.nodes = [Node(self.place, machine, i, self.drain_s, self.direct).start() for i, machine in enumerate(machines)]
         self.watcher = Program(self.place, "balancer", self.words("--every", "100ms"))
         self.watcher.wrap = self.front.wrap
 
+    def let_answer_directly(self, network, machine):
+        """A wire to the client of its own, and the address of the service."""
+        network.join(machine, self.client)
+        machine.run("ip", "address", "add", f"{self.front.addresses[0]}/32", "dev", "lo")
+        machine.run("ip", "route", "replace", "default", "via", self.client.addresses[-1])
+        for one in (machine, self.client):  # an answer comes by another wire than its request went
+            one.run("sh", "-c", "for each in /proc/sys/net/ipv4/conf/*/rp_filter; do echo 0 >$each; done")
+
     def words(self, *more):
         servers = [word for node in self.nodes for word in ("--server", node.address)]
-        return [BALANCER, "--listen", self.listen, *servers, *(["--keep-source"] if self.keep_source else []), *more]
+        return [BALANCER, "--listen", self.listen, *servers, *(["--keep-source"] if self.keep_source else []),
+                *(["--direct", "--interface", "wire-1"] if self.direct else []), *more]
 
     def start(self, up=SERVERS):
         at = len(self.watcher.log())
@@ -140,6 +152,22 @@ class Balanced(Case):
         return totals
 
 
+    def kill_and_start(self, node, load):
+        """By kill -9; the load goes on without it, and with it when it is back."""
+        at = len(self.watcher.log())
+        node.kill()
+        self.says(f'msg="server taken out, its connections end" server={node.address} why="connection refused" up=2', at)
+        load.progress(500)
+        node.start()
+        self.put_in(node, at)
+        load.progress(500)
+
+    def conserved(self, totals, counted):
+        """Requests may have been lost, but each that was acknowledged is counted, and none twice."""
+        self.assertEqual((totals["other"], totals["unsure"]), (0, 0), totals)
+        self.assertTrue(totals["acked"] <= counted <= totals["sent"] - totals["refused"], f"{totals}, {counted} counted")
+
+
 class Planned(Balanced):
     drain_s = 2
 
@@ -157,6 +185,10 @@ class Planned(Balanced):
         self.assertGreater(totals["requests"], 5000)
         for node in self.nodes:
             self.assertGreater(sum(state_counts(node.state, "1min").values()), 500, "this one had its share")
+
+
+class PlannedDirect(Planned):
+    direct = True
 
 
 class Watching(Balanced):
@@ -226,23 +258,59 @@ class KeepSource(Balanced):
         self.exact(load)
 
 
+class Direct(Balanced):
+    """Answers do not pass the balancer, which forwards nothing by its routes and tracks no connection."""
+
+    direct = True
+
+    def test_one_is_killed_while_the_watcher_is_restarted(self):
+        self.start()
+        load = self.load()
+        self.watcher.kill()
+        load.progress(500)
+        self.start()
+        load.progress(500)
+        self.assertEqual(load.say("tally")["lost"], 0)
+        self.kill_and_start(self.nodes[1], load)
+        totals, counted = self.settle(load)
+        self.conserved(totals, counted)
+        self.assertNotIn("somebody had changed the rules", self.watcher.log())
+        self.assertEqual(call(*self.words("--remove"), wrap=self.front.wrap)[:2], (1, ""))  # it runs
+        self.watcher.signal(signal.SIGTERM)
+        self.assertEqual(self.watcher.wait(), 0)
+        self.assertEqual(call(*self.words("--remove"), wrap=self.front.wrap), (0, "table netdev aforo_balancer: removed\n", ""))
+
+    def test_check_and_none_left(self):
+        status, out, err = call(*self.words("--check"), wrap=self.front.wrap)
+        self.assertEqual((status, err), (0, ""))
+        self.assertIn('fwd ip to 10.77.2.1 device "wire-2"', out)
+        self.assertEqual(self.front.run("nft", "list", "tables"), "")
+        words = self.words("--check")
+        words[words.index("wire-1")] = "eth9"
+        self.assertIn("there is no interface eth9", call(*words, wrap=self.front.wrap)[2])
+        for node in self.nodes:
+            node.kill()
+        self.start(up=0)
+        status, _, err = call("curl", "-sS", "-m", "10", f"http://{self.listen}/healthz", wrap=self.client.wrap)
+        self.assertEqual(status, 7, err)
+        at = len(self.watcher.log())
+        self.nodes[2].start()
+        self.put_in(self.nodes[2], at)
+        self.assertEqual(call("curl", "-sS", "-m", "10", f"http://{self.listen}/healthz", wrap=self.client.wrap)[0], 0)
+        self.front.run("nft", "flush", "ruleset")
+        self.says("somebody had changed the rules", at)
+        self.assertEqual(call("curl", "-sS", "-m", "10", f"http://{self.listen}/healthz", wrap=self.client.wrap)[0], 0)
+
+
 class Unplanned(Balanced):
     def test_one_is_killed_and_comes_back(self):
         self.start()
         load = self.load()
-        for round_ in range(3):
-            node, at = self.nodes[round_], len(self.watcher.log())
-            node.kill()
-            self.says(f'msg="server taken out, its connections end" server={node.address} why="connection refused" up=2', at)
-            load.progress(500)
-            node.start()
-            self.put_in(node, at)
-            load.progress(500)
+        for node in self.nodes[:3]:
+            self.kill_and_start(node, load)
         totals, counted = self.settle(load)
         self.assertGreater(totals["lost"], 0, "some were under way")
-        self.assertEqual((totals["other"], totals["unsure"]), (0, 0), totals)
-        sent = totals["sent"] - totals["refused"]
-        self.assertTrue(totals["acked"] <= counted <= sent, f"{totals}, {counted} counted")
+        self.conserved(totals, counted)
 
     def test_connections_of_a_machine_that_vanished_end(self):
         self.start()
@@ -287,7 +355,11 @@ class Arguments(unittest.TestCase):
             (*good, "--every", "1"): "'1' is not a duration from 10ms to 60m",
             (*good, "--fall", "0"): "'0' is not a number from 1 to 99",
             (*good, "--table", "a b"): "--table 'a b' is not a name",
-            (*good, "--direct"): "--direct is for --with ipvs",
+            (*good, "--direct"): "--interface NAME is missing",
+            (*good, "--interface", "eth0"): "--interface is for --direct",
+            (*good, "--direct", "--interface", "a/b"): "--interface 'a/b' is not a name",
+            (*good, "--direct", "--interface", "eth0", "--keep-source"): "--keep-source is for balancing without --direct",
+            (*good, "--with", "ipvs", "--interface", "eth0"): "--interface is for --with nft",
             (*good, "--with", "ipvs", "--keep-source"): "--keep-source is for --with nft",
             (*good, "--with", "ipvs", "--direct", "--server", "192.0.2.3:81"): "its port must be that of --listen, 80",
             (*good, "--servers", "192.0.2.3:80"): "unrecognized arguments: --servers",
