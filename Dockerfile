@@ -5,11 +5,11 @@
 # The build stage is the same, line by line, in tsung/Dockerfile: on the same Debian, whichever comes second finds it built.
 ARG DEBIAN=trixie
 FROM debian:${DEBIAN}-slim AS build
-RUN apt-get update && apt-get install -y --no-install-recommends gcc libc6-dev cmake make pkg-config \
+RUN apt-get update && apt-get install -y --no-install-recommends gcc libc6-dev cmake ninja-build pkg-config \
         libmicrohttpd-dev libjemalloc-dev libhiredis-dev libseccomp-dev libcurl4-openssl-dev \
         libgnutls28-dev libyaml-dev libxxhash-dev libzstd-dev && rm -rf /var/lib/apt/lists/*
 COPY . /src
-RUN cmake -S /src -B /build -DAFORO_TESTS=OFF && \
+RUN cmake -G Ninja -S /src -B /build -DAFORO_TESTS=OFF -DAFORO_PROGRAMS_ONLY=ON && \
     cmake --build /build --parallel "$(nproc)" --target aforod aforo && \
     DESTDIR=/installed cmake --install /build --strip
 # The packages of the libraries that the programs need: their names are not the same in every Debian.

@@ -20,6 +20,8 @@ __all__ = ["BIN", "CHUNK_TIME", "CHUNK_US", "EPOCH", "HERE", "MEMORY_IS_OURS", "
            "needs", "now_us", "row", "rows", "state_counts", "sums", "text_time", "wait_until"]
 
 HERE = pathlib.Path(__file__).resolve().parent
+CHECKED_US = 3 * 3600 * 1_000_000
+SETTLE_S = 5
 rows = {}
 
 
@@ -93,16 +95,18 @@ class Run:
             load.stop()
         if redis is not None:
             flushed(servers, redis, timeout_s) if len(local) == len(WIDTH_US) else wait_flushed(servers, redis, timeout_s)
+        counted = 0
         for server in servers:
             own = [load for load in self.loads if load.server is server]
             server.conserved()
             for resolution in local:
-                compare(own, resolution, server.counts(resolution), server.name)
+                held = server.counts(resolution)
+                compare(own, resolution, held, server.name)
+            counted += sum(held.values())
         if redis is not None:
-            redis.audit()
-            for resolution in WIDTH_US:
-                compare(self.loads, resolution, redis.counts(resolution), "Redis")
-        self.tally(sum(sum(server.counts(local[-1]).values()) for server in servers))
+            for resolution, counts in redis.audit().items():
+                compare(self.loads, resolution, counts, "Redis")
+        self.tally(counted)
 
     def verify_now(self, servers, redis):
         """In the middle of a run: Redis has what the servers have, with nothing in flight."""
@@ -143,14 +147,24 @@ def checked(run):
     for redis in run.place.programs:
         if not isinstance(redis, Redis) or isinstance(redis, Sentinel) or not redis.running():
             continue
-        if not redis.do("KEYS", "aforo:2:{1min:*"):
+        oldest_us = min((start for resolution in WIDTH_US for start in redis.counts(resolution)), default=None)
+        if oldest_us is None:
             continue
+        since = text_time(max(oldest_us, now_us() - CHECKED_US), 3)  # it asks for each second of 10 ms
         trust = ("--redis-tls-ca", run.tls[0].cert) if run.tls else ()
-        done = subprocess.run([BIN / "aforo", "check", "--redis", redis.url, "--from", "-3h", *trust], capture_output=True, text=True,
-                              timeout=4 * TIMEOUT_S, env=environment(), check=False)
+        wait_checked([BIN / "aforo", "check", "--redis", redis.url, "--from", since, *trust])
+
+
+def wait_checked(command):
+    """Asked again for a while: a server that still flushes has sent the seconds of its last events, and their 10 ms follow."""
+    done = None
+
+    def agrees():
+        nonlocal done
+        done = subprocess.run(command, capture_output=True, text=True, timeout=4 * TIMEOUT_S, env=environment(), check=False)
         nothing = "nothing to check" in done.stderr or "no window that is over" in done.stderr  # all of it is too young
-        if done.returncode and not nothing:
-            raise Failure(f"aforo check --redis: {done.stdout[-1500:]}{done.stderr}")
+        return done.returncode == 0 or nothing
+    wait_until(agrees, lambda: f"aforo check --redis: {done.stdout[-1500:]}{done.stderr}", SETTLE_S, 0.5)
 
 
 def wait_flushed(servers, redis, timeout_s):

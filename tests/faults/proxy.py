@@ -38,7 +38,7 @@ class Proxy:
 
     def run(self):
         while not self.stopping:
-            for key, _ in self.selector.select(0.01):
+            for key, _ in self.selector.select(0.01 if self.late else 0.1):
                 if key.fileobj is self.listener:
                     self.accept()
                 elif key.fileobj in self.pairs:

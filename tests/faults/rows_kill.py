@@ -27,7 +27,7 @@ def kill_under_load(run):
     redis = run.redis().start()
     server = run.server(redis=redis).start()
     run.load(server, connections=32)
-    kill_and_restart(run, server, run.many(50, 1000))
+    kill_and_restart(run, server, run.many(50, 1000), longest_s=run.many(0.12, 0.3))
     run.verify([server], redis)
     server.stop()
     run.verify_stopped([server], redis)

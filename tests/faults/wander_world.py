@@ -236,8 +236,7 @@ class World:
         if not self.redis_up():
             return None
         try:
-            self.redis.audit()
-            there = {resolution: self.redis.counts(resolution) for resolution in WIDTH_US}
+            there = self.redis.audit()
         except (OSError, RedisError):
             return None
         for resolution, counts in there.items():
@@ -298,7 +297,7 @@ class World:
             if now - changed > self.stuck_s + turn_s or now - begin > self.healed_s + turn_s:
                 raise Failure(f"not healed after {now - begin:.0f} s: {wrong or 'not all is sent'}\n  " + "\n  ".join(
                     f"{node.server.name}: {store}" for node, store in zip(self.nodes, health)))
-            time.sleep(0.05)
+            time.sleep(0.1)
         self.stays(still_s)
         self.lives_long_enough()
         for node in self.nodes:
@@ -309,7 +308,7 @@ class World:
     def stays(self, still_s):
         end = time.monotonic() + still_s
         while time.monotonic() < end:
-            time.sleep(0.1)
+            time.sleep(0.2)
             there = self.glance()
             wrong = self.lacking(there) if there else "Redis does not answer"
             if wrong:

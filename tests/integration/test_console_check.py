@@ -10,6 +10,7 @@ from support import Case, flushed, now_us, text_time
 from support.console import FilledRedis, aforo, chunk_key, part_of
 
 SECOND, MINUTE, HOUR = 1_000_000, 60_000_000, 3_600_000_000
+LATELY = ("--from", "-40min")  # all that is kept of 400 days, where it is not what the test is about, is most of its time
 
 
 def start_of(us, width):
@@ -53,7 +54,7 @@ class Redis(CheckCase):
             f"the 1s window {start_of(self.us, SECOND)} is {in_second + 1}, its 10ms windows sum to {in_second}",
             f"the 1min window {start_of(self.us, MINUTE)} is"))
         self.redis.do("HINCRBY", second, field, -1)
-        self.well("--redis", self.redis.url)
+        self.well("--redis", self.redis.url, *LATELY)
 
     def test_what_lies_beside_the_counts_is_looked_at_too(self):
         self.redis.fill(self.events)
@@ -64,15 +65,15 @@ class Redis(CheckCase):
                 (("HSET", minute, "why", "not"), ("HDEL", minute, "why"), "field 'why' is none of aforo's"),
                 (("HINCRBY", minute, "until", 3600), ("HINCRBY", minute, "until", -3600), "until is")):
             self.redis.do(*harm)
-            self.wrong("--redis", self.redis.url, why="wrong where it lies", named=(f"{minute}: {sentence}",))
+            self.wrong("--redis", self.redis.url, *LATELY, why="wrong where it lies", named=(f"{minute}: {sentence}",))
             self.redis.do(*mend)
-            self.well("--redis", self.redis.url)
+            self.well("--redis", self.redis.url, *LATELY)
 
     def test_a_resolution_that_is_gone_is_missed(self):
         self.redis.fill(self.events)
         for us in self.events:
             self.redis.do("DEL", chunk_key("10ms", us))
-        self.wrong("--redis", self.redis.url, named=("its 10ms windows sum to 0",))
+        self.wrong("--redis", self.redis.url, *LATELY, named=("its 10ms windows sum to 0",))
 
     def test_what_is_no_longer_kept_is_not_missed(self):
         old_us = now_us() - 9 * 24 * HOUR
@@ -92,11 +93,11 @@ class Redis(CheckCase):
 class Fleet(CheckCase):
     def test_servers_their_states_and_redis_agree_under_load_and_losses_are_named(self):
         redis = self.redis()
-        servers = [self.server("--flush-interval", "200ms", name=name, redis=redis) for name in ("a", "b")]
+        servers = [self.server("--flush-interval", "200ms", "--horizon", "20min", name=name, redis=redis) for name in ("a", "b")]
         sources = ["--redis", redis.url]
         for server in servers:
             sources += ["--server", f"http://127.0.0.1:{server.port}", "--state", server.state]
-        self.wrong(*sources, why="nothing to check")
+        self.wrong(*sources, *LATELY, why="nothing to check")
         lost_us = now_us() - 10 * MINUTE
         servers[0].post_lines([text_time(lost_us)] * 3)
         ending = threading.Event()
@@ -106,25 +107,25 @@ class Fleet(CheckCase):
                 for server in servers:
                     now = now_us()
                     server.post_lines([text_time(now - 7 * SECOND * i) for i in range(20)])
-                time.sleep(0.02)
+                time.sleep(0.05)
         thread = threading.Thread(target=load)
         thread.start()
         try:
             time.sleep(1)
-            for _ in range(3):
-                self.well(*sources)
+            for since in (LATELY, LATELY, ()):
+                self.well(*sources, *since)
         finally:
             ending.set()
             thread.join()
         flushed(servers, redis)
         self.well(*sources)
-        self.wrong(*sources[:-4], why="disagree", named=("Redis holds",))  # b is left out: Redis has more than a
+        self.wrong(*sources[:-4], *LATELY, why="disagree", named=("Redis holds",))  # b is left out: Redis has more than a
         minute = f"the 1min window {start_of(lost_us, MINUTE)}: the servers hold 3, the state directories hold 0"
-        self.wrong("--server", f"http://127.0.0.1:{servers[0].port}", "--state", servers[1].state, named=(minute,))
+        self.wrong("--server", f"http://127.0.0.1:{servers[0].port}", "--state", servers[1].state, *LATELY, named=(minute,))
 
     def test_no_window_in_common(self):
         redis = self.redis()
-        first = self.server(name="first", redis=redis)
+        first = self.server("--horizon", "10min", name="first", redis=redis)
         first.post_lines([text_time(now_us() - 20 * SECOND)] * 3)
         flushed([first], redis)
         url = f"http://127.0.0.1:{first.port}"

@@ -38,21 +38,22 @@ def now_us():
 
 def text_time(us, digits=6):
     """The form that Tsung sends: 2016-05-28 11:11:11.123456, in UTC."""
-    moment = EPOCH + datetime.timedelta(microseconds=us)
-    text = moment.strftime("%Y-%m-%d %H:%M:%S.%f")
+    text = (EPOCH + datetime.timedelta(microseconds=us)).isoformat(" ", "microseconds")  # strftime takes three times as long
     return text[:len(text) - 6 + digits]
 
 
 def wait_until(holds, what, timeout_s=TIMEOUT_S, every_s=0.005):
-    """Polls until `holds()` is true, and returns what it was; fails with `what` when it never is."""
-    deadline = time.monotonic() + timeout_s
+    """Polls until `holds()` is true, and returns what it was; fails with `what` when it never is. What takes longer is asked less
+    often, by an eighth of the time that has passed, at least ten times a second: most of what is asked was answered in vain."""
+    begin = time.monotonic()
     while True:
         value = holds()
         if value:
             return value
-        if time.monotonic() > deadline:
+        waited_s = time.monotonic() - begin
+        if waited_s > timeout_s:
             raise Failure(f"still not so after {timeout_s} s: {what() if callable(what) else what}")
-        time.sleep(every_s)
+        time.sleep(max(every_s, min(waited_s / 8, 0.1)))
 
 
 def environment(**extra):

@@ -16,7 +16,11 @@ class RedisError(Exception):
 
 def read_reply(wire, as_bytes=False):
     """One reply of Redis' protocol."""
-    line = wire.readline()
+    return reply_of(wire.readline(), wire, as_bytes)
+
+
+def reply_of(line, wire, as_bytes):
+    """The same, of which the first line was read."""
     if not line.endswith(b"\r\n"):
         raise ConnectionError("Redis closed the connection")
     kind, rest = line[:1], line[1:-2]
@@ -31,7 +35,20 @@ def read_reply(wire, as_bytes=False):
     if kind == b"$":
         value = wire.read(int(rest) + 2)[:-2]
         return value if as_bytes else value.decode()
-    return [read_reply(wire, as_bytes) for _ in range(int(rest))]
+    return read_elements(wire, int(rest), as_bytes)
+
+
+def read_elements(wire, n, as_bytes):
+    """So many replies. A hash has thousands of strings: these are read without a call for each."""
+    elements, readline, read = [], wire.readline, wire.read
+    for _ in range(n):
+        line = readline()
+        if line[:1] == b"$" and line[1:2] != b"-":
+            value = read(int(line[1:]) + 2)[:-2]
+            elements.append(value if as_bytes else value.decode())
+        else:
+            elements.append(reply_of(line, wire, as_bytes))
+    return elements
 
 
 def encoded(word):
@@ -105,25 +122,19 @@ class Redis(Program):
         keys = [key for key in self.do("KEYS", prefix + "*") if key.endswith("}")]
         chunks = {}
         for key, reply in zip(keys, self.pipeline([("HGETALL", key) for key in keys], as_bytes=True)):
-            start = datetime.datetime.strptime(key[len(prefix):-1], CHUNK_TIME[resolution])
+            start = datetime.datetime.fromisoformat(key[len(prefix):-1])
             chunks[(start - EPOCH) // datetime.timedelta(microseconds=1)] = dict(zip(reply[::2], reply[1::2]))
         return chunks
 
     def counts(self, resolution, node=None):
         """{start in us: count} of all that is there: the totals, or what one node has reported."""
-        counts = {}
-        for base, chunk in self.chunks(resolution).items():
-            if node is None:
-                found = {int(field): int(value) for field, value in chunk.items() if len(field) == 2}
-            else:
-                found = part(chunk.get(b"n:" + node.encode(), b""))
-            counts.update({base + slot * WIDTH_US[resolution]: count for slot, count in found.items()})
-        return counts
+        return counts_of(self.chunks(resolution), resolution, node)
 
     def audit(self):
-        """Every total is the sum of its parts, in every key; fails with the first that is not."""
-        for resolution in WIDTH_US:
-            for base, chunk in self.chunks(resolution).items():
+        """Every total is the sum of its parts, in every key; fails with the first that is not. Returns {resolution: counts}."""
+        found = {resolution: self.chunks(resolution) for resolution in WIDTH_US}
+        for resolution, chunks in found.items():
+            for base, chunk in chunks.items():
                 sums = {}
                 for field, value in chunk.items():
                     for slot, count in part(value).items() if field.startswith(b"n:") else ():
@@ -131,6 +142,20 @@ class Redis(Program):
                 totals = {int(field): int(value) for field, value in chunk.items() if len(field) == 2}
                 if b"final" not in chunk and totals != sums:
                     raise Failure(f"{resolution} {text_time(base, 3)}: totals {totals}, but the parts sum to {sums}")
+        return {resolution: counts_of(chunks, resolution) for resolution, chunks in found.items()}
+
+
+def counts_of(chunks, resolution, node=None):
+    """{start in us: count} of chunks as Redis has them."""
+    counts, width_us = {}, WIDTH_US[resolution]
+    for base, chunk in chunks.items():
+        if node is None:
+            found = {int(field): int(value) for field, value in chunk.items() if len(field) == 2}
+        else:
+            found = part(chunk.get(b"n:" + node.encode(), b""))
+        for slot, count in found.items():
+            counts[base + slot * width_us] = count
+    return counts
 
 
 class Sentinel(Redis):
@@ -153,7 +178,7 @@ def part(value):
     if not value:
         return {}
     width, total = value[0], int.from_bytes(value[5:12], "little")
-    counts = [int.from_bytes(value[i:i + width], "little") for i in range(12, len(value), width)]
+    counts = list(value[12:]) if width == 1 else [int.from_bytes(value[i:i + width], "little") for i in range(12, len(value), width)]
     if sum(counts) != total:
         raise Failure(f"a part says {total}, and sums to {sum(counts)}")
     return {slot: count for slot, count in enumerate(counts) if count}
