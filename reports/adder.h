@@ -45,8 +45,8 @@ struct adder_report {
     uint64_t needs, looks; /* bit i: field i, for measures and `by`, and for `when` */
     unsigned by, widths;
     unsigned growths;
-    unsigned planned, measures,
-        all;      /* those that plan, then those that cannot, then those that grow */
+    /* the ends of: those that plan, then those that cannot, then those that grow */
+    unsigned planned, measures, all;
     size_t notes; /* most undo notes that changing its rows makes */
     struct recent recent;
     struct adder_by by_field[TABLE_FIELDS_MAX];
