@@ -1,5 +1,5 @@
-/* See query.h. Rows end where the events end, so the end is looked for first, backwards: it is
- * nearly always in the first block. */
+/* See query.h. Rows end where the events end, so the end is searched first, backwards: it is nearly
+ * always in the first block. */
 #include "counters/query.h"
 
 static int64_t min_i64(int64_t a, int64_t b) {
