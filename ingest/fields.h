@@ -66,14 +66,14 @@ bool fields_use(const struct fields *fields, enum field_source source);
 
 /* ---- one event, as it was received ---- */
 
-/* A name at the top level of JSON and its closing quote, in a form that can be compared at once
- * with the text where it is expected. */
+/* A name at the top level of JSON with its closing quote and its colon, in a form that can be
+ * compared at once with the text where it is expected. */
 struct record_name {
     uint64_t first, second;           /* sixteen bytes */
     uint64_t first_mask, second_mask; /* the bytes that count */
     uint64_t node_bit, field_bit;     /* in `seen` and in `present` */
     uint16_t node;                    /* its node in the table */
-    uint8_t len;                      /* including the quote; 0: no name */
+    uint8_t len;                      /* with quote and colon; 0: no name */
     uint8_t next;                     /* slot of the name that followed it */
     uint8_t usual, field, rank;       /* how its value is read: json_usual.h */
 };
