@@ -11,7 +11,7 @@ struct redis_tls {
     gnutls_certificate_credentials_t credentials;
     const struct redis_tls_options *options;
     char name[REDIS_URL_PART_MAX];   /* the certificate must have this name */
-    gnutls_typed_vdata_st demand[2]; /* the same for GnuTLS; the session refers to it */
+    gnutls_typed_vdata_st demand[2]; /* on the certificate; the session refers to it */
     bool shaken;                     /* the handshake is complete */
     int error;                       /* of GnuTLS: the last failure; 0: none */
 };
