@@ -27,6 +27,7 @@ struct tokens *tokens_read(const char *path, bool *world_readable, char *why);
 
 void tokens_free(struct tokens *tokens); /* NULL is allowed */
 
+/* How many tokens the set has: 1 .. TOKENS_MAX. */
 size_t tokens_count(const struct tokens *tokens);
 
 /* The i-th token of the file and its length, i < tokens_count. The set owns the text, which is

@@ -207,6 +207,7 @@ const char *counters_node_id(const struct counters *counters);
 /* A text that identifies this open file uniquely in the world: boot id, device, inode. */
 void counters_owner(const struct counters *counters, char owner[COUNTERS_OWNER_MAX]);
 
+/* How far back and ahead of now events are accepted, and how many shards there are. */
 int64_t counters_horizon_us(const struct counters *counters);
 int64_t counters_future_us(const struct counters *counters);
 /* all shards in the file, those of earlier runs too */

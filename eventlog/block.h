@@ -27,6 +27,7 @@ struct block_head {
     uint64_t before, after; /* digest of all lines of this shard before the block, and after it */
 };
 
+/* Encodes a header. */
 void block_encode(const struct block_head *head, unsigned char bytes[BLOCK_HEAD_BYTES]);
 
 /* Decodes the header at the start of bytes[0..len). False when there is no intact one. */

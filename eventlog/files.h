@@ -21,6 +21,7 @@ struct log_files {
     size_t n;
 };
 
+/* Formats a file's name, NUL-terminated. */
 void files_name(const struct log_file *file, char name[FILES_NAME_MAX]);
 
 /* Opens a file of the log; `flags` is O_RDONLY or O_RDWR. Never blocks when something else has that

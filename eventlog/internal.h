@@ -58,6 +58,7 @@ bool log_seal_one(struct log_shard *shard, bool *failed);
  * oldest is too old. By the log thread. */
 void log_remove_old(struct eventlog *log);
 
+/* Calls the configuration's `say` with details in printf's format. Any thread of the log. */
 void log_say(const struct eventlog *log, enum eventlog_grave grave, const char *text,
              const char *format, ...) __attribute__((format(printf, 4, 5)));
 

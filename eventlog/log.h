@@ -62,6 +62,7 @@ struct eventlog_status {
     uint64_t removed_bytes; /* and their size */
 };
 
+/* Sums the counters of log and writers. */
 void eventlog_status(const struct eventlog *log, struct eventlog_status *status);
 
 #endif

@@ -36,11 +36,13 @@ struct eventlog_place {
 /* Starts another tail with room for at least `bytes`; false when there is none. */
 bool writer_turn_over(struct eventlog_writer *writer, size_t bytes);
 
-/* Makes sure that there is room for `bytes` bytes of lines, `records` records; no put may be
- * pending. False when the disk is full; the records are counted as dropped unless the writer
- * refuses. */
+/* There is no room: counts the records as dropped and skips their numbers, unless the writer
+ * refuses. Always false. */
 bool writer_is_without(struct eventlog_writer *writer, uint64_t records);
 
+/* Makes sure that there is room for `bytes` bytes of lines, `records` records; no put may be
+ * pending. False when the disk is full or that is more than a tail holds; the records are then
+ * counted as dropped, unless the writer refuses. */
 static inline bool eventlog_reserve_owner(struct eventlog_writer *writer, size_t bytes,
                                           uint64_t records) {
     return __builtin_expect(writer->room - writer->written >= bytes, 1) ||

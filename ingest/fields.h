@@ -55,6 +55,7 @@ struct fields;
 struct fields *fields_new(const struct fields_config *config);
 void fields_free(struct fields *fields);
 
+/* The declared fields, i < fields_count; owned by `fields`. */
 unsigned fields_count(const struct fields *fields);
 const struct field *fields_at(const struct fields *fields, unsigned i);
 

@@ -46,6 +46,7 @@ struct form {
     bool empty;
 };
 
+/* Starts a body; then feed it in pieces of any size. */
 void form_begin(struct form *form);
 void form_feed(struct form *form, const char *data, size_t len);
 /* Ends the body. `why` (FORM_WHY_MAX bytes) receives a NUL-terminated text, only when malformed. */

@@ -48,6 +48,7 @@ struct pool {
 };
 bool pool_run(const struct pool *pool);
 
+/* Whether somebody has asked to stop. */
 static inline bool replay_is_stopped(const struct replay *replay) {
     return replay->config.stop && atomic_load_explicit(replay->config.stop, memory_order_relaxed);
 }

@@ -23,6 +23,7 @@
 #define HLL_HEADER_BYTES 16
 #define HLL_BYTES (HLL_HEADER_BYTES + HLL_WORDS * sizeof(uint64_t))
 
+/* The hash of a value's bytes. */
 uint64_t hll_hash(const char *bytes, size_t len);
 
 /* Where a hash belongs: its register begins at bit `shift` of word[0] and, when it does not end
@@ -33,6 +34,7 @@ struct hll_place {
     uint64_t rank; /* 1 .. 51 */
 };
 
+/* Finds the register of a hash, and its rank. */
 static inline struct hll_place hll_find(uint64_t hash) {
     const unsigned bit = (unsigned)(hash & (HLL_REGISTERS - 1)) * HLL_REGISTER_BITS;
     /* a sentinel above the 50 bits bounds the count of zeros */

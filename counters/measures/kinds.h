@@ -10,6 +10,7 @@
 #include "counters/measures/measures.def"
 #undef MEASURE
 
+/* Passes a component that is a number to `taker`. */
 static inline void component_give(const struct component_taker *taker, const char *name,
                                   enum component_rule rule, int64_t value) {
     taker->take(taker->cls, &(struct component){.name = name, .rule = rule, .value = value});
@@ -44,6 +45,7 @@ __extension__ typedef unsigned __int128 unsigned_wide;
 
 /* ---- what figures read; any thread ---- */
 
+/* The sum; |sum| < 2^53 for one writer. */
 static inline int64_t sum_read(const uint64_t *state) {
     return (int64_t)(state[0] - state[1]);
 }
@@ -69,6 +71,7 @@ size_t top_read(const struct measure *measure, const uint64_t *state, size_t n,
 /* How many different values there were: exact while they are few. */
 uint64_t distinct_read(const uint64_t *state);
 
+/* The sum of squares, put together from its digits. */
 unsigned_wide squares_read(const uint64_t *state);
 
 #endif

@@ -67,10 +67,12 @@ struct measure_target {
     word *state; /* [measure->words] */
 };
 
+/* Reads word i of the state. By the owner. */
 static inline uint64_t measure_word(const struct measure_target *target, size_t i) {
     return atomic_load_explicit(&target->state[i], memory_order_relaxed);
 }
 
+/* Stores word i of the state after noting the old value for undo. By the owner. */
 static inline void measure_put(const struct measure_target *target, size_t i, uint64_t value) {
     undo_put_owner(target->undo, target->file, &target->state[i], value);
 }
@@ -83,6 +85,7 @@ struct measure_rows {
     size_t n, at;
 };
 
+/* The measure's state in row k. */
 static inline word *measure_state(const struct measure_rows *rows, size_t k) {
     return rows->state[k] + rows->at;
 }
@@ -101,6 +104,7 @@ struct measure_growth {
     uint64_t by;
 };
 
+/* The growth that adds a number: word 0 for numbers >= 0, word 1 for negative ones. */
 static inline struct measure_growth measure_growth(int64_t number) {
     return number < 0 ? (struct measure_growth){1, (uint64_t)-number}
                       : (struct measure_growth){0, (uint64_t)number};

@@ -77,6 +77,7 @@ struct own_mark *own_mark_claim(void);
 /* The number of an entry, for own_enter; 0 for NULL. */
 uint32_t own_crashes_number(const struct own_crash *crash);
 
+/* To be called before and after a measure's function. No system call after the thread's first. */
 static inline void own_enter(uint32_t number) {
     struct own_mark *mark = own_mark;
     if (__builtin_expect(!mark, 0)) {

@@ -94,6 +94,7 @@ struct table_key {
     uint16_t at[TABLE_FIELDS_MAX], field_len[TABLE_FIELDS_MAX];
 };
 
+/* The hash of a key. Any thread. */
 uint64_t table_hash(const struct table *table, const char *bytes, size_t len);
 
 /* A row that is being changed. It can be kept (table_keep_row) to save looking it up again. */
@@ -113,6 +114,7 @@ struct table_row {
 /* The number of events counted in the row's window. */
 #define TABLE_MATCHED(row) (&(row)->window[1])
 
+/* The section of writer `worker` (< table_workers) and width number `width`; owned by the table. */
 struct table_section *table_section(const struct table *table, unsigned worker, unsigned width);
 
 /* The number of the window that holds event time t_us (>= 0), counted from the epoch, UTC. */
@@ -249,6 +251,7 @@ struct table_status {
 };
 void table_status(const struct table *table, struct table_status *status);
 
+/* What the table was made from; owned by the table. */
 const struct table_config *table_config(const struct table *table);
 
 /* Number of writers that have sections, read-back included. More may be added while a server

@@ -279,6 +279,7 @@ void table_bind_lap(struct table_section *section);
 bool table_is_for(const struct table *table, const struct table_config *config,
                   const struct table_span *span, char *why);
 
+/* Unmaps, closes and frees; the file stays. NULL is allowed. */
 void table_free(struct table *table);
 
 /* ---- after a crash; before the threads start ---- */

@@ -59,6 +59,7 @@ struct undo_file {
     uint64_t tag; /* number of the file << UNDO_FILE_SHIFT */
 };
 
+/* Opens a transaction. None may be open. */
 static inline void undo_begin_owner(struct undo *undo) {
     undo->entries = 0;
     atomic_store_explicit(&undo->record->entries, 0, memory_order_relaxed);
@@ -111,6 +112,7 @@ static inline uint64_t undo_note_word_owner(struct undo_notes *notes, const word
     return old;
 }
 
+/* Notes one word. */
 static inline void undo_note_owner(struct undo_notes *notes, const word *at) {
     undo_note_word_owner(notes, at, 0);
 }
@@ -135,6 +137,7 @@ struct undo_changes {
     size_t n;
 };
 
+/* Notes all words of the changes. */
 static inline void undo_note_changes_owner(struct undo_notes *notes,
                                            const struct undo_changes *changes) {
     const struct undo_change *const end = changes->change + changes->n;

@@ -64,6 +64,7 @@ bool undo_add_record(struct undo_map *undo, uint64_t sequence, char *why);
 /* Writes all records to disk (msync). False with errno set on failure. */
 bool undo_sync(const struct undo_map *undo);
 
+/* Writes undo->header with its checksum to the file. False fills `why`. */
 bool undo_write_header(struct undo_map *undo, char *why);
 
 /* Finds the words of the file with a given number and stores how many there are in *words; NULL
