@@ -130,6 +130,7 @@ struct shard_tally {
     uint64_t counted;
     uint64_t refused[COUNTERS_REASONS];
 };
+/* Adds `delta` to the statistics. */
 void shard_tally_owner(struct shard *shard, const struct shard_tally *delta);
 /* The same for one counted event: the fast path. */
 void shard_tally_counted_owner(struct shard *shard);
@@ -157,7 +158,7 @@ void counters_read(const struct counters *counters, enum resolution r, int64_t f
 void counters_read_rest(const struct counters *counters, enum resolution r, int64_t first,
                         uint32_t n, uint64_t *out);
 
-/* The same for the read-back shard alone. */
+/* Like counters_read, for the read-back shard alone. */
 void counters_read_back_shard(const struct counters *counters, enum resolution r, int64_t first,
                               uint32_t n, uint64_t *out);
 

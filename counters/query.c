@@ -82,8 +82,7 @@ enum query_outcome query_find(const struct query *query, const struct query_read
         if (outcome == QUERY_FAILED)
             return outcome;
         if (outcome == QUERY_NOTHING)
-            *first = known; /* perhaps the only one: no need to read it again, and a store may have
-                               let it go meanwhile */
+            *first = known; /* perhaps the only one, and a store may drop it meanwhile */
     }
     *n = last_window - *first + 1;
     return QUERY_ROWS;

@@ -32,8 +32,7 @@ struct query {
 
 /* A source of counts. */
 struct query_reader {
-    /* Reads windows [first, first + n), n <= QUERY_BLOCK, into out; false when the source failed.
-     */
+    /* Reads windows [first, first + n), n <= QUERY_BLOCK, into out. False: the source failed. */
     bool (*read)(void *cls, enum resolution r, int64_t first, uint32_t n, uint64_t *out);
     void *cls;
     /* no window outside these holds events; oldest > newest: there are none */

@@ -17,8 +17,8 @@ struct eventlog_position {
 
 struct eventlog_following {
     struct eventlog_question question;
-    /* Where to resume; shards not listed here are read from their first record. NULL: each shard is
-     * read from the oldest record that exists, whatever its sequence. */
+    /* Where to resume; shards not listed here are read from their first record. NULL: from the
+     * oldest record that exists, whatever its sequence. */
     const struct eventlog_position *position;
     size_t positions;
     /* pass on only what is on disk, so that no power loss reverts it and no sequence is reused */

@@ -10,8 +10,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-/* TLS 1.2 and 1.3 only, with forward secrecy: no session's keys depend on the certificate's alone.
- */
+/* TLS 1.2 and 1.3, with forward secrecy: session keys never depend on the certificate's alone. */
 #define PRIORITIES                                                                                 \
     "SECURE128:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2:-RSA:-CIPHER-ALL:+AES-256-GCM:+AES-128-GCM:"    \
     "+CHACHA20-POLY1305"
