@@ -12,7 +12,7 @@
 #define SEEDS 256
 #define SETTLED_MAX 256 /* names; with more, some always collide */
 
-static _Atomic uint64_t made; /* number of fields made in this process */
+static _Atomic uint64_t made; /* sets in this process */
 
 static const char *const usual_times[] = {"timestamp", "@timestamp", "time", "date"};
 #define USUAL_TIMES (sizeof usual_times / sizeof usual_times[0])
