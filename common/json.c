@@ -28,7 +28,7 @@ static void put_string(struct json *json, const char *value) {
     put(json, "\"", 1);
 }
 
-/* What stands before a value. */
+/* Writes what precedes a value: comma and name. */
 static void begin_value(struct json *json, const char *name) {
     if (json->follows) {
         put(json, ",", 1);

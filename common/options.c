@@ -13,13 +13,13 @@
 
 _Static_assert(OPTIONS_WHY_MAX >= USAGE_WHY_MAX, "room for the sentences of both");
 
-#define HELP_LINES 23 /* a screen, and the next prompt */
+#define HELP_LINES 23 /* a screen, less the next prompt */
 #define HELP_COLUMNS 80
-#define REST "More: " /* begins the flags that --help only names */
+#define REST "More: " /* precedes the flags that --help only names */
 #define WORDS_MAX 8   /* of a CHOICE */
 #define WORDS_BYTES 64
 #define NAME_BYTES 64
-#define FLAG_FIRST 256 /* getopt's values of the rows; the letters are below */
+#define FLAG_FIRST 256 /* getopt's values for rows; letters are smaller */
 
 /* ---- one value ---- */
 
@@ -62,7 +62,7 @@ static const char *write_bound(enum option_type type, int64_t number, char *buf,
     }
 }
 
-/* `name` is what the user wrote: --max-body or AFORO_MAX_BODY. */
+/* `name` is what the user typed: --max-body or AFORO_MAX_BODY. */
 static bool set_number(const struct option_row *row, const char *name, const char *text,
                        int64_t *field, char *why) {
     int64_t number;
@@ -82,7 +82,7 @@ static bool set_number(const struct option_row *row, const char *name, const cha
     return true;
 }
 
-/* "event|arrival" -> its words, in buf; returns how many. */
+/* Splits "event|arrival" into words, in buf; returns how many. */
 static size_t split_words(const char *argument, char buf[WORDS_BYTES], const char **words) {
     size_t n = 0;
     const size_t len = strlen(argument);
@@ -192,7 +192,7 @@ struct reading {
     const struct options_program *program;
     void *settings;
     struct options_said *said;
-    struct option table[OPTIONS_MAX + 5]; /* getopt's: four of every program, and the end */
+    struct option table[OPTIONS_MAX + 5]; /* for getopt: four common flags, and the end */
 };
 
 static void make_table(struct reading *reading) {
@@ -238,7 +238,7 @@ static bool read_environment(const struct reading *reading) {
 
 static bool read_flags(const struct reading *reading, int argc, char **argv) {
     struct options_said *said = reading->said;
-    optind = 0; /* glibc: start anew */
+    optind = 0; /* glibc: start over */
     for (int c; (c = getopt_long(argc, argv, ":h", reading->table, NULL)) != -1;) {
         if (c == '?' || c == ':') {
             usage_flag(c, argv, reading->table, said->why);
@@ -256,10 +256,10 @@ static bool read_flags(const struct reading *reading, int argc, char **argv) {
     return true;
 }
 
-/* Whoever is told of a wrong variable to see --help must then be able to. OPTIONS_RUN when nothing
- * of the kind is asked for. */
+/* A message about a wrong variable refers to --help, which must then work: looks for flags like it.
+ * OPTIONS_RUN when there is none. */
 static enum options_outcome find_question(const struct reading *reading, int argc, char **argv) {
-    optind = 0; /* glibc: start anew, also when called a second time */
+    optind = 0; /* glibc: start over, even when called a second time */
     for (int c; (c = getopt_long(argc, argv, ":h", reading->table, NULL)) != -1;) {
         switch (c) {
         case 'h':
@@ -333,8 +333,8 @@ static void explain(const struct options_program *program, size_t first, size_t 
     }
 }
 
-/* Names the flags from `first` on, several a line; returns how many lines that takes. Only counts
- * them when out is NULL. */
+/* Lists the flags from row `first` on, several a line; returns how many lines that takes. With out
+ * NULL, only counts them. */
 static size_t name_rest(const struct options_program *program, size_t first, FILE *out) {
     size_t lines = 0, column = HELP_COLUMNS;
     for (size_t i = first; i < program->rows; i++) {
@@ -363,7 +363,7 @@ static size_t name_rest(const struct options_program *program, size_t first, FIL
     return lines;
 }
 
-/* How many rows a screen has room to explain. */
+/* How many rows there is room to explain on a screen. */
 static size_t rows_explained(const struct options_program *program) {
     size_t explained = program->rows,
            lines = count_lines(program->usage) + count_lines(program->ends);
@@ -373,7 +373,7 @@ static size_t rows_explained(const struct options_program *program) {
     while (explained && lines + name_rest(program, explained, NULL) > HELP_LINES) {
         lines -= lines_of_row(&program->row[--explained]);
     }
-    /* a heading with nothing below it says nothing */
+    /* a heading needs something below it */
     while (explained && explained < program->rows &&
            program->row[explained - 1].type == OPTION_HEADING) {
         explained--;
@@ -381,8 +381,8 @@ static size_t rows_explained(const struct options_program *program) {
     return explained;
 }
 
-/* All of it: the flags in one list; or, where there is more to read than these, --help as it is, so
- * that who knows it may skip it, and then the rest. */
+/* With `all`, the flags in one list; or, when there is more than that, what --help prints, so that
+ * readers who know it can skip it, and then the rest. */
 static void print_help(const struct options_program *program, bool all, FILE *out) {
     const bool in_one = all && !*program->more;
     const size_t explained = in_one ? program->rows : rows_explained(program);
@@ -397,7 +397,7 @@ static void print_help(const struct options_program *program, bool all, FILE *ou
     }
 }
 
-/* Lines of a text, each behind a letter and a tab. */
+/* Prints each line of a text after a letter and a tab. */
 static void print_lines(char letter, const char *text, FILE *out) {
     while (*text) {
         const int len = (int)strcspn(text, "\n");
@@ -406,7 +406,7 @@ static void print_lines(char letter, const char *text, FILE *out) {
     }
 }
 
-/* A sentence of several lines as one. */
+/* Prints a sentence of several lines as one. */
 static void print_joined(const char *sentence, FILE *out) {
     for (; *sentence; sentence++) {
         fputc(*sentence == '\n' ? ' ' : *sentence, out);
@@ -414,7 +414,7 @@ static void print_joined(const char *sentence, FILE *out) {
     fputc('\n', out);
 }
 
-/* What tools/manual makes pages and completions of. */
+/* Input of tools/manual, which makes manual pages and completions. */
 static void print_lists(const struct options_program *program, FILE *out) {
     print_lines('U', program->usage, out);
     for (size_t i = 0; i < program->rows; i++) {

@@ -9,7 +9,7 @@ int standard_files_open(void) {
         if (fcntl(fd, F_GETFD) >= 0) {
             continue;
         }
-        if (open("/dev/null", O_RDWR) != fd) { /* the lowest that is free */
+        if (open("/dev/null", O_RDWR) != fd) { /* open takes the lowest free one */
             return -1;
         }
         closed |= 1 << fd;

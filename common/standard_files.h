@@ -1,12 +1,12 @@
-/* The descriptors 0, 1 and 2, for every program of ours that opens files: one that was closed would
- * be given to the next file or socket, and what is meant for the log or the console would be
- * written into that. */
+/* Keeps descriptors 0, 1 and 2 occupied, for every program here that opens files. If one of them
+ * were closed, the next file or socket would get its number, and what is meant for the log or the
+ * console would be written into that file. */
 #ifndef AFORO_COMMON_STANDARD_FILES_H
 #define AFORO_COMMON_STANDARD_FILES_H
 
-/* Opens /dev/null in place of each of them that is closed. Returns which these were, 1 <<
- * descriptor added up; -1, errno set, when that cannot be done. The first thing in main, before
- * anything opens a file. */
+/* Opens /dev/null in place of each of them that is closed. Returns which ones those were as a bit
+ * set (1 << descriptor), or -1 with errno set. To be called first in main, before any file is
+ * opened. */
 int standard_files_open(void);
 
 #endif

@@ -11,7 +11,7 @@
 #define FILE_BYTES_MAX (64 * 1024)
 
 struct token {
-    char bytes[TOKENS_BYTES_MAX]; /* zeros behind the token */
+    char bytes[TOKENS_BYTES_MAX]; /* padded with zeros */
     size_t len;
 };
 
@@ -39,7 +39,7 @@ static bool is_token(const char *bytes, size_t len) {
     return begun && i == len;
 }
 
-/* One line without its end; false with `why` when it is neither a token nor to be skipped. */
+/* Reads one line without its end; false fills `why`: it is neither a token nor to be skipped. */
 static bool read_token_line(struct tokens *tokens, const char *line, size_t len, unsigned number,
                             char *why) {
     while (len && is_blank(line[len - 1])) {
@@ -94,9 +94,9 @@ struct tokens *tokens_parse(const char *text, size_t len, char *why) {
     return tokens;
 }
 
-/* -1 with `why` when it cannot be opened or is not what a token file may be. */
+/* -1 fills `why`: it cannot be opened or may not be a token file. */
 static int open_file(const char *path, bool *world_readable, char *why) {
-    /* A pipe without a writer must not hold up who opens it. */
+    /* O_NONBLOCK: opening a pipe without a writer must not block. */
     const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     struct stat is;
     if (fd < 0 || fstat(fd, &is)) {

@@ -12,8 +12,8 @@
 _Static_assert(USAGE_VARIABLE_MAX > PREFIX_LEN + WORD_MAX, "room for any known word");
 #define TABLE_MAX 64 /* flags of one program */
 
-/* Of both programs, as their lists write them; the last two are read with any URL of Redis. Flags
- * of aforo that have no variable leave an empty name, which no variable has. */
+/* The variables of both programs, as in their lists, and two that are used with any URL of Redis. A
+ * flag of aforo without a variable leaves an empty name, which no variable has. */
 static const char *const variables[] = {
 #define OPTION(type, field, flag, argument, default_text, min, max, sentence) flag,
 #include "server/options.def"
@@ -40,11 +40,11 @@ static bool same(char a, char b) {
     return tolower((unsigned char)a) == tolower((unsigned char)b);
 }
 
-/* Letters to add, leave out, change or swap with their neighbour to make b of a; of each, the first
- * WORD_MAX count. */
+/* The number of letters to insert, delete, replace or swap with a neighbour to turn a into b; only
+ * the first WORD_MAX letters of each count. */
 static size_t distance(const char *a, const char *b) {
     const size_t a_len = strnlen(a, WORD_MAX), b_len = strnlen(b, WORD_MAX);
-    /* of a's first i letters, i - 1 and i - 2; turned round with each letter */
+    /* for a's first i letters, i - 1 and i - 2; rotated with each letter */
     size_t row[3][WORD_MAX + 1];
     for (size_t j = 0; j <= b_len; j++) {
         row[0][j] = j;
@@ -66,7 +66,7 @@ static size_t distance(const char *a, const char *b) {
 const char *usage_nearest(const char *word, const char *const *words, size_t n) {
     const size_t len = strlen(word);
     const char *nearest = NULL;
-    size_t fewest = len > 1 ? 2 + len / 4 : 0; /* fewer than this are few */
+    size_t fewest = len > 1 ? 2 + len / 4 : 0; /* a smaller distance is near */
     for (size_t i = 0; i < n; i++) {
         const size_t slips = strncasecmp(word, words[i], len) == 0 ? 0 : distance(word, words[i]);
         if (slips < fewest) {
@@ -88,7 +88,7 @@ void usage_flag(int answer, char *const *argv, const struct option *table, char 
     }
     const char *flags[TABLE_MAX];
     size_t n = 0;
-    /* getopt tells the value of a flag that it knows and that was misused, or an unknown letter */
+    /* optopt: the value of a known flag that was misused, or an unknown letter */
     bool known = false;
     for (; n < TABLE_MAX && table[n].name; n++) {
         flags[n] = table[n].name;
@@ -115,9 +115,9 @@ void usage_variable_name(const char *variable, char name[USAGE_VARIABLE_MAX]) {
     }
 }
 
-/* Whether Kubernetes, or Docker's links, which it does as, sets this for a service:
+/* Whether Kubernetes, or Docker's links, which it imitates, sets such a variable for a service:
  * NAME_SERVICE_HOST, NAME_SERVICE_PORT, NAME_SERVICE_PORT_HTTP, NAME_PORT=tcp://...,
- * NAME_PORT_80_TCP, NAME_PORT_80_TCP_ADDR. name has len letters. */
+ * NAME_PORT_80_TCP, NAME_PORT_80_TCP_ADDR. `name` has len letters. */
 static bool names_a_service(const char *name, size_t len, const char *value) {
     char text[128];
     snprintf(text, sizeof text, "%.*s", (int)len, name);

@@ -8,7 +8,7 @@ static bool is_tail(unsigned char byte) {
     return (byte & 0xc0) == 0x80;
 }
 
-/* Bytes of the character that text[0..len) begins with, which is not ASCII; 0 when it is none. */
+/* The length of the non-ASCII character at the start of text[0..len); 0 when it is invalid. */
 static size_t read_character(const unsigned char *text, size_t len) {
     const unsigned char first = text[0], second = len > 1 ? text[1] : 0;
     if (first < 0xc2 || first > 0xf4 || !is_tail(second)) {
@@ -62,7 +62,7 @@ size_t utf8_printable(const char *text, size_t len) {
     return control ? 0 : n;
 }
 
-/* Of Unicode 15: first and last of each run of Cf, Zl and Zp. */
+/* Unicode 15: first and last character of each run of Cf, Zl and Zp. */
 static const uint32_t formats[][2] = {{0xad, 0xad},       {0x600, 0x605},     {0x61c, 0x61c},
                                       {0x6dd, 0x6dd},     {0x70f, 0x70f},     {0x890, 0x891},
                                       {0x8e2, 0x8e2},     {0x180e, 0x180e},   {0x200b, 0x200f},

@@ -1,20 +1,20 @@
-/* UTF-8 as RFC 3629 has it: the shortest form, no halves of pairs, nothing above U+10FFFF. Pure;
+/* UTF-8 as RFC 3629 defines it: shortest forms only, no surrogates, nothing above U+10FFFF. Pure,
  * any thread. */
 #ifndef AFORO_COMMON_UTF8_H
 #define AFORO_COMMON_UTF8_H
 
 #include <stddef.h>
 
-/* The length of what is UTF-8 at the front of text[0..len): len when all of it is. */
+/* The length of the longest prefix of text[0..len) that is valid UTF-8; len when all of it is. */
 size_t utf8_length(const char *text, size_t len);
 
-/* The length of the character at text[0..len), len >= 1, when it may be shown as it is: UTF-8, and
- * no control character (C0, DEL, C1); else 0. */
+/* The length of the first character of text[0..len), len >= 1, when it is safe to print: valid
+ * UTF-8 and not a control character (C0, DEL, C1). Otherwise 0. */
 size_t utf8_printable(const char *text, size_t len);
 
-/* The same when it also leaves the characters around it as they are: 0 as well for what shows
- * nothing itself and may turn the order of a line around (U+202E), hide a part of it, or end it:
- * Unicode's categories Cf, Zl and Zp. */
+/* The same, but 0 as well for a character that is invisible itself and may change how its
+ * neighbours are shown: reverse the order of a line (U+202E), hide a part of it, or end it. These
+ * are Unicode's categories Cf, Zl and Zp. */
 size_t utf8_visible(const char *text, size_t len);
 
 #endif

@@ -1,4 +1,4 @@
-/* The one version of both programs: --version, /healthz and the log say the same. */
+/* The version that both programs share: --version, /healthz and the log all report it. */
 #ifndef AFORO_COMMON_VERSION_H
 #define AFORO_COMMON_VERSION_H
 

@@ -1,5 +1,5 @@
-/* See query.h. Rows end where the events end, so the end is looked for first, backwards: it is
- * nearly always in the first block. */
+/* See query.h. Rows end where the events end, so the end is searched first, backwards: it is nearly
+ * always in the first block. */
 #include "counters/query.h"
 
 static int64_t min_i64(int64_t a, int64_t b) {
@@ -82,8 +82,7 @@ enum query_outcome query_find(const struct query *query, const struct query_read
         if (outcome == QUERY_FAILED)
             return outcome;
         if (outcome == QUERY_NOTHING)
-            *first = known; /* perhaps the only one: no need to read it again, and a store may have
-                               let it go meanwhile */
+            *first = known; /* perhaps the only one, and a store may drop it meanwhile */
     }
     *n = last_window - *first + 1;
     return QUERY_ROWS;

@@ -8,7 +8,7 @@
 
 #define MAGIC_SKIPPABLE UINT32_C(0x184d2a50)
 
-/* Where each field is, from the frame's first byte; the page has the same table. */
+/* The offset of each field from the frame's first byte; docs/eventlog.md has the same table. */
 enum {
     AT_MAGIC = 0,
     AT_SIZE = 4,

@@ -1,5 +1,5 @@
-/* The header before each zstd frame of a sealed file: a skippable frame, so that zstd passes over
- * it. Its bytes are in docs/eventlog.md. Pure; any thread. */
+/* The header in front of each zstd frame of a sealed file. It is a skippable frame, so that zstd
+ * ignores it. Its layout is in docs/eventlog.md. Pure, any thread. */
 #ifndef AFORO_EVENTLOG_BLOCK_H
 #define AFORO_EVENTLOG_BLOCK_H
 
@@ -18,24 +18,26 @@ struct block_head {
     char node[EVENTLOG_NODE_MAX];
     uint32_t shard;
     uint32_t flags;
-    uint64_t first;       /* sequence of the first record; at the end: of the one after the last */
-    uint32_t records;     /* in this block */
-    uint32_t text_bytes;  /* of its lines */
-    uint32_t frame_bytes; /* of the zstd frame that follows */
-    uint32_t frame_crc;   /* CRC-32C of that frame */
-    int64_t min_us, max_us; /* of the records' times */
-    uint64_t before, after; /* the digest so far: of all lines of this shard up to here */
+    uint64_t first;         /* sequence of the first record; in an end block: the next sequence */
+    uint32_t records;       /* in this block */
+    uint32_t text_bytes;    /* of its lines */
+    uint32_t frame_bytes;   /* of the zstd frame that follows */
+    uint32_t frame_crc;     /* CRC-32C of that frame */
+    int64_t min_us, max_us; /* range of the records' times */
+    uint64_t before, after; /* digest of all lines of this shard before the block, and after it */
 };
 
+/* Encodes a header. */
 void block_encode(const struct block_head *head, unsigned char bytes[BLOCK_HEAD_BYTES]);
 
-/* Reads the header at the front of bytes[0..len). False: there is none that is whole. */
+/* Decodes the header at the start of bytes[0..len). False when there is no intact one. */
 bool block_decode(const unsigned char *bytes, size_t len, struct block_head *head);
 
-/* Where the next whole header begins in bytes[from..len); len when there is none. */
+/* Finds the next intact header in bytes[from..len) and returns its offset; len when there is
+ * none. */
 size_t block_find(const unsigned char *bytes, size_t from, size_t len, struct block_head *head);
 
-/* The digest after text[0..len), which comes after what gave `before`. */
+/* Continues the digest `before` over text[0..len). */
 uint64_t block_digest(uint64_t before, const char *text, size_t len);
 
 #endif

@@ -5,9 +5,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* The CRC of bytes[0..len), with a processor instruction where there is one. */
 uint32_t crc32c(const void *bytes, size_t len);
 
-/* The same as processors do it that have no instruction for it; for tests. */
+/* The same in portable C, as on processors without an instruction for it; for tests. */
 uint32_t crc32c_plain(const void *bytes, size_t len);
 
 #endif

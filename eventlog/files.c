@@ -48,7 +48,7 @@ static int compare_files(const void *left, const void *right) {
     return a->first != b->first ? (a->first > b->first ? 1 : -1) : b->sealed - a->sealed;
 }
 
-/* A stream of its own: the position is not shared with dir_fd. */
+/* Opens the folder anew, so that the position is not shared with dir_fd. */
 static DIR *open_folder(int dir_fd) {
     const int fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *folder = fd < 0 ? NULL : fdopendir(fd);
@@ -58,7 +58,7 @@ static DIR *open_folder(int dir_fd) {
     return folder;
 }
 
-/* Makes room for one more item in a list that grows by halves. */
+/* Makes room for one more item in a list that grows by half its size. */
 static bool make_room(void **list, size_t n, size_t *cap, size_t item_bytes) {
     if (n < *cap) {
         return true;

@@ -1,4 +1,4 @@
-/* The shards of a log that is followed: found, and visited in turn. */
+/* The shards of a log that is being followed: finds them and visits them in turn. */
 #include "eventlog/follow.h"
 
 #include "eventlog/follow_shard.h"
@@ -64,7 +64,7 @@ static struct follow_shard *find_shard(const struct eventlog_follower *follower,
     return NULL;
 }
 
-/* Shards of a node. One that was not there when it was looked first begins with record 1. */
+/* Adds the shards of a node. One that did not exist at the first look starts with record 1. */
 static bool look_at_node(struct eventlog_follower *follower, int dir_fd, const char *node) {
     const bool from_the_first = follower->following.position || follower->looked_us > 0;
     char **names;

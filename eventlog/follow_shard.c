@@ -14,8 +14,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define PIECE_BYTES ((size_t)1 << 20) /* of a tail, at once */
-/* The kernel's clock of files may stand still for so long; then a change is not seen. */
+#define PIECE_BYTES ((size_t)1 << 20) /* read of a tail at once */
+/* The kernel's file timestamps may stand still for this long, and a change during it goes
+ * unnoticed. */
 #define LIST_AGAIN_US INT64_C(1000000)
 
 /* One visit. */
@@ -24,7 +25,7 @@ struct visit {
     struct follow_shard *shard;
     struct eventlog_where where;
     int dir_fd;
-    bool more; /* to be read at once: there is another piece, or another file */
+    bool more; /* there is another piece or file to read at once */
     char *why;
 };
 
@@ -48,9 +49,8 @@ static void set_path(struct visit *visit, const char *name) {
 
 /* ---- lines ---- */
 
-/* Gives the lines of text[0..len), which are whole, and whose first has the number
- * shard->sequence; those before the shard's position were given before. False: no more are wanted.
- */
+/* Passes on the complete lines text[0..len), of which the first has number shard->sequence,
+ * skipping those before the shard's position. False: the taker stopped. */
 static bool give_lines(struct visit *visit, const char *text, size_t len) {
     const struct eventlog_question *question = &visit->room->following->question;
     const struct eventlog_taker *taker = visit->room->taker;
@@ -96,7 +96,7 @@ static bool list_files(struct visit *visit) {
     return files_list(visit->dir_fd, &shard->files);
 }
 
-/* The first file whose number is beyond that; NULL: there is none. */
+/* The first file that begins beyond a number; NULL: there is none. */
 static const struct log_file *find_beyond(const struct log_files *files, uint64_t number) {
     for (size_t i = 0; i < files->n; i++) {
         if (files->file[i].first > number) {
@@ -106,7 +106,7 @@ static const struct log_file *find_beyond(const struct log_files *files, uint64_
     return NULL;
 }
 
-/* The file with the shard's next record, or, when none can have it, the one after it; NULL: it is
+/* The file with the shard's next record or, when no file can have it, the one after it; NULL: it is
  * not written yet. A sealed file comes before its tail. */
 static const struct log_file *find_file(const struct follow_shard *shard) {
     const struct log_files *files = &shard->files;
@@ -116,8 +116,7 @@ static const struct log_file *find_file(const struct follow_shard *shard) {
             found = &files->file[i];
         }
     }
-    /* not the one that was read to its end; a tail without a line makes way for one of its number
-     */
+    /* not the one read to its end; a tail without lines is replaced by one of the same number */
     if (found &&
         (found->first != shard->first || (!found->sealed && found->first == shard->next))) {
         return found;
@@ -125,7 +124,7 @@ static const struct log_file *find_file(const struct follow_shard *shard) {
     return find_beyond(files, shard->next);
 }
 
-/* Records up to that number are in no file. */
+/* Reports that records before that number are in no file. */
 static void name_gap(struct visit *visit, uint64_t before) {
     struct follow_shard *shard = visit->shard;
     const uint64_t last_known = shard->first ? shard->first : shard->next;
@@ -138,7 +137,7 @@ static void name_gap(struct visit *visit, uint64_t before) {
     shard->next = before;
 }
 
-/* The position is one that the log never had. */
+/* Refuses a position that the log never had. */
 static enum eventlog_round refuse_position(const struct visit *visit, uint64_t end) {
     const struct follow_shard *shard = visit->shard;
     snprintf(visit->why, EVENTLOG_READ_WHY_MAX,
@@ -150,8 +149,8 @@ static enum eventlog_round refuse_position(const struct visit *visit, uint64_t e
 
 /* ---- tails ---- */
 
-/* What there is to know of the open tail: how many bytes of lines it has, whether a writer may
- * still add some. It may be cut, sealed and removed at any moment. */
+/* Looks at the open tail: how many bytes of lines it has, and whether a writer may still append. It
+ * may be truncated, sealed and removed at any moment. */
 static bool look_at_tail(const struct follow_shard *shard, uint64_t *length, bool *removed) {
     struct stat before, after;
     do {
@@ -182,8 +181,8 @@ static bool make_room(struct follow_room *room, size_t bytes) {
     return true;
 }
 
-/* Reads lines of the tail from where it was left, at most up to `length`, into the room; a line
- * that does not fit makes the room larger. */
+/* Reads further lines of the tail, up to `length` at most, into the buffer, which grows for a line
+ * that does not fit. */
 static bool read_piece(struct visit *visit, uint64_t length, size_t *whole) {
     struct follow_shard *shard = visit->shard;
     struct follow_room *room = visit->room;
@@ -207,7 +206,7 @@ static bool read_piece(struct visit *visit, uint64_t length, size_t *whole) {
     return true;
 }
 
-/* False, errno set. Where a file system cannot, it needs not. */
+/* False with errno set on failure. A file system that cannot sync is accepted. */
 static bool sync_file(int fd) {
     return fdatasync(fd) == 0 || errno == EINVAL || errno == EROFS;
 }
@@ -221,7 +220,7 @@ static bool put_on_disk(const struct visit *visit) {
     return shard->named && sync_file(shard->fd);
 }
 
-/* The tail has no more; the next file, when it is there, begins with that number. */
+/* Leaves a tail that was read to its end; the next file, if it exists, begins with that number. */
 static void leave_tail(struct visit *visit, const struct log_file *beyond) {
     close(visit->shard->fd);
     visit->shard->fd = -1;
@@ -253,7 +252,8 @@ static enum eventlog_round read_tail(struct visit *visit) {
     char name[FILES_NAME_MAX];
     files_name(&(const struct log_file){.first = shard->first}, name);
     set_path(visit, name);
-    /* in this order: who has begun another file, or has removed this one, adds nothing to it */
+    /* in this order: a writer that has begun another file or removed this one appends nothing more
+     * to it */
     const struct log_file *beyond = find_beyond(&shard->files, shard->first);
     uint64_t length;
     bool removed;
@@ -294,7 +294,7 @@ static void take_damage(void *cls, const struct sealed_damage *damage) {
     }
 }
 
-/* The number behind the last record of a whole sealed file; 0: its end is damaged. */
+/* The number after the last record of an intact sealed file; 0: its end is damaged. */
 static uint64_t find_end(const unsigned char *bytes, size_t len) {
     struct block_head head;
     return len >= BLOCK_HEAD_BYTES &&
@@ -313,7 +313,7 @@ static enum eventlog_round read_map(struct visit *visit, const void *map, size_t
     if (end > 0 && end < shard->next && !beyond) {
         return refuse_position(visit, end);
     }
-    /* what two files have is given once, by the numbers: the first one is read to its end */
+    /* records in two files are passed on once, by number: the first file is read to its end */
     const uint64_t next = end > after ? 0 : after;
     const struct sealed_file file = {
         map,         len,           first, next, question->from_us, question->to_us,
@@ -322,7 +322,7 @@ static enum eventlog_round read_map(struct visit *visit, const void *map, size_t
     if (end != shard->next && !sealed_read(&file, &taker)) {
         return EVENTLOG_STOPPED;
     }
-    const uint64_t behind = after > end ? after : end; /* what is missing in between was named */
+    const uint64_t behind = after > end ? after : end; /* gaps were reported */
     shard->next = behind > shard->next ? behind : shard->next;
     visit->more = true;
     return EVENTLOG_IDLE;
@@ -347,7 +347,7 @@ static enum eventlog_round read_sealed(struct visit *visit, int fd, uint64_t fir
 
 /* ---- a visit ---- */
 
-/* Opens the file that is next. A file that is not there any more is looked for again at once. */
+/* Opens the next file. If it has disappeared, looks for it again at once. */
 static enum eventlog_round open_next(struct visit *visit) {
     struct follow_shard *shard = visit->shard;
     const struct log_file *file = find_file(shard);

@@ -1,4 +1,4 @@
-/* One shard of a log that is followed. Private to the library. */
+/* One shard of a log that is being followed. Private to the library. */
 #ifndef AFORO_EVENTLOG_FOLLOW_SHARD_H
 #define AFORO_EVENTLOG_FOLLOW_SHARD_H
 
@@ -12,21 +12,21 @@
 struct follow_shard {
     char node[EVENTLOG_NODE_MAX];
     unsigned number;
-    uint64_t next; /* record that is to be given next; 0: the first that is there */
-    /* what its folder had, when it was looked at last */
+    uint64_t next; /* sequence of the next record to pass on; 0: the first that exists */
+    /* the contents of its folder when last listed */
     struct log_files files;
     struct timespec changed;
     int64_t listed_us; /* steady; 0: never */
-    bool again;        /* it changed so shortly before that it may have changed once more */
-    /* the tail that is being read */
+    bool again;        /* it changed so shortly before that it may change again unnoticed */
+    /* the tail being read */
     int fd;            /* -1: none */
-    uint64_t first;    /* of that file, or of the one that was read to its end; 0: none yet */
-    uint64_t at;       /* bytes of it that were given or passed over */
-    uint64_t sequence; /* of the record there */
-    bool named;        /* the disk has its name */
+    uint64_t first;    /* of that file, or of the last one read to its end; 0: none yet */
+    uint64_t at;       /* bytes of it that were passed on or skipped */
+    uint64_t sequence; /* of the record at that offset */
+    bool named;        /* its name is on disk */
 };
 
-/* What all shards share. */
+/* Shared by all shards. */
 struct follow_room {
     const struct eventlog_following *following;
     const struct eventlog_taker *taker;
@@ -35,7 +35,8 @@ struct follow_room {
     char path[FOLLOW_PATH_MAX];
 };
 
-/* Gives what is new in a file of the shard. GIVEN: there may be more. FAILED fills why. */
+/* Passes on what is new in one file of the shard. EVENTLOG_GIVEN: there may be more.
+ * EVENTLOG_FAILED fills `why`. */
 enum eventlog_round follow_shard_visit(struct follow_room *room, struct follow_shard *shard,
                                        char why[EVENTLOG_READ_WHY_MAX]);
 

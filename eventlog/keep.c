@@ -1,4 +1,4 @@
-/* What is removed: sealed files alone, those first that were sealed first. */
+/* Removes old files: only sealed ones, in the order in which they were sealed. */
 #include "eventlog/internal.h"
 
 #include <fcntl.h>
@@ -47,7 +47,7 @@ static bool list_sealed(struct eventlog *log, struct kept_list *list) {
     for (unsigned i = 0; ok && i < log->shards; i++) {
         struct log_files files;
         ok = files_list(log->shard[i]->dir_fd, &files);
-        /* the last one stays: numbers go on behind it */
+        /* the last one stays, because its name tells where numbers continue */
         const struct log_file *before = NULL;
         for (size_t k = 0; ok && k < files.n; k++) {
             if (files.file[k].sealed) {

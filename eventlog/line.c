@@ -12,7 +12,7 @@
 
 #define TIME_DIGITS 27 /* 2016-05-28T11:11:11.123456Z */
 #define HEAD_MAX 128   /* times and numbers */
-#define ESCAPED_MAX 6  /* bytes of a byte that is escaped */
+#define ESCAPED_MAX 6  /* bytes for one escaped byte */
 #define NAME_MAX 16    /* of a member, with quotes, colon and comma */
 
 /* ---- writing ---- */
@@ -24,7 +24,7 @@ static char *put(char *to, const char *text, size_t len) {
 
 #define PUT(to, literal) put(to, literal, sizeof(literal) - 1)
 
-/* Two digits at a time: half as many divisions. */
+/* Writes two digits at a time, which halves the divisions. */
 static void put_pair(char *to, unsigned value) {
     static const char pairs[] = "00010203040506070809101112131415161718192021222324"
                                 "25262728293031323334353637383940414243444546474849"
@@ -34,7 +34,7 @@ static void put_pair(char *to, unsigned value) {
 }
 
 static char *put_four(char *to, unsigned value) {
-    put_pair(to, value / 100 % 100); /* of a year that has more digits, or a sign, the last ones */
+    put_pair(to, value / 100 % 100); /* the last digits of a year with more digits or a sign */
     put_pair(to + 2, value % 100);
     return to + 4;
 }
@@ -114,8 +114,8 @@ static char *put_unit(char *to, unsigned unit) {
     return to;
 }
 
-/* A JSON string of any bytes: a byte that is not UTF-8 becomes the half of a pair, U+DC00 + byte
- * (Python's surrogateescape), so that none is lost. */
+/* Writes any bytes as a JSON string. A byte that is not UTF-8 becomes the lone surrogate U+DC00 +
+ * byte (Python's surrogateescape), so that none is lost. */
 static char *put_string(char *to, const struct line_text *text) {
     size_t valid = 0; /* text[0..valid) is known to be UTF-8 */
     *to++ = '"';
@@ -144,7 +144,7 @@ static bool is_blank(char byte) {
 }
 
 #ifdef __SSE2__
-/* Copies sixteen bytes; 0xff for each that is a line end is added to those that were found. */
+/* Copies sixteen bytes, and marks line ends with 0xff in `ends`. */
 static inline __m128i copy_sixteen(char *to, const char *text, __m128i ends) {
     const __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)text);
     _mm_storeu_si128((__m128i *)(void *)to, bytes);
@@ -153,7 +153,7 @@ static inline __m128i copy_sixteen(char *to, const char *text, __m128i ends) {
 }
 #endif
 
-/* Copies a text; whether there is a line end in it. */
+/* Copies a text; returns whether it has a line end. */
 static bool copy_text(char *to, const char *text, size_t len) {
 #ifdef __SSE2__
     if (len >= 16) {
@@ -161,7 +161,7 @@ static bool copy_text(char *to, const char *text, size_t len) {
         for (size_t at = 0; at + 16 < len; at += 16) {
             ends = copy_sixteen(to + at, text + at, ends);
         }
-        ends = copy_sixteen(to + len - 16, text + len - 16, ends); /* some of them once more */
+        ends = copy_sixteen(to + len - 16, text + len - 16, ends); /* some of them again */
         return _mm_movemask_epi8(ends) != 0;
     }
 #endif
@@ -169,7 +169,8 @@ static bool copy_text(char *to, const char *text, size_t len) {
     return memchr(text, '\n', len) || memchr(text, '\r', len);
 }
 
-/* An object as it came, on one line: in what was read to its end, a line end is a blank. */
+/* Writes an object as received, in one line: in an object that was read to its end, a line end is a
+ * blank. */
 static char *put_object(char *to, const struct line_text *json) {
     const char *from = json->text, *end = json->text + json->len;
     while (from < end && is_blank(*from)) {
@@ -276,7 +277,7 @@ static bool read_digits(const char *text, unsigned digits, int *value) {
     return true;
 }
 
-/* TIME_DIGITS bytes. */
+/* Reads TIME_DIGITS bytes. */
 static bool read_time(const char *text, int64_t *us) {
     struct civil civil;
     if (!read_digits(text, 4, &civil.year) || text[4] != '-' ||

@@ -13,9 +13,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#define TURN_US INT64_C(100000) /* at least so often the log thread looks around */
+#define TURN_US INT64_C(100000) /* the log thread wakes up at least this often */
 #define TIDY_US INT64_C(1000000)
-/* A shard that filled a tail so shortly ago has the next one's pages made by the log thread. */
+/* If a shard filled a tail less than this ago, the log thread allocates the next one's pages. */
 #define BUSY_US INT64_C(10000000)
 #define SEAL_AGAIN_US INT64_C(1000000) /* after it failed */
 
@@ -95,7 +95,7 @@ static bool is_busy(const struct log_shard *shard) {
     return shard->filled_us && steady_us() - shard->filled_us < BUSY_US;
 }
 
-/* Makes the next tail of each worker ready. */
+/* Prepares the next tail of each worker. */
 static void prepare(void *cls) {
     struct eventlog *log = cls;
     bool full = false;
@@ -153,7 +153,7 @@ static void seal_all(struct eventlog *log) {
     log->seal_again_us = steady_us() + SEAL_AGAIN_US;
 }
 
-/* A tail is freed by this thread alone: the one that is seen here stays until this is over. */
+/* Only this thread frees tails, so one seen here stays valid meanwhile. */
 static void sync_tails(struct eventlog *log) {
     for (unsigned i = 0; i < log->config.workers; i++) {
         struct tail *tail = atomic_load_explicit(&log->writer[i].tail, memory_order_acquire);
@@ -181,7 +181,8 @@ static void turn(struct eventlog *log) {
     }
 }
 
-/* Also while a file is being sealed, which takes as long as a busy worker needs for a tail. */
+/* Prepares tails also while a file is being sealed, which may take as long as a busy worker needs
+ * to fill one. */
 static void set_pause(struct eventlog *log, void (*pause)(void *cls)) {
     for (unsigned i = 0; i < log->shards; i++) {
         log->shard[i]->seal.pause = pause;
@@ -210,7 +211,7 @@ static void *run_thread(void *cls) {
 bool eventlog_start(struct eventlog *log) {
     log->started = pthread_create(&log->thread, NULL, run_thread, log) == 0;
     if (log->started) {
-        pthread_setname_np(log->thread, "event-log"); /* told apart in top -H, and by bench/ */
+        pthread_setname_np(log->thread, "event-log"); /* visible in top -H, and to bench/ */
     }
     return log->started;
 }
@@ -227,8 +228,8 @@ static void stop_thread(struct eventlog *log) {
     }
 }
 
-/* What was dropped at the very end is missing by its numbers, too: a tail without a line says where
- * they go on. It takes no block of the full disk. */
+/* When the last records were dropped, an empty tail shows with which number the log continues, so
+ * that they are known to be missing. It takes no block of the full disk. */
 static void name_next(const struct eventlog_writer *writer) {
     const struct log_shard *shard = writer->shard;
     char name[FILES_NAME_MAX];
@@ -245,7 +246,7 @@ static void name_next(const struct eventlog_writer *writer) {
     }
 }
 
-/* The tails of the workers, which have ended. */
+/* Closes the tails of the workers, which have ended. */
 static void close_writers(struct eventlog *log) {
     for (unsigned i = 0; i < log->config.workers; i++) {
         struct eventlog_writer *writer = &log->writer[i];

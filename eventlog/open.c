@@ -1,4 +1,5 @@
-/* Where an earlier run left off: each shard's tails are settled, and its numbers go on. */
+/* Continues where an earlier run left off: settles each shard's tails, and continues its
+ * numbers. */
 #include "eventlog/open.h"
 
 #include "eventlog/internal.h"
@@ -29,7 +30,7 @@ __attribute__((format(printf, 2, 3))) static bool refuse(char *why, const char *
 
 /* ---- one shard ---- */
 
-/* What comes after the last sealed file. */
+/* Reads what follows the last sealed file. */
 static bool read_sealed_end(const struct log_shard *shard, const struct log_file *file,
                             uint64_t *next, uint64_t *digest) {
     char name[FILES_NAME_MAX];
@@ -102,8 +103,9 @@ static bool settle_tail(struct log_shard *shard, const struct log_file *file, ui
     if (settled.records > 0) {
         return queue_settled(shard, file);
     }
-    /* The worker's next tail has this number, and so this name: it would be sealed in its place.
-     * What tells that records are missing before it stays until it is replaced by that one. */
+    /* The worker's next tail will have this number and thus this name, and would be sealed in its
+     * place. Until then the empty tail stays, because it tells that records before it are
+     * missing. */
     char name[FILES_NAME_MAX];
     files_name(file, name);
     return tells_a_gap || unlinkat(shard->dir_fd, name, 0) == 0;
@@ -120,7 +122,7 @@ static bool settle_files(struct log_shard *shard, const struct log_files *files,
     for (size_t i = 0; i < files->n; i++) {
         char name[FILES_NAME_MAX];
         files_name(&files->file[i], name);
-        if (files_is_done(files, i)) { /* sealed, and killed before this */
+        if (files_is_done(files, i)) { /* sealed, but not removed before a kill */
             unlinkat(shard->dir_fd, name, 0);
         } else if (!files->file[i].sealed && !settle_tail(shard, &files->file[i], next)) {
             return false;
@@ -129,7 +131,7 @@ static bool settle_files(struct log_shard *shard, const struct log_files *files,
     return true;
 }
 
-/* Opens, or makes, the folder of a shard. *next: the sequence that it goes on with. */
+/* Opens or creates the folder of a shard. *next: the sequence that it continues with. */
 static struct log_shard *open_shard(struct eventlog *log, unsigned number, uint64_t *next) {
     char name[16];
     struct log_files files;
@@ -146,7 +148,7 @@ static struct log_shard *open_shard(struct eventlog *log, unsigned number, uint6
         return NULL;
     }
     shard->dir_fd = openat(log->dir_fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    log->shard[log->shards++] = shard; /* freed with the log from here on */
+    log->shard[log->shards++] = shard; /* from here on freed with the log */
     if (shard->dir_fd < 0) {
         return NULL;
     }
@@ -165,7 +167,7 @@ static struct log_shard *open_shard(struct eventlog *log, unsigned number, uint6
 
 /* ---- the node ---- */
 
-/* Shards of earlier runs that had more threads: what they left is sealed. */
+/* Seals what shards of earlier runs with more threads left. */
 static bool open_other_shards(struct eventlog *log) {
     char **names;
     size_t n;

@@ -4,8 +4,8 @@
 
 #include "eventlog/log.h"
 
-/* Frees all; what was made ready and not used is removed. The log thread has ended, and no tail
- * waits. */
+/* Frees everything and deletes prepared files that were not used. The log thread must have ended,
+ * and no tail may be waiting. */
 void log_free(struct eventlog *log);
 
 #endif

@@ -4,14 +4,14 @@
 #include <stdlib.h>
 #include <zstd.h>
 
-/* Level 3 takes a third more CPU and gains nothing; levels -1 to -5 take up to 84 % more room
+/* Level 3 takes a third more CPU and gains nothing; levels -1 to -5 need up to 84 % more space
  * (bench-eventlog). */
 #define LEVEL 1
 #define MATCH_MIN 6
 #define SAMPLE_BYTES ((size_t)64 << 10)
 
 /* How many places of earlier text are remembered, as powers of two: those of one or two records, of
- * some dozens, of all that a block has. */
+ * some dozens, of a whole block. */
 static const int hash_logs[] = {7, 10, 14};
 
 static bool set_table(struct packer *packer, int hash_log) {

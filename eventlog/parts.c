@@ -12,10 +12,10 @@
 
 /* ---- the times ---- */
 
-/* Six digits as a number; -1: they are none. */
+/* Six digits as a number; -1: not all are digits. */
 static inline int64_t read_six(const char *text) {
     uint64_t eight;
-    memcpy(&eight, text - 2, sizeof eight); /* with two before them, which are taken for zeros */
+    memcpy(&eight, text - 2, sizeof eight); /* two bytes too early; these count as zeros */
     eight = (eight & ~UINT64_C(0xffff)) | UINT64_C(0x3030);
     const uint64_t high = eight & UINT64_C(0xf0f0f0f0f0f0f0f0);
     const uint64_t above = (eight + UINT64_C(0x0606060606060606)) & UINT64_C(0xf0f0f0f0f0f0f0f0);
@@ -28,7 +28,7 @@ static inline int64_t read_six(const char *text) {
     return (int64_t)((eight * 10000 + (eight >> 32)) & UINT64_C(0xffffffff));
 }
 
-/* The lag behind the times; returns where it ends. */
+/* Reads the lag after the times; returns where it ends. */
 static inline size_t read_lag(const char *text, size_t len, size_t at, int64_t *lag_us) {
     const bool negative = at < len && text[at] == '-';
     int64_t lag = 0;
@@ -39,11 +39,11 @@ static inline size_t read_lag(const char *text, size_t len, size_t at, int64_t *
     return at;
 }
 
-/* The second of this line is that of the line before. */
+/* Reads a line whose second is that of the line before. */
 static inline bool scan_known(const struct line_reader *reader, const char *text, size_t len,
                               struct line_found *found) {
     if (len < LAG_AT + 2 || !reader->known || memcmp(text, reader->front, 16) != 0 ||
-        memcmp(text + 16, reader->front + 16, FRONT - 16) != 0 || /* two, which need no call */
+        memcmp(text + 16, reader->front + 16, FRONT - 16) != 0 || /* two parts, to avoid a call */
         text[FRONT] != '.' || memcmp(text + DIGITS_AT + 6, "Z\",\"lag_us\":", 12) != 0) {
         return false;
     }
@@ -67,7 +67,7 @@ static bool scan_any(struct line_reader *reader, const char *text, size_t len,
         return false;
     }
     found->time_us = info.time_us;
-    if (!begins(text, len, "{\"time\"")) { /* an arrival: 3 bytes more, no lag */
+    if (!begins(text, len, "{\"time\"")) { /* an arrival: 3 bytes longer, no lag */
         found->at = FRONT + 3 + 1 + 6 + 2;
         return true;
     }
@@ -126,7 +126,7 @@ bool line_scan_object(const struct line_reader *reader, const char *text, size_t
     return true;
 }
 
-/* ---- what stands behind them ---- */
+/* ---- what follows them ---- */
 
 struct part_reader {
     const char *text;
@@ -144,7 +144,7 @@ static unsigned read_hex(const char *text) {
     return value;
 }
 
-/* Undoes what line_write has escaped, up to the quote; false: there is none. */
+/* Undoes the escapes of line_write, up to the quote; false: there is none. */
 static bool decode(struct part_reader *reader, struct line_text *value) {
     char *to = reader->room;
     value->text = to;
@@ -169,7 +169,7 @@ static bool decode(struct part_reader *reader, struct line_text *value) {
     return reader->at++ < reader->len;
 }
 
-/* From behind the opening quote to behind the closing one. */
+/* Reads from after the opening quote to after the closing one. */
 static bool read_string(struct part_reader *reader, struct line_text *value) {
     const char *from = reader->text + reader->at;
     const size_t left = reader->len - reader->at;
@@ -195,7 +195,7 @@ static inline bool take_bytes(struct part_reader *reader, const char *with, size
     return true;
 }
 
-/* Where the object at `at` ends: its braces, outside of strings. */
+/* Finds the end of the object at `at` by its braces outside of strings. */
 static size_t find_object_end(const char *text, size_t len, size_t at) {
     unsigned depth = 0;
     bool quoted = false;
@@ -215,7 +215,7 @@ static size_t find_object_end(const char *text, size_t len, size_t at) {
     return len;
 }
 
-/* An object, as it was sent. Nothing but headers comes behind one. */
+/* Reads an object, which is verbatim. Only headers can follow one. */
 static bool read_object(struct part_reader *reader, struct line_text *value) {
     static const char header[] = ",\"header\":{";
     const char *const from = reader->text + reader->at;
@@ -245,7 +245,8 @@ static bool read_headers(struct part_reader *reader, struct line_parts *parts) {
     return take(reader, "}");
 }
 
-/* A member behind the times, by the first letter of its name; what is of no use is passed over. */
+/* Reads a member after the times, recognized by the first letter of its name; skips what is not
+ * needed. */
 static bool read_member(struct part_reader *reader, struct line_parts *parts) {
     struct line_text passed;
     switch (reader->at + 2 < reader->len ? reader->text[reader->at + 2] : 0) {

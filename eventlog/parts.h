@@ -1,30 +1,30 @@
-/* A kept line taken apart again: what the event's body, query and headers were. The other way round
- * of line_write. Pure; any thread. */
+/* Splits a line of the log into the event's body, query and headers: the inverse of line_write.
+ * Pure, any thread. */
 #ifndef AFORO_EVENTLOG_PARTS_H
 #define AFORO_EVENTLOG_PARTS_H
 
 #include "eventlog/line.h"
 
-/* The most headers that are taken of a line; more are passed over. */
+/* Headers read from a line; further ones are ignored. */
 #define PARTS_HEADERS_MAX 64
 
 struct line_part_header {
     struct line_text name, value;
 };
 
-/* Bytes as they were sent; text NULL: none. They point into the line, or into the room where they
- * had to be decoded. */
+/* Bytes as they were received; text NULL: absent. They point into the line, or into `room` where
+ * they had to be decoded. */
 struct line_parts {
     struct line_text query, form, json, line;
     unsigned headers;
     struct line_part_header header[PARTS_HEADERS_MAX];
 };
 
-/* Reads what stands in text[0..len) from `at` on, which is where line_scan has left it: behind the
- * times. `room` has as many bytes as the line, at least. False: it is not one of ours. */
+/* Parses text[0..len) from offset `at`, which line_scan found: after the times. `room` must have at
+ * least `len` bytes. False when it is not a line of this log. */
 bool line_read_parts(const char *text, size_t len, size_t at, char *room, struct line_parts *parts);
 
-/* The second that was read last. All zeros: none yet. */
+/* The second that was read last, to recognize it. All zeros: none yet. */
 struct line_reader {
     bool known;
     char front[28]; /* {"time":"2016-05-28T11:11:11 */
@@ -32,28 +32,28 @@ struct line_reader {
 };
 
 enum line_kind {
-    LINE_TIME,    /* a counted event that is a time alone */
+    LINE_TIME,    /* a counted event with a time and nothing else */
     LINE_EVENT,   /* a counted event with more */
-    LINE_REFUSED, /* `refused` says why */
-    LINE_WRONG    /* it is not one of ours */
+    LINE_REFUSED, /* refused; `refused` says why */
+    LINE_WRONG    /* not a line of this log */
 };
 
 struct line_found {
     enum line_kind kind;
     int64_t time_us;
-    int64_t lag_us; /* 0 of one without a time */
-    size_t at;      /* where the members behind the times begin */
-    size_t len;     /* of the line, with its LF */
+    int64_t lag_us; /* 0 for a line without a time */
+    size_t at;      /* offset of the members after the times */
+    size_t len;     /* of the line, LF included */
     struct line_text refused;
 };
 
-/* Finds the line at the front of text[0..len), len > 0, and its times. What line_read says of it,
- * faster where seconds repeat. */
+/* Finds the line at the start of text[0..len), len > 0, and its times. Same answer as line_read,
+ * but faster where seconds repeat. */
 void line_scan(struct line_reader *reader, const char *text, size_t len, struct line_found *found);
 
-/* The same of a line whose second is that of the line before, and behind whose times an object
- * stands: `at` is where that begins, and `len` is left to whoever reads the object to its end, so
- * that nobody has to look for the line's end before. False: that is line_scan's to read. */
+/* The same for a line of the same second as the one before whose times are followed by an object.
+ * `at` is where the object begins; `len` is left to the caller, who finds the end of the line by
+ * reading the object. False: use line_scan for this line. */
 bool line_scan_object(const struct line_reader *reader, const char *text, size_t len,
                       struct line_found *found);
 

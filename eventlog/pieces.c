@@ -18,7 +18,7 @@
 
 /* ---- the list ---- */
 
-/* A copy of a name that stays as long as the list. NULL when out of memory. */
+/* A copy of a name that lives as long as the list. NULL when memory runs out. */
 static const char *keep_name(struct eventlog_pieces *pieces, const char *name) {
     char **names = realloc(pieces->name, (pieces->names + 1) * sizeof *names);
     if (!names) {
@@ -30,7 +30,7 @@ static const char *keep_name(struct eventlog_pieces *pieces, const char *name) {
 }
 
 static bool add_piece(struct eventlog_pieces *pieces, const struct eventlog_piece *piece) {
-    if ((pieces->n & (pieces->n - 1)) == 0) { /* room for twice as many at each power of two */
+    if ((pieces->n & (pieces->n - 1)) == 0) { /* doubles at each power of two */
         struct eventlog_piece *more =
             realloc(pieces->piece, (pieces->n ? 2 * pieces->n : 1) * sizeof *more);
         if (!more) {
@@ -42,7 +42,7 @@ static bool add_piece(struct eventlog_pieces *pieces, const struct eventlog_piec
     return true;
 }
 
-/* The files of a shard, which `shard` names. */
+/* Adds the files of a shard, which `shard` describes. */
 static bool add_files(struct eventlog_pieces *pieces, int dir_fd,
                       const struct eventlog_piece *shard) {
     struct log_files files;
@@ -95,7 +95,7 @@ static bool add_shards(struct eventlog_pieces *pieces, int dir_fd, struct eventl
     return ok;
 }
 
-/* The nodes of a log, or the one that is wanted; *found: how many. */
+/* Adds all nodes of a log, or the one that is wanted; *found: how many. */
 static bool add_nodes(struct eventlog_pieces *pieces, const char *dir, int dir_fd,
                       const char *wanted, size_t *found) {
     char **names;
@@ -158,7 +158,7 @@ void eventlog_pieces_free(struct eventlog_pieces *pieces) {
 
 /* ---- a piece ---- */
 
-/* A file that is open, and mapped as far as it has lines. */
+/* An open file, mapped as far as it has lines. */
 struct mapped {
     char path[PATH_BYTES];
     bool sealed;
@@ -175,7 +175,7 @@ static int open_file(const struct eventlog_piece *piece, struct mapped *mapped) 
     return files_open(AT_FDCWD, mapped->path, O_RDONLY);
 }
 
-/* False, errno set. A tail may have been sealed since it was listed. */
+/* False with errno set on failure. A tail may have been sealed since it was listed. */
 static bool map_piece(const struct eventlog_piece *piece, struct mapped *mapped) {
     struct stat st;
     mapped->sealed = piece->sealed;
@@ -294,13 +294,13 @@ bool eventlog_piece_spans(const struct eventlog_piece *piece,
             each(cls, head.min_us, head.max_us);
         }
     }
-    /* what no file has is told by who reads the piece */
+    /* what no file has is reported when the piece is read */
     ok = ok && (piece->next == 0 || piece->next == head.first);
     unmap_piece(&mapped);
     return ok;
 }
 
-/* ---- each once ---- */
+/* ---- no duplicates ---- */
 
 #define FIRST_LINE_BYTES 512
 
@@ -320,10 +320,10 @@ static bool take_first(void *cls, const struct eventlog_lines *lines) {
 
 static void pass_over(void *cls, const struct eventlog_damage *damage) {
     (void)cls;
-    (void)damage; /* it is named when the piece is read */
+    (void)damage; /* reported when the piece is read */
 }
 
-/* A node that has begun anew has the same numbers for other records. */
+/* A node that started over reuses numbers for other records. */
 static bool begin_alike(const struct eventlog_piece *a, const struct eventlog_piece *b) {
     struct first_line left = {.len = 0}, right = {.len = 0};
     eventlog_piece_read(a, INT64_MIN, INT64_MAX,

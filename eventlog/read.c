@@ -21,10 +21,10 @@ struct reading {
     const struct eventlog_taker *taker;
     struct eventlog_where where;
     char path[PATH_BYTES];
-    uint64_t next;   /* sequence behind what was read last */
-    uint64_t digest; /* so far, when the blocks before it were read */
+    uint64_t next;   /* sequence after the last one read */
+    uint64_t digest; /* so far, if the blocks before were read */
     bool digest_known;
-    uint64_t records; /* given to the taker */
+    uint64_t records; /* passed to the taker */
 };
 
 static void name_damage(const struct reading *reading, uint64_t first, uint64_t last,
@@ -35,7 +35,8 @@ static void name_damage(const struct reading *reading, uint64_t first, uint64_t 
 
 /* ---- lines ---- */
 
-/* Gives the lines of text[0..len), whose first has that number. False: no more are wanted. */
+/* Passes on the lines of text[0..len), the first of which has that number. False: the taker
+ * stopped. */
 static bool give_lines(struct reading *reading, const char *text, size_t len, uint64_t sequence) {
     const struct eventlog_question *question = reading->question;
     const char *const end = text + len;
@@ -150,7 +151,7 @@ static bool read_tail(struct reading *reading, int fd, uint64_t bytes, uint64_t 
 
 /* ---- files ---- */
 
-/* Opens a file; a tail may have been sealed since it was listed. -1, errno set. */
+/* Opens a file; a tail may have been sealed since it was listed. -1 with errno set on failure. */
 static int open_file(int dir_fd, struct log_file *file, char name[FILES_NAME_MAX]) {
     files_name(file, name);
     int fd = files_open(dir_fd, name, O_RDONLY);
@@ -185,7 +186,8 @@ static bool read_file(struct reading *reading, int dir_fd, struct log_file file,
     return wanted;
 }
 
-/* Each of these: false, and *ok is unchanged when no more are wanted. */
+/* Each of these returns false on failure, and also, without changing *ok, when the taker
+ * stopped. */
 static bool read_shard(struct reading *reading, int dir_fd, bool *ok) {
     struct log_files files;
     if (!files_list(dir_fd, &files)) {

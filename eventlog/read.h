@@ -1,6 +1,5 @@
-/* A log as it is read: the records of each node and shard in the order of their numbers, from
- * sealed files and open tails, while a server may be writing. What is not whole is named. One
- * thread. */
+/* Reads a log: the records of each node and shard in the order of their sequences, from sealed
+ * files and open tails, even while a server is writing. What is damaged is reported. One thread. */
 #ifndef AFORO_EVENTLOG_READ_H
 #define AFORO_EVENTLOG_READ_H
 
@@ -9,7 +8,7 @@
 #define EVENTLOG_IS_NODE "is the folder of one node; name the one above it"
 #define EVENTLOG_READ_WHY_MAX 512
 
-/* Where a record or a damage is. */
+/* Where a record or damage was found; valid during the taker's call only. */
 struct eventlog_where {
     const char *node;
     unsigned shard;
@@ -24,8 +23,8 @@ struct eventlog_record {
     size_t len;
 };
 
-/* Records first .. last are missing; last UINT64_MAX: nobody can tell how many; last first - 1:
- * none, and something beside them is damaged. */
+/* Records first .. last are missing. last == UINT64_MAX: the number is unknown. last == first - 1:
+ * none is missing, but something beside them is damaged. */
 struct eventlog_damage {
     const struct eventlog_where *where;
     uint64_t first, last;
@@ -33,7 +32,7 @@ struct eventlog_damage {
 };
 
 struct eventlog_taker {
-    /* false: it wants no more */
+    /* returns false to stop */
     bool (*record)(void *cls, const struct eventlog_record *record);
     void (*damage)(void *cls, const struct eventlog_damage *damage);
     void *cls;
@@ -41,10 +40,11 @@ struct eventlog_taker {
 
 struct eventlog_question {
     const char *dir;
-    int64_t from_us, to_us; /* of the records' times: [from, to) */
+    int64_t from_us, to_us; /* the records' times, [from, to) */
 };
 
-/* False fills why: the log cannot be read at all, or there is none. Damage is no failure. */
+/* Passes the records to the taker. False fills `why`: there is no log, or it cannot be read at all.
+ * Damage is not a failure. */
 bool eventlog_read(const struct eventlog_question *question, const struct eventlog_taker *taker,
                    char why[EVENTLOG_READ_WHY_MAX]);
 

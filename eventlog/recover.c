@@ -1,4 +1,4 @@
-/* What a killed process left of a tail: see tail.h. */
+/* Settles what a killed process left of a tail: see tail.h. */
 #include "eventlog/line.h"
 #include "eventlog/tail.h"
 
@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* The length with what the note is of, when its events were counted. */
+/* The length including the noted events, if these were counted. */
 static uint64_t follow_note(const struct tail_trailer *trailer, uint64_t length, uint64_t room,
                             const struct tail_judge *judge) {
     const struct tail_note *note = &trailer->note;

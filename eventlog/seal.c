@@ -35,7 +35,7 @@ static bool write_all(int fd, const void *bytes, size_t len) {
     return true;
 }
 
-/* How many bytes of text[0..len) the next block takes: whole lines, at least one. */
+/* How many bytes of text[0..len) go into the next block: whole lines, at least one. */
 static size_t find_block_end(const char *text, size_t len) {
     if (len <= SEAL_BLOCK_BYTES) {
         return len;
@@ -61,7 +61,7 @@ static void look_at_lines(const char *text, size_t len, struct block_head *head)
         head->records++;
         at = next;
     }
-    if (head->min_us > head->max_us) { /* nobody can tell: it is never passed over */
+    if (head->min_us > head->max_us) { /* times unknown: never skip this block */
         head->min_us = INT64_MIN;
         head->max_us = INT64_MAX;
     }
@@ -117,7 +117,7 @@ static bool write_blocks(struct sealing *sealing) {
     return write_block(sealing, NULL, 0, BLOCK_END);
 }
 
-/* The whole file, under another name until the disk has it. */
+/* Writes the whole file, under another name until it is on disk. */
 static bool write_file(struct sealing *sealing, const char *name) {
     const int dir_fd = sealing->seal->dir_fd;
     sealing->fd =
@@ -140,7 +140,7 @@ static bool write_file(struct sealing *sealing, const char *name) {
     return ok;
 }
 
-/* Maps the tail: its lines, whether it was cut behind them or not. Without a line text is NULL. */
+/* Maps the tail's lines, whether or not it was truncated to them. Without any line text is NULL. */
 static bool map_tail(int dir_fd, const char *name, const char **text, size_t *len) {
     const int fd = files_open(dir_fd, name, O_RDONLY);
     struct stat st;
@@ -165,7 +165,7 @@ static bool map_tail(int dir_fd, const char *name, const char **text, size_t *le
     return ok;
 }
 
-/* Makes the sealed file of text, if there is any, and removes the tail of that name. */
+/* Makes the sealed file from text, if any, and removes the tail of that name. */
 static bool seal_text(struct sealing *sealing, const char *tail, char *why) {
     struct seal *seal = sealing->seal;
     const uint64_t before = seal->digest;
@@ -212,7 +212,7 @@ bool seal_tail(struct seal *seal, struct tail *tail, char why[SEAL_WHY_MAX]) {
         .fd = -1};
     const bool ok = seal_text(&sealing, name, why);
     if (!ok) {
-        tail_close(tail); /* one that could not be cut is sealed up to its length, too */
+        tail_close(tail); /* one that could not be truncated is sealed up to its length */
     }
     return ok;
 }

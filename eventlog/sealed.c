@@ -7,7 +7,7 @@
 #include <string.h>
 #include <zstd.h>
 
-/* Where a damaged end leaves it open how many records there were, numbers go on this far ahead. */
+/* When a damaged end hides how many records there were, numbers continue this far ahead. */
 #define UNKNOWN_RECORDS (UINT64_C(1) << 32)
 
 /* One reading. */
@@ -35,7 +35,7 @@ static bool make_room(struct reading *reading, size_t bytes) {
     return reading->text != NULL;
 }
 
-/* Unpacks a block. NULL: it is as it was written; else what is wrong with it. */
+/* Decompresses a block. NULL: it is intact; otherwise what is wrong with it. */
 static const char *unpack(struct reading *reading, const struct block_head *head,
                           const unsigned char *frame) {
     if (crc32c(frame, head->frame_bytes) != head->frame_crc) {
@@ -58,12 +58,12 @@ static const char *unpack(struct reading *reading, const struct block_head *head
                : "it has another number of records";
 }
 
-/* A copy of a node's folder, or of a shard's, would be counted a second time. */
+/* A copy of a node's or a shard's folder would be counted a second time. */
 static bool is_ours(const struct sealed_file *file, const struct block_head *head) {
     return !file->node || (strcmp(file->node, head->node) == 0 && file->shard == head->shard);
 }
 
-/* All of it, in one: the file ends here. */
+/* Reports the whole rest as one damage: the file ends here. */
 static void name_copy(struct reading *reading) {
     const uint64_t next = reading->file->next;
     name_damage(reading, reading->expected, next > 0 ? next - 1 : UINT64_MAX,
@@ -72,7 +72,7 @@ static void name_copy(struct reading *reading) {
     reading->ended = true;
 }
 
-/* Said once a file. */
+/* Reported once per file. */
 static void name_repetition(struct reading *reading, const char *why) {
     if (!reading->repeats) {
         name_damage(reading, reading->expected, reading->expected - 1, why);
@@ -80,7 +80,7 @@ static void name_repetition(struct reading *reading, const char *why) {
     reading->repeats = true;
 }
 
-/* Takes the block whose header was found before `at`. False: the taker wants no more. */
+/* Takes the block whose header was found before `at`. False: the taker stopped. */
 static bool take_block(struct reading *reading, const struct block_head *head, size_t at) {
     const struct sealed_file *file = reading->file;
     const uint64_t last = head->first + head->records - 1;
@@ -104,7 +104,7 @@ static bool take_block(struct reading *reading, const struct block_head *head, s
     return reading->taker->lines(reading->taker->cls, &lines);
 }
 
-/* The file ended without saying so, or with less than the next file begins with. */
+/* Reports that the file ended without an end block, or short of the next file's first record. */
 static void name_rest(const struct reading *reading) {
     const uint64_t next = reading->file->next;
     const bool known = next >= reading->expected && next > 0;
@@ -117,7 +117,7 @@ static void name_rest(const struct reading *reading) {
     }
 }
 
-/* Where the header of the next block is: at `at`, or further on when that one is damaged. */
+/* Finds the header of the next block: at `at`, or further on when that one is damaged. */
 static size_t find_header(struct reading *reading, size_t at, struct block_head *head) {
     const struct sealed_file *file = reading->file;
     if (block_decode(file->bytes + at, file->len - at, head)) {
@@ -128,7 +128,7 @@ static size_t find_header(struct reading *reading, size_t at, struct block_head 
         return at;
     }
     size_t found = at;
-    do { /* what has been read is not given again */
+    do { /* skip what has been passed on */
         found = block_find(file->bytes, found + 1, file->len, head);
     } while (found < file->len && head->first < reading->expected);
     if (found < file->len) {

@@ -1,18 +1,18 @@
-/* A sealed file, read from memory: block by block, what is whole is given, what is not is named.
- * Any bytes may stand there. Pure but for the memory that a block is unpacked to. */
+/* Reads a sealed file from memory, block by block: passes on what is intact and reports what is
+ * not. The input may be any bytes. Pure except for the memory that a block is decompressed into. */
 #ifndef AFORO_EVENTLOG_SEALED_H
 #define AFORO_EVENTLOG_SEALED_H
 
 #include "eventlog/block.h"
 
-/* Records first .. last are not there, or not as they were written; last UINT64_MAX: nobody can
- * tell how many; last first - 1: all are there, and something beside them is damaged. */
+/* Records first .. last are missing, or not as they were written. last == UINT64_MAX: the number is
+ * unknown. last == first - 1: none is missing, but something beside them is damaged. */
 struct sealed_damage {
     uint64_t first, last;
     const char *why;
 };
 
-/* The lines of a block, whole, with their LFs. */
+/* The complete lines of a block, with their LFs. */
 struct sealed_lines {
     const struct block_head *head;
     const char *text;
@@ -20,7 +20,7 @@ struct sealed_lines {
 };
 
 struct sealed_taker {
-    /* false: it wants no more */
+    /* returns false to stop */
     bool (*lines)(void *cls, const struct sealed_lines *lines);
     void (*damage)(void *cls, const struct sealed_damage *damage);
     void *cls;
@@ -29,22 +29,22 @@ struct sealed_taker {
 struct sealed_file {
     const unsigned char *bytes;
     size_t len;
-    uint64_t first; /* by its name */
-    uint64_t next;  /* the first of the file after it; 0: there is none */
-    /* blocks without a record in [from_us, to_us) are passed over without being unpacked */
+    uint64_t first; /* according to its name */
+    uint64_t next;  /* first record of the next file; 0: there is none */
+    /* blocks without a record in [from_us, to_us) are skipped and not decompressed */
     int64_t from_us, to_us;
-    const char *node; /* whose it has to be; NULL: anybody's */
+    const char *node; /* expected node; NULL: any */
     unsigned shard;
-    /* A block whose frame has its checksum is taken for what it was made of: its digest and the
-     * number of its lines, which cost more than all else but unpacking, are not looked at. */
+    /* Accept a block when the checksum of its frame is right, without checking its digest and the
+     * number of its lines; those checks cost more than everything else but decompression. */
     bool trusts_checksums;
 };
 
-/* False: the taker wanted no more. */
+/* Reads the file. False when the taker stopped. */
 bool sealed_read(const struct sealed_file *file, const struct sealed_taker *taker);
 
-/* What a shard's log goes on with after a sealed file: the next sequence, and the digest so far.
- * False: its end is damaged, and *next is beyond what is known of it. */
+/* Finds what follows a sealed file in the shard's log: the next sequence, and the digest so far.
+ * False when the file's end is damaged; *next is then beyond anything known of it. */
 bool sealed_find_end(const unsigned char *bytes, size_t len, uint64_t first, uint64_t *next,
                      uint64_t *digest);
 

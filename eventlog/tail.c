@@ -15,8 +15,8 @@ static const char MAGIC[8] = {'a', 'f', 'o', 'r', 'o', 't', '\n', 0x1a};
 #define PUT(bytes, member, from, len)                                                              \
     memcpy((bytes) + offsetof(struct tail_trailer, member), from, len)
 
-/* By a write, not through the mapping: a page that is missing there is read with megabytes around
- * it, whose pages would then be small ones. */
+/* By a write, not through the mapping: a missing page is read in together with megabytes around it,
+ * whose pages would then be small ones. */
 static bool write_trailer(const struct tail *tail, const struct tail_owner *owner) {
     char bytes[sizeof(struct tail_trailer)] = "";
     const uint32_t version = TAIL_VERSION, shard = owner->shard;
@@ -119,7 +119,7 @@ void tail_free(struct tail *tail) {
 
 /* ---- any file ---- */
 
-/* What a file's trailer says. */
+/* The contents of a file's trailer. */
 struct told {
     uint32_t version, shard;
     uint64_t length;
@@ -129,7 +129,7 @@ struct told {
 #define TAKE(from, member, into)                                                                   \
     memcpy(&(into)->member, (from) + offsetof(struct tail_trailer, member), sizeof(into)->member)
 
-/* By its bytes: the structure is aligned for a mapping, more than a stack is under a sanitizer. */
+/* Read into plain bytes: the structure's alignment exceeds that of a stack under a sanitizer. */
 static bool read_trailer(int fd, uint64_t file_bytes, struct told *told) {
     char bytes[sizeof(struct tail_trailer)];
     if (file_bytes < TAIL_PAGE || file_bytes % TAIL_PAGE != 0 ||

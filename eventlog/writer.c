@@ -10,8 +10,9 @@ static void leave_tail(struct eventlog_writer *writer) {
     }
 }
 
-/* One that the log thread has made ready, else one of our own. A ready one stays where it is until
- * it has its name: the log thread makes the next one under the same temporary name. */
+/* Takes a tail that the log thread has prepared, or makes one. A prepared one is left in `prepared`
+ * until it has its name, because the log thread makes the next one under the same temporary
+ * name. */
 static struct tail *find_tail(struct log_shard *shard, const char **temporary) {
     struct tail *tail = atomic_load_explicit(&shard->prepared, memory_order_acquire);
     *temporary = tail ? LOG_PREPARED : LOG_MADE;
@@ -22,7 +23,7 @@ static struct tail *find_tail(struct log_shard *shard, const char **temporary) {
     return tail_make(&owner, LOG_MADE, shard->log->config.tail_bytes);
 }
 
-/* A tail with its name; NULL, and from now on only the log thread tries. */
+/* Returns a tail with its name; NULL: from now on only the log thread tries. */
 static struct tail *take_tail(struct log_shard *shard, uint64_t first) {
     const char *temporary;
     struct tail *tail = find_tail(shard, &temporary);
@@ -62,8 +63,8 @@ bool writer_turn_over(struct eventlog_writer *writer, size_t bytes) {
 
 bool writer_is_without(struct eventlog_writer *writer, uint64_t records) {
     if (!writer->refuses) {
-        /* Their numbers are left out, so that it is seen which they are; what comes later stands in
-         * another file. */
+        /* Skip their numbers, so that it shows which are missing; later records go to another
+         * file. */
         writer->next += records;
         writer->left_out = true;
         writer->room = writer->written;

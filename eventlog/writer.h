@@ -1,7 +1,8 @@
-/* A worker's end of the log. An event is: reserve, put, note, (it is counted), commit; a refused
- * one: reserve, put, commit. All by the worker's thread; no system call, but once a tail.
+/* A worker's end of the log. For an event that is counted: reserve, put, note, (count it), commit;
+ * for a refused one: reserve, put, commit. Everything runs in the worker's thread; no system call
+ * except once per tail.
  *
- * What makes the record and the counts one transaction is told in tail.h. */
+ * tail.h explains how record and counts become one transaction. */
 #ifndef AFORO_EVENTLOG_WRITER_H
 #define AFORO_EVENTLOG_WRITER_H
 
@@ -14,45 +15,48 @@ struct eventlog_writer {
     struct log_shard *shard;
     struct tail_trailer *trailer; /* of the tail; NULL: there is none */
     char *base;
-    size_t room;    /* of the tail; 0: no more is to go there */
-    size_t length;  /* committed, */
-    size_t written; /* and with what is not yet */
-    uint64_t next;  /* sequence of the next record to be committed */
+    size_t room;    /* of the tail; 0: it takes no more */
+    size_t length;  /* committed */
+    size_t written; /* including what is not committed yet */
+    uint64_t next;  /* sequence of the next record to commit */
     uint64_t pending;
     struct line_clock clock;
-    _Atomic(struct tail *) tail; /* the log thread looks at it */
+    _Atomic(struct tail *) tail; /* the log thread reads it */
     _Atomic uint64_t records, dropped;
-    bool refuses;  /* when the disk is full */
-    bool left_out; /* numbers before the next one */
+    bool refuses;  /* refuses events when the disk is full */
+    bool left_out; /* sequences before the next one were skipped */
 };
 
-/* Where the events that are put will be counted: shard of the state file, 10 ms window, and its
- * count with all of them. */
+/* Where the events that were put will be counted: shard of the state file, 10 ms window, and the
+ * window's count with all of them. */
 struct eventlog_place {
     uint64_t shard, window, count;
 };
 
-/* Another tail, for at least that many bytes; false: there is none. */
+/* Starts another tail with room for at least `bytes`; false when there is none. */
 bool writer_turn_over(struct eventlog_writer *writer, size_t bytes);
 
-/* Has room for that many bytes of lines, that many records; nothing is put and not committed.
- * False: the disk is full; the records are counted as dropped unless the writer refuses. */
+/* There is no room: counts the records as dropped and skips their numbers, unless the writer
+ * refuses. Always false. */
 bool writer_is_without(struct eventlog_writer *writer, uint64_t records);
 
+/* Makes sure that there is room for `bytes` bytes of lines, `records` records; no put may be
+ * pending. False when the disk is full or that is more than a tail holds; the records are then
+ * counted as dropped, unless the writer refuses. */
 static inline bool eventlog_reserve_owner(struct eventlog_writer *writer, size_t bytes,
                                           uint64_t records) {
     return __builtin_expect(writer->room - writer->written >= bytes, 1) ||
            writer_turn_over(writer, bytes) || writer_is_without(writer, records);
 }
 
-/* Puts a line behind the others; room is reserved for line_max. */
+/* Appends a line without committing it; line_max bytes must have been reserved. */
 static inline void eventlog_put_owner(struct eventlog_writer *writer,
                                       const struct line_event *event) {
     writer->written += line_write(&writer->clock, event, writer->base + writer->written);
     writer->pending++;
 }
 
-/* The same of a time alone: LINE_TIME_MAX. */
+/* The same for an event that is a time alone; LINE_TIME_MAX bytes must have been reserved. */
 static inline void eventlog_put_time_owner(struct eventlog_writer *writer, int64_t time_us,
                                            int64_t arrival_us) {
     writer->written +=
@@ -60,7 +64,7 @@ static inline void eventlog_put_time_owner(struct eventlog_writer *writer, int64
     writer->pending++;
 }
 
-/* Says what the counts will be, before they change. */
+/* Records what the counts will be, before they change. */
 static inline void eventlog_note_owner(struct eventlog_writer *writer,
                                        const struct eventlog_place *place) {
     struct tail_note *note = &writer->trailer->note;
@@ -75,9 +79,9 @@ static inline void eventlog_note_owner(struct eventlog_writer *writer,
     atomic_signal_fence(memory_order_seq_cst);
 }
 
-/* Release: who reads the length sees the lines. */
+/* Release: a reader that sees the length sees the lines. */
 static inline void eventlog_commit_owner(struct eventlog_writer *writer) {
-    atomic_signal_fence(memory_order_seq_cst); /* the counts have it */
+    atomic_signal_fence(memory_order_seq_cst); /* the events are counted */
     atomic_store_explicit(&writer->trailer->length, writer->written, memory_order_release);
     writer->length = writer->written;
     writer->next += writer->pending;
@@ -88,7 +92,7 @@ static inline void eventlog_commit_owner(struct eventlog_writer *writer) {
     writer->pending = 0;
 }
 
-/* Takes back what was put. */
+/* Drops what was put and not committed. */
 static inline void eventlog_discard_owner(struct eventlog_writer *writer) {
     writer->written = writer->length;
     writer->pending = 0;

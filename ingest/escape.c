@@ -10,7 +10,7 @@ const char escape_letters[UCHAR_MAX + 1] = {
     ['"'] = '"',  ['\\'] = '\\', ['/'] = '/',  ['b'] = '\b',
     ['f'] = '\f', ['n'] = '\n',  ['r'] = '\r', ['t'] = '\t'};
 
-/* What a digit of base 16 counts, with a bit that no other byte has. */
+/* The value of a hexadecimal digit, plus a bit that marks it as one. */
 #define HEX 0x10
 static const unsigned char hex[UCHAR_MAX + 1] = {
     ['0'] = HEX,      ['1'] = HEX | 1,  ['2'] = HEX | 2,  ['3'] = HEX | 3,  ['4'] = HEX | 4,
@@ -20,7 +20,7 @@ static const unsigned char hex[UCHAR_MAX + 1] = {
     ['E'] = HEX | 14, ['F'] = HEX | 15,
 };
 
-/* The number of \uXXXX, or -1. */
+/* The code unit of \uXXXX, or -1. */
 static int read_unit(const char *text, size_t len) {
     if (len < UNICODE_LEN || text[0] != '\\' || text[1] != 'u') {
         return -1;
@@ -90,8 +90,7 @@ size_t escape_decode(const char *text, size_t len, char *out, size_t cap) {
             return cap + 1;
         }
         if (cap - n >= sizeof character) {
-            memcpy(out + n, character,
-                   sizeof character); /* all four at once, whatever their number */
+            memcpy(out + n, character, sizeof character); /* copy all four, however many count */
         } else {
             memcpy(out + n, character, bytes);
         }

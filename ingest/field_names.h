@@ -1,12 +1,11 @@
-/* The declared names of fields, to be looked up while an event is read: all in one open-addressed
- * table of which a quarter at most is used, told apart by the name they stand under, length and
- * bytes. The names of JSON paths make a tree; those of forms, queries and lines stand under one
- * root each.
+/* The declared names of fields, looked up while an event is read. They are all in one
+ * open-addressed table that is at most a quarter full, keyed by parent, length and bytes. The names
+ * in JSON paths form a tree; those of forms, queries and lines are under one root each.
  *
  *   fields  a: json.id   b: json.user.id      nodes   root of JSON -+- "id"    fields a
  *                                                                   +- "user" -- "id"  fields b
  *
- * Only for the files that read events, and fields.c, which makes it. Constant; any thread. */
+ * Only for the files that read events, and fields.c, which builds it. Constant; any thread. */
 #ifndef AFORO_INGEST_FIELD_NAMES_H
 #define AFORO_INGEST_FIELD_NAMES_H
 
@@ -14,37 +13,37 @@
 
 #include <string.h>
 
-#define FIELD_NO_TIME 0xff /* time of a name that is not one of the event's time */
+#define FIELD_NO_TIME 0xff /* time of a name that never is the event time */
 #define FIELD_TARGETS_MAX (FIELDS_MAX * FIELD_PLACES_MAX)
-/* A path of FIELD_PLACE_MAX - 1 bytes has names of one byte, and points between them. */
+/* A path of FIELD_PLACE_MAX - 1 bytes may consist of one-byte names with dots between them. */
 #define FIELD_NODES_MAX (FIELD_TARGETS_MAX * FIELD_PLACE_MAX / 2 + FIELD_SOURCES + 32)
 
-/* A name that is found is a number, its node; 0: it is not declared. */
+/* A name's node number; FIELD_UNKNOWN: it is not declared. */
 enum { FIELD_UNKNOWN = 0, FIELD_ROOT = 1 /* + enum field_source */ };
 
-/* What a value found under a name is for. */
+/* What a value found under a name is used for. */
 struct field_target {
     uint8_t field, rank;
-    uint8_t decimals; /* of a number; FIELD_NO_NUMBER of text */
+    uint8_t decimals; /* of a number; FIELD_NO_NUMBER for text */
 };
 
 #define FIELD_NO_NUMBER 0xff
 
 struct field_node {
     uint16_t target, targets; /* fields->target[target ..] */
-    uint8_t time;             /* the lower the sooner it is the event's time, or FIELD_NO_TIME */
-    bool inner;               /* names stand under it */
+    uint8_t time;             /* precedence as the event time, lower first, or FIELD_NO_TIME */
+    bool inner;               /* there are names under it */
 };
 
-/* A name as it is compared: its length, and its first sixteen bytes, zeros behind a shorter one.
- * They tell most names apart; of longer ones the rest is compared, too. */
+/* A name in the form used for comparison: its length and its first sixteen bytes, padded with
+ * zeros. These tell most names apart; of longer names the rest is compared, too. */
 struct field_name {
     const char *text;
     size_t len;
     uint64_t first, second;
 };
 
-/* A place of the table; node FIELD_UNKNOWN: an empty one. */
+/* A slot of the table; node FIELD_UNKNOWN: empty. */
 struct field_entry {
     uint64_t first, second;
     uint32_t key; /* field_key */
@@ -53,13 +52,13 @@ struct field_entry {
 };
 
 struct fields {
-    uint64_t number; /* of its own: what was learnt of others does not hold for it */
+    uint64_t number; /* unique: what was learnt with another set does not apply */
     struct field_node *node;
     unsigned nodes;
-    uint32_t mask; /* places of the table - 1 */
-    uint64_t seed; /* with which the fewest names are in another's place */
+    uint32_t mask; /* slots of the table - 1 */
+    uint64_t seed; /* chosen so that few names collide */
     struct field_entry *entry;
-    struct field_target target[FIELD_TARGETS_MAX + 1]; /* one more: of a node without any */
+    struct field_target target[FIELD_TARGETS_MAX + 1]; /* one more, for nodes without any */
     unsigned headers;
     const char *header[FIELD_TARGETS_MAX];
     bool used[FIELD_SOURCES];
@@ -86,7 +85,7 @@ static inline struct field_name field_name_of(const char *text, size_t len) {
     return name;
 }
 
-/* A name's length and what it stands under, in one word. */
+/* A name's length and its parent, in one word. */
 static inline uint32_t field_key(unsigned under, const struct field_name *name) {
     return under << 16 | (uint32_t)name->len;
 }
@@ -96,8 +95,7 @@ static inline uint32_t field_hash(uint32_t key, const struct field_name *name, u
     return (uint32_t)(mixed >> 32);
 }
 
-/* The node of a name of less than FIELD_PLACE_MAX bytes that stands under another, or
- * FIELD_UNKNOWN. */
+/* The node of a name of less than FIELD_PLACE_MAX bytes under node `under`, or FIELD_UNKNOWN. */
 static inline unsigned field_find(const struct fields *fields, unsigned under,
                                   const struct field_name *name) {
     const uint32_t key = field_key(under, name);
@@ -114,7 +112,7 @@ static inline unsigned field_find(const struct fields *fields, unsigned under,
     }
 }
 
-/* Whether a value from that place is the one that counts; if so it is noted as there. */
+/* Whether a value from that place takes precedence; if so, marks the field as present. */
 static inline bool field_claim(struct record *record, unsigned i, unsigned rank) {
     const uint64_t bit = UINT64_C(1) << i;
     if ((record->present & bit) && record->rank[i] <= rank) {
@@ -126,19 +124,19 @@ static inline bool field_claim(struct record *record, unsigned i, unsigned rank)
     return true;
 }
 
-/* The name of the event's time of that rank. */
+/* The name of the event time with that rank. */
 const char *field_time_name(const struct fields *fields, unsigned rank);
 
-/* Writes which names an event's time has, for one that has none. */
+/* Explains to `why` under which names an event time is expected, for an event that has none. */
 void field_explain_no_time(const struct fields *fields, char why[RECORD_WHY_MAX]);
 
 /* Takes a value for every field that is looked for under a name. */
 void field_take(const struct fields *fields, unsigned node, struct record *record, const char *text,
                 size_t len);
 
-/* The same without a detour for what is usual: a name that is looked for once or not at all, and is
- * not one of the event's time, and a value that its type takes as it is. decimals: those of the
- * type that does. False when it is another. */
+/* The same, but only for the common case: at most one field is looked for under the name, it is not
+ * the event time, and the value needs no conversion. `decimals` are those of the type that takes
+ * the value as it is. False in any other case; nothing was taken. */
 static inline bool field_take_short(const struct fields *fields, unsigned node,
                                     struct record *record, unsigned decimals,
                                     struct aforo_value value) {
@@ -156,18 +154,18 @@ static inline bool field_take_short(const struct fields *fields, unsigned node,
     return true;
 }
 
-/* The same for a value that no type takes. */
+/* The same for a value that fits no type. */
 void field_take_unfit(const struct fields *fields, unsigned node, struct record *record,
                       enum field_unfit why);
 
-/* Bytes that a value may have which is decoded behind the room that is used. */
+/* How long a value may be that is decoded into the unused part of the record's room. */
 static inline size_t field_room(const struct record *record) {
     const size_t left = record->room_len - record->room_used;
     return left < FIELD_TEXT_MAX ? left : FIELD_TEXT_MAX;
 }
 
-/* Takes the value that was decoded there; unfit when it is longer than field_room and so is not
- * there whole. */
+/* Takes the value that was decoded there. It is unfit when it is longer than field_room, since then
+ * it is not complete. */
 void field_take_room(const struct fields *fields, unsigned node, struct record *record, size_t len);
 
 #endif

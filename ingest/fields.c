@@ -7,12 +7,12 @@
 #include <stdlib.h>
 #include <strings.h>
 
-#define FIRST_SEED UINT64_C(0x9e3779b97f4a7c15) /* odd, and so are those that follow */
+#define FIRST_SEED UINT64_C(0x9e3779b97f4a7c15) /* odd, like those that follow */
 #define SEED_STEP UINT64_C(0x3c6ef372fe94f82a)
 #define SEEDS 256
-#define SETTLED_MAX 256 /* names; of more, some will always meet */
+#define SETTLED_MAX 256 /* names; with more, some always collide */
 
-static _Atomic uint64_t made; /* in this process */
+static _Atomic uint64_t made; /* sets in this process */
 
 static const char *const usual_times[] = {"timestamp", "@timestamp", "time", "date"};
 #define USUAL_TIMES (sizeof usual_times / sizeof usual_times[0])
@@ -43,7 +43,7 @@ void field_explain_no_time(const struct fields *fields, char why[RECORD_WHY_MAX]
     snprintf(why + len, RECORD_WHY_MAX - len, "%s", rest);
 }
 
-/* Puts an entry into the first empty place from its own on. False when that was taken. */
+/* Puts an entry into the first empty slot from its own on. False when its own was taken. */
 static bool put_entry(struct fields *fields, struct field_entry entry) {
     const struct field_name name = {entry.name, 0, entry.first, entry.second};
     const uint32_t own = field_hash(entry.key, &name, fields->seed) & fields->mask;
@@ -55,7 +55,8 @@ static bool put_entry(struct fields *fields, struct field_entry entry) {
     return i == own;
 }
 
-/* Puts all entries into an empty table, by a seed; how many are not in their own places. */
+/* Fills an empty table, hashing with a seed; returns how many entries are not in their own
+ * slots. */
 static unsigned put_entries(struct fields *fields, const struct field_entry *entries, unsigned n,
                             uint64_t seed) {
     unsigned displaced = 0;
@@ -67,8 +68,8 @@ static unsigned put_entries(struct fields *fields, const struct field_entry *ent
     return displaced;
 }
 
-/* Looks for a seed that gives each name a place of its own: there is one for as few as most
- * definitions have. False when out of memory. */
+/* Looks for a seed that gives each name a slot of its own; for the few names that most definitions
+ * have there is one. False when memory runs out. */
 static bool settle_entries(struct fields *fields) {
     struct field_entry *entries = malloc(fields->nodes * sizeof *entries);
     if (entries == NULL) {
@@ -95,7 +96,7 @@ static bool settle_entries(struct fields *fields) {
     return true;
 }
 
-/* The node of a name, made when it is not there yet. */
+/* The node of a name, made when it does not exist. */
 static unsigned make_node(struct fields *fields, unsigned under, const char *text, size_t len) {
     const struct field_name name = field_name_of(text, len);
     const unsigned found = field_find(fields, under, &name);
@@ -124,7 +125,7 @@ static unsigned make_place(struct fields *fields, const struct field_place *plac
     return make_node(fields, node, name, strlen(name));
 }
 
-/* The event's time is a member of the object, or a name on the line. */
+/* The event time is a member of the object, or a name on the line. */
 static void make_times(struct fields *fields) {
     for (unsigned rank = 0; rank < count_times(&fields->config); rank++) {
         const char *name = field_time_name(fields, rank);
@@ -145,7 +146,7 @@ static void add_header(struct fields *fields, const char *name) {
     fields->header[fields->headers++] = name;
 }
 
-/* All places get their nodes, then each node its targets, side by side. */
+/* First makes nodes for all places, then gives each node its targets, next to each other. */
 static void make_places(struct fields *fields) {
     unsigned node_of[FIELDS_MAX][FIELD_PLACES_MAX];
     const struct fields_config *config = &fields->config;
@@ -179,7 +180,7 @@ static void make_places(struct fields *fields) {
     }
 }
 
-/* More nodes than there can be: each point of a path begins a name. */
+/* An upper bound of the number of nodes: each dot in a path starts another name. */
 static size_t bound_nodes(const struct fields_config *config) {
     size_t nodes = FIELD_ROOT + FIELD_SOURCES + 2 * (size_t)count_times(config);
     for (unsigned i = 0; i < config->n; i++) {

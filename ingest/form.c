@@ -1,6 +1,5 @@
-/* A body is read a byte at a time by a small machine that keeps nothing of it but the value: name,
- * '=', value, '&'. What Tsung and most others send, value=<timestamp> and nothing else, is taken
- * without it. */
+/* A body is read a byte at a time by a small state machine that keeps only the value: name, '=',
+ * value, '&'. What Tsung and most others send, value=<timestamp> and nothing else, bypasses it. */
 #include "ingest/form.h"
 
 #include <stdio.h>
@@ -8,8 +7,8 @@
 
 static const char field_name[] = "value";
 #define FIELD_NAME_LEN (sizeof field_name - 1)
-#define OFFSET_AT 19      /* characters before an offset, at least: 2016-05-28T11:11:11 */
-#define NAME_DIFFERS 0xff /* name_match of a name that is not ours whatever follows */
+#define OFFSET_AT 19      /* least offset of a zone: 2016-05-28T11:11:11 */
+#define NAME_DIFFERS 0xff /* name_match of a name that cannot be `value` */
 
 enum phase { PHASE_NAME, PHASE_OURS, PHASE_OTHER };
 
@@ -25,12 +24,12 @@ void form_begin(struct form *form) {
 static void note_fault(struct form *form, enum form_fault fault) {
     if (form->fault == FORM_FAULT_NONE) {
         form->fault = (unsigned char)fault;
-        /* the byte last taken, or the '%' before it */
+        /* the byte read last, or the '%' before it */
         form->fault_at = form->at - (form->escape.left == 1);
     }
 }
 
-/* A byte of a name or a value, decoded. */
+/* Takes a decoded byte of a name or a value. */
 static void take_decoded(struct form *form, char byte) {
     if (form->phase == PHASE_NAME) {
         const bool matches =
@@ -57,7 +56,7 @@ static void end_name(struct form *form) {
     form->values = form->values == 0 ? 1 : 2;
 }
 
-/* At '&', or at the end of the body: a name without '=' is a field with an empty value. */
+/* Called at '&' and at the end of the body: a name without '=' is a field with an empty value. */
 static void end_field(struct form *form) {
     if (form->phase == PHASE_NAME) {
         end_name(form);
@@ -66,8 +65,8 @@ static void end_field(struct form *form) {
     form->name_match = 0;
 }
 
-/* A byte after '%'. False when it cannot belong to the escape, and so is to be taken as any other.
- */
+/* Takes a byte after '%'. False when it cannot be part of the escape: then treat it like any
+ * other. */
 static bool take_escape(struct form *form, char byte) {
     char decoded;
     const enum percent_outcome outcome = percent_read(&form->escape, byte, &decoded);
@@ -162,7 +161,7 @@ static enum form_outcome explain_timestamp(const struct form *form,
     return FORM_MALFORMED;
 }
 
-/* What is no form, by its first bytes: a sentence for whoever sent it, or NULL. */
+/* Recognizes other formats by their first bytes: a hint for the sender, or NULL. */
 static const char *name_other_format(const struct form *form) {
     if (form->values > 0 || form->firsts == 0) {
         return NULL;
@@ -189,10 +188,10 @@ static enum form_outcome explain_missing(const struct form *form, char *why) {
     return FORM_MALFORMED;
 }
 
-/* What is still open is ended as it stands. */
+/* Ends a copy of the form as if nothing followed. */
 static struct form end_open_parts(const struct form *form) {
     struct form last = *form;
-    if (last.line_end == LINE_END_CR) { /* alone it ends nothing */
+    if (last.line_end == LINE_END_CR) { /* a lone CR is no line end */
         take_line_end(&last);
     }
     if (last.escape.left > 0) {
@@ -247,7 +246,7 @@ bool form_has_value(const struct form *form) {
     return end_open_parts(form).values > 0;
 }
 
-/* value=<timestamp> as it stands: true when it is one. Of the bytes that mean something in a form,
+/* Parses an unescaped value=<timestamp>; true on success. Of the bytes with a meaning in forms,
  * only '+' can be part of a timestamp. */
 static bool parse_direct(const char *body, size_t len, int64_t *us) {
     const size_t start = FIELD_NAME_LEN + 1;

@@ -1,9 +1,9 @@
-/* The fields of a form: two ways through it, one that looks at all escapes, so that nothing is
- * taken of a form that is broken, and one that takes what is looked for. */
+/* The fields of a form, in two passes: the first checks all escapes, so that nothing is taken from
+ * a broken form; the second takes what is looked for. */
 #include "common/percent.h"
 #include "ingest/field_names.h"
 
-/* A name or a value as it stands in the form. */
+/* A name or a value, still encoded. */
 struct part {
     const char *text;
     size_t len;
@@ -28,7 +28,7 @@ static bool is_encoded(struct part part) {
            (memchr(part.text, '%', part.len) != NULL || memchr(part.text, '+', part.len) != NULL);
 }
 
-/* Decodes into out[cap]; more than cap when it does not fit. */
+/* Decodes into out[cap]; the result is more than cap when it does not fit. */
 static size_t decode(struct part part, char *out, size_t cap) {
     struct percent percent = {0};
     size_t n = 0;
@@ -78,7 +78,7 @@ bool record_read_form(struct record *record, const struct fields *fields, enum f
     if (!fields_use(fields, source)) {
         return escapes_are_whole(text, len);
     }
-    /* One line end at the very end is passed over, as form.h does. */
+    /* One line end at the very end is ignored, as in form.h. */
     if (len > 0 && text[len - 1] == '\n') {
         len -= len > 1 && text[len - 2] == '\r' ? 2 : 1;
     }

@@ -1,13 +1,13 @@
-/* One way through the text, from left to right. No tree is made, for nobody asks for one. */
+/* One pass over the text, from left to right. No tree is built, because nobody needs one. */
 #include "ingest/json_usual.h"
 
 #include "ingest/timestamp.h"
 
 #include <stdio.h>
 
-#define DEPTH_MAX 64 /* objects and arrays within each other, the event itself included */
+#define DEPTH_MAX 64 /* nested objects and arrays, including the event itself */
 
-/* A value under a name that is looked for; of an object or an array the first byte. */
+/* Takes a value under a declared name; of an object or an array its first byte. */
 static void take(struct json_reader *r, unsigned node, enum json_time_kind kind,
                  struct json_string value) {
     const struct field_node *names = &r->fields->node[node];
@@ -30,7 +30,7 @@ static void take(struct json_reader *r, unsigned node, enum json_time_kind kind,
     }
 }
 
-/* A value that is a string; with escapes it is decoded where the record has room for the next. */
+/* Reads a string value; one with escapes is decoded into the free part of the record's room. */
 static const char *read_string(struct json_reader *r, const char *at, struct json_string *value) {
     r->source.room = r->record->room + r->record->room_used;
     r->source.room_len = field_room(r->record);
@@ -40,8 +40,8 @@ static const char *read_string(struct json_reader *r, const char *at, struct jso
 static const char *read_container(struct json_reader *r, const char *at, unsigned node,
                                   unsigned depth);
 
-/* Any value but a short one. node: of the name it stands under, or FIELD_UNKNOWN. depth: of what it
- * stands in. */
+/* Reads any value that is not short. node: of the name it is under, or FIELD_UNKNOWN. depth: of the
+ * object or array it is in. */
 static const char *read_any(struct json_reader *r, const char *at, unsigned node, unsigned depth) {
     enum json_time_kind kind = TIME_OTHER;
     struct json_string value = {at, 0, false, 0};
@@ -82,7 +82,7 @@ static const char *read_any(struct json_reader *r, const char *at, unsigned node
     return end;
 }
 
-/* A string that is long, or has escapes. */
+/* Reads a string that is long or has escapes. */
 static const char *read_long_string(struct json_reader *r, const char *at, unsigned node) {
     struct json_string value;
     const char *end = read_string(r, at, &value);
@@ -92,7 +92,7 @@ static const char *read_long_string(struct json_reader *r, const char *at, unsig
     return end;
 }
 
-/* A value. Most are short strings and short whole numbers. */
+/* Reads a value. Most are short strings and short integers. */
 static inline const char *read_value(struct json_reader *r, const char *at, unsigned node,
                                      unsigned depth) {
     const char first = json_byte(&r->source, at);
@@ -128,7 +128,7 @@ static inline const char *read_value(struct json_reader *r, const char *at, unsi
     return read_any(r, at, node, depth);
 }
 
-/* The node of a name that is here now, when it was not there before. */
+/* The node of the present name, or FIELD_UNKNOWN when that name occurred before. */
 static inline unsigned claim_member(struct json_reader *r, unsigned node) {
     if (node == FIELD_UNKNOWN) {
         return node;
@@ -143,7 +143,7 @@ static inline unsigned claim_member(struct json_reader *r, unsigned node) {
     return node;
 }
 
-/* Any name but a short one. */
+/* Reads any name that is not short. */
 static const char *read_any_name(struct json_reader *r, const char *at, unsigned under,
                                  unsigned *node) {
     char decoded[FIELD_PLACE_MAX];
@@ -165,7 +165,7 @@ static const char *read_any_name(struct json_reader *r, const char *at, unsigned
     return end;
 }
 
-/* A member's name, from its quote on. under: the node under which names are looked for. */
+/* Reads a member's name from its quote. under: the node under which names are looked up. */
 static const char *read_name(struct json_reader *r, const char *at, unsigned under,
                              unsigned *node) {
     const struct scan_word name = json_short(&r->source.scan, at + 1);
@@ -180,11 +180,10 @@ static const char *read_name(struct json_reader *r, const char *at, unsigned und
     return at + name.len + 2;
 }
 
-#define NAME_TRIES 4 /* places that a name may have */
-#define OTHERS 8     /* so seldom does a name take the place of another: there may be many names */
+#define NAME_TRIES 4 /* slots that a name may be in */
+#define OTHERS 8     /* every so many misses, a name replaces another */
 
-/* The place of a short name that bytes begin with: where it is, else an empty one, else that of
- * another. */
+/* The slot of a short name: the one it is in, else an empty one, else that of another name. */
 static inline unsigned find_place(const struct record_name *names, struct scan_word word,
                                   const char *bytes) {
     const uint64_t mixed = (word.first ^ word.len) * UINT64_C(0x9e3779b97f4a7c15) +
@@ -200,7 +199,7 @@ static inline unsigned find_place(const struct record_name *names, struct scan_w
     return place;
 }
 
-/* Keeps a short name in its place, for whoever comes next; returns the place. */
+/* Stores a short name in its slot for later events; returns the slot. */
 static unsigned keep_name(const struct json_reader *r, unsigned place, struct scan_word word,
                           unsigned node) {
     struct record_name *name = &r->record->habits.name[place];
@@ -220,7 +219,8 @@ static unsigned keep_name(const struct json_reader *r, unsigned place, struct sc
     return place;
 }
 
-/* A name of the top level that is not the expected one: it will be, after the one before. */
+/* Reads a top-level name other than the expected one, and expects it next time after the same
+ * name. */
 static const char *read_other_name(struct json_reader *r, const char *at, unsigned *node) {
     struct record_name *names = r->record->habits.name;
     const struct scan_word word = json_short(&r->source.scan, at + 1);
@@ -250,7 +250,7 @@ static const char *read_other_name(struct json_reader *r, const char *at, unsign
     return at;
 }
 
-/* From behind a name to behind its colon. */
+/* Skips from the end of a name to after its colon. */
 static inline const char *read_colon(struct json_reader *r, const char *at) {
     char byte;
     if (at == NULL) {
@@ -260,7 +260,7 @@ static inline const char *read_colon(struct json_reader *r, const char *at) {
     return byte == ':' ? at + 1 : json_fail(&r->source, "':'", at);
 }
 
-/* A name of the top level and its colon. Most senders write their members in one order, and so each
+/* Reads a top-level name and its colon. Most senders write their members in a fixed order, so each
  * is expected after the one that it followed before. */
 static inline const char *read_top_name(struct json_reader *r, const char *at, unsigned *node) {
     const struct record_name *names = r->record->habits.name;
@@ -273,8 +273,8 @@ static inline const char *read_top_name(struct json_reader *r, const char *at, u
     return read_colon(r, read_other_name(r, at, node));
 }
 
-/* The members of an object, from its brace on. under: the node of its name, when there are names
- * that stand under it. */
+/* Reads an object's members, from its brace. under: the node of the object's name, if declared
+ * names are below it. */
 static const char *read_object(struct json_reader *r, const char *at, unsigned under,
                                unsigned depth) {
     char byte;

@@ -1,6 +1,5 @@
-/* One object of JSON as an event: its values are checked and passed over; what stands under a
- * declared name is taken on the way, and which member is the event's time is noted. For
- * json_record.c. */
+/* Reads one JSON object as an event: checks and skips its values, takes those under declared names
+ * on the way, and remembers which member is the event time. For json_record.c and json_lines.c. */
 #ifndef AFORO_INGEST_JSON_EVENT_H
 #define AFORO_INGEST_JSON_EVENT_H
 
@@ -9,13 +8,13 @@
 
 enum json_time_kind { TIME_NONE, TIME_STRING, TIME_NUMBER, TIME_OTHER, TIME_READ };
 
-/* The best of the members seen so far that may be the event's time. */
+/* The best candidate for the event time among the members seen so far. */
 struct json_time {
     enum json_time_kind kind;
     unsigned rank;
-    unsigned twice; /* the best of those that were there more than once; FIELD_NO_TIME: none */
+    unsigned twice; /* best rank of those that occurred twice; FIELD_NO_TIME: none */
     struct json_string value;
-    int64_t us; /* TIME_READ: it is known already */
+    int64_t us; /* TIME_READ: already parsed */
 };
 
 #define JSON_SEEN_BITS 64
@@ -25,15 +24,16 @@ struct json_reader {
     const struct fields *fields;
     struct record *record;
     struct json_time time;
-    unsigned previous; /* the place of the name before, of the top level */
-    /* a bit for each node that was there: the same member once more does not count */
+    unsigned previous; /* slot of the previous top-level name */
+    /* one bit per node that occurred: a repeated member does not count */
     uint64_t seen[FIELD_NODES_MAX / JSON_SEEN_BITS + 1];
 };
 
-/* The source is the caller's to begin. */
+/* The caller begins r->source. */
 void json_event_begin(struct json_reader *r, struct record *record, const struct fields *fields);
 
-/* Reads from its brace on; returns where it ended, or NULL after why was said. */
+/* Reads an object from its opening brace. Returns where it ends, or NULL after explaining why in
+ * the source. */
 const char *json_event_read(struct json_reader *r, const char *at);
 
 #endif

@@ -2,21 +2,21 @@
 
 #include <string.h>
 
-/* Where the next byte stands. */
+/* What the next byte may be. */
 enum place {
     PLACE_START, /* before the '[' */
-    PLACE_FIRST, /* behind it: an item, or the end */
-    PLACE_NEXT,  /* behind a comma: an item */
+    PLACE_FIRST, /* after it: an item, or the end */
+    PLACE_NEXT,  /* after a comma: an item */
     PLACE_ITEM,  /* within an item */
-    PLACE_AFTER, /* behind an item: a comma, or the end */
-    PLACE_END    /* behind the ']' */
+    PLACE_AFTER, /* after an item: a comma, or the end */
+    PLACE_END    /* after the ']' */
 };
 
 static bool is_blank(char byte) {
     return byte == ' ' || byte == '\t' || byte == '\n' || byte == '\r';
 }
 
-/* A byte of an item. True when the item is an object or array, and ends with it. */
+/* Takes a byte of an item. True when it ends an item that is an object or array. */
 static bool take_byte(struct json_items *items, char byte) {
     if (items->in_string) {
         const bool was_escaped = items->escaped;
@@ -34,13 +34,13 @@ static bool take_byte(struct json_items *items, char byte) {
     return false;
 }
 
-/* Whether the byte, outside of brackets and strings, is the one behind an item that is neither
- * object nor array. */
+/* Whether a byte, outside of brackets and strings, follows an item that is neither object nor
+ * array. */
 static bool ends_plain(const struct json_items *items, char byte) {
     return items->depth == 0 && !items->in_string && (byte == ',' || byte == ']');
 }
 
-/* Reads an item's bytes from data[from..len) on. */
+/* Reads an item's bytes, starting at data[from]. */
 static enum json_items_found read_item(struct json_items *items, const char *data, size_t len,
                                        size_t from, size_t *used) {
     for (size_t i = from; i < len; i++) {
@@ -59,7 +59,7 @@ static enum json_items_found read_item(struct json_items *items, const char *dat
     return JSON_ITEMS_PIECE;
 }
 
-/* Takes a byte between items; false when it does not belong there. */
+/* Takes a byte between items; false when it is not allowed there. */
 static bool take_between(struct json_items *items, char byte) {
     switch (items->place) {
     case PLACE_START:

@@ -1,5 +1,5 @@
-/* JSON's events: where one begins and ends, and its time, which may stand anywhere at the top
- * level: which of its names counts is known at the end. */
+/* JSON events: where one begins and ends, and its time, which may be anywhere at the top level.
+ * Which of the names of event times counts is known only at the end. */
 #include "ingest/json_lines.h"
 
 #include "ingest/escape.h"
@@ -20,7 +20,7 @@ static bool is_plain_number(const struct json_string *value) {
            memchr(value->text, 'E', value->len) == NULL;
 }
 
-/* Any time but one that was read on the way, and is not there twice. */
+/* Handles every case except a time that was parsed on the way and did not occur twice. */
 static __attribute__((noinline)) enum record_outcome take_any_time(struct json_reader *r) {
     char decoded[TIMESTAMP_MAX + 1];
     struct json_string value = r->time.value;
@@ -59,7 +59,7 @@ static __attribute__((noinline)) enum record_outcome take_any_time(struct json_r
     return RECORD_EVENT;
 }
 
-/* The event was read to its end: which of the names of its time counts is known now. */
+/* Determines the event time, now that the whole event was read. */
 static inline enum record_outcome take_time(struct json_reader *r) {
     if (r->time.kind != TIME_READ || r->time.twice <= r->time.rank) {
         return take_any_time(r);
@@ -94,7 +94,7 @@ enum record_outcome record_read_json(struct record *record, const struct fields 
     return take_time(&r);
 }
 
-/* ---- one a line ---- */
+/* ---- one per line ---- */
 
 void json_lines_begin(struct json_lines *lines, const char *text, size_t len) {
     json_source_begin(&lines->reader.source, text, len, NULL);

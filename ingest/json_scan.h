@@ -1,13 +1,13 @@
-/* What a reader of JSON passes over sixteen bytes at a time: the inside of strings, and digits. */
+/* What a JSON reader skips sixteen bytes at a time: the inside of strings, and digits. */
 #ifndef AFORO_INGEST_JSON_SCAN_H
 #define AFORO_INGEST_JSON_SCAN_H
 
 #include "ingest/scan.h"
 
-/* What can stand in a string as it is, from a place on. */
+/* A run of bytes that may occur in a string unescaped. */
 struct json_run {
-    const char *end; /* the first byte that cannot: quote, backslash, control, or the text's end */
-    bool high;       /* a byte from 0x80 on is among those before it */
+    const char *end; /* the first byte that ends it: quote, backslash, control, or end of text */
+    bool high;       /* some byte before `end` is >= 0x80 */
 };
 
 static inline struct json_run json_run_plain(const struct scan_text *scan, const char *at) {
@@ -22,8 +22,8 @@ static inline struct json_run json_run_plain(const struct scan_text *scan, const
     return run;
 }
 
-/* A short string, as most names and values are, up to its quote: nothing in it is an escape, a
- * control character or beyond ASCII. */
+/* A short string, like most names and values, up to its closing quote; without escapes, control
+ * characters and bytes beyond ASCII. */
 static inline struct scan_word json_short_plain(const struct scan_text *scan, const char *at) {
     const char *bytes = scan_readable(scan, at);
     for (unsigned len = 0; len < SCAN_BYTES; len++) {
@@ -56,7 +56,7 @@ static inline struct json_run json_run_sse2(const struct scan_text *scan, const 
         const unsigned stops = (unsigned)_mm_movemask_epi8(_mm_or_si128(control, special));
         const unsigned highs = (unsigned)_mm_movemask_epi8(bytes);
         if (stops != 0) {
-            /* those below the lowest stop */
+            /* only bytes below the lowest stop */
             high |= highs & (stops ^ (stops - 1)) >> 1;
             return (struct json_run){at + __builtin_ctz(stops), high != 0};
         }
@@ -68,7 +68,7 @@ static inline struct scan_word json_short_sse2(const struct scan_text *scan, con
     const __m128i bytes = scan_sixteen(scan, at);
     const __m128i control = _mm_cmpeq_epi8(_mm_min_epu8(bytes, _mm_set1_epi8(0x1f)), bytes);
     const __m128i escape = _mm_cmpeq_epi8(bytes, _mm_set1_epi8('\\'));
-    /* the highest bit of a byte is what tells those beyond ASCII */
+    /* the highest bit of a byte marks those beyond ASCII */
     const __m128i others = _mm_or_si128(_mm_or_si128(control, escape), bytes);
     return scan_word_sse2(bytes, scan_equal(bytes, '"'), (unsigned)_mm_movemask_epi8(others));
 }

@@ -30,7 +30,7 @@ const char *json_pass_blanks(const struct json_source *source, const char *at) {
     return at;
 }
 
-/* Adds text[at..end) to what was decoded. */
+/* Appends text[at..end) to the decoded string. */
 static void add_run(const struct json_source *source, struct json_string *string, const char *at,
                     const char *end) {
     const size_t len = (size_t)(end - at), left = source->room_len - string->decoded_len;
@@ -41,17 +41,17 @@ static void add_run(const struct json_source *source, struct json_string *string
     char *out = source->room + string->decoded_len;
     string->decoded_len += len;
     if (left < len + SCAN_BYTES) {
-        if (len > 0) { /* there may be no room at all, and no place for it */
+        if (len > 0) { /* there may be no room at all, and room NULL */
             memcpy(out, at, len);
         }
         return;
     }
-    for (; at < end; at += SCAN_BYTES, out += SCAN_BYTES) { /* with some of what follows */
+    for (; at < end; at += SCAN_BYTES, out += SCAN_BYTES) { /* may copy bytes that follow */
         memcpy(out, scan_readable(&source->scan, at), SCAN_BYTES);
     }
 }
 
-/* The same of a character that an escape means. */
+/* Appends the character that an escape stands for. */
 static void add_character(const struct json_source *source, struct json_string *string,
                           const char character[SCAN_BYTES], size_t len) {
     const size_t used = string->decoded_len;
@@ -60,15 +60,15 @@ static void add_character(const struct json_source *source, struct json_string *
         return;
     }
     if (source->room_len - used >= SCAN_BYTES) {
-        memcpy(source->room + used, character, SCAN_BYTES); /* at once, whatever its length */
+        memcpy(source->room + used, character, SCAN_BYTES); /* all at once, whatever its length */
     } else {
         memcpy(source->room + used, character, len);
     }
     string->decoded_len += len;
 }
 
-/* From the first backslash on, where a run ended. Returns what follows the last escape; its end is
- * NULL after why was said. */
+/* Continues where a run ended at the first backslash. Returns the run after the last escape; its
+ * end is NULL after a failure was explained. */
 static struct json_run read_escapes(struct json_source *source, struct json_run run,
                                     struct json_string *string) {
     const char *from = string->text;

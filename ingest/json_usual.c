@@ -1,13 +1,13 @@
 #include "ingest/json_usual.h"
 
-/* What the usual value of a name is, and what becomes of it. */
+/* The type of a name's usual value, and what to do with it. */
 enum { ANY, PASSED, TEXT, WHOLE, TIME };
 
 void json_usual_learn(const struct fields *fields, struct record_name *name) {
     const struct field_node *node = &fields->node[name->node];
     const struct field_target *target = &fields->target[node->target];
     name->usual = ANY;
-    /* what nothing is looked for under has one node, and may come again */
+    /* all undeclared names share one node, and may occur repeatedly */
     name->node_bit = name->node != FIELD_UNKNOWN ? UINT64_C(1) << name->node % JSON_SEEN_BITS : 0;
     if (name->node >= JSON_SEEN_BITS || node->targets > 1) {
         return;
@@ -51,16 +51,16 @@ const char *json_usual_time(struct json_reader *r, const char *at, unsigned time
     return end + quoted;
 }
 
-/* So many bytes a member reaches at the most that is read at once: the quote, a name and its colon,
- * a value's first bytes from its quote on, its end, a comma and the next quote. */
+/* The most bytes of a member that are read at once: the quote, a name and its colon, a value's
+ * first bytes from its quote on, its end, a comma and the next quote. */
 #define REACH (1 + SCAN_BYTES + 1 + SCAN_BYTES + 2)
 
-/* Whether the object ends here, or its next member follows at once. */
+/* Whether the object ends here, or its next member follows without a blank. */
 static inline bool goes_on(const char *at) {
     return (at[0] == ',' && at[1] == '"') || at[0] == '}';
 }
 
-/* A string from its first byte on; its end is its quote. NULL: it is not usual. */
+/* Reads a string from its first byte; returns its closing quote, or NULL when it is not usual. */
 static inline const char *read_text(const struct scan_text *scan, const char *at) {
     const struct json_run run = json_run(scan, at);
     return scan->end - run.end > 2 && *run.end == '"' && !run.high && run.end - at <= FIELD_TEXT_MAX
@@ -68,7 +68,8 @@ static inline const char *read_text(const struct scan_text *scan, const char *at
                : NULL;
 }
 
-/* Takes a value for a name, unless its field has one: from another place, or of the request. */
+/* Takes a value for a name, unless its field has one already, from another place or from the
+ * request. */
 static inline bool take(struct record *record, const struct record_name *name,
                         struct aforo_value value) {
     if (name->usual == PASSED) {
@@ -83,8 +84,8 @@ static inline bool take(struct record *record, const struct record_name *name,
     return true;
 }
 
-/* Reads one member's value; returns where it ended. NULL, and nothing taken but a time that will be
- * found again: it is not usual. */
+/* Reads one member's value; returns where it ends. NULL when it is not usual; then nothing was
+ * taken but perhaps a time, which will be found again. */
 static inline const char *read_value(struct json_reader *r, const struct record_name *name,
                                      const char *at) {
     const struct scan_text *scan = &r->source.scan;

@@ -1,4 +1,4 @@
-/* A line of text: its time, then pairs of a name and a value, parted by blanks. */
+/* A text line: its time, then pairs of a name and a value, separated by blanks. */
 #include "ingest/escape.h"
 #include "ingest/field_names.h"
 #include "ingest/line_scan.h"
@@ -7,7 +7,7 @@
 
 #include <stdio.h>
 
-/* A value as it stands on the line. */
+/* A value as written on the line. */
 struct part {
     const char *text;
     size_t len;
@@ -21,8 +21,8 @@ struct reader {
     struct scan_text scan;
     const char *text;
     size_t len, at;
-    unsigned pairs;     /* that were read */
-    unsigned time_rank; /* of the value that is the event's time, FIELD_NO_TIME: none yet */
+    unsigned pairs;     /* number of pairs read */
+    unsigned time_rank; /* of the value that is the event time; FIELD_NO_TIME: none yet */
     struct part time;
 };
 
@@ -35,8 +35,7 @@ static bool fail(struct reader *r, const char *expected, size_t at) {
     return false;
 }
 
-/* Where a word that begins at `at` ends: at a blank, or with the line. *pair: there is a '=' in it.
- */
+/* The end of the word at `at`: a blank, or the end of the line. *pair: it contains a '='. */
 static size_t find_word_end(const struct reader *r, size_t at, bool *pair) {
     *pair = false;
     while (at < r->len && !is_blank(r->text[at])) {
@@ -45,8 +44,8 @@ static size_t find_word_end(const struct reader *r, size_t at, bool *pair) {
     return at;
 }
 
-/* The length of a time in the usual layout at the front, which is whole whatever follows it; 0 when
- * it is another. */
+/* The length of a time in the usual layout at the start, which is complete whatever follows; 0 when
+ * it has another layout. */
 static size_t find_usual_end(const struct reader *r) {
     struct timestamp_day day;
     int64_t us;
@@ -59,8 +58,8 @@ static size_t find_usual_end(const struct reader *r) {
     return len == r->len || is_blank(r->text[len]) ? len : 0;
 }
 
-/* The length of the time at the front: a word without a '=', and the next, when it is without, too.
- */
+/* The length of the time at the start: a word without a '=', and the next one if that has none,
+ * either. */
 static size_t find_time_end(const struct reader *r) {
     bool pair;
     const size_t usual = find_usual_end(r);
@@ -75,7 +74,7 @@ static size_t find_time_end(const struct reader *r) {
     return pair || second <= first + 1 ? first : second;
 }
 
-/* Parses the event's time; name: of the pair it stands in, NULL at the front of the line. */
+/* Parses the event time; name: of its pair, NULL at the start of the line. */
 static bool read_time(struct reader *r, const char *name, const char *text, size_t len) {
     struct timestamp_error error;
     if (timestamp_layouts_parse(&r->record->habits.times, text, len, &r->record->us, &error)) {
@@ -88,7 +87,7 @@ static bool read_time(struct reader *r, const char *name, const char *text, size
     return false;
 }
 
-/* From behind the opening quote to behind the closing one. */
+/* Reads from after the opening quote to after the closing one. */
 static bool read_quoted(struct reader *r, struct part *value) {
     *value = (struct part){r->text + r->at, 0, false};
     while (r->at < r->len && r->text[r->at] != '"') {
@@ -123,7 +122,7 @@ static bool read_value(struct reader *r, struct part *value) {
     return r->at == r->len || *end != '"' || fail(r, "a value without quotes", r->at);
 }
 
-/* A whole number of a few digits, as many values are: takes it. False when it is something else. */
+/* Takes an integer of a few digits, as many values are. False when it is something else. */
 static bool take_short_number(struct reader *r, unsigned node) {
     const char *start = r->text + r->at;
     const struct scan_digits digits = scan_digits(&r->scan, start);
@@ -158,7 +157,7 @@ static void take(struct reader *r, unsigned node, struct part value) {
     }
 }
 
-/* A name and its '=': *node is what is looked for under it. */
+/* Reads a name and its '='; *node: its node in the table. */
 static bool read_name(struct reader *r, unsigned *node) {
     const size_t start = r->at;
     const struct scan_word word = line_name(&r->scan, r->text + start);
@@ -201,7 +200,7 @@ static bool read_pair(struct reader *r) {
     return true;
 }
 
-/* The line began without a time: one of its pairs is it. */
+/* Takes the time of a line that did not begin with one: from one of its pairs. */
 static bool take_time(struct reader *r) {
     char decoded[TIMESTAMP_MAX + 1];
     if (r->time_rank == FIELD_NO_TIME && r->record->timeless) {
@@ -220,7 +219,7 @@ static bool take_time(struct reader *r) {
     return read_time(r, field_time_name(r->fields, r->time_rank), value.text, value.len);
 }
 
-/* The time at the front, when it is as the one before: how long it is; 0 when it is another. */
+/* The length of the time at the start when it has the layout of the one before; otherwise 0. */
 static size_t read_known_time(struct reader *r) {
     struct timestamp_layouts *times = &r->record->habits.times;
     struct timestamp_layout *layout = &times->layout[times->last];
@@ -233,7 +232,7 @@ static size_t read_known_time(struct reader *r) {
     return len;
 }
 
-/* All pairs from a place on. */
+/* Reads all pairs from `at` on. */
 static bool read_pairs(struct reader *r, size_t at) {
     r->pairs = 0;
     for (r->at = at;; r->pairs++) {
@@ -269,7 +268,7 @@ enum record_outcome record_read_line(struct record *record, const struct fields 
         if (read_pairs(&r, time_len)) {
             break;
         }
-        /* what is no first pair may have been meant as a part of the time */
+        /* if not even the first pair is one, it may have been meant as a part of the time */
         if (!known || r.pairs > 0) {
             return RECORD_MALFORMED;
         }

@@ -1,10 +1,10 @@
-/* What a reader of lines of text passes over sixteen bytes at a time: names and values. */
+/* What a reader of text lines skips sixteen bytes at a time: names and values. */
 #ifndef AFORO_INGEST_LINE_SCAN_H
 #define AFORO_INGEST_LINE_SCAN_H
 
 #include "ingest/scan.h"
 
-/* A short name up to its '=': there is no blank and no quote in it. */
+/* A short name up to its '='; without blanks and quotes. */
 static inline struct scan_word line_name_plain(const struct scan_text *scan, const char *at) {
     const char *bytes = scan_readable(scan, at);
     const ptrdiff_t left = scan->end - at;
@@ -19,7 +19,7 @@ static inline struct scan_word line_name_plain(const struct scan_text *scan, con
     return (struct scan_word){SCAN_BYTES, 0, 0};
 }
 
-/* The first blank or quote from a place on, or the text's end. */
+/* The first blank or quote at or after `at`, or the end of the text. */
 static inline const char *line_value_end_plain(const struct scan_text *scan, const char *at) {
     while (at < scan->end && *at != ' ' && *at != '\t' && *at != '"') {
         at++;

@@ -1,7 +1,7 @@
-/* Two ways through a body. Lines of one layout that lie whole in the read are taken by run_on,
- * one after the other at a fixed stride, without looking for their ends: the end is where the
- * layout says, or it is not that layout. Everything else goes by lines_next: a line at a time, its
- * end searched for, cut-off pieces put together. */
+/* There are two ways through a body. Lines of one layout that are complete in the data are read by
+ * run_on, one after the other at a fixed stride, without searching for their ends: either the end
+ * is where the layout says, or it is another layout. Everything else is read by lines_next: a line
+ * at a time, searching for its end and joining pieces. */
 #include "ingest/lines.h"
 
 #include "ingest/timestamp_window.h"
@@ -34,7 +34,7 @@ static void batch_refuse(struct lines *lines, struct lines_batch *batch) {
     batch->bad_line = lines->line++;
 }
 
-/* Makes the day of a line the one that is known. Around midnight two days may come mixed. */
+/* Makes the day of a line the current one. Around midnight two days may alternate. */
 static bool learn_day(struct lines *lines, const char *line) {
     if (timestamp_day_is(&lines->day, line)) {
         return true;
@@ -45,9 +45,9 @@ static bool learn_day(struct lines *lines, const char *line) {
     return timestamp_day_is(&lines->day, line) || timestamp_day_learn(&lines->day, line);
 }
 
-/* Takes the day and the kind of line from a line of len bytes, its end included, so that
- * run_usual knows the next ones of its kind: the usual layout and LF, or one byte between them that
- * changes nothing. */
+/* Learns day and kind from a line of len bytes, including its end, so that run_usual recognizes the
+ * next ones of the kind: the usual layout and LF, with at most one byte in between that changes
+ * nothing. */
 static bool learn_usual(struct lines *lines, const char *line, size_t len) {
     if (len != TIMESTAMP_FAST_LEN + 1 && len != TIMESTAMP_FAST_LEN + 2) {
         return false;
@@ -61,7 +61,7 @@ static bool learn_usual(struct lines *lines, const char *line, size_t len) {
     return true;
 }
 
-/* Notes that lines up to `us` were taken from the front of what is read. */
+/* Notes that lines up to `us` were read from the start of the data. */
 static void batch_note(struct lines *lines, struct lines_batch *batch, const int64_t *us) {
     const uint32_t taken = (uint32_t)(us - (batch->us + batch->n));
     if (batch->n == 0) {
@@ -71,12 +71,12 @@ static void batch_note(struct lines *lines, struct lines_batch *batch, const int
     lines->line += taken;
 }
 
-/* Takes as many lines of the usual layout and day from the front of data as there are, at most up
- * to `end` in the batch; returns the bytes used. Here a line costs about 2 ns, 3.5 without SSE2
+/* Reads as many lines of the usual layout and the current day as the data begin with, up to `end`
+ * in the batch at most; returns the bytes used. A line takes about 2 ns here, 3.5 without SSE2
  * (bench/lines.c). */
 static inline size_t run_day(struct lines *lines, const char *data, size_t len,
                              struct lines_batch *batch, const int64_t *end) {
-    const struct timestamp_day day = lines->day; /* a copy: stores to the batch cannot change it */
+    const struct timestamp_day day = lines->day; /* a copy: stores to the batch cannot alias it */
     const size_t stride = lines->stride;
     const char last = lines->last;
     const char *at = data;
@@ -90,7 +90,7 @@ static inline size_t run_day(struct lines *lines, const char *data, size_t len,
     return (size_t)(at - data);
 }
 
-/* Takes the lines of the same window behind the one at data, which is the batch's last; returns
+/* Takes the lines in the same window after the one at data, which is the batch's last; returns
  * their bytes. */
 static size_t run_window(struct lines *lines, const char *data, size_t len,
                          struct lines_batch *batch) {
@@ -104,8 +104,8 @@ static size_t run_window(struct lines *lines, const char *data, size_t len,
     return n * lines->stride;
 }
 
-/* As run_day, but where only windows are wanted, lines of one window are looked for: soon behind
- * others of one, and ever more seldom behind lines that are not. */
+/* Like run_day; but if the caller needs only windows, also looks for runs of lines in one window:
+ * at once after such a run, and ever more rarely after lines without one. */
 static size_t run_usual(struct lines *lines, const char *data, size_t len,
                         struct lines_batch *batch) {
     if (!lines->by_window) {
@@ -126,7 +126,7 @@ static size_t run_usual(struct lines *lines, const char *data, size_t len,
     return used;
 }
 
-/* The same for the layout of the line before, whichever it is. */
+/* The same for whatever layout the line before had. */
 static size_t run_layout(struct lines *lines, const char *data, size_t len,
                          struct lines_batch *batch) {
     const struct timestamp_layout layout = lines->layouts->layout[lines->layouts->last];
@@ -150,7 +150,7 @@ static size_t run_on(struct lines *lines, const char *data, size_t len, struct l
                                       : 0;
 }
 
-/* Where the line ends that begins at data; NULL: not within len. */
+/* The end of the line at data; NULL when it is not within len. */
 static const char *find_end(const char *data, size_t len) {
 #ifdef __SSE2__
     if (len >= 48) {
@@ -168,8 +168,8 @@ static const char *find_end(const char *data, size_t len) {
     return memchr(data, '\n', len);
 }
 
-/* One whole line, without its LF. False when it ends the batch: refused, or empty after good ones.
- */
+/* Takes one complete line, without its LF. False when it ends the batch: malformed, or empty after
+ * good ones. */
 static bool lines_take(struct lines *lines, const char *line, size_t len,
                        struct lines_batch *batch) {
     if (len > 0 && line[len - 1] == '\r') {
@@ -188,8 +188,8 @@ static bool lines_take(struct lines *lines, const char *line, size_t len,
     return true;
 }
 
-/* The same for one that is as an earlier one was; false when it is not. left: bytes that can be
- * read from it on. */
+/* The same for a line of a layout seen before; false when it is none. left: bytes readable from it
+ * on. */
 static bool take_known(struct lines *lines, const char *line, size_t len, size_t left,
                        struct lines_batch *batch) {
     int64_t us;
@@ -217,7 +217,7 @@ static bool take_known(struct lines *lines, const char *line, size_t len, size_t
     return true;
 }
 
-/* Puts away a piece of a line whose end is not here yet. */
+/* Stores a piece of a line whose end has not arrived. */
 static void lines_hold(struct lines *lines, const char *piece, size_t len) {
     if (lines->overlong || len > sizeof lines->part - lines->held) {
         lines->overlong = true;
@@ -227,21 +227,21 @@ static void lines_hold(struct lines *lines, const char *piece, size_t len) {
     lines->held = (unsigned char)(lines->held + len);
 }
 
-/* The line that was put away is whole now. */
+/* Takes the stored line, which is complete now. */
 static bool lines_take_held(struct lines *lines, struct lines_batch *batch) {
-    /* Any text of more than TIMESTAMP_MAX bytes is refused by its length alone; the bytes that are
-     * there will do. */
+    /* Any text of more than TIMESTAMP_MAX bytes is refused because of its length; its bytes do not
+     * matter. */
     const size_t len = lines->overlong ? TIMESTAMP_MAX + 1 : lines->held;
     if (lines->overlong) {
-        lines->part[TIMESTAMP_MAX] = 0; /* not a CR that would make it one shorter */
+        lines->part[TIMESTAMP_MAX] = 0; /* not a CR, which would be cut off */
     }
     lines->held = 0;
     lines->overlong = false;
     return lines_take(lines, lines->part, len, batch);
 }
 
-/* The next line, or the piece of it that is here. Adds the bytes it used to *used; false when it
- * ends the batch. */
+/* Takes the next line, or stores the piece of it that has arrived. Adds the bytes used to *used;
+ * false when it ends the batch. */
 static bool lines_next(struct lines *lines, const char *data, size_t len, struct lines_batch *batch,
                        size_t *used) {
     const char *end = find_end(data, len);

@@ -1,9 +1,9 @@
 #include "ingest/number.h"
 
-#define QUICK_DIGITS 15     /* so many cannot reach NUMBER_END */
-#define EXPONENT_MAX 100000 /* more than what digits of any value could make up for */
+#define QUICK_DIGITS 15     /* cannot reach NUMBER_END */
+#define EXPONENT_MAX 100000 /* more than the digits of any value could offset */
 
-/* digits x 10^(zeros - fraction): the zeros at its end are only counted, for there may be many. */
+/* digits x 10^(zeros - fraction). Trailing zeros are only counted, because there may be many. */
 struct decimal {
     int64_t digits;
     int zeros;
@@ -22,7 +22,7 @@ static bool is_byte_here(const struct reader *r, char byte) {
     return r->at < r->end && *r->at == byte;
 }
 
-/* Adds one digit. False when the number becomes too large for whatever power of ten follows. */
+/* Appends one digit. False when the number gets too large, whatever power of ten follows. */
 static bool add_digit(struct decimal *value, int digit) {
     if (digit == 0) {
         value->zeros += value->digits != 0;
@@ -38,7 +38,7 @@ static bool add_digit(struct decimal *value, int digit) {
     return value->digits < NUMBER_END;
 }
 
-/* At least one digit. */
+/* Reads one or more digits. */
 static bool read_digits(struct reader *r, struct decimal *value) {
     if (!is_digit_here(r)) {
         return false;
@@ -85,7 +85,7 @@ static bool read_exponent(struct reader *r, int *exponent) {
     return true;
 }
 
-/* Multiplies by 10^power. False when the result is not whole or too large. */
+/* Multiplies by 10^power. False when the result is too large or no integer. */
 static bool shift(int64_t *digits, int power) {
     if (*digits == 0) {
         return true;

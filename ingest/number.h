@@ -1,4 +1,4 @@
-/* A decimal number as text -> fixed point. Pure; any thread. */
+/* Decimal number as text -> fixed point. Pure, any thread. */
 #ifndef AFORO_INGEST_NUMBER_H
 #define AFORO_INGEST_NUMBER_H
 
@@ -6,11 +6,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define NUMBER_END (INT64_C(1) << 53) /* every number is nearer to zero than this */
+#define NUMBER_END (INT64_C(1) << 53) /* absolute values are below this */
 
-/* Reads text[0..len), [-]digits[.digits][(e|E)[+|-]digits], into *number: its value times
- * 10^decimals. False, with *number as it was, when it is no such text, is not whole after that
- * multiplication, or not below NUMBER_END in absolute value. So 1.0 and 1e3 are whole numbers, and
+/* Parses text[0..len), [-]digits[.digits][(e|E)[+|-]digits], and stores its value times 10^decimals
+ * in *number. False, with *number unchanged, when the text is malformed, when the product is not an
+ * integer, or when its absolute value is not below NUMBER_END. So 1.0 and 1e3 are integers, and
  * 12.340 has two decimals. */
 bool number_read(const char *text, size_t len, unsigned decimals, int64_t *number);
 

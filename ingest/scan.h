@@ -1,6 +1,7 @@
-/* A text of which sixteen bytes can be read from any place on, and none beyond it: its last sixteen
- * are copied once, zeros behind them, and read there. For what looks at sixteen bytes at a time;
- * each such function has a plain twin for machines without SSE2, which a test compares. */
+/* A text in which sixteen bytes can be read at any place without reading beyond its end: its last
+ * sixteen bytes are copied once, followed by zeros, and read there. For functions that look at
+ * sixteen bytes at a time; each has a plain twin for machines without SSE2, and a test compares the
+ * two. */
 #ifndef AFORO_INGEST_SCAN_H
 #define AFORO_INGEST_SCAN_H
 
@@ -20,7 +21,7 @@ struct scan_text {
     char tail[2 * SCAN_BYTES];
 };
 
-/* text[0..len) stays the caller's. */
+/* text[0..len) stays the caller's and must remain valid. */
 static inline void scan_begin(struct scan_text *scan, const char *text, size_t len) {
     scan->text = text;
     scan->end = text + len;
@@ -32,20 +33,20 @@ static inline void scan_begin(struct scan_text *scan, const char *text, size_t l
     }
 }
 
-/* Where sixteen bytes can be read that are those from `at` on, zeros where the text ends. at may be
- * the end. */
+/* A pointer to sixteen readable bytes: those at `at`, with zeros after the end of the text. `at`
+ * may be the end. */
 static inline const char *scan_readable(const struct scan_text *scan, const char *at) {
     const ptrdiff_t left = scan->end - at;
     return left >= SCAN_BYTES ? at : scan->tail + SCAN_BYTES - left;
 }
 
-/* A word of less than sixteen bytes up to the byte that ends it. */
+/* A word of less than sixteen bytes, up to the byte that ends it. */
 struct scan_word {
-    unsigned len;           /* SCAN_BYTES: it is not so short, or has bytes that it must not have */
-    uint64_t first, second; /* its bytes as they lie in memory, zeros behind them */
+    unsigned len;           /* SCAN_BYTES: too long, or it has bytes that are not allowed */
+    uint64_t first, second; /* its bytes in memory order, padded with zeros */
 };
 
-/* The word of bytes[0..len). */
+/* The word in bytes[0..len). */
 static inline struct scan_word scan_word_of(const char *bytes, unsigned len) {
     struct scan_word found = {len, 0, 0};
     char kept[SCAN_BYTES] = {0};
@@ -55,10 +56,10 @@ static inline struct scan_word scan_word_of(const char *bytes, unsigned len) {
     return found;
 }
 
-/* Digits, as many as stand there, and their number. */
+/* A run of digits and its value. */
 struct scan_digits {
-    unsigned len;    /* SCAN_BYTES: so many, or more */
-    uint64_t number; /* when there are SCAN_DIGITS_READ at the most; else 0 */
+    unsigned len;    /* SCAN_BYTES: that many or more */
+    uint64_t number; /* if len <= SCAN_DIGITS_READ; else 0 */
 };
 
 #define SCAN_DIGITS_READ 8
@@ -80,12 +81,12 @@ static inline __m128i scan_sixteen(const struct scan_text *scan, const char *at)
     return _mm_loadu_si128((const __m128i *)(const void *)scan_readable(scan, at));
 }
 
-/* A bit for each byte that is `byte`. */
+/* One bit for each byte equal to `byte`. */
 static inline unsigned scan_equal(__m128i bytes, char byte) {
     return (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(bytes, _mm_set1_epi8(byte)));
 }
 
-/* The words of two halves. */
+/* The two halves as words. */
 static inline uint64_t scan_low(__m128i bytes) {
     return (uint64_t)_mm_cvtsi128_si64(bytes);
 }
@@ -94,7 +95,7 @@ static inline uint64_t scan_high(__m128i bytes) {
     return (uint64_t)_mm_cvtsi128_si64(_mm_unpackhi_epi64(bytes, bytes));
 }
 
-/* The word up to the lowest bit of `ends`, when none of `others` is below it. */
+/* The word up to the lowest bit of `ends`, provided no bit of `others` is below it. */
 static inline struct scan_word scan_word_sse2(__m128i bytes, unsigned ends, unsigned others) {
     static const char keep[2 * SCAN_BYTES] = {-1, -1, -1, -1, -1, -1, -1, -1,
                                               -1, -1, -1, -1, -1, -1, -1, -1};
@@ -112,11 +113,11 @@ static inline struct scan_digits scan_digits_sse2(const struct scan_text *scan, 
     const __m128i values = _mm_sub_epi8(bytes, _mm_set1_epi8('0'));
     const __m128i within = _mm_cmpeq_epi8(_mm_min_epu8(values, _mm_set1_epi8(9)), values);
     const unsigned others = ~(unsigned)_mm_movemask_epi8(within);
-    const unsigned len = (unsigned)__builtin_ctz(others); /* bits beyond the sixteenth are set */
+    const unsigned len = (unsigned)__builtin_ctz(others); /* bits above the sixteenth are set */
     if (len == 0 || len > SCAN_DIGITS_READ) {
         return (struct scan_digits){len, 0};
     }
-    /* The last digit goes to the highest byte; then neighbours are added, each times its worth. */
+    /* Shift the last digit to the highest byte; then add neighbours, weighted by their place. */
     uint64_t sums = scan_low(values) << (64 - 8 * len);
     sums = (sums * 10 + (sums >> 8)) & UINT64_C(0x00ff00ff00ff00ff);
     sums = (sums * 100 + (sums >> 16)) & UINT64_C(0x0000ffff0000ffff);

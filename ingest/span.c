@@ -7,12 +7,12 @@
 #include <stdio.h>
 
 #define MIN_US (60 * US_PER_S)
-/* nearly all clocks of the world are off UTC by whole or half hours */
+/* nearly all time zones differ from UTC by whole or half hours */
 #define ZONE_STEP_US (30 * MIN_US)
 #define ZONE_MAX_US (14 * 60 * MIN_US)
-#define ZONE_ROOM_US (2 * MIN_US) /* for the way of the event, and clocks that are not exact */
+#define ZONE_ROOM_US (2 * MIN_US) /* for transmission delay and inexact clocks */
 
-/* Whether a time that is off by so much may be right in another time zone. */
+/* Whether a time that is off by this much may be correct in another time zone. */
 static bool looks_local(int64_t off_us) {
     const int64_t beyond_us = off_us % ZONE_STEP_US;
     return off_us >= ZONE_STEP_US - ZONE_ROOM_US && off_us <= ZONE_MAX_US + ZONE_ROOM_US &&

@@ -1,5 +1,5 @@
-/* Every form of a timestamp, read from left to right; the first byte that is wrong ends it, with
- * the reason. The one form that comes by the million is tried first, by timestamp_fast.h. */
+/* Every form of a timestamp, read from left to right; the first wrong byte ends it, with the
+ * reason. The form that arrives by the million is tried first, in timestamp_fast.h. */
 #include "ingest/timestamp.h"
 
 #include "counters/time/civil.h"
@@ -14,7 +14,7 @@
 
 #define FRACTION_DIGITS_MAX 9
 #define EPOCH_DIGITS_MAX 19
-/* from here on it is milliseconds: 1973 in them */
+/* from here on milliseconds, which is 1973 */
 #define EPOCH_S_END UINT64_C(100000000000)
 #define EPOCH_MS_END UINT64_C(100000000000000)    /* microseconds */
 #define EPOCH_US_END UINT64_C(100000000000000000) /* nanoseconds */
@@ -23,16 +23,16 @@ enum fault {
     FAULT_EMPTY,
     FAULT_TOO_LONG,
     FAULT_BYTE,  /* another byte was expected */
-    FAULT_ENDS,  /* one more was expected */
+    FAULT_ENDS,  /* the text ended too early */
     FAULT_RANGE, /* a number is out of range */
-    FAULT_DAY,   /* the same, for that month */
+    FAULT_DAY,   /* the same, for a day of that month */
     FAULT_FRACTION_DIGITS,
     FAULT_EPOCH_DIGITS,
     FAULT_EPOCH_FRACTION,
     FAULT_COMMA
 };
 
-/* The text, how far it has been read, and where to say what is wrong. */
+/* The text, how far it has been read, and where to report a mistake. */
 struct reader {
     const unsigned char *text;
     size_t len;
@@ -69,7 +69,7 @@ static bool read_byte(struct reader *r, char byte, const char *expected) {
     return true;
 }
 
-/* Exactly `digits` digits. */
+/* Reads exactly `digits` digits. */
 static bool read_number(struct reader *r, int digits, int *out) {
     int number = 0;
     for (int i = 0; i < digits; i++) {
@@ -82,7 +82,7 @@ static bool read_number(struct reader *r, int digits, int *out) {
     return true;
 }
 
-/* Exactly two digits, min..max. */
+/* Reads exactly two digits, min..max. */
 static bool read_two(struct reader *r, int min, int max, const char *name, int *out) {
     const size_t at = r->at;
     if (!read_number(r, 2, out)) {
@@ -97,7 +97,7 @@ static bool read_two(struct reader *r, int min, int max, const char *name, int *
     return true;
 }
 
-/* One to nine digits after a point that has been read, as microseconds. */
+/* Reads one to nine digits after a point, as microseconds. */
 static bool read_fraction(struct reader *r, int64_t *us) {
     int64_t unit_us = US_PER_S / 10;
     const size_t first = r->at;
@@ -112,9 +112,9 @@ static bool read_fraction(struct reader *r, int64_t *us) {
     return r->at > first || fail_here(r, "a digit");
 }
 
-/* The fraction of a second, if there is one. After a comma it has 3, 6 or 9 digits, as clocks and
- * loggers write it: of other lengths it is more likely the next column of a table, and must not be
- * taken for a part of the time. */
+/* Reads the fraction of a second, if any. After a comma it has 3, 6 or 9 digits, as clocks and
+ * loggers write it: with any other length the digits are more likely the next column of a table,
+ * and must not be taken for a part of the time. */
 static bool read_decimals(struct reader *r, int64_t *us) {
     *us = 0;
     if (!is_byte_here(r, '.') && !is_byte_here(r, ',')) {
@@ -157,8 +157,8 @@ static bool read_time_of_day(struct reader *r, int64_t *second_of_day) {
     return true;
 }
 
-/* Z, +hh:mm, -hh:mm, the same without the colon, or nothing: how many seconds the clock that wrote
- * it is ahead of UTC. */
+/* Reads Z, +hh:mm, -hh:mm, the same without the colon, or nothing; *ahead_s is by how many seconds
+ * the sender's clock is ahead of UTC. */
 static bool read_offset(struct reader *r, const char *expected, int64_t *ahead_s) {
     *ahead_s = 0;
     if (r->at == r->len) {
@@ -252,8 +252,8 @@ static bool read_epoch(struct reader *r, int64_t *us) {
     return true;
 }
 
-/* Is it a number since the epoch? A date has its first '-' after four digits; what has more digits
- * than that, or a point or nothing after them, is meant to be a number. */
+/* Whether it is meant as a number since the epoch. A date has its first '-' after four digits; with
+ * more digits than that, or followed by a point or nothing, it is a number. */
 static bool looks_like_epoch(const struct reader *r) {
     struct reader ahead = *r;
     while (is_digit_here(&ahead)) {

@@ -1,18 +1,18 @@
-/* The one layout that comes by the million, YYYY-MM-DD HH:MM:SS.ffffff (26 bytes; a T may stand for
- * the blank), without a branch per digit: all bytes are checked and converted at once. It answers
- * yes or nothing: whoever gets false asks timestamp_parse_plain, which accepts all that this does
- * (and second 60), and knows the reason of a refusal.
+/* Parses the one layout that arrives by the million, YYYY-MM-DD HH:MM:SS.ffffff (26 bytes; a T may
+ * replace the blank), without a branch per digit: all bytes are checked and converted at once. The
+ * result is either a time or "unknown": on false, use timestamp_parse_plain, which accepts
+ * everything that this does (and second 60) and knows why a text is refused.
  *
- * The date is not converted but compared with one that was (struct timestamp_day, owned by the
- * caller): a stream of events seldom changes its day, in whatever order they come.
+ * The date is not converted but compared with one that was converted before (struct timestamp_day,
+ * owned by the caller): in a stream of events the day seldom changes, whatever their order.
  *
  *      0         10              26
  *      YYYY-MM-DD HH:MM:SS.ffffff
- *      |---- head ----|             16 bytes: date and blank must be those of the day's prefix
+ *      |---- head ----|             16 bytes: date and blank must equal the day's prefix
  *                |---- tail ----|   16 bytes: ?HH:MM:SS.ffffff
  *
- * Digits: b ^ '0' is 0..9 for a digit and more for any other byte; b ^ ':' is 0 for a colon alone.
- * So one xor with a pattern and one comparison with a limit per place checks a whole word. */
+ * Digits: b ^ '0' is 0..9 for a digit and larger for any other byte; b ^ ':' is 0 only for a colon.
+ * So one xor with a pattern and one comparison with a limit per place check a whole word. */
 #ifndef AFORO_INGEST_TIMESTAMP_FAST_H
 #define AFORO_INGEST_TIMESTAMP_FAST_H
 
@@ -28,14 +28,14 @@
 #define TIMESTAMP_FAST_LEN 26
 #define TIMESTAMP_PREFIX_LEN 11 /* YYYY-MM-DD and the blank or T */
 
-/* A date as it was written, and when that day begins. Always a true one: there is no "none" a
- * client could imitate. */
+/* A date as text, and when that day begins. It always holds a real date: there is no "none" value
+ * that a client could imitate. */
 struct timestamp_day {
-    char prefix[16]; /* bytes from TIMESTAMP_PREFIX_LEN on are of no account */
+    char prefix[16]; /* bytes from TIMESTAMP_PREFIX_LEN on are ignored */
     int64_t us;
 };
 
-/* Eight bytes, the first lowest. */
+/* Eight bytes as a word, the first byte lowest. */
 static inline uint64_t timestamp_word(const char *bytes) {
     uint64_t eight;
     memcpy(&eight, bytes, sizeof eight);
@@ -45,15 +45,15 @@ static inline uint64_t timestamp_word(const char *bytes) {
     return eight;
 }
 
-/* Is every byte of `eight` at most the byte of `limit` (each <= 127) in its place? A byte that is
- * more sets the highest bit of its place, and carries into the next only when it did so by itself.
- */
+/* Whether every byte of `eight` is at most the corresponding byte of `limit` (each <= 127). A
+ * larger byte sets the highest bit of its place, and only such a byte can carry into the next
+ * place. */
 static inline bool timestamp_within(uint64_t eight, uint64_t limit) {
     const uint64_t high = UINT64_C(0x8080808080808080);
     return (((eight + (~high - limit)) | eight) & high) == 0;
 }
 
-/* Adjacent digits to numbers: byte i becomes 10 x byte i + byte i + 1. */
+/* Combines adjacent digits: byte i becomes 10 x byte i + byte i + 1. */
 static inline uint64_t timestamp_pairs(uint64_t digits) {
     return digits * 10 + (digits >> 8);
 }
@@ -62,8 +62,8 @@ static inline unsigned timestamp_byte(uint64_t eight, unsigned i) {
     return (unsigned)(eight >> (8 * i)) & 0xff;
 }
 
-/* Reads text[0..11) into *day: the date and a blank, T or t; text[0..16) is copied. False, with
- * *day as it was, when that is not a date. */
+/* Parses text[0..11), a date followed by a blank, T or t, into *day; copies text[0..16). False,
+ * with *day unchanged, when it is not a date. */
 static inline bool timestamp_day_learn(struct timestamp_day *day, const char *text) {
     const uint64_t digits = timestamp_word(text) ^ timestamp_word("0000-00-");
     const unsigned day_tens = (unsigned char)text[8] - (unsigned)'0';
@@ -90,8 +90,8 @@ static inline void timestamp_day_begin(struct timestamp_day *day) {
     memcpy(day->prefix, "1970-01-01 ", TIMESTAMP_PREFIX_LEN);
 }
 
-/* What 16 bytes of the clock say after the patterns are taken off, when they are digits in range:
- * clock, HH:MM:SS, and second, S.ffffff. False, with *us as it was, when they are not. */
+/* Converts 16 bytes of the clock after the patterns were removed: `clock` from HH:MM:SS, `second`
+ * from S.ffffff. False, with *us unchanged, unless they are digits within range. */
 static inline bool timestamp_clock_swar(uint64_t clock, uint64_t second, int64_t day_us,
                                         int64_t *us) {
     const uint64_t clock_pairs = timestamp_pairs(clock);
@@ -116,8 +116,8 @@ static inline bool timestamp_day_is(const struct timestamp_day *day, const char 
     return (date | rest) == 0;
 }
 
-/* text[0..26) into *us when it is of the layout and of that day; false, with *us as it was, for
- * anything else. With words of 64 bits. */
+/* Parses text[0..26) into *us when it has this layout and is of that day; otherwise false, with *us
+ * unchanged. With 64-bit words. */
 static inline bool timestamp_fast_swar(const struct timestamp_day *day, const char *text,
                                        int64_t *us) {
     return timestamp_day_is(day, text) &&
@@ -131,8 +131,8 @@ static inline __m128i timestamp_sixteen(const char *bytes) {
     return _mm_loadu_si128((const __m128i *)(const void *)bytes);
 }
 
-/* The same with words of 128 bits: head, what differs from the day's prefix, and tail,
- * ?HH:MM:SS.ffffff without its pattern. */
+/* The same with 128-bit words: `head` is the difference from the day's prefix, `tail` is
+ * ?HH:MM:SS.ffffff after removal of its pattern. */
 static inline bool timestamp_clock_sse2(__m128i head, __m128i tail, int64_t day_us, int64_t *us) {
     const __m128i head_limit = _mm_setr_epi8(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, -1, -1, -1, -1, -1);
     const __m128i tail_limit = _mm_setr_epi8(-1, 2, 9, 0, 5, 9, 0, 5, 9, 0, 9, 9, 9, 9, 9, 9);
@@ -140,21 +140,20 @@ static inline bool timestamp_clock_sse2(__m128i head, __m128i tail, int64_t day_
     const __m128i beyond =
         _mm_or_si128(_mm_subs_epu8(head, head_limit), _mm_subs_epu8(tail, tail_limit));
 
-    /* Neighbours are added, each times what its place is worth; a colon's place is worth 0, and so
-     * is the blank's:
+    /* Add neighbours, weighted by their place; the places of the colons and the blank weigh 0:
      *   ?H H: MM :S   ->  minutes, minutes, minutes, tens of seconds
      *   S. ff ff ff   ->  seconds, three numbers 0..99 */
     const __m128i low =
         _mm_madd_epi16(_mm_unpacklo_epi8(tail, zero), _mm_setr_epi16(0, 600, 60, 0, 10, 1, 0, 10));
     const __m128i high =
         _mm_madd_epi16(_mm_unpackhi_epi8(tail, zero), _mm_setr_epi16(1, 0, 10, 1, 10, 1, 10, 1));
-    /* And their neighbours: hours in s; minutes and tens of s in s; s and 1/100 s in 100 us; us. */
+    /* And again: hours in s; minutes and tens of s in s; s and 1/100 s in 100 us; us. */
     const __m128i sums = _mm_madd_epi16(_mm_packs_epi32(low, high),
                                         _mm_setr_epi16(60, 60, 60, 1, 10000, 100, 100, 1));
     const uint64_t s_pair = (uint64_t)_mm_cvtsi128_si64(sums);
     const uint64_t us_pair = (uint64_t)_mm_cvtsi128_si64(_mm_unpackhi_epi64(sums, sums));
     const uint32_t s = (uint32_t)s_pair + (uint32_t)(s_pair >> 32);
-    /* Minutes and seconds are right by their digits; then the sum tells whether the hour was
+    /* The limits of digits already bound minutes and seconds; the sum tells whether the hour was
      * below 24. */
     if (_mm_movemask_epi8(_mm_cmpeq_epi8(beyond, zero)) != 0xffff || s >= 86400) {
         return false;

@@ -1,7 +1,7 @@
-/* What a layout is, found in a stamp that is right: the slow half of timestamp_layout.h. */
+/* Learns a layout from a valid timestamp: the slow half of timestamp_layout.h. */
 #include "ingest/timestamp_layout.h"
 
-#define REACH_MIN TIMESTAMP_FAST_LEN /* what is read at once of a shorter stamp, too */
+#define REACH_MIN TIMESTAMP_FAST_LEN /* bytes that are read even of a shorter timestamp */
 #define REACH_MAX 35                 /* nine digits and an offset with a colon */
 #define WHOLE_LEN 19                 /* YYYY-MM-DD HH:MM:SS */
 #define US_DIGITS 6
@@ -14,7 +14,7 @@ static size_t count_digits(const char *text, size_t len, size_t at) {
     return at - start;
 }
 
-/* text[at..at + n) must be as it is here. */
+/* text[at..at + n) must always be as it is here. */
 static void learn_fixed(struct timestamp_layout *layout, const char *text, size_t at, size_t n) {
     memcpy(layout->rest + (at - layout->rest_at), text + at, n);
     memset(layout->rest_limit + (at - layout->rest_at), 0, n);
@@ -73,7 +73,7 @@ bool timestamp_layout_learn(struct timestamp_layout *layout, const char *text, s
     }
     learnt.rest_at = (uint8_t)(len > sizeof learnt.rest ? len - sizeof learnt.rest : 0);
     memset(learnt.rest_limit, TIMESTAMP_ANY, sizeof learnt.rest_limit);
-    /* the date of the copy is followed by what the day's prefix has room for */
+    /* the copy's date is followed by as many bytes as the day's prefix holds */
     memcpy(copy, text, len);
     learnt.reach = (uint8_t)(len > REACH_MIN ? len : REACH_MIN);
     const bool is_calendar = len >= WHOLE_LEN && copy[4] == '-';
@@ -81,7 +81,7 @@ bool timestamp_layout_learn(struct timestamp_layout *layout, const char *text, s
         !timestamp_layout_read(&learnt, copy, &read_us)) {
         return false;
     }
-    learnt.ahead_us = read_us - us; /* what the zone means is the plain parser's to know */
+    learnt.ahead_us = read_us - us; /* as the plain parser understood the zone */
     *layout = learnt;
     return true;
 }
@@ -99,7 +99,7 @@ bool timestamp_layouts_parse(struct timestamp_layouts *layouts, const char *text
     if (layout->len == len && len > 0) {
         char copy[REACH_MAX + 1];
         if (len > REACH_MAX) {
-            __builtin_unreachable(); /* none so long is learnt, which gcc 14 does not see */
+            __builtin_unreachable(); /* no such length is learnt, which gcc 14 does not see */
         }
         memcpy(copy, text, len);
         if (len < REACH_MIN) {

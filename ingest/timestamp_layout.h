@@ -1,15 +1,15 @@
-/* Time stamps of any documented layout, when they come as those before: a stream seldom has more
- * than one or two layouts. What the bytes of a stamp must be to be of a layout is learnt from one
- * that the plain parser has read; the next ones of as many bytes are then checked and converted at
- * once, as timestamp_fast.h does it for the one layout that it knows from the start.
+/* Parses timestamps of any documented layout when they look like earlier ones: a stream seldom has
+ * more than one or two layouts. A layout is learnt from a timestamp that the plain parser has read:
+ * what each byte must be. Later timestamps of the same length are then checked and converted at
+ * once, as timestamp_fast.h does for the one layout that it knows from the start.
  *
  *      0          11       19       len
- *      YYYY-MM-DD HH:MM:SS.fff+hh:mm     the day, the point and the zone are those of the stamp
- *                                        that was learnt; a new day is learnt in passing
+ *      YYYY-MM-DD HH:MM:SS.fff+hh:mm     day, point and zone are those of the learnt timestamp; a
+ *                                        new day is learnt on the way
  *      ssssssssss.fff                    epoch: s with a fraction, s, ms, us, ns by their digits
  *
- * It says yes or nothing: whoever gets false asks timestamp_parse_plain. Pure; a set of layouts
- * belongs to one thread. */
+ * The result is either a time or "unknown": on false, use timestamp_parse_plain. Pure; a set of
+ * layouts belongs to one thread. */
 #ifndef AFORO_INGEST_TIMESTAMP_LAYOUT_H
 #define AFORO_INGEST_TIMESTAMP_LAYOUT_H
 
@@ -21,33 +21,33 @@
 
 /* All zeros: none. */
 struct timestamp_layout {
-    uint8_t len;     /* of a stamp; 0: none */
-    uint8_t reach;   /* bytes that are read, from its first on */
-    uint8_t rest_at; /* 16 bytes: what is not converted, and must be right all the same */
+    uint8_t len;     /* of a timestamp; 0: none */
+    uint8_t reach;   /* bytes that are read, from its first one */
+    uint8_t rest_at; /* offset of 16 bytes that are checked but not converted */
     bool is_epoch;
-    bool is_tenths;   /* epoch: its digits count 1/10 us */
+    bool is_tenths;   /* epoch: its digits count units of 1/10 us */
     int64_t ahead_us; /* of UTC */
     struct timestamp_day day;
-    /* The rest: by how much each byte may differ (xor) from `rest`. Z, an offset and the epoch's
-     * point by nothing, digits below a microsecond, which are cut off, by 9 from '0', others by
-     * TIMESTAMP_ANY. */
+    /* By how much (xor) each of these bytes may differ from `rest`: not at all for Z, an offset and
+     * the epoch's point; by 9 from '0' for digits below a microsecond, which are cut off; by
+     * TIMESTAMP_ANY for all others. */
     char rest[16];
     unsigned char rest_limit[16];
-    /* 16 bytes, the calendar's from the eleventh on, the epoch's from the first or second on: which
-     * count. And what is taken off the calendar's. */
+    /* Masks for 16 bytes, for a calendar layout from the eleventh byte on, for the epoch from the
+     * first and from the second on; and the pattern to remove from a calendar layout. */
     char keep[16], keep_next[16], pattern[16];
 };
 
-/* ---- a stamp of a layout ---- */
+/* ---- one timestamp of a layout ---- */
 
-/* Eight digits, the first the lowest byte. */
+/* The value of eight digits, the first in the lowest byte. */
 static inline uint64_t timestamp_eight_digits(uint64_t digits) {
     const uint64_t pairs = timestamp_pairs(digits) & UINT64_C(0x00ff00ff00ff00ff);
     const uint64_t fours = (pairs * 100 + (pairs >> 16)) & UINT64_C(0x0000ffff0000ffff);
     return (uint32_t)(fours * 10000 + (fours >> 32));
 }
 
-/* Whether eight bytes of the rest are as the layout's. */
+/* Whether eight bytes of the rest match the layout's. */
 static inline bool timestamp_rest_eight(const struct timestamp_layout *layout, const char *text,
                                         unsigned at) {
     const uint64_t limit = timestamp_word((const char *)layout->rest_limit + at);
@@ -57,7 +57,8 @@ static inline bool timestamp_rest_eight(const struct timestamp_layout *layout, c
     return timestamp_within(rest & ~any, limit & ~any);
 }
 
-/* Whether the rest of the stamp is as the layout's: Z, the offset, the digits that are cut off. */
+/* Whether the rest of the timestamp matches the layout's: Z, the offset, the digits that are cut
+ * off. */
 static inline bool timestamp_layout_rest_swar(const struct timestamp_layout *layout,
                                               const char *text) {
     return timestamp_rest_eight(layout, text, 0) && timestamp_rest_eight(layout, text, 8);
@@ -72,7 +73,7 @@ static inline bool timestamp_layout_calendar_swar(const struct timestamp_layout 
                                 layout->day.us - layout->ahead_us, us);
 }
 
-/* Eight of the 16 digits of timestamp_layout_epoch_swar. */
+/* Eight of the 16 digits that timestamp_layout_epoch_swar reads. */
 static inline uint64_t timestamp_epoch_digits(const struct timestamp_layout *layout,
                                               const char *text, unsigned at) {
     const uint64_t zeros = timestamp_word("00000000");
@@ -80,8 +81,8 @@ static inline uint64_t timestamp_epoch_digits(const struct timestamp_layout *lay
            ((timestamp_word(text + at + 1) ^ zeros) & timestamp_word(layout->keep_next + at));
 }
 
-/* The first 16 digits, zeros behind fewer and without the point, are us or 1/10 us. The first is
- * not 0, so that their number says what they count. */
+/* The first 16 digits, without the point and padded with zeros, count us or 1/10 us. The first
+ * digit must not be 0, so that their number tells the unit. */
 static inline bool timestamp_layout_epoch_swar(const struct timestamp_layout *layout,
                                                const char *text, int64_t *us) {
     const uint64_t first = timestamp_epoch_digits(layout, text, 0);
@@ -124,7 +125,7 @@ static inline bool timestamp_layout_epoch_sse2(const struct timestamp_layout *la
                      _mm_and_si128(_mm_xor_si128(timestamp_sixteen(text + 1), zeros),
                                    timestamp_sixteen(layout->keep_next)));
     const __m128i beyond = _mm_subs_epu8(digits, _mm_set1_epi8(9));
-    /* Neighbours are added three times: two digits, four, eight. */
+    /* Add neighbours three times: two digits, four, eight. */
     const __m128i tens = _mm_setr_epi16(10, 1, 10, 1, 10, 1, 10, 1);
     const __m128i twos = _mm_packs_epi32(_mm_madd_epi16(_mm_unpacklo_epi8(digits, zero), tens),
                                          _mm_madd_epi16(_mm_unpackhi_epi8(digits, zero), tens));
@@ -167,8 +168,8 @@ static inline bool timestamp_layout_rest(const struct timestamp_layout *layout, 
 #endif
 }
 
-/* text[0..len) of the layout into *us; text[0..reach) is read. False, with *us as it was, when it
- * is of another, or of another day. */
+/* Parses a text of the layout's length into *us; reads text[0..reach). False, with *us unchanged,
+ * when it has another layout or is of another day. */
 static inline bool timestamp_layout_read(const struct timestamp_layout *layout, const char *text,
                                          int64_t *us) {
     return timestamp_layout_rest(layout, text) &&
@@ -176,19 +177,19 @@ static inline bool timestamp_layout_read(const struct timestamp_layout *layout, 
                              : timestamp_layout_calendar(layout, text, us));
 }
 
-/* The same of a stamp of another day: it becomes the layout's. */
+/* The same for a timestamp of another day, which becomes the layout's day. */
 bool timestamp_layout_read_day(struct timestamp_layout *layout, const char *text, int64_t *us);
 
-/* The same of one of any day. */
+/* The same for a timestamp of any day. */
 static inline bool timestamp_layout_read_on(struct timestamp_layout *layout, const char *text,
                                             int64_t *us) {
     return __builtin_expect(timestamp_layout_read(layout, text, us), 1) ||
            timestamp_layout_read_day(layout, text, us);
 }
 
-/* Learns the layout of text[0..len), which the plain parser has read as us. False when it has none
- * that can be learnt (second 60; numbers since the epoch that mean no time of this century): the
- * layout is as it was then. */
+/* Learns the layout of text[0..len), which the plain parser has read as `us`. False, with the
+ * layout unchanged, when it cannot be learnt (second 60; numbers since the epoch outside this
+ * century). */
 bool timestamp_layout_learn(struct timestamp_layout *layout, const char *text, size_t len,
                             int64_t us);
 
@@ -196,13 +197,13 @@ bool timestamp_layout_learn(struct timestamp_layout *layout, const char *text, s
 
 #define TIMESTAMP_LAYOUTS 8
 
-/* All zeros: nothing is known yet. */
+/* All zeros: nothing learnt yet. */
 struct timestamp_layouts {
-    struct timestamp_layout layout[TIMESTAMP_LAYOUTS]; /* by the stamps' bytes */
-    unsigned last;                                     /* which came last */
+    struct timestamp_layout layout[TIMESTAMP_LAYOUTS]; /* by length of the timestamp */
+    unsigned last;                                     /* the one that matched last */
 };
 
-/* As timestamp_parse; what the text is like is expected of the next ones. */
+/* Like timestamp_parse, but learns the layout of the text for the next ones. */
 bool timestamp_layouts_parse(struct timestamp_layouts *layouts, const char *text, size_t len,
                              int64_t *us, struct timestamp_error *error);
 

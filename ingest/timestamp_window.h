@@ -1,15 +1,15 @@
-/* Lines of the usual layout that lie in one 10 ms window, as they come by the hundred from whoever
- * sends what he has gathered. Who counts windows need not know their times: of the second line on,
- * all but four digits are those of the line before, and these only have to be digits. So four lines
- * are compared at a time, with one branch: 0.7 ns a line, where timestamp_fast takes 2
- * (bench/lines.c).
+/* Finds runs of lines of the usual layout that lie in one 10 ms window, as a sender of batches
+ * produces them by the hundred. A caller that counts windows need not know their times: from the
+ * second line on, all but four digits equal those of the line before, and these four only have to
+ * be digits. So four lines are compared at a time, with one branch: 0.7 ns a line, where
+ * timestamp_fast takes 2 (bench/lines.c).
  *
  *      0           12        22  26
  *      YYYY-MM-DD HH:MM:SS.wwdddd L     L: what ends the line: LF, or CR or Z and LF
  *      |---- head ----|                 16 bytes: as in the first line
  *                  |---- tail ----|     16 bytes: H:MM:SS.wwddddL?
  *
- * It takes what timestamp_fast takes, or nothing. Without SSE2 it takes nothing. */
+ * It accepts only what timestamp_fast accepts. Without SSE2 it finds nothing. */
 #ifndef AFORO_INGEST_TIMESTAMP_WINDOW_H
 #define AFORO_INGEST_TIMESTAMP_WINDOW_H
 
@@ -17,16 +17,16 @@
 
 #define TIMESTAMP_WINDOW_LINES 4
 #define TIMESTAMP_WINDOW_TAIL 12
-/* bytes that are read from the last of them on */
+/* bytes that are read from the start of the last line */
 #define TIMESTAMP_WINDOW_REACH (TIMESTAMP_WINDOW_TAIL + 16)
 
 #ifdef __SSE2__
-/* A line, and by how much the next ones may differ from it. */
+/* A line, and by how much later ones may differ from it. */
 struct timestamp_window {
     __m128i head, tail, limit;
 };
 
-/* line is one of stride bytes, 27 or 28 with its end, that timestamp_fast has read. */
+/* `line` has `stride` bytes, 27 or 28 with its end, and timestamp_fast has read it. */
 static inline struct timestamp_window timestamp_window_learn(const char *line, size_t stride) {
     const __m128i digits = _mm_setr_epi8(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, -1, -1, -1, -1, 0, 0);
     const char behind = stride < TIMESTAMP_WINDOW_REACH ? -1 : 0; /* the next line's first byte */
@@ -38,7 +38,7 @@ static inline struct timestamp_window timestamp_window_learn(const char *line, s
         .limit = _mm_setr_epi8(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 9, 9, 9, 9, 0, behind)};
 }
 
-/* Whether the next four lines, each of stride bytes, are of the window. */
+/* Whether the next four lines, each of `stride` bytes, are in the window. */
 static inline bool timestamp_window_has(const struct timestamp_window *window, const char *line,
                                         size_t stride) {
     __m128i beyond = _mm_setzero_si128();
@@ -51,12 +51,13 @@ static inline bool timestamp_window_has(const struct timestamp_window *window, c
     return _mm_movemask_epi8(_mm_cmpeq_epi8(beyond, _mm_setzero_si128())) == 0xffff;
 }
 
-/* How many of at most `most` lines behind the one at data are of its window; a multiple of four. */
+/* How many of at most `most` lines after the one at `data` are in its window; a multiple of
+ * four. */
 static inline size_t timestamp_window_count(const char *data, size_t len, size_t stride,
                                             size_t most) {
     const size_t step = TIMESTAMP_WINDOW_LINES * stride;
     const size_t reach = step - stride + TIMESTAMP_WINDOW_REACH;
-    /* the fourth line tells in most cases whether it pays to try */
+    /* the fourth line usually shows whether it is worth trying */
     if (len < stride + reach || timestamp_word(data + 14) != timestamp_word(data + step + 14)) {
         return 0;
     }

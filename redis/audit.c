@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Where the findings of one chunk go. */
+/* Where to report findings about one chunk. */
 struct report {
     char key[SCHEMA_KEY_MAX];
     enum resolution r;
@@ -32,7 +32,7 @@ __attribute__((format(printf, 2, 3))) static void tell(const struct report *repo
     va_end(args);
 }
 
-/* What one hash says. */
+/* The contents of one hash. */
 struct chunk_hash {
     uint64_t total[SLOTS_MAX], parts[SLOTS_MAX];
     uint64_t until_s;
@@ -89,7 +89,7 @@ static void check_chunk(const struct report *report, const struct chunk_hash *ha
     }
 }
 
-/* One reply of HGETALL. False fills why. */
+/* Takes one reply to HGETALL. False fills `why`. */
 static bool take_chunk(const redisReply *reply, const struct report *report, char *why) {
     struct chunk_hash hash = {0};
     if (reply->type != REDIS_REPLY_ARRAY || reply->elements % 2) {
@@ -111,7 +111,7 @@ static bool take_chunk(const redisReply *reply, const struct report *report, cha
     return true;
 }
 
-/* Names chunk number `i` of a range, where the groups follow one another. */
+/* Makes the key of item `i`: all chunks of the range in group 0, then in group 1, and so on. */
 static void name_chunk(struct report *report, struct chunk_range range, uint32_t i) {
     report->r = range.resolution;
     report->chunk = range.first + i % range.n;

@@ -1,10 +1,11 @@
--- Closes a chunk for good: the totals stay, the nodes' parts go, and nothing changes it any more.
+-- Closes a chunk for good: keeps the totals, drops the nodes' parts, and lets nothing change it any more.
 --   KEYS  the chunk
 --   ARGV  the caller's clock, seconds since 1970
--- Returns 1 when the chunk is closed or not there, 0 when it is not yet time by both clocks, the caller's and Redis' own.
+-- Returns 1 when the chunk is closed or does not exist, 0 when it is too early by either clock, the caller's or Redis' own.
 --
--- What can fail is read first, and what could be refused (no memory, no right to) is done once without effect while the old
--- hash is there. It is made anew, since Redis never gives the room of removed fields back; it keeps its time to live.
+-- Whatever can fail is read first, and a write that could be refused (no memory, no permission) is tried without effect while
+-- the old hash is there. The hash is then made anew, because Redis never returns the memory of removed fields; its time to live
+-- stays the same.
 local key = KEYS[1]
 local head = redis.call('HMGET', key, 'until', 'final')
 local ends = tonumber(head[1] or 0)

@@ -1,4 +1,4 @@
-/* What a link asks of a cluster: to connect, to queue commands, to hand out their replies in that
+/* What a link needs of a cluster: connecting, queueing commands, and returning replies in that
  * order. */
 #include "redis/cluster_internal.h"
 

@@ -1,28 +1,27 @@
-/* What the parts of a cluster's link share: its nodes, the map and the queue. By the link's thread.
- */
+/* What the parts of a cluster's link share: nodes, map and queue. Used by the link's thread. */
 #ifndef AFORO_REDIS_CLUSTER_INTERNAL_H
 #define AFORO_REDIS_CLUSTER_INTERNAL_H
 
 #include "redis/cluster.h"
 
-#define NODES_MAX 1000 /* what Redis recommends as a cluster's most */
+#define NODES_MAX 1000 /* the most nodes Redis recommends */
 #define NOWHERE (-1)
 
 struct cluster_node {
     struct redis_host host;
     struct wire *wire;      /* NULL: not connected */
-    int64_t rests_until_ms; /* not to be tried before */
+    int64_t rests_until_ms; /* not contacted before then */
 };
 
 struct cluster_command {
-    char *text;    /* as it goes over the wire; NULL once its reply was fetched */
-    long long len; /* hiredis 0.14 says it as int, 1.x as long long */
+    char *text;    /* in wire format; NULL once its reply was fetched */
+    long long len; /* hiredis 0.14 returns it as int, 1.x as long long */
     uint16_t slot;
-    int ask;           /* node that an ASK sent us to, for the next round only; else NOWHERE */
-    int sent_to;       /* node whose reply is awaited in this round; else NOWHERE */
-    bool asking;       /* an ASKING went out before it */
-    bool done;         /* reply is the last word */
-    redisReply *reply; /* so far: an error that asked us to come again */
+    int ask;           /* node that an ASK named, for the next round only; else NOWHERE */
+    int sent_to;       /* node whose reply is awaited this round; else NOWHERE */
+    bool asking;       /* an ASKING was sent before it */
+    bool done;         /* reply is final */
+    redisReply *reply; /* until then: the error that asked for a retry */
 };
 
 struct cluster {
@@ -32,40 +31,40 @@ struct cluster {
     int16_t owner[CLUSTER_SLOTS]; /* node, or NOWHERE */
     bool connected;
     bool changed; /* see cluster_is_whole */
-    bool stale;   /* the map is to be asked for before anything else is sent */
-    bool moved;   /* a MOVED put one slot right; the others can wait for the next queue */
-    bool ran;     /* the queue has gone out */
+    bool stale;   /* get the map before sending anything else */
+    bool moved;   /* a MOVED corrected one slot; the others can wait for the next queue */
+    bool ran;     /* the queue was sent */
     unsigned queued, fetched;
     struct cluster_command queue[REDIS_PIPELINE_MAX];
-    char why[WIRE_WHY_MAX]; /* of what failed last in this run */
+    char why[WIRE_WHY_MAX]; /* the last failure in this run */
 };
 
 /* ---- cluster_map.c ---- */
 
-/* The number of the node at that address, made when new; NOWHERE when there are too many or no
- * memory. */
+/* The index of the node at that address, added when new; NOWHERE when there are too many nodes or
+ * no memory. */
 int cluster_find_node(struct cluster *cluster, const struct redis_host *host);
 
-/* Connects when it is not. False fills cluster->why; *refused as wire_open has it. */
+/* Connects to a node unless it is connected. False fills cluster->why; *refused as in wire_open. */
 bool cluster_ready_node(struct cluster *cluster, struct cluster_node *node, bool *refused);
 
-/* Closes a connection that failed; why is in cluster->why. Replies that were awaited of it will not
+/* Closes a failed connection; the reason is in cluster->why. Replies awaited on it will not
  * come. */
 void cluster_lose_node(struct cluster *cluster, struct cluster_node *node);
 
-/* Lets a node alone for a while, since it did not answer. */
+/* Leaves a node alone for a while because it did not answer. */
 void cluster_rest_node(struct cluster_node *node);
 
-/* Asks the nodes of the URL for the map, one after the other. False fills cluster->why. */
+/* Gets the map from the first of the URL's nodes that answers. False fills cluster->why. */
 bool cluster_take_map(struct cluster *cluster);
 
-/* Asks a node that is connected for the map, or the URL's. No reply may be awaited. */
+/* Gets the map from a connected node, or else from the URL's. No reply may be pending. */
 void cluster_refresh_map(struct cluster *cluster);
 
 /* ---- cluster_round.c ---- */
 
-/* Sends all of the queue, again where a reply asks for that, until each command has its reply, or
- * time or rounds are used up. */
+/* Sends the whole queue, and again what a reply asks to retry, until each command has its reply or
+ * the time or the rounds are used up. */
 void cluster_run_queue(struct cluster *cluster);
 
 #endif

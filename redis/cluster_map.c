@@ -1,11 +1,11 @@
-/* A cluster's nodes, and which of them has which slots. */
+/* A cluster's nodes, and which of them owns which slots. */
 #include "redis/cluster_internal.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* a node that did not answer is left alone so long: each try may cost a whole time-out */
+/* how long a node that did not answer is left alone: each attempt may cost a whole time-out */
 #define REST_MS 1000
 
 /* ---- nodes ---- */
@@ -63,14 +63,14 @@ bool cluster_ready_node(struct cluster *cluster, struct cluster_node *node, bool
         cluster->stale = true;
         return false;
     }
-    /* it was not there when we connected */
+    /* it was not connected when the link was */
     cluster->changed = cluster->changed || cluster->connected;
     return true;
 }
 
 /* ---- the map ---- */
 
-/* One range of CLUSTER SLOTS: first, last, [host, port, ...] of the master, replicas. */
+/* Takes one range of CLUSTER SLOTS: first, last, [host, port, ...] of the master, replicas. */
 static bool take_range(struct cluster *cluster, const redisReply *range,
                        const struct redis_host *asked) {
     if (range->type != REDIS_REPLY_ARRAY || range->elements < 3 ||

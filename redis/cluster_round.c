@@ -1,4 +1,4 @@
-/* A queue's rounds: all commands that have no last word yet go out, and their replies come in. */
+/* The rounds of a queue: sends all commands without a final reply, and receives their replies. */
 #include "redis/cluster_internal.h"
 
 #include <stdio.h>
@@ -6,8 +6,8 @@
 #include <string.h>
 #include <time.h>
 
-#define ROUNDS_MAX 16 /* times that a queue goes out, at the most */
-#define PAUSE_MS 20   /* before what was told to come again is sent again */
+#define ROUNDS_MAX 16 /* most times that a queue is sent */
+#define PAUSE_MS 20   /* before retrying what was told to come again */
 
 static void send_command(struct cluster *cluster, struct cluster_command *command) {
     const int to = command->ask != NOWHERE ? command->ask : cluster->owner[command->slot];
@@ -29,14 +29,14 @@ static void send_command(struct cluster *cluster, struct cluster_command *comman
     if ((command->asking && !wire_append_text(node->wire, asking, sizeof asking - 1)) ||
         !wire_append_text(node->wire, command->text, (size_t)command->len)) {
         cluster_lose_node(cluster, node);
-        /* or a later command would open it, and its reply would be taken for an earlier one's */
+        /* or a later command would reconnect, and its reply would be taken for an earlier one's */
         cluster_rest_node(node);
         return;
     }
     command->sent_to = to;
 }
 
-/* Writes to every node before the first reply is waited for, so that they work at the same time. */
+/* Writes to every node before waiting for the first reply, so that they work in parallel. */
 static void write_all(struct cluster *cluster) {
     for (int i = 0; i < cluster->nodes; i++) {
         struct cluster_node *node = cluster->node[i];
@@ -46,7 +46,7 @@ static void write_all(struct cluster *cluster) {
     }
 }
 
-/* The node that a reply names ("MOVED 3999 127.0.0.1:6381", and ASK alike), made when new; NOWHERE
+/* The node that a reply names ("MOVED 3999 127.0.0.1:6381", likewise ASK), added when new; NOWHERE
  * when it names none. */
 static int find_redirected(struct cluster *cluster, const redisReply *reply,
                            const struct cluster_node *from) {
@@ -64,7 +64,7 @@ static int find_redirected(struct cluster *cluster, const redisReply *reply,
     return cluster_find_node(cluster, &host);
 }
 
-/* Keeps the reply, and notes what it asks for: another node, a new map, a wait before the next
+/* Keeps the reply and notes what it asks for: another node, a new map, or a wait before the next
  * round (*pause). */
 static void note_reply(struct cluster *cluster, struct cluster_command *command, redisReply *reply,
                        bool *pause) {
@@ -82,7 +82,7 @@ static void note_reply(struct cluster *cluster, struct cluster_command *command,
     } else if (wire_is_error(reply, "ASK")) {
         command->ask = find_redirected(cluster, reply, from);
     } else if (wire_is_error(reply, "TRYAGAIN")) {
-        *pause = true; /* its slot is on its way */
+        *pause = true; /* its slot is being moved */
     } else if (wire_is_error(reply, "CLUSTERDOWN")) {
         *pause = true;
         cluster->stale = true;
@@ -91,7 +91,7 @@ static void note_reply(struct cluster *cluster, struct cluster_command *command,
     }
 }
 
-/* The reply of one command, when its connection lasts. */
+/* Receives the reply to one command, unless its connection fails. */
 static void receive_reply(struct cluster *cluster, struct cluster_command *command, bool *pause) {
     struct cluster_node *node = cluster->node[command->sent_to];
     if (!node->wire) {
@@ -109,8 +109,8 @@ static void receive_reply(struct cluster *cluster, struct cluster_command *comma
     }
 }
 
-/* True when anything went out. *pause: wait before the next round; *left: some command has no last
- * word yet. */
+/* Runs a round. True when anything was sent. *pause: wait before the next round; *left: some
+ * command has no final reply yet. */
 static bool play_round(struct cluster *cluster, bool *pause, bool *left) {
     bool sent = false;
     for (unsigned i = 0; i < cluster->queued; i++) {
@@ -145,8 +145,8 @@ void cluster_run_queue(struct cluster *cluster) {
         }
         bool pause = false;
         const bool sent = play_round(cluster, &pause, &left);
-        /* Nothing could be sent with a fresh map, or the time is up: the rest goes back unanswered.
-         */
+        /* Nothing could be sent with a fresh map, or the time is up: the rest is returned
+         * unanswered. */
         if ((!sent && was_stale) || wire_now_ms() >= deadline_ms) {
             break;
         }

@@ -1,4 +1,4 @@
-/* The slot of a key: which part of a cluster it belongs to. */
+/* The slot of a key, which tells what part of a cluster it belongs to. */
 #include "redis/cluster.h"
 
 #include <string.h>

@@ -1,4 +1,4 @@
--- How far the chunks whose time is over are closed.
+-- Notes and tells up to which hour chunks are closed.
 --   KEYS  the note: chunks of this hour (since 1970) and later are not closed yet
 --   ARGV  the hour to note; empty: none
 -- Returns the note, empty when there is none, and this Redis' clock: seconds, microseconds.

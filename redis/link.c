@@ -12,7 +12,7 @@
 struct link {
     struct redis_url url;
     struct wire_config config;
-    struct cluster *cluster; /* NULL unless the URL says so: then the rest is not used */
+    struct cluster *cluster; /* NULL unless the URL names a cluster; then the rest is unused */
     struct wire *wire;       /* NULL: not connected */
     struct sentinel_watch *watch;
     unsigned pending;
@@ -106,7 +106,7 @@ bool link_connect(struct link *link, char *why) {
     return link->wire != NULL;
 }
 
-/* Writes why from what hiredis says, closes, and returns false. */
+/* Fills `why` with hiredis' reason, closes the connection, and returns false. */
 static bool drop_connection(struct link *link, char *why) {
     wire_explain(link->wire, link->url.address, why);
     link_close(link);

@@ -1,10 +1,10 @@
-/* One blocking connection to where a URL points - a server, the master that Sentinel names, or the
+/* One blocking connection to what a URL names - a server, the master according to Sentinel, or the
  * masters of a cluster - for one thread. Commands are queued and their replies fetched in the same
  * order: a pipeline. The program must ignore SIGPIPE.
  *
- * A link that is not connected has lost something: a connection, or a master to a failover. What
- * was acknowledged before may be gone with it, so whoever must not lose anything connects again and
- * says everything again. */
+ * A link that is no longer connected has lost a connection, or a master to a failover. What was
+ * acknowledged before may be lost as well, so a caller that must not lose anything connects again
+ * and sends everything again. */
 #ifndef AFORO_REDIS_LINK_H
 #define AFORO_REDIS_LINK_H
 
@@ -20,53 +20,55 @@
 
 struct link;
 
-/* A link that is not connected; url is copied. timeout_ms (> 0) bounds connecting and the wait for
- * each reply, as a whole. NULL when out of memory. Freed by link_free (NULL is allowed). */
+/* Makes a link that is not connected; `url` is copied. timeout_ms (> 0) limits the time for
+ * connecting and for each complete reply. NULL when memory runs out. Free it with link_free (NULL
+ * is allowed). */
 struct link *link_new(const struct redis_url *url, long timeout_ms);
 void link_free(struct link *link);
 
-/* Has every server checked that the link connects to. Before connecting. */
+/* Sets a check for every server the link connects to. Before connecting. */
 void link_set_check(struct link *link, wire_check *check, void *cls);
 
-/* No wait goes past *until_ms (wire_now_ms: a steady clock), which any thread may change at any
- * time; what is under way then fails within a tenth of a second. Before connecting; until_ms must
- * outlive the link. */
+/* No wait lasts beyond *until_ms (wire_now_ms: a steady clock), which any thread may change at any
+ * time; an operation in progress then fails within a tenth of a second. Before connecting; until_ms
+ * must outlive the link. */
 void link_set_until(struct link *link, const _Atomic int64_t *until_ms);
 
-/* The same for what the link's thread does next, until it says otherwise; INT64_MAX: no end. */
+/* The same limit for what the link's thread does next, until it is set again; INT64_MAX: none. */
 void link_set_end(struct link *link, int64_t end_ms);
 
-/* Connects, authenticates, selects the database. In a cluster: to all masters that can be reached,
- * at least one. False fills why (LINK_WHY_MAX): address, reason. */
+/* Connects, authenticates and selects the database. In a cluster: to all reachable masters, at
+ * least one. False fills `why` (LINK_WHY_MAX): address and reason. */
 bool link_connect(struct link *link, char *why);
 bool link_connected(const struct link *link);
 void link_close(struct link *link);
 
-/* Queues a command. False fills why, and the link is closed. Commands must bear repetition: a
+/* Queues a command. False fills `why`, and the link is closed. Commands must be safe to repeat: a
  * cluster that moves slots or fails over may get one twice. */
 bool link_append(struct link *link, const struct redis_command *command, char *why);
 
-/* The reply to the oldest queued command; the caller frees it (freeReplyObject). A reply of type
- * REDIS_REPLY_ERROR is a reply: the link stays. NULL fills why: no reply came. A link to one server
- * is then closed, and what was queued is forgotten. In a cluster, go on: the other nodes have the
- * other replies. */
+/* The reply to the oldest queued command; the caller frees it (freeReplyObject). REDIS_REPLY_ERROR
+ * counts as a reply: the link stays open. NULL fills `why`: no reply came. A link to a single
+ * server is then closed, and its queue is dropped. In a cluster, keep fetching: the other nodes
+ * have the other replies. */
 redisReply *link_reply(struct link *link, char *why);
 
-/* True while replies are to be fetched. */
+/* Whether there are replies to fetch. */
 bool link_pending(const struct link *link);
 
-/* Whether commands may be queued while replies are to be fetched. Not in a cluster: there a queue
- * goes out as a whole, and all of its replies are fetched before the next one begins. */
+/* Whether commands may be queued while there are replies to fetch. Not in a cluster: there a queue
+ * is sent as a whole, and all of its replies must be fetched before the next one begins. */
 bool link_takes_more(const struct link *link);
 
-/* Which of its servers has a key. In a cluster a small number, which stays the same as long as the
- * connection lasts and slots do not move; else 0. */
+/* Which of the link's servers has a key. In a cluster a small number that does not change while the
+ * connection lasts and no slots move; else 0. */
 unsigned link_server(const struct link *link, const char *key, size_t len);
 
-/* Over how many groups its nodes are spread (schema.h): SCHEMA_GROUPS_MAX in a cluster, else 1. */
+/* The number of groups that nodes are spread over (schema.h): SCHEMA_GROUPS_MAX in a cluster, else
+ * 1. */
 unsigned link_groups(const struct link *link);
 
-/* For messages; no password in it. */
+/* The address for messages, without the password. Owned by the link. */
 const char *link_address(const struct link *link);
 
 #endif

@@ -1,10 +1,11 @@
--- Tells all nodes that this Redis has lost something: they read the number once a second, and send all again when it is
--- another one than before.
+-- Tells all nodes that this Redis has lost something: they read the number once a second, and send everything again when it has
+-- changed.
 --   KEYS  the number
---   ARGV  what it was when the caller read it last: nobody else has told of the loss since
--- Returns what it is now.
+--   ARGV  its value when the caller last read it: if it is another one now, somebody else has reported the loss
+-- Returns its value now.
 --
--- The new number is made of Redis' clock: counted on from 0, one that was lost itself would come to what a node read before.
+-- The new number is taken from Redis' clock. If numbers were counted up from 0 and the number itself was lost, it would reach
+-- values again that a node has read before.
 local now = redis.call('GET', KEYS[1]) or '0'
 if now ~= ARGV[1] then
     return tonumber(now) or 0

@@ -1,17 +1,18 @@
--- What one node has seen of one chunk -> the chunk's totals. Absolute values: sending a call again changes nothing.
+-- Merges what one node has counted in one chunk into the chunk's totals. Values are absolute: sending a call again changes
+-- nothing.
 --   KEYS  the chunk, a hash: the totals ("07" -> 122), each node's part, "until", and "final" once it is closed; beside a
---         part that has passed to another owner, "o:<owner>:<node>": the part as that owner left it
---   ARGV  field of the node's part; owner of the node's lease, a number; sum that the node takes its part to have;
+--         part that has passed to another owner, "o:<owner>:<node>": the part as the earlier owner left it
+--   ARGV  field of the node's part; owner of the node's lease, a number; what the node takes its part's sum to be;
 --         the windows: one byte W, then slot (1 byte) and value (W bytes) of each; until; seconds to live
 -- A part is: one byte W, owner (4 bytes), sum of its values (7 bytes), then the value of each slot from 0 on (W bytes),
 -- all little-endian. See part.h.
 -- Returns the sum that the part had before this call (0: there was none), or
 --   -1  the chunk is closed for good
---   -2  another owner has written this part, and it is not as the caller takes it to be
+--   -2  another owner has written this part, and its sum is not what the caller takes it to be
 -- and then changes nothing.
 --
 -- Redis does not undo what a script wrote before it failed. So everything that can fail (a key of another type, a value
--- that is no number) comes first, and all that belongs together is then written with one command.
+-- that is no number) comes first, and everything that belongs together is then written with one command.
 local key, field, owner = KEYS[1], ARGV[1], tonumber(ARGV[2])
 local call, format = redis.call, string.format
 local head = call('HMGET', key, field, 'until', 'final')
@@ -34,14 +35,14 @@ end
 
 local write, at = {}, 0
 if written_by ~= owner then
-    -- Should he be alive, he learns from this what of his own has come with the part, and what has not.
+    -- If that owner is still alive, this tells it which of its counts passed on with the part, and which did not.
     write[1], write[2] = 'o:' .. written_by .. ':' .. string.sub(field, 3), head[1]
     at = 2
 end
 local wide = struct.unpack('<I1', ARGV[4])
 local n = (#ARGV[4] - 1) / (wide + 1)
 local new = {struct.unpack('<' .. string.rep('I1I' .. wide, n), ARGV[4], 2)}
--- The fields of the slots: for many of them a table of constants costs less than to make each.
+-- The fields of the slots: for many slots a table of constants costs less than formatting each.
 local two = n > 8 and {
     '00', '01', '02', '03', '04', '05', '06', '07', '08', '09', '10', '11', '12', '13', '14', '15', '16', '17', '18', '19',
     '20', '21', '22', '23', '24', '25', '26', '27', '28', '29', '30', '31', '32', '33', '34', '35', '36', '37', '38', '39',
@@ -84,8 +85,8 @@ if changed > 0 then
         if not total then
             return redis.error_reply('ERR field ' .. names[i] .. ' of ' .. key .. ' holds no count')
         end
-        -- A number of Lua is a double: Redis' own text form of it, like Lua's, turns large ones into an exponent, and %d takes
-        -- what fits a machine word of 32 bits everywhere. It is worth its line: a seventh of the whole call.
+        -- Lua's numbers are doubles: Redis' text form of large ones, like Lua's, has an exponent, while %d is right
+        -- for what fits 32 bits on every machine. Worth a line: it saves a seventh of the whole call.
         total = total + more[i]
         write[at + 1], write[at + 2] = names[i], format(total < 2147483648 and '%d' or '%.0f', total)
         at = at + 2
@@ -98,7 +99,7 @@ if tonumber(ARGV[5]) > tonumber(head[2] or 0) then
 end
 local lives, wanted = head[2] and call('TTL', key) or -2, tonumber(ARGV[6])
 call('HSET', key, unpack(write))
--- Never shortened: another node may need it for longer. A minute's difference is not worth a write.
+-- Never shortened, because another node may need it for longer. A difference of a minute is not worth a write.
 if lives == -2 or (lives >= 0 and lives < wanted - 60) then
     call('EXPIRE', key, wanted)
 end

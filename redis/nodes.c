@@ -8,7 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A field and its value. What is none of ours is passed over: it is shown to people only. */
+/* Passes on a field and its value. Malformed ones are skipped: they would only be shown to
+ * people. */
 static void take_node(const struct nodes_taker *taker, const redisReply *name,
                       const redisReply *said) {
     char *words;

@@ -1,8 +1,8 @@
--- What a node says of itself, about once a second, for whoever asks which nodes there are.
---   KEYS  a hash: a node's name to "<when it said so, milliseconds by this Redis' clock> <words>"
+-- What a node reports about itself, about once a second, for anybody who asks which nodes there are.
+--   KEYS  a hash: node -> "<time of the report, milliseconds by this Redis' clock> <words>"
 --   ARGV  the node; its words
--- Returns that time. The key lives for a day after the last word; a node that has been silent for as long is forgotten when a
--- new one comes.
+-- Returns that time. The key lives for a day after the last report; a node that was silent for as long is removed when a new
+-- one appears.
 local day = 86400000
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)

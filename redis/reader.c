@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* The reply to HMGET of all slots, into counts[slots]; what is not there is 0. */
+/* Takes the reply to an HMGET of all slots into counts[slots]; missing ones are 0. */
 static bool take_counts(const redisReply *reply, enum resolution r, uint64_t *counts) {
     const uint32_t slots = resolution_table[r].slots;
     if (reply->type != REDIS_REPLY_ARRAY || reply->elements != slots) {
@@ -23,7 +23,7 @@ static bool take_counts(const redisReply *reply, enum resolution r, uint64_t *co
     return true;
 }
 
-/* The chunk of a group that a reply is about; `i` is its place in what was asked. */
+/* The chunk of a group that a reply is about; `i` is its index in the request. */
 struct asked {
     enum resolution r;
     int64_t chunk;
@@ -31,15 +31,15 @@ struct asked {
     uint32_t i;
 };
 
-/* Takes the reply about one chunk's key of one group. False fills why. */
+/* Takes the reply about the key of one chunk and group. False fills `why`. */
 typedef bool reply_taker(void *cls, const redisReply *reply, const struct asked *asked, char *why);
 
-/* What is asked of each key. */
+/* What to ask of each key. */
 struct question {
     const char *command;
-    uint32_t fields; /* the first so many slots of each; 0: none, the key alone */
+    uint32_t fields; /* how many slots, from the first on; 0: only whether the key exists */
     unsigned group;
-    const bool *wanted; /* [n] which chunks are asked of; NULL: all */
+    const bool *wanted; /* [n] which chunks to ask about; NULL: all */
     reply_taker *take;
     void *cls;
 };
@@ -66,10 +66,10 @@ static bool append_question(struct link *link, const struct question *question, 
                        why);
 }
 
-/* Asks of a range of at most LINK_PIPELINE_MAX chunks, and has the replies taken. */
+/* Asks about at most LINK_PIPELINE_MAX chunks and passes the replies on. */
 static bool ask_chunks(struct link *link, const struct question *question, struct chunk_range range,
                        char *why) {
-    char later[LINK_WHY_MAX] = ""; /* the first failure is the one to tell */
+    char later[LINK_WHY_MAX] = ""; /* only the first failure is reported */
     for (uint32_t i = 0; i < range.n; i++) {
         if ((!question->wanted || question->wanted[i]) &&
             !append_question(link, question, range.resolution, range.first + i, why)) {
@@ -77,7 +77,7 @@ static bool ask_chunks(struct link *link, const struct question *question, struc
         }
     }
     bool ok = true;
-    /* all replies are taken, so that the link stays in step */
+    /* fetch all replies, so that the link stays in step */
     for (uint32_t i = 0; link_pending(link); i++) {
         while (question->wanted && !question->wanted[i]) {
             i++;
@@ -99,7 +99,7 @@ static bool ask_chunks(struct link *link, const struct question *question, struc
     return ok;
 }
 
-/* Where the replies of a pipeline go. */
+/* Where the totals of a pipeline go. */
 struct totals {
     const struct link *link;
     uint64_t *counts;
@@ -120,7 +120,7 @@ static bool add_total(void *cls, const redisReply *reply, const struct asked *as
     return true;
 }
 
-/* Which chunks of a range are there. */
+/* Whether each chunk of a range exists. */
 struct presence {
     const struct link *link;
     bool *there;
@@ -137,7 +137,7 @@ static bool note_existence(void *cls, const redisReply *reply, const struct aske
     return true;
 }
 
-/* As much of a range as one pipeline asks of, from its chunk number `done` on. */
+/* The part of a range that one pipeline can ask about, from its chunk number `done` on. */
 static struct chunk_range cut_range(struct chunk_range range, uint32_t done) {
     const uint32_t left = range.n - done;
     return (struct chunk_range){range.resolution, range.first + done,
@@ -152,8 +152,8 @@ bool reader_read_totals(struct link *link, struct chunk_range range, uint64_t *c
         const struct chunk_range here = cut_range(range, done);
         struct totals totals = {link, counts + (size_t)done * slots};
         for (unsigned group = 0; group < link_groups(link); group++) {
-            /* Most chunks of a long span may not be there, and a hundred empty answers cost more
-             * than one question. */
+            /* In a long span most chunks may not exist, and a hundred empty replies cost more than
+             * asking first. */
             bool there[LINK_PIPELINE_MAX] = {false};
             struct presence presence = {link, there};
             const struct question existence = {"EXISTS", 0, group, NULL, note_existence, &presence};

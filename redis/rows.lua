@@ -1,31 +1,31 @@
--- What one node has seen of some rows of one window of a report -> the window's totals. Absolute values: sending a call again
--- changes nothing.
---   KEYS  the window, a hash; then, when a row has a HyperLogLog or a score board, a key for a moment and the keys of these, in
---         the order of the rows
---   ARGV  the node; owner of the node's lease, a number; sum that the node takes its part to have; until; seconds to live;
---         the names of the components: a sign (see rows.h) and a name, US, the next; how many fields the rows have, the fields, the
---         rows' numbers, and bytes: see rows_pack.h
--- The hash, beside the totals ("<key> US <component>" -> 38) and until:
---   names           as above, of the whole window; components are numbered by their place in it
---   keys, k:<i>     how many k:<i> there are; the keys of all rows, RS behind each, about 4 KB in each of k:1, k:2, ...
---   nodes           the nodes that have a part, RS behind each
+-- Merges what one node has counted in some rows of one window of a report into the window's totals. Values are absolute: sending
+-- a call again changes nothing.
+--   KEYS  the window, a hash; then, if a row has a HyperLogLog or a score board, a temporary key and the keys of these, in the
+--         order of the rows
+--   ARGV  the node; owner of the node's lease, a number; what the node takes its part's sum to be; until; seconds to live;
+--         the names of the components: a sign (see rows.h) and a name, US, the next; how many fields the rows have, the fields,
+--         the rows' numbers, and bytes: see rows_pack.h
+-- The hash has, beside the totals ("<key> US <component>" -> 38) and until:
+--   names           as above, for the whole window; components are numbered by their place in it
+--   keys, k:<i>     how many k:<i> there are; the keys of all rows, RS after each, about 4 KB in each of k:1, k:2, ...
+--   nodes           the nodes that have a part, RS after each
 --   n:<node>        owner and sum of the node's part: who wrote it last, and the events of all its rows
 --   n:<node> RS <key>                  a row of its part: W (1 byte), events (7), then for each component of the signs + and ~
 --                                      its number (2) and its value (W); little-endian
 --   b:<node> RS <key> US <component>   a node's bytes of a component of the sign =: events (7), bytes
 --   final           closed: nothing changes any more; 2: no parts (n:)
--- A component of the sign = that is called top(...) has a score board beside it, a sorted set: the score of a value is how often
--- it came at the least by what all nodes' bytes say (top_entry.h), so it changes with them, here, and by their difference. It is
--- made anew from all of them when it is gone, or is left from a window that is gone.
--- RS is 0x1e; no key has it, so a field with it is of a part, and one without it that has US is a total.
+-- A component of the sign = called top(...) has a score board beside it, a sorted set: the score of a value is the least number of
+-- times that it occurred according to all nodes' bytes (top_entry.h). So a score changes with these bytes, here, by the
+-- difference. The board is made anew from all bytes when it is missing, or is left over from a window that is gone.
+-- RS is 0x1e; no key contains it, so a field with RS belongs to a part, and one without RS but with US is a total.
 -- Returns the sum that the node's part had before this call (0: there was none, or a HyperLogLog was gone) and the sum that it
 -- has now, or
 --   -1  the window is closed for good
---   -2  another owner has written this part, and it is not as the caller takes it to be
+--   -2  another owner has written this part, and its sum is not what the caller takes it to be
 -- and then changes nothing.
 --
 -- Redis does not undo what a script wrote before it failed. So everything that can fail (a key of another type, a value that
--- is no number) comes first. HyperLogLogs only join, so those may stay when a later one fails.
+-- is no number) comes first. HyperLogLogs only grow, so they may stay merged when a later one fails.
 local key, node, owner = KEYS[1], ARGV[1], tonumber(ARGV[2])
 local call, format, sub, pack, unpack_bytes = redis.call, string.format, string.sub, struct.pack, struct.unpack
 local to_number, US, RS = tonumber, '\31', '\30'
@@ -78,7 +78,7 @@ do
     end
 end
 
--- Adds what a node's bytes say of each value, factor times, to sums.
+-- Adds each value's count according to a node's bytes, times factor, to sums.
 local byte = string.byte
 local function add_board(sums, bytes, factor)
     local at, last = 8, #bytes
@@ -95,7 +95,7 @@ local function add_board(sums, bytes, factor)
     while at <= last do
         local one, two, three, four = byte(bytes, at, at + 3)
         local least, len
-        if one < 128 and two < 128 then -- most are small, and one look is quicker than three
+        if one < 128 and two < 128 then -- most are small, and one check is faster than three
             least, len, at = one - two, three, at + 3
         elseif two < 128 and three < 128 then
             least, len, at = one - 128 + two * 128 - three, four, at + 4
@@ -109,8 +109,8 @@ local function add_board(sums, bytes, factor)
     end
 end
 
--- Numbers and strings come in and go out by struct, and a call of it costs as much as all else that is done with one of them: so
--- many are read and written at once. PIECE values are what Lua's stack has room for.
+-- struct reads and writes numbers and strings, and one call of it costs as much as everything else that is done with a value: so
+-- many are read and written at once. Lua's stack has room for PIECE values.
 local PIECE = 2000
 local function read_all(item, n, bytes)
     if n <= PIECE then
@@ -127,7 +127,7 @@ local function read_all(item, n, bytes)
     return all
 end
 
--- A row of a part as a list: width, events, number, value, number, value, ... Its format is mostly that of the row before.
+-- A row of a part as a list: width, events, number, value, number, value, ... Usually its format is that of the row before.
 local made, made_width, made_n = nil, nil, nil
 local function format_of(width, n)
     if made_n ~= n or made_width ~= width then
@@ -160,7 +160,7 @@ local function write_part(part, last)
     return table.concat(all)
 end
 
--- The fields of the rows (of each row its part, its components), what they hold, and the rows' numbers.
+-- The fields of the rows (for each row its part, then its components), their values, and the rows' numbers.
 local asking = tonumber(ARGV[7])
 local asked, numbers = read_all('I2c0', asking, ARGV[8]), read_all('i7', #ARGV[9] / 7, ARGV[9])
 local there = {}
@@ -175,9 +175,9 @@ else
     end
 end
 local part_row = part_field .. RS
-local key_at = #part_row + 1 -- in the field of a row's part
+local key_at = #part_row + 1 -- in the name of a row's part
 
--- What becomes of them. A part mostly has its components in the order of the call; else this says where each one is.
+-- Where a part has each component, if they are not in the order of the call, as they usually are.
 local function find_places(part, last)
     local places = {}
     for i = 3, last, 2 do
@@ -189,12 +189,12 @@ end
 local LIMITS = {256, 65536, 16777216, 4294967296, 1099511627776, 281474976710656, 72057594037927936} -- 256 ^ width
 local sum, lost, new_keys, hll, joined, boards = had, false, {}, 2, {}, {}
 local first, row_at, bytes_at = 1, 1, 1
--- Which components a row has, mostly those of the row before: their numbers in the call, and in the window; and whether all of them
+-- The components of a row, usually those of the row before: their numbers in the call and in the window, and whether all of them
 -- add up.
 local shape, places_of, components, all_add = {}, {}, 0, true
 while first <= asking do
     local events, n_or_same = numbers[row_at], numbers[row_at + 1]
-    row_at = row_at + 1 -- its values are behind it
+    row_at = row_at + 1 -- its values follow
     if n_or_same >= 0 then
         components, all_add = n_or_same, true
         for i = 1, components do
@@ -223,7 +223,7 @@ while first <= asking do
     end
     local limit = LIMITS[width]
     local newer, changed, known, row_boards = events > events_before, false, false, nil
-    -- A row whose part has just these components in this order, as most have: without what only others need.
+    -- Fast path for a row whose part has exactly these components in this order, as most have.
     local usual = 0
     if all_add and last == 2 + 2 * components then
         for i = 1, components do
@@ -240,7 +240,7 @@ while first <= asking do
                     width, limit = width + 1, limit * 256
                 end
                 at = at + 2
-                -- Redis writes a number with 17 digits itself, and exactly, which is quicker than format('%.0f')
+                -- Redis itself formats a number with 17 digits, exactly and faster than format('%.0f')
                 write[at - 1], write[at] = asked[first + i], total < 9007199254740992 and total or format('%.0f', total)
             end
             usual, known, guess = i, true, place
@@ -269,7 +269,7 @@ while first <= asking do
                 grows = newer and value ~= before
             end
             if grows or (not place and value >= 0 and (sign == '+' or newer)) then
-                total = (total or 0) + (value - before) -- so that no step is beyond 2^53, from where on numbers have gaps
+                total = (total or 0) + (value - before) -- so that no step exceeds 2^53, beyond which numbers have gaps
                 if sign == '~' then
                     total = total % 4294967296
                 end
@@ -377,7 +377,7 @@ if tonumber(ARGV[4]) > tonumber(head[2] or 0) then
     set('until', ARGV[4])
 end
 
--- From here on it is written. Never shortened: another node may need it for longer. A minute's difference is not worth a write.
+-- From here on it writes. Never shortened, because another node may need it for longer; a minute is not worth a write.
 local function live(what)
     local lives = call('TTL', what)
     if lives == -1 or (lives >= 0 and lives < wanted - 60) then

@@ -12,17 +12,18 @@
 #include <string.h>
 
 #define BOARDS_LOOKS 3
-#define READINGS_MAX 10 /* of a window that changes while it is read */
+#define READINGS_MAX 10 /* of a window that changes while being read */
 
-/* What one field says of one number: a total as it is, a part's value as less. They must make 0. */
+/* What one field contributes to one number: a total's value, or minus a part's value. The sum must
+ * be 0. */
 struct entry {
-    const char *key; /* of the row, or the node whose events these are */
+    const char *key; /* of the row, or the node whose events are counted */
     size_t key_len;
-    const struct rows_name *name; /* of the component; NULL: a node's events */
+    const struct rows_name *name; /* of the component; NULL: the number of a node's events */
     int64_t value;
 };
 
-/* The hash of one window of one group, while it is looked at. */
+/* The hash of one window of one group, while it is checked. */
 struct window {
     const struct rows_place *place;
     char key[ROWS_KEY_MAX];
@@ -150,7 +151,7 @@ static int compare_entries(const void *one, const void *two) {
     return order ? order : (a->key_len > b->key_len) - (a->key_len < b->key_len);
 }
 
-/* Entries of one number must make 0; once it is final there are no parts. */
+/* The entries of each number must sum to 0; a final window has no parts. */
 static void compare_sums(const struct window *window) {
     struct entry *entry = (struct entry *)(void *)window->entries.bytes;
     const size_t n = window->entries.len / sizeof *entry;
@@ -202,7 +203,7 @@ static void count_finding(void *cls, const char *sentence) {
     ++*(uint64_t *)cls;
 }
 
-/* How many findings a reading has. */
+/* Counts the findings of one reading. */
 static bool count_findings(struct window window, const struct rows_hash *hash, uint64_t *n,
                            char *why) {
     *n = 0;
@@ -211,7 +212,7 @@ static bool count_findings(struct window window, const struct rows_hash *hash, u
     return hash->n == 0 || check_hash(&window, hash, why);
 }
 
-/* A reading that is wrong may be of several moments: the next one says whether it is. */
+/* A reading with findings may mix several moments: reading again tells. */
 static bool judge_window(struct link *link, struct window *window, struct rows_hash *hash,
                          char *why) {
     uint64_t findings;
@@ -237,7 +238,7 @@ static bool judge_window(struct link *link, struct window *window, struct rows_h
     }
 }
 
-/* Nodes may send between the hash and its boards, so a difference is looked at again. */
+/* Nodes may write between the hash and its boards being read, so a difference is checked again. */
 static bool judge_boards(struct link *link, const struct window *window, struct rows_hash *hash,
                          char *why) {
     char sentence[AUDIT_SENTENCE_MAX] = "";
@@ -274,7 +275,7 @@ bool rows_audit_window(struct link *link, const struct rows_place *place, audit_
 
 /* ---- all reports ---- */
 
-/* An audit of all reports under way. */
+/* An audit of all reports in progress. */
 struct all {
     struct link *link;
     const struct rows_audit_span *span;
@@ -315,7 +316,7 @@ bool rows_audit_reports(struct link *link, const struct rows_audit_span *span,
     char sentence[LINK_WHY_MAX] = "";
     struct all all = {link, span, finding, cls, sentence};
     const bool ok = rows_reader_widths(link, &(struct rows_width_taker){audit_width, &all}, why);
-    if (!ok && !*why) { /* it was one of the windows */
+    if (!ok && !*why) { /* it came from one of the windows */
         memcpy(why, sentence, sizeof sentence);
     }
     return ok;

@@ -10,7 +10,7 @@
 
 /* What nodes' bytes say of one value of one board. */
 struct entry {
-    const char *board; /* "<key> US <component>", as it stands in the fields */
+    const char *board; /* "<key> US <component>", as in the fields */
     size_t board_len;
     const char *value;
     size_t value_len;
@@ -35,7 +35,7 @@ static int compare_entries(const void *one, const void *two) {
     return order ? order : compare_bytes(a->value, a->value_len, b->value, b->value_len);
 }
 
-/* Pieces of seven bits, the lowest first; false when none ends before `end`. */
+/* Reads groups of seven bits, the lowest first; false when no number ends before `end`. */
 static bool read_number(const unsigned char **at, const unsigned char *end, uint64_t *number) {
     *number = 0;
     for (unsigned shift = 0; *at < end && shift < 56; shift += 7) {
@@ -48,7 +48,7 @@ static bool read_number(const unsigned char **at, const unsigned char *end, uint
     return false;
 }
 
-/* The entries of one node's bytes; false when they are none, or out of memory. */
+/* Takes the entries in one node's bytes; false when they are malformed, or memory runs out. */
 static bool take_bytes(struct rows_bytes *entries, struct entry entry, const redisReply *value) {
     const unsigned char *at = (const unsigned char *)value->str + ROWS_EVENTS_BYTES;
     const unsigned char *end = (const unsigned char *)value->str + value->len;
@@ -68,7 +68,7 @@ static bool take_bytes(struct rows_bytes *entries, struct entry entry, const red
     return ok;
 }
 
-/* The name of the component at the end of "<key> US <component>"; NULL when it has no board. */
+/* The component's name at the end of "<key> US <component>"; NULL when it has no board. */
 static const char *find_component(const char *board, size_t len, size_t *key_len) {
     const size_t least = strlen(ROWS_BOARD_NAME);
     size_t at = len;
@@ -81,7 +81,7 @@ static const char *find_component(const char *board, size_t len, size_t *key_len
                : NULL;
 }
 
-/* All of the hash, in order, one entry a value. False: some bytes are no entries. */
+/* Collects the whole hash, sorted, one entry per value. False: some bytes are no entries. */
 static bool gather(const struct rows_hash *hash, struct rows_bytes *entries) {
     bool ok = true;
     for (size_t i = 0; i < hash->n && ok; i++) {
@@ -138,7 +138,7 @@ static redisReply *read_board(struct link *link, const char *key, const struct e
     return reply;
 }
 
-/* Whether the members are the n entries, each with its score. */
+/* Whether the members are the n entries, with the same scores. */
 static bool is_same(const redisReply *reply, const struct entry *entry, size_t n) {
     bool same = reply->elements == 2 * n;
     for (size_t i = 0; i + 1 < reply->elements && same; i += 2) {

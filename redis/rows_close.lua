@@ -1,12 +1,12 @@
--- Closes a window of a report for good, in several calls: the totals stay, and what nodes gave of "=" (see rows.lua); the nodes'
--- parts go, and nothing changes it any more.
+-- Closes a window of a report for good, in several calls: keeps the totals and the nodes' bytes of "=" components (see
+-- rows.lua), drops the nodes' parts, and lets nothing change it any more.
 --   KEYS  the window
---   ARGV  the caller's clock, seconds since 1970; how far it is done: 0, then what was returned
--- Returns how far it is done now; 0 when all is, or the window is not there; -1 when it is not yet time by both clocks, the
--- caller's and Redis' own.
+--   ARGV  the caller's clock, seconds since 1970; how far closing has come: 0, then what was returned
+-- Returns how far closing has come; 0 when it is complete, or the window does not exist; -1 when it is too early by either clock,
+-- the caller's or Redis' own.
 --
--- A window may have a million fields, so each call removes some. It is final with the first of them ("1"; "2" when the parts are
--- gone): a call that never comes leaves parts behind, which cost memory and nothing else.
+-- A window may have a million fields, so each call removes some. The first call makes it final ("1"; "2" once the parts are
+-- gone): if a later call never comes, parts are left behind, which costs memory and nothing else.
 local key, cursor = KEYS[1], ARGV[2]
 local head = redis.call('HMGET', key, 'until', 'final')
 local ends = tonumber(head[1] or 0)
@@ -23,7 +23,7 @@ local answer = redis.call('HSCAN', key, cursor, 'COUNT', 1000)
 local gone, n = {}, 0
 for i = 1, #answer[2], 2 do
     local field = answer[2][i]
-    -- A total may begin like that, too, and then has US and no RS.
+    -- A total's field may begin like that, too, but has US and no RS.
     if string.sub(field, 1, 2) == 'n:' and (string.find(field, '\30', 1, true) or not string.find(field, '\31', 1, true)) then
         n = n + 1
         gone[n] = field

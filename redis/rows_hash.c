@@ -8,7 +8,7 @@
 
 #define FIELDS_AT_ONCE "1000"
 
-/* One answer, which the fields point into. */
+/* A reply, which the fields point into. */
 struct page {
     redisReply *reply;
 };
@@ -24,7 +24,7 @@ static int compare_fields(const void *one, const void *other) {
     return compare_text(a->name, b->name);
 }
 
-/* Sorts them, and drops what came more than once: a hash that grows meanwhile may do that. */
+/* Sorts the fields and removes duplicates, which occur when the hash grows meanwhile. */
 static void sort_fields(struct rows_hash *hash) {
     const size_t n = hash->fields.len / sizeof *hash->field;
     hash->field = (struct rows_field *)(void *)hash->fields.bytes;
@@ -39,7 +39,7 @@ static void sort_fields(struct rows_hash *hash) {
     }
 }
 
-/* The answer to HSCAN: a cursor, and fields with their values. */
+/* Whether it is a reply to HSCAN: a cursor, and fields with their values. */
 static bool is_page(const redisReply *page) {
     if (page->type != REDIS_REPLY_ARRAY || page->elements != 2 ||
         page->element[0]->type != REDIS_REPLY_STRING ||

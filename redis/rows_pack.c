@@ -63,13 +63,13 @@ bool rows_call_has_room(const struct rows_call *call) {
 static bool is_named(const struct rows_call *call, size_t i, const char *name, size_t len) {
     size_t at;
     memcpy(&at, call->name_at.bytes + i * sizeof at, sizeof at);
-    const char *there = call->names.bytes + at + 1; /* behind its sign */
+    const char *there = call->names.bytes + at + 1; /* after its sign */
     return call->names.len - at > len + 1 && memcmp(there, name, len) == 0 &&
            there[len] == ROWS_SEPARATOR;
 }
 
-/* The number of a name in the call, added when it is new: rows have much the same components in
- * the same order, so the search begins behind the last that was found. False when it cannot be. */
+/* Finds the number of a name in the call, adding it when new. Rows have much the same components in
+ * the same order, so the search starts after the last one found. False when it cannot be added. */
 static bool find_name(struct rows_call *call, const struct rows_component *component,
                       size_t *number) {
     const size_t len = strlen(component->name), n = call->name_at.len / sizeof(size_t);
@@ -125,7 +125,7 @@ static bool put_text(struct rows_bytes *bytes, const char *text) {
     return rows_bytes_put(bytes, text, strlen(text));
 }
 
-/* Ends a field that begins at a place, of which the first bytes are its length. */
+/* Ends a field that begins at `from` with room for its length, which is filled in. */
 static bool end_field(struct rows_bytes *bytes, size_t from) {
     const size_t len = bytes->len - from - FIELD_LEN_BYTES;
     for (size_t i = 0; i < FIELD_LEN_BYTES; i++) {
@@ -134,7 +134,7 @@ static bool end_field(struct rows_bytes *bytes, size_t from) {
     return len <= FIELD_LEN_MAX;
 }
 
-/* What belongs to a node alone: `letter`:node RS key. */
+/* Writes a field that belongs to the node: `letter`:node RS key. */
 static bool put_own_field(struct rows_call *call, const char *letter, const struct rows_row *row) {
     static const char separator = ROWS_PART_SEPARATOR;
     struct rows_bytes *bytes = &call->hash_fields;
@@ -170,7 +170,7 @@ static bool put_fields(struct rows_call *call, const struct rows_row *row) {
 
 /* ---- the numbers ---- */
 
-/* Which components the row has: said where they are others than those of the row before. */
+/* Writes the row's components, unless they are those of the row before. */
 static bool put_shape(struct rows_call *call, const struct rows_row *row) {
     struct rows_bytes *next = &call->next;
     bool ok = true;
@@ -242,7 +242,7 @@ bool rows_call_add(struct rows_call *call, const char *window_key, const struct 
     return ok;
 }
 
-/* ---- what is there ---- */
+/* ---- reading ---- */
 
 bool rows_names_read(const char *text, size_t len, struct rows_names *names) {
     size_t n = 0;

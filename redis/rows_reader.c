@@ -35,7 +35,7 @@ bool rows_is_text(const redisReply *reply) {
     return reply->type == REDIS_REPLY_STRING;
 }
 
-/* Items, and what ends one behind each. */
+/* Whether it is a list of items with a separator after each. */
 static bool is_list(const redisReply *reply) {
     return reply->len > 0 && reply->str[reply->len - 1] == ROWS_PART_SEPARATOR;
 }
@@ -48,7 +48,7 @@ static bool take_keys(struct rows_window *window, const redisReply *piece, char 
            rows_window_explain(window, "out of memory", why);
 }
 
-/* The pieces behind the first. */
+/* Reads the pieces after the first. */
 static bool read_more_keys(struct rows_window *window, int64_t pieces, char *why) {
     struct words words = {0};
     bool ok = words_begin(&words, "HMGET", window->key);
@@ -69,8 +69,8 @@ static bool read_more_keys(struct rows_window *window, int64_t pieces, char *why
     return ok && reply;
 }
 
-/* The fields of a head, in the order in which they are asked for. The first piece of the keys is
- * asked for with them: most windows have no other. */
+/* The first fields that are requested, in order. They include the first piece of the keys, because
+ * most windows have no other. */
 enum { HEAD_NAMES, HEAD_KEYS, HEAD_NODES, HEAD_FIRST_KEYS, HEAD_PART, HEAD_FIELDS };
 
 static bool ask_head(const struct rows_window *window, char *why) {
@@ -84,7 +84,7 @@ static bool ask_head(const struct rows_window *window, char *why) {
     return rows_window_ask(window, &words, whole, why);
 }
 
-/* What the hash says of its rows. False fills why. */
+/* Takes what the hash says about its rows. False fills `why`. */
 static bool take_head(struct rows_window *window, struct rows_part *part, char *why) {
     redisReply *reply = rows_window_take(window, HEAD_FIELDS, why);
     if (!reply) {
@@ -110,7 +110,7 @@ static bool take_head(struct rows_window *window, struct rows_part *part, char *
     return ok;
 }
 
-/* n windows; part: of the first, NULL when totals are read. */
+/* Reads n windows; part: that of the first, NULL when totals are read. */
 static bool read_windows(struct rows_window *windows, size_t n, struct rows_part *part, char *why) {
     bool ok = true;
     for (size_t i = 0; i < n && ok; i++) {

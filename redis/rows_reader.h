@@ -1,4 +1,4 @@
-/* Reading the rows of reports: for the console. Over a connected link, by its thread. */
+/* Reads the rows of reports, for the console. Over a connected link, in its thread. */
 #ifndef AFORO_REDIS_ROWS_READER_H
 #define AFORO_REDIS_ROWS_READER_H
 
@@ -8,30 +8,30 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Who is given rows; false: no more are wanted. What it points to is gone after the call. */
+/* Receives rows; returns false to stop. What it points to is valid during the call only. */
 struct rows_taker {
     bool (*take)(void *cls, const struct rows_place *place, const struct rows_row *row);
     void *cls;
 };
 
-/* Reads the totals of one window of a report, and gives each row that is there, in no order. In a
- * cluster the same key comes once from each group; a component of ROWS_BLOB comes once for each
- * node. Whoever takes them joins them (measure->kind->absorb): together they are the row. Most
- * windows of a long span may not be there: rows_reader_find says which are worth reading. False
- * fills why; a value that is none is an error that names its key. Also false, why empty, when the
- * taker wanted no more. */
+/* Reads the totals of one window of a report and passes each row to the taker, in no particular
+ * order. In a cluster the same key comes once from each group, and a ROWS_BLOB component once for
+ * each node; the taker joins them (measure->kind->absorb) to get the row. In a long span most
+ * windows may not exist: rows_reader_find tells which are worth reading. False fills `why`; a
+ * malformed value is an error that names its key. When the taker stopped, the result is false, too,
+ * and `why` is empty. */
 bool rows_reader_read_window(struct link *link, const struct rows_place *place,
                              const struct rows_taker *taker, char *why);
 
-/* The same of n windows (1 to ROWS_READER_WINDOWS) at once, one after the other: with many small
- * windows, most of the time is the way to Redis and back. */
+/* The same for n windows (1 to ROWS_READER_WINDOWS) with one request: for many small windows, most
+ * of the time is spent on the round trip. */
 #define ROWS_READER_WINDOWS 16
 bool rows_reader_read_windows(struct link *link, const struct rows_place *places, size_t n,
                               const struct rows_taker *taker, char *why);
 
-/* The same of what one node has reported of one window in its group: its part. ROWS_ADD and
- * ROWS_WRAP are the node's own, ROWS_MIN, ROWS_MAX and ROWS_HLL the totals of the rows in which it
- * has a part. *sum, *owner: of the part, as rows.lua has them; 0 when there is none. */
+/* The same for what one node has reported of one window in its group: its part. ROWS_ADD and
+ * ROWS_WRAP values are the node's own; ROWS_MIN, ROWS_MAX and ROWS_HLL are the totals of the rows
+ * that it has a part in. *sum, *owner: of the part, as in rows.lua; 0 when there is none. */
 struct rows_part {
     const struct rows_place *place;
     unsigned group;
@@ -42,28 +42,28 @@ struct rows_part {
 bool rows_reader_read_part(struct link *link, struct rows_part *part,
                            const struct rows_taker *taker, char *why);
 
-/* Whether there is anything of windows [first, first + n), into there[n]. False fills why. */
+/* Stores in there[n] whether windows [first, first + n) exist. False fills `why`. */
 bool rows_reader_find(struct link *link, const struct rows_place *first, uint32_t n, bool *there,
                       char *why);
 
-/* Who is given reports; false: no more are wanted. */
+/* Receives reports; returns false to stop. */
 struct rows_report_taker {
     bool (*take)(void *cls, const char *report, const char *definition, size_t definition_len);
     void *cls;
 };
 
-/* Gives every report that any node has told of: NAME.DIGEST, and its definition. False fills why.
- */
+/* Passes every report that any node has published to the taker: NAME.DIGEST and its definition.
+ * False fills `why`. */
 bool rows_reader_list(struct link *link, const struct rows_report_taker *taker, char *why);
 
-/* Who is given the widths of reports; false: no more are wanted. */
+/* Receives the widths of reports; returns false to stop. */
 struct rows_width_taker {
     bool (*take)(void *cls, const char *report, const struct rows_width_line *line);
     void *cls;
 };
 
-/* Gives every width of every report that any node has told of. False fills why. Also false, why
- * empty, when the taker wanted no more. */
+/* Passes every width of every report that any node has published to the taker. False fills `why`,
+ * or leaves it empty when the taker stopped. */
 bool rows_reader_widths(struct link *link, const struct rows_width_taker *taker, char *why);
 
 #endif

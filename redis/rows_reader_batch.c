@@ -1,27 +1,28 @@
-/* The rows of windows, many of one window with one command. Of rows that are numbers alone several
- * commands are under way at once: Redis looks for the next rows while the last ones are taken. */
+/* Reads the rows of windows, many rows of one window with one command. Where rows consist of
+ * numbers only, several commands are pending at once, so that Redis works while replies are
+ * processed. */
 #include "redis/rows_reader_internal.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#define BATCH_FIELDS 1000 /* that one command asks for, unless a single row has more */
+#define BATCH_FIELDS 1000 /* requested by one command, unless a single row has more */
 #define BATCH_HLLS 128    /* in one pipeline; each has 12 kB */
-#define BATCHES 16        /* in one pipeline, of rows that are numbers alone */
+#define BATCHES 16        /* in one pipeline, of rows that are numbers only */
 
 _Static_assert(BATCH_HLLS <= LINK_PIPELINE_MAX && BATCHES <= LINK_PIPELINE_MAX,
                "they go out together");
 
-/* A window whose rows are read. */
+/* A window whose rows are being read. */
 struct reading {
     const struct rows_window *window;
     size_t node_count, hlls;
-    size_t per_row; /* fields that are asked for of each row */
-    size_t at_once; /* rows that one command asks for */
-    bool alone;     /* nothing else is under way meanwhile: its bytes would be too many */
+    size_t per_row; /* fields requested for each row */
+    size_t at_once; /* rows requested by one command */
+    bool alone;     /* no other command may be pending: its bytes are too many */
 };
 
-/* Rows that are asked for together. */
+/* Rows that are requested together. */
 struct batch {
     const struct reading *reading;
     size_t n;
@@ -44,7 +45,7 @@ static bool put_field(struct words *words, const char *head, const char *node, s
            words_end(words, from);
 }
 
-/* A node's bytes: of the part's own, or of each. */
+/* Appends the fields of a node's bytes: of the part's node, or of each node. */
 static bool put_blob_fields(const struct reading *reading, struct words *words, const char *key,
                             size_t key_len, const struct rows_name *name) {
     if (reading->window->part) {
@@ -84,7 +85,7 @@ static bool append_hll(const struct reading *reading, const char *key, size_t ke
     return rows_window_ask(reading->window, &words, ok, why);
 }
 
-/* What belongs to rows and lies in keys of its own. */
+/* Reads what rows have in keys of their own. */
 static bool read_hlls(const struct reading *reading, struct batch *batch, char *why) {
     bool ok = true;
     for (size_t row = 0; row < batch->n && reading->hlls; row++) {
@@ -107,7 +108,7 @@ static bool read_hlls(const struct reading *reading, struct batch *batch, char *
     return ok;
 }
 
-/* Where the answers about one row are taken from, and where they go. */
+/* Where the replies about one row come from, and where they go. */
 struct taking {
     const struct reading *reading;
     redisReply **element; /* [per_row] */
@@ -125,7 +126,7 @@ static void take_bytes(struct taking *taking, const struct rows_name *name, cons
                                                              .len = len};
 }
 
-/* What stands before a blob: little-endian. */
+/* Reads the number of events before a blob: little-endian. */
 static int64_t read_events(const char *bytes) {
     int64_t events = 0;
     for (size_t i = ROWS_EVENTS_BYTES; i-- > 0;) {
@@ -134,7 +135,7 @@ static int64_t read_events(const char *bytes) {
     return events;
 }
 
-/* One component; moves on behind its fields. False: it holds none. */
+/* Takes one component and advances past its fields. False: the row does not have it. */
 static bool take_component(struct taking *taking, const struct rows_name *name) {
     const size_t fields =
         name->rule == ROWS_BLOB && !taking->reading->window->part ? taking->reading->node_count : 1;
@@ -173,7 +174,7 @@ static bool take_component(struct taking *taking, const struct rows_name *name) 
     return true;
 }
 
-/* The part of the node itself: its sums. *mine: it has one in this row. */
+/* Takes the node's own part, which has its sums. *mine: it has one in this row. */
 static bool take_part(struct taking *taking, bool *mine) {
     const redisReply *part = *taking->element++;
     *mine = rows_is_text(part);
@@ -181,7 +182,7 @@ static bool take_part(struct taking *taking, bool *mine) {
                                     &taking->count, &taking->n, taking->component);
 }
 
-/* False fills why; or leaves it empty, when no more are wanted. */
+/* Passes the rows of a batch on. False fills `why`, or leaves it empty when the taker stopped. */
 static bool give_rows(const struct reading *reading, struct batch *batch, redisReply **element,
                       struct rows_component *component, char *why) {
     for (size_t row = 0; row < batch->n; row++) {
@@ -233,7 +234,7 @@ static bool take_batch(struct batch *batch, struct rows_component *component, ch
     return ok;
 }
 
-/* The next rows of the reading, from *at on in its keys; moves on behind them. */
+/* Takes the next rows of the reading, from *at on in its keys, and advances *at. */
 static bool fill_batch(struct batch *batch, size_t *at, char *why) {
     const struct rows_window *window = batch->reading->window;
     for (batch->n = 0; batch->n < batch->reading->at_once && *at < window->keys.len; batch->n++) {
@@ -259,16 +260,16 @@ void rows_pass_over_replies(struct link *link) {
     }
 }
 
-/* Batches under way: a ring, and what is asked for next. */
+/* Pending batches, as a ring, and what to request next. */
 struct queue {
     const struct reading *reading; /* [n] */
     size_t n;
-    size_t next, at;     /* number of the reading, and a place in its keys */
+    size_t next, at;     /* number of the reading, and offset in its keys */
     struct batch *batch; /* [BATCHES] */
     size_t asked, taken;
 };
 
-/* Whether another batch may be asked for now. */
+/* Whether another batch may be requested now. */
 static bool takes_more(const struct queue *queue, bool asking) {
     const size_t under_way = queue->asked - queue->taken;
     if (queue->next == queue->n || (under_way && !asking) || under_way == BATCHES) {
@@ -289,7 +290,7 @@ static bool ask_next(struct queue *queue, char *why) {
     return ok;
 }
 
-/* While one batch is taken, Redis looks for the next ones. */
+/* While one batch is processed, Redis works on the next ones. */
 static bool read_batches(struct queue *queue, struct rows_component *component, char *why) {
     struct link *link = queue->reading[0].window->link;
     bool ok = true, asking = true;
@@ -314,7 +315,7 @@ static size_t count_listed(const struct rows_bytes *list) {
     return n;
 }
 
-/* How many rows one command may ask for. */
+/* How many rows one command may request. */
 static size_t rows_at_once(const struct reading *reading) {
     const size_t rows = BATCH_FIELDS / (reading->per_row + 1) + 1;
     const size_t hlls = reading->hlls ? BATCH_HLLS / reading->hlls : rows;
@@ -335,8 +336,8 @@ static struct reading begin_reading(const struct rows_window *window) {
     return reading;
 }
 
-/* Fills queue->n of the readings; how many components a row has at the most. False: a window has
- * more HyperLogLogs a row than are asked for together. */
+/* Fills queue->n of the readings, and the most components that a row has. False: a window has more
+ * HyperLogLogs per row than one request may have. */
 static bool begin_readings(const struct rows_window *windows, size_t n, struct reading *readings,
                            struct queue *queue, size_t *components, char *why) {
     *components = 1;

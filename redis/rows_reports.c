@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Asks whether there is anything of up to LINK_PIPELINE_MAX windows in a group. */
+/* Asks whether up to LINK_PIPELINE_MAX windows exist in a group. */
 static bool find_some(struct link *link, const struct rows_place *first, uint32_t n, unsigned group,
                       bool *there, char *why) {
     char later[LINK_WHY_MAX], key[ROWS_KEY_MAX];
@@ -53,7 +53,7 @@ bool rows_reader_find(struct link *link, const struct rows_place *first, uint32_
     return true;
 }
 
-/* The hash of reports; NULL fills why. */
+/* Reads the hash of reports; NULL fills `why`. */
 static redisReply *read_reports(struct link *link, char *why) {
     const char *argv[] = {"HGETALL", ROWS_REPORTS_KEY};
     const size_t lens[] = {7, sizeof ROWS_REPORTS_KEY - 1};
@@ -89,7 +89,7 @@ bool rows_reader_list(struct link *link, const struct rows_report_taker *taker, 
     return ok;
 }
 
-/* The name in a field of widths, into report (ROWS_REPORT_MAX); false: it is none. */
+/* Copies the name in a field of widths to report (ROWS_REPORT_MAX); false: it is no such field. */
 static bool read_windows_field(const redisReply *field, char *report) {
     static const size_t suffix = sizeof ROWS_WINDOWS_FIELD - 1;
     const size_t len = field->len > suffix ? field->len - suffix : 0;

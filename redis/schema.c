@@ -8,16 +8,16 @@
 #include <stdio.h>
 #include <string.h>
 
-#define COUNT_MAX (UINT64_C(1) << 53) /* beyond it the script's doubles are not exact */
+#define COUNT_MAX (UINT64_C(1) << 53) /* beyond it the scripts' doubles are inexact */
 
 unsigned schema_group(const char *node, unsigned groups) {
     const uint32_t hash = fnv1a32(node);
-    /* both halves: node ids may differ in their last character only */
+    /* use both halves: node ids may differ in their last character only */
     return (hash ^ hash >> 16) % groups;
 }
 
-/* Appends a mark, unless it is NUL, and `digits` digits of a number. A reader of hours of 10 ms
- * makes a key for each second and group of nodes: snprintf took half of its time. */
+/* Appends a mark, unless it is NUL, and a number of `digits` digits. Reading hours of 10 ms windows
+ * makes a key for each second and group of nodes, and snprintf took half of that time. */
 static char *append_digits(char *at, char mark, int number, int digits) {
     if (mark) {
         *at++ = mark;
@@ -38,7 +38,7 @@ size_t schema_chunk_key(enum resolution r, int64_t chunk, unsigned group, char *
     at = append_digits(at, ':', t.year, 4);
     at = append_digits(at, '-', t.month, 2);
     at = append_digits(at, '-', t.day, 2);
-    /* As much of the time as a chunk is wide: an hour, a minute, a second. */
+    /* the time as precise as a chunk is wide: to the hour, minute or second */
     at = append_digits(at, 'T', t.hour, 2);
     at = r == RESOLUTION_1MIN ? at : append_digits(at, ':', t.minute, 2);
     at = r == RESOLUTION_10MS ? append_digits(at, ':', t.second, 2) : at;

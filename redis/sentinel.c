@@ -4,17 +4,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MESSAGES_MAX 64 /* read at one look */
+#define MESSAGES_MAX 64 /* read at once */
 
 struct sentinel_watch {
-    struct wire *wire;      /* NULL: it went away */
-    const char *name;       /* of the master; the URL's */
-    struct redis_host host; /* whom we took for it */
+    struct wire *wire;      /* NULL: the connection was lost */
+    const char *name;       /* of the master; owned by the URL */
+    struct redis_host host; /* the server we took for it */
 };
 
-/* ---- notice of another master ---- */
+/* ---- noticing another master ---- */
 
-/* Takes the connection over: it is freed with the watch, or now when it cannot be subscribed. */
+/* Takes the connection over: it is freed with the watch, or now if it cannot be subscribed. */
 static struct sentinel_watch *watch_new(const struct wire_peer *sentinel,
                                         const struct redis_host *master) {
     char ignored[WIRE_WHY_MAX];
@@ -42,8 +42,8 @@ void sentinel_watch_free(struct sentinel_watch *watch) {
     }
 }
 
-/* message, +switch-master, "NAME OLD-HOST OLD-PORT NEW-HOST NEW-PORT". A sentinel tells of a
- * failover also after it has led us to the new master. */
+/* Recognizes message, +switch-master, "NAME OLD-HOST OLD-PORT NEW-HOST NEW-PORT". A sentinel
+ * announces a failover even after it has led us to the new master. */
 static bool names_another(const struct sentinel_watch *watch, const redisReply *reply) {
     if (reply->type != REDIS_REPLY_ARRAY || reply->elements != 3 ||
         reply->element[2]->type != REDIS_REPLY_STRING) {
@@ -79,13 +79,13 @@ bool sentinel_watch_switched(struct sentinel_watch *watch) {
     return switched;
 }
 
-/* ---- which one is it now ---- */
+/* ---- finding the master ---- */
 
 static redisReply *ask_master(const struct wire_peer *sentinel, char *why) {
     const struct redis_url *url = sentinel->config->url;
     const char *ask[] = {"SENTINEL", "get-master-addr-by-name", url->master};
     redisReply *reply = wire_call(sentinel, 3, ask, why);
-    /* a sentinel behind the same password */
+    /* the sentinel requires the same password */
     if (reply && wire_is_error(reply, "NOAUTH") && *url->password) {
         freeReplyObject(reply);
         reply = wire_login(sentinel, why) ? wire_call(sentinel, 3, ask, why) : NULL;
@@ -110,8 +110,8 @@ static bool take_master(const redisReply *reply, const char *address, const char
     return false;
 }
 
-/* Is it a master, as far as it tells? One that may not say (an ACL) is believed: a replica would
- * refuse to write. */
+/* Whether it is a master, as far as it tells. One that must not tell (an ACL) is trusted: a replica
+ * would refuse to write. */
 static bool is_master(const struct wire_config *config, struct wire *wire,
                       const struct redis_host *host, char *why) {
     char address[REDIS_ADDRESS_MAX];

@@ -1,4 +1,4 @@
-/* Sentinel: which server is the master now, and notice of another one. By a link's thread. */
+/* Sentinel: finds the current master and notices when it changes. Used by a link's thread. */
 #ifndef AFORO_REDIS_SENTINEL_H
 #define AFORO_REDIS_SENTINEL_H
 
@@ -6,16 +6,16 @@
 
 struct sentinel_watch;
 
-/* Asks one sentinel after the other for the URL's master, connects to it and makes sure that it is
- * one (a sentinel may not have heard of a failover yet). NULL fills why. *watch gets a subscription
- * to +switch-master at the sentinel that answered, or NULL when it gave none; the caller frees it,
- * before config's URL goes. */
+/* Asks one sentinel after another for the URL's master, connects to it and verifies that it is one
+ * (a sentinel may not have heard of a failover yet). NULL fills `why`. *watch receives a
+ * subscription to +switch-master at the sentinel that answered, or NULL when it refused one; the
+ * caller frees it before config's URL. */
 struct wire *sentinel_open_master(const struct wire_config *config, struct sentinel_watch **watch,
                                   char *why);
 
-/* Whether the sentinel has told of another master than the one that it led us to. Does not block. A
- * sentinel that went away tells nothing more: a demotion then shows by a lost connection or a
- * READONLY. NULL is allowed: false. */
+/* Whether the sentinel has announced another master than the one it named. Does not block. A
+ * sentinel that went away announces nothing; a demotion then shows as a lost connection or a
+ * READONLY error. NULL is allowed: false. */
 bool sentinel_watch_switched(struct sentinel_watch *watch);
 
 void sentinel_watch_free(struct sentinel_watch *watch);

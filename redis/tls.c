@@ -10,12 +10,12 @@
 #include <string.h>
 #include <sys/stat.h>
 
-/* TLS 1.2 and 1.3 only; keys of a session never depend on the certificate's alone. */
+/* TLS 1.2 and 1.3, with forward secrecy: session keys never depend on the certificate's alone. */
 #define PRIORITIES                                                                                 \
     "SECURE128:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2:-RSA:-CIPHER-ALL:+AES-256-GCM:+AES-128-GCM:"    \
     "+CHACHA20-POLY1305"
 
-/* in a row: each is passed over at once, without a look at the time; who sends more is given up */
+/* consecutive: each is skipped without checking the time, so a peer that sends more is given up */
 #define WARNINGS_MAX 16
 
 /* ---- files ---- */
@@ -25,7 +25,7 @@ static bool refuse_file(const char *option, const char *path, const char *reason
     return false;
 }
 
-/* Neither a directory nor a pipe that nobody writes to. */
+/* A directory, and a pipe that nobody writes to, are refused. */
 static bool is_file(const char *option, const char *path, char *why) {
     struct stat is;
     if (stat(path, &is)) {
@@ -54,7 +54,7 @@ static bool read_trust(gnutls_certificate_credentials_t credentials, const char 
                        why);
 }
 
-/* Which of the two files it is that cannot be used. */
+/* Explains which of the two files is unusable. */
 static bool explain_pair(const struct redis_tls_options *options, int error, char *why) {
     gnutls_datum_t text = {0};
     gnutls_x509_crt_t *chain = NULL;
@@ -129,8 +129,8 @@ static bool is_address(const char *host) {
     return inet_pton(AF_INET, host, &ignored) == 1 || inet_pton(AF_INET6, host, &ignored) == 1;
 }
 
-/* The chain must lead to who is trusted, and the first certificate be a server's; with the name,
- * where that is asked for. */
+/* Requires a chain to a trusted CA and a server's certificate; with the right name, unless that is
+ * not wanted. */
 static void demand_certificate(struct redis_tls *tls) {
     tls->demand[0] = (gnutls_typed_vdata_st){
         GNUTLS_DT_KEY_PURPOSE_OID, (unsigned char *)(uintptr_t)GNUTLS_KP_TLS_WWW_SERVER, 0};
@@ -186,7 +186,7 @@ void redis_tls_free(struct redis_tls *tls) {
     if (tls) {
         if (tls->session) {
             if (tls->shaken && !tls->error) {
-                gnutls_bye(tls->session, GNUTLS_SHUT_WR); /* does not wait */
+                gnutls_bye(tls->session, GNUTLS_SHUT_WR); /* does not block */
             }
             gnutls_deinit(tls->session);
         }
@@ -229,8 +229,8 @@ enum redis_tls_step redis_tls_read(struct redis_tls *tls, char *bytes, size_t ca
     return note(tls, result);
 }
 
-/* With TLS 1.3 a server that does not take our certificate says so after the handshake: what we
- * write may then fail before we have read why. */
+/* With TLS 1.3, a server that rejects our certificate says so after the handshake: our writes may
+ * fail before we have read why. */
 static void look_for_alert(struct redis_tls *tls) {
     char ignored[256];
     const int error = tls->error;

@@ -1,4 +1,4 @@
-/* What a session and its sentences share. */
+/* What a session and the explanation of its failures share. */
 #ifndef AFORO_REDIS_TLS_INTERNAL_H
 #define AFORO_REDIS_TLS_INTERNAL_H
 
@@ -10,13 +10,13 @@ struct redis_tls {
     gnutls_session_t session;
     gnutls_certificate_credentials_t credentials;
     const struct redis_tls_options *options;
-    char name[REDIS_URL_PART_MAX];   /* that the certificate must have */
-    gnutls_typed_vdata_st demand[2]; /* of it; the session refers to these */
-    bool shaken;                     /* hands: the handshake is done */
-    int error;                       /* of GnuTLS: what failed last; 0: nothing has */
+    char name[REDIS_URL_PART_MAX];   /* the certificate must have this name */
+    gnutls_typed_vdata_st demand[2]; /* on the certificate; the session refers to it */
+    bool shaken;                     /* the handshake is complete */
+    int error;                       /* of GnuTLS: the last failure; 0: none */
 };
 
-/* Is the option said? */
+/* Whether an option was given. */
 static inline bool redis_tls_is_said(const char *option) {
     return option && *option;
 }

@@ -1,4 +1,4 @@
-/* What TLS failed of, as a sentence with its remedy. */
+/* Explains why TLS failed, with a remedy. */
 #include "redis/tls_internal.h"
 
 #include <arpa/inet.h>
@@ -9,7 +9,7 @@
 
 #define NAMES_MAX 60
 
-/* ---- the certificate that we were shown ---- */
+/* ---- the server's certificate ---- */
 
 static bool take_certificate(const struct redis_tls *tls, gnutls_x509_crt_t *certificate) {
     unsigned n = 0;
@@ -24,7 +24,7 @@ static bool take_certificate(const struct redis_tls *tls, gnutls_x509_crt_t *cer
     return true;
 }
 
-/* One of its names as text; false: there is no such. */
+/* Writes one of its names as text; false: there is no such name. */
 static bool take_name(gnutls_x509_crt_t certificate, unsigned i, char *name, size_t cap) {
     char bytes[256];
     size_t size = sizeof bytes - 1;
@@ -42,7 +42,7 @@ static bool take_name(gnutls_x509_crt_t certificate, unsigned i, char *name, siz
     return true;
 }
 
-/* A stranger's bytes: what a terminal or a log would obey is shown as a question mark. */
+/* Untrusted bytes: replaces what would control a terminal or a log with question marks. */
 static void make_printable(char *name) {
     for (; *name; name++) {
         if (*name < ' ' || *name > '~') {
@@ -51,7 +51,7 @@ static void make_printable(char *name) {
     }
 }
 
-/* Whom it is for, as far as there is room: "a, b, 10.0.0.1". */
+/* Lists whom it is for, as far as there is room: "a, b, 10.0.0.1". */
 static void list_names(gnutls_x509_crt_t certificate, char names[NAMES_MAX]) {
     char name[NAMES_MAX];
     size_t len = 0;
@@ -188,7 +188,7 @@ bool redis_tls_explain(const struct redis_tls *tls, bool late, char why[REDIS_TL
     case GNUTLS_E_PREMATURE_TERMINATION:
     case GNUTLS_E_PULL_ERROR:
     case GNUTLS_E_PUSH_ERROR:
-        return false; /* hiredis' words for a connection that ended are as good */
+        return false; /* hiredis explains a lost connection just as well */
     default:
         snprintf(why, REDIS_TLS_WHY_MAX, "TLS failed: %.120s", gnutls_strerror(tls->error));
         return true;

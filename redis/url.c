@@ -21,7 +21,7 @@ static bool refuse(char *why, const char *sentence) {
     return false;
 }
 
-/* Percent-decodes text[0..len) into out; false when it is broken or too long. */
+/* Percent-decodes text[0..len) into out; false when it is malformed or too long. */
 static bool decode_percent(const char *text, size_t len, char out[REDIS_URL_PART_MAX]) {
     return percent_decode(text, len, out, REDIS_URL_PART_MAX);
 }
@@ -39,7 +39,7 @@ static bool read_number(const char *text, int max, int *out) {
 
 /* ---- the password's other sources ---- */
 
-/* NULL, or why *file is not open. A pipe without a writer must not hold up who opens it. */
+/* Returns NULL, or why *file could not be opened. A pipe without a writer must not block us. */
 static const char *open_regular(const char *path, FILE **file) {
     struct stat is;
     const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
@@ -57,7 +57,7 @@ static const char *open_regular(const char *path, FILE **file) {
 }
 
 static bool read_password_file(const char *path, char password[REDIS_URL_PART_MAX], char *why) {
-    char line[REDIS_URL_PART_MAX + 1]; /* one more than fits, to tell that it does not */
+    char line[REDIS_URL_PART_MAX + 1]; /* one byte too many, to detect overlong lines */
     FILE *file = NULL;
     const char *reason = open_regular(path, &file);
     const bool read = file && fgets(line, sizeof line, file);
@@ -98,7 +98,7 @@ static bool take_password(struct redis_url *url, char *why) {
 
 /* ---- the parts: each is cut out of a copy of the text ---- */
 
-/* One host[:port]. */
+/* Parses one host[:port]. */
 static bool parse_host(char *text, int port_default, struct redis_host *host, char *why) {
     char *name = text, *port = NULL;
     if (*text == '[') {
@@ -151,7 +151,7 @@ static bool parse_hosts(char *text, struct redis_url *url, char *why) {
     return true;
 }
 
-/* Cuts user:password@ off the front of *rest. The last @ ends it: a host has none. */
+/* Cuts user:password@ off the start of *rest. It ends at the last @, because a host has none. */
 static bool parse_login(char **rest, struct redis_url *url, char *why) {
     char *at = strrchr(*rest, '@');
     if (!at) {
@@ -168,7 +168,7 @@ static bool parse_login(char **rest, struct redis_url *url, char *why) {
     return true;
 }
 
-/* What stands after the hosts: /db, /master or /master/db. */
+/* Parses what follows the hosts: /db, /master or /master/db. */
 static bool parse_place(char *place, struct redis_url *url, char *why) {
     char *db = place;
     if (url->kind == REDIS_URL_SENTINEL) {

@@ -1,4 +1,4 @@
-/* What is said on a connection before it is of use, and single commands. */
+/* What a connection needs before it is usable, and single commands. */
 #include "redis/wire_internal.h"
 
 #include <assert.h>
@@ -27,7 +27,7 @@ redisReply *wire_call(const struct wire_peer *peer, int argc, const char **argv,
     return reply;
 }
 
-/* A command whose answer must be no error. *refused: it was one. */
+/* Sends a command that must succeed. *refused: the reply was an error. */
 static bool call_and_demand(const struct wire_peer *peer, int argc, const char **argv,
                             bool *refused, char *why) {
     redisReply *reply = wire_call(peer, argc, argv, why);

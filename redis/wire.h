@@ -1,5 +1,5 @@
-/* One connection to one Redis process, by hiredis and, for rediss://, GnuTLS: what server, Sentinel
- * and cluster links are made of. By the link's thread. */
+/* One connection to one Redis process, with hiredis and, for rediss://, GnuTLS: the building block
+ * of server, Sentinel and cluster links. Used by the link's thread. */
 #ifndef AFORO_REDIS_WIRE_H
 #define AFORO_REDIS_WIRE_H
 
@@ -18,80 +18,81 @@
 struct wire;
 struct wire_config;
 
-/* A server that is connected to, and what is needed to talk to it; for the length of a call. */
+/* A connected server and what is needed to talk to it; valid during a call. */
 struct wire_peer {
     const struct wire_config *config;
     struct wire *wire;
     const char *address; /* for messages */
 };
 
-/* Asked of every server that is connected to, before anything else is sent there; false (why
- * filled, WIRE_WHY_MAX) refuses it. */
+/* Called for every server after connecting, before anything else is sent there. False refuses the
+ * server and fills `why` (WIRE_WHY_MAX). */
 typedef bool wire_check(const struct wire_peer *peer, char *why);
 
-/* How to connect, and how long to wait: the login and the database are the URL's. Times are those
- * of wire_now_ms. */
+/* How to connect and how long to wait; login and database are the URL's. Times are those of
+ * wire_now_ms. */
 struct wire_config {
     const struct redis_url *url;
-    int64_t timeout_ms; /* for connecting and for each reply, as a whole */
-    /* no wait of what is under way goes past it; the link's own thread sets it */
+    int64_t timeout_ms; /* for connecting, and for each complete reply */
+    /* no wait lasts beyond this; set by the link's own thread */
     int64_t end_ms;
     const _Atomic int64_t *until_ms; /* the same, set by any thread at any time; NULL: none */
     wire_check *check;               /* NULL: none */
-    void *check_cls;                 /* the check's own */
+    void *check_cls;                 /* passed to the check */
 };
 
-/* Connects to host (NULL: to the URL's Unix socket), authenticates, selects, checks. NULL fills why
- * (WIRE_WHY_MAX). *refused, when not NULL: it answered, and said or showed that it will not do;
- * trying again soon is no use. The caller frees the result with wire_close. */
+/* Connects to `host` (NULL: to the URL's Unix socket), authenticates, selects the database, runs
+ * the check. NULL fills `why` (WIRE_WHY_MAX). *refused, unless NULL, is set when the server
+ * answered but rejected us or turned out unsuitable, so that retrying soon is no use. The caller
+ * frees the result with wire_close. */
 struct wire *wire_open(const struct wire_config *config, const struct redis_host *host,
                        bool *refused, char *why);
 
-/* The same without logging in, selecting and checking: a sentinel. */
+/* The same without login, selection and check: for a sentinel. */
 struct wire *wire_open_bare(const struct wire_config *config, const struct redis_host *host,
                             char *why);
 
 void wire_close(struct wire *wire); /* NULL is allowed */
 
-/* Queues a command. False: the connection failed. */
+/* Queues a command. False when the connection failed. */
 bool wire_append(struct wire *wire, int argc, const char **argv, const size_t *lens);
-/* The same of one that is formatted as it goes over the wire. */
+/* The same for a command already in wire format. */
 bool wire_append_text(struct wire *wire, const char *text, size_t len);
 
-/* One command of NUL-terminated words and its reply, which may be of type REDIS_REPLY_ERROR and
- * which the caller frees; NULL fills why: the connection is then of no use. */
+/* Sends one command of NUL-terminated words and returns its reply, which may be a REDIS_REPLY_ERROR
+ * and which the caller frees. NULL fills `why`: the connection is then unusable. */
 redisReply *wire_call(const struct wire_peer *peer, int argc, const char **argv, char *why);
 
-/* Sends what is queued. False: the connection failed, or the time was up (wire_explain tells). */
+/* Sends what is queued. False when the connection failed or the time was up (see wire_explain). */
 bool wire_write(const struct wire_config *config, struct wire *wire);
 
-/* The next reply; what is queued is sent first. The whole of it must come within the time-out,
- * however slowly its bytes do. NULL: the connection failed, or the time was up; it is then of no
- * use. */
+/* The next reply, after sending what is queued; the caller frees it. The whole reply must arrive
+ * within the time-out, however slowly its bytes come. NULL when the connection failed or the time
+ * was up; the connection is then unusable. */
 redisReply *wire_reply(const struct wire_config *config, struct wire *wire);
 
-/* What has come without being asked for: reads what is there without waiting, once. False: the
- * connection failed. wire_next then gives one reply after the other; *reply is NULL when there is
- * none, and freed by the caller. */
+/* Unsolicited replies: wire_look reads what has arrived, once and without waiting; false when the
+ * connection failed. wire_next then returns one reply after another in *reply, which the caller
+ * frees; NULL when there is none. */
 bool wire_look(struct wire *wire);
 bool wire_next(struct wire *wire, redisReply **reply);
 
-/* Did it fail? It is then of no use. */
+/* Whether the connection failed and is unusable. */
 bool wire_failed(const struct wire *wire);
 
-/* AUTH with the URL's password, when it has one; false fills why. */
+/* Sends AUTH with the URL's password, if it has one; false fills `why`. */
 bool wire_login(const struct wire_peer *peer, char *why);
 
-/* The sentence of a connection that failed; wire may be NULL (out of memory). */
+/* Explains a failed connection; `wire` may be NULL (out of memory). */
 void wire_explain(const struct wire *wire, const char *address, char *why);
 
-/* Did it fail because no answer came in time? */
+/* Whether it failed because no answer came in time. */
 bool wire_timed_out(const struct wire *wire);
 
-/* Is it an error reply that begins with this word? */
+/* Whether it is an error reply that begins with this word. */
 bool wire_is_error(const redisReply *reply, const char *word);
 
-/* Milliseconds of a clock that only goes forward. */
+/* Milliseconds of a steady clock. */
 int64_t wire_now_ms(void);
 
 #endif

@@ -1,26 +1,26 @@
-/* What the parts of a connection share. By the link's thread. */
+/* What the parts of a connection share. Used by the link's thread. */
 #ifndef AFORO_REDIS_WIRE_INTERNAL_H
 #define AFORO_REDIS_WIRE_INTERNAL_H
 
 #include "redis/tls.h"
 #include "redis/wire.h"
 
-#define READ_MAX 16384 /* what a record of TLS holds */
+#define READ_MAX 16384 /* size of a TLS record */
 
-/* What is queued, over TLS; without it, hiredis has a buffer of its own. */
+/* The send queue with TLS; without it, hiredis' own buffer is used. */
 struct wire_out {
     char *bytes;
     size_t len, cap;
 };
 
 struct wire {
-    redisContext *redis;   /* the socket, what failed, the replies' reader */
-    struct redis_tls *tls; /* NULL: in the clear */
+    redisContext *redis;   /* socket, failure and reply parser */
+    struct redis_tls *tls; /* NULL: not encrypted */
     struct wire_out out;
-    bool heard; /* a reply has come */
+    bool heard; /* a reply has arrived */
 };
 
-/* Connects, with TLS where the URL says so: the first part of wire_open. */
+/* Connects, with TLS if the URL asks for it: the first step of wire_open. */
 struct wire *wire_connect(const struct wire_config *config, const struct redis_host *host,
                           const char *address, char *why);
 

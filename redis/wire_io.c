@@ -1,4 +1,4 @@
-/* A connection's bytes: waits that end, what goes out, what comes in, in the clear or over TLS. */
+/* A connection's bytes: bounded waits, sending and receiving, with and without TLS. */
 #include "redis/wire_internal.h"
 
 #include <assert.h>
@@ -12,7 +12,7 @@
 #include <time.h>
 
 #define TLS_REMEDY "; does it speak TLS? (then rediss instead of redis)"
-#define SLICE_MS 100 /* how soon a wait hears that another thread has shortened it */
+#define SLICE_MS 100 /* how soon a wait notices that another thread has shortened it */
 
 int64_t wire_now_ms(void) {
     struct timespec now;
@@ -22,7 +22,8 @@ int64_t wire_now_ms(void) {
 
 bool wire_timed_out(const struct wire *wire) {
     const redisContext *redis = wire ? wire->redis : NULL;
-    /* hiredis passes on what read(2) and write(2) say when SO_RCVTIMEO or SO_SNDTIMEO is over. */
+    /* hiredis passes on the errno of read(2) and write(2) when SO_RCVTIMEO or SO_SNDTIMEO
+     * expires. */
     return redis && redis->err == REDIS_ERR_IO &&
            (strcmp(redis->errstr, strerror(EAGAIN)) == 0 ||
             strstr(redis->errstr, strerror(ETIMEDOUT)));
@@ -32,7 +33,7 @@ bool wire_failed(const struct wire *wire) {
     return wire->redis->err != 0;
 }
 
-/* A server of TLS resets a connection that begins with something else, or sends an alert. */
+/* A TLS server resets a connection that begins with anything else, or sends an alert. */
 static bool seems_to_speak_tls(const struct wire *wire) {
     return !wire->heard && !wire->tls &&
            ((wire->redis->err == REDIS_ERR_IO &&
@@ -63,7 +64,7 @@ static int64_t find_end_of_wait(const struct wire_config *config, int64_t end_ms
     return end_ms < until_ms ? end_ms : until_ms;
 }
 
-/* Notes a failure in the connection as hiredis notes its own. Returns false. */
+/* Stores a failure in the connection in the way hiredis does. Returns false. */
 static bool fail(struct wire *wire, int err, const char *reason) {
     wire->redis->err = err;
     snprintf(wire->redis->errstr, sizeof wire->redis->errstr, "%s", reason);
@@ -89,7 +90,7 @@ static bool wait_for(const struct wire_config *config, struct wire *wire, short 
     }
 }
 
-/* After a step of TLS: whether to go on with the next one, when the socket is ready. */
+/* After a TLS step: whether to go on with the next one, having waited for the socket. */
 static bool go_on(const struct wire_config *config, struct wire *wire, enum redis_tls_step step,
                   int64_t end_ms) {
     switch (step) {
@@ -105,7 +106,7 @@ static bool go_on(const struct wire_config *config, struct wire *wire, enum redi
     return fail(wire, REDIS_ERR_OTHER, "TLS failed");
 }
 
-/* ---- out ---- */
+/* ---- sending ---- */
 
 bool wire_append_text(struct wire *wire, const char *text, size_t len) {
     struct wire_out *out = &wire->out;
@@ -171,20 +172,20 @@ bool wire_write(const struct wire_config *config, struct wire *wire) {
     return write_until(config, wire, wire_now_ms() + config->timeout_ms);
 }
 
-/* ---- in ---- */
+/* ---- receiving ---- */
 
-/* What is there now goes to hiredis' reader. */
+/* Feeds what has arrived to hiredis' reader. */
 static enum redis_tls_step read_tls(struct wire *wire) {
     char bytes[READ_MAX];
     size_t n = 0;
     const enum redis_tls_step step = redis_tls_read(wire->tls, bytes, sizeof bytes, &n);
     if (step == REDIS_TLS_DONE) {
-        redisReaderFeed(wire->redis->reader, bytes, n); /* what fails shows with the next reply */
+        redisReaderFeed(wire->redis->reader, bytes, n); /* a failure shows with the next reply */
     }
     return step;
 }
 
-/* Some more bytes than before. */
+/* Reads some more bytes. */
 static bool read_until(const struct wire_config *config, struct wire *wire, int64_t end_ms) {
     if (!wire->tls) {
         return wait_for(config, wire, POLLIN, end_ms) && redisBufferRead(wire->redis) == REDIS_OK;
@@ -230,11 +231,11 @@ bool wire_look(struct wire *wire) {
     return poll(&poll_for, 1, 0) <= 0 || redisBufferRead(wire->redis) == REDIS_OK;
 }
 
-/* ---- opened and closed ---- */
+/* ---- opening and closing ---- */
 
-/* hiredis makes room for as many elements as an array says it has, before it has seen one: a line
- * of twenty bytes could ask for gigabytes. The largest answer that we ask for is a cluster's map
- * with a range for each slot. */
+/* hiredis allocates as many elements as an array claims to have before it has seen one: a line of
+ * twenty bytes could make it allocate gigabytes. Our largest reply is a cluster's map with a range
+ * for each slot. */
 #define ELEMENTS_MAX (1 << 16)
 
 #if HIREDIS_MAJOR >= 1
@@ -243,7 +244,7 @@ static void bound_arrays(redisContext *redis) {
 }
 #else
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
-/* the same for all connections: filled by the first one */
+/* shared by all connections; set by the first one */
 static redisReplyObjectFunctions bounded, unbounded;
 
 static void *create_array(const redisReadTask *task, int elements) {
@@ -261,7 +262,7 @@ static void bound_arrays(redisContext *redis) {
 }
 #endif
 
-/* TLS over a socket that is connected. */
+/* Starts TLS on a connected socket. */
 static bool begin_tls(const struct wire_config *config, struct wire *wire,
                       const struct redis_host *host, int64_t end_ms, char *reason) {
     const int fd = wire->redis->fd;

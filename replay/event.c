@@ -31,7 +31,7 @@ static bool make_room(struct replay_event *event, size_t bytes) {
     return event->parts_room != NULL;
 }
 
-/* What the request gave to all of its events, as server/http/count.c does it. */
+/* Reads what the request gave to all of its events, as in server/http/count.c. */
 static void read_shared(struct replay_event *event) {
     const struct line_parts *parts = &event->parts;
     struct record *shared = &event->shared;
@@ -66,7 +66,7 @@ static bool read_body(struct replay_event *event) {
         return record_read_line(record, event->fields, parts->line.text, parts->line.len, why) ==
                RECORD_EVENT;
     }
-    if (parts->form.text) { /* a broken escape was no hindrance then, either */
+    if (parts->form.text) { /* a broken escape was accepted then, too */
         record_read_form(record, event->fields, FIELD_FORM, parts->form.text, parts->form.len);
     }
     return true;

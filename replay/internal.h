@@ -5,17 +5,17 @@
 #include "eventlog/parts.h"
 #include "replay/replay.h"
 
-/* Hours since 1970, each once, ascending. */
+/* Hours since 1970, ascending, without duplicates. */
 struct hours {
     int64_t *hour;
     size_t n, cap;
     bool failed; /* out of memory */
 };
 
-/* When the first and the last event of a piece are, of those that are meant; min > max: none. */
+/* The range of times of a piece's selected events; min > max: it has none. */
 struct piece_span {
     int64_t min_us, max_us;
-    bool damaged; /* it may have had others, of any time */
+    bool damaged; /* it may have had more, at any time */
 };
 
 struct replay {
@@ -23,10 +23,10 @@ struct replay {
     struct eventlog_pieces pieces;
     struct piece_span *span; /* [pieces.n] */
     struct hours hours;
-    bool named; /* what is damaged */
+    bool named; /* damage was reported */
 };
 
-/* Whether an event is one that is counted now: by what its record says. */
+/* Whether an event is selected for counting, according to its record. */
 static inline bool replay_is_meant(const struct replay *replay, const struct line_found *found) {
     if (found->time_us < replay->config.from_us || found->time_us >= replay->config.to_us ||
         found->kind == LINE_WRONG) {
@@ -37,8 +37,8 @@ static inline bool replay_is_meant(const struct replay *replay, const struct lin
             __builtin_memcmp(found->refused.text, "too_late", sizeof "too_late" - 1) == 0);
 }
 
-/* Runs `work` for item 0 .. items - 1, by so many threads; each gets a state of its own, 0 ..
- * threads - 1. True when all threads could be started. */
+/* Runs `work` for items 0 .. items - 1 on `threads` threads, which are numbered from 0 so that each
+ * can have its own state. True when all threads could be started. */
 struct pool {
     void (*work)(void *cls, unsigned thread, size_t item);
     void *cls;
@@ -48,6 +48,7 @@ struct pool {
 };
 bool pool_run(const struct pool *pool);
 
+/* Whether somebody has asked to stop. */
 static inline bool replay_is_stopped(const struct replay *replay) {
     return replay->config.stop && atomic_load_explicit(replay->config.stop, memory_order_relaxed);
 }

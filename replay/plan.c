@@ -1,5 +1,5 @@
-/* Which hours a log has events of. The headers of blocks say it, but for blocks in which events of
- * far apart times came together, and for tails: their lines are looked at. */
+/* Finds out which hours a log has events of. The headers of blocks tell, except for blocks that
+ * span a long time, and for tails: there the lines are read. */
 #include "replay/internal.h"
 
 #include <pthread.h>
@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define WIDE_US (2 * REPLAY_HOUR_US) /* a block of such a span is looked into */
+#define WIDE_US (2 * REPLAY_HOUR_US) /* a block that spans more is read */
 
 /* ---- hours ---- */
 
@@ -76,12 +76,12 @@ bool pool_run(const struct pool *pool) {
 
 /* ---- a piece ---- */
 
-/* What a thread finds out. */
+/* What one thread finds out. */
 struct looking {
     struct replay *replay;
     struct hours hours;
     struct line_reader reader;
-    struct piece_span *span; /* of the piece under way */
+    struct piece_span *span; /* of the current piece */
     bool wide, damaged;
 };
 
@@ -122,7 +122,7 @@ static bool look_at_lines(void *cls, const struct eventlog_lines *lines) {
     return !replay_is_stopped(looking->replay);
 }
 
-/* It is named by replay_name_damages, whatever stretches are counted. */
+/* replay_name_damages reports it, whichever stretches are counted. */
 static void note_damage(void *cls, const struct eventlog_damage *damage) {
     struct looking *looking = cls;
     (void)damage;
@@ -219,7 +219,7 @@ size_t replay_stretches(const struct replay *replay, int64_t length_us,
     size_t n = 0;
     *stretches = calloc(hours->n + 1, sizeof **stretches);
     for (size_t i = 0; *stretches && i < hours->n; i++) {
-        if (hours->hour[i] < 0) { /* before 1970 there is no window */
+        if (hours->hour[i] < 0) { /* there are no windows before 1970 */
             continue;
         }
         const int64_t from_us = hours->hour[i] / length * length_us;

@@ -11,12 +11,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MARGIN_US (10 * US_PER_S) /* what is past the horizon for less may not be flushed yet */
-#define TURN_US US_PER_MS         /* how far the clock goes on between two looks at it */
+#define MARGIN_US (10 * US_PER_S) /* what passed the horizon more recently may not be flushed */
+#define TURN_US US_PER_MS         /* by how much the clock advances before it is set again */
 
 struct rebuilding;
 
-/* A shard of the log, and the worker that it was. */
+/* A shard of the log, and the worker that wrote it. */
 struct group {
     struct rebuilding *rebuilding;
     size_t first, end; /* pieces */
@@ -34,7 +34,7 @@ struct rebuilding {
     const struct rebuild *config;
     struct replay *replay;
     int64_t from_us;
-    unsigned workers; /* as many as there were, then or now */
+    unsigned workers; /* the larger of then and now */
     struct counters *counters;
     struct tables *tables; /* NULL: no reports */
     struct reports reports;
@@ -48,7 +48,7 @@ bool rebuild_finds(const char *log_dir, const char *node) {
     bool any = false;
     if (eventlog_pieces_add(&pieces, log_dir, node, why)) {
         for (size_t i = 0; i < pieces.n; i++) {
-            /* one that begins later, without a line, tells of events that were not kept */
+            /* one that starts later, without a line, tells of events that were not kept */
             any = any || pieces.piece[i].bytes > 0 || pieces.piece[i].first > 1;
         }
     }
@@ -72,8 +72,8 @@ static enum shard_verdict count(struct group *group, int64_t time_us) {
                         : shard_add_owner(group->shard, time_us);
 }
 
-/* It was accepted once, by a clock that was read a moment before its arrival: where that made a
- * difference, it is the clock that is set. */
+/* The event was accepted at the time, by a clock read a moment before its arrival; where that makes
+ * a difference, the clock is set to fit. */
 static bool count_line(struct group *group, const char *text, const struct line_found *found) {
     const struct rebuild *config = group->rebuilding->config;
     const int64_t time_us = found->time_us, arrival_us = time_us + found->lag_us;
@@ -97,7 +97,7 @@ __attribute__((format(printf, 2, 3))) static void fail(struct group *group, cons
                                                        ...) {
     va_list arguments;
     va_start(arguments, format);
-    if (!group->failed) { /* the first is told */
+    if (!group->failed) { /* only the first failure is reported */
         vsnprintf(group->why, sizeof group->why, format, arguments);
     }
     va_end(arguments);
@@ -125,7 +125,7 @@ static void take_damage(void *cls, const struct eventlog_damage *damage) {
          damage->first, damage->why);
 }
 
-/* The arrival of the first record that a piece has; INT64_MAX: it has none. */
+/* Stores the arrival of a piece's first record; INT64_MAX: it has none. */
 static bool note_first(void *cls, const struct eventlog_lines *lines) {
     struct line_reader reader = {.known = false};
     struct line_found found;
@@ -136,11 +136,11 @@ static bool note_first(void *cls, const struct eventlog_lines *lines) {
 
 static void pass_over(void *cls, const struct eventlog_damage *damage) {
     (void)cls;
-    (void)damage; /* it is told when it is counted */
+    (void)damage; /* reported when it is counted */
 }
 
-/* Whether all that stands before a piece arrived too long ago to be needed: records are in the
- * order of their arrival. */
+/* Whether everything before a piece arrived too long ago to matter: records are in order of
+ * arrival. */
 static bool begins_early(const struct rebuilding *rebuilding, size_t piece) {
     int64_t first_us = INT64_MAX;
     const struct eventlog_lines_taker taker = {note_first, pass_over, &first_us};
@@ -179,7 +179,7 @@ static const struct eventlog_piece *piece_of(const struct rebuilding *rebuilding
     return &rebuilding->replay->pieces.piece[i];
 }
 
-/* Each shard that has pieces; a worker's number is its shard's. */
+/* Makes a group for each shard that has pieces; a worker's number is its shard's. */
 static bool find_groups(struct rebuilding *rebuilding, char *why) {
     const size_t pieces = rebuilding->replay->pieces.n;
     rebuilding->group = calloc(pieces + 1, sizeof *rebuilding->group);
@@ -204,8 +204,8 @@ static bool find_groups(struct rebuilding *rebuilding, char *why) {
     return true;
 }
 
-/* What retention has removed arrived before the first record that there is: whether that is long
- * enough ago. */
+/* Retention removed what arrived before the first record left: checks that this was long enough
+ * ago. */
 static bool reaches_back(const struct rebuilding *rebuilding, char *why) {
     for (size_t i = 0; i < rebuilding->groups; i++) {
         const struct eventlog_piece *piece = piece_of(rebuilding, rebuilding->group[i].first);
@@ -256,7 +256,7 @@ static bool bind_groups(struct rebuilding *rebuilding, char *why) {
     return true;
 }
 
-/* Counts, and tells of the first shard that failed. */
+/* Counts everything, and reports the first shard that failed. */
 static bool count_all(struct rebuilding *rebuilding, struct rebuilt *rebuilt, char *why) {
     const struct pool pool = {count_group, rebuilding, (unsigned)rebuilding->groups,
                               rebuilding->groups, NULL};
@@ -309,7 +309,8 @@ bool rebuild_state(const struct rebuild *rebuild, struct rebuilt *rebuilt, char 
     bool ok = rebuilding.replay && find_groups(&rebuilding, why) &&
               reaches_back(&rebuilding, why) && open_state(&rebuilding, why) &&
               bind_groups(&rebuilding, why) && count_all(&rebuilding, rebuilt, why);
-    /* It had reached the store, or was on its way: what is there is a part of what is here. */
+    /* The lost counts had reached the store or were about to: what it has is a part of what is
+     * here. */
     if (ok && !counters_set_read_back_owner(rebuilding.counters)) {
         snprintf(why, REPLAY_WHY_MAX, "%.300s: cannot be written", rebuild->dir);
         ok = false;

@@ -17,7 +17,7 @@ _Static_assert(REPLAY_WHY_MAX >= COUNTERS_WHY_MAX, "its sentences fit");
 
 struct run;
 
-/* What a thread has. */
+/* A thread's data. */
 struct worker {
     struct run *run;
     struct shard *shard;
@@ -25,9 +25,9 @@ struct worker {
     struct replay_event *event; /* the same */
     struct line_reader reader;
     struct replay_tally tally;
-    bool named;    /* what is damaged in the piece under way */
-    uint64_t told; /* events that progress was told of */
-    size_t n;      /* times that are not counted yet */
+    bool named;    /* damage in the current piece was reported */
+    uint64_t told; /* events reported as progress */
+    size_t n;      /* times not counted yet */
     int64_t us[BATCH];
 };
 
@@ -39,7 +39,7 @@ struct run {
     struct counters *counters;
     struct tables *tables; /* NULL: no reports */
     struct reports reports;
-    pthread_mutex_t mutex; /* of what damage is told to */
+    pthread_mutex_t mutex; /* for the target's damage function */
     struct worker *worker; /* [config.threads] */
 };
 
@@ -58,7 +58,7 @@ static void count_batch(struct worker *worker) {
     worker->n = 0;
 }
 
-/* The event that was read last. */
+/* Counts the event that was read last. */
 static void count_event(struct worker *worker) {
     uint64_t unfit = 0;
     if (adder_add_owner(worker->adder, worker->shard, &worker->event->record, &unfit) !=
@@ -81,15 +81,15 @@ static void take_damage(void *cls, const struct eventlog_damage *damage) {
 
 static void pass_over(void *cls, const struct eventlog_damage *damage) {
     (void)cls;
-    (void)damage; /* it was named before anything was counted */
+    (void)damage; /* reported before anything was counted */
 }
 
 static bool is_within(const struct replay_stretch *stretch, const struct line_found *found) {
     return found->time_us >= stretch->from_us && found->time_us < stretch->to_us;
 }
 
-/* Counts an event that is one object, as most are that come in batches, and finds its line's end
- * behind it. False: it is none, or there is more to it. */
+/* Counts an event that is a single object, as most in batches are, which also finds its line's end.
+ * False when it is not one, or the line has more. */
 static bool take_object(struct worker *worker, const struct eventlog_lines *lines, size_t at,
                         struct line_found *found) {
     const char *text = lines->text + at;
@@ -278,7 +278,7 @@ static bool open_state(struct run *run, char *why) {
     return ok;
 }
 
-/* What the shard has counted, as a server has it in its statistics. */
+/* Sets the shard's statistics as a server does. */
 static void end_worker(struct worker *worker, struct replay_tally *tally) {
     const struct replay_tally *its = &worker->tally;
     const struct shard_tally counted = {.received = its->counted - its->unplaced,

@@ -1,7 +1,6 @@
-/* See add.h. An event is one transaction over the rows of all its reports: what its shard would
- * count is looked at, the rows are changed, the transaction is committed with that count, and the
- * shard counts. A report that the event turns out not to fit is put back, within the transaction.
- */
+/* See add.h. An event is one transaction over the rows of all its reports: look up what its shard
+ * would count, change the rows, commit with that count, and count in the shard. If the event turns
+ * out not to fit a report, its changes there are put back within the transaction. */
 #include "reports/adder.h"
 
 #include <stdlib.h>
@@ -33,7 +32,7 @@ static void bind_measure(struct adder_measure *its, const struct fields_config *
     its->plain = !its->wants_many && !its->wants_text;
 }
 
-/* In which order measures are gone through. */
+/* The order of measures in a report. */
 enum order { PLANS, ADDS, GROWS, ORDERS };
 
 static enum order order_of(const struct measure_kind *kind) {
@@ -93,7 +92,7 @@ static bool bind_report(struct adder *adder, unsigned i, const struct reports *r
     return its->by == 0 || recent_make(&its->recent, its->widths);
 }
 
-/* Goes on in the sections of another writer. */
+/* Switches to the sections of another writer. */
 static void bind_writer(struct adder *adder, unsigned writer) {
     adder->writer = writer;
     adder->undo = tables_undo(adder->tables, writer);
@@ -156,7 +155,7 @@ const struct left_out *adder_left_out_owner(const struct adder *adder, unsigned 
 
 /* ---- the owner ---- */
 
-/* One writer: no lock prefix. */
+/* There is one writer, so no lock prefix is needed. */
 static void count_owner(_Atomic uint64_t *counter) {
     atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + 1,
                           memory_order_relaxed);
@@ -164,7 +163,7 @@ static void count_owner(_Atomic uint64_t *counter) {
 
 enum tables_move adder_set_now_owner(struct adder *adder, int64_t now_us) {
     const enum tables_move move = tables_set_now_owner(adder->tables, adder->worker, now_us);
-    /* or the worker moved with an adder of definitions that are no longer in force */
+    /* or the worker moved while it used an adder of definitions no longer in force */
     const unsigned writer = tables_writer(adder->tables, adder->worker);
     if (__builtin_expect(writer != adder->writer, 0))
         bind_writer(adder, writer);
@@ -188,16 +187,16 @@ void adder_note_unfit(struct addition *addition, const struct adder_report *its,
 
 /* ---- the measures ---- */
 
-/* The event as measures see it. */
+/* The event in the form that measures get it. */
 struct seen {
     struct aforo_event event;
     const struct aforo_value *one; /* the argument of a measure of one field */
-    /* those of a measure of several, and whose they are */
+    /* arguments of a measure of several fields, and whose they are */
     const struct aforo_value *many[MEASURE_ARGUMENTS_MAX];
     const struct adder_measure *many_of;
 };
 
-/* The value of a field that is fit, with one text for each number. */
+/* The value of a field that is fit; a number has its canonical text. */
 static const struct aforo_value *get_canonical(const struct addition *addition, unsigned field) {
     struct adder *adder = addition->adder;
     const struct aforo_value *value = &addition->record->value[field];
@@ -206,7 +205,7 @@ static const struct aforo_value *get_canonical(const struct addition *addition, 
                : canonical_value(&adder->canonical, field, adder->decimals[field], value);
 }
 
-/* Several fields, of which the report may need only some: others may not be fit. */
+/* Collects several fields. The report may need only some of them: others may be unfit. */
 static void gather_many(const struct addition *addition, const struct adder_measure *measure,
                         struct seen *seen) {
     static const struct aforo_value absent = {.text = "", .kind = AFORO_ABSENT};
@@ -217,7 +216,7 @@ static void gather_many(const struct addition *addition, const struct adder_meas
     seen->many_of = measure;
 }
 
-/* Turns the event to a measure. */
+/* Sets up the event's arguments for a measure. */
 static inline void show(const struct addition *addition, const struct adder_measure *measure,
                         struct seen *seen) {
     seen->one = &addition->record->value[measure->field];
@@ -232,12 +231,12 @@ static inline void show(const struct addition *addition, const struct adder_meas
     }
 }
 
-/* What the measures of a report grow by, with the first word behind them. */
+/* By how much the words of a row grow: [growth, end). */
 struct growths {
     const struct measure_growth *growth, *end;
 };
 
-/* Notes their words of a row; has a bit of 2^53 and above when one of them would grow beyond it. */
+/* Notes their words in a row for undo. At least 2^53 when one of them would reach that. */
 static inline uint64_t note_growths(struct undo_notes *notes, const struct growths *growths,
                                     const word *state) {
     uint64_t all = 0;
@@ -253,7 +252,7 @@ static inline void store_growths(const struct growths *growths, word *state) {
     }
 }
 
-/* By how much they grow; their words are of the row's state. */
+/* Computes the growths; their words are offsets in the row's state. */
 static inline struct growths find_growths(const struct addition *addition,
                                           const struct adder_report *its,
                                           struct measure_growth growth[REPORT_MEASURES_MAX]) {
@@ -267,7 +266,7 @@ static inline struct growths find_growths(const struct addition *addition,
     return (struct growths){growth, next};
 }
 
-/* Appends what the other measures that plan make of the event; false: it does not fit one. */
+/* Appends the changes of the other measures that plan; false: the event does not fit. */
 static bool plan_measures(const struct addition *addition, const struct adder_report *its,
                           struct seen *seen, struct measure_rows *rows,
                           struct undo_changes *changes) {
@@ -290,7 +289,7 @@ static bool plan_measures(const struct addition *addition, const struct adder_re
     return true;
 }
 
-/* Adds the event to the measures that do not plan. */
+/* Adds the event to the measures that cannot plan. */
 static void add_measures(const struct addition *addition, const struct adder_report *its,
                          struct seen *seen, const struct table_row *const *row) {
     for (unsigned i = its->planned; i < its->measures; i++) {
@@ -304,8 +303,7 @@ static void add_measures(const struct addition *addition, const struct adder_rep
     }
 }
 
-/* Notes which field kept the event out: that of the first measure, as the report has them, that it
- * does not fit. */
+/* Notes which field kept the event out: that of the report's first measure that it does not fit. */
 static __attribute__((noinline)) void note_refusing(struct addition *addition,
                                                     const struct adder_report *its,
                                                     struct seen *seen, struct measure_rows *rows) {
@@ -325,7 +323,7 @@ static __attribute__((noinline)) void note_refusing(struct addition *addition,
                                                   .measure = first->measure});
 }
 
-/* Changes rows that were found. False: the event does not fit, and nothing was changed. */
+/* Changes the rows found. False: the event does not fit, and nothing was changed. */
 static bool change_rows(struct addition *addition, const struct adder_report *its,
                         const struct table_row *const *row) {
     struct undo *undo = addition->adder->undo;
@@ -363,7 +361,7 @@ static bool change_rows(struct addition *addition, const struct adder_report *it
 
 /* ---- the event ---- */
 
-/* Takes back what this report has changed since the transaction had `entries` notes. */
+/* Restores what this report has changed since the transaction had `entries` undo notes. */
 static void put_back(struct addition *addition, const struct adder_report *its, uint32_t entries) {
     const bool changed = addition->adder->undo->entries > entries;
     for (unsigned k = 0; changed && k < its->widths; k++)
@@ -373,7 +371,7 @@ static void put_back(struct addition *addition, const struct adder_report *its, 
 static void add_to_report(struct addition *addition, struct adder_report *its) {
     struct undo *undo = addition->adder->undo;
     struct adder_rows rows;
-    /* whether it is about an event whose field is of another type nobody can tell */
+    /* with a field of another type, nobody can tell whether the condition holds */
     const uint64_t doubtful = its->looks & addition->record->unfit;
     const uint64_t missing = doubtful != 0 ? doubtful : its->needs & ~addition->fit;
     if (missing != 0) {
@@ -390,7 +388,7 @@ static void add_to_report(struct addition *addition, struct adder_report *its) {
         adder_keep_rows(addition->adder, its, &rows);
 }
 
-/* Bit i: report i is about such events, or would be, were a field of `when` of its type. */
+/* Bit i: report i takes such events, or might if a field of `when` were of its type. */
 static uint32_t find_reports(const struct adder *adder, const struct record *record) {
     uint32_t meant = adder->always;
     for (uint32_t asked = adder->asked; asked != 0; asked &= asked - 1) {
@@ -402,7 +400,7 @@ static uint32_t find_reports(const struct adder *adder, const struct record *rec
     return meant;
 }
 
-/* The reports, and the commit; the dense windows are the caller's. Returns the unfit fields. */
+/* Counts in the reports and commits; returns the unfit fields. The caller counts the windows. */
 static uint64_t add_to_reports(struct addition *addition, uint32_t meant,
                                const struct shard_next *next) {
     struct adder *adder = addition->adder;

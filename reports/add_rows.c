@@ -1,11 +1,11 @@
-/* The rows of an event in one report: its key, and where that leads to. See adder.h. */
+/* The rows of an event in one report: its key and where that leads. See adder.h. */
 #include "reports/adder.h"
 
 #include "reports/read.h"
 
 /* ---- the key ---- */
 
-/* Puts the value of `by` field number i behind the key. False: the key is too long with it. */
+/* Appends the value of `by` field number i to the key. False when that makes the key too long. */
 static bool append_value(const struct addition *addition, const struct adder_by *by, unsigned i) {
     struct table_key *key = &addition->adder->key;
     char *bytes = addition->adder->bytes;
@@ -27,7 +27,7 @@ static bool append_value(const struct addition *addition, const struct adder_by 
     return true;
 }
 
-/* The event's key in a report; false: one of its values makes it too long. */
+/* Builds the event's key in a report; false when it is too long. */
 static bool make_key(struct addition *addition, const struct adder_report *its) {
     struct table_key *key = &addition->adder->key;
     key->bytes = addition->adder->bytes;
@@ -48,7 +48,7 @@ static bool make_key(struct addition *addition, const struct adder_report *its) 
 
 /* ---- where it leads to ---- */
 
-/* The window of an event. Most are of the window that the one before was of: no division. */
+/* The window of an event. Usually it is that of the event before, which saves a division. */
 static inline int64_t find_window(struct adder_width *width, int64_t us) {
     if ((uint64_t)(us - width->start_us) >= (uint64_t)width->width_us) {
         width->window = table_window(width->width_us, us);
@@ -57,7 +57,7 @@ static inline int64_t find_window(struct adder_width *width, int64_t us) {
     return width->window;
 }
 
-/* The slot that the event's key has, or would have. */
+/* Finds the slot that belongs to the event's key. */
 static inline void find_slot(const struct addition *addition, struct adder_report *its,
                              struct adder_rows *rows) {
     rows->slot = NULL;
@@ -82,7 +82,7 @@ static inline void find_slot(const struct addition *addition, struct adder_repor
 
 static bool note_gone(struct addition *addition, const struct adder_report *its) {
     _Atomic uint64_t *gone = &addition->adder->gone[its - addition->adder->report];
-    /* One writer: no lock prefix. */
+    /* There is one writer, so no lock prefix is needed. */
     atomic_store_explicit(gone, atomic_load_explicit(gone, memory_order_relaxed) + 1,
                           memory_order_relaxed);
     return false;
@@ -94,7 +94,7 @@ static bool find_base_rows(struct addition *addition, struct adder_report *its,
     for (unsigned k = 0; k < its->widths; k++) {
         struct adder_width *width = &its->width[k];
         const int64_t window = find_window(width, addition->us);
-        rows->row[k] = &width->base; /* no transaction makes one */
+        rows->row[k] = &width->base; /* not made by any transaction */
         if (width->base.number == window &&
             table_find_again_owner(width->section, undo, &width->base, 0))
             continue;

@@ -1,4 +1,4 @@
-/* An adder, as its files share it. Private to reports/add*.c. */
+/* The inside of an adder. Private to reports/add*.c. */
 #ifndef AFORO_REPORTS_ADDER_H
 #define AFORO_REPORTS_ADDER_H
 
@@ -6,21 +6,21 @@
 #include "reports/canonical.h"
 #include "reports/recent.h"
 
-/* What each event is asked of a measure, close together. */
+/* What is needed of a measure for each event, close together. */
 struct adder_measure {
     const struct measure *measure;
     struct undo_change *(*plan)(const struct measure *, const struct aforo_event *,
                                 const struct measure_rows *, struct undo_change *);
-    uint32_t at; /* of its state in a row */
+    uint32_t at; /* offset of its state in a row */
     uint8_t arguments, field;
-    bool wants_many; /* several fields, or such as the report does not need */
-    bool wants_text; /* of its only field, which is a number */
-    bool plain;      /* neither: its field's value as it came, if it has one */
+    bool wants_many; /* several fields, or fields that the report does not need */
+    bool wants_text; /* the text of its only field, which is a number */
+    bool plain;      /* neither: its field's value as it is, if it has one */
 };
 
 /* A measure that grows (measure.h). */
 struct adder_growth {
-    uint32_t at; /* of its state in a row */
+    uint32_t at; /* offset of its state in a row */
     uint8_t field;
     bool by_one;
 };
@@ -34,20 +34,20 @@ struct adder_by {
 /* The rows of one width. */
 struct adder_width {
     struct table_section *section;
-    int64_t width_us, window, start_us; /* the window of the event before */
-    struct table_row base;              /* of a report without keys: as it was found last */
+    int64_t width_us, window, start_us; /* the window of the previous event */
+    struct table_row base;              /* in a report without keys: the base row found last */
 };
 
 /* A report, for one worker. */
 struct adder_report {
     const struct table *table;
     const struct condition *when;
-    uint64_t needs, looks; /* bit i: at field i; by measures and `by`, and by `when` */
+    uint64_t needs, looks; /* bit i: field i, for measures and `by`, and for `when` */
     unsigned by, widths;
     unsigned growths;
-    unsigned planned, measures, all; /* of the others, those that plan come first; the ones that
-                                        grow are behind them */
-    size_t notes;                    /* the most that changing its rows makes */
+    /* the ends of: those that plan, then those that cannot, then those that grow */
+    unsigned planned, measures, all;
+    size_t notes; /* most undo notes that changing its rows makes */
     struct recent recent;
     struct adder_by by_field[TABLE_FIELDS_MAX];
     struct adder_width width[TABLE_WIDTHS_MAX];
@@ -58,16 +58,16 @@ struct adder_report {
 struct adder {
     struct undo *undo;
     struct tables *tables;
-    unsigned n, worker, writer; /* the writer that the worker is */
-    uint32_t always, asked;     /* bit r: report r is about every event; it has a condition */
+    unsigned n, worker, writer; /* the writer that the worker is now */
+    uint32_t always, asked;     /* bit r: report r takes every event; it has a condition */
     struct adder_report report[REPORTS_MAX];
-    struct undo_change *change; /* room for those of any report */
-    /* the event's key in the report that is being added to */
+    struct undo_change *change; /* large enough for any report */
+    /* the event's key in the report that it is being added to */
     struct table_key key;
     char bytes[TABLE_KEY_MAX];
     struct canonical canonical;
-    uint8_t decimals[FIELDS_MAX]; /* of numbers; NO_NUMBER of text */
-    uint32_t left_out;            /* bit r: the event before was kept out of report r by a field */
+    uint8_t decimals[FIELDS_MAX]; /* of number fields; NO_NUMBER for text */
+    uint32_t left_out;            /* bit r: a field kept the previous event out of report r */
     struct left_out why[REPORTS_MAX];
     _Atomic uint64_t unfit[REPORTS_MAX][FIELDS_MAX], gone[REPORTS_MAX];
 };
@@ -76,14 +76,14 @@ _Static_assert(REPORTS_MAX <= 32, "a bit for each");
 
 #define NO_NUMBER 0xff
 
-/* One event, and the transaction that it is. */
+/* One event and its transaction. */
 struct addition {
     struct adder *adder;
     const struct record *record;
     int64_t us;
-    uint64_t fit; /* bit i: field i is there, and of its type */
+    uint64_t fit; /* bit i: field i is present and of its type */
     uint64_t unfit;
-    bool begun; /* the transaction */
+    bool begun; /* the transaction is open */
 };
 
 /* Notes which fields kept the event out of a report. */
@@ -92,22 +92,21 @@ void adder_note_unfit(struct addition *addition, const struct adder_report *its,
 
 /* ---- add_rows.c ---- */
 
-/* The rows of an event in a report, and what there is to be remembered of them. */
+/* The rows of an event in a report, and what to remember of them. */
 struct adder_rows {
-    const struct table_row *row[TABLE_WIDTHS_MAX]; /* one that was kept, or of these: */
+    const struct table_row *row[TABLE_WIDTHS_MAX]; /* a kept one, or one of `found` */
     struct table_row found[TABLE_WIDTHS_MAX];
     struct recent_key key;
     struct recent_slot *slot; /* NULL: none */
-    bool is_known;            /* the slot is the key's */
-    unsigned searched;        /* bit k: the row of width k was not where it was known to be */
+    bool is_known;            /* the slot is that of the key */
+    unsigned searched;        /* bit k: the row of width k had to be looked up */
 };
 
-/* Finds the rows of all widths, or makes them, within the open transaction. False: the event's key
- * is too long, or a window is gone, and it is noted; what was changed is the caller's to put back.
- */
+/* Finds or makes the rows of all widths within the open transaction. False when the event's key is
+ * too long or a window has no place, which is noted; the caller then restores what was changed. */
 bool adder_find_rows(struct addition *addition, struct adder_report *its, struct adder_rows *rows);
 
-/* Remembers where they were, when it is sure that the event stays in them. */
+/* Remembers the rows, once it is certain that the event stays in them. */
 void adder_keep_rows(const struct adder *adder, const struct adder_report *its,
                      const struct adder_rows *rows);
 

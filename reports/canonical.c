@@ -2,8 +2,8 @@
 
 #include "reports/read.h"
 
-/* Whether text[0..len), which number_read has read, is what report_key_number writes: no noughts in
- * front, no exponent, exactly so many decimals, and no sign at zero. */
+/* Whether text[0..len), which number_read accepted, is what report_key_number writes: no leading
+ * zeros, no exponent, exactly that many decimals, and no sign for zero. */
 static bool is_canonical(const struct aforo_value *value, unsigned decimals) {
     const char *at = value->text, *const end = at + value->len;
     at += value->number < 0;

@@ -1,4 +1,4 @@
-/* See condition.h. Holding an event against a condition, and writing a condition. */
+/* See condition.h. Evaluates and prints conditions. */
 #include "reports/condition.h"
 
 #include "reports/condition_node.h"
@@ -16,7 +16,7 @@ uint64_t condition_fields(const struct condition *condition) {
     return condition->fields;
 }
 
-/* Without a jump for each kind: which of less, equal and greater it takes, a bit each. */
+/* Without a branch per kind: a bit each tells whether less, equal and greater satisfy it. */
 static inline bool number_holds(enum condition_kind kind, int64_t number, int64_t limit) {
     enum { LESS = 1, EQUAL = 2, GREATER = 4 };
     static const uint8_t takes[] = {
@@ -49,14 +49,14 @@ static inline bool comparison_holds(const struct condition *condition,
 static bool node_holds(const struct condition *condition, const struct condition_node *node,
                        const struct record *record);
 
-/* Most nodes are comparisons: they are held without a call. */
+/* Most nodes are comparisons, which are evaluated without a call. */
 static inline bool child_holds(const struct condition *condition, const struct condition_node *node,
                                const struct record *record) {
     return node->kind > CONDITION_THERE ? comparison_holds(condition, node, record)
                                         : node_holds(condition, node, record);
 }
 
-/* As deep as the parser has let it become: CONDITION_DEPTH_MAX. */
+/* The depth is limited by the parser: CONDITION_DEPTH_MAX. */
 static bool node_holds(const struct condition *condition, const struct condition_node *node,
                        const struct record *record) {
     if (node->kind == CONDITION_THERE)
@@ -75,7 +75,7 @@ bool condition_holds(const struct condition *condition, const struct record *rec
     return child_holds(condition, &condition->node[condition->root], record);
 }
 
-/* ---- writing ---- */
+/* ---- printing ---- */
 
 struct printer {
     const struct condition *condition;
@@ -106,7 +106,7 @@ static void print_text(struct printer *printer, const struct condition_node *nod
     print_byte(printer, '"');
 }
 
-/* 1250 with 2 decimals is 12.5: without the noughts that say nothing. */
+/* 1250 with 2 decimals is 12.5: trailing zeros are dropped. */
 static void print_number(struct printer *printer, const struct condition_node *node) {
     const struct field *field = &printer->fields->field[node->field];
     unsigned decimals = field->type == FIELD_DECIMAL ? field->decimals : 0;
@@ -127,7 +127,7 @@ static void print_number(struct printer *printer, const struct condition_node *n
 
 static void print_node(struct printer *printer, uint16_t number);
 
-/* Children that are themselves of several parts stand in parentheses. */
+/* Puts children that have several parts in parentheses. */
 static void print_child(struct printer *printer, uint16_t number) {
     const bool parts = printer->condition->node[number].kind <= CONDITION_ANY;
     print(printer, parts ? "(" : "");

@@ -1,4 +1,4 @@
-/* See condition.h. Reading a condition: recursive descent, one function a line of the grammar. */
+/* See condition.h. Parses a condition: recursive descent, one function per line of the grammar. */
 #include "reports/condition.h"
 
 #include "common/usage.h"
@@ -11,7 +11,7 @@
 #include <string.h>
 
 #define NUMBER_LIMIT (INT64_C(1) << 53)
-#define SHOWN_MAX 40 /* bytes of a word that a sentence quotes */
+#define SHOWN_MAX 40 /* bytes of a word quoted in a message */
 
 struct parser {
     const struct fields_config *fields;
@@ -22,7 +22,7 @@ struct parser {
     const char *fault; /* where the mistake is */
 };
 
-/* Returns no node, so that whoever finds a mistake returns it. */
+/* Returns "no node", for the caller to return. */
 __attribute__((format(printf, 3, 4))) static uint16_t mistake(struct parser *parser, const char *at,
                                                               const char *format, ...) {
     va_list arguments;
@@ -52,7 +52,7 @@ static bool word_is(const char *at, const char *word) {
     return word_len(at) == strlen(word) && strncmp(at, word, strlen(word)) == 0;
 }
 
-/* Passes over a word or a sign when it comes next. */
+/* Skips a word or sign if it comes next. */
 static bool take_word(struct parser *parser, const char *word) {
     skip_blanks(parser);
     if (!word_is(parser->at, word))
@@ -69,7 +69,7 @@ static bool take_sign(struct parser *parser, const char *sign) {
     return true;
 }
 
-/* What comes next, as a sentence quotes it. */
+/* What comes next, as quoted in a message. */
 static const char *shown(const char *at, char quoted[SHOWN_MAX + 8]) {
     size_t len = word_len(at);
     if (*at == '\0')
@@ -130,7 +130,7 @@ static bool read_text(struct parser *parser, struct condition_node *node) {
     return true;
 }
 
-/* The digits behind the point, `wanted` of them; more than these must be noughts. */
+/* Reads the digits after the point, `wanted` of them; any further ones must be zeros. */
 static bool read_decimals(struct parser *parser, const struct field *field, const char *begin,
                           int64_t *number) {
     const unsigned wanted = field->type == FIELD_DECIMAL ? field->decimals : 0;
@@ -184,7 +184,7 @@ static bool read_number(struct parser *parser, const struct field *field, int64_
     return true;
 }
 
-/* The value that a field is compared with. */
+/* Reads the value that a field is compared with. */
 static bool read_value(struct parser *parser, struct condition_node *node) {
     const struct field *field = &parser->fields->field[node->field];
     char quoted[SHOWN_MAX + 8];
@@ -223,7 +223,7 @@ static uint16_t find_field(struct parser *parser, const char *at, size_t len) {
                    nearest ? "; did you mean `" : "", nearest ? nearest : "", nearest ? "`?" : "");
 }
 
-/* A comparison of a field by one operator, whose value comes next. */
+/* Reads a comparison of a field by one operator; the value comes next. */
 static uint16_t read_comparison(struct parser *parser, unsigned field, enum condition_kind kind) {
     const uint16_t number = new_node(parser, kind);
     if (number == CONDITION_NO_NODE)
@@ -259,7 +259,7 @@ static uint16_t read_list(struct parser *parser, unsigned field, enum condition_
                                             shown(parser->at, quoted));
 }
 
-/* What is often written for what is meant. */
+/* Explains signs that are often written by mistake. */
 static uint16_t explain_sign(struct parser *parser) {
     static const char *const slips[][2] = {{"=~", "starts"}, {"=", "=="},  {"<>", "!="},
                                            {"&&", "and"},    {"||", "or"}, {"!", "not"}};
@@ -358,8 +358,8 @@ static uint16_t read_one(struct parser *parser) {
     return read_test(parser, field);
 }
 
-/* Puts a node behind the last child of a parent; of a node of the parent's kind its children, which
- * means the same. Returns the last child then. */
+/* Appends a node to a parent's children; for a node of the parent's kind appends its children,
+ * which means the same. Returns the last child then. */
 static uint16_t append_child(struct condition *condition, uint16_t parent, uint16_t last,
                              uint16_t number) {
     struct condition_node *node = condition->node;
@@ -373,7 +373,7 @@ static uint16_t append_child(struct condition *condition, uint16_t parent, uint1
     return last;
 }
 
-/* What `word` joins: one alone, or a node of that kind over all of them. */
+/* Reads what `word` joins: a single part as it is, several under a node of that kind. */
 static uint16_t read_joined(struct parser *parser, const char *word, enum condition_kind kind,
                             uint16_t (*read)(struct parser *)) {
     const uint16_t first = read(parser);
@@ -400,7 +400,7 @@ static uint16_t read_condition(struct parser *parser) {
     return read_joined(parser, "or", CONDITION_ANY, read_all);
 }
 
-/* Parentheses and `not` within each other, as condition_print writes them. */
+/* The nesting of parentheses and `not` as condition_print writes them. */
 static unsigned printed_depth(const struct condition *condition, uint16_t number) {
     const struct condition_node *node = &condition->node[number];
     unsigned deepest = 0;
@@ -412,7 +412,7 @@ static unsigned printed_depth(const struct condition *condition, uint16_t number
     return deepest + (node->kind == CONDITION_NOT);
 }
 
-/* What is printed must be readable again. */
+/* What is printed must be parsable again. */
 static void check_printed(struct parser *parser) {
     if (printed_depth(parser->condition, parser->condition->root) > CONDITION_DEPTH_MAX)
         mistake(parser, parser->text, "`and`, `or` and `not` more than %d within each other",

@@ -12,22 +12,22 @@
 #include <time.h>
 #include <unistd.h>
 
-#define ROUNDS 3     /* the fastest counts: what else this machine does only slows one down */
-#define RECORDS 1000 /* different events, so many keys */
+#define ROUNDS 3     /* the fastest counts: other load on the machine only slows one down */
+#define RECORDS 1000 /* different events, and so as many keys */
 #define SPAN_US (10 * US_PER_S)
-#define MEMORY (INT64_C(32) << 20) /* for rows, beside what the table needs anyway */
+#define MEMORY (INT64_C(32) << 20) /* for rows, beyond what the table needs anyway */
 #define TEXT_MAX 24
 
-/* A state directory of its own, and what counts in it. */
+/* A temporary state directory, and what counts in it. */
 struct trial {
     char dir[64];
     struct counters *counters;
     struct tables *tables;
-    struct definitions *one;   /* a copy with one report; what that points to is the original's */
-    struct record *record;     /* the one that all events come in, as with a server */
+    struct definitions *one;   /* a copy with one report; it points to the original's data */
+    struct record *record;     /* holds each event in turn, as in a server */
     struct aforo_value *value; /* [RECORDS][fields] */
     char (*text)[TEXT_MAX];    /* the same */
-    unsigned keys;             /* so many of the records are used */
+    unsigned keys;             /* how many of the records are used */
     int64_t now_us;
 };
 
@@ -69,7 +69,7 @@ static void close_state(struct trial *trial) {
 
 /* ---- the events ---- */
 
-/* Event number i has i in all of its fields: so many events are so many keys. */
+/* Event number i has the value i in all of its fields, so each event has its own key. */
 static bool make_events(struct trial *trial, const struct definitions *definitions) {
     const unsigned fields = definitions->fields.n;
     trial->record = calloc(1, sizeof *trial->record);
@@ -96,7 +96,7 @@ static int64_t now_ns(void) {
     return now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
 }
 
-/* Nanoseconds of one event in the reports of the copy; `when` is asked, whatever it answers. */
+/* Nanoseconds per event in the reports of the copy; `when` is evaluated, whatever the result. */
 static bool time_events(struct trial *trial, const struct condition *when, double *event_ns,
                         char *why) {
     struct reports reports;
@@ -114,7 +114,7 @@ static bool time_events(struct trial *trial, const struct condition *when, doubl
     for (unsigned i = 0; i < COST_EVENTS; i++) {
         const uint64_t number = i * UINT64_C(7919) % trial->keys;
         memcpy(record->value, &trial->value[number * fields], fields * sizeof *record->value);
-        unfit |= when != NULL && condition_holds(when, record); /* so that it is asked */
+        unfit |= when != NULL && condition_holds(when, record); /* so that it is evaluated */
         record->us = trial->now_us - i % US_PER_S;
         adder_add_owner(adder, shard, record, &unfit);
     }
@@ -125,7 +125,8 @@ static bool time_events(struct trial *trial, const struct condition *when, doubl
 
 /* ---- the reports ---- */
 
-/* The report alone in the copy, its table as small as it may be here, with keys that have room. */
+/* Puts the report alone into the copy, with its table as small as possible and only keys that
+ * fit. */
 static void take_report(struct trial *trial, const struct report *report) {
     struct report *its = &trial->one->report[0];
     const uint64_t room =
@@ -137,7 +138,7 @@ static void take_report(struct trial *trial, const struct report *report) {
     trial->keys = room < RECORDS ? (unsigned)room : RECORDS;
 }
 
-/* The fastest of some rounds, in a state of their own. report NULL: without any. */
+/* The fastest of several rounds, in a state of their own. report NULL: without reports. */
 static bool time_report(struct trial *trial, const struct report *report, double *event_ns,
                         char *why) {
     trial->one->reports = 0;

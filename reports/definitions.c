@@ -1,4 +1,4 @@
-/* See definitions.h. Files, the whole of the definitions, and what its parts share. */
+/* See definitions.h. Files, the definitions as a whole, and what their parts share. */
 #include "reports/definitions.h"
 
 #include "common/usage.h"
@@ -14,7 +14,7 @@
 
 /* ---- mistakes ---- */
 
-/* "FILE:LINE:COLUMN: sentence", in one line whatever the file is called. */
+/* Writes "FILE:LINE:COLUMN: sentence", in one line whatever the file's name. */
 static void say(const struct reading *reading, unsigned line, unsigned column,
                 const char *sentence) {
     snprintf(reading->why, DEFINITIONS_WHY_MAX, "%.200s:%u:%u: %.280s", reading->purpose->file,
@@ -54,7 +54,7 @@ const char *definitions_nearest(const char *text, size_t len,
     return len > 0 ? usage_nearest(slip, names->name, names->n) : NULL;
 }
 
-/* All of the names, as many as fit. */
+/* Lists as many of the names as fit. */
 static const char *list_names(const struct definitions_names *names, char *text, size_t size) {
     size_t len = 0;
     text[0] = '\0';
@@ -171,7 +171,7 @@ static void free_report(struct report *report) {
     free(report->definition);
 }
 
-/* The last report is not in force. */
+/* Removes the last report from those in force. */
 static void set_aside(struct reading *reading, struct report *report) {
     struct definitions *definitions = reading->definitions;
     struct report_aside *aside = &definitions->aside[definitions->asides++];
@@ -257,7 +257,7 @@ void definitions_free(struct definitions *definitions) {
 
 /* ---- files ---- */
 
-/* All of a file into memory, or one byte more than may be. NULL fills why. */
+/* Reads a whole file, or one byte more than is allowed. NULL fills `why`. */
 static char *read_file(const char *path, size_t *len, char why[DEFINITIONS_WHY_MAX]) {
     char *text = malloc(DEFINITIONS_BYTES_MAX + 1);
     const int fd = text != NULL ? open(path, O_RDONLY | O_CLOEXEC) : -1;

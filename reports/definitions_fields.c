@@ -11,7 +11,7 @@ static const char *const source_names[FIELD_SOURCES] = {[FIELD_FORM] = "form",
                                                         [FIELD_LINE] = "line",
                                                         [FIELD_HEADER] = "header"};
 
-/* Where a field is looked for that says nothing of it, in this order. */
+/* Where to look for a field that does not say where it is, in this order. */
 static const enum field_source usual_places[] = {FIELD_FORM, FIELD_JSON, FIELD_LINE, FIELD_QUERY};
 
 static const char place_example[] =
@@ -24,7 +24,7 @@ static bool is_token_byte(char byte) {
            (byte != '\0' && strchr("!#$%&'*+-.^_`|~", byte) != NULL);
 }
 
-/* The first byte of a name that such a place cannot have, or its end. */
+/* The first byte of a name that is not allowed in such a place, or the name's end. */
 static const char *find_odd_byte(enum field_source source, const char *name) {
     for (; *name != '\0'; name++) {
         const unsigned char byte = (unsigned char)*name;
@@ -82,7 +82,7 @@ static bool read_place(struct reading *reading, const struct tree_node *node, st
         place.source = (enum field_source)i;
         if (!check_place_name(reading, node, place.source, name))
             return false;
-        for (size_t at = 0; name[at] != '\0'; at++) /* names of headers are told apart by no case */
+        for (size_t at = 0; name[at] != '\0'; at++) /* names of headers are case-insensitive */
             place.name[at] =
                 (char)(i == FIELD_HEADER ? tolower((unsigned char)name[at]) : name[at]);
         return add_place(reading, node, field, &place);
@@ -115,7 +115,7 @@ static bool read_places(struct reading *reading, const struct tree_node *node,
 
 /* ---- types and names ---- */
 
-/* What other languages call a type. */
+/* Translates the names of types in other languages. */
 static const char *translate_type(const char *type) {
     static const char *const words[][2] = {{"integer", "int"},    {"number", "int"},
                                            {"string", "text"},    {"str", "text"},
@@ -181,7 +181,7 @@ static bool read_field(struct reading *reading, const struct tree_node *key, str
            (given[1] == NULL || read_type(reading, given[1], field));
 }
 
-/* By name: what is written of them in that order does not depend on how they are declared. */
+/* Sorts by name, so that text written in this order does not depend on the order of declaration. */
 static void sort_fields(struct definitions *definitions) {
     const struct field *field = definitions->fields.field;
     for (unsigned i = 0; i < definitions->fields.n; i++) {

@@ -1,4 +1,4 @@
-/* `measures:` of definitions: shared objects with measures of one's own. See definitions.h. */
+/* `measures:` of definitions: shared objects with measures of your own. See definitions.h. */
 #include "counters/measures/own.h"
 #include "reports/definitions_internal.h"
 
@@ -7,11 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A path that is not absolute begins where the file of the definitions is. */
+/* A relative path starts at the folder of the definitions' file. */
 static bool find_path(struct reading *reading, const struct tree_node *node, char path[PATH_MAX]) {
     const char *file = reading->purpose->file, *slash = strrchr(file, '/');
     const int folder = node->text[0] == '/' || slash == NULL ? 0 : (int)(slash - file) + 1;
-    /* Without a slash dlopen would look for it where libraries are. */
+    /* Without a slash dlopen would search the library path. */
     const bool bare = folder == 0 && node->text[0] != '/';
     const int len =
         snprintf(path, PATH_MAX, "%s%.*s%s", bare ? "./" : "", folder, file, node->text);

@@ -106,7 +106,8 @@ static bool is_width(int64_t width_us) {
     return width_us >= WIDTH_MIN_US && width_us <= DAY_US && DAY_US % width_us == 0;
 }
 
-/* Digits and a unit; *unit_us and *number of what is not a width, too; false when it is none. */
+/* Splits a width into digits and a unit. *unit_us and *number are also set when they make no valid
+ * width. False when the form is wrong. */
 static bool split_width(const char *name, size_t len, int64_t *unit_us, int64_t *number) {
     size_t digits = 0;
     *number = 0;
@@ -129,7 +130,7 @@ bool report_width_read(const char *name, size_t len, int64_t *width_us) {
     return true;
 }
 
-/* Says which widths next to one that divides no day do. */
+/* When a width does not divide a day, tells which widths nearby do. */
 static bool explain_width(struct reading *reading, const struct tree_node *node) {
     char shown[TREE_SHOWN_MAX], below[16], above[16];
     int64_t unit_us, number;
@@ -151,7 +152,7 @@ static bool explain_width(struct reading *reading, const struct tree_node *node)
                                above);
 }
 
-/* Widths stand in order, the narrowest first, however they are written. */
+/* Adds a width; widths are kept in order, the narrowest first, however they are written. */
 static bool add_width(struct reading *reading, const struct tree_node *node,
                       struct table_config *table) {
     int64_t width_us;

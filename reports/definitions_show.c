@@ -1,4 +1,4 @@
-/* `show:` of a report: its figures, and the measures behind them. See definitions.h. */
+/* `show:` of a report: its figures, and the measures they need. See definitions.h. */
 #include "reports/definitions_internal.h"
 
 #include <ctype.h>
@@ -11,7 +11,7 @@ static const char *type_name(const struct field *field) {
     return field->type == FIELD_TEXT ? "text" : field->type == FIELD_INT ? "an int" : "a decimal";
 }
 
-/* A figure's field: that it is there, and of a type that can be shown so. */
+/* Checks that a figure's field exists and has a type that can be shown that way. */
 static bool bind_figure(struct reading *reading, const struct tree_node *node,
                         struct figure *figure) {
     const enum measure_wants wants = figure_wants(figure);
@@ -30,7 +30,7 @@ static bool bind_figure(struct reading *reading, const struct tree_node *node,
     return true;
 }
 
-/* It is unknown, or set aside. */
+/* Refuses a figure that is unknown or set aside. */
 static bool refuse_figure(struct reading *reading, const struct tree_node *node, const char *why) {
     const size_t name_len = strcspn(node->text, " (");
     reading->aside =
@@ -57,8 +57,8 @@ static bool add_figure(struct reading *reading, const struct tree_node *node,
 
 /* ---- measures ---- */
 
-/* The texts of the measures that are needed, each once: count, then by text, so that they stand in
- * a row in the same order whatever is shown first. */
+/* The texts of the measures that are needed, without duplicates: count first, the others sorted, so
+ * that their order in a row does not depend on the order of figures. */
 struct needed {
     const char *text[REPORT_SHOW_MAX * FIGURE_MEASURES_MAX + 1];
     unsigned n;
@@ -76,7 +76,7 @@ static void need(struct needed *needed, const char *text) {
     needed->n++;
 }
 
-/* Tells the figures that are made of it, and takes the largest of their parameters. */
+/* Tells the figures that use it, and takes the largest of their parameters. */
 static void bind_measure_to_figures(struct report *report, unsigned number) {
     struct measure *measure = &report->measure[number];
     for (unsigned i = 0; i < report->figures; i++) {
@@ -95,8 +95,8 @@ static bool is_name(const char *text) {
     return isalpha((unsigned char)*text) || *text == '_';
 }
 
-/* Of the arguments of one's own measure those that are names: of declared fields, in their order.
- * What else they mean begins with another sign, so that no mistyped field is passed over. */
+/* Finds those arguments of a loaded measure that are names, which must be declared fields, in
+ * order. Anything else begins with another character, so that no mistyped field is overlooked. */
 static bool bind_own(struct reading *reading, const struct tree_node *node, struct report *report,
                      struct measure *measure) {
     const char *at = measure->argument_text;
@@ -117,7 +117,7 @@ static bool bind_own(struct reading *reading, const struct tree_node *node, stru
     return true;
 }
 
-/* The fields that it is given of each event. */
+/* Finds the fields that a measure gets from each event. */
 static bool bind_measure_to_fields(struct reading *reading, const struct tree_node *node,
                                    struct report *report, unsigned number) {
     const struct definitions *definitions = reading->definitions;
@@ -145,9 +145,8 @@ static bool bind_measure_to_fields(struct reading *reading, const struct tree_no
     }
 }
 
-/* Of a report that is stored: what its rows have of a measure that is not loaded, or is another
- * one.
- */
+/* In a stored report: keeps the place of a measure that is not loaded, or is a different one
+ * now. */
 static void replace_by_absent(struct reading *reading, struct report *report,
                               struct measure *measure) {
     size_t words;
@@ -165,7 +164,7 @@ static void replace_by_absent(struct reading *reading, struct report *report,
     }
 }
 
-/* Its kind, its fields and its state. */
+/* Determines a measure's kind, fields and state. */
 static bool open_measure(struct reading *reading, const struct tree_node *node,
                          struct report *report, struct measure *measure) {
     const unsigned number = (unsigned)(measure - report->measure);
@@ -189,7 +188,7 @@ static bool add_measure(struct reading *reading, const struct tree_node *node,
     measure_name(measure, text);
     if (!open_measure(reading, node, report, measure))
         return false;
-    report->measures++; /* from now on it is closed with the report */
+    report->measures++; /* from now on the report closes it */
     measure->at = report->table.state_words;
     report->table.state_words += measure->words;
     return report->table.state_words <= TABLE_STATE_WORDS_MAX ||

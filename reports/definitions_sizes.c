@@ -1,4 +1,4 @@
-/* What a report is bounded by: `keys`, `keep`, `memory`, and the words that one event changes. See
+/* The limits of a report: `keys`, `keep`, `memory`, and the words that one event changes. See
  * definitions.h. */
 #include "reports/definitions_internal.h"
 
@@ -105,7 +105,7 @@ static bool settle_keep(struct reading *reading, const struct definitions_sizes 
 
 /* ---- memory ---- */
 
-/* The width that asks for most of it. */
+/* The width that needs most of the memory. */
 static int64_t find_greediest(const struct table_config *table, const struct table_span *span) {
     int64_t greediest = table->width_us[0], most = 0;
     for (unsigned i = 0; i < table->widths; i++) {

@@ -1,5 +1,5 @@
-/* A report's canonical text: the definition that is stored beside its rows, and what its digest is
- * made of. See definitions.h. */
+/* A report's canonical text: the definition that is stored beside its rows, and the input of its
+ * digest. See definitions.h. */
 #define XXH_INLINE_ALL
 #include "reports/definitions_internal.h"
 
@@ -9,7 +9,7 @@
 #include <string.h>
 #include <xxhash.h>
 
-/* The code point that begins at *text, which is UTF-8; moves on. */
+/* The code point at *text, which is UTF-8; advances *text. */
 static uint32_t next_character(const unsigned char **text) {
     const unsigned char first = *(*text)++;
     if (first < 0x80)
@@ -20,7 +20,7 @@ static uint32_t next_character(const unsigned char **text) {
     return character;
 }
 
-/* In double quotes, all of it ASCII. */
+/* Writes a text in double quotes, in ASCII only. */
 static void write_quoted(FILE *out, const char *text) {
     const unsigned char *at = (const unsigned char *)text;
     fputc('"', out);
@@ -60,7 +60,7 @@ static void write_field(FILE *out, const struct field *field) {
         fprintf(out, "], type: %s}\n", field->type == FIELD_INT ? "int" : "text");
 }
 
-/* Bit i: field i is looked at for this report. */
+/* Bit i: the report uses field i. */
 static uint64_t find_used(const struct report *report) {
     uint64_t used = report->needs;
     if (report->when != NULL)
@@ -114,7 +114,7 @@ static void write_windows(FILE *out, const struct report *report) {
     }
 }
 
-/* How many values a field may have; 0: any number, or it is none of `by`. */
+/* How many values a field may have; 0: no limit, or it is not in `by`. */
 static uint64_t find_field_max(const struct report *report, unsigned field) {
     for (unsigned i = 0; i < report->by; i++) {
         if (report->by_field[i] == field)
@@ -145,8 +145,8 @@ static void write_memory(FILE *out, const struct definitions_sizes *sizes) {
         fprintf(out, "    memory: %" PRId64 "\n", sizes->memory_bytes);
 }
 
-/* The measures of one's own, and how many words of a row are theirs: who has not loaded them can
- * read the rest. */
+/* Writes the loaded measures and the words of a row that each occupies, so that the rest can be
+ * read without loading them. */
 static void write_own(FILE *out, const struct report *report) {
     bool any = false;
     for (unsigned i = 0; i < report->measures; i++) {
@@ -161,7 +161,7 @@ static void write_own(FILE *out, const struct report *report) {
     fputs(any ? "}\n" : "", out);
 }
 
-/* What another reading of it needs to be the same report. */
+/* Writes what is needed to read the same report again. */
 static void write_definition(FILE *out, const struct definitions *definitions,
                              const struct definitions_sizes *sizes, const struct report *report) {
     write_fields(out, definitions, report);
@@ -179,10 +179,10 @@ static void write_definition(FILE *out, const struct definitions *definitions,
     write_memory(out, sizes);
 }
 
-/* What makes its rows what they are. */
+/* Writes what determines the contents of its rows. */
 static void write_meaning(FILE *out, const struct definitions *definitions,
                           const struct definitions_sizes *sizes, const struct report *report) {
-    fputs("report 1\n", out); /* the version of this text, and of what measures keep */
+    fputs("report 1\n", out); /* version of this text and of the measures' states */
     write_fields(out, definitions, report);
     write_when(out, definitions, report);
     write_by(out, definitions, report);

@@ -1,5 +1,4 @@
-/* Keys of rows as bytes: the values of the `by` fields, escaped, with a separator between. See
- * read.h. */
+/* Keys of rows as bytes: the values of the `by` fields, escaped and separated. See read.h. */
 #include "reports/read.h"
 
 #include <string.h>
@@ -8,8 +7,8 @@ static bool is_plain(char byte) {
     return (unsigned char)byte >= ' ' && byte != 0x7f && byte != '%';
 }
 
-/* Whether eight bytes at once are plain: none is below 0x20, or one of the two others (Anderson,
- * Bit Twiddling Hacks: determine if a word has a zero byte, a byte less than n). */
+/* Whether eight bytes need no escape: none is below 0x20, or one of the two others (Anderson, Bit
+ * Twiddling Hacks: determine if a word has a zero byte, a byte less than n). */
 static bool are_plain(uint64_t bytes) {
     const uint64_t ones = UINT64_C(0x0101010101010101), highs = ones << 7;
     const uint64_t deletes = bytes ^ ones * 0x7f, percents = bytes ^ ones * '%';
@@ -17,14 +16,13 @@ static bool are_plain(uint64_t bytes) {
             ((percents - ones) & ~percents & highs)) == 0;
 }
 
-/* The first bytes of text[0..len), eight at the most; in the place of those that are missing, dots.
- */
+/* The first bytes of text[0..len), eight at most, padded with dots. */
 static uint64_t load_bytes(const char *text, size_t len) {
     unsigned char bytes[8] = {'.', '.', '.', '.', '.', '.', '.', '.'};
     uint64_t loaded;
     if (len >= 8) {
         memcpy(bytes, text, 8);
-    } else if (len >= 4) { /* two halves, which may overlap */
+    } else if (len >= 4) { /* two halves, possibly overlapping */
         memcpy(bytes, text, 4);
         memcpy(bytes + len - 4, text + len - 4, 4);
     } else {
@@ -35,7 +33,7 @@ static uint64_t load_bytes(const char *text, size_t len) {
     return loaded;
 }
 
-/* The rest of a text, byte by byte. */
+/* Escapes the rest of a text byte by byte. */
 static size_t escape_bytes(const char *text, size_t len, char *out, size_t cap) {
     static const char digits[] = "0123456789ABCDEF";
     size_t n = 0;
@@ -77,7 +75,7 @@ size_t report_key_escape(const char *text, size_t len, char *out, size_t cap) {
 }
 
 size_t report_key_number(int64_t number, unsigned decimals, char *out, size_t cap) {
-    char text[64]; /* the number ends in its middle, so that a copy of 24 bytes stays within it */
+    char text[64]; /* the number ends in the middle, so that copying 24 bytes stays inside */
     char *const end = text + sizeof text / 2, *at = end;
     uint64_t left = number < 0 ? -(uint64_t)number : (uint64_t)number;
     for (unsigned i = 0; i < decimals; i++, left /= 10)

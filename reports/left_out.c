@@ -27,7 +27,7 @@ static void explain_unfit(const struct field *field, const struct aforo_value *v
     }
 }
 
-/* A number that the measure never takes: it is said which it does. */
+/* For a number that the measure never accepts: tells which ones it does. */
 static void explain_too_large(const struct measure *measure, const struct field *field,
                               char why[LEFT_OUT_WHY_MAX]) {
     char most[NUMBER_TEXT_MAX];

@@ -1,5 +1,5 @@
-/* See read.h. Rows are gathered into two blocks that grow, found again by an index of their keys,
- * and merged as they come: so memory is that of the rows that there are, not of all workers'. */
+/* See read.h. Rows are collected in two growing blocks, indexed by key, and merged as they come, so
+ * that memory depends on the number of rows and not on the number of workers. */
 #define XXH_INLINE_ALL
 #include "reports/read.h"
 
@@ -7,10 +7,10 @@
 #include <string.h>
 #include <xxhash.h>
 
-#define INDEX_LEAST 1024 /* places; a power of two */
+#define INDEX_LEAST 1024 /* slots; a power of two */
 
 struct gathered_row {
-    size_t key; /* where it begins in keys */
+    size_t key; /* offset in keys */
     uint32_t key_len;
     bool other;
     uint64_t hash, lacking;
@@ -42,7 +42,7 @@ static uint32_t *find_place(const struct report_gatherer *gathered,
     }
 }
 
-/* More places, and all rows put into them. */
+/* Enlarges the index and inserts all rows again. */
 static bool grow_index(struct report_gatherer *gathered) {
     const size_t places = gathered->places == 0 ? INDEX_LEAST : gathered->places * 2;
     uint32_t *index = calloc(places, sizeof *index);
@@ -115,7 +115,7 @@ uint64_t report_lacking(const struct report *report, const uint64_t *state) {
     return lacking;
 }
 
-/* Whether a key is `(other)` in every field: it tells nothing apart, as the overflow row. */
+/* Whether a key is `(other)` in every field: then it is the same as the overflow row. */
 static bool is_all_other(const struct report *report, const char *key, size_t key_len) {
     unsigned i = 0;
     while (i < report->by && report_key_is_other(key, key_len, i))
@@ -153,7 +153,7 @@ bool report_gatherer_add(struct report_gatherer *gathered, const struct report_r
     return true;
 }
 
-/* By the bytes of the keys, `(other)` last. */
+/* Compares by the bytes of the keys; `(other)` is last. */
 static int compare_rows(const void *a, const void *b) {
     const struct report_row *one = a, *two = b;
     if (one->other != two->other)
@@ -163,7 +163,7 @@ static int compare_rows(const void *a, const void *b) {
     return order != 0 ? order : (one->key_len > two->key_len) - (one->key_len < two->key_len);
 }
 
-/* What the rows point to. */
+/* Holds everything the rows point to. */
 struct rows_memory {
     uint64_t *states;
     char *keys;

@@ -1,8 +1,9 @@
-/* Where the rows of the latest keys are: a small table beside the rows, so that a key that comes
- * again is neither written out nor hashed nor looked for. It holds the values of the `by` fields as
- * they came, and for each width the row of their key, or the one that the key was sent to when it
- * found no room. Whether that still holds is the table's to say (table_find_again_owner). A key
- * that takes another's slot only costs that one its next search. By the adder's thread. */
+/* A small cache beside the rows that tells where the rows of recent keys are, so that a key that
+ * occurs again need not be written out, hashed and looked up. It stores the values of the `by`
+ * fields as they came, and for each width the row of their key, or the row that the key was sent to
+ * when it found no room. Whether an entry is still valid is up to the table
+ * (table_find_again_owner). A key that takes another's slot costs that one only its next lookup. By
+ * the adder's thread. */
 #ifndef AFORO_REPORTS_RECENT_H
 #define AFORO_REPORTS_RECENT_H
 
@@ -14,12 +15,12 @@
 #define RECENT_SLOT_SHIFT 54
 #define RECENT_WORDS 7
 
-/* The values of the `by` fields, one behind the other. word[0] is the lengths of those that are
- * text, a byte each; a text takes as many words as it fills, a number one. */
+/* The values of the `by` fields, one after another. word[0] has the lengths of the texts, one byte
+ * each; a text takes as many words as it fills, a number takes one. */
 struct recent_key {
     uint64_t word[RECENT_WORDS];
     uint64_t hash;
-    unsigned words; /* 0: too long to be known */
+    unsigned words; /* 0: too long to be cached */
 };
 
 struct recent_slot {
@@ -32,22 +33,23 @@ struct recent {
     size_t slot_bytes;
     unsigned char *slots;
     unsigned looks, hits; /* of this round */
-    unsigned rests;       /* so many events more are not looked for */
+    unsigned rests;       /* this many more events are not looked up */
 };
 
-/* Keys that hardly ever come again are not worth a look each: when less than half of a round's
- * looks were hits, so many events pass without one. */
+/* Keys that hardly ever recur are not worth a lookup each: when fewer than half of a round's
+ * lookups were hits, the next RECENT_RESTS events skip it. */
 #define RECENT_ROUND 256
 #define RECENT_RESTS 4096
 
-/* False when out of memory. recent_free frees what this made, or nothing of zeros. */
+/* False when memory runs out. recent_free frees what this made; a struct of zeros is allowed. */
 bool recent_make(struct recent *recent, unsigned widths);
 void recent_free(struct recent *recent);
 
 /* Empties all slots. */
 void recent_forget(struct recent *recent);
 
-/* Factors of the words in a key's slot number, odd ones: the words do not wait for each other. */
+/* Odd factors of the words in a key's slot number. With one for each word, no multiplication
+ * depends on another. */
 static const uint64_t recent_factor[RECENT_WORDS] = {
     UINT64_C(0x9fb21c651e98df25), UINT64_C(0xa0761d6478bd642f), UINT64_C(0xe7037ed1a0b428db),
     UINT64_C(0x8ebc6af09c88c6e3), UINT64_C(0x589965cc75374cc3), UINT64_C(0x1d8e4e27c47d124f),
@@ -78,10 +80,10 @@ static inline uint64_t recent_load(const char *text) {
     return loaded;
 }
 
-/* Of 1 to 7 bytes. */
+/* Loads 1 to 7 bytes. */
 static inline uint64_t recent_load_short(const char *text, size_t len) {
     uint32_t first, last;
-    if (len >= sizeof first) { /* which may overlap */
+    if (len >= sizeof first) { /* they may overlap */
         memcpy(&first, text, sizeof first);
         memcpy(&last, text + len - sizeof last, sizeof last);
         return (uint64_t)last << 32 | first;
@@ -90,7 +92,7 @@ static inline uint64_t recent_load_short(const char *text, size_t len) {
            (uint64_t)(unsigned char)text[len - 1] << 16;
 }
 
-/* Field number i, i < TABLE_FIELDS_MAX. */
+/* Adds the text of field number i < TABLE_FIELDS_MAX. */
 static inline void recent_add_text(struct recent_key *key, unsigned i, const char *text,
                                    size_t len) {
     const size_t words = (len + 7) / 8;
@@ -111,7 +113,7 @@ static inline void recent_add_text(struct recent_key *key, unsigned i, const cha
     }
 }
 
-/* Whether the next key is worth a look. */
+/* Whether the next key is worth a lookup. */
 static inline bool recent_is_worth(struct recent *recent) {
     if (recent->rests > 0) {
         recent->rests--;
@@ -124,7 +126,7 @@ static inline bool recent_is_worth(struct recent *recent) {
     return true;
 }
 
-/* The slot that a key has, or would have. */
+/* The slot that belongs to a key, whichever key is in it. */
 static inline struct recent_slot *recent_find(const struct recent *recent,
                                               const struct recent_key *key) {
     const uint64_t hash = (key->hash + key->word[0]) * recent_factor[0];
@@ -132,7 +134,7 @@ static inline struct recent_slot *recent_find(const struct recent *recent,
                                           (hash >> RECENT_SLOT_SHIFT) * recent->slot_bytes);
 }
 
-/* Whether it is the key's. */
+/* Whether the slot holds this key. */
 static inline bool recent_is(const struct recent_slot *slot, const struct recent_key *key) {
     uint64_t differ = 0;
     for (unsigned i = 0; i < key->words; i++) {

@@ -13,7 +13,7 @@ struct builder {
     size_t len;
     yaml_parser_t parser;
     unsigned depth;
-    struct tree_node *open[TREE_DEPTH_MAX]; /* lists and maps that are not at their end */
+    struct tree_node *open[TREE_DEPTH_MAX]; /* lists and maps that have not ended */
     struct tree_node *last[TREE_DEPTH_MAX]; /* the last child of each */
 };
 
@@ -30,7 +30,7 @@ mistake(struct builder *builder, const yaml_mark_t *at, const char *format, ...)
 
 /* ---- what libyaml says ---- */
 
-/* Where byte `at` of the text is, for mistakes that libyaml tells without a line. */
+/* Converts a byte offset to a position, for mistakes that libyaml reports without a line. */
 static yaml_mark_t mark_of(const struct builder *builder, size_t at) {
     yaml_mark_t mark = {.index = at};
     for (size_t i = 0; i < at && i < builder->len; i++) {
@@ -73,7 +73,7 @@ static struct tree_node *new_node(struct builder *builder, enum tree_kind kind,
     return node;
 }
 
-/* The key of this name that the map has had already. */
+/* The earlier key of the same name in the map. */
 static const struct tree_node *find_twin(const struct tree_node *map, const struct tree_node *key) {
     for (const struct tree_node *other = map->child; other != NULL; other = other->next) {
         if (other->len == key->len && memcmp(other->text, key->text, key->len) == 0)
@@ -104,7 +104,7 @@ static bool add_entry(struct builder *builder, struct tree_node *node, const yam
     return true;
 }
 
-/* Puts a node where the tree goes on: into the list or map that is open, or at its root. */
+/* Inserts a node where the tree continues: in the open list or map, or as its root. */
 static bool place_node(struct builder *builder, struct tree_node *node, const yaml_event_t *event) {
     if (node == NULL)
         return false;

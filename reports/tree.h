@@ -1,6 +1,6 @@
 /* A YAML text as a tree of scalars, lists and maps, each with its place in the text. One document,
- * bounded in depth and size; without anchors, aliases and tags, which definitions do not need and
- * which small texts can be made huge with. Any thread, one tree at a time. */
+ * limited in depth and size. Anchors, aliases and tags are not supported: definitions do not need
+ * them, and they allow small texts to expand hugely. Any thread, one tree at a time. */
 #ifndef AFORO_REPORTS_TREE_H
 #define AFORO_REPORTS_TREE_H
 
@@ -9,20 +9,20 @@
 
 #define TREE_WHY_MAX 256
 #define TREE_DEPTH_MAX 8
-#define TREE_ENTRIES_MAX 256 /* of one list or map */
-#define TREE_SHOWN_MAX 48    /* of a scalar as a sentence quotes it, with its NUL */
+#define TREE_ENTRIES_MAX 256 /* entries of one list or map */
+#define TREE_SHOWN_MAX 48    /* a scalar as quoted in a message, with its NUL */
 
 enum tree_kind { TREE_SCALAR, TREE_LIST, TREE_MAP };
 
 struct tree_node {
     enum tree_kind kind;
-    unsigned line, column; /* from 1 on; columns are characters */
-    unsigned entries;      /* of a list or map */
+    unsigned line, column; /* from 1; columns count characters */
+    unsigned entries;      /* in a list or map */
     struct tree_node *child, *next;
-    struct tree_node *value; /* of a key in a map: what it is given; keys are the map's children */
+    struct tree_node *value;       /* of a key, which is a child of its map: the key's value */
     struct tree_node *made_before; /* for tree_free */
     bool quoted;
-    bool in_place; /* what stands in the text is what the scalar says, byte for byte */
+    bool in_place; /* the scalar's text is in the input byte for byte */
     size_t len;
     char text[]; /* of a scalar: UTF-8, NUL-terminated, no other NUL */
 };
@@ -34,17 +34,17 @@ struct tree {
     char why[TREE_WHY_MAX];
 };
 
-/* False fills line, column and why. tree_free in either case. */
+/* False fills line, column and why. Call tree_free in either case. */
 bool tree_read(const char *text, size_t len, struct tree *tree);
 void tree_free(struct tree *tree);
 
-/* Whether nothing is given: `~`, `null`, or no word at all. */
+/* Whether no value is given: `~`, `null`, or nothing at all. */
 bool tree_is_null(const struct tree_node *node);
 
-/* The column of a scalar's byte number `at`; its own column when its text is not in place. */
+/* The column of byte `at` of a scalar; the scalar's own column when its text is not in place. */
 unsigned tree_column(const struct tree_node *node, size_t at);
 
-/* A scalar for a sentence: printable ASCII, cut. Returns shown. */
+/* Formats a scalar for a message: printable ASCII, truncated. Returns `shown`. */
 const char *tree_show(const struct tree_node *node, char shown[TREE_SHOWN_MAX]);
 
 /* "text", "a list", "a map" or "nothing". */

@@ -1,4 +1,4 @@
-/* count: how many events. One word. */
+/* count: the number of events. One word. */
 #include "counters/measures/kinds.h"
 
 static const char *count_open(struct measure *measure) {

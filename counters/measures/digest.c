@@ -1,13 +1,13 @@
-/* digest: a number by which two sources tell whether they counted the same events: the sum, mod
- * 2^32 each, of the two halves of XXH3 (64 bits, no seed) of each event as text:
+/* digest: a number by which two sources can tell whether they counted the same events. It is the
+ * sum, modulo 2^32 each, of the two halves of XXH3 (64 bits, no seed) of each event as text:
  *
- *   TIME { US NAME US VALUE }    the time in microseconds, in decimal; the declared fields that it
- *                                has, by name, and their values: text as it came, a number as
- *                                keys have it (7.50 of decimal2); US is 0x1f
+ *   TIME { US NAME US VALUE }    the time in microseconds, in decimal; the declared fields that the
+ *                                event has, by name, and their values: text as received, a number
+ *                                as in keys (7.50 for decimal2); US is 0x1f
  *
- * One word: the upper half's sum in the upper half. It wraps, so of two values of one node the
- * newer is that of the row with the larger count. */
-#define XXH_INLINE_ALL /* a state of it on the stack */
+ * One word: the upper half's sum in the upper half. It wraps, so of two values from one node the
+ * newer is the one in the row with the larger count. */
+#define XXH_INLINE_ALL /* for its state on the stack */
 #include "counters/measures/kinds.h"
 
 #include <stdio.h>
@@ -24,7 +24,7 @@ static const char *digest_open(struct measure *measure) {
     return NULL;
 }
 
-/* The event's text, in pieces, for whoever takes them. */
+/* Receives the event's text in pieces. */
 struct piece_taker {
     void (*take)(void *cls, const char *bytes, size_t len);
     void *cls;
@@ -53,9 +53,9 @@ static void give_pieces(const struct measure *measure, const struct aforo_event 
     }
 }
 
-/* A text that is short, as nearly all are. */
+/* A short text, as nearly all are. */
 struct gathered {
-    size_t len; /* of all; beyond SHORT_MAX not all is there */
+    size_t len; /* in all; if beyond SHORT_MAX, some is missing */
     char bytes[SHORT_MAX];
 };
 
@@ -72,7 +72,7 @@ static void stream(void *cls, const char *bytes, size_t len) {
 }
 
 static uint64_t hash_long(const struct measure *measure, const struct aforo_event *event) {
-    /* Aligned by hand: AddressSanitizer's stacks do not always keep to what a type asks for. */
+    /* Aligned by hand: AddressSanitizer's stacks do not always respect a type's alignment. */
     unsigned char room[sizeof(XXH3_state_t) + STATE_ALIGNMENT];
     XXH3_state_t *state = (void *)(room + STATE_ALIGNMENT - (uintptr_t)room % STATE_ALIGNMENT);
     XXH3_64bits_reset(state);

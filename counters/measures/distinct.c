@@ -1,12 +1,12 @@
-/* distinct(x): how many different values a field had. A short list of hashes, by which the number
- * is exact while it is small, and HyperLogLog as Redis has it, which is always up to date, as it
- * is what is published.
+/* distinct(x): how many different values a field had. A short list of hashes gives the exact number
+ * while it is small. A HyperLogLog as in Redis is always kept up to date as well, because that is
+ * what is published.
  *
  *   state | listed | 64 places of hashes | 1536 words of registers |
  *
- * `listed` is how many different values are in the list, or LIST_OVER: there were more, or they
- * came from a store, which knows no list. A hash stands at the first free place from the one on
- * that its upper bits name. */
+ * `listed` is the number of values in the list, or LIST_OVER: there were more, or the state came
+ * from a store, which has no list. A hash is in the first free place from the one that its upper
+ * bits name. */
 #include "counters/measures/hyperloglog.h"
 #include "counters/measures/kinds.h"
 
@@ -14,7 +14,7 @@
 
 #define LIST_MAX 32
 #define LIST_OVER (LIST_MAX + 1)
-#define PLACES 64 /* twice as many: a hash is found in two looks */
+#define PLACES 64 /* twice as many as hashes: two looks find one */
 #define PLACE_SHIFT 58
 #define LIST 1
 #define REGISTERS (LIST + PLACES)
@@ -96,7 +96,7 @@ static int compare(const void *a, const void *b) {
     return (x > y) - (x < y);
 }
 
-/* Appends what is listed. */
+/* Appends the list. */
 static size_t gather(const uint64_t *state, uint64_t *hash, size_t n) {
     for (size_t i = 0; i < PLACES; i++) {
         if (state[LIST + i] != 0) {
@@ -106,7 +106,8 @@ static size_t gather(const uint64_t *state, uint64_t *hash, size_t n) {
     return n;
 }
 
-/* The list of both: made anew, in the order of the hashes, so that equal lists are equal words. */
+/* Merges both lists into a new one, in the order of the hashes, so that equal lists have equal
+ * words. */
 static void merge_lists(uint64_t *into, const uint64_t *from) {
     uint64_t hash[2 * PLACES];
     const bool over = into[0] >= LIST_OVER || from[0] >= LIST_OVER;

@@ -1,12 +1,13 @@
-/* earliest(x), latest(x): the value of a field at the first and at the last event, by event time;
- * the figures first(x) and last(x). Of values at the same time the larger bytes win, so that the
- * order in which they came never shows. The first 48 bytes of a value are kept, and compared.
+/* earliest(x), latest(x): the value of a field in the first and in the last event, by event time;
+ * shown by the figures first(x) and last(x). Among values at the same time the larger bytes win, so
+ * that the order of arrival never matters. The first 48 bytes of a value are kept and compared.
  *
- *   state | time | length, and 2^8 for a number | 48 bytes, zeros behind the value |
+ *   state | time | length, and 2^8 for a number | 48 bytes, zeros after the value |
  *   blob  | time: 8 bytes, the lowest first | 1 for a number | the value |
  *
- * The time is a word in which nothing yet is 0 and what wins is larger (extreme.c). The class is
- * newest, as bytes cannot be compared by a script at the store: whoever reads merges the nodes'. */
+ * The time is stored as a word that is 0 for "nothing yet" and larger for the time that wins
+ * (extreme.c). The class is newest, because a script in the store cannot compare bytes: readers
+ * merge the nodes' states. */
 #include "counters/measures/kinds.h"
 
 #define VALUE_MAX 48
@@ -24,10 +25,10 @@ static const char *edge_open(struct measure *measure) {
 
 static size_t len_of(const uint64_t *state) {
     const size_t len = state[LEN] & LEN_MASK;
-    return len < VALUE_MAX ? len : VALUE_MAX; /* or the file is damaged */
+    return len < VALUE_MAX ? len : VALUE_MAX; /* else the file is damaged */
 }
 
-/* Whether `one` is to stay rather than `other`: its time wins, or its bytes. */
+/* Whether `one` is kept rather than `other`: its time wins, or its bytes do. */
 static bool wins(const uint64_t *one, const uint64_t *other) {
     if (one[TIME] != other[TIME]) {
         return one[TIME] > other[TIME];
@@ -40,7 +41,7 @@ static bool wins(const uint64_t *one, const uint64_t *other) {
 static struct undo_change *take(word *state, uint64_t time, const struct aforo_value *value,
                                 struct undo_change *change) {
     if (time < measure_load(&state[TIME])) {
-        return change; /* as of nearly all events */
+        return change; /* as for nearly all events */
     }
     uint64_t old[WORDS], new[WORDS] = {time};
     for (size_t i = 0; i < WORDS; i++) {

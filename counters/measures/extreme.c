@@ -1,9 +1,9 @@
-/* min(x), max(x), first, last: the lowest and the highest of numbers, and of the events' times. One
- * word, in which nothing yet is 0 and the more extreme number is the larger word:
+/* min(x), max(x), first, last: the lowest and the highest of numbers and of event times. One word,
+ * which is 0 for "nothing yet" and larger the more extreme the number is:
  *
  *   highest   2^62 + number         lowest   2^62 - number
  *
- * so that two states become one by taking the larger word, whichever of the four it is. */
+ * So for all four, merging two states means taking the larger word. */
 #include "counters/measures/kinds.h"
 
 bool lowest_read(const uint64_t *state, int64_t *value) {
@@ -65,7 +65,7 @@ static void highest_emit(const struct measure *measure, const uint64_t *state,
     }
 }
 
-/* Whether the value of a component can be one of ours: what a store holds may be damaged. */
+/* Whether the value of a component is possible: what a store holds may be damaged. */
 static bool is_sane(int64_t value) {
     return value > -EXTREME_MIDDLE && value < EXTREME_MIDDLE;
 }

@@ -1,4 +1,4 @@
-/* What can be shown, and what of: one line a figure. */
+/* All figures and the measures they need: one line each. */
 #include "counters/measures/figure.h"
 
 #include "common/usage.h"
@@ -11,19 +11,19 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PERCENT_DIGITS_MAX 4 /* behind the point of p99.9999 */
+#define PERCENT_DIGITS_MAX 4 /* decimals of p99.9999 */
 #define ARGUMENTS_MAX (MEASURE_TEXT_MAX - MEASURE_NAME_MAX - 2)
 
-/* What follows a figure's name: p99.9, top20. */
+/* What follows a figure's name, as in p99.9 and top20. */
 enum figure_suffix { SUFFIX_NONE, SUFFIX_PERCENT, SUFFIX_NUMBER };
 
 struct figure_kind {
     const char *name;
     enum measure_wants wants;
     enum figure_suffix suffix;
-    const char *needs[FIGURE_MEASURES_MAX]; /* kinds of measures: "sum()" has the figure's field */
+    const char *needs[FIGURE_MEASURES_MAX]; /* kinds of measures: "sum()" gets the figure's field */
     figure_writer *write;
-    const char *example; /* what to write instead of something like it; NULL: as above */
+    const char *example; /* suggested in place of a mistake; NULL: as above */
 };
 
 static const struct figure_kind kinds[] = {
@@ -56,22 +56,22 @@ static const struct figure_kind kinds[] = {
 
 #define KINDS (sizeof kinds / sizeof kinds[0])
 
-/* Of every loaded measure: it needs itself, as it is written. The other stands for one that is not.
- */
+/* The kind of every loaded measure, which needs just itself, under the same text. The next one
+ * stands for a measure that is not loaded. */
 static const struct figure_kind own_kind = {.wants = MEASURE_WANTS_OWN, .write = figure_write_own},
                                 absent_kind = {.wants = MEASURE_WANTS_OWN,
                                                .write = figure_write_nothing};
 
 /* ---- reading an item of `show:` ---- */
 
-/* name(arguments) without its blanks, apart. */
+/* name(arguments) without its blanks, split. */
 struct item {
     char name[MEASURE_NAME_MAX];
     char arguments[ARGUMENTS_MAX];
     bool parentheses;
 };
 
-/* Copies text[0..len) without blanks at either end; false when it has no room. */
+/* Copies text[0..len) without blanks at either end; false when it does not fit. */
 static bool copy_trimmed(char *to, size_t size, const char *text, size_t len) {
     while (len > 0 && isspace((unsigned char)text[0])) {
         text++;
@@ -111,7 +111,7 @@ static bool split(const char *text, struct item *item, char why[FIGURE_WHY_MAX])
     return true;
 }
 
-/* "99.90" -> 0.999, and its text without the zeros at the end. */
+/* "99.90" -> 0.999; trailing zeros are removed from the text. */
 static bool read_percent(char *digits, double *parameter) {
     const size_t whole = strspn(digits, "0123456789");
     size_t len = whole;
@@ -156,8 +156,8 @@ static bool takes_field(const struct figure_kind *kind) {
     return kind->wants != MEASURE_WANTS_NOTHING && kind->wants != MEASURE_WANTS_ALL;
 }
 
-/* The kind of a name and what follows it, of two that are called the same (first, first(x)) the one
- * for a field or for none; NULL when there is none. */
+/* The kind with that name, and what follows the name. Of two with the same name (first, first(x)),
+ * the one with or without a field. NULL when there is none. */
 static const struct figure_kind *find_kind(char *name, bool field, double *parameter) {
     const struct figure_kind *found = NULL;
     for (size_t i = 0; i < KINDS; i++) {
@@ -181,7 +181,7 @@ bool figure_is_taken(const char *name) {
            (measure_find(name) || find_kind(copy, false, &parameter));
 }
 
-/* Whether a name is a letter or more and then a number, or what is to be one. */
+/* Whether a name is one or more letters followed by what is, or should be, a number. */
 static bool has_number(const char *name, const char *letters) {
     const size_t len = strlen(letters);
     return strncmp(name, letters, len) == 0 &&
@@ -220,8 +220,8 @@ static bool tell_unknown(const char *name, char why[FIGURE_WHY_MAX]) {
     return false;
 }
 
-/* The arguments of one's own measure say what they like, in characters that can be shown. Blanks
- * are left out, so that what is the same is written the same. */
+/* A loaded measure's arguments may be anything printable. Blanks are removed, so that equal
+ * arguments are spelled alike. */
 static bool check_own_arguments(struct item *item, char why[FIGURE_WHY_MAX]) {
     char *to = item->arguments;
     for (const char *c = item->arguments; *c; c++) {
@@ -239,7 +239,7 @@ static bool check_own_arguments(struct item *item, char why[FIGURE_WHY_MAX]) {
     return true;
 }
 
-/* Whether the arguments are what the kind wants. */
+/* Whether the arguments are what the kind requires. */
 static bool check_arguments(const struct figure_kind *kind, struct item *item,
                             char why[FIGURE_WHY_MAX]) {
     if (kind->wants == MEASURE_WANTS_OWN) {
@@ -264,7 +264,7 @@ static bool check_arguments(const struct figure_kind *kind, struct item *item,
     return true;
 }
 
-/* name(arguments), or the name alone; it has room. */
+/* Writes name(arguments), or just the name; the caller made sure that it fits. */
 static void write_text(char text[MEASURE_TEXT_MAX], const char *name, int name_len,
                        const char *arguments) {
     snprintf(text, MEASURE_TEXT_MAX, *arguments ? "%.*s(%.*s)" : "%.*s%.*s", name_len, name,
@@ -286,7 +286,7 @@ static void name_needs(struct figure *figure) {
     }
 }
 
-/* The rest of reading, once its kind is known. */
+/* The rest of parsing, once the kind is known. */
 static bool name_figure(struct figure *figure, struct item *item, char why[FIGURE_WHY_MAX]) {
     if (!check_arguments(figure->kind, item, why)) {
         return false;

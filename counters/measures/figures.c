@@ -6,9 +6,9 @@
 #include <math.h>
 #include <stdio.h>
 
-#define DERIVED_DECIMALS 2 /* that an average has more than its field */
+#define DERIVED_DECIMALS 2 /* extra decimals of an average */
 #define RATE_DECIMALS 3
-#define HALVES_BELOW 4096 /* from where on a half more or less is no longer seen in 1.1 % */
+#define HALVES_BELOW 4096 /* from here on a half is less than the 1.1 % error */
 
 static const int64_t power_of_ten[] = {1,
                                        10,
@@ -23,7 +23,7 @@ static const int64_t power_of_ten[] = {1,
                                        INT64_C(10000000000),
                                        INT64_C(100000000000)};
 
-/* number / 10^decimals, all decimals shown. */
+/* Writes number / 10^decimals with all decimals. */
 static void put_number(struct figure_value *value, wide number, unsigned decimals) {
     char digits[64];
     size_t n = sizeof digits;
@@ -113,7 +113,7 @@ void figure_write_quantile(const struct figure_source *source, struct figure_val
     }
 }
 
-/* n * squares - sum^2, which is n^2 times the variance. Exact as long as it has 128 bits. */
+/* n * squares - sum^2, which is n^2 times the variance. Exact as long as it fits into 128 bits. */
 static long double find_spread(uint64_t n, unsigned_wide squares, int64_t sum) {
     const uint64_t size = sum < 0 ? (uint64_t)-sum : (uint64_t)sum;
     unsigned_wide product;
@@ -160,7 +160,7 @@ void figure_write_edge(const struct figure_source *source, struct figure_value *
     }
 }
 
-/* Whether a text is a number as JSON has it, without an exponent. */
+/* Whether a text is a JSON number without an exponent. */
 static bool is_number(const char *text) {
     text += *text == '-';
     const size_t whole = strspn(text, "0123456789");

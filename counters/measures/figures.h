@@ -1,10 +1,11 @@
-/* How each figure is made of the states of its measures, for figure.c's list. Pure, any thread. */
+/* How each figure is computed from the states of its measures; listed in figure.c. Pure, any
+ * thread. */
 #ifndef AFORO_COUNTERS_MEASURES_FIGURES_H
 #define AFORO_COUNTERS_MEASURES_FIGURES_H
 
 #include "counters/measures/figure.h"
 
-/* What a figure is made of: its measures, in the order of `needs`. */
+/* The input of a figure: its measures, in the order of `needs`. */
 struct figure_source {
     const struct figure *figure;
     const struct measure *measure[FIGURE_MEASURES_MAX];
@@ -12,7 +13,7 @@ struct figure_source {
     int64_t width_us;
 };
 
-/* Fills a value that is empty, or leaves it so. The row has events. */
+/* Fills `value`, which is empty on entry, or leaves it empty. The row has at least one event. */
 typedef void figure_writer(const struct figure_source *source, struct figure_value *value);
 
 figure_writer figure_write_count, figure_write_sum, figure_write_lowest, figure_write_highest,

@@ -6,15 +6,15 @@
 
 #define SEED UINT64_C(0xadc83b19)
 #define RANK_MAX 51
-#define RANKS 64               /* that a register has bits for */
-#define GROUP_WORDS 3          /* hold 32 registers and no part of another */
+#define RANKS 64               /* that a register can hold */
+#define GROUP_WORDS 3          /* contain exactly 32 registers */
 #define GROUP_REGISTERS 32     /* of 6 bits: 3 words */
 #define MASK UINT64_C(0x3f)    /* of a register */
 #define ALPHA 0.72134752044448 /* 1 / (2 ln 2) */
 
 _Static_assert(HLL_WORDS % GROUP_WORDS == 0, "groups are whole");
 
-/* Eight bytes, the first lowest. */
+/* Loads eight bytes, the first lowest. */
 static uint64_t load(const char *bytes) {
     uint64_t word;
     memcpy(&word, bytes, sizeof word);
@@ -25,7 +25,8 @@ static uint64_t byte_at(const char *bytes, size_t i) {
     return (uint64_t)(unsigned char)bytes[i] << (8 * i);
 }
 
-/* One to seven bytes, the first lowest; some are read twice rather than one by one. */
+/* Loads one to seven bytes, the first lowest; some are read twice, which beats reading one by
+ * one. */
 static uint64_t load_rest(const char *bytes, size_t n) {
     if (n < 4) {
         return byte_at(bytes, 0) | byte_at(bytes, n / 2) | byte_at(bytes, n - 1);
@@ -96,7 +97,7 @@ void hll_merge(uint64_t into[HLL_WORDS], const uint64_t from[HLL_WORDS]) {
 
 /* ---- the estimate ---- */
 
-/* x + sum over k = 1, 2, ... of x^(2^k) * 2^(k - 1), as far as doubles tell. */
+/* x + sum over k = 1, 2, ... of x^(2^k) * 2^(k - 1), to the precision of a double. */
 static double sigma(double x) {
     double weight = 1, sum = x, before;
     do {
@@ -150,7 +151,7 @@ uint64_t hll_estimate(const uint64_t registers[HLL_WORDS]) {
 
 static const unsigned char header[HLL_HEADER_BYTES] = {'H', 'Y', 'L', 'L', [15] = 0x80};
 
-#define CACHE_AT 8 /* what follows says nothing of the registers */
+#define CACHE_AT 8 /* what follows is not about registers */
 
 void hll_write(const uint64_t registers[HLL_WORDS], unsigned char bytes[HLL_BYTES]) {
     memcpy(bytes, header, sizeof header);

@@ -1,4 +1,4 @@
-/* The list of measures: by name. */
+/* The list of measures, by name. */
 #include "counters/measures/measure.h"
 
 #include "counters/measures/kinds.h"
@@ -43,9 +43,9 @@ struct undo_change *measure_plan_growth(const struct measure *measure,
     return change;
 }
 
-#define CHANGES_MAX 64 /* that a measure plans for one row */
+#define CHANGES_MAX 64 /* most changes that a measure plans for one row */
 
-/* Puts what an event makes of rows of one file. False: it does not fit. */
+/* Plans an event for one row and stores the changes. False: the event does not fit. */
 static bool put_planned(const struct measure *measure, const struct measure_target *target,
                         const struct aforo_event *event, const struct measure_rows *rows,
                         struct undo_change *change) {

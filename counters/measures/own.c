@@ -12,13 +12,13 @@
 #define SYMBOL "aforo_measure"
 #define STATE_WORDS (AFORO_STATE_MAX / sizeof(uint64_t))
 
-/* A kind, and whose it is. */
+/* A loaded kind and where it is from. */
 struct own_kind {
     struct measure_kind kind;
     const struct aforo_measure *table;
-    void *handle;    /* of its shared object, open up to the end */
-    char *path;      /* without symbolic links */
-    char *given;     /* as it was written first */
+    void *handle;    /* of the shared object, open until the end */
+    char *path;      /* with symbolic links resolved */
+    char *given;     /* as first given */
     uint32_t number; /* for own_enter */
 };
 
@@ -28,7 +28,7 @@ static struct own_aside aside[OWN_MAX];
 static size_t set_aside;
 static bool sealed;
 
-/* What a measure's config is here. */
+/* The config of a measure of this kind. */
 struct own_config {
     const struct aforo_measure *table;
     void *config; /* the measure's own */
@@ -78,7 +78,7 @@ static void own_close(struct measure *measure) {
     measure->config = NULL;
 }
 
-/* On a copy, of which every word that changed is noted. */
+/* Works on a copy, and notes every word that changed. */
 static void own_add(const struct measure *measure, const struct measure_target *target,
                     const struct aforo_event *event) {
     const struct own_config *config = config_of(measure);
@@ -149,14 +149,14 @@ const struct measure_kind *own_at(size_t i) {
     return i < owned ? &own[i].kind : NULL;
 }
 
-/* A name as figures can be called. */
+/* Whether a figure can have this name. */
 static bool is_name(const char *name) {
     const size_t len = name ? strnlen(name, MEASURE_NAME_MAX) : 0;
     return len > 0 && len < MEASURE_NAME_MAX && name[0] >= 'a' && name[0] <= 'z' &&
            strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_") == len;
 }
 
-/* Whether a table is one that this program can call. */
+/* Whether this program can call the functions of a table. */
 static bool check_table(const struct aforo_measure *table, const char *path,
                         char why[OWN_WHY_MAX]) {
     if (table->abi != AFORO_MEASURE_ABI || table->struct_bytes != sizeof *table) {
@@ -186,13 +186,13 @@ static bool check_table(const struct aforo_measure *table, const char *path,
     return true;
 }
 
-/* Opens a shared object; false when it is no measure, and then it is closed again. */
+/* Opens a shared object; when it is no measure, closes it again and returns false. */
 static bool open_object(const char *path, struct own_kind *kind, char why[OWN_WHY_MAX]) {
-    own_enter(kind->number); /* it may have functions that are called when it is loaded */
+    own_enter(kind->number); /* loading may call constructors */
     kind->handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
     own_leave();
     if (!kind->handle) {
-        snprintf(why, OWN_WHY_MAX, "%s", dlerror()); /* it names the file */
+        snprintf(why, OWN_WHY_MAX, "%s", dlerror()); /* its message names the file */
         return false;
     }
     kind->table = dlsym(kind->handle, SYMBOL);
@@ -214,7 +214,7 @@ static struct own_kind *find_path(const char *path) {
     return NULL;
 }
 
-/* Makes the next kind that of a file, whose path it takes over. False: nothing was taken. */
+/* Loads a file as the next kind, which takes over `path`. On false, nothing was taken over. */
 static bool load(char *path, const struct own_crash *crash, char why[OWN_WHY_MAX]) {
     struct own_kind *kind = &own[owned];
     kind->number = own_crashes_number(crash);
@@ -261,7 +261,7 @@ void own_explain_aside(const struct own_aside *found, char why[OWN_WHY_MAX]) {
              found->path);
 }
 
-/* Where nobody knows what it is called, nobody knows which reports use it. */
+/* Without knowing its name, nobody can tell which reports use it. */
 static const struct measure_kind *put_aside(const char *path, const struct own_crash *crash,
                                             char why[OWN_WHY_MAX]) {
     if (!*crash->name) {
@@ -298,7 +298,8 @@ static const struct measure_kind *find_given(const char *path) {
     return NULL;
 }
 
-/* What its bytes are, however it is called; 0 when it cannot be read, which dlopen then says. */
+/* The digest of a file's bytes, whatever its name; 0 when it cannot be read, which dlopen will
+ * report. */
 static uint64_t find_digest(const char *path) {
     FILE *file = fopen(path, "rbe");
     XXH3_state_t *state = XXH3_createState();
@@ -319,7 +320,7 @@ static uint64_t find_digest(const char *path) {
     return digest;
 }
 
-/* A file that was not loaded yet. `real` is freed, or the kind's own. */
+/* Loads a file for the first time. `real` is freed or becomes the kind's. */
 static const struct measure_kind *load_new(const char *path, char *real, char why[OWN_WHY_MAX]) {
     if (owned + set_aside == OWN_MAX) {
         snprintf(why, OWN_WHY_MAX, "%.400s: at most %d measures of your own are loaded", path,

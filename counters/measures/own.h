@@ -1,5 +1,5 @@
-/* Measures of your own: shared objects as include/aforo/measure.h describes them, each one kind
- * more beside the built-in ones. Their class is newest: a node's state replaces its older one. */
+/* Measures of your own: shared objects as described in include/aforo/measure.h, each of which adds
+ * a kind to the built-in ones. Their class is newest: a node's state replaces its older one. */
 #ifndef AFORO_COUNTERS_MEASURES_OWN_H
 #define AFORO_COUNTERS_MEASURES_OWN_H
 
@@ -9,38 +9,41 @@
 #define OWN_MAX 16 /* shared objects in one process */
 #define OWN_WHY_MAX 512
 
-/* Loads the measure of a file; measure_find and figure_parse know it from then on, up to the end of
- * the process. The same file once more is the same measure. One that has crashed too often is not
- * loaded: the result is measure_absent, and own_find_aside knows it. Before the threads start, and
- * before the filter of system calls closes. NULL fills why: one line that names the file. */
+/* Loads the measure of a shared object; measure_find and figure_parse know it until the process
+ * ends. Loading the same file again returns the same measure. A measure that has crashed too often
+ * is not loaded: the result is measure_absent, and own_find_aside finds it. To be called before the
+ * threads start and before the filter of system calls closes. NULL fills `why`: one line that names
+ * the file. */
 const struct measure_kind *own_load(const char *path, char why[OWN_WHY_MAX]);
 
-/* From now on own_load only finds what it has loaded, by the path as it was written then, without a
- * system call; any other is refused, since a measure's code is loaded at the start alone. To be
- * called by a server before its filter of system calls closes. */
+/* From now on own_load only finds what it has already loaded, by the path as it was written then
+ * and without a system call. Any other path is refused: a measure's code is loaded at the start
+ * only. A server calls this before its filter of system calls closes. */
 void own_seal(void);
 
-/* The kinds that were loaded, i = 0, 1, ...; NULL after the last. Any thread, after loading. */
+/* The kinds that were loaded, in turn: i = 0, 1, ...; NULL after the last. Any thread, after
+ * loading. */
 const struct measure_kind *own_at(size_t i);
 
-/* A measure that is not loaded, since it has crashed too often (own_crashes.h). */
+/* A measure that was not loaded because it has crashed too often (own_crashes.h). */
 struct own_aside {
     const struct own_crash *crash; /* its name, and what it did */
-    const char *path;              /* of its file, as it was written */
+    const char *path;              /* of its file, as it was given */
 };
 
-/* The one called so, of those that own_load was asked for; NULL: there is none. Any thread, after
- * loading. */
+/* The measure of that name that own_load was asked for but set aside; NULL when there is none. Any
+ * thread, after loading. */
 const struct own_aside *own_find_aside(const char *name, size_t len);
 
-/* What became of it, and the remedy, as one line: "its measure ... ; put ...". */
+/* Writes what happened to it and the remedy as one line: "its measure ... ; put ...". */
 void own_explain_aside(const struct own_aside *aside, char why[OWN_WHY_MAX]);
 
-/* A measure of one's own that is not loaded here, in a report that is only read: it takes the words
- * of its state, adds and shows nothing, and gives nothing to the store. */
+/* Stands for a loaded measure that is not loaded here, in a report that is only read: it occupies
+ * the words of the state, adds and shows nothing, and sends nothing to the store. */
 extern const struct measure_kind measure_absent;
 
-/* Its figure as text, NUL-terminated; the length. `size` > 0. Any thread. */
+/* Writes the measure's figure as text, NUL-terminated, and returns the length. `size` > 0. Any
+ * thread. */
 size_t own_print(const struct measure *measure, const uint64_t *state, char *text, size_t size);
 
 #endif

@@ -1,10 +1,10 @@
-/* What stands for a measure of one's own that is not loaded: its place in a row is kept, and passed
- * over. */
+/* The placeholder for a loaded measure that is not loaded here: keeps its place in a row, and skips
+ * it. */
 #include "counters/measures/own.h"
 
 #include <string.h>
 
-/* Definitions that are read say how many words it has. */
+/* Stored definitions give the size of its state. */
 static const char *absent_open(struct measure *measure) {
     return measure->words > 0 ? NULL : "is not loaded";
 }

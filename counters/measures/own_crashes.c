@@ -18,9 +18,9 @@
 
 #define VERSION 1
 #define PAGE 4096
-#define PLACES 300 /* threads that may call a measure: 256 workers, and some */
+#define PLACES 300 /* threads that may call a measure: 256 workers and a few more */
 #define FILE_BYTES sizeof(struct own_file)
-#define STACK_BYTES 16384 /* of the handler: a measure may have used up the thread's own */
+#define STACK_BYTES 16384 /* for the handler: a measure may have exhausted the thread's own */
 
 static const char MAGIC[8] = {'a', 'f', 'o', 'r', 'o', 'm', '\n', 0x1a};
 
@@ -40,13 +40,13 @@ struct own_file {
 _Static_assert(sizeof(struct own_list) <= PAGE, "the list is one page");
 
 static struct {
-    const char *dir; /* NULL: nothing is kept */
+    const char *dir; /* NULL: nothing is recorded */
     bool opened;
     int fd;
     struct own_list list;
     bool used[OWN_CRASHES_NAMES_MAX]; /* in this run */
     struct own_file *file;            /* mapped */
-    struct own_mark *mark;            /* [PLACES] of it; NULL: nothing is kept */
+    struct own_mark *mark;            /* [PLACES] in it; NULL: nothing is recorded */
     _Atomic unsigned claimed;
     const struct own_crash *last[OWN_CRASHES_NAMES_MAX + 1];
     unsigned killed;
@@ -54,7 +54,7 @@ static struct {
 } kept = {.fd = -1};
 
 _Thread_local struct own_mark *own_mark;
-static _Thread_local struct own_mark unkept; /* where nothing is kept */
+static _Thread_local struct own_mark unkept; /* used when nothing is recorded */
 static unsigned char stacks[PLACES][STACK_BYTES];
 
 /* ---- the handler ---- */
@@ -65,12 +65,13 @@ static const int faults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP, 
 
 static struct sigaction before[FAULTS];
 
-/* Whether the thread itself raised it: a signal from outside says nothing of what it is within. */
+/* Whether the thread itself raised it: a signal from outside does not blame the measure it is
+ * in. */
 static bool is_own(const siginfo_t *info) {
     return info->si_code > 0 || (info->si_code == SI_TKILL && info->si_pid == getpid());
 }
 
-/* Notes it, and lets come what would have come without it. */
+/* Records it, then lets the signal take its usual effect. */
 static void note_fault(int signal, siginfo_t *info, void *context) {
     (void)context;
     struct own_mark *mark = own_mark;
@@ -82,7 +83,7 @@ static void note_fault(int signal, siginfo_t *info, void *context) {
             sigaction(signal, &before[i], NULL);
         }
     }
-    if (info->si_code <= 0) { /* a fault comes again by itself, this does not */
+    if (info->si_code <= 0) { /* a fault recurs by itself, this does not */
         raise(signal);
     }
 }
@@ -102,8 +103,8 @@ static void install_handlers(void) {
     atexit(note_exit);
 }
 
-/* A recursion without end leaves the thread no stack to run the handler on. A sanitizer has
- * brought one of its own. */
+/* An endless recursion leaves the thread no stack to run the handler on. Sanitizers provide one of
+ * their own. */
 static void give_stack(unsigned place) {
     stack_t there;
     if (sigaltstack(NULL, &there) == 0 && (there.ss_flags & SS_DISABLE) != 0) {
@@ -141,7 +142,7 @@ static bool write_list(void) {
            refuse(strerror(errno));
 }
 
-/* What a loss of power has torn is forgotten: it is about crashes, not about counts. */
+/* A file torn by a power loss is discarded: it is about crashes, not about counts. */
 static bool read_list(void) {
     struct own_list *list = &kept.list;
     const ssize_t n = pread(kept.fd, list, sizeof *list, 0);
@@ -192,15 +193,15 @@ static void note_last(struct own_crash *crash, uint32_t signal) {
     while (kept.last[n] && kept.last[n] != crash) {
         n++;
     }
-    if (!kept.last[n]) { /* two threads of one run are one crash */
+    if (!kept.last[n]) { /* two threads of one run count as one crash */
         kept.last[n] = crash;
         crash->crashes++;
     }
     crash->signal = signal;
 }
 
-/* What the last run left in its threads' places. They are emptied before the list is written: who
- * is killed in between forgets a crash rather than count it twice. */
+/* Reads what the last run left in its threads' places. They are cleared before the list is written:
+ * a kill in between forgets a crash instead of counting it twice. */
 static bool take_marks(void) {
     for (size_t i = 0; i < PLACES; i++) {
         struct own_mark *mark = &kept.mark[i];
@@ -234,8 +235,8 @@ void own_crashes_keep_in(const char *dir) {
     kept.dir = dir;
 }
 
-/* A place for another file: the first that is free, else that of a measure which has not been
- * loaded in this run, if possible one that has never crashed. */
+/* An entry for another file: the first free one, or else that of a measure that was not loaded in
+ * this run, preferably one that never crashed. */
 static size_t take_place(void) {
     struct own_list *list = &kept.list;
     if (list->n < OWN_CRASHES_NAMES_MAX) {

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #define PARTS 3
-#define GUARD_WORDS 8 /* behind each state, to see who writes there */
+#define GUARD_WORDS 8 /* after each state, to detect writes beyond it */
 #define GUARD UINT64_C(0xa5a5a5a5a5a5a5a5)
 #define PRINTED_MAX 256
 #define DIGITS_MAX 24
@@ -17,7 +17,7 @@
 
 struct example_event {
     int64_t us, number[PROVE_ARGUMENTS_MAX];
-    unsigned part; /* whose it is, where parts matter */
+    unsigned part; /* which part it belongs to, where parts matter */
 };
 
 struct example {
@@ -32,7 +32,7 @@ static uint64_t draw(uint64_t *seed) { /* splitmix64 */
     return x ^ x >> 31;
 }
 
-/* Few values or many, near or far, some below zero. */
+/* Few values or many, close together or far apart, some negative. */
 static void draw_example(uint64_t *seed, struct example *example) {
     const uint64_t span_us = UINT64_C(1) << draw(seed) % 37; /* up to a day */
     const unsigned bits = (unsigned)(draw(seed) % 40);
@@ -53,7 +53,7 @@ static void draw_example(uint64_t *seed, struct example *example) {
 struct trial {
     const struct measure *measure;
     struct undo_record *record;
-    bool overrun; /* somebody wrote behind a state */
+    bool overrun; /* something wrote beyond a state */
     char printed[2][PRINTED_MAX];
 };
 
@@ -115,18 +115,17 @@ static bool is_empty(const struct trial *trial, const uint64_t *state) {
     return any == 0;
 }
 
-/* Merged into nothing, which puts in order what has no order. */
+/* Merges a state into an empty one, which sorts whatever has no fixed order. */
 static uint64_t *put_in_order(struct trial *trial, const uint64_t *state) {
     uint64_t *ordered = state_new(trial);
     merge(trial, ordered, state);
-    if (is_empty(trial, ordered)) { /* such a merge orders nothing */
+    if (is_empty(trial, ordered)) { /* such a merge sorts nothing */
         copy(trial, ordered, state);
     }
     return ordered;
 }
 
-/* Whether two states are the same: word for word, or else as they are shown; a built-in measure's
- * in order. */
+/* Whether two states are equal: word for word, or as shown; a built-in measure's after sorting. */
 static bool are_same(struct trial *trial, const uint64_t *a, const uint64_t *b) {
     if (same_words(trial, a, b)) {
         return true;
@@ -145,7 +144,7 @@ static bool are_same(struct trial *trial, const uint64_t *a, const uint64_t *b) 
 
 /* ---- laws: each makes two states that must be the same ---- */
 
-/* States of the parts of an example, of all of it, and two for the law; the last is empty. */
+/* States of an example's parts, of the whole example, and two for the law; the last is empty. */
 enum { A, B, C, WHOLE, ONE, OTHER, EMPTY, STATES };
 
 static void neutral_into(struct trial *trial, uint64_t *const s[STATES], const struct example *of) {
@@ -197,7 +196,7 @@ static void reverse(struct trial *trial, uint64_t *const s[STATES], const struct
 static const struct law {
     const char *broken, *one, *other; /* what the two are called */
     void (*make)(struct trial *trial, uint64_t *const s[STATES], const struct example *of);
-    bool parts; /* of the example matter */
+    bool parts; /* the example's parts matter */
 } laws[] = {
     {"a state changes when an empty one is merged into it", "merged", "before", neutral_into,
      false},
@@ -210,7 +209,8 @@ static const struct law {
      true},
 };
 
-/* Whether a law holds for an example; if not, and it is one's own, what the two print is kept. */
+/* Whether a law holds for an example; if not, and the measure is loaded, keeps what both states
+ * print. */
 static bool holds(struct trial *trial, const struct law *law, const struct example *example) {
     uint64_t *s[STATES];
     for (int i = 0; i < STATES; i++) {
@@ -235,7 +235,7 @@ static void remove_event(struct example *example, size_t i) {
             (--example->n - i) * sizeof example->event[0]);
 }
 
-/* Takes over a simpler example when it still breaks the law. */
+/* Adopts a simpler example if it still breaks the law. */
 static bool take_simpler(struct trial *trial, const struct law *law, struct example *example,
                          const struct example *simpler) {
     if (holds(trial, law, simpler)) {
@@ -245,8 +245,8 @@ static bool take_simpler(struct trial *trial, const struct law *law, struct exam
     return true;
 }
 
-/* Makes one number nearer to 0: all of the way, or the largest part of it, by halves, that still
- * breaks the law. */
+/* Moves one number towards 0 as far as the law stays broken: all the way, or by successive
+ * halves. */
 static bool simplify_number(struct trial *trial, const struct law *law, struct example *example,
                             int64_t *number) {
     struct example simpler = *example;
@@ -334,7 +334,7 @@ static void tell(struct trial *trial, const struct law *law, const struct exampl
     }
 }
 
-/* Tries one law. */
+/* Tests one law. */
 static bool prove_law(struct trial *trial, const struct law *law, const struct prove_trials *trials,
                       char why[PROVE_WHY_MAX]) {
     uint64_t seed = trials->seed;

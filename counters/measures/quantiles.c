@@ -1,18 +1,18 @@
-/* quantiles(x): how many numbers fell into each of the buckets of Prometheus' native histograms,
- * schema 5: 32 to an octave, bucket k holds 2^((k - 1) / 32) < x <= 2^(k / 32). The middle of a
- * bucket is within 1.1 % of all that is in it. Numbers are in fixed point, so they are never below
- * 1 and above 0: there is a bucket of zeros and nothing beside it. Below zero nothing fits: a time
- * or a size that is negative is a mistake, and room for them would double each row.
+/* quantiles(x): counts numbers in the buckets of Prometheus' native histograms, schema 5: 32 to an
+ * octave, where bucket k holds 2^((k - 1) / 32) < x <= 2^(k / 32). The middle of a bucket is within
+ * 1.1 % of every number in it. Numbers are in fixed point, so none lies between 0 and 1: one bucket
+ * of zeros suffices at the low end. Negative numbers do not fit: a negative time or size is a
+ * mistake, and room for them would double each row.
  *
  *   state | low 32 bits of each cell, two a word | high 8 bits of each cell, eight a word |
  *   cell 0 holds the zeros, cell k + 1 bucket k
  *
- * Dense, as an exact count must never run out of room however numbers are spread; 40 bits are
- * 10^12 numbers of one bucket, in one row of one writer; the next one does not fit. 8.5 KB a row,
- * of which an event touches one word, or two at every 2^32nd of a bucket.
+ * Cells are dense, because an exact count must never run out of room however the numbers are
+ * spread. 40 bits are 10^12 numbers in one bucket, in one row of one writer; the next one does not
+ * fit. 8.5 KB a row, of which an event changes one word, or two at every 2^32nd number of a bucket.
  *
- * (prometheus.io/docs/specs/native_histograms; the search is that of its Go client, as integers.)
- */
+ * (prometheus.io/docs/specs/native_histograms; the search is that of its Go client, in
+ * integers.) */
 #include "counters/measures/kinds.h"
 
 #include <stdio.h>
@@ -27,9 +27,9 @@
 #define HIGH_WORDS ((CELLS + 7) / 8)
 #define LOW_MAX UINT64_C(0xffffffff)
 #define CELL_MAX ((UINT64_C(1) << 40) - 1)
-#define ZERO "zero" /* what the bucket of zeros is called */
+#define ZERO "zero" /* name of the bucket of zeros */
 
-/* The largest whole number that is no larger than 2^63 * 2^(j / 32). */
+/* The largest integer not above 2^63 * 2^(j / 32). */
 static const uint64_t bound[SUBS + 1] = {
     0x8000000000000000, 0x82cd8698ac2ba1d7, 0x85aac367cc487b14, 0x88980e8092da8527,
     0x8b95c1e3ea8bd6e6, 0x8ea4398b45cd53c0, 0x91c3d373ab11c336, 0x94f4efa8fef70961,
@@ -42,8 +42,8 @@ static const uint64_t bound[SUBS + 1] = {
     UINT64_MAX,
 };
 
-/* An octave in 64 equal parts, each narrower than any bucket, so that at most one bound is in it:
- * the first bound that is not below the part's lower end. */
+/* Divides an octave into 64 equal parts, each narrower than any bucket, so that it contains at most
+ * one bound: the first bound that is not below the part's lower end. */
 static const uint8_t first_bound[CELLS_AN_OCTAVE] = {
     0,  1,  2,  3,  3,  4,  5,  5,  6,  7,  7,  8,  8,  9,  10, 10, 11, 11, 12, 13, 13, 14,
     14, 15, 15, 16, 16, 17, 17, 18, 18, 19, 19, 20, 20, 21, 21, 22, 22, 22, 23, 23, 24, 24,
@@ -62,7 +62,7 @@ static size_t find_cell(int64_t number) {
     return number == 0 ? 0 : find_bucket((uint64_t)number) + 1;
 }
 
-/* The largest whole number that is in bucket k or below it. */
+/* The largest integer in bucket k or below it. */
 static uint64_t highest_of(size_t k) {
     return bound[k % SUBS] >> (63 - k / SUBS);
 }
@@ -90,7 +90,8 @@ static uint64_t get_cell(const uint64_t *state, size_t cell) {
     return cell_of(state[place.low], state[place.high], &place);
 }
 
-/* The first cell from `cell` on that is not 0; CELLS: none. Rows have few: eight at a time. */
+/* The first nonzero cell from `cell` on; CELLS: none. Rows have few, so this looks at eight at a
+ * time. */
 static size_t find_used(const uint64_t *state, size_t cell) {
     while (cell < CELLS) {
         const uint64_t *low = state + cell / 2;
@@ -106,7 +107,8 @@ static size_t find_used(const uint64_t *state, size_t cell) {
     return cell;
 }
 
-/* Adds to a cell, at the most up to its end: which is as commutative and associative as a sum. */
+/* Adds to a cell and saturates at its maximum, which keeps it commutative and associative like a
+ * sum. */
 static void add_to_cell(uint64_t *state, size_t cell, uint64_t n) {
     const struct place place = find_place(cell);
     const uint64_t old = cell_of(state[place.low], state[place.high], &place);
@@ -124,7 +126,7 @@ static const char *quantiles_open(struct measure *measure) {
     return NULL;
 }
 
-/* The next count of a cell whose low bits are all set. NULL: it is full. */
+/* The next count of a cell whose low bits are all set. NULL: the cell is full. */
 static struct undo_change *carry(word *state, const struct place *place,
                                  struct undo_change *change) {
     const uint64_t low = measure_load(&state[place->low]), high = measure_load(&state[place->high]);
@@ -180,7 +182,7 @@ static void quantiles_emit(const struct measure *measure, const uint64_t *state,
     }
 }
 
-/* The cell that a component's name tells; CELLS: none that a whole number falls into. */
+/* The cell that a component names; CELLS: there is none that an integer falls into. */
 static size_t read_cell(const char *name) {
     if (strcmp(name, ZERO) == 0) {
         return 0;
@@ -237,8 +239,8 @@ bool quantiles_read(const uint64_t *state, double share, uint64_t *twice) {
     if (all == 0) {
         return false;
     }
-    /* The share in millionths, so that 99.9 % of 1000 is the 999th and not, by a rounding, the
-     * next. */
+    /* The share in millionths, so that 99.9 % of 1000 is the 999th and not, by rounding, the next
+     * one. */
     const uint64_t millionths = (uint64_t)(share * 1e6 + 0.5);
     const uint64_t whole = all / 1000000 * millionths, rest = all % 1000000 * millionths;
     uint64_t rank = whole + (rest + 999999) / 1000000;

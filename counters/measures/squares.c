@@ -1,9 +1,8 @@
-/* squares(x): the sum of the squares of a field's numbers, which `stddev` is made of. A square has
- * up to 80 bits: four words sum its digits of 20 bits each, so that every word only grows and stays
- * below 2^53 for 8 * 10^9 events. |x| < 2^40; larger numbers do not fit.
+/* squares(x): the sum of the squares of a field's numbers, from which `stddev` is computed. A
+ * square has up to 80 bits: four words each sum one digit of 20 bits, so that every word only grows
+ * and stays below 2^53 for 8 * 10^9 events. |x| < 2^40; larger numbers do not fit.
  *
- *   squares(x)  squares(x):20  squares(x):40  squares(x):60     by the digit's lowest bit
- */
+ *   squares(x)  squares(x):20  squares(x):40  squares(x):60     named by the digit's lowest bit */
 #include "counters/measures/kinds.h"
 
 #include <stdio.h>

@@ -1,5 +1,5 @@
-/* sum(x): the numbers of a field, added up. Two words: what is above zero and what is below apart,
- * so that either only grows and a late copy of it is known by being smaller. */
+/* sum(x): the sum of a field's numbers. Two words, one for positive and one for negative numbers,
+ * so that both only grow and an outdated copy is recognized by being smaller. */
 #include "counters/measures/kinds.h"
 
 #include <stdio.h>

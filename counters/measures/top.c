@@ -1,28 +1,28 @@
-/* top(x): the values of a field that came most often, by SpaceSaving (Metwally, Agrawal, El Abbadi
- * 2005): a fixed number of counters, each of one value; a value without a counter takes over the
- * one with the lowest count and carries that on as its error. With m counters and n events no error
- * is above n / m, and while there are no more than m values all is exact.
+/* top(x): the most frequent values of a field, by SpaceSaving (Metwally, Agrawal, El Abbadi 2005).
+ * It has a fixed number of counters, one per value. A value without a counter takes over the one
+ * with the lowest count and inherits that count as its error. With m counters and n events no error
+ * exceeds n / m, and as long as there are no more than m values everything is exact.
  *
  *   state   | used, searched | lowest | heads of chains: 16 bits each, four a word |
  *           | counts | errors | links | keys: 48 bytes each |
  *   link    | hash: 32 bits | length of the key: 16 bits | next in the chain: 16 bits |
  *
  * Counters are numbered from 1; 0 ends a chain. A value is found by its hash and a chain. The
- * lowest counter is found by a search that goes on where the last one ended, and begins anew at the
- * end: counts only grow, so at the end none is as low as `lowest` any more. As `lowest` is never
- * above n / m, that is a step or three an event, whatever the events are.
+ * lowest counter is found by a search that resumes where the last one ended and starts over at the
+ * end: counts only grow, so by then none is as low as `lowest` any more. As `lowest` never exceeds
+ * n / m, that takes one to three steps per event, whatever the events are.
  *
- * Two states become one by adding up counts, where a value that one of them does not know may have
- * come there as often as its lowest counter says; then the highest m stay. Errors stay below n / m
- * (Agarwal et al., Mergeable summaries, 2012). Beyond m values the order of merges shows in the
- * errors, never beyond them. */
+ * Two states are merged by adding up counts; a value that one of them does not have may have
+ * occurred there as often as its lowest counter says. Then the m highest are kept. Errors stay
+ * below n / m (Agarwal et al., Mergeable summaries, 2012). Beyond m values the order of merges
+ * affects the result, but only within the errors. */
 #include "counters/measures/figure.h"
 #include "counters/measures/top_layout.h"
 
 #include <stdlib.h>
 
 #define N_DEFAULT 10
-#define COUNTERS_AN_ITEM 10 /* so the error is below a tenth of what an average item of N has */
+#define COUNTERS_AN_ITEM 10 /* error: a tenth of an average item, unless capped */
 #define COUNTERS_MIN 64
 
 static const char *top_open(struct measure *measure) {
@@ -68,7 +68,7 @@ static size_t used_of(const struct layout *l, const uint64_t *state) {
     return used < l->counters ? used : l->counters;
 }
 
-/* How often a value may have come that a state does not know. */
+/* The most often that a value may have occurred that a state does not have. */
 static uint64_t unknown_of(const struct layout *l, const uint64_t *state) {
     uint64_t lowest = UINT64_MAX;
     if (used_of(l, state) < l->counters) {
@@ -80,7 +80,7 @@ static uint64_t unknown_of(const struct layout *l, const uint64_t *state) {
     return lowest;
 }
 
-/* The counter of an entry's value in a state; 0: it has none. */
+/* The counter of an entry's value in a state; 0: none. */
 static size_t find_entry(const struct layout *l, const uint64_t *state,
                          const struct top_entry *entry) {
     struct key key = {0};
@@ -113,8 +113,8 @@ static void append_entry(const struct layout *l, uint64_t *state, const struct t
                                                                            << head.shift;
 }
 
-/* The entries of a state with what another one knows of their values, or may have missed of them.
- */
+/* Collects the entries of a state, adding what another state knows of their values or may have
+ * missed. */
 static size_t gather(const struct layout *l, const uint64_t *state, const uint64_t *other,
                      struct top_entry *entry) {
     const size_t used = used_of(l, state);

@@ -30,7 +30,7 @@ unsigned char *top_entry_write(unsigned char *at, const struct top_entry *entry)
     return at + entry->len;
 }
 
-/* Reads a number below 2^56 from *at on; false when none ends before `end`. */
+/* Reads a number below 2^56 from *at and advances; false when none ends before `end`. */
 static bool read_number(const unsigned char **at, const unsigned char *end, uint64_t *number) {
     *number = 0;
     for (unsigned shift = 0; *at < end && shift < 56; shift += 7) {

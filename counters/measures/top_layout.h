@@ -1,4 +1,4 @@
-/* What stands where in the state of top(x) (top.c). Private to top*.c. */
+/* The layout of the state of top(x) (top.c). Private to top*.c. */
 #ifndef AFORO_COUNTERS_MEASURES_TOP_LAYOUT_H
 #define AFORO_COUNTERS_MEASURES_TOP_LAYOUT_H
 
@@ -12,17 +12,17 @@
 #define HEADS_A_WORD 4
 #define NUMBER_MASK UINT64_C(0xffff)
 #define KEY_WORDS (TOP_KEY_MAX / 8)
-#define CUT_AT 31 /* of a value that is longer: `~` and 16 digits of its hash are behind it */
+#define CUT_AT 31 /* length kept of a longer value; `~` and 16 digits of its hash follow */
 #define PUTS (KEY_WORDS + 7)
 #define WORDS_MAX (HEADS + (1 + 2) * COUNTERS_MAX / HEADS_A_WORD + (3 + KEY_WORDS) * COUNTERS_MAX)
 
 enum { USED, LOWEST, HEADS };
-#define SEARCHED_SHIFT 16 /* in USED: counters before the one that the search goes on with */
+#define SEARCHED_SHIFT 16 /* in USED: number of counters before the one to search next */
 
-/* Where everything is, by the number of counters: a measure's config. */
+/* Where everything is, for a given number of counters: a measure's config. */
 struct layout {
     size_t counters, head_mask;
-    size_t counts, errors, links, keys, words; /* where each begins */
+    size_t counts, errors, links, keys, words; /* where each part begins */
 };
 
 static inline const struct layout *layout_of(const struct measure *measure) {
@@ -32,12 +32,12 @@ static inline const struct layout *layout_of(const struct measure *measure) {
 /* ---- values and links ---- */
 
 struct key {
-    uint64_t word[KEY_WORDS]; /* the bytes, and zeros up to the end of the word */
+    uint64_t word[KEY_WORDS]; /* the bytes, padded with zeros to a whole word */
     size_t len, words;
     uint32_t hash;
 };
 
-/* `key` is zeros. */
+/* `key` must be all zeros. */
 static inline void set_key(struct key *key, const char *bytes, size_t len) {
     static const char digits[] = "0123456789abcdef";
     char *text = (char *)key->word;
@@ -73,12 +73,13 @@ static inline size_t link_next(uint64_t link) {
     return link & NUMBER_MASK;
 }
 
-/* A file that a loss of power has damaged must not lead astray: chains are walked within bounds. */
+/* A file damaged by a power loss must not send us out of bounds: every link of a chain is
+ * checked. */
 static inline bool is_counter(const struct layout *l, size_t number) {
     return number > 0 && number <= l->counters;
 }
 
-/* The word and the place in it of a chain's head. */
+/* The word that holds a chain's head, and the head's place in it. */
 struct head {
     size_t at;
     unsigned shift;

@@ -1,14 +1,14 @@
-/* top(x), an event: its value's counter, and what becomes of it in each row. See top.c. */
+/* top(x), one event: its value's counter, and how each row changes. See top.c. */
 #include "counters/measures/top_layout.h"
 
-/* A state with what is planned for it. Two chains may have their heads in one word: `head` is where
- * one is planned already. */
+/* A state and the changes planned for it. Two chains may have their heads in one word; `head` is
+ * the word for which a change is planned already. */
 struct draft {
     word *state;
     struct undo_change *end, *head;
 };
 
-/* A word that nothing is planned for yet. */
+/* Plans a change of a word that has none planned yet. */
 static inline void plan_word(struct draft *draft, size_t i, uint64_t value) {
     *draft->end++ = (struct undo_change){&draft->state[i], value};
 }
@@ -44,7 +44,7 @@ static bool has_key(const struct layout *l, const word *state, size_t number,
     return true;
 }
 
-/* The counter of a value; 0: it has none. */
+/* The counter of a value; 0: none. */
 static size_t find_counter(const struct layout *l, const word *state, const struct key *key) {
     const uint64_t meant = make_link(key, 0);
     const struct head head = find_head(l, key->hash);
@@ -59,7 +59,7 @@ static size_t find_counter(const struct layout *l, const word *state, const stru
     return 0;
 }
 
-/* Takes a counter out of its chain. */
+/* Removes a counter from its chain. */
 static void unlink_counter(const struct layout *l, struct draft *draft, size_t number) {
     const uint64_t link = measure_load(&draft->state[l->links + number - 1]);
     const struct head head = find_head(l, link_hash(link));
@@ -78,7 +78,7 @@ static void unlink_counter(const struct layout *l, struct draft *draft, size_t n
     }
 }
 
-/* A counter with the lowest count; all are in use. */
+/* A counter with the lowest count, when all are in use. */
 static size_t find_lowest(const struct layout *l, struct draft *draft) {
     const word *counts = &draft->state[l->counts];
     uint64_t lowest = measure_load(&draft->state[LOWEST]);
@@ -102,7 +102,7 @@ static size_t find_lowest(const struct layout *l, struct draft *draft) {
     return i + 1;
 }
 
-/* A counter for a value that has none; its count is what was there before. */
+/* A counter for a value that has none; its count is the previous owner's. */
 static size_t take_counter(const struct layout *l, struct draft *draft, const struct key *key) {
     size_t number = measure_load(&draft->state[USED]) & NUMBER_MASK;
     if (number < l->counters) {

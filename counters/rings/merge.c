@@ -1,4 +1,4 @@
-/* Shards -> totals: what any thread may read while the owners write. */
+/* Sums the shards into totals: what any thread may read while the owners write. */
 #include "counters/rings/shard.h"
 #include "counters/state/state_file.h"
 
@@ -23,15 +23,15 @@ static int64_t find_newest(const struct counters *counters, enum resolution r) {
 }
 
 #define PRESENT_SLACK_US (2 * US_PER_S)
-/* who looks for rows looks at every window in between */
+/* callers that look for rows visit every window in between */
 #define AHEAD_SHOWN_US (24 * 3600 * US_PER_S)
 
 void counters_set_now(struct counters *counters, int64_t now_us) {
     atomic_store(&counters->present_us, now_us + counters->header.future_us);
 }
 
-/* The newest time that any worker accepts now; INT64_MAX when nobody has said what the time is. The
- * largest of all: after a clock was set back, it goes back when the last worker has seen that. */
+/* The newest time that any worker accepts now; INT64_MAX when none has set the time. Being the
+ * largest of all, it goes back after a clock was set back only when the last worker has noticed. */
 static int64_t find_present_end(const struct counters *counters) {
     int64_t present_us = 0;
     for (unsigned i = 0; i < counters->workers; i++) {
@@ -39,15 +39,15 @@ static int64_t find_present_end(const struct counters *counters) {
             atomic_load_explicit(&counters->worker[i].present_us, memory_order_acquire);
         present_us = us > present_us ? us : present_us;
     }
-    if (present_us == 0) { /* no worker has begun */
+    if (present_us == 0) { /* no worker has started */
         present_us = atomic_load_explicit(&counters->present_us, memory_order_relaxed);
     }
     return present_us ? present_us : INT64_MAX;
 }
 
 /* The newest chunk of any shard that is not ahead of the present. Chunks ahead hide how far the
- * present has come, so while there are any, this is the end of the present, whether it holds counts
- * or not. */
+ * present has got, so while there are any, this is the end of the present, whether or not it holds
+ * counts. */
 static int64_t find_newest_present(const struct counters *counters, enum resolution r) {
     const int64_t newest = find_newest(counters, r);
     const int64_t present_us = find_present_end(counters);
@@ -56,8 +56,8 @@ static int64_t find_newest_present(const struct counters *counters, enum resolut
     return newest < last ? newest : last;
 }
 
-/* The oldest chunk that every shard still has. Of an older one, a shard may have recycled its part
- * while another still has its own: the sum would be a part only. */
+/* The oldest chunk that every shard still has. For an older one, a shard may have recycled its part
+ * while another still has its own, so that the sum would be incomplete. */
 static int64_t find_oldest_held(const struct counters *counters, enum resolution r) {
     const int64_t oldest =
         find_newest_present(counters, r) - counters->shard[0].ring[r].chunks + RING_MARGIN;
@@ -110,17 +110,17 @@ static bool shard_is_empty(const struct shard *shard, enum resolution r) {
     return atomic_load_explicit(&shard->page->newest[r], memory_order_acquire) == 0;
 }
 
-/* Whether a shard may have begun to recycle the chunk while it was being summed. Who recycles a
- * place announces the newer chunk first: so a chunk that is still held when looked at again was
- * whole. */
+/* Whether a shard may have begun to recycle the chunk while it was being summed. A shard announces
+ * the newer chunk before it recycles a place, so a chunk that is still held afterwards was
+ * complete. */
 static bool was_taken(const struct counters *counters, enum resolution r, int64_t chunk) {
     atomic_thread_fence(memory_order_acquire); /* partner: the release in ring_claim_owner */
     return chunk < find_oldest_held(counters, r);
 }
 
-/* Whether a shard has lost its part of a chunk to a chunk of a clock that was ahead: its coarser
- * window still has the sum. In the read-back shard each resolution stands for itself, and none is
- * ever ahead of the present it was made in. */
+/* Whether a shard has lost its part of a chunk to one counted by a clock that was ahead: the
+ * coarser window still has the sum. In the read-back shard the resolutions are independent, and no
+ * chunk was ahead of the present it was raised in. */
 static bool has_lost(const struct counters *counters, unsigned index, enum resolution r,
                      int64_t chunk) {
     const struct shard *shard = &counters->shard[index];
@@ -133,7 +133,7 @@ static bool has_lost(const struct counters *counters, unsigned index, enum resol
     if (atomic_load_explicit(epoch, memory_order_acquire) != (uint64_t)chunk) {
         ring_read(&shard->ring[next], window_chunk(next, chunk), window_slot(next, chunk), 1, &sum);
     }
-    /* The first event of a chunk may have come in between: the finer count goes up first. */
+    /* The first event of a chunk may have arrived in between: the finer count is raised first. */
     return sum != 0 && atomic_load_explicit(epoch, memory_order_acquire) != (uint64_t)chunk;
 }
 
@@ -147,8 +147,8 @@ static bool is_whole(const struct counters *counters, unsigned shards, enum reso
     return !was_taken(counters, r, chunk);
 }
 
-/* What a sum is made of: chunks [oldest, newest] of one resolution in shards [0, shards) of the
- * file; with `whole`, only what no shard has begun to lose. */
+/* What to sum: chunks [oldest, newest] of one resolution in shards [0, shards) of the file; with
+ * `whole`, only chunks that no shard has begun to lose. */
 struct scope {
     unsigned shards;
     enum resolution r;
@@ -156,7 +156,7 @@ struct scope {
     bool whole;
 };
 
-/* Sums n windows that all lie in one chunk, from `window` on, into out[0..n), which is 0. */
+/* Sums n windows from `window` on, all in one chunk, into out[0..n), which is zeroed. */
 static void read_chunk(const struct counters *counters, const struct scope *scope, int64_t window,
                        uint32_t n, uint64_t *out) {
     const int64_t chunk = window_chunk(scope->r, window);
@@ -240,15 +240,15 @@ uint64_t counters_chunk_total(const struct counters *counters, enum resolution r
     return is_whole(counters, load_shards(counters), r, chunk) ? total : 0;
 }
 
-/* One shard's statistics as they stood between two changes. The owner needs a few nanoseconds for a
- * change, so this ends after a few turns. They are bounded all the same: the file of a server that
- * was killed in a change, opened to be read, is taken as it is. */
+/* One shard's statistics between two changes. The owner needs a few nanoseconds for a change, so
+ * this ends after a few attempts. They are limited all the same: when a server was killed during a
+ * change and its file is opened read-only, the values are taken as they are. */
 void counters_tally_shard(const struct counters *counters, unsigned index,
                           struct shard_tally *out) {
     const struct shard_page *page = counters->shard[index].page;
     for (int turns = 0; turns < TALLY_TURNS_MAX; turns++) {
         if (turns > 100) {
-            sched_yield(); /* the owner was put off its core in the middle: let it on */
+            sched_yield(); /* the owner was preempted: let it run */
         }
         const uint64_t before = atomic_load_explicit(&page->sequence, memory_order_acquire);
         out->received = atomic_load_explicit(&page->received, memory_order_relaxed);

@@ -1,25 +1,25 @@
-/* Which shard of the file a worker counts in when the clock is set.
+/* Decides which shard of the file a worker counts in after the clock was set.
  *
- * A shard's rings hold one stretch of time: two chunks that are a ring's length apart live in the
- * same place. While time only passes, the older one is past the horizon by then. When the clock is
+ * A shard's rings hold one stretch of time: two chunks that are a ring's length apart share a
+ * place. While time merely passes, the older one is past the horizon by then. After the clock was
  * set it may not be:
  *
- *   set back      what was counted ahead has the places that the present needs
+ *   set back      what was counted ahead occupies the places that the present needs
  *   step ahead    what is counted now takes the places of what was the present; when the clock is
  *                 set back, that is the present again
  *
- * In both cases nothing is taken away: the worker goes on in another shard, as if it were another
- * worker, and all are summed. It goes back to a shard that has room for the present; so a clock
- * that is ahead for a while costs one shard more. */
+ * In both cases nothing is overwritten: the worker continues in another shard, as if it were
+ * another worker, and all are summed. It returns to a shard that has room for the present, so a
+ * clock that is ahead for a while costs one more shard. */
 #include "counters/state/map.h"
 #include "counters/state/state_file.h"
 
 #include <errno.h>
 
-#define AHEAD_US (60 * US_PER_S) /* so long at least what is protected keeps its places */
+#define AHEAD_US (60 * US_PER_S) /* protected places are kept at least this long */
 
-/* Whether a window of this coarser chunk, from lo_us on, has counts but no longer the chunk of its
- * parts: with events there, the sums would no longer agree. */
+/* Whether a window of this coarser chunk, from lo_us on, has counts but no longer the finer chunk
+ * of its parts: further events there would make the sums disagree. */
 static bool has_lost_parts(const struct shard *shard, enum resolution r, const struct chunk *chunk,
                            int64_t lo_us) {
     const enum resolution finer = (enum resolution)(r - 1);
@@ -56,7 +56,7 @@ bool shard_has_room(const struct shard *shard, int64_t lo_us) {
     return true;
 }
 
-/* Whether this shard, when time goes on in it, would recycle a chunk of the time that the clock
+/* Whether this shard, as time goes on in it, would recycle a chunk of the time that the clock
  * stepped away from. */
 static bool would_lose_protected(const struct shard *shard, const struct shard *holder) {
     for (int r = 0; r < RESOLUTIONS; r++) {
@@ -64,7 +64,7 @@ static bool would_lose_protected(const struct shard *shard, const struct shard *
         const int64_t width_us = chunk_width_us((enum resolution)r);
         const int64_t first = holder->protect_from_us / width_us,
                       last = holder->protect_to_us / width_us;
-        /* this one and older ones */
+        /* this chunk and older ones are recycled */
         const int64_t taken = (holder->hi_us + AHEAD_US) / width_us - ring->chunks;
         for (int64_t place = 0; taken >= first && place < ring->chunks; place++) {
             const int64_t epoch = (int64_t)atomic_load_explicit(&ring_place(ring, place)->epoch,
@@ -77,7 +77,7 @@ static bool would_lose_protected(const struct shard *shard, const struct shard *
     return false;
 }
 
-/* The shard to go on in: of those that nobody else holds and that have room, the one with the
+/* The shard to continue in: of those that nobody else holds and that have room, the one with the
  * newest counts, which is where the worker was before. NULL: there is none. */
 static struct shard *find_free_shard(const struct shard *holder) {
     struct counters *counters = holder->counters;
@@ -103,7 +103,7 @@ static struct shard *find_free_shard(const struct shard *holder) {
 
 bool shard_move_owner(struct shard *holder) {
     struct counters *counters = holder->counters;
-    if (!counters->writable || holder == holder->home) { /* the read-back shard stays */
+    if (!counters->writable || holder == holder->home) { /* the read-back shard never moves */
         return false;
     }
     pthread_mutex_lock(&counters->mutex);

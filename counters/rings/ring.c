@@ -1,5 +1,5 @@
-/* Recycle and read: the two sides of the one protocol of this library. tests/model/ring.pml walks
- * all interleavings. */
+/* Recycling and reading: the two sides of the only protocol in this library. tests/model/ring.pml
+ * checks all interleavings. */
 #include "counters/rings/ring.h"
 
 struct ring ring_at(enum resolution r, unsigned char *base, int64_t chunks) {
@@ -26,17 +26,18 @@ struct chunk *ring_claim_owner(const struct ring *ring, int64_t number, bool *re
     if (epoch > (uint64_t)number) {
         return NULL;
     }
-    /* Release: who finds the place empty also finds the newest chunk that was announced before
+    /* Release: a reader that finds the place empty also sees the newest chunk announced before
      * (shard.c, claim_chunk). */
     atomic_store_explicit(&chunk->epoch, EPOCH_NONE, memory_order_release);
-    /* Partner: the acquire fence in ring_read. A reader that saw one of the zeroes below sees
-     * EPOCH_NONE or the new epoch when it looks again, and throws what it read away. */
+    /* Partner: the acquire fence in ring_read. A reader that saw one of the zeros below sees
+     * EPOCH_NONE or the new epoch when it looks again, and discards what it read. */
     atomic_thread_fence(memory_order_release);
     atomic_store_explicit(&chunk->total, 0, memory_order_relaxed);
     for (uint32_t i = 0; i < ring->slots; i++) {
         atomic_store_explicit(&chunk->count[i], 0, memory_order_relaxed);
     }
-    /* Partner: the acquire load of epoch in ring_read. Who sees the new epoch sees the zeroes. */
+    /* Partner: the acquire load of epoch in ring_read. A reader that sees the new epoch sees the
+     * zeros. */
     atomic_store_explicit(&chunk->epoch, (uint64_t)number, memory_order_release);
     *recycled = true;
     return chunk;

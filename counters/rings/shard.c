@@ -1,4 +1,4 @@
-/* The hot way: an event time in, three counters up. */
+/* The fast path: an event time in, three counters up. */
 #include "counters/rings/shard.h"
 
 #include "counters/state/state_file.h"
@@ -65,7 +65,7 @@ struct chunk *shard_find_sum(const struct shard *shard, enum resolution r, int64
     return epoch == (uint64_t)window_chunk(next, number) ? chunk : NULL;
 }
 
-/* Moving is tried again no sooner than this after it failed. */
+/* How long to wait before moving is tried again after it failed. */
 #define STUCK_US US_PER_S
 
 static enum shard_move try_move(struct shard *shard, int64_t now_us) {
@@ -78,9 +78,8 @@ static enum shard_move try_move(struct shard *shard, int64_t now_us) {
     return !fits ? SHARD_STUCK : shard->home == before ? SHARD_STAYED : SHARD_MOVED;
 }
 
-/* Sets the accepted span. False when this shard has no places for all of it: it holds chunks of a
- * time so far ahead that they live in the same places. Only a clock that was set back leads to
- * that. */
+/* Sets the accepted span. False when this shard has no places for all of it because they are
+ * occupied by chunks of a much later time. That happens only after the clock was set back. */
 static bool set_span(struct shard *shard, int64_t now_us) {
     const int64_t lo_us = now_us - counters_horizon_us(shard->counters);
     const int64_t first_us = chunk_start_us(RESOLUTION_1MIN, EPOCH_NONE + 1);
@@ -94,7 +93,7 @@ static bool set_span(struct shard *shard, int64_t now_us) {
 
 enum shard_move shard_set_now_owner(struct shard *shard, int64_t now_us) {
     bool fits = set_span(shard, now_us);
-    if (__builtin_expect(fits && !shard->looked, 0)) { /* where an earlier run left off */
+    if (__builtin_expect(fits && !shard->looked, 0)) { /* an earlier run's counts may be ahead */
         fits = shard == shard->home || shard_has_room(shard, shard->lo_us);
         shard->looked = true;
     }
@@ -111,7 +110,7 @@ enum shard_move shard_set_now_owner(struct shard *shard, int64_t now_us) {
 enum shard_move shard_step_ahead_owner(struct shard *shard, int64_t from_us, int64_t now_us) {
     const int64_t horizon_us = counters_horizon_us(shard->counters);
     const int64_t to_us = from_us + counters_future_us(shard->counters);
-    const bool first = from_us >= shard->protect_until_us; /* of several steps within the horizon */
+    const bool first = from_us >= shard->protect_until_us; /* of several steps in a horizon */
     if (first || from_us - horizon_us < shard->protect_from_us) {
         shard->protect_from_us = from_us - horizon_us;
     }
@@ -123,9 +122,9 @@ enum shard_move shard_step_ahead_owner(struct shard *shard, int64_t from_us, int
     return moved;
 }
 
-/* Announces the newest chunk before its place is taken from an older one. Readers look at the
- * announcement again after they have read, and so never believe a sum while one shard's part of it
- * was being taken away (merge.c, was_taken). */
+/* Announces the newest chunk before its place is taken from an older one. Readers check the
+ * announcement again after reading, and so never accept a sum while one shard's part of it was
+ * being recycled (merge.c, was_taken). */
 static struct chunk *claim_chunk(struct shard *shard, enum resolution r, int64_t number,
                                  bool *recycled) {
     counter *newest = &shard->page->newest[r];
@@ -141,8 +140,8 @@ static struct chunk *claim_chunk(struct shard *shard, enum resolution r, int64_t
     return chunk;
 }
 
-/* Whether a second's 10 ms windows, or a minute's seconds, are gone while their sum is still held:
- * a recovery may leave that behind. New events there would make the sums disagree. */
+/* Whether a second's 10 ms windows, or a minute's seconds, are gone while their sum is still held,
+ * as a recovery may leave it. Further events there would make the sums disagree. */
 static bool part_is_gone(const struct shard *shard, enum resolution r, int64_t number) {
     const enum resolution next = (enum resolution)(r + 1);
     const struct chunk *chunk = ring_place(&shard->ring[r], number);
@@ -153,8 +152,8 @@ static bool part_is_gone(const struct shard *shard, enum resolution r, int64_t n
            atomic_load_explicit(&sums->count[window_slot(next, number)], memory_order_relaxed) != 0;
 }
 
-/* Fills `place` for a second. False, and nothing is changed, when one of the rings has moved past
- * it or has lost its parts. */
+/* Fills `place` for a second. False, with nothing changed, when one of the rings has moved past it
+ * or has lost its parts. */
 static bool find_second(struct shard *shard, int64_t second, struct second_place *place) {
     const int64_t t_us = second * US_PER_S;
     const int64_t number[RESOLUTIONS] = {
@@ -175,7 +174,7 @@ static bool find_second(struct shard *shard, int64_t second, struct second_place
         chunk[r] = claim_chunk(shard, (enum resolution)r, number[r], &recycled);
     }
     if (recycled) {
-        forget_places(shard); /* one of them may point into the chunk that was taken */
+        forget_places(shard); /* one may point to the recycled chunk */
     }
     *place = (struct second_place){
         .second = second,
@@ -188,15 +187,15 @@ static bool find_second(struct shard *shard, int64_t second, struct second_place
     return true;
 }
 
-/* Counts `by` events of one 10 ms window: the note of what is being added, which recovery relies
- * on, then three counts, finest to coarsest, in each chunk the count before the total. A processor
- * retires stores in program order, so a killed thread has done a prefix of these; the signal fences
- * keep the compiler to the order and cost nothing. */
+/* Counts `by` events of one 10 ms window: first the note of what is being added, which recovery
+ * relies on, then three counts, finest to coarsest, in each chunk the count before the total. A
+ * processor retires stores in program order, so a killed thread has executed a prefix of them. The
+ * signal fences keep the compiler to that order and cost nothing. */
 static inline void add_events(struct shard *shard, const struct second_place *place, int64_t t_us,
                               uint64_t by) {
     counter *count =
         &place->ten_ms->count[(uint32_t)(t_us - place->second * US_PER_S) / SLOT_10MS_US];
-    atomic_signal_fence(memory_order_seq_cst); /* the last event is whole before the note changes */
+    atomic_signal_fence(memory_order_seq_cst); /* the last event is complete first */
     atomic_store_explicit(&shard->page->adding_us, (uint64_t)t_us, memory_order_relaxed);
     atomic_store_explicit(&shard->page->adding_by, by, memory_order_relaxed);
     atomic_signal_fence(memory_order_seq_cst);
@@ -207,8 +206,8 @@ static inline void add_events(struct shard *shard, const struct second_place *pl
     chunk_add_owner(place->min, place->min_count, by);
 }
 
-/* The first and the last time (both inclusive) of the 10 ms window that an event lies in, as far as
- * the window lies in the accepted span. */
+/* The first and the last time (both inclusive) of an event's 10 ms window, clipped to the accepted
+ * span. */
 static inline void find_window_bounds(const struct shard *shard, const struct second_place *place,
                                       int64_t t_us, int64_t *from_us, int64_t *to_us) {
     const int64_t second_us = place->second * US_PER_S;
@@ -219,7 +218,7 @@ static inline void find_window_bounds(const struct shard *shard, const struct se
     *to_us = last_us < shard->hi_us ? last_us : shard->hi_us;
 }
 
-/* Where an event inside the span is counted; NULL when it is outside, and *verdict says why. */
+/* Where an event inside the span is counted; NULL when it is outside, with *verdict saying why. */
 static inline struct second_place *find_place(struct shard *shard, int64_t t_us,
                                               enum shard_verdict *verdict) {
     *verdict = t_us < shard->lo_us ? SHARD_TOO_LATE : SHARD_TOO_FAR_AHEAD;
@@ -245,15 +244,15 @@ enum shard_verdict shard_add_owner(struct shard *shard, int64_t event_us) {
     return verdict;
 }
 
-/* How many of us[0..n), from the first on, lie in the 10 ms window of the first and inside the
- * span; at least 1. With times[], in *by their sum; 0 when the span has not the whole window. */
+/* How many of us[0..n), from the first on, lie in the first one's 10 ms window and inside the span;
+ * at least 1. With times[], *by is their sum; 0 when the span does not include the whole window. */
 static inline size_t count_run(const struct shard *shard, const struct second_place *place,
                                const int64_t *us, size_t n, const unsigned char *times,
                                uint64_t *by) {
     *by = times ? times[0] : 1;
     if ((n == 1 || (uint64_t)us[1] - (uint64_t)us[0] + SLOT_10MS_US > 2 * SLOT_10MS_US) &&
         *by == 1) {
-        return 1; /* too far apart: scattered events cost no more than this look */
+        return 1; /* too far apart: scattered events cost only this check */
     }
     int64_t from_us, to_us;
     find_window_bounds(shard, place, us[0], &from_us, &to_us);
@@ -302,19 +301,19 @@ size_t shard_add_windows_owner(struct shard *shard, const int64_t *us, const uns
     return n;
 }
 
-/* Where an arrival is held, and at which time: never NULL. */
+/* Where an arrival is counted, and at which time: never NULL. */
 static inline struct second_place *find_arrival(struct shard *shard, int64_t arrival_us,
                                                 int64_t *held_us) {
     const int64_t floor_us = shard_floor_us(shard);
-    /* a clock that steps ahead counts from the next wake-up on */
+    /* a clock that steps ahead takes effect at the next wake-up */
     const int64_t last_us = shard->hi_us + US_PER_S;
     int64_t t_us = arrival_us < last_us ? arrival_us : last_us;
     t_us = t_us > floor_us ? t_us : floor_us;
     int64_t second = t_us / US_PER_S;
     struct second_place *place = &shard->place[second & (SECOND_PLACES - 1)];
     bool found = place->second == second || find_second(shard, second, place);
-    /* Everything that was recycled lies below the floor. What may still have no place is what a
-     * recovery left without its parts: that is stepped over. */
+    /* Everything that was recycled lies below the floor. A second may still have no place if a
+     * recovery left it without its parts: skip those. */
     const int64_t turns_max = (shard->ring[RESOLUTION_1S].chunks + RING_MARGIN) *
                               chunk_width_us(RESOLUTION_1S) / US_PER_S;
     for (int64_t turns = 0; !found && turns < turns_max; turns++) {
@@ -333,13 +332,13 @@ void shard_add_arrival_owner(struct shard *shard, int64_t arrival_us) {
     add_events(shard, place, t_us, 1);
 }
 
-/* ---- what an event would change; for those who count it elsewhere as well ---- */
+/* ---- what an event would change; for callers that also count it elsewhere ---- */
 
 static void look_at(const struct shard *shard, const struct second_place *place, int64_t t_us,
                     struct shard_next *next) {
     const uint32_t slot = (uint32_t)(t_us - place->second * US_PER_S) / SLOT_10MS_US;
     next->shard = (uint64_t)(shard->home - shard->counters->shard);
-    /* as window_at has it, without a division of 64 bits */
+    /* as window_at, without a 64-bit division */
     next->window = (uint64_t)place->second * SLOTS_A_SECOND + slot;
     next->count = atomic_load_explicit(&place->ten_ms->count[slot], memory_order_relaxed) + 1;
     next->place = place;
@@ -375,8 +374,8 @@ bool shard_complete(struct shard *shard, int64_t window, uint64_t count) {
     const uint64_t has = epoch == (uint64_t)number
                              ? atomic_load_explicit(&there->count[slot], memory_order_relaxed)
                              : 0;
-    /* A place that was taken for the event, and had no other, was emptied by shard_repair. A count
-     * that lacks more than one is of other files than the transaction's. */
+    /* A place taken for this event alone was emptied by shard_repair. A count that lacks more than
+     * one event belongs to other files than the transaction's. */
     struct second_place place;
     if ((epoch != (uint64_t)number && epoch != EPOCH_NONE) || has + 1 != count ||
         !find_second(shard, number, &place)) {
@@ -388,7 +387,7 @@ bool shard_complete(struct shard *shard, int64_t window, uint64_t count) {
 
 void shard_raise_owner(struct shard *shard, enum resolution r, int64_t window, uint64_t by) {
     if (by == 0 || window_chunk(r, window) <= EPOCH_NONE) {
-        return; /* a chunk that has an epoch holds events */
+        return; /* a chunk with an epoch holds events */
     }
     bool recycled = false;
     struct chunk *chunk = claim_chunk(shard, r, window_chunk(r, window), &recycled);

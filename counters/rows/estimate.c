@@ -1,6 +1,6 @@
-/* About how many keys found no room in a window: HyperLogLog (Flajolet, Fusy, Gandouet, Meunier,
- * 2007) with 1,024 registers of a byte, error 3 %. It says how much memory a report would have
- * wanted, and is no count that anything is made of; so it is neither noted for undo nor exact. */
+/* Estimates how many keys found no room in a window: HyperLogLog (Flajolet, Fusy, Gandouet,
+ * Meunier, 2007) with 1,024 one-byte registers, error 3 %. It tells how much memory a report would
+ * have needed; no count depends on it, so it is neither noted for undo nor exact. */
 #include "counters/rows/table_file.h"
 
 #include <math.h>
@@ -27,7 +27,7 @@ uint64_t estimate_keys_wanted(const struct section_page *page) {
     return now > before ? now : before;
 }
 
-/* Another window begins: what the ones before would have had is remembered. */
+/* Starts another window, after remembering how many keys the earlier ones would have had. */
 static void begin_window(struct section_page *page, int64_t window) {
     store(&page->wanted, estimate_keys_wanted(page));
     for (int i = 0; i < TABLE_ESTIMATE_REGISTERS; i++) {
@@ -39,7 +39,7 @@ static void begin_window(struct section_page *page, int64_t window) {
 void estimate_add_owner(struct section_page *page, int64_t window, uint64_t rows, uint64_t hash) {
     const uint64_t present = load(&page->estimate_window);
     if ((uint64_t)window < present) {
-        return; /* one late event shall not end the window that is being looked at */
+        return; /* one late event must not end the window being estimated */
     }
     if ((uint64_t)window > present) {
         begin_window(page, window);

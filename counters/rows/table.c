@@ -1,5 +1,4 @@
-/* The file of a table: how large its parts are, what its header says, and whether that can be
- * believed. */
+/* The file of a table: the sizes of its parts, its header, and whether that can be trusted. */
 #include "counters/rows/table_file.h"
 
 #include "counters/state/fnv.h"
@@ -37,8 +36,8 @@ static bool is_name(const char *name, size_t size) {
     return len > 0 && len < size && strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_-") == len;
 }
 
-/* Whether the numbers are such as table_plan makes: nobody may divide by 0 for them, or read past
- * the end. */
+/* Whether the numbers are such as table_plan makes: they must not lead to a division by 0 or to
+ * reading past the end. */
 static bool makes_sense(const struct table_header *header) {
     bool ok = header->number >= 1 && header->number <= TABLE_NUMBER_MAX && header->sections >= 1 &&
               header->sections <= TABLE_WRITERS_MOST && header->widths >= 1 &&
@@ -156,8 +155,8 @@ struct table *table_open_file(int dir_fd, const char *name, const char *path, bo
     return table;
 }
 
-/* Blocks are reserved now: a full disk is an error here, not a SIGBUS in the middle of the day.
- * From byte `from` on: what others count in is left alone. */
+/* Reserves the blocks now, so that a full disk is an error here and not a SIGBUS later. Starts at
+ * byte `from`: what others count in is left alone. */
 static bool reserve(const struct table *table, size_t from, char *why) {
     const size_t bytes = table_file_bytes(&table->header);
     const int error = posix_fallocate(table->fd, (off_t)from, (off_t)(bytes - from));
@@ -174,7 +173,7 @@ bool table_lengthen(struct table *table, uint32_t sections, char *why) {
         return reserve(table, 0, why); /* a copy may be sparse */
     }
     const size_t bytes = table_file_bytes(&table->header);
-    /* Behind what the header names lies nothing, unless an earlier growth was cut short. */
+    /* Nothing follows what the header names, unless an earlier growth was cut short. */
     if (ftruncate(table->fd, (off_t)bytes)) {
         return state_refuse(why, "%s: cannot grow: %s", table->path, strerror(errno));
     }
@@ -206,7 +205,7 @@ static bool fill_header(struct table_header *header, const struct table_config *
                         config->name);
 }
 
-/* A new file is made under another name and renamed when whole. */
+/* A new file is created under another name and renamed when complete. */
 static bool make_file(struct table *table, int dir_fd, const char *name, const char *definition,
                       char *why) {
     char temporary[TABLE_PATH_MAX + sizeof TABLE_SUFFIX_TEMPORARY];
@@ -261,7 +260,7 @@ struct table *table_make_twin(const struct table_folder *folder, const struct ta
     return make_table(folder, &table->header, table->definition, why);
 }
 
-/* Binds the section of a width to its place; `words` is where the file's first word would be. */
+/* Binds the section of a width; `words` is where the file's first word would be mapped. */
 static void bind_section(struct table *table, unsigned worker, unsigned width, unsigned char *base,
                          word *words) {
     const struct table_header *header = &table->header;
@@ -291,8 +290,8 @@ static void bind_section(struct table *table, unsigned worker, unsigned width, u
         section->place[i].window = -1;
     }
     if (load(&section->page->head) == 0 && section->keyed && table->writable) {
-        store(&section->page->tail, section->units); /* 0 is no row's number */
-        atomic_signal_fence(memory_order_seq_cst);   /* who is killed in between does it again */
+        store(&section->page->tail, section->units); /* 0 is not a row's number */
+        atomic_signal_fence(memory_order_seq_cst);   /* a kill in between: this is repeated */
         store(&section->page->head, section->units);
     }
     table_bind_lap(section);
@@ -303,8 +302,8 @@ void table_bind_lap(struct table_section *section) {
     section->lap = section->units ? head - head % section->units : 0;
 }
 
-/* Binds writers [from, to), whose sections lie one behind the other from `base` on. False when out
- * of memory. */
+/* Binds writers [from, to), whose sections are adjacent from `base` on. False when memory runs
+ * out. */
 static bool bind_writers(struct table *table, uint32_t from, uint32_t to, unsigned char *base,
                          char *why) {
     const struct table_header *header = &table->header;
@@ -324,7 +323,7 @@ static bool bind_writers(struct table *table, uint32_t from, uint32_t to, unsign
             base += table_section_bytes(header, width);
         }
     }
-    /* Partner: table_workers. Who sees the number sees the sections. */
+    /* Partner: table_workers. A reader that sees the number sees the sections. */
     atomic_store_explicit(&table->writers, to, memory_order_release);
     return true;
 }
@@ -359,7 +358,7 @@ static bool add_writer(struct table *table, char *why) {
     } else {
         munmap(map, bytes);
     }
-    table->header.sections = before; /* the file's says more, and these are empty */
+    table->header.sections = before; /* the file's is larger; the extra ones are empty */
     return false;
 }
 

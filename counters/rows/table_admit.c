@@ -1,12 +1,12 @@
-/* Keys that have no row yet: whether there is room for one, and where their events go when there is
- * none. By the owner of the section. */
+/* Decides about keys that have no row yet: whether there is room for one, and where their events go
+ * otherwise. By the owner of the section. */
 #include "counters/rows/table_file.h"
 
 #include <string.h>
 
 #define OTHER_LEN (sizeof TABLE_OTHER - 1)
 
-/* Whether a value of a field may have a row: it has one, or is given one. */
+/* Whether a value of a field may have a row: it has one already, or gets one. */
 static bool admit_value(struct table_section *section, struct undo *undo,
                         struct window_entry *entry, const struct wanted *value) {
     if (section_find_row(section, value)) {
@@ -21,7 +21,7 @@ static bool admit_value(struct table_section *section, struct undo *undo,
     return true;
 }
 
-/* A key whose values are too many: the same with `(other)` in the place of each such value. */
+/* A copy of a key with `(other)` in place of each value that is one too many. */
 struct changed_key {
     char bytes[TABLE_KEY_MAX];
     size_t len;
@@ -71,7 +71,7 @@ void section_count_other(struct table_section *section, struct undo *undo,
     estimate_add_owner(page, (int64_t)load(&entry->epoch), load(&entry->rows), hash);
 }
 
-/* A new row of a key; or none: no room. */
+/* Makes a new row for a key, if there is room. */
 static void make_key_row(struct table_section *section, struct undo *undo,
                          const struct window_entry *entry, const struct wanted *wanted,
                          struct admitted *admitted) {
@@ -80,7 +80,8 @@ static void make_key_row(struct table_section *section, struct undo *undo,
     admitted->made = admitted->row != NULL;
 }
 
-/* A new row of the key, or that of the key with `(other)` for the values that are too many. */
+/* Admits the key itself to a new row, or the key with `(other)` in place of values that are too
+ * many. */
 static void admit(struct table_section *section, struct undo *undo, struct window_entry *entry,
                   const struct table_key *key, struct admitted *admitted) {
     struct wanted wanted = {.bytes = key->bytes,

@@ -1,4 +1,4 @@
-/* The hot way: a key in, its row out, noted as touched. By the owner of the section. */
+/* The fast path: a key in, its row out, noted as touched. By the owner of the section. */
 #define XXH_INLINE_ALL
 #include "counters/rows/table_file.h"
 
@@ -30,8 +30,9 @@ static void announce(struct section_page *page, int64_t window) {
     }
 }
 
-/* The entry of a window, made ready when its place held an older one; NULL when its place holds a
- * newer one, or the window is over. Nothing here is noted for undo: it takes only what is over. */
+/* Returns the entry of a window, after clearing its place when that held an older one; NULL when
+ * the place holds a newer one, or the window is over. Nothing here is noted for undo, because only
+ * windows that are over are cleared. */
 static __attribute__((noinline)) struct window_entry *claim_entry(struct table_section *section,
                                                                   int64_t window) {
     if (window <= TABLE_WINDOW_NONE || window <= section->over ||
@@ -49,14 +50,15 @@ static __attribute__((noinline)) struct window_entry *claim_entry(struct table_s
         place->window = place->entry == entry ? -1 : place->window;
         section->version++;
         store(&entry->epoch, TABLE_WINDOW_NONE);
-        /* Partner: the acquire fence of read_window (table_read.c). Who saw one of the zeros below
-         * sees TABLE_WINDOW_NONE or the new epoch when it looks again. */
+        /* Partner: the acquire fence of read_window (table_read.c). A reader that saw one of the
+         * zeros below sees TABLE_WINDOW_NONE or the new epoch when it looks again. */
         atomic_thread_fence(memory_order_release);
         word *words = &entry->epoch;
         for (size_t i = 1; i < section->entry_words; i++) {
             store(&words[i], 0);
         }
-        /* Partner: the acquire load of epoch in read_window. Who sees the epoch sees the zeros. */
+        /* Partner: the acquire load of epoch in read_window. A reader that sees the epoch sees the
+         * zeros. */
         atomic_store_explicit(&entry->epoch, (uint64_t)window, memory_order_release);
     }
     section->place[window & (WINDOW_PLACES - 1)] = (struct window_place){window, entry};
@@ -71,14 +73,15 @@ static inline struct window_entry *find_entry(struct table_section *section, int
 
 /* ---- rows ---- */
 
-/* As section_row, without a division: `number` is in this lap of the circle or the one before. */
+/* Like section_row, without a division: `number` is in this lap of the circle or the one before. */
 static inline struct row *row_at(const struct table_section *section, uint64_t number) {
     const uint64_t place = number - section->lap;
     return (struct row *)(void *)(section->arena +
                                   (number < section->lap ? place + section->units : place));
 }
 
-/* As memcmp, for keys of a few words without a call: whole words, then the last eight bytes. */
+/* Like memcmp == 0, without a call for keys of a few words: whole words, then the last eight
+ * bytes. */
 static inline bool is_same(const void *stored, const char *bytes, size_t len) {
     const char *there = stored;
     uint64_t a, b;
@@ -104,7 +107,7 @@ find_row(const struct table_section *section, const struct wanted *wanted) {
     const uint64_t size = ROW_WORDS + state_words + row_key_words(wanted->len);
     const uint64_t shape = row_lengths(wanted->kind, size, wanted->len, 0) >> 32;
     uint64_t number = load(&section->heads[section_bucket(section, wanted->hash, wanted->window)]);
-    while (number >= tail) { /* 0, too, ends it */
+    while (number >= tail) { /* 0 ends it, too */
         struct row *row = row_at(section, number);
         if (load(&row->hash) == wanted->hash && load(&row->window) == (uint64_t)wanted->window &&
             load(&row->lengths) >> 32 == shape &&
@@ -121,7 +124,7 @@ struct row *section_find_row(const struct table_section *section, const struct w
 }
 
 /* Moves the tail past rows whose windows are over until the circle has room up to number `end`.
- * False when it has not. Not noted for undo. */
+ * False when that is not enough. Not noted for undo. */
 static bool make_room(struct table_section *section, uint64_t end) {
     struct section_page *page = section->page;
     const uint64_t head = load(&page->head);
@@ -143,11 +146,11 @@ static bool make_room(struct table_section *section, uint64_t end) {
         tail += row_size(lengths);
     }
     store(&page->retired, retired);
-    /* Readers hold a window that lost rows for gone; who sees the tail sees that as well. */
+    /* Readers treat a window that lost rows as gone; seeing the tail, they see this as well. */
     store(&page->lost, lost);
     atomic_store_explicit(&page->tail, tail, memory_order_release);
-    /* Partner: the acquire fences of is_held (table_read.c). Who reads a word of the row that is
-     * written here next sees the tail beyond the row it came for. */
+    /* Partner: the acquire fences of is_held (table_read.c). A reader that sees a word of the row
+     * written here next also sees the tail beyond the row it came for. */
     atomic_thread_fence(memory_order_release);
     return end - tail <= section->units;
 }
@@ -160,7 +163,7 @@ static uint64_t reserve(struct table_section *section, uint64_t size) {
     if (!make_room(section, start + size)) {
         return 0;
     }
-    if (left < size) { /* rows are in one piece: the next lap begins */
+    if (left < size) { /* rows are contiguous: skip to the next lap */
         if (left > 0) {
             store(&section->arena[place], row_lengths(ROW_FILLER, left, 0, 0));
         }
@@ -182,8 +185,8 @@ static void store_key(word *key, const char *bytes, size_t len) {
     }
 }
 
-/* What lies beyond the circle's head is nobody's: it needs no notes, and vanishes with the head
- * when the transaction is undone. */
+/* What lies beyond the circle's head belongs to nobody: it needs no undo notes, and vanishes with
+ * the head when the transaction is rolled back. */
 struct row *section_make_row(struct table_section *section, struct undo *undo,
                              const struct wanted *wanted) {
     const uint64_t size = table_row_units(&section->table->header, wanted->kind, wanted->len);
@@ -198,8 +201,8 @@ struct row *section_make_row(struct table_section *section, struct undo *undo,
     const uint64_t lengths = row_lengths(wanted->kind, size, wanted->len, 0);
     store(&row->touched, undo->sequence);
     /* Partner: the acquire fence of read_settled (table_read.c). The row that was here before may
-     * have been put back (table_put_back_owner) without the tail having moved: who reads one of the
-     * words below sees that the row was touched when it looks again. */
+     * have been put back (table_put_back_owner) without moving the tail: a reader that sees one of
+     * the words below sees, when it looks again, that the row was touched. */
     atomic_thread_fence(memory_order_release);
     store(&row->hash, wanted->hash);
     store(&row->bucket_next, load(bucket));
@@ -210,8 +213,8 @@ struct row *section_make_row(struct table_section *section, struct undo *undo,
     }
     store_key(row_key(row, lengths), wanted->bytes, wanted->len);
     store(&row->lengths, lengths | table_sum_row(row, number, lengths, row_key(row, lengths)));
-    /* Partner: the acquire loads of read_window. Who finds the row by its window's newest sees all
-     * of it. */
+    /* Partner: the acquire loads of read_window. A reader that finds the row as its window's newest
+     * sees all of it. */
     atomic_thread_fence(memory_order_release);
     undo_put_owner(undo, &section->file, &section->page->head, number + size);
     undo_put_owner(undo, &section->file, bucket, number);
@@ -238,8 +241,8 @@ uint32_t table_sum_row(const struct row *row, uint64_t number, uint64_t lengths,
 
 /* ---- the call ---- */
 
-/* Shows the row that a key was admitted to, or the base row. A key that found no room may find some
- * whenever the circle has let go of a row. */
+/* Returns the row that a key was admitted to, or the base row. A key that found no room may find
+ * some as soon as the circle has dropped a row. */
 static inline void show_row(const struct table_section *section, struct window_entry *entry,
                             const struct admitted *admitted, struct table_row *row) {
     struct row *found = admitted->row;
@@ -277,7 +280,7 @@ static inline __attribute__((always_inline)) bool find(struct table_section *sec
         section_admit_key(section, undo, entry, key, &admitted);
     }
     if (!admitted.row && section->worker == 0) {
-        return false; /* a row without room stays with the store */
+        return false; /* a row without room stays in the store only */
     }
     show_row(section, entry, &admitted, row);
     row->other = !admitted.row;
@@ -320,8 +323,8 @@ bool table_touch_events_owner(struct table_section *section, struct undo *undo,
         undo_put_owner(undo, &section->file, row->touched, undo->sequence);
     }
     undo_put_owner(undo, &section->file, row->window, undo->sequence);
-    /* Partner: the acquire fence of read_settled (table_read.c). Who sees one of the words that are
-     * stored from here on sees that the row was touched when it looks again. */
+    /* Partner: the acquire fence of read_settled (table_read.c). A reader that sees a word stored
+     * after this point sees, when it looks again, that the row was touched. */
     atomic_thread_fence(memory_order_release);
     undo_put_owner(undo, &section->file, TABLE_MATCHED(row),
                    load(TABLE_MATCHED(row)) + touched->events);

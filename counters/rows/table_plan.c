@@ -1,11 +1,11 @@
-/* How large the parts of a table's file are. */
+/* The sizes of the parts of a table's file. */
 #include "counters/rows/table_file.h"
 
 #include <string.h>
 
-#define ROWS_LEAST 64   /* of ordinary keys, in a circle, beside two of the longest */
+#define ROWS_LEAST 64   /* with ordinary keys, beside two of the longest */
 #define KEY_ORDINARY 16 /* bytes */
-#define KEY_LONG 64     /* what a circle has room for when every key is there */
+#define KEY_LONG 64     /* assumed when keys_max limits the circle */
 
 static uint64_t round_up(uint64_t bytes) {
     return (bytes + TABLE_PAGE - 1) / TABLE_PAGE * TABLE_PAGE;
@@ -61,8 +61,8 @@ static void plan_windows(const struct table_config *config, const struct table_s
     memset(header->heads, 0, sizeof header->heads);
     memset(header->units, 0, sizeof header->units);
     for (unsigned i = 0; i < config->widths; i++) {
-        /* One more at either end, since spans seldom start on a window's edge, and one that is
-         * being recycled. */
+        /* One more at either end, because spans seldom start on a window's edge, and one being
+         * recycled. */
         header->width_us[i] = config->width_us[i];
         header->windows[i] = (uint64_t)((span->horizon_us + span->future_us + TABLE_MARGIN_US) /
                                         config->width_us[i]) +
@@ -70,7 +70,7 @@ static void plan_windows(const struct table_config *config, const struct table_s
     }
 }
 
-/* Heads and circle of a width, out of so many bytes. */
+/* Divides `bytes` between heads and circle of a width. */
 static void plan_circle(struct table_header *header, unsigned width, uint64_t bytes) {
     const uint64_t words = bytes / sizeof(word);
     const uint64_t rows = words / (table_row_units(header, ROW_KEY, KEY_ORDINARY) + 1);
@@ -82,7 +82,7 @@ static void plan_circle(struct table_header *header, unsigned width, uint64_t by
     header->units[width] = words - heads;
 }
 
-/* The least and the most that a circle with its heads may want. */
+/* The least and the most that a circle with its heads can use. */
 static uint64_t least_bytes(const struct table_header *header) {
     const uint64_t row = table_row_units(header, ROW_KEY, KEY_ORDINARY) + 1;
     const uint64_t longest = 2 * table_row_units(header, ROW_KEY, TABLE_KEY_MAX) + 1;
@@ -100,12 +100,12 @@ static uint64_t most_bytes(const struct table_header *header, unsigned width) {
     return most > least ? most : least;
 }
 
-/* Shares `bytes` out: to each width alike, but to none more than it can ever use. */
+/* Distributes `bytes` equally among the widths, but gives none more than it can ever use. */
 static void plan_circles(struct table_header *header, uint64_t bytes) {
     bool done[TABLE_WIDTHS_MAX] = {false};
     for (unsigned left = header->widths; left > 0;) {
         const uint64_t share = bytes / left / TABLE_PAGE * TABLE_PAGE;
-        unsigned small = header->widths; /* one that wants less than its share */
+        unsigned small = header->widths; /* one that needs less than its share */
         for (unsigned i = 0; i < header->widths && small == header->widths; i++) {
             small = !done[i] && most_bytes(header, i) <= share ? i : small;
         }

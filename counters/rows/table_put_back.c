@@ -1,5 +1,4 @@
-/* See table.h: for an event that turns out not to be one for a report, when its rows are touched
- * already. */
+/* See table.h: for an event that turns out not to fit a report after its rows were touched. */
 #include "counters/rows/table_file.h"
 
 void table_put_back_owner(struct table_section *section, struct undo *undo, uint32_t entries) {
@@ -9,7 +8,7 @@ void table_put_back_owner(struct table_section *section, struct undo *undo, uint
         const uint64_t where = load(&entry->where);
         assert((where ^ section->file.tag) >> UNDO_FILE_SHIFT == 0);
         store(&section->file.base[where ^ section->file.tag], load(&entry->old));
-        /* The note is taken back after the word: who is killed in between has it stored twice. */
+        /* The note is dropped after the word is restored: a kill in between restores it twice. */
         atomic_signal_fence(memory_order_seq_cst);
         store(&undo->record->entries, --undo->entries);
         atomic_signal_fence(memory_order_seq_cst);

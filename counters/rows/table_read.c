@@ -1,8 +1,6 @@
-/* Copies of rows, while their owners go on. By any thread.
- *
- * What is copied is believed when its `touched` was the same before and after, names a committed
- * transaction, and the place is still that row's. The owner's side is in table_owner.c; each fence
- * names its partner there. */
+/* Copies rows while their owners write. Any thread. A copy is accepted when the row's `touched` was
+ * the same before and after and names a committed transaction, and the place still belongs to that
+ * row. The owner's side is in table_owner.c; each fence names its partner there. */
 #include "counters/rows/table_file.h"
 
 #include <sched.h>
@@ -12,31 +10,32 @@
 
 #define LOOKS_AT_ONCE 200 /* an event takes less than a microsecond */
 #define LOOKS_ASLEEP 20000
-#define LOOKS_ALIVE 100 /* asleep: then the owner is dead, or has been stopped */
+#define LOOKS_ALIVE 100 /* with sleeps: after that the owner is dead or stopped */
 #define SLEEP_NS 50000
-#define TURNS_MAX 1000 /* that a window's newest row may be put back; then the file is damaged */
+#define TURNS_MAX 1000 /* times that a window's newest row may be put back; then it is damage */
 
-/* What is being read: a row, or the entry of a window. */
+/* What is being read: a row, or a window's entry. */
 struct reading {
     const struct table_section *section;
     struct window_entry *entry;
     uint64_t window;
     uint64_t row; /* its number; 0: the entry's own state */
     uint64_t *copy;
-    size_t words;     /* of it, in the copy */
-    uint64_t touched; /* as the copy has it */
-    uint64_t stalled; /* the undo record's state when the owner did not seem to move on; 0: never */
+    size_t words;     /* length of the copy */
+    uint64_t touched; /* that of the copy */
+    uint64_t stalled; /* the undo record's state when the owner seemed to stand still; 0: never */
 };
 
 enum outcome {
     READ_TAKEN,
-    READ_GONE, /* its place holds something else by now */
-    READ_NEW,  /* it is not committed, and was not there before */
-    READ_BUSY  /* it never stood still */
+    READ_GONE, /* its place was reused */
+    READ_NEW,  /* not committed, and did not exist before */
+    READ_BUSY  /* it kept changing */
 };
 
-/* Whether the place is still that of what is read. After an acquire fence: whatever was read before
- * it was that row's then. Partner: the release fences of make_room and claim_entry. */
+/* Whether the place still belongs to what is read. To be called after an acquire fence; then
+ * everything read before belonged to it. Partner: the release fences of make_room and
+ * claim_entry. */
 static bool is_held(const struct reading *reading) {
     atomic_thread_fence(memory_order_acquire);
     return reading->row ? load(&reading->section->page->tail) <= reading->row
@@ -49,8 +48,8 @@ static void copy_words(const word *from, uint64_t *to, size_t n) {
     }
 }
 
-/* The owner was killed in the middle of a transaction, or stopped by a debugger: none of its stores
- * is on its way. What it noted for undo is put back in the copy. `seen`: what touched was. */
+/* The owner was killed in the middle of a transaction or stopped by a debugger: none of its stores
+ * is under way. Restores in the copy what it noted for undo. `seen`: the value of touched. */
 static enum outcome read_stalled(struct reading *reading, const word *at, const word *touched,
                                  uint64_t seen) {
     const struct table_section *section = reading->section;
@@ -62,11 +61,11 @@ static enum outcome read_stalled(struct reading *reading, const word *at, const 
                    touched_at = (uint64_t)(touched - section->file.base);
     bool was_there = false;
     if (state != reading->stalled) {
-        reading->stalled = state; /* if it is the same after a sleep, nobody moves */
+        reading->stalled = state; /* unchanged after a sleep: nobody is running */
         return READ_BUSY;
     }
     if (seen > state / 2) {
-        return READ_GONE; /* of a transaction that never was: a damaged file */
+        return READ_GONE; /* names a transaction that never was: a damaged file */
     }
     if (state % 2 == 0 || entries > UNDO_ENTRIES_MAX || seen != load(touched)) {
         return READ_BUSY;
@@ -93,18 +92,18 @@ static enum outcome read_stalled(struct reading *reading, const word *at, const 
     return !is_held(reading) ? READ_GONE : was_there ? READ_TAKEN : READ_NEW;
 }
 
-/* Copies words at[0..reading->words) as they were after some committed transaction. */
+/* Copies words at[0..reading->words) as some committed transaction left them. */
 static enum outcome read_settled(struct reading *reading, const word *at, const word *touched) {
     const struct table_section *section = reading->section;
     for (int look = 0; look < LOOKS_AT_ONCE + LOOKS_ASLEEP; look++) {
         if (look > LOOKS_AT_ONCE) {
             nanosleep(&(const struct timespec){.tv_nsec = SLEEP_NS}, NULL);
         }
-        /* Acquire, both: what these transactions stored is seen (partner: undo_commit_owner). */
+        /* Acquire, both: what these transactions stored is visible (partner: undo_commit_owner). */
         const uint64_t before = atomic_load_explicit(touched, memory_order_acquire);
         if (before <= undo_committed(section->table->undo, section->worker)) {
             copy_words(at, reading->copy, reading->words);
-            /* Partner: the release fence of touch (table_owner.c). */
+            /* Partner: the release fences after `touched` is stored (table_owner.c, table.h). */
             atomic_thread_fence(memory_order_acquire);
             if (load(touched) == before) {
                 reading->touched = before;
@@ -125,7 +124,7 @@ static enum outcome read_settled(struct reading *reading, const word *at, const 
 
 /* ---- rows ---- */
 
-/* Reads the row with a number: copy has its words. False: its place is another's by now. */
+/* Copies the row with a number into `copy`. */
 static enum outcome read_row(struct reading *reading, uint64_t number) {
     const struct table_section *section = reading->section;
     struct row *row = section_row(section, number);
@@ -138,11 +137,11 @@ static enum outcome read_row(struct reading *reading, uint64_t number) {
         row_size(lengths) !=
             table_row_units(&section->table->header, ROW_KEY, row_key_len(lengths)) ||
         number % section->units + row_size(lengths) > section->units) {
-        return READ_GONE; /* a damaged file: not to be read beyond its end */
+        return READ_GONE; /* a damaged file: do not read beyond its end */
     }
     reading->words = row_size(lengths);
     const enum outcome outcome = read_settled(reading, &row->lengths, &row->touched);
-    /* A row that was put back may have left its place to a longer one since. */
+    /* The row may have been put back since, and a longer one may have taken its place. */
     const bool same = reading->copy[0] == lengths;
     return outcome == READ_BUSY || same ? outcome : READ_GONE;
 }
@@ -174,7 +173,7 @@ static bool give_base(struct reading *reading, const struct table_taker *taker) 
     return reading->copy[0] == 0 || taker->take(taker->cls, &copy);
 }
 
-/* The window's entry in a section; NULL when it is not there, or lost rows. */
+/* The window's entry in a section; NULL when it is not there, or has lost rows. */
 static struct window_entry *find_window(const struct table_section *section, int64_t window) {
     struct window_entry *entry = section_entry(section, window);
     /* Partner: claim_entry's release store of epoch. */
@@ -186,9 +185,8 @@ static struct window_entry *find_window(const struct table_section *section, int
 
 enum chain { CHAIN_ENDED, CHAIN_STOPPED, CHAIN_MOVED };
 
-/* Gives the rows from `number` on, which the window's newest was. CHAIN_MOVED, and nothing was
- * given: what began there was put back since, or the entry changed hands before it was looked up.
- */
+/* Passes on the rows from `number` on, which was the window's newest. CHAIN_MOVED, with nothing
+ * passed on: the row was put back since, or the entry was recycled before it was looked up. */
 static enum chain read_chain(struct reading *reading, uint64_t number,
                              const struct table_taker *taker) {
     const struct table_section *section = reading->section;
@@ -200,7 +198,7 @@ static enum chain read_chain(struct reading *reading, uint64_t number,
         }
         const struct row *row = (const void *)reading->copy;
         if (outcome == READ_GONE || load(&row->window) != reading->window) {
-            /* else older ones are gone, too */
+            /* otherwise older ones are gone, too */
             return number == newest && load(&section->page->tail) <= number ? CHAIN_MOVED
                                                                             : CHAIN_ENDED;
         }
@@ -209,7 +207,7 @@ static enum chain read_chain(struct reading *reading, uint64_t number,
             return CHAIN_STOPPED;
         }
         if (next >= number) {
-            break; /* a damaged file must not lead in a circle */
+            break; /* a damaged file must not cause an endless loop */
         }
         number = next;
     }
@@ -222,14 +220,15 @@ static bool read_window(struct reading *reading, const struct table_taker *taker
     }
     enum chain chain = CHAIN_MOVED;
     for (int turn = 0; chain == CHAIN_MOVED && turn < TURNS_MAX; turn++) {
-        /* Partner: the release fence of make_row. Who sees the number sees the row. */
+        /* Partner: the release fence of section_make_row. A reader that sees the number sees the
+         * row. */
         const uint64_t newest =
             reading->section->keyed
                 ? atomic_load_explicit(&reading->entry->newest, memory_order_acquire)
                 : 0;
         reading->row = 0;
         if (!is_held(reading)) {
-            return true; /* of another window by now */
+            return true; /* recycled for another window */
         }
         chain = read_chain(reading, newest, taker);
     }
@@ -261,7 +260,7 @@ bool table_read(const struct table *table, unsigned width, int64_t window,
     return ok;
 }
 
-/* ---- what there is ---- */
+/* ---- what is held ---- */
 
 uint64_t table_touched(const struct table *table, unsigned worker, unsigned width, int64_t window) {
     const struct table_section *section = table_section(table, worker, width);
@@ -274,8 +273,8 @@ uint64_t table_touched(const struct table *table, unsigned worker, unsigned widt
     if (load(&entry->epoch) != (uint64_t)window) {
         return 0;
     }
-    /* While a transaction is open here, the one before it stands for what was there: it is a
-     * number that was never told of this window later than this. */
+    /* While a transaction is open here, return the one before it: once it is committed, the number
+     * is another one. */
     const uint64_t committed = undo_committed(table->undo, worker);
     return touched < committed ? touched : committed;
 }

@@ -1,9 +1,10 @@
-/* What is believed of a table after a crash.
+/* What to trust of a table after a crash.
  *
- * After a kill the undo records put everything right but what is never undone: the circle's tail.
- * After a power loss pages are of different moments. Then heads, chains and counts are built anew
+ * After a kill the undo records restore everything except what is never undone: the circle's tail.
+ * After a power loss pages may be from different moments. Then heads, chains and counts are rebuilt
  * from the rows themselves: each carries its window, its key and a checksum over both and over its
- * own number, so that what an earlier lap left in a place is never taken for a row of this one. */
+ * own number, so that a row that an earlier lap left in a place is never taken for one of this
+ * lap. */
 #include "counters/rows/table_file.h"
 
 #include <assert.h>
@@ -41,7 +42,7 @@ void table_settle(struct table *table) {
     for (unsigned i = 0; table->header.keyed && i < sections; i++) {
         struct table_section *section = table_section_at(table, i);
         store(&section->page->retired, load(&section->page->made) - count_rows(section));
-        table_bind_lap(section); /* the head may have been put back */
+        table_bind_lap(section); /* the head may have moved back */
     }
 }
 
@@ -54,7 +55,7 @@ bool table_is_whole(const struct table_section *section, uint64_t number) {
            (uint32_t)lengths == table_sum_row(row, number, lengths, row_key(row, lengths));
 }
 
-/* The end of the newest row there is. `head` may be of an earlier moment, or of none. */
+/* The end of the newest intact row. `head` may be from an earlier moment, or missing. */
 static uint64_t find_end(const struct table_section *section) {
     const uint64_t lap = load(&section->page->head) / section->units * section->units;
     const uint64_t first = lap > section->units ? lap - section->units : section->units;
@@ -67,8 +68,8 @@ static uint64_t find_end(const struct table_section *section) {
     return end;
 }
 
-/* The entry of a row's window, claimed when its page never reached the disk; NULL: its place holds
- * a newer one. */
+/* The entry of a row's window, claimed when its page never reached the disk; NULL when its place
+ * holds a newer one. */
 static struct window_entry *find_entry(const struct table_section *section, uint64_t window) {
     struct window_entry *entry = section_entry(section, (int64_t)window);
     const uint64_t epoch = load(&entry->epoch);
@@ -100,7 +101,7 @@ static bool has_twin(const struct table_section *section, struct row *row) {
     return false;
 }
 
-/* Takes a whole row into the chains. False: nobody can come to it, or it holds nothing. */
+/* Links an intact row into the chains. False: it cannot be reached, or holds nothing. */
 static bool take_row(const struct table_section *section, uint64_t number) {
     struct row *row = section_row(section, number);
     const enum row_kind kind = row_kind(load(&row->lengths));
@@ -139,7 +140,7 @@ static void fill_gap(const struct table_section *section, uint64_t number, uint6
     }
 }
 
-/* Empties what is built anew. What the base row holds stays when it is plausible. */
+/* Clears what is to be rebuilt. The base row's contents are kept when they are plausible. */
 static void begin_window(const struct table_section *section, struct window_entry *entry,
                          uint64_t place, uint64_t *repaired) {
     const uint64_t epoch = load(&entry->epoch);
@@ -181,7 +182,7 @@ static void rebuild_circle(struct table_section *section, uint64_t *repaired) {
     table_bind_lap(section);
 }
 
-/* Which windows there are, found again from themselves. */
+/* Recomputes which windows there are, from the windows themselves. */
 static void note_span(struct table_section *section) {
     struct section_page *page = section->page;
     uint64_t oldest = UINT64_MAX, newest = 0;
@@ -192,7 +193,7 @@ static void note_span(struct table_section *section) {
     }
     store(&page->newest, newest);
     store(&page->oldest, newest ? oldest : TABLE_WINDOW_NONE);
-    if (load(&page->lost) >= newest) { /* never so while there are windows */
+    if (load(&page->lost) >= newest) { /* never so while there are any windows */
         store(&page->lost, 0);
     }
 }

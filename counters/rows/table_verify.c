@@ -1,4 +1,4 @@
-/* The invariants of a table: every row is where its links say, is whole, and is counted. When
+/* The invariants of a table: every row is where its links say, is intact, and is counted. While
  * nobody writes. */
 #include "counters/rows/table_file.h"
 
@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* What is being checked, and where the sentence goes. */
+/* What is being checked, and where to write the message. */
 struct check {
     const struct table_section *section;
     char *why;
@@ -87,13 +87,14 @@ static bool verify_circle(struct check *check) {
 
 /* ---- the chains ---- */
 
-/* Whether a chain may go on to a number from the row before (or from its head: the circle's). */
+/* Whether a chain may lead to a number from the row before (or from its head: the circle's
+ * head). */
 static bool is_link(const struct check *check, uint64_t number, uint64_t before) {
     return (number < before && table_is_whole(check->section, number)) ||
            refuse(check, "a chain leads to %llu, which is no row", (unsigned long long)number);
 }
 
-/* Every row is in the chain of its bucket, once, behind all newer ones. */
+/* Checks that every row is in the chain of its bucket, once, after all newer ones. */
 static bool verify_buckets(const struct check *check) {
     const struct table_section *section = check->section;
     const uint64_t head = load(&section->page->head), tail = load(&section->page->tail);

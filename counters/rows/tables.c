@@ -1,4 +1,5 @@
-/* The folder reports/: its files opened, what a crash left half done, and new tables. */
+/* The folder reports/: opens its files, repairs what a crash left half done, and makes new
+ * tables. */
 #include "counters/rows/tables_internal.h"
 #include "counters/state/header.h"
 
@@ -12,7 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* After a power loss the notes may be older than rows: so far the sequences jump. */
+/* After a power loss the undo records may be older than rows: skip this many sequences. */
 #define SEQUENCE_GAP (UINT64_C(1) << 20)
 
 static struct tables *new_tables(const char *dir, bool writable, char *why) {
@@ -55,7 +56,7 @@ static bool ends_with(const char *name, const char *suffix) {
     return n > m && strcmp(name + n - m, suffix) == 0;
 }
 
-/* A number that two files have would undo in the wrong one. */
+/* If two files had the same number, undo would change the wrong one. */
 static bool has_own_number(const struct tables *tables, const struct table *table, char *why) {
     for (size_t i = 0; i < tables->count; i++) {
         if (tables->table[i]->header.number == table->header.number) {
@@ -100,7 +101,7 @@ static bool open_all(struct tables *tables, char *why) {
     /* cppcheck-suppress readdirCalled ; nobody else has this one */
     while (ok && (entry = readdir(dir)) != NULL) {
         if (ends_with(entry->d_name, TABLE_SUFFIX TABLE_SUFFIX_TEMPORARY) && tables->writable) {
-            unlinkat(tables->dir_fd, entry->d_name, 0); /* never finished */
+            unlinkat(tables->dir_fd, entry->d_name, 0); /* never completed */
         } else if (ends_with(entry->d_name, TABLE_SUFFIX) &&
                    strcmp(entry->d_name, UNDO_FILE_NAME) != 0) {
             ok = open_table(tables, entry->d_name, why);
@@ -124,7 +125,7 @@ static word *find_words(void *cls, uint64_t number, uint64_t *words) {
     return NULL;
 }
 
-/* Puts back what is open, and counts what was committed but not yet in the dense rings. */
+/* Rolls back what is open, and counts what was committed but is not in the dense rings yet. */
 static void recover_killed(struct tables *tables, struct counters *counters, uint64_t *repaired) {
     const struct undo_places places = {find_words, tables};
     for (uint32_t i = 0; i < tables->undo.header.records; i++) {
@@ -171,7 +172,7 @@ bool tables_sync(struct tables *tables) {
     return ok;
 }
 
-/* A file that somebody changed is refused, not guessed at. */
+/* A file that was modified is refused, not guessed at. */
 static bool verify_all(const struct tables *tables, char *why) {
     char what[COUNTERS_WHY_MAX];
     for (size_t i = 0; i < tables->count; i++) {
@@ -196,7 +197,7 @@ static bool recover(struct tables *tables, struct counters *counters, uint64_t *
     if (!verify_all(tables, why)) {
         return false;
     }
-    /* What was mended is on the disk before the header calls it sound for this boot. */
+    /* Repairs reach the disk before the header calls the files sound for this boot. */
     if (!header->clean && (!counters_sync(counters) || !tables_sync(tables))) {
         return state_refuse(why, "%s: cannot write: %s", tables->dir, strerror(errno));
     }
@@ -220,7 +221,7 @@ static bool make_workers(struct tables *tables, char *why) {
         struct undo_record *record = undo_record_at(&tables->undo, i);
         tables->writer[i].undo =
             (struct undo){.record = record, .sequence = atomic_load(&record->state) / 2};
-        atomic_store(&record->count, 0); /* what it has committed is complete */
+        atomic_store(&record->count, 0); /* its commits are complete */
     }
     for (unsigned i = 0; i <= tables->span.workers; i++) {
         atomic_store(&tables->hold[i].writer, i);
@@ -229,7 +230,7 @@ static bool make_workers(struct tables *tables, char *why) {
     return true;
 }
 
-/* Opens the folder itself; *none: there is none. */
+/* Opens the folder itself; *none is set when there is none. */
 static bool open_folder(struct tables *tables, int parent_fd, bool *none, char *why) {
     tables->dir_fd = openat(parent_fd, TABLES_FOLDER, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     *none = tables->dir_fd < 0 && errno == ENOENT;
@@ -310,7 +311,7 @@ void tables_close(struct tables *tables) {
     }
     if (tables->writable && !has_open_transaction(tables) && tables_sync(tables)) {
         tables->undo.header.clean = 1;
-        /* when it fails the next start recovers as after a crash: nothing is lost */
+        /* on failure the next start recovers as after a crash: nothing is lost */
         undo_write_header(&tables->undo, why);
         fsync(tables->undo.fd);
     }
@@ -355,7 +356,7 @@ static struct table *make_table(const struct tables *tables, const struct table_
     return table;
 }
 
-/* Has sections for each writer that a worker is, and says that workers may count in it. With the
+/* Adds sections for each writer that a worker is, and lets workers count in the table. With the
  * mutex. */
 static bool admit_workers(struct tables *tables, struct table *table, char *why) {
     unsigned writers = tables->span.workers + 1;
@@ -379,7 +380,7 @@ struct table *tables_get(struct tables *tables, const struct table_config *confi
     if (table && !table_is_for(table, config, &tables->span, why)) {
         return NULL;
     }
-    table = table ? table : make_table(tables, config, why); /* a worker does not wait for that */
+    table = table ? table : make_table(tables, config, why); /* workers do not wait for that */
     if (!table) {
         return NULL;
     }
@@ -387,7 +388,7 @@ struct table *tables_get(struct tables *tables, const struct table_config *confi
     const bool ok = admit_workers(tables, table, why);
     if (is_new) {
         tables->table[tables->count] = table;
-        /* Partner: tables_count. Who sees the number sees the table. */
+        /* Partner: tables_count. A reader that sees the number sees the table. */
         atomic_store_explicit(&tables->count, tables->count + 1, memory_order_release);
     }
     pthread_mutex_unlock(&tables->mutex);

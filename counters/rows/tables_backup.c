@@ -1,8 +1,8 @@
-/* A copy of the folder of tables, also of one that a server counts in.
+/* Copies the folder of tables, even while a server counts in it.
  *
- * A plain copy holds rows in the middle of an event. Here each row is read by the readers' protocol
- * and counted anew in an empty file of the same geometry: so the copy has its own chains, and needs
- * no mending. */
+ * A plain copy would contain rows in the middle of an event. Here each row is read by the readers'
+ * protocol and counted again in an empty file of the same geometry. So the copy has its own chains
+ * and needs no repair. */
 #include "counters/rows/table_file.h"
 #include "counters/rows/tables.h"
 #include "counters/state/header.h"
@@ -24,7 +24,7 @@ struct target {
     bool full;
 };
 
-/* The values of a key, which a `by` field's limit is about. */
+/* Splits a key into values, which the limits of `by` fields apply to. */
 static struct table_key split_key(const struct table_section *section,
                                   const struct table_copy *copy) {
     struct table_key key = {.bytes = copy->key,
@@ -56,7 +56,7 @@ static bool take_row(void *cls, const struct table_copy *copy) {
     return !target->full;
 }
 
-/* How often there was no room is part of what is kept. */
+/* How often there was no room is copied, too. */
 static void copy_statistics(const struct section_page *from, struct section_page *to) {
     atomic_store(&to->other, atomic_load(&from->other));
     atomic_store(&to->wanted, estimate_keys_wanted(from));
@@ -119,7 +119,7 @@ static bool copy_all(const struct tables *from, int dir_fd, const char *dir, cha
     return ok;
 }
 
-/* ---- what a server that is a copy itself keeps beside its tables ---- */
+/* ---- the files of a server that is itself a copy, beside its tables ---- */
 
 static bool copy_bytes(int from, int to) {
     char bytes[65536];
@@ -144,12 +144,12 @@ static bool copy_file(int from_fd, int to_fd, const char *name, char *why) {
     if (to >= 0) {
         close(to);
     }
-    return ok || (from < 0 && error == ENOENT) || /* it went meanwhile */
+    return ok || (from < 0 && error == ENOENT) || /* removed meanwhile */
            state_refuse(why, "%.200s: cannot be copied: %s", name, strerror(error));
 }
 
 /* NAME.others-NODE: what another server reports of the same rows. As with others-NODE.aforo of the
- * dense windows, whoever starts on the copy takes it off what it sends. */
+ * dense windows, a server started on the copy subtracts it from what it sends. */
 static bool copy_others(const char *from, int to_fd, char *why) {
     char path[TABLE_PATH_MAX];
     snprintf(path, sizeof path, "%s/" TABLES_FOLDER, from);
@@ -171,7 +171,8 @@ static bool copy_others(const char *from, int to_fd, char *why) {
     return ok;
 }
 
-/* Fills the folder under another name first: one that is not whole is never taken for the copy. */
+/* Fills the folder under another name first, so that an incomplete one is never taken for the
+ * copy. */
 static bool fill_folder(const struct tables *tables, const char *from, const char *dir, char *why) {
     char temporary[TABLE_PATH_MAX + 8];
     snprintf(temporary, sizeof temporary, "%s.new", dir);

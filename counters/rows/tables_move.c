@@ -1,24 +1,24 @@
-/* Which writer a worker is when the clock is set.
+/* Decides which writer a worker is after the clock was set.
  *
  * A section holds one stretch of time, as a shard does (counters/rings/move.c): two windows that
- * are a section's length apart live in the same place, and rows are let go in the order in which
- * they were made. When the clock is set back, windows ahead have the places of the present, and
- * their rows are in the way. When it steps ahead, what is counted now would let go rows of what was
- * the present, which may not have been flushed, and is the present again when the clock is set
- * right.
+ * are a section's length apart share a place, and rows are dropped in the order in which they were
+ * made. When the clock is set back, windows ahead occupy the places of the present, and their rows
+ * are in the way. When it steps ahead, what is counted now would push out rows of what was the
+ * present, which may not have been flushed and becomes the present again when the clock is
+ * corrected.
  *
- * In both cases nothing is taken away: the worker goes on as another writer, with another undo
+ * In both cases nothing is dropped: the worker continues as another writer, with another undo
  * record and other sections in all tables, as if it were another worker. Readers and the flush sum
- * all sections. It goes back to a writer that has room; so a clock that is ahead for a while costs
- * a section more for each worker and width. */
+ * all sections. It returns to a writer that has room, so a clock that is ahead for a while costs
+ * one more section for each worker and width. */
 #include "counters/rows/tables_internal.h"
 
 #include <errno.h>
 
-#define AHEAD_US (60 * US_PER_S) /* so long at least what is protected keeps its places */
-#define STUCK_US US_PER_S        /* moving is tried again no sooner than this after it failed */
-/* A clock that was set by no more than this, or a start that is no later after the newest rows, is
- * within the margin. */
+#define AHEAD_US (60 * US_PER_S) /* protected windows are kept at least this long */
+#define STUCK_US US_PER_S        /* after moving failed, how long until it is tried again */
+/* A step of the clock by at most this, or a start this soon after the newest rows, is within the
+ * margin. */
 #define GAP_US (2 * US_PER_S)
 
 unsigned tables_writer(const struct tables *tables, unsigned worker) {
@@ -27,15 +27,15 @@ unsigned tables_writer(const struct tables *tables, unsigned worker) {
 
 /* ---- a section ---- */
 
-/* Whether all windows that events can come to have a place: none holds a newer one, and none of
- * them has lost rows. */
+/* Whether every window that may still receive events has a place: none of their places holds a
+ * newer window, and none of them has lost rows. */
 static bool section_has_room(const struct table_section *section, int64_t now_us) {
     const int64_t last_over = section_over(section, now_us) + section->margin;
     return (int64_t)load(&section->page->newest) <= last_over + (int64_t)section->windows_count &&
            (int64_t)load(&section->page->lost) <= last_over;
 }
 
-/* The clock's time from which on this section, when time goes on in it, would soon let go a window
+/* The clock's time from which on this section, as time goes on in it, would soon drop a window
  * between from_us and to_us. */
 static int64_t section_keeps_us(const struct table_section *section, int64_t from_us,
                                 int64_t to_us) {
@@ -44,7 +44,7 @@ static int64_t section_keeps_us(const struct table_section *section, int64_t fro
     const int64_t newest = (int64_t)load(&section->page->newest);
     const int64_t lost = (int64_t)load(&section->page->lost);
     int64_t first = from_us / width_us, last = to_us / width_us;
-    /* what is further back than the section reaches is over */
+    /* beyond the section's reach, windows are over */
     first = first > newest - (int64_t)section->windows_count
                 ? first
                 : newest - (int64_t)section->windows_count + 1;
@@ -61,8 +61,8 @@ static int64_t section_keeps_us(const struct table_section *section, int64_t fro
 
 /* ---- a writer ---- */
 
-/* The sections of a writer in the tables that workers count in, one by one: the i-th, NULL behind
- * the last. */
+/* Iterates over the sections of a writer in the tables that workers count in; NULL after the
+ * last. */
 struct sections {
     const struct tables *tables;
     unsigned writer;
@@ -92,8 +92,8 @@ static bool has_room(const struct tables *tables, unsigned writer, int64_t now_u
     return room;
 }
 
-/* As section_keeps_us, of all that a writer holds and that was counted by a clock behind the
- * present one less than a horizon ago; INT64_MAX: there is no such time. */
+/* The same as section_keeps_us for everything that a writer holds and that was counted less than a
+ * horizon ago by a clock behind the present one; INT64_MAX: there is no such time. */
 static int64_t keeps_us(const struct tables *tables, unsigned writer,
                         const struct writer_hold *hold, int64_t now_us) {
     const struct writer_past *past = &tables->past[writer];
@@ -112,11 +112,12 @@ static int64_t keeps_us(const struct tables *tables, unsigned writer,
     return least_us;
 }
 
-/* What a writer has counted until now_us was counted by a clock that was set by offset_us. */
+/* Notes that what a writer counted until now_us was counted by a clock that had been set by
+ * offset_us. */
 static void note_past(struct tables *tables, unsigned writer, int64_t offset_us, int64_t now_us) {
     struct writer_past *past = &tables->past[writer];
     const int64_t steady_us = now_us - offset_us, to_us = now_us + tables->span.future_us;
-    if (steady_us >= past->until_us) { /* it holds nothing older that is not over */
+    if (steady_us >= past->until_us) { /* all that it holds is over */
         *past = (struct writer_past){.offset_us = offset_us, .to_us = to_us};
     }
     past->offset_us = offset_us < past->offset_us ? offset_us : past->offset_us;
@@ -124,7 +125,7 @@ static void note_past(struct tables *tables, unsigned writer, int64_t offset_us,
     past->until_us = steady_us + tables->span.horizon_us;
 }
 
-/* When the newest window of a writer began; 0: it has none. */
+/* When a writer's newest window begins; 0: it has none. */
 static int64_t newest_us(const struct tables *tables, unsigned writer) {
     struct sections its = {.tables = tables, .writer = writer};
     const struct table_section *section;
@@ -139,9 +140,9 @@ static int64_t newest_us(const struct tables *tables, unsigned writer) {
 
 /* ---- who is free ---- */
 
-/* The writer to go on as: of those that no other worker is and that have room, the one with the
- * newest rows, which is where the worker was before. `keeping`: one that would let go what it has
- * to keep has no room. 0: there is none. */
+/* The writer to continue as: of those that no other worker is and that have room, the one with the
+ * newest rows, which is where the worker was before. With `keeping`, a writer that would drop what
+ * it must keep counts as having no room. 0: there is none. */
 static unsigned find_writer(const struct tables *tables, const struct writer_hold *hold,
                             bool keeping, int64_t now_us) {
     const unsigned own = atomic_load_explicit(&hold->writer, memory_order_relaxed);
@@ -161,10 +162,10 @@ static unsigned find_writer(const struct tables *tables, const struct writer_hol
     return best;
 }
 
-/* A new one. 0, why filled, when there cannot be another. */
+/* Makes a new writer. 0 fills `why`: there cannot be another. */
 static unsigned add_writer(struct tables *tables, char *why) {
     const unsigned writer = tables->undo.header.records;
-    uint64_t sequence = 0; /* beyond what a table says whose records were moved away */
+    uint64_t sequence = 0; /* above any in tables whose undo records were removed */
     for (size_t i = 0; i < tables->count; i++) {
         const uint64_t touched = table_find_newest_touched(tables->table[i], writer);
         sequence = touched > sequence ? touched : sequence;
@@ -187,10 +188,10 @@ static bool take_writer(struct tables *tables, struct writer_hold *hold, unsigne
             return false;
         }
     }
-    if (!hold->stepped) { /* else that was noted */
+    if (!hold->stepped) { /* otherwise noted already */
         note_past(tables, before, hold->offset_us, hold->now_us);
     }
-    /* What it has committed is in the dense rings. They may let go of it, and count it anew. */
+    /* Its commits are all in the dense rings, which may drop these windows and count them anew. */
     atomic_store_explicit(&undo_record_at(&tables->undo, before)->count, 0, memory_order_relaxed);
     tables->held[before] = false;
     tables->held[writer] = true;
@@ -200,9 +201,9 @@ static bool take_writer(struct tables *tables, struct writer_hold *hold, unsigne
 
 /* ---- the worker ---- */
 
-/* At the start. Whether time has passed since the newest rows were counted, or the clock was set,
- * nobody can tell. So all that is held is kept as after a step, as long as there is a writer for
- * that, of a time when the clock was set; none is made for it. */
+/* At the start, nobody can tell whether time has passed since the newest rows were counted or the
+ * clock was set. So everything held is protected as after a step, as long as some existing writer
+ * has room; no new one is made for it. */
 static unsigned find_first(struct tables *tables, unsigned worker, int64_t now_us) {
     const struct writer_hold *hold = &tables->hold[worker];
     const unsigned own = tables_writer(tables, worker);
@@ -215,11 +216,11 @@ static unsigned find_first(struct tables *tables, unsigned worker, int64_t now_u
     }
     unsigned found = find_writer(tables, hold, true, now_us);
     found = found ? found : find_writer(tables, hold, false, now_us);
-    tables->past[found].until_us = 0; /* from now on it is the present */
+    tables->past[found].until_us = 0; /* from now on it counts the present */
     return found;
 }
 
-/* With the mutex. 0, why filled: there is no writer to go on as. */
+/* With the mutex. 0 fills `why`: there is no writer to continue as. */
 static unsigned choose_writer(struct tables *tables, unsigned worker, bool first, int64_t now_us,
                               char *why) {
     const struct writer_hold *hold = &tables->hold[worker];
@@ -249,7 +250,7 @@ static enum tables_move look(struct tables *tables, unsigned worker, bool first,
 
 enum tables_move tables_set_now_owner(struct tables *tables, unsigned worker, int64_t now_us) {
     struct writer_hold *hold = &tables->hold[worker];
-    /* Partner: admit_workers. Who sees the number sees which tables these are. */
+    /* Partner: admit_workers. A worker that sees the number sees which tables these are. */
     const uint32_t asked = atomic_load_explicit(&tables->asked, memory_order_acquire);
     const bool set_back = now_us < hold->now_us;
     hold->now_us = now_us;

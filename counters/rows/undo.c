@@ -1,4 +1,4 @@
-/* The file of the undo records: what an earlier run left open is put back from it. */
+/* The file of the undo records, and rolling back what an earlier run left open. */
 #include "counters/rows/undo_file.h"
 
 #include "counters/state/fnv.h"
@@ -77,7 +77,7 @@ static bool map_file(struct undo_map *undo, int protection, char *why) {
     return true;
 }
 
-/* What lies behind the first `from` bytes: a live record is left alone. */
+/* Reserves everything after the first `from` bytes: live records are left alone. */
 static bool reserve(const struct undo_map *undo, size_t from, char *why) {
     const size_t bytes = count_bytes(undo->header.records);
     const int error = posix_fallocate(undo->fd, (off_t)from, (off_t)(bytes - from));
@@ -105,7 +105,7 @@ static bool make_file(struct undo_map *undo, int dir_fd, uint32_t records, char 
     return ok;
 }
 
-/* Appends records. Behind what the header names lies nothing, unless an earlier growth was cut
+/* Appends records. Nothing follows what the header names, unless an earlier growth was cut
  * short. */
 static bool lengthen(struct undo_map *undo, uint32_t records, char *why) {
     const uint32_t before = undo->header.records;
@@ -132,13 +132,13 @@ bool undo_add_record(struct undo_map *undo, uint64_t sequence, char *why) {
     void *map = mmap(NULL, UNDO_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, undo->fd,
                      (off_t)count_bytes(before));
     if (map == MAP_FAILED) {
-        undo->header.records = before; /* the file's says more, and that one is empty */
+        undo->header.records = before; /* the file's is larger; that record is empty */
         return state_refuse(why, "%s: cannot map %d bytes: %s", undo->path, UNDO_BYTES,
                             strerror(errno));
     }
     undo->record[before] = map;
     atomic_store_explicit(&undo->record[before]->state, 2 * sequence, memory_order_relaxed);
-    /* Partner: undo_committed. Who sees the number sees the record. */
+    /* Partner: undo_committed. A reader that sees the number sees the record. */
     atomic_store_explicit(&undo->records, before + 1, memory_order_release);
     return true;
 }
@@ -204,14 +204,14 @@ bool undo_roll_back(struct undo_record *record, const struct undo_places *places
         const uint64_t index = where & ((UINT64_C(1) << UNDO_FILE_SHIFT) - 1);
         uint64_t words = 0;
         word *base = places->find(places->cls, where >> UNDO_FILE_SHIFT, &words);
-        if (base && index < words) { /* else: a file that somebody deleted */
+        if (base && index < words) { /* else: of a file that was deleted */
             atomic_store_explicit(&base[index],
                                   atomic_load_explicit(&entry->old, memory_order_relaxed),
                                   memory_order_relaxed);
         }
     }
-    atomic_signal_fence(memory_order_seq_cst); /* whoever is killed here does it again */
-    /* The commit before this transaction has all its counts: this one began after them. */
+    atomic_signal_fence(memory_order_seq_cst); /* a kill here: this is repeated */
+    /* The previous commit has all its counts, because this transaction began after them. */
     atomic_store_explicit(&record->count, 0, memory_order_relaxed);
     atomic_signal_fence(memory_order_seq_cst);
     atomic_store_explicit(&record->state, state / 2 * 2, memory_order_relaxed);

@@ -1,18 +1,18 @@
-/* One event is one transaction over all rows it touches: all of them change, or none.
+/* One event is one transaction over all rows it touches: all of them change, or none does.
  *
  *   file    | header | record of worker 0 | of worker 1 | ...       64 KiB each, memory-mapped
  *   record  | state | entries | window | count | (where, old value) (where, old value) ...
  *
- * Before a word of a row changes, its place and its old value are noted here. Who is killed within
- * a transaction leaves it open, and the next start puts the old values back, in reverse. A
- * committed transaction says what the count of the event's 10 ms window is once the event is in
- * the dense rings as well: these are counted in after the commit, and completed by the next start
- * when that is missing. So rows and windows always agree about which events were counted.
- * (PMDK's undo log, pmem.io, without the flushes: the pages belong to the kernel, which outlives
- * the process.)
+ * Before a word of a row changes, its place and its old value are noted here. A process killed
+ * within a transaction leaves it open, and the next start restores the old values in reverse order.
+ * A commit also records what the count of the event's 10 ms window will be once the event is in the
+ * dense rings too. Those are counted after the commit, and the next start completes them when that
+ * did not happen. So rows and windows always agree about which events were counted. (This is PMDK's
+ * undo log, pmem.io, without the flushes: the pages belong to the kernel, which outlives the
+ * process.)
  *
- * A processor retires stores in program order, so a killed thread has done a prefix of them; the
- * signal fences keep the compiler to the order and cost nothing. */
+ * A processor retires stores in program order, so a killed thread has executed a prefix of them.
+ * The signal fences keep the compiler to that order and cost nothing. */
 #ifndef AFORO_COUNTERS_ROWS_UNDO_H
 #define AFORO_COUNTERS_ROWS_UNDO_H
 
@@ -24,15 +24,15 @@
 typedef _Atomic uint64_t word; /* every word of a row has one writer */
 
 #define UNDO_BYTES 65536
-#define UNDO_FILE_SHIFT 48 /* `where`: number of the file, then the word's number within it */
+#define UNDO_FILE_SHIFT 48 /* in `where`: number of the file, then of the word in it */
 
 struct undo_entry {
     word where;
     word old;
 };
 
-/* What the commit says of the dense rings: shard of the state file, 10 ms window (number since the
- * epoch), and the window's count in that shard with this event. */
+/* What a commit records about the dense rings: shard of the state file, 10 ms window (its number
+ * since the epoch), and the window's count in that shard including this event. */
 struct undo_count {
     uint64_t shard, window, count;
 };
@@ -46,19 +46,20 @@ struct undo_record {
 
 #define UNDO_ENTRIES_MAX ((UNDO_BYTES - sizeof(struct undo_record)) / sizeof(struct undo_entry))
 
-/* A worker's hold on its record; by its thread alone. */
+/* A worker's hold on its record; used by its thread only. */
 struct undo {
     struct undo_record *record;
-    uint64_t sequence; /* of the transaction that is open, or was committed last */
+    uint64_t sequence; /* the open transaction, or the last committed one */
     uint32_t entries;
 };
 
-/* Where the words of a file are, and its number. */
+/* Where the words of a file are, and the file's number. */
 struct undo_file {
     word *base;
     uint64_t tag; /* number of the file << UNDO_FILE_SHIFT */
 };
 
+/* Opens a transaction. None may be open. */
 static inline void undo_begin_owner(struct undo *undo) {
     undo->entries = 0;
     atomic_store_explicit(&undo->record->entries, 0, memory_order_relaxed);
@@ -68,7 +69,7 @@ static inline void undo_begin_owner(struct undo *undo) {
     atomic_signal_fence(memory_order_seq_cst);
 }
 
-/* Stores `value` in a word of the file, so that it can be undone. */
+/* Stores `value` in a word of the file after noting the old value. */
 static inline void undo_put_owner(struct undo *undo, const struct undo_file *file, word *at,
                                   uint64_t value) {
     struct undo_entry *entry = &undo->record->entry[undo->entries];
@@ -84,15 +85,15 @@ static inline void undo_put_owner(struct undo *undo, const struct undo_file *fil
     atomic_signal_fence(memory_order_seq_cst);
 }
 
-/* Notes that are made before the first of their words is stored: one count of notes for all of
- * them, and none of the stores has to wait for the next note. Until it is counted, a note is of no
- * account: who finds that nothing is to be changed forgets them. */
+/* Undo notes written before the first of their words is stored. One update of the record's entry
+ * count covers them all, so that no store has to wait for the next note. Notes have no effect until
+ * they are counted: a caller that finds nothing to change just drops them. */
 struct undo_notes {
     struct undo_entry *next;
-    uint64_t first; /* `where` of a word is its address in words, and this */
+    uint64_t first; /* `where` of a word is its address in words plus this */
 };
 
-/* most: so many words are noted at the most. */
+/* `most`: an upper bound on the number of words noted. */
 static inline struct undo_notes undo_notes_begin_owner(const struct undo *undo,
                                                        const struct undo_file *file, size_t most) {
     assert(most <= UNDO_ENTRIES_MAX - undo->entries);
@@ -101,7 +102,7 @@ static inline struct undo_notes undo_notes_begin_owner(const struct undo *undo,
                                file->tag - (uintptr_t)file->base / sizeof(word)};
 }
 
-/* Notes words[i]; what it holds. */
+/* Notes words[i] and returns its value. */
 static inline uint64_t undo_note_word_owner(struct undo_notes *notes, const word *words, size_t i) {
     const uint64_t old = atomic_load_explicit(&words[i], memory_order_relaxed);
     atomic_store_explicit(&notes->next->where, notes->first + (uintptr_t)words / sizeof(word) + i,
@@ -111,11 +112,12 @@ static inline uint64_t undo_note_word_owner(struct undo_notes *notes, const word
     return old;
 }
 
+/* Notes one word. */
 static inline void undo_note_owner(struct undo_notes *notes, const word *at) {
     undo_note_word_owner(notes, at, 0);
 }
 
-/* Counts the notes: from here on their words may be stored. */
+/* Counts the notes; from here on their words may be stored. */
 static inline void undo_notes_end_owner(struct undo *undo, const struct undo_notes *notes) {
     atomic_signal_fence(memory_order_seq_cst);
     undo->entries = (uint32_t)(notes->next - undo->record->entry);
@@ -123,18 +125,19 @@ static inline void undo_notes_end_owner(struct undo *undo, const struct undo_not
     atomic_signal_fence(memory_order_seq_cst);
 }
 
-/* A word, and what it is to hold. */
+/* A word and its new value. */
 struct undo_change {
     word *at;
     uint64_t value;
 };
 
-/* Several words of one file, none twice. */
+/* Changes to several words of one file, none of them twice. */
 struct undo_changes {
     struct undo_change *change;
     size_t n;
 };
 
+/* Notes all words of the changes. */
 static inline void undo_note_changes_owner(struct undo_notes *notes,
                                            const struct undo_changes *changes) {
     const struct undo_change *const end = changes->change + changes->n;
@@ -143,7 +146,7 @@ static inline void undo_note_changes_owner(struct undo_notes *notes,
     }
 }
 
-/* Stores them, when all of them are noted and counted. */
+/* Stores the new values; all of the words must be noted and counted. */
 static inline void undo_store_changes_owner(const struct undo_changes *changes) {
     const struct undo_change *const end = changes->change + changes->n;
     for (const struct undo_change *change = changes->change; change < end; change++) {
@@ -161,7 +164,7 @@ static inline void undo_put_all_owner(struct undo *undo, const struct undo_file 
     undo_store_changes_owner(changes);
 }
 
-/* Release: who reads that this transaction is committed also sees all words it stored. */
+/* Release: a reader that sees this transaction committed also sees all words it stored. */
 static inline void undo_commit_owner(struct undo *undo, const struct undo_count *count) {
     atomic_store_explicit(&undo->record->shard, count->shard, memory_order_relaxed);
     atomic_store_explicit(&undo->record->window, count->window, memory_order_relaxed);

@@ -1,9 +1,9 @@
-/* A copy of a state file, also of one that a server counts in.
+/* Copies a state file, even while a server counts in it.
  *
- * A plain copy holds chunks of different moments, some of them half of one event, and is refused as
- * damaged. Here each chunk is read by the ring's protocol; then the copy is settled as after a
- * power loss: the finest windows are the truth wherever they are held. What was acknowledged before
- * the copy began is in it. */
+ * A plain copy would contain chunks of different moments, some in the middle of an event, and be
+ * refused as damaged. Here each chunk is read by the ring's protocol. Then the copy is settled as
+ * after a power loss, where the finest windows are the truth wherever they are held. What was
+ * acknowledged before the copy began is in it. */
 #include "counters/state/header.h"
 #include "counters/state/map.h"
 #include "counters/state/reference.h"
@@ -18,7 +18,7 @@
 
 #define READ_TURNS_MAX 1000
 
-/* One chunk as it was at some moment; one that was recycled each time we looked is left out. */
+/* Copies one chunk as it was at some moment; skips one that was recycled at each attempt. */
 static void copy_chunk(const struct ring *from, const struct ring *to, int64_t place) {
     struct chunk *there = ring_place(from, place), *here = ring_place(to, place);
     for (int turn = 0; turn < READ_TURNS_MAX; turn++) {
@@ -41,7 +41,7 @@ static void copy_chunk(const struct ring *from, const struct ring *to, int64_t p
 
 static void copy_shard(const struct counters *counters, unsigned index, struct shard *to) {
     const struct shard *from = &counters->shard[index];
-    /* the finest last: it has all that the others have */
+    /* the finest last: it then includes all that the others have */
     for (int r = RESOLUTIONS - 1; r >= 0; r--) {
         for (int64_t place = 0; place < from->ring[r].chunks; place++) {
             copy_chunk(&from->ring[r], &to->ring[r], place);
@@ -68,8 +68,8 @@ static bool copy_all(const struct counters *counters, struct counters *copy, cha
     return true;
 }
 
-/* Makes the directory, which must hold no state file, and in it an empty file of the copy's
- * geometry under another name. */
+/* Makes the directory, which must hold no state file, and in it, under another name, an empty file
+ * of the copy's geometry. */
 static bool make_file(struct counters *copy, const char *dir, char *why) {
     struct stat there;
     if (!state_lock_dir(copy, dir, why)) {
@@ -87,7 +87,7 @@ static bool make_file(struct counters *copy, const char *dir, char *why) {
     return state_reserve(copy, state_count_bytes(&copy->header), why) && state_map_file(copy, why);
 }
 
-/* Gives the copy its name, now that it is whole. */
+/* Gives the copy its name, now that it is complete. */
 static bool finish_file(struct counters *copy, char *why) {
     copy->header.clean = 1;
     if (!counters_sync(copy) || !state_write_header(copy, why) || fsync(copy->fd) ||

@@ -1,5 +1,5 @@
-/* FNV-1a, 64 bit (Fowler, Noll, Vo): the check sums of the files in the state directory. It finds
- * flipped bits and cut ends; it is no protection from anybody. Pure, any thread. */
+/* FNV-1a, 64 bit (Fowler, Noll, Vo): the checksum of the files in the state directory. It detects
+ * flipped bits and truncation; it does not protect against tampering. Pure, any thread. */
 #ifndef AFORO_COUNTERS_STATE_FNV_H
 #define AFORO_COUNTERS_STATE_FNV_H
 
@@ -8,7 +8,7 @@
 
 #define FNV1A64_BASIS UINT64_C(0xcbf29ce484222325) /* the hash of no bytes */
 
-/* The hash of what `hash` is of, followed by bytes[0..n). */
+/* Continues `hash` over bytes[0..n). */
 static inline uint64_t fnv1a64(uint64_t hash, const void *bytes, size_t n) {
     const unsigned char *byte = bytes;
     for (size_t i = 0; i < n; i++) {

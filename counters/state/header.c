@@ -1,5 +1,5 @@
-/* The header of the state file: what it says, whether it can be believed, and whether it is what
- * was asked for. */
+/* The header of the state file: what it states, whether it can be trusted, and whether it matches
+ * the configuration. */
 #include "counters/state/header.h"
 
 #include "counters/state/fnv.h"
@@ -23,7 +23,7 @@ uint64_t state_checksum_header(const struct state_header *header) {
     return fnv1a64(FNV1A64_BASIS, header, offsetof(struct state_header, checksum));
 }
 
-/* One pwrite of less than a page: a killed process has written all of it or nothing. */
+/* One pwrite of less than a page: after a kill all or nothing of it was written. */
 bool state_write_header(struct counters *counters, char *why) {
     counters->header.checksum = state_checksum_header(&counters->header);
     if (pwrite(counters->fd, &counters->header, sizeof counters->header, 0) !=
@@ -47,7 +47,7 @@ static int64_t round_up_to_seconds(int64_t us) {
     return (us + US_PER_S - 1) / US_PER_S;
 }
 
-/* The geometry that a configuration asks for. */
+/* The geometry that a configuration requires. */
 static void plan_chunks(const struct counters_config *config, int64_t chunks[RESOLUTIONS]) {
     static const int64_t keep_default_us[RESOLUTIONS] = {3600 * US_PER_S, 24 * 3600 * US_PER_S,
                                                          INT64_C(30) * 24 * 3600 * US_PER_S};
@@ -60,7 +60,7 @@ static void plan_chunks(const struct counters_config *config, int64_t chunks[RES
         const int64_t width_us = chunk_width_us((enum resolution)r);
         const int64_t span =
             (keep_us + width_us - 1) / width_us + (config->future_us + width_us - 1) / width_us;
-        /* One more chunk at either end, since spans seldom start on a chunk's edge. The number is
+        /* One more chunk at either end, because spans seldom start on a chunk's edge. The number is
          * odd: see struct ring. */
         chunks[r] = (span + 2 + 2 * RING_MARGIN) | 1;
     }
@@ -78,8 +78,8 @@ bool state_make_header(struct counters *counters, const struct counters_config *
     return state_choose_name(config, header->node, why);
 }
 
-/* Whether the numbers are such as a server could have written. Also those of a header with a right
- * checksum are checked: nobody may divide by 0 for them, or read past the end. */
+/* Whether the numbers are such as a server could have written. Even a header with a correct
+ * checksum is checked: it must not lead to a division by 0 or to reading past the end. */
 static bool header_makes_sense(const struct state_header *header) {
     bool ok = header->shards >= 1 && header->shards <= COUNTERS_SHARDS_MOST &&
               memchr(header->node, '\0', sizeof header->node) &&

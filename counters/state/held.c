@@ -16,7 +16,7 @@ static int64_t read_epoch(const struct ring *ring, int64_t place) {
     return (int64_t)atomic_load_explicit(&ring_place(ring, place)->epoch, memory_order_relaxed);
 }
 
-/* Has a shard before this one the same chunk? Then it was there already. */
+/* Whether a shard before this one has the same chunk, which was returned then. */
 static bool is_repeated(const struct held_walk *walk, int64_t chunk) {
     for (unsigned i = 0; i < walk->shard; i++) {
         if (read_epoch(&walk->counters->shard[i + 1].ring[walk->r], chunk) == chunk) {

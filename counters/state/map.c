@@ -1,4 +1,4 @@
-/* The blocks of the state file and their mapping: as many as its header names, and more when
+/* The disk blocks of the state file and their mapping: as many as its header names, and more when
  * another shard is needed. */
 #include "counters/state/map.h"
 
@@ -18,8 +18,8 @@ size_t state_count_bytes(const struct state_header *header) {
     return RING_PAGE + header->shards * shard_bytes(header->chunks);
 }
 
-/* Reserves the blocks now: a full disk is an error here, not a SIGBUS in the middle of the day.
- * What is there already costs a look at the file's extents, no writing. */
+/* Reserves the blocks now, so that a full disk is an error here and not a SIGBUS later. For blocks
+ * that exist this only looks at the file's extents. */
 bool state_reserve(const struct counters *counters, size_t bytes, char *why) {
     const int error = posix_fallocate(counters->fd, 0, (off_t)bytes);
     struct rlimit limit;
@@ -79,8 +79,7 @@ bool state_lengthen(struct counters *counters, uint32_t shards, char *why) {
     if (!state_reserve(counters, state_count_bytes(&longer), why)) {
         return false;
     }
-    /* Beyond what the header names lies nothing, unless an earlier growth was cut short: clear it.
-     */
+    /* Nothing follows what the header names, unless an earlier growth was cut short: clear it. */
     if (ftruncate(counters->fd, (off_t)state_count_bytes(header))) {
         return state_refuse(why, "%s: cannot grow: %s", counters->path, strerror(errno));
     }

@@ -1,4 +1,4 @@
-/* The node's name: which may be one, what a new file gets, and how it changes. */
+/* The node's name: which names are valid, what a new file gets, and how it changes. */
 #include "counters/state/name.h"
 
 #include "counters/state/header.h"
@@ -32,7 +32,7 @@ bool state_choose_name(const struct counters_config *config, char node[COUNTERS_
     return true;
 }
 
-#define COPY_SUFFIX 9 /* "." and eight hexadecimal digits: what a copy adds to the name it had */
+#define COPY_SUFFIX 9 /* "." and eight hexadecimal digits, appended by a copy to its name */
 
 bool state_names_node(const char *node, const char *asked) {
     const size_t len = strlen(node), most = COUNTERS_NODE_MAX - 1 - COPY_SUFFIX;
@@ -47,7 +47,7 @@ void state_publish_name(struct counters *counters, int place) {
     atomic_store_explicit(&counters->node, counters->name[place], memory_order_release);
 }
 
-/* The first place that no name has had yet; COUNTERS_NAMES_MAX when none is left. */
+/* The first place that has no name yet; COUNTERS_NAMES_MAX when none is left. */
 static int find_free_name(const struct counters *counters) {
     int place = 1;
     while (place < COUNTERS_NAMES_MAX && *counters->name[place]) {

@@ -1,4 +1,4 @@
-/* Whether what the rings of a file hold can be believed, and what a crash left half done. */
+/* Whether a file's rings can be trusted, and the repair of what a crash left half done. */
 #include "counters/state/recover.h"
 
 #include "counters/state/header.h"
@@ -6,7 +6,8 @@
 
 #include <sys/mman.h>
 
-/* No chunk is of a year that no timestamp can name: computing with its number would overflow. */
+/* No chunk may be of a year that no timestamp can express: computing with its number would
+ * overflow. */
 bool state_check_spans(const struct counters *counters, char *why) {
     for (unsigned i = 0; i < counters->shards; i++) {
         const struct shard_page *page = counters->shard[i].page;
@@ -24,7 +25,7 @@ bool state_check_spans(const struct counters *counters, char *why) {
     return true;
 }
 
-/* Checks the same of every place of the rings, before anything is computed from them. */
+/* Checks the same for every place of the rings, before anything is computed from them. */
 static bool check_epochs(const struct counters *counters, const struct shard *shard, char *why) {
     for (int r = 0; r < RESOLUTIONS; r++) {
         const uint64_t end = (uint64_t)(CIVIL_END_US / chunk_width_us((enum resolution)r));
@@ -57,19 +58,19 @@ bool state_recover(struct counters *counters, enum recovery recovery, uint64_t *
                 "of a running server 'aforo backup' makes a copy that is whole",
                 counters->path, what);
         }
-        /* Checked pages need not stay in our memory; the file keeps what they hold. */
+        /* Pages that were checked need not stay in memory; the file keeps their contents. */
         madvise(counters->shard[i].page, shard_bytes(counters->header.chunks), MADV_DONTNEED);
     }
     return state_check_spans(counters, why);
 }
 
-/* Checks every invariant of a file that was closed in order. A file that a server has open, or that
- * a killed one left behind, may be in the middle of an event: it is taken as it is. */
+/* Checks every invariant of a cleanly closed file. A file that a server has open, or that a killed
+ * one left, may be in the middle of an event and is taken as it is. */
 bool state_check_closed(struct counters *counters, char *why) {
     char what[COUNTERS_WHY_MAX];
     for (unsigned i = 0; counters->header.clean && i < counters->shards; i++) {
         if (!shard_verify_closed(&counters->shard[i], i, what)) {
-            /* Unless a server has opened it in the meantime, and counts. */
+            /* Unless a server has opened it meanwhile and counts. */
             return state_read_header(counters, why) &&
                    (!counters->header.clean ||
                     state_refuse(why,

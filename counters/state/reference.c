@@ -1,4 +1,4 @@
-/* When a reference is written, kept and dropped; see reference.h. */
+/* When a reference is written, kept and deleted; see reference.h. */
 #include "counters/state/reference.h"
 
 #include "counters/state/held.h"
@@ -21,7 +21,7 @@ bool counters_find_reference(const struct counters *counters, enum reference whi
     return true;
 }
 
-/* Whether there is one, and of the name that the node has now. */
+/* Whether there is one, under the node's present name. */
 static bool is_ours(const struct counters *counters, const struct reference_header *header) {
     return *header->magic &&
            (header->which == REFERENCE_OPENED || strcmp(header->node, counters->header.node) == 0);
@@ -31,7 +31,7 @@ bool counters_read_reference(const struct counters *counters, enum reference whi
                              reference_each *each, void *cls, char *why) {
     const struct reference_taker taker = {each, cls};
     struct reference_header header;
-    /* all of it is checked before the first chunk is given away */
+    /* all of it is checked before the first chunk is passed on */
     return reference_read(counters, which, &header, NULL, why) &&
            (!is_ours(counters, &header) || reference_read(counters, which, &header, &taker, why));
 }
@@ -60,8 +60,8 @@ static void compare_chunk(void *cls, enum resolution r, int64_t chunk, const uin
     }
 }
 
-/* Does the file hold less than it did when it was noted as opened? Then an older copy was put into
- * its place since. */
+/* Whether the file holds less than when it was noted as opened: then an older copy was restored
+ * since. */
 static bool is_older(const struct counters *counters, char *why) {
     struct comparison comparison = {counters, false};
     const struct reference_taker taker = {compare_chunk, &comparison};
@@ -92,8 +92,8 @@ bool reference_open(struct counters *counters, char *why) {
 }
 
 bool reference_settle(struct counters *counters) {
-    /* On the disk before anything is sent: after a power loss what was sent must not be taken for
-     * somebody else's. */
+    /* On disk before anything is sent: after a power loss what was sent must not be taken for
+     * another's. */
     char name[REFERENCE_NAME_MAX];
     reference_name(REFERENCE_OPENED, "", name);
     return (unlinkat(counters->dir_fd, name, 0) == 0 || errno == ENOENT) &&
@@ -107,8 +107,8 @@ bool counters_become_copy_owner(struct counters *counters, const char *node, ref
     char before[REFERENCE_NAME_MAX], after[REFERENCE_NAME_MAX];
     reference_name(REFERENCE_OTHERS, counters->header.node, before);
     reference_name(REFERENCE_OTHERS, node, after);
-    /* Until the state file has the new name, this one is of nobody: a crash in between leaves the
-     * old name, and what it had. */
+    /* Until the state file has the new name, this file belongs to nobody: a crash in between leaves
+     * the old name and its file. */
     if (!state_may_rename(counters, why) || !reference_write(counters, &header, next, cls, why) ||
         !state_rename(counters, node, why)) {
         return false;

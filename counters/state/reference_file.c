@@ -4,10 +4,10 @@
  *   struct reference_header
  *   a record for each chunk: resolution + 1 (1 byte), chunk (8), each slot's count (LEB128)
  *   a 0 byte
- *   FNV-1a of all before (8)
+ *   FNV-1a of everything before (8)
  *
- * Numbers are the machine's own. The file is made under another name and renamed when it is whole.
- */
+ * Numbers are in the machine's byte order. The file is created under another name and renamed when
+ * complete. */
 #include "counters/state/reference_file.h"
 
 #include "counters/state/fnv.h"
@@ -128,7 +128,7 @@ bool reference_write(const struct counters *counters, const struct reference_hea
 
 /* ---- reading ---- */
 
-/* A record -> its numbers; how many bytes it was, 0 when it is none. */
+/* Parses a record; returns its length, 0 when it is malformed. */
 static size_t get_record(const unsigned char *bytes, size_t n, enum resolution *r, int64_t *chunk,
                          uint64_t *count) {
     size_t at = 9;

@@ -1,8 +1,6 @@
-/* The repair of a shard's rings after a crash, by the invariants that verify.c checks.
- *
- * What a killed thread may have left half done is narrow: only at the event it had noted, and only
- * by that note's amount. After a power loss the finest windows are the truth wherever they are
- * held. */
+/* Repairs a shard's rings after a crash, by the invariants that verify.c checks. What a killed
+ * thread may have left half done is limited to the event it had noted, and to that note's amount.
+ * After a power loss the finest windows are the truth wherever they are held. */
 #include "counters/state/state_file.h"
 
 static void set_relaxed(counter *c, uint64_t value, uint64_t *repaired) {
@@ -20,9 +18,9 @@ static void empty_place(struct chunk *chunk, uint32_t slots) {
     }
 }
 
-/* Empties places without events. A place whose epoch is gone while counts are left was being
- * recycled; one with an epoch and no counts was claimed for an event that never came to be counted.
- * At rest, a chunk that has an epoch holds events. */
+/* Clears places without events. A place without an epoch but with counts was being recycled; one
+ * with an epoch but no counts was claimed for an event that was never counted. At rest, a chunk
+ * that has an epoch holds events. */
 static void empty_unused(struct shard *shard, enum resolution r) {
     const struct ring *ring = &shard->ring[r];
     for (int64_t place = 0; place < ring->chunks; place++) {
@@ -36,9 +34,9 @@ static void empty_unused(struct shard *shard, enum resolution r) {
     }
 }
 
-/* Completes the noted event from the finest ring upwards: where the count has it, the total and the
- * coarser windows get it too. One that had not reached the finest count was never acknowledged, and
- * is left out. Where each resolution stands for itself, only the total is completed. */
+/* Completes the noted event from the finest ring upwards: if its count is there, the total and the
+ * coarser windows get it, too. If it had not reached the finest count, it was never acknowledged
+ * and is dropped. Where resolutions are independent, only the total is completed. */
 static void finish_noted(struct shard *shard, bool linked, uint64_t *repaired) {
     const int64_t t_us =
         (int64_t)atomic_load_explicit(&shard->page->adding_us, memory_order_relaxed);
@@ -65,7 +63,7 @@ static void finish_noted(struct shard *shard, bool linked, uint64_t *repaired) {
     }
 }
 
-/* After a power loss: drops windows whose finer chunk never reached the disk, though it is so new
+/* After a power loss: drops windows whose finer chunk never reached the disk, although it is so new
  * that it would still be held. `newest` is the newest finer chunk that did reach it. */
 static void drop_orphans(struct shard *shard, enum resolution r, struct chunk *chunk,
                          uint64_t newest, uint64_t *repaired) {
@@ -82,8 +80,8 @@ static void drop_orphans(struct shard *shard, enum resolution r, struct chunk *c
     }
 }
 
-/* After a power loss: a coarser window's chunk may not have reached the disk when its finer chunk
- * did. Its place is then empty or still holds an older one. */
+/* After a power loss: a coarser window's chunk may not have reached the disk although its finer
+ * chunk did. Its place is then empty or still holds an older chunk. */
 static void claim_coarser(struct shard *shard, enum resolution r, int64_t number,
                           uint64_t *repaired) {
     const enum resolution next = (enum resolution)(r + 1);
@@ -95,7 +93,7 @@ static void claim_coarser(struct shard *shard, enum resolution r, int64_t number
     }
 }
 
-/* Empties places that hold a chunk which does not belong there. */
+/* Clears places that hold a chunk which does not belong there. */
 static void empty_misplaced(struct shard *shard, enum resolution r, uint64_t *repaired) {
     const struct ring *ring = &shard->ring[r];
     for (int64_t place = 0; place < ring->chunks; place++) {
@@ -108,8 +106,8 @@ static void empty_misplaced(struct shard *shard, enum resolution r, uint64_t *re
     }
 }
 
-/* After a power loss: the finer ring is the truth wherever it is still held. Misplaced chunks go
- * first, in all rings, since a finer chunk may be given the place of a coarser one. */
+/* After a power loss: the finer ring is the truth wherever it is still held. Misplaced chunks are
+ * cleared first, in all rings, because a finer chunk may claim the place of a coarser one. */
 static void settle_torn(struct shard *shard, bool linked, uint64_t *repaired) {
     for (int r = 0; r < RESOLUTIONS; r++) {
         empty_misplaced(shard, (enum resolution)r, repaired);
@@ -139,8 +137,7 @@ static void settle_torn(struct shard *shard, bool linked, uint64_t *repaired) {
     }
 }
 
-/* Which chunks the rings hold, found again from the rings themselves: nothing else needs to be
- * trusted. */
+/* Recomputes from the rings which chunks they hold, so that nothing else needs to be trusted. */
 static void note_span(struct shard *shard) {
     for (int r = 0; r < RESOLUTIONS; r++) {
         const struct ring_span span = ring_find_span(&shard->ring[r]);
@@ -150,7 +147,7 @@ static void note_span(struct shard *shard) {
 }
 
 void shard_repair(struct shard *shard, unsigned index, enum recovery recovery, uint64_t *repaired) {
-    const bool linked = index != 0; /* in the read-back shard each resolution stands for itself */
+    const bool linked = index != 0; /* in the read-back shard resolutions are independent */
     if (recovery == RECOVERY_KILLED) {
         finish_noted(shard, linked, repaired);
     } else if (recovery == RECOVERY_TORN) {

@@ -1,5 +1,5 @@
-/* Opening, making and closing the mapped file. Every refusal says which file, what is wrong, what
- * to do. */
+/* Opening, creating and closing the mapped file. Every refusal says which file, what is wrong, and
+ * what to do. */
 #include "counters/state/state_file.h"
 
 #include "counters/state/header.h"
@@ -77,7 +77,7 @@ bool state_lock_dir(struct counters *counters, const char *dir, char *why) {
     return true;
 }
 
-/* The directory's lock does not see a file that is linked into two of them. */
+/* The directory's lock does not cover a file that is hard-linked into two directories. */
 static bool lock_file(struct counters *counters, char *why) {
     return flock(counters->fd, LOCK_EX | LOCK_NB) == 0 ||
            state_refuse(
@@ -87,8 +87,8 @@ static bool lock_file(struct counters *counters, char *why) {
                    : strerror(errno));
 }
 
-/* A new file is made under another name and renamed when whole: a crash in between leaves no half
- * file. */
+/* A new file is created under another name and renamed when complete, so that a crash leaves no
+ * partial file. */
 static bool make_file(struct counters *counters, const struct counters_config *config, char *why) {
     struct state_header *header = &counters->header;
     if (!state_make_header(counters, config, why)) {
@@ -113,8 +113,8 @@ static bool make_file(struct counters *counters, const struct counters_config *c
     return true;
 }
 
-/* An existing file: check it against what is asked, give it more shards where there are more
- * workers, recover. */
+/* Takes over an existing file: checks it against the configuration, adds shards when there are more
+ * workers, and recovers. */
 static bool adopt_file(struct counters *counters, const struct counters_config *config,
                        uint64_t *repaired, char *why) {
     struct state_header *header = &counters->header;
@@ -135,7 +135,7 @@ static bool adopt_file(struct counters *counters, const struct counters_config *
     if (!state_map_file(counters, why) || !state_recover(counters, recovery, repaired, why)) {
         return false;
     }
-    /* The repairs reach the disk before the header calls the file sound for this boot. */
+    /* Repairs reach the disk before the header calls the file sound for this boot. */
     if (recovery != RECOVERY_NONE && msync(counters->map, counters->map_bytes, MS_SYNC)) {
         return state_refuse(why, "%s: cannot write: %s", counters->path, strerror(errno));
     }
@@ -149,7 +149,7 @@ static bool open_writable(struct counters *counters, const struct counters_confi
     if (!state_lock_dir(counters, config->dir, why)) {
         return false;
     }
-    /* a FIFO must not hang */
+    /* O_NONBLOCK: a FIFO must not hang us */
     counters->fd = openat(counters->dir_fd, STATE_FILE_NAME, O_RDWR | O_CLOEXEC | O_NONBLOCK);
     if (counters->fd >= 0) {
         return lock_file(counters, why) && adopt_file(counters, config, repaired, why);
@@ -227,12 +227,12 @@ void counters_close(struct counters *counters) {
     char why[COUNTERS_WHY_MAX];
     uint64_t repaired = 0;
     for (unsigned i = 0; counters->writable && i < counters->shards; i++) {
-        /* what a reader will check: check_closed */
+        /* readers will check this: check_closed */
         shard_repair(&counters->shard[i], i, RECOVERY_NONE, &repaired);
     }
     if (counters->writable && counters_sync(counters)) {
         counters->header.clean = 1;
-        /* when it fails the next start recovers as after a crash: nothing is lost */
+        /* on failure the next start recovers as after a crash: nothing is lost */
         state_write_header(counters, why);
         fsync(counters->fd);
     }
@@ -253,7 +253,7 @@ bool counters_is_in_place(const struct counters *counters, char *why) {
 
 bool counters_set_read_back_owner(struct counters *counters) {
     char why[COUNTERS_WHY_MAX];
-    /* What was raised is on the disk before the note of what was there before goes. */
+    /* The raised counts are on disk before the reference is deleted. */
     const bool synced = counters_sync(counters);
     pthread_mutex_lock(&counters->mutex);
     counters->header.read_back = 1;

@@ -1,12 +1,12 @@
-/* The file behind the rings, and what the library keeps of it. Private to the library.
+/* The file behind the rings, and the library's data about it. Private to the library.
  *
  *   page 0        struct state_header
  *   then          shard 0 (read back from the store), shard 1 .. n (worker threads),
  *                 each: one shard_page, three rings
  *
  * A later run with more threads appends shards; one with fewer leaves the rest as they are, and
- * they are summed. A clock that is set appends shards, too: a shard holds one stretch of time, and
- * a worker whose clock shows another one takes another shard (rings/move.c). */
+ * they are still summed. Setting the clock may append shards, too: a shard holds one stretch of
+ * time, and a worker whose clock shows another one takes another shard (rings/move.c). */
 #ifndef AFORO_COUNTERS_STATE_STATE_FILE_H
 #define AFORO_COUNTERS_STATE_STATE_FILE_H
 
@@ -16,13 +16,12 @@
 #include <pthread.h>
 
 #define STATE_FILE_NAME "counters.aforo"
-#define STATE_FILE_TEMPORARY STATE_FILE_NAME ".new" /* until it is whole */
+#define STATE_FILE_TEMPORARY STATE_FILE_NAME ".new" /* until it is complete */
 #define STATE_VERSION 1
 #define BOOT_ID_MAX 40
 #define COUNTERS_NAMES_MAX 4
 
-/* All fields before `checksum` are covered by it; a flipped bit in a header is found, never
- * believed. */
+/* All fields before `checksum` are covered by it, so that a flipped bit in a header is detected. */
 struct state_header {
     char magic[8];
     uint32_t version;
@@ -31,31 +30,31 @@ struct state_header {
     int64_t future_us;
     int64_t chunks[RESOLUTIONS];
     char node[COUNTERS_NODE_MAX];
-    /* the machine's boot during which the file was last opened for writing */
+    /* the machine's boot in which the file was last opened for writing */
     char boot[BOOT_ID_MAX];
-    /* 1: the read-back shard was raised to what the store has, once at least */
+    /* 1: the read-back shard was raised to the store's counts at least once */
     uint64_t read_back;
-    uint64_t clean; /* 1: closed in order, nothing can be half done */
+    uint64_t clean; /* 1: closed cleanly, nothing can be half done */
     uint64_t checksum;
 };
 
 struct counters {
-    int dir_fd; /* carries the lock; -1 when read only */
+    int dir_fd; /* holds the lock; -1 when read-only */
     int fd;
     unsigned char *map;
     size_t map_bytes;
     bool writable;
     char path[256];
     struct state_header header;
-    /* the node's, one after the other: readers may hold on to an old one */
+    /* the node's successive names: readers may hold on to an old one */
     char name[COUNTERS_NAMES_MAX][COUNTERS_NODE_MAX];
-    _Atomic(const char *) node; /* the present one */
+    _Atomic(const char *) node; /* the current one */
     unsigned workers;
     unsigned mapped;            /* shards in `map`; later ones have mappings of their own */
     _Atomic unsigned shards;    /* only grows */
-    struct shard *shard;        /* [COUNTERS_SHARDS_MOST] as in the file: what readers sum */
-    struct shard *worker;       /* [workers] each worker's hold on one of them */
-    _Atomic int64_t present_us; /* now + future, as a reader said; 0: it did not */
+    struct shard *shard;        /* [COUNTERS_SHARDS_MOST] as in the file; readers sum these */
+    struct shard *worker;       /* [workers] each worker's hold on one of the shards */
+    _Atomic int64_t present_us; /* now + future, from counters_set_now; 0: not set */
     pthread_mutex_t mutex;      /* guards the header, and who holds which shard */
     bool held[COUNTERS_SHARDS_MOST];
 };
@@ -65,37 +64,37 @@ __attribute__((format(printf, 2, 3))) bool state_refuse(char *why, const char *f
 
 /* ---- parts of opening and closing; before the threads start and after they ended ---- */
 
-/* A struct counters without a file, for the directory `dir`; NULL fills why. state_free closes and
- * frees what it has by then. */
+/* A struct counters for the directory `dir`, without a file yet; NULL fills `why`. state_free
+ * closes and frees whatever it has by then. */
 struct counters *state_new(const char *dir, bool writable, char *why);
 void state_free(struct counters *counters);
 
-/* Makes the directory when it is missing, and locks it. False fills why. */
+/* Creates the directory when it is missing, and locks it. False fills `why`. */
 bool state_lock_dir(struct counters *counters, const char *dir, char *why);
 
 /* ---- the shards ---- */
 
-/* The statistics of one shard, consistent. Any thread. */
+/* The statistics of one shard, read consistently. Any thread. */
 void counters_tally_shard(const struct counters *counters, unsigned index, struct shard_tally *out);
 
-/* How far a crash may have torn the file. */
+/* How much damage a crash may have done to the file. */
 enum recovery {
-    RECOVERY_NONE,   /* closed in order: every invariant holds, or the file is damaged */
-    RECOVERY_KILLED, /* the process died: at most the noted event of each shard is half done */
-    RECOVERY_TORN    /* the machine died: pages may be of different moments */
+    RECOVERY_NONE,   /* closed cleanly: every invariant holds, or the file is damaged */
+    RECOVERY_KILLED, /* the process died: at most each shard's noted event is half done */
+    RECOVERY_TORN    /* the machine died: pages may be from different moments */
 };
 
-/* Completes what a crash left half done in one shard, and adds the number of changed counts to
- * *repaired. `index` 0 is the read-back shard. Whatever the recovery, the shard's page says
- * afterwards what its rings hold. */
+/* Completes what a crash left half done in one shard and adds the number of changed counts to
+ * *repaired. `index` 0 is the read-back shard. Whatever the recovery, the shard's page afterwards
+ * describes what its rings hold. */
 void shard_repair(struct shard *shard, unsigned index, enum recovery recovery, uint64_t *repaired);
 
-/* Every invariant of one shard; `index` 0 is the read-back shard, whose resolutions stand each for
- * itself. False fills why (COUNTERS_WHY_MAX). */
+/* Checks every invariant of one shard; `index` 0 is the read-back shard, whose resolutions are
+ * independent of each other. False fills `why` (COUNTERS_WHY_MAX). */
 bool shard_verify(const struct shard *shard, unsigned index, char *why);
 
-/* The same for a shard of a file that was closed in order and that nobody may mend: also what its
- * own page says of the rings, which opening for writing finds again by itself. */
+/* The same for a shard of a cleanly closed file that is open read-only and so cannot be repaired:
+ * also checks what its page says about the rings, which opening for writing recomputes. */
 bool shard_verify_closed(const struct shard *shard, unsigned index, char *why);
 
 #endif

@@ -1,9 +1,9 @@
 /* The invariants of the rings.
  *
- * The rings hold every number twice over: a chunk's total is the sum of its windows, and equals one
+ * The rings hold every number twice: a chunk's total is the sum of its windows, and equals one
  * window of the next resolution. That is the checksum of this file: one changed bit breaks at least
  * one of these sums, or puts a chunk where its epoch does not belong. What a crash leaves half done
- * is mended by repair.c first; anything else is damage and is refused, not guessed at. */
+ * is repaired by repair.c first; anything else is damage and is refused, not guessed at. */
 #include "counters/state/state_file.h"
 #include "counters/time/civil.h"
 
@@ -11,8 +11,8 @@
 
 #define CHUNK_NAME_MAX 64
 
-/* "10ms chunk 2026-11-20 11:11:11" for messages; made where something is wrong alone: there are
- * thousands of chunks. Returns name. */
+/* Formats "10ms chunk 2026-11-20 11:11:11" for messages. Called only where something is wrong:
+ * there are thousands of chunks. Returns name. */
 static const char *describe_chunk(enum resolution r, uint64_t epoch, char name[CHUNK_NAME_MAX]) {
     struct civil civil;
     civil_from_us(chunk_start_us(r, (int64_t)epoch), &civil);
@@ -44,7 +44,7 @@ static bool verify_chunk(const struct shard *shard, unsigned index, enum resolut
                  (unsigned long long)total);
         return false;
     }
-    /* one flipped bit can make a far epoch of an empty place's */
+    /* one flipped bit can turn an empty place's epoch into a distant one */
     if ((epoch == EPOCH_NONE) != (total == 0)) {
         snprintf(why, COUNTERS_WHY_MAX, "shard %u: %s: %s", index, describe_chunk(r, epoch, name),
                  epoch == EPOCH_NONE ? "a place without an epoch holds counts"
@@ -56,8 +56,7 @@ static bool verify_chunk(const struct shard *shard, unsigned index, enum resolut
         return true;
     }
     if (!shard_find_sum(shard, r, (int64_t)epoch, &count)) {
-        /* A finer chunk may outlive its coarser one in places that nothing came to since; never the
-         * reverse. */
+        /* A finer chunk may outlive its coarser one in places not used since; never the reverse. */
         const enum resolution next = (enum resolution)(r + 1);
         const int64_t number = window_chunk(next, (int64_t)epoch);
         const uint64_t there = atomic_load_explicit(&ring_place(&shard->ring[next], number)->epoch,

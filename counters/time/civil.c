@@ -1,6 +1,6 @@
-/* The calendar, computed rather than looked up: years are counted from March, so that the leap day
- * is the last of its year and the lengths of the months before it follow one straight line (153
- * days in every five months). */
+/* The calendar, computed without tables: years are counted from March, so that the leap day is the
+ * last of its year and the lengths of the months before it follow one straight line (153 days in
+ * every five months). */
 #include "counters/time/civil.h"
 
 #include "counters/time/window.h"
@@ -19,8 +19,8 @@ int civil_days_in_month(int year, int month) {
 }
 
 int64_t civil_days_from_date(int year, int month, int day) {
-    /* One full cycle of 400 years ahead, so that nothing below is negative and division rounds one
-     * way. */
+    /* One full cycle of 400 years is added, so that nothing below is negative and division rounds
+     * down. */
     const unsigned march_year = (unsigned)(year + 400 - (month <= 2));
     const unsigned march_month = (unsigned)(month + (month <= 2 ? 9 : -3));
     const unsigned day_of_year = (153 * march_month + 2) / 5 + (unsigned)(day - 1);
@@ -30,7 +30,7 @@ int64_t civil_days_from_date(int year, int month, int day) {
 }
 
 static void date_from_days(int64_t days, struct civil *out) {
-    /* As above: counted from March of the year 400 before, never negative for years 0..9999. */
+    /* As above: counted from March, 400 years earlier, so never negative for years 0..9999. */
     const unsigned n = (unsigned)(days + DAYS_FROM_0000_03_01_TO_1970 + DAYS_PER_400_YEARS);
     const unsigned cycle = n / DAYS_PER_400_YEARS;
     const unsigned in_cycle = n % DAYS_PER_400_YEARS;
@@ -49,7 +49,7 @@ static void date_from_days(int64_t days, struct civil *out) {
 void civil_from_us(int64_t t_us, struct civil *out) {
     int64_t days = t_us / US_PER_DAY;
     int64_t us = t_us % US_PER_DAY;
-    if (us < 0) { /* before 1970: the day that began before it, not the one nearer to zero */
+    if (us < 0) { /* before 1970: round towards the earlier day, not towards zero */
         us += US_PER_DAY;
         days--;
     }

@@ -1,5 +1,5 @@
-/* How far back and how far ahead of now an event time may be: the bounds of the settings, of what a
- * state file may name and of what the store must keep. In microseconds; whole seconds only. */
+/* How far back and how far ahead of now an event time may lie: bounds for the settings, for what a
+ * state file may state and for what the store must keep. In microseconds; whole seconds only. */
 #ifndef AFORO_COUNTERS_TIME_HORIZON_H
 #define AFORO_COUNTERS_TIME_HORIZON_H
 

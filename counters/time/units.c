@@ -11,14 +11,14 @@
 #define KIB INT64_C(1024)
 #define MIB (1024 * KIB)
 #define GIB (1024 * MIB)
-#define DAYS_FROM_US INT64_C(172800000000) /* below two days people say hours: 24 h, 36 h */
+#define DAYS_FROM_US INT64_C(172800000000) /* below two days people use hours: 24 h, 36 h */
 
 struct unit {
     const char *name;
     int64_t factor;
 };
 
-/* The units end with a NULL name. */
+/* `units` ends with a NULL name. */
 static bool read_number(const char *text, const struct unit *units, int64_t *out) {
     if (!isdigit((unsigned char)*text)) {
         return false;
@@ -84,8 +84,8 @@ bool units_none(const char *text, int64_t *number) {
     return read_number(text, units, number);
 }
 
-/* The units, largest first, end with the one whose factor is 1. The second part is left out when it
- * is nothing. */
+/* `units`, largest first, ends with the one whose factor is 1. The second part is omitted when it
+ * is 0. */
 static const char *write_amount(int64_t number, const struct unit *units, int parts, char *buf,
                                 size_t cap) {
     while (number < units->factor && units->factor > 1) {
@@ -118,7 +118,7 @@ const char *units_say_size(int64_t bytes, char *buf, size_t cap) {
     static const struct unit units[] = {
         {"TiB", 1024 * GIB}, {"GiB", GIB}, {"MiB", MIB}, {"KiB", KIB}, {"B", 1}};
     const struct unit *unit = units;
-    while (bytes % unit->factor) { /* at the latest 1 divides it */
+    while (bytes % unit->factor) { /* 1 at the latest divides it */
         unit++;
     }
     return write_amount(bytes, bytes ? unit : &units[4], 1, buf, cap);

@@ -1,8 +1,8 @@
 /* Time <-> window <-> chunk. Pure arithmetic: no state, any thread.
  *
- * A window is tumbling, [start, start + width), aligned to the Unix epoch. A window is named by its
- * number since the epoch (start / width); a chunk by its number since the epoch too (window /
- * slots). Times are microseconds since 1970-01-01T00:00:00Z, without leap seconds. */
+ * Windows are tumbling, [start, start + width), and aligned to the Unix epoch. A window is named by
+ * its number since the epoch (start / width), and so is a chunk (window / slots). Times are
+ * microseconds since 1970-01-01T00:00:00Z, without leap seconds. */
 #ifndef AFORO_COUNTERS_TIME_WINDOW_H
 #define AFORO_COUNTERS_TIME_WINDOW_H
 
@@ -18,7 +18,7 @@ struct resolution_info {
     const char *name; /* "10ms", "1s", "1min": in URLs, in Redis keys, on the command line */
     int64_t width_us; /* of one window */
     uint32_t slots;   /* windows in a chunk; one chunk is one window of the next resolution */
-    uint32_t digits;  /* of a slot number, where it is a field name in the store */
+    uint32_t digits;  /* of a slot number when used as a field name in the store */
 };
 
 extern const struct resolution_info resolution_table[RESOLUTIONS];
@@ -30,10 +30,9 @@ struct chunk_range {
     uint32_t n;
 };
 
-#define SLOTS_MAX 100 /* the most slots that any resolution's chunk has */
+#define SLOTS_MAX 100 /* most slots of any resolution's chunk */
 
-/* The resolution called `name` (NUL-terminated) into *out; false when there is none of that name.
- */
+/* Stores the resolution called `name` (NUL-terminated) in *out; false when there is none. */
 bool resolution_by_name(const char *name, enum resolution *out);
 
 /* The number of the window that holds time t_us (t_us >= 0). */
@@ -60,7 +59,7 @@ static inline int64_t chunk_first_window(enum resolution r, int64_t chunk) {
     return chunk * (int64_t)resolution_table[r].slots;
 }
 
-/* When chunk number `chunk` starts, in microseconds, and how long a chunk is. */
+/* When chunk number `chunk` starts, and how long a chunk is; in microseconds. */
 static inline int64_t chunk_start_us(enum resolution r, int64_t chunk) {
     return window_start_us(r, chunk_first_window(r, chunk));
 }
