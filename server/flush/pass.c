@@ -46,8 +46,8 @@ static void note_stored(struct flush *flush, size_t i, struct known_chunk *known
 static void note_closed(struct flush *flush, struct known_chunk *known,
                         const struct store_place *place) {
     const uint64_t sum = known_sum(known, place->resolution), told = known->there + known->too_late;
-    if (sum <= told ||
-        place->resolution != RESOLUTION_1S) { /* each event counts once, by its second */
+    /* each event counts once, by its second */
+    if (sum <= told || place->resolution != RESOLUTION_1S) {
         return;
     }
     known->too_late += sum - told;

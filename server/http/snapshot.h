@@ -1,5 +1,5 @@
-/* What the numbers of metrics.def are now: for /stats, /healthz and /metrics alike, which differ in
- * how they write them. By the thread of the worker that is asked. */
+/* The present values of the numbers in metrics.def, for /stats, /healthz and /metrics, which differ
+ * only in how they write them. By the thread of the worker that is asked. */
 #ifndef AFORO_SERVER_HTTP_SNAPSHOT_H
 #define AFORO_SERVER_HTTP_SNAPSHOT_H
 
@@ -8,13 +8,15 @@
 
 #include <stdint.h>
 
-#define SNAPSHOT_UNKNOWN INT64_MIN /* of a number of the process that cannot be told here */
+/* value of a number of the process that is not available on this system */
+#define SNAPSHOT_UNKNOWN INT64_MIN
 
-/* All of the flush at one moment; zeros in *status without --redis. */
+/* Reads the flush's numbers at one moment; without --redis, *status is all zeros. */
 void snapshot_read_store(const struct server *server, struct flush_status *status,
                          int64_t value[STORE_METRICS]);
 
-/* `tally` is what was received and counted: read once, so that it fits what was refused. */
+/* `tally` is what was received, counted and refused; the caller reads it once, so that the numbers
+ * agree. */
 void snapshot_read_node(const struct worker *worker, const struct shard_tally *tally,
                         int64_t value[NODE_METRICS]);
 
