@@ -160,7 +160,7 @@ static bool note_begin(const char *log, bool together, bool has_counts) {
     if (!read_apart(log, &apart)) {
         return false;
     }
-    /* if open, the span came from a copy of the state, or from a start that ended before it counted */
+    /* an open span is that of a copy of the state, or of a start that ended before it counted */
     if (together) {
         return !apart.open || write_line(log, OF_LOG, NULL);
     }
