@@ -74,6 +74,7 @@ struct flush_status {
     char copy_of[COUNTERS_NODE_MAX];
 };
 
+/* The name of a state for pages and logs, e.g. "reading back"; constant. Any thread. */
 const char *flush_state_name(enum flush_state state);
 
 /* Starts the thread. By main, before any worker counts: the read-back compares the store with what

@@ -25,7 +25,7 @@ struct pass {
     size_t sent;       /* chunks, in this pass */
     size_t rows_sent;  /* calls for rows, in this pass */
     int64_t end_us;    /* steady clock: a pass that is not done by then continues in the next one */
-    int64_t full_us;   /* steady clock of the last full pass; 0: the next pass is to be full */
+    int64_t full_us;   /* steady clock of the last full pass; 0: the next one must be full */
     uint32_t round;    /* from 1; each chunk that must be sent is tried once a round */
     int64_t round_us;  /* steady clock: when the next round may begin */
     int64_t wall_us, steady_us; /* both clocks when they were last compared; 0: never */

@@ -64,7 +64,8 @@ struct known {
     uint32_t generation; /* from 1 on */
 };
 
-/* False when out of memory; known_free then, too. */
+/* Makes the memory for these counts. False when out of memory. The caller frees with known_free in
+ * either case. */
 bool known_make(struct known *known, const struct counters *counters);
 void known_free(struct known *known);
 

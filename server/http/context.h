@@ -119,7 +119,7 @@ struct server {
     struct throttle *throttle; /* NULL without --limit-per-client */
     struct fields *no_fields;  /* what is read from an event without reports: its time alone */
     struct report_sets report_sets;
-    /* errno of why there is no system call filter although --sandbox is on; else 0 */
+    /* why there is no system call filter although --sandbox is on (an errno); else 0 */
     int sandbox_error;
 };
 

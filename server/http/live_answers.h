@@ -41,6 +41,7 @@ struct MHD_Response *live_answers_find(const struct live_answers *answers,
 void live_answers_keep(struct live_answers *answers, const struct live_question *question,
                        int64_t now_us, struct MHD_Response *response);
 
+/* Releases all responses. */
 void live_answers_free(struct live_answers *answers);
 
 #endif

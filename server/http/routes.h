@@ -16,6 +16,7 @@ struct routes_listener {
     bool reads;
 };
 
+/* The route of a path, and the method of that name. */
 enum route routes_find(const char *path);
 enum method routes_find_method(const char *method);
 

@@ -25,6 +25,7 @@ void snapshot_read_workers(const struct server *server, int64_t value[METRICS]);
 void snapshot_read_worker(const struct worker *worker, int64_t value[METRICS]);
 int64_t snapshot_count_connections(const struct worker *worker);
 
+/* r: number of a report of the set. *status: as snapshot_read_store has filled it. */
 void snapshot_read_report(const struct report_set *set, unsigned r, int64_t value[REPORT_METRICS]);
 void snapshot_read_state(const struct worker *worker, const struct flush_status *status,
                          int64_t value[STATE_METRICS]);

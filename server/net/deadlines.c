@@ -46,7 +46,7 @@ bool deadline_is_silent(int fd, int64_t silent_us) {
 void deadline_note_taken(struct deadline *deadline, int fd, int64_t now_us) {
     struct tcp_info info;
     if (ask_tcp(fd, &info)) {
-        const uint64_t acked = info.tcpi_bytes_acked + 1; /* 0 means: not looked at yet */
+        const uint64_t acked = info.tcpi_bytes_acked + 1; /* 0 means: not asked yet */
         if (!deadline->acked_before) {
             deadline->acked_before = acked;
             /* What the client took before is unknown, so its time counts from now. */

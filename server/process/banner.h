@@ -1,5 +1,5 @@
-/* The banner tells a person who has just started the server where it listens, how to send an event,
- * and how to see the counts. */
+/* The banner, which tells a person who has just started the server where it listens, how to send an
+ * event, and how to see the counts. */
 #ifndef AFORO_SERVER_PROCESS_BANNER_H
 #define AFORO_SERVER_PROCESS_BANNER_H
 

@@ -26,6 +26,7 @@ bool log_cursor_open(struct log_cursor *cursor, const char *path, char why[LOG_C
 bool log_cursor_write(struct log_cursor *cursor, const struct eventlog_position *position,
                       size_t positions, char why[LOG_CURSOR_WHY_MAX]);
 
+/* Releases the lock and frees the positions. */
 void log_cursor_close(struct log_cursor *cursor);
 
 #endif

@@ -28,6 +28,7 @@ bool log_output_is_full(const struct log_output *output);
  * unknown; `error` says why, and is 0 when it was asked to end. */
 bool log_output_flush(struct log_output *output);
 
+/* Frees the batch; what was not flushed is discarded. */
 void log_output_close(struct log_output *output);
 
 #endif

@@ -14,6 +14,7 @@ void reach_note(bool unreachable);
 /* The same for a file or directory, by whether it can be read. */
 void reach_note_path(const char *path);
 
+/* What was last noted. */
 bool reach_is_lost(void);
 
 /* Converts a command's exit status to the program's: a failure (1) becomes 3 if the source was

@@ -8,7 +8,7 @@
 #define TIMES_WHY_MAX 192
 
 /* Reads `text` into *us (microseconds since the epoch, UTC; may be negative). It is one of
- *   -1h                          so long before now_us (units as of all durations), cut to the
+ *   -1h                          that long before now_us (units as for all durations), cut to the
  *                                second from 1 s on and to the minute from 1 h on: finer windows
  *                                are not kept for so long
  *   now, today                   today begins at midnight

@@ -53,6 +53,7 @@ uint64_t top_windows_take(struct top_windows *windows, int64_t window, uint64_t 
  * closed. */
 void top_windows_close(struct top_windows *windows, int64_t now_us);
 
+/* The count of a window; 0 when it is not kept. */
 uint64_t top_windows_count(const struct top_windows *windows, int64_t window);
 
 /* Adds the whole screen to `text`: lines separated by \n, none wider than the terminal and no more

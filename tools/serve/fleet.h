@@ -31,6 +31,7 @@ void fleet_stop(struct fleet *fleet);
 /* All of these by one thread. On failure: false, with a sentence in `why` (FLEET_WHY_MAX bytes),
  * when Redis does not answer. */
 
+/* The horizon that the configuration says. */
 int64_t fleet_horizon_us(const struct fleet *fleet);
 
 /* Whether Redis answered when it was last asked. */

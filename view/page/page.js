@@ -315,7 +315,7 @@ async function round(turn, all) {
     showWell();
     showWindows();
     if (charts.length === 0 && typeof makeCharts === "function") {
-        setTimeout(makeCharts); /* paint what is there first */
+        setTimeout(makeCharts); /* after what is there was painted */
     } else if (!calm.matches || all || turn - drawn >= 1000 / POLL_MS) {
         drawn = turn;
         charts.forEach((chart) => chart.draw());
