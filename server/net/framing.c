@@ -33,7 +33,7 @@ struct look {
      * when that is not checked */
     const char *next, *end;
     enum buffer buffer;
-    bool exact; /* no blanks may precede `next`, because a length or a coding does */
+    bool exact; /* no blanks are allowed before `next`: it follows a length or a coding */
 };
 
 static const bool is_token[256] = {

@@ -1,4 +1,4 @@
-/* aforo reports prove FILE [MEASURE]: whether an own measure keeps the laws. */
+/* aforo reports prove FILE [MEASURE]: whether a measure of your own keeps the laws. */
 #ifndef AFORO_TOOLS_CONSOLE_REPORTS_PROVE_H
 #define AFORO_TOOLS_CONSOLE_REPORTS_PROVE_H
 

@@ -63,8 +63,8 @@ static int check_serve_options(const struct options *options) {
                                         : 0;
 }
 
-/* Redis has the reports with their definitions, but not the code of own measures, so that is loaded
- * here. False: the reason was printed. */
+/* Redis has the reports with their definitions, but not the code of users' own measures, so that is
+ * loaded here. False: the reason was printed. */
 static bool load_measures(const struct options *options) {
     const struct table_span span = {.workers = 1, .horizon_us = options->horizon, .future_us = 0};
     char why[DEFINITIONS_WHY_MAX];
