@@ -13,8 +13,8 @@
 #include "counters/time/durations.h"
 #include "view/text.h"
 
-#define EXPOSITION_LABEL_MAX 128 /* bytes of a label's value that are shown; a longer one is cut   \
-                                  */
+/* bytes of a label's value that are shown; a longer one is cut */
+#define EXPOSITION_LABEL_MAX 128
 
 enum exposition_format { EXPOSITION_PROMETHEUS, EXPOSITION_OPENMETRICS };
 /* A counter's name ends with _total, an info's with _info. */

@@ -1,8 +1,7 @@
 /* See follow.h. "Over" means over for as long as the source takes to show it (settle_us). */
 #include "tools/console/follow.h"
 
-#define POLL_MIN_US (50 * US_PER_MS) /* so 10 ms windows come five at a time; nobody reads faster  \
-                                      */
+#define POLL_MIN_US (50 * US_PER_MS) /* so 10 ms windows come five at a time */
 #define BACK_OFF_MIN_US (100 * US_PER_MS)
 #define BACK_OFF_MAX_US (2 * US_PER_S)
 /* A store that was away may be back before the nodes have sent what it missed. */
