@@ -1,5 +1,5 @@
-# For arm64 on another machine, with Debian's cross compiler and its libraries for arm64 (dpkg --add-architecture arm64); programs
-# and tests run in qemu-user there. tools/cross has what is to be installed.
+# Builds for arm64 on another machine, with Debian's cross compiler and its arm64 libraries (dpkg --add-architecture arm64); programs
+# and tests run in qemu-user there. tools/cross lists what must be installed.
 #   cmake -S . -B build/arm64 --toolchain cmake/aarch64.cmake
 set(CMAKE_SYSTEM_NAME Linux)
 set(CMAKE_SYSTEM_PROCESSOR aarch64)

@@ -1,4 +1,4 @@
-# Every library we stand on, found by name, with the Debian package to install when it is missing.
+# Finds every library that we use, and names the Debian package to install if one is missing.
 find_package(PkgConfig REQUIRED)
 find_package(Threads REQUIRED)
 
@@ -15,7 +15,7 @@ aforo_need(SECCOMP libseccomp libseccomp-dev)
 aforo_need(HIREDIS hiredis libhiredis-dev)
 aforo_need(YAML yaml-0.1 libyaml-dev)
 aforo_need(XXHASH libxxhash libxxhash-dev)
-# Its header is compiled in (XXH_INLINE_ALL): where the programs run, the library need not be.
+# Its header is compiled in (XXH_INLINE_ALL), so the library is not needed where the programs run.
 set_target_properties(PkgConfig::XXHASH PROPERTIES INTERFACE_LINK_LIBRARIES "")
 aforo_need(ZSTD libzstd libzstd-dev)
 aforo_need(CURL libcurl libcurl4-openssl-dev)

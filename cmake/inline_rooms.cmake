@@ -1,16 +1,16 @@
-# The way of an event leads through eight libraries, a few nanoseconds in each. The release build of gcc lets the linker inline across
-# them: an event of NDJSON takes 4 to 5 % fewer instructions (docs/decisions.md). The objects hold ordinary code as well (but for
-# AFORO_PROGRAMS_ONLY), which most tests are linked of; the programs that bench/ measures and those that test crash safety are linked as aforod is.
+# An event passes through eight libraries, with a few nanoseconds in each. The release build with gcc lets the linker inline across
+# them: an event of NDJSON takes 4 to 5 % fewer instructions (docs/decisions.md). Except with AFORO_PROGRAMS_ONLY, the objects also contain
+# ordinary code, from which most tests are linked; the programs that bench/ measures and those that test crash safety are linked like aforod.
 if(CMAKE_C_COMPILER_ID STREQUAL "GNU" AND CMAKE_BUILD_TYPE STREQUAL "RelWithDebInfo" AND NOT AFORO_SANITIZE AND NOT AFORO_COVERAGE)
     set(AFORO_INLINES_ROOMS ON)
     if(AFORO_PROGRAMS_ONLY)
-        # Half of the time that an object takes. Where gcc's plugin is not found by itself, plain ar makes libraries that nobody can link.
+        # Halves the time to compile an object. If ar does not find gcc's plugin by itself, it makes libraries that nobody can link.
         set(inlined_objects -flto)
         set(CMAKE_AR ${CMAKE_C_COMPILER_AR})
         set(CMAKE_RANLIB ${CMAKE_C_COMPILER_RANLIB})
     else()
         set(inlined_objects -flto -ffat-lto-objects)
-        # Without this, gcc would do so for each program that is linked of these objects: seven seconds for each test.
+        # Without this, gcc would inline for every program that is linked from these objects: seven seconds per test.
         add_link_options($<$<NOT:$<BOOL:$<TARGET_PROPERTY:INLINES_ROOMS>>>:-fno-lto>)
     endif()
 endif()

@@ -43,7 +43,7 @@ struct redis_tls_options check_redis_tls(const struct options *options) {
                                       .verify = options->redis_tls_verify};
 }
 
-/* Who names a CA means TLS, and must not go in the clear for the want of an s. */
+/* Whoever names a CA means TLS; a missing s in the URL must not send data in the clear. */
 static bool check_no_tls(const struct redis_tls_options *tls, char *why) {
     const char *flag = *tls->ca     ? "redis-tls-ca"
                        : *tls->cert ? "redis-tls-cert"

@@ -1,4 +1,4 @@
-/* What the list of options cannot say of a setting. */
+/* Checks of settings that the list of options cannot express. */
 #ifndef AFORO_SERVER_CHECK_H
 #define AFORO_SERVER_CHECK_H
 
@@ -7,14 +7,14 @@
 
 #define CHECK_WHY_MAX 320
 
-/* Whether the settings can be used, each by itself; `why` names the flag that cannot. Nothing is
- * made. Before the threads start. */
+/* Whether each setting can be used; `why` names the flag of one that cannot. Opens nothing that
+ * lasts. Before the threads start. */
 bool check_options(const struct options *options, char why[CHECK_WHY_MAX]);
 
-/* The same of --redis, which may be empty, and of --redis-tls-...: their files are read. */
+/* The same for --redis, which may be empty, and --redis-tls-..., whose files are read. */
 bool check_redis(const struct options *options, char why[CHECK_WHY_MAX]);
 
-/* --redis-tls-... as redis/ takes them. */
+/* The --redis-tls-... options as redis/ takes them; the strings are those of *options. */
 struct redis_tls_options check_redis_tls(const struct options *options);
 
 #endif

@@ -1,4 +1,4 @@
-/* aforod: an inventory. Everything is made here in order, and unmade in reverse. */
+/* aforod's main. Everything is made here, in order, and taken down in reverse. */
 #include "common/standard_files.h"
 #include "common/version.h"
 #include "counters/counters.h"
@@ -36,7 +36,7 @@
 
 #define SIGN_OF_LIFE_MS 500
 #define TIDY_US (60 * US_PER_S)
-/* beyond --drain and --grace, before the service manager may lose patience */
+/* time beyond --drain and --grace before the service manager may kill us */
 #define STOP_MARGIN_US (5 * US_PER_S)
 
 static void raise_file_limit(const struct options *options) {
@@ -52,8 +52,8 @@ static void raise_file_limit(const struct options *options) {
     }
 }
 
-/* Often enough that a watchdog of watchdog_us (0: none) sees an idle worker alive each time it is
- * told. */
+/* How often workers must wake up, so that a watchdog of watchdog_us (0: none) is satisfied even
+ * when they are idle. */
 static int sign_of_life_ms(int64_t watchdog_us) {
     const int64_t often_us = watchdog_us / 4;
     return watchdog_us && often_us < SIGN_OF_LIFE_MS * US_PER_MS ? (int)(often_us / US_PER_MS) + 1
@@ -62,7 +62,7 @@ static int sign_of_life_ms(int64_t watchdog_us) {
 
 /* ---- setup ---- */
 
-/* Whom to serve how much: the tables of --limit-per-client and --max-connections-per-address. */
+/* Makes the tables of --limit-per-client and --max-connections-per-address. */
 static bool make_limits(struct server *server) {
     const struct options *options = server->options;
     if (options->limit_per_client &&
@@ -99,7 +99,7 @@ static bool open_counters(struct server *server) {
         fprintf(stderr, "aforod: %s\n", why);
         return false;
     }
-    /* what read-back compares with is of the present */
+    /* so that what the read-back compares with belongs to the present */
     counters_set_now(server->counters, clock_wall_us());
     server->repaired = repaired > 0;
     if (repaired) {
@@ -169,7 +169,7 @@ static bool start_flush(struct server *server) {
     return server->flush != NULL;
 }
 
-/* What is looked for in an event, and where the rows of reports are. */
+/* Opens what reports need: the fields to read from an event, and the tables of rows. */
 static bool open_reports(struct server *server) {
     const struct time_names *times = &server->report_sets.times;
     struct fields_config none = {.times = times->n};
@@ -182,7 +182,7 @@ static bool open_reports(struct server *server) {
     return report_sets_open(&server->report_sets, server->counters);
 }
 
-/* Once the counts and the rows are what they were: they tell which records are counted. */
+/* After the counts and the rows are recovered, since they tell which records are counted. */
 static bool open_event_log(struct server *server) {
     if (!event_log_open(server->options, server->counters, server->workers, &server->event_log)) {
         return false;
@@ -200,7 +200,7 @@ static int open_listener(const char *flag, const char *at, char *address) {
     return fd;
 }
 
-/* The service manager's socket when it passed one, else our own. */
+/* The service manager's socket if it passed one, else our own. */
 static int open_main_listener(struct server *server, char *address) {
     char why[LISTEN_WHY_MAX];
     int fd = -1;
@@ -215,7 +215,7 @@ static int open_main_listener(struct server *server, char *address) {
     return fd;
 }
 
-/* Where it listens. */
+/* The listening sockets and their addresses. */
 struct listeners {
     int fd, admin_fd; /* admin_fd: -1 without --admin-listen */
     char address[LISTEN_ADDRESS_MAX], admin_address[LISTEN_ADDRESS_MAX];
@@ -240,7 +240,7 @@ static void close_listeners(const struct listeners *listeners) {
 
 /* ---- serving ---- */
 
-/* What an operator should know before the first request comes. */
+/* Logs what an operator should know before the first request arrives. */
 static void warn_of_risks(const struct server *server, const struct listeners *listeners) {
     const bool admin = listeners->admin_fd >= 0;
     if (server->sandbox_error) {
@@ -255,7 +255,7 @@ static void warn_of_risks(const struct server *server, const struct listeners *l
 
 static void announce(const struct server *server, const struct listeners *listeners) {
     const struct options *options = server->options;
-    char quoted[512]; /* a path may hold anything */
+    char quoted[512]; /* a path may contain anything */
     log_line(LOG_INFO, "listening",
              "address=%s threads=%u node=%s state=%s socket=%s version=%s%s%s", listeners->address,
              server->workers, counters_node_id(server->counters),
@@ -286,7 +286,7 @@ static int64_t find_alive_us(void *cls) {
     return workers_alive_us(cls);
 }
 
-/* From the first signal on, a second one ends the process at once: what was acknowledged is in the
+/* After the first signal, a second one ends the process at once; what was acknowledged is in the
  * mapped file. */
 static void stop(struct server *server, int signal, const struct signals_duties *duties) {
     const int64_t drain_us = server->options->drain, grace_us = server->options->grace;
@@ -312,7 +312,7 @@ static void stop(struct server *server, int signal, const struct signals_duties 
     server->flush = NULL;
 }
 
-/* Until a signal ends it. Returns the exit status. */
+/* Serves until a signal ends it. Returns the exit status. */
 static int serve(struct server *server) {
     const struct signals_duties duties = {.reload = reload,
                                           .tidy = tidy,
@@ -359,7 +359,7 @@ static void log_tally(const struct server *server) {
              counters_node_id(server->counters), tally.received, tally.counted, refused);
 }
 
-/* Setup, and the same in reverse. Returns the exit status. */
+/* Sets everything up, serves, and takes everything down in reverse. Returns the exit status. */
 static int run(struct server *server) {
     int status = EXIT_FAILURE;
     if (!access_open(&server->access, server->options)) {
@@ -386,7 +386,8 @@ static int run(struct server *server) {
     return status;
 }
 
-/* Before the filter of system calls: definitions may name objects to be loaded. */
+/* To be called before the system call filter is installed, since definitions may name shared
+ * objects to load. */
 static bool load_reports(struct server *server) {
     const struct options *options = server->options;
     struct report_sets *sets = &server->report_sets;
@@ -395,7 +396,7 @@ static bool load_reports(struct server *server) {
     sets->state = options->state;
     sets->span = (struct table_span){
         .workers = server->workers, .horizon_us = options->horizon, .future_us = options->future};
-    /* check_options has taken them */
+    /* check_options has accepted the names */
     return time_names_read(options->time_field, &sets->times, why) && report_sets_load(sets);
 }
 

@@ -1,5 +1,5 @@
-/* Every number that aforod tells, from their one list, metrics.def; and how a worker keeps its own:
- * one writer, any reader. */
+/* Every number that aforod reports, from their one list, metrics.def; and a worker's own numbers,
+ * which it alone writes and any thread reads. */
 #ifndef AFORO_SERVER_METRICS_H
 #define AFORO_SERVER_METRICS_H
 
@@ -20,21 +20,21 @@ enum store_metric {
     STORE_METRICS
 };
 
-/* Of a worker. */
+/* Numbers of a worker. */
 enum metric {
 #define WORKER_METRIC(kind, name, family, label, value, unit, sentence) METRIC_##name,
 #include "server/metrics.def"
     METRICS
 };
 
-/* Of a report in force. */
+/* Numbers of a report in force. */
 enum report_metric {
 #define REPORT_METRIC(kind, name, family, label, value, unit, sentence) REPORT_METRIC_##name,
 #include "server/metrics.def"
     REPORT_METRICS
 };
 
-/* Of /metrics alone. */
+/* Numbers that only /metrics has. */
 enum state_metric {
 #define STATE_METRIC(name, family, sentence) STATE_METRIC_##name,
 #include "server/metrics.def"
@@ -55,23 +55,23 @@ enum histogram {
 
 enum metric_kind { METRIC_COUNTER, METRIC_GAUGE };
 
-/* What a number is in; seconds are told with so many digits behind the point. */
+/* The unit of a number; its value is how many decimals it has when shown in seconds. */
 enum metric_unit { UNIT_ONE = 0, UNIT_MS = 3, UNIT_US = 6 };
 
 struct metric_info {
     const char *name;
     enum metric_kind kind;
-    const char *object; /* of /stats that it is in; "": in none */
-    const char *family; /* of /metrics; "": it is not in there */
-    const char *label;  /* what tells it from others of its family; "": it is alone */
-    const char *value;  /* of the label */
+    const char *object; /* the object of /stats that contains it; "": none */
+    const char *family; /* its family in /metrics; "": it is not there */
+    const char *label;  /* label that distinguishes it within its family; "": it is alone */
+    const char *value;  /* value of the label */
     enum metric_unit unit;
     const char *sentence;
 };
 
 struct histogram_info {
     const char *family;
-    uint64_t first_us, last_us; /* its bounds, see counters/time/durations.h */
+    uint64_t first_us, last_us; /* bounds of its buckets, see counters/time/durations.h */
     const char *sentence;
 };
 
@@ -85,7 +85,7 @@ extern const struct histogram_info histogram_table[HISTOGRAMS];
 
 struct metrics {
     _Alignas(64) _Atomic uint64_t value[METRICS];
-    struct durations event_lag; /* of the same events as lag_us_sum */
+    struct durations event_lag; /* for the same events as lag_us_sum */
     struct durations request;
 };
 

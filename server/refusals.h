@@ -1,4 +1,4 @@
-/* The reasons of refusal, from their one list. */
+/* The reasons of refusal, from their one list, refusals.def. */
 #ifndef AFORO_SERVER_REFUSALS_H
 #define AFORO_SERVER_REFUSALS_H
 
@@ -13,13 +13,13 @@ enum refusal {
 
 _Static_assert(REFUSALS <= COUNTERS_REASONS, "the state file keeps that many reasons");
 
-/* Of /metrics, which has each name as the label `reason`. */
+/* The family in /metrics, with each name as the label `reason`. */
 #define REFUSALS_FAMILY "aforo_events_refused_total"
 #define REFUSALS_SENTENCE "events refused, by the reason"
 
 struct refusal_info {
     const char *name;
-    unsigned status; /* of HTTP */
+    unsigned status; /* HTTP status */
     const char *sentence;
     const char *line; /* the sentence as the body of an answer, with its line end */
 };

@@ -33,35 +33,39 @@
 #define FIRST_REQUEST_US US_PER_S
 #define FINISH_WAIT_MS 20
 #define KEPT_LOOK_US (50 * US_PER_MS)
-/* The library takes so many events at a time; with just as many it would wait again before it has
- * handled one. Below it there is room for what else a worker waits for. */
+/* The library takes EVENTS_MAX epoll events at a time; if there are exactly as many, it waits again
+ * before it handles any. OTHERS_MAX of them are for what else a worker waits for. */
 #define EVENTS_MAX 128
 #define OTHERS_MAX 8
-/* Turns follow so closely that the next event will be there before a wait of this length ends. */
+/* If turns follow each other within BUSY_US, the next event arrives before a wait of BUSY_WAIT_MS
+ * ends. */
 #define BUSY_US 500
 #define BUSY_WAIT_MS 1
-#define BUSY_REQUESTS 32 /* of one turn: with more, the next may have EVENTS_MAX */
-/* so long may go by before the acceptor is asked, when every turn has requests */
+#define BUSY_REQUESTS 32 /* in one turn; after more, the next turn may have EVENTS_MAX */
+/* how often the acceptor is asked if every turn has requests */
 #define ACCEPT_EVERY_US (10 * US_PER_MS)
-/* the same of pieces of batches, each of which takes much longer than a request: to ask in vain
- * costs as much as ten events */
+/* the same if turns have pieces of batches, each of which takes much longer than a request; asking
+ * in vain costs as much as ten events */
 #define ACCEPT_EVERY_BATCH_US US_PER_MS
-/* who reads at --admin-listen waits for those who count, when cores are short */
+/* when cores are scarce, readers at --admin-listen yield to the workers that count */
 #define ADMIN_NICE 10
 
-/* The thread of a worker; its own, except for what is main's. */
+/* The thread of a worker. It belongs to that thread, except where a member says that it is
+ * main's. */
 struct worker_thread {
     struct worker *worker;
     pthread_t id;
     bool runs; /* main's own */
     struct MHD_Daemon *daemon[POOLS];
     int daemon_fd[POOLS]; /* each daemon's own epoll descriptor */
-    int wake_fd;      /* eventfd: written by main when the thread is to look at server's flags */
-    int64_t began_us; /* steady clock of the last turn, and how long after the one before it was */
+    int wake_fd; /* eventfd: main writes it when the thread must look at the server's flags */
+    /* steady clock of the last turn, and how long after the previous one it began */
+    int64_t began_us;
     int64_t after_us;
-    unsigned completed, requests; /* until the last turn's end; in it */
-    int64_t checked_us;           /* steady clock of what is done once a second */
-    int64_t asked_us;             /* steady clock of when the acceptor was asked */
+    /* requests completed up to the end of the last turn; requests in it */
+    unsigned completed, requests;
+    int64_t checked_us; /* steady clock of the last once-a-second check */
+    int64_t asked_us;   /* steady clock when the acceptor was last asked */
 };
 
 static void check_every_second(struct worker_thread *thread, int64_t now_us) {
@@ -72,7 +76,7 @@ static void check_every_second(struct worker_thread *thread, int64_t now_us) {
     }
 }
 
-/* How long the daemon needs no MHD_run, in ms, at most `most_ms`. */
+/* For how many ms the daemon needs no MHD_run, at most `most_ms`. */
 static int idle_ms(struct MHD_Daemon *daemon, int most_ms) {
     MHD_UNSIGNED_LONG_LONG timeout_ms;
     return MHD_get_timeout(daemon, &timeout_ms) == MHD_YES &&
@@ -92,12 +96,12 @@ static bool is_busy(const struct worker_thread *thread) {
     return thread->after_us < BUSY_US && thread->requests <= BUSY_REQUESTS;
 }
 
-/* Waits until something is ready, at most wait_ms, and lets the daemon of single events handle what
- * is its own. All that the worker waits for is in that daemon's epoll: so it can wait inside the
- * library, which takes one system call less. With EVENTS_MAX ready at once that would wait a second
- * time: where there may be as many, the wait inside is a short one while turns follow each other
- * closely, and else it is outside. Outside it is while there are handshakes of TLS: for half of one
- * the library would not wait at all. */
+/* Waits until something is ready, at most wait_ms, and lets the daemon of single events handle its
+ * share. Everything that the worker waits for is in that daemon's epoll, so it can wait inside the
+ * library, which saves a system call. But with EVENTS_MAX events ready at once, the library would
+ * wait a second time. If there may be as many, the wait inside is kept short while turns follow
+ * each other closely, and otherwise happens outside. It also happens outside during TLS handshakes:
+ * with half a handshake, the library would not wait at all. */
 static void wait_and_run(const struct worker_thread *thread, int wait_ms) {
     struct MHD_Daemon *daemon = thread->daemon[POOL_SINGLE];
     const bool handshakes = thread->worker->handshakes.n > 0;
@@ -120,8 +124,8 @@ static void note_turn(struct worker_thread *thread, int64_t steady_us) {
     thread->began_us = steady_us;
 }
 
-/* One turn. What is ready for the acceptor stays ready: it is asked when the wake-up was not for a
- * request, and now and then when all of them are. */
+/* Runs one turn. What is ready for the acceptor stays ready, so it is asked only if the wake-up was
+ * not for a request, and now and then if all wake-ups are. */
 static void run_turn(struct worker_thread *thread, int wait_ms) {
     struct worker *worker = thread->worker;
     struct MHD_Daemon *batches = thread->daemon[POOL_BATCH];
@@ -152,15 +156,15 @@ static void run_turn(struct worker_thread *thread, int wait_ms) {
     }
 }
 
-/* Runs on until there has been no request for QUIET_US, or until the deadline. Connections that are
- * merely open are not waited for; but a new one is given the time to make its first request. */
+/* Continues until there has been no request for QUIET_US, or until the deadline. It does not wait
+ * for connections that are merely open, but gives a new one time to make its first request. */
 static void finish_requests(struct worker_thread *thread) {
     const struct worker *worker = thread->worker;
     const int64_t deadline_us = atomic_load(&worker->server->stop_deadline_us);
     uint64_t requests = metric_read(&worker->metrics, METRIC_requests);
     int64_t quiet_since_us = clock_steady_us();
-    /* when the last turn began: what came after it, however late this thread goes on, is not seen
-     */
+    /* when the last turn began: requests that came after it have not been seen, however late this
+     * thread continues */
     int64_t quiet_until_us = quiet_since_us;
     for (int64_t now_us = quiet_since_us; now_us < deadline_us; now_us = clock_steady_us()) {
         const uint64_t seen = metric_read(&worker->metrics, METRIC_requests);
@@ -191,7 +195,7 @@ static void *run_thread(void *cls) {
     struct worker_thread *thread = cls;
     struct worker *worker = thread->worker;
     if (worker_is_admin(worker)) {
-        /* of this thread, on Linux; without it, it only is less polite */
+        /* on Linux this sets the thread's own priority; if it fails, the thread only yields less */
         setpriority(PRIO_PROCESS, 0, ADMIN_NICE);
     }
     while (!atomic_load_explicit(&worker->server->stopping, memory_order_acquire)) {
@@ -220,7 +224,7 @@ static bool start_daemons(struct worker_thread *thread) {
     return true;
 }
 
-/* All of them: those that count, then the one of --admin-listen, if there is one. */
+/* All threads: those that count, then the one of --admin-listen, if there is one. */
 static unsigned count_threads(const struct server *server) {
     return server->thread ? server->workers + (server->admin != NULL) : 0;
 }
@@ -239,8 +243,8 @@ static bool make_acceptor(struct worker_thread *thread, int listen_fd) {
     return worker->acceptor != NULL;
 }
 
-/* Puts what else the thread waits for into the epoll of the daemon of single events. The library
- * passes over events without a connection: NULL is what its own signal to stop has. */
+/* Adds what else the thread waits for to the epoll of the daemon of single events. The library
+ * ignores events without a connection: its own stop signal has NULL. */
 static bool watch_all(const struct worker_thread *thread) {
     const int epoll_fd = thread->daemon_fd[POOL_SINGLE];
     struct epoll_event batches = {.events = EPOLLIN, .data.ptr = NULL};
@@ -309,7 +313,7 @@ static bool allocate(struct server *server, bool admin) {
     return server->thread != NULL;
 }
 
-/* All are made before the first one runs: they hand off connections to each other. */
+/* All are made before the first one runs, since they hand off connections to each other. */
 static bool make_workers(struct server *server, int listen_fd, int admin_fd) {
     listener_init(&server->listener, server->options, false, server->address_limit);
     listener_init(&server->admin_listener, server->options, true, server->address_limit);
@@ -352,7 +356,7 @@ static void wake_workers(struct server *server) {
     for (unsigned i = 0; i < count_threads(server); i++) {
         const uint64_t one = 1;
         const ssize_t written = write(server->thread[i].wake_fd, &one, sizeof one);
-        (void)written; /* it fails only when the counter is full, and then the worker is awake */
+        (void)written; /* it fails only if the counter is full, and then the worker is awake */
     }
 }
 
@@ -362,7 +366,8 @@ void workers_drain(struct server *server) {
     wake_workers(server);
 }
 
-/* While the workers still accept: a client whose connection the kernel keeps is connected. */
+/* While the workers still accept: waits for connections that the kernel holds back, since their
+ * clients are connected. */
 static void wait_for_deferred(struct server *server, int64_t deadline_us) {
     const struct timespec pause = {.tv_nsec = KEPT_LOOK_US * 1000};
     const int64_t begin_us = clock_steady_us(), most_us = begin_us + DEFERRAL_MOST_US;

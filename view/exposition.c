@@ -18,13 +18,13 @@
 
 /* ---- which format ---- */
 
-/* What a media range of Accept is to us. */
+/* What a media range of Accept means to us. */
 struct range {
     bool openmetrics, text;
     int quality; /* thousandths */
 };
 
-/* "0.75" -> 750; what is no such number is 1000. */
+/* "0.75" -> 750; anything that is not such a number is 1000. */
 static int read_quality(const char *text, size_t len) {
     int value = 0, scale = 1000;
     if (len == 0 || len > 5 || (text[0] != '0' && text[0] != '1') || (len > 1 && text[1] != '.')) {
@@ -53,7 +53,7 @@ static bool is_word(const char *text, size_t len, const char *word) {
     return len == strlen(word) && strncasecmp(text, word, len) == 0;
 }
 
-/* One of "type/subtype;version=1.0.0;q=0.5", without its comma. */
+/* Reads one range, "type/subtype;version=1.0.0;q=0.5", without its comma. */
 static struct range read_range(const char *text, size_t len) {
     struct range range = {.quality = 1000};
     for (bool first = true; len > 0 || first; first = false) {
@@ -107,8 +107,7 @@ static bool is_openmetrics(const struct exposition *exposition) {
     return exposition->format == EXPOSITION_OPENMETRICS;
 }
 
-/* How much of a name is the family's: OpenMetrics has what its kind ends with at the samples only.
- */
+/* How much of a name is the family's: in OpenMetrics, only samples have the suffix of the kind. */
 static int family_len(const struct exposition *exposition) {
     const size_t len = strlen(exposition->family);
     const char *end = exposition->kind == EXPOSITION_COUNTER ? TOTAL
@@ -157,19 +156,19 @@ void exposition_family(struct exposition *exposition, const char *name, enum exp
 
 /* ---- labels ---- */
 
-/* How many bytes of a value are shown. */
+/* How many bytes of a long value are shown. */
 static size_t shown_bytes(const char *value, size_t len) {
     size_t n = len;
     if (len > EXPOSITION_LABEL_MAX) {
         n = EXPOSITION_LABEL_MAX;
         while (n > 0 && ((unsigned char)value[n] & 0xc0) == 0x80) {
-            n--; /* no half of a character */
+            n--; /* do not split a character */
         }
     }
     return n;
 }
 
-/* Two long values that begin alike stay two: what is cut off is told by its hash. */
+/* Adds a hash of what is cut off, so that two long values with the same beginning stay distinct. */
 static void add_cut(struct exposition *exposition, const char *value, size_t len) {
     uint32_t hash = FNV_BASIS;
     for (size_t i = 0; i < len; i++) {
@@ -178,8 +177,8 @@ static void add_cut(struct exposition *exposition, const char *value, size_t len
     add(exposition, "...%08" PRIx32, hash);
 }
 
-/* Control characters and what is not UTF-8 become \x1b, as in csv: no value ends its line, or
- * reaches a terminal as a command. */
+/* Control characters and bytes that are not UTF-8 become \xNN, as in csv, so that no value ends its
+ * line or reaches a terminal as a command. */
 static void add_value(struct exposition *exposition, const char *value) {
     struct text *text = &exposition->text;
     const size_t len = strlen(value), shown = shown_bytes(value, len);
@@ -200,7 +199,7 @@ static void add_value(struct exposition *exposition, const char *value) {
     }
 }
 
-/* {a="b",c="d"}; `bound` NULL, or the value of `le`. */
+/* Adds {a="b",c="d"}; `bound` is the value of `le`, or NULL. */
 static void add_labels(struct exposition *exposition, struct exposition_labels labels,
                        const char *bound) {
     if (labels.n == 0 && !bound) {
@@ -219,7 +218,7 @@ static void add_labels(struct exposition *exposition, struct exposition_labels l
 
 /* ---- samples ---- */
 
-/* 1500, 3 -> "1.5": the digits of the number, no exponent, no zero at the end of a fraction. */
+/* 1500, 3 -> "1.5": all digits, no exponent, no trailing zero in a fraction. */
 static const char *write_number(int64_t value, unsigned decimals, char text[NUMBER_MAX]) {
     uint64_t scale = 1;
     for (unsigned i = 0; i < decimals; i++) {
@@ -238,7 +237,7 @@ static const char *write_number(int64_t value, unsigned decimals, char text[NUMB
     return text;
 }
 
-/* A family's sample of that suffix. */
+/* Adds the family's sample with that suffix. */
 static void add_sample(struct exposition *exposition, const char *suffix,
                        struct exposition_labels labels, const char *bound, const char *number) {
     add(exposition, "%s%s", exposition->family, suffix);
@@ -264,9 +263,8 @@ static void add_count(struct exposition *exposition, const char *suffix,
     add_sample(exposition, suffix, labels, bound, number);
 }
 
-/* 2500000 -> "2.5", 1000000 -> "1.0": OpenMetrics wants the point, and both formats name one
- * series.
- */
+/* 2500000 -> "2.5", 1000000 -> "1.0": OpenMetrics requires the point, and a series must have the
+ * same name in both formats. */
 static const char *write_bound(uint64_t us, char text[NUMBER_MAX]) {
     write_number((int64_t)us, US_DECIMALS, text);
     if (!strchr(text, '.')) {

@@ -10,7 +10,7 @@
 #include <string.h>
 
 #define REFUSED "refused."
-#define MS_MAX (INT64_C(1) << 52) /* no clock says so many milliseconds, nor is anything so old */
+#define MS_MAX (INT64_C(1) << 52) /* more milliseconds than any valid time or age */
 
 /* ---- words ---- */
 
@@ -35,7 +35,7 @@ void nodes_write(const struct node_view *node, char *words, size_t cap) {
     }
 }
 
-/* A word as it stands in the text: name=value. */
+/* A word of the text: name=value. */
 struct word {
     const char *name, *value;
     size_t name_len, value_len;
@@ -45,7 +45,7 @@ static bool is_called(const struct word *word, const char *name) {
     return word->name_len == strlen(name) && memcmp(word->name, name, word->name_len) == 0;
 }
 
-/* 0 for what is no number. */
+/* 0 for anything that is not a number. */
 static uint64_t read_count(const struct word *word) {
     uint64_t count = 0;
     for (size_t i = 0; i < word->value_len; i++) {
@@ -63,7 +63,7 @@ static int64_t read_ms(const struct word *word) {
     return ms < (uint64_t)MS_MAX ? (int64_t)ms : 0;
 }
 
-/* A time; one that no calendar has is not known. */
+/* Reads a time; one outside the calendar is unknown. */
 static int64_t read_time_us(const struct word *word) {
     const int64_t ms = read_ms(word);
     return ms < CIVIL_END_US / US_PER_MS ? ms * US_PER_MS : 0;
@@ -105,7 +105,7 @@ static void read_word(const struct word *word, struct node_view *node) {
 
 void nodes_read_words(const char *words, struct node_view *node) {
     node->reasons = 0;
-    node->visible_p99_ms = 0; /* said only while events become visible */
+    node->visible_p99_ms = 0; /* it is only sent while events become visible */
     while (*words) {
         words += strspn(words, " ");
         const size_t len = strcspn(words, " ");

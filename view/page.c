@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "page_tags.h" /* made by CMake: ETAG_page_html and so on, of what the files hold */
+#include "page_tags.h" /* made by CMake: ETAG_page_html and so on, from the files' contents */
 
 /* A file, compressed by CMake, between two symbols. */
 #define EMBED(symbol, file)                                                                        \
@@ -29,7 +29,7 @@ EMBED(icon, "icon.svg");
 EMBED(uplot_js, "uPlot.iife.min.js");
 EMBED(uplot_css, "uPlot.min.css");
 
-/* How long each is, only the linker knows. */
+/* Only the linker knows the length of each. */
 static const struct {
     const char *path, *type, *etag;
     const unsigned char *bytes, *end;

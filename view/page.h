@@ -1,5 +1,5 @@
-/* The live page and its parts, compressed, as they lie in view/page and view/vendor: in the program
- * itself, so that it needs no files beside it and no other host. Constant; any thread. */
+/* The live page and its parts, the compressed files of view/page and view/vendor. They are embedded
+ * in the program, so that it needs no files beside it and no other host. Constant; any thread. */
 #ifndef AFORO_VIEW_PAGE_H
 #define AFORO_VIEW_PAGE_H
 
@@ -13,13 +13,14 @@ struct page_part {
     size_t len;
 };
 
-/* What all of them are answered with, so that nothing from elsewhere is asked for or run. */
+/* The content security policy sent with all of them, so that the page neither loads nor runs
+ * anything from elsewhere. */
 #define PAGE_POLICY                                                                                \
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src "        \
     "'self'; "                                                                                     \
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
-/* The part that is asked for at `path`, the page itself at "/"; false when there is none. */
+/* Finds the part at `path`, the page itself at "/"; false when there is none. */
 bool page_find(const char *path, struct page_part *part);
 
 #endif

@@ -25,7 +25,8 @@ bool report_answer_begin(struct report_answer *answer, const struct report_quest
     return outcome != QUERY_FAILED;
 }
 
-/* The rows of the next window that are meant; false: the reader failed. Adds to *looked_at. */
+/* Reads the rows of the next window that the question means; false: the reader failed. Adds to
+ * *looked_at. */
 static bool read_window(struct report_answer *answer, size_t *looked_at) {
     const struct report_reader *reader = &answer->question.reader;
     report_rows_free(&answer->rows);
@@ -52,7 +53,7 @@ static bool read_window(struct report_answer *answer, size_t *looked_at) {
     return report_query_choose(query, &answer->rows);
 }
 
-/* Whether the query would find windows with rows; a reader that fails has none to tell of. */
+/* Whether the query would find windows with rows; false also when the reader fails. */
 static bool finds_rows(const struct report_answer *answer, const struct report_query *query) {
     int64_t first, end;
     return report_query_find(query, &answer->question.reader, answer->question.now_us, &first,
@@ -74,7 +75,7 @@ static const char *find_reason(const struct report_answer *answer) {
     return finds_rows(answer, &query) ? "no rows in that span" : "no event has matched the report";
 }
 
-/* What stands behind the rows. An empty object of JSON says why it is empty. */
+/* Writes what follows the rows. In JSON, an empty answer says why it is empty. */
 static void write_end(const struct report_answer *answer, struct text *text) {
     const struct report_form form = form_of(&answer->question);
     const char *earlier = answer->question.earlier;

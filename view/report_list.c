@@ -69,7 +69,7 @@ static void add_number(struct text *text, uint64_t number) {
     text_add_string(text, digits);
 }
 
-/* The fields that kept events out, with their numbers. */
+/* Adds the fields that kept events out, with how many. */
 static void add_unfit(const struct report_listing *listing, bool json, struct text *text) {
     bool any = false;
     for (unsigned i = 0; i < listing->fields->n; i++) {
@@ -142,7 +142,7 @@ static void add_cell(const struct report_listing *listing, enum column column, s
     }
 }
 
-/* The cell as wide as its column; nothing behind the last. */
+/* Pads the cell to the width of its column; the last one is not padded. */
 static void add_padded(const char *cell, size_t len, enum column column, size_t width,
                        struct text *text) {
     char *blanks = text_room(text, width);

@@ -1,5 +1,5 @@
-/* See report_query.h. Words of the question are compared with what the report has, and a slip is
- * answered with what there is. */
+/* See report_query.h. The words of a question are compared with what the report has; a mistake is
+ * answered with what exists. */
 #include "view/report_query.h"
 
 #include "view/text.h"
@@ -9,11 +9,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SHOWN_MAX 48 /* bytes of a word that is not known */
+#define SHOWN_MAX 48 /* bytes of an unknown word that are quoted */
 
 /* ---- sentences ---- */
 
-/* A list of names, parted by commas. */
+/* A list of names, separated by commas. */
 struct names {
     char *text;
     size_t cap, len;
@@ -26,7 +26,7 @@ static void add_name(struct names *names, const char *name) {
     names->len += n > 0 && (size_t)n < room ? (size_t)n : room;
 }
 
-/* A word of a stranger's, as it may be shown in a sentence. */
+/* Makes a foreign word safe to show in a sentence. */
 static const char *show_word(const char *said, size_t len, char shown[SHOWN_MAX + 1]) {
     size_t n = 0;
     for (; n < SHOWN_MAX && n < len; n++) {
@@ -222,7 +222,7 @@ static bool holds_rows(const struct report_reader *reader, int64_t window, bool 
     return true;
 }
 
-/* The first window with rows from `at` on, in steps of 1 or -1, before it is `end`. */
+/* Finds the first window with rows from `at` on, in steps of 1 or -1, up to but excluding `end`. */
 static enum query_outcome find_holding(const struct report_reader *reader, int64_t at, int64_t end,
                                        int64_t *found) {
     for (const int64_t step = at < end ? 1 : -1; at != end; at += step) {
@@ -274,7 +274,7 @@ static bool has_value(const struct report_query *query, const struct report_wher
     if (by_field(query, where->by)->type == FIELD_TEXT) {
         return len == where->len && memcmp(value, where->value, len) == 0;
     }
-    value[len] = '\0'; /* 7 is 7.0 and 007 */
+    value[len] = '\0'; /* 7 equals 7.0 and 007 */
     const long double number = strtold(value, NULL), wanted = strtold(where->value, NULL);
     return !(number < wanted) && !(number > wanted);
 }
@@ -300,12 +300,12 @@ static bool is_meant(const struct report_query *query, const struct report_row *
     return true;
 }
 
-/* A row and what it is sorted by. */
+/* A row and its sort key. */
 struct ranked {
     struct report_row row;
-    bool other;       /* in one of its fields at the least */
+    bool other;       /* it is `(other)` in at least one field */
     long double size; /* -INFINITY: it has no such figure */
-    size_t at;        /* among rows in the order of their keys */
+    size_t at;        /* its position in the order of keys */
 };
 
 static int compare_ranked(const void *a, const void *b) {
@@ -339,7 +339,7 @@ static bool has_other(const struct report_query *query, const struct report_row 
     return i < query->report->by;
 }
 
-/* Sorts by the figure, and cuts what is not among the largest. */
+/* Sorts by the figure and drops what is not among the largest. */
 static bool choose_top(const struct report_query *query, struct report_rows *rows) {
     struct ranked *ranked = calloc(rows->n > 0 ? rows->n : 1, sizeof *ranked);
     if (!ranked) {

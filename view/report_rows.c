@@ -70,7 +70,7 @@ void report_rows_end(const struct report_form *form, const char *why, struct tex
 
 /* ---- keys ---- */
 
-/* One value of a key, as its format has it. */
+/* Adds one value of a key in the row's format. */
 static void add_key_value(const struct report_form *form, const struct report_row *row, unsigned i,
                           struct text *text) {
     char value[FIELD_TEXT_MAX];
@@ -250,7 +250,7 @@ static void add_csv_row(const struct report_form *form, const struct report_wind
     text_add_string(text, "\n");
 }
 
-/* "other":true of the overflow row; the list of the fields that are `(other)` of another. */
+/* Adds "other":true to the overflow row; to another, the list of its fields that are `(other)`. */
 static void add_json_other(const struct report_form *form, const struct report_row *row,
                            struct text *text) {
     bool any = false;
@@ -293,7 +293,7 @@ void report_rows_add(const struct report_form *form, const struct report_window 
     case ROWS_CSV:
         add_csv_row(form, window, row, text);
         break;
-    case ROWS_OPENMETRICS: /* which has no rows of reports */
+    case ROWS_OPENMETRICS: /* it has no rows of reports */
         break;
     case ROWS_JSON:
         text_add_string(text, first ? "\n" : ",\n");

@@ -1,6 +1,6 @@
 #include "view/report_table.h"
 
-/* What has been touched has rows, as soon as its transaction is committed. */
+/* A window that was touched has rows as soon as the transaction is committed. */
 static bool holds_rows(void *cls, int64_t window, bool *any) {
     const struct report_table *source = cls;
     const unsigned workers = table_workers(source->table);

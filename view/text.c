@@ -146,8 +146,8 @@ size_t text_unescape_cell(char *value, size_t len) {
     return used;
 }
 
-/* A control character of ASCII or Unicode as JSON escapes it; how many bytes it is, 0: it is none.
- */
+/* Adds a control character of ASCII or Unicode as JSON escapes it. Returns its number of bytes, or
+ * 0 when it is none. */
 static size_t add_json_control(struct text *text, const char *value, size_t len) {
     const unsigned char c = (unsigned char)value[0];
     const bool c1 =
@@ -186,7 +186,7 @@ void text_add_json(struct text *text, const char *value, size_t len) {
     add_byte(text, '"');
 }
 
-/* How many of the bytes are digits. */
+/* How many digits the value begins with. */
 static size_t count_digits(const char *value, size_t len) {
     size_t n = 0;
     while (n < len && value[n] >= '0' && value[n] <= '9') {

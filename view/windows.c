@@ -1,5 +1,6 @@
-/* Windows -> text, CSV, JSON. Digits are put by hand: a server asked for an hour of 10 ms windows
- * writes 360,000 rows while it also counts, and printf costs several times as much. */
+/* Writes windows as text, CSV or JSON. Digits are formatted by hand: a server asked for an hour of
+ * 10 ms windows writes 360,000 rows while it also counts, and printf costs several times as
+ * much. */
 #include "view/windows.h"
 
 #include "counters/time/civil.h"
@@ -44,11 +45,11 @@ const char *window_state_name(enum window_state state) {
 
 static char *put_text(char *at, const char *text) {
     const size_t len = strlen(text);
-    memcpy(at, text, len); /* NOLINT(bugprone-not-null-terminated-result): more is put after it */
+    memcpy(at, text, len); /* NOLINT(bugprone-not-null-terminated-result): more follows it */
     return at + len;
 }
 
-/* `value` as exactly `digits` decimal digits, 0 in front. */
+/* Puts `value` as exactly `digits` decimal digits, with leading zeros. */
 static char *put_fixed(char *at, int value, int digits) {
     for (int i = digits - 1; i >= 0; i--) {
         at[i] = (char)('0' + value % 10);
@@ -68,7 +69,7 @@ static char *put_count(char *at, uint64_t count) {
     return at + (sizeof digits - from);
 }
 
-/* "2016-05-28 11:11:11.120", with `between` in place of the blank and so many digits, 3 or 6, after
+/* Puts "2016-05-28 11:11:11.120", with `between` in place of the blank and 3 or 6 `digits` after
  * the point. */
 static char *put_civil(char *at, int64_t t_us, char between, int digits) {
     struct civil c;
@@ -88,8 +89,7 @@ static char *put_civil(char *at, int64_t t_us, char between, int digits) {
     return put_fixed(at, digits == 3 ? c.us / (int)US_PER_MS : c.us, digits);
 }
 
-/* The same in the form's zone. UTC has no mark in text, which is the form of print_reqs_per_*.sh.
- */
+/* The same in the form's zone. In text, UTC has no mark, as in print_reqs_per_*.sh. */
 static char *put_time(char *at, const struct rows_form *form, int64_t t_us, int digits) {
     const char between = form->format == ROWS_TEXT ? ' ' : 'T';
     if (form->zone == NULL) {
@@ -135,7 +135,7 @@ size_t rows_begin(const struct rows_form *form, char *buf) {
     return (size_t)(at - buf);
 }
 
-/* Its time is in seconds. */
+/* Puts an OpenMetrics sample, whose time is in seconds. */
 static char *put_sample(char *at, enum resolution r, uint64_t count, int64_t start_us) {
     at = put_text(at, WINDOW_FAMILY "{resolution=\"");
     at = put_text(at, resolution_table[r].name);

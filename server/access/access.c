@@ -103,8 +103,8 @@ void access_adopt_owner(const struct access *access, struct access_view *view,
     view->ingest = atomic_load_explicit(&access->ingest, memory_order_acquire);
     view->read = atomic_load_explicit(&access->read, memory_order_acquire);
     tls_use(atomic_load_explicit(&access->identity, memory_order_acquire));
-    /* Release, with the acquire in all_have_seen: the worker has ended all use of what was in force
-     * before. */
+    /* Release pairs with the acquire in all_have_seen: the worker has ended all use of what was in
+     * force before. */
     atomic_store_explicit(&view->seen, generation, memory_order_release);
 }
 
@@ -118,7 +118,7 @@ static bool all_have_seen(const struct access *access, uint64_t generation) {
     return true;
 }
 
-/* An idle worker wakes up every half second. False when one seems to be stuck. */
+/* Waits; an idle worker wakes up every half second. False when a worker seems to be stuck. */
 static bool wait_until_seen(const struct access *access, uint64_t generation) {
     const int64_t deadline_us = clock_steady_us() + SEEN_WAIT_US;
     while (!all_have_seen(access, generation)) {
@@ -136,7 +136,7 @@ static void log_kept(const char *flag, const char *why) {
              flag, log_quote(why, quoted, sizeof quoted));
 }
 
-/* Returns the set that was in force, which is the caller's then; NULL when it still is in force. */
+/* Returns the set that was in force, which the caller then owns; NULL when it is still in force. */
 static struct tokens *replace_tokens(const char *flag, const char *path,
                                      _Atomic(struct tokens *) *in_force) {
     char why[WHY_MAX];
@@ -172,7 +172,7 @@ void access_reload(struct access *access, const struct options *options) {
     if (access->identity) {
         old_identity = replace_identity(options, &access->identity);
     }
-    /* Release, with the acquire in access_refresh_owner. */
+    /* Release pairs with the acquire in access_refresh_owner. */
     const uint64_t generation = access->generation + 1;
     atomic_store_explicit(&access->generation, generation, memory_order_release);
     if (wait_until_seen(access, generation)) {
@@ -180,7 +180,7 @@ void access_reload(struct access *access, const struct options *options) {
         tokens_free(old_read);
         tls_identity_free(old_identity);
         log_line(LOG_INFO, "reloaded", "generation=%llu", (unsigned long long)generation);
-    } else { /* that worker may still use them: a few kilobytes are not given back */
+    } else { /* the stuck worker may still use them, so a few kilobytes are not freed */
         log_line(LOG_WARN, "reloaded, but a worker has not taken it yet", "generation=%llu",
                  (unsigned long long)generation);
     }
@@ -188,7 +188,7 @@ void access_reload(struct access *access, const struct options *options) {
 
 /* ---- what is open ---- */
 
-/* Whether only this machine reaches the socket. */
+/* Whether only this machine can reach the socket. */
 static bool is_local(int listen_fd) {
     struct sockaddr_storage at;
     socklen_t len = sizeof at;

@@ -9,10 +9,10 @@
 #define TIME_MASK ((UINT64_C(1) << TIME_BITS) - 1)
 #define UNITS_PER_US 16
 #define UNITS_PER_S (UINT64_C(1000000) * UNITS_PER_US)
-#define AHEAD_MAX (4 * UNITS_PER_S) /* the workers' clocks differ by less */
-/* Of the compare-and-swap. Each one that fails was beaten by another request that was admitted to
- * this bucket: the client is over its limit, and refused, before it can use up as many tries as the
- * greatest limit. */
+#define AHEAD_MAX (4 * UNITS_PER_S) /* more than the workers' clocks differ by */
+/* Tries of the compare-and-swap. Each that fails was beaten by another request that was admitted to
+ * this bucket, so the client exceeds its limit and is refused before it can use up as many tries as
+ * the highest limit. */
 #define TRIES (1 << 20)
 
 struct throttle {
@@ -26,15 +26,15 @@ uint64_t throttle_find_client(const struct throttle *throttle, const struct sock
 
 /* ---- buckets ---- */
 
-/* How many units it is until a bucket is full; 0: it is full. Times have 44 bits and wrap around
+/* How many units remain until a bucket is full; 0: it is full. Times have 44 bits and wrap around
  * after 12.7 days: one that seems to be far ahead is long past. */
 static uint64_t measure_debt(uint64_t word, uint64_t now) {
     const uint64_t ahead = (word - now) & TIME_MASK;
     return ahead <= AHEAD_MAX ? ahead : 0;
 }
 
-/* The client's bucket, else the one of its set that is nearest to being full: its client loses
- * least when it is forgotten. */
+/* The client's bucket; else the one of its set that is nearest to being full, since forgetting it
+ * matters least. */
 static address_word *find_bucket(address_word *set, uint64_t tag, uint64_t now, uint64_t *word) {
     address_word *best = NULL;
     uint64_t best_word = 0;
@@ -65,14 +65,15 @@ bool throttle_admit(struct throttle *throttle, uint64_t client, int64_t now_us) 
         if (owed > UNITS_PER_S) {
             return false;
         }
-        /* A bucket is a word, and nothing else is published with it: no order is needed. */
+        /* A bucket is one word, and nothing else is published with it, so no ordering is needed. */
         if (atomic_compare_exchange_strong_explicit(bucket, &word,
                                                     tag << TIME_BITS | ((now + owed) & TIME_MASK),
                                                     memory_order_relaxed, memory_order_relaxed)) {
             return true;
         }
     }
-    /* A million other requests changed this bucket in one instant: no reason to refuse this one. */
+    /* A million other requests changed this bucket in one instant; that is no reason to refuse this
+     * one. */
     return true;
 }
 

@@ -6,9 +6,9 @@
 
 bool token_check_bytes(const struct tokens *tokens, const char *bytes, size_t len) {
     if (len > TOKENS_BYTES_MAX) {
-        return false; /* which tells the client nothing but what it sent */
+        return false; /* returning early reveals only the length that the client itself sent */
     }
-    /* All comparisons are of one size, with zeros behind the shorter one, and each is made. */
+    /* All comparisons are of the same size, padded with zeros, and all of them are made. */
     char padded[TOKENS_BYTES_MAX] = {0};
     memcpy(padded, bytes, len);
     unsigned found = 0;

@@ -10,12 +10,12 @@
 /* Whether the value of an Authorization header names one of the tokens. NULL value: no. */
 bool token_check_header(const struct tokens *tokens, const char *value);
 
-/* Whether one of the tokens is these bytes. The time it takes depends on how many tokens there are,
- * and on nothing of their content. */
+/* Whether these bytes are one of the tokens. The time this takes depends on the number of tokens,
+ * not on their content. */
 bool token_check_bytes(const struct tokens *tokens, const char *bytes, size_t len);
 
-/* "Bearer X" (the value of an Authorization header; the scheme in any case) -> where X is; false
- * when it is something else. Pure. */
+/* Finds X in "Bearer X", the value of an Authorization header (the scheme in upper or lower case).
+ * *bytes points into `value`. False when it has another form. Pure. */
 bool token_find(const char *value, const char **bytes, size_t *len);
 
 #endif

@@ -1,6 +1,6 @@
-/* See bond.h. STATE/event-log holds the path of DIR/<node> that the state went with last;
- * DIR/<node>/.apart, if it is there, the span in which a state counted without that log: "since",
- * while it may still do so, or "until", and microseconds since 1970. */
+/* See bond.h. STATE/event-log holds the path of the DIR/<node> that the state last went with.
+ * DIR/<node>/.apart, if it exists, holds the span in which a state counted without that log:
+ * "since" while it may still do so, else "until", and microseconds since 1970. */
 #include "server/eventlog/bond.h"
 
 #include "counters/time/civil.h"
@@ -23,7 +23,7 @@
 
 /* ---- files of one line ---- */
 
-/* False: there is none; errno is ENOENT, or says why it cannot be read. */
+/* False: errno is ENOENT if there is no such file, else it says why it cannot be read. */
 static bool read_line(const char *dir, const char *name, char text[TEXT_MAX]) {
     const int dir_fd = open(dir, FOLDER);
     const int fd = dir_fd >= 0 ? openat(dir_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW) : -1;
@@ -55,8 +55,8 @@ static bool put_line(int dir_fd, const char *name, const char *text) {
     return ok && renameat(dir_fd, temporary, dir_fd, name) == 0;
 }
 
-/* Replaces the file as a whole, or removes it: text is NULL; on the disk when this returns. False,
- * errno set. */
+/* Replaces the file as a whole, or removes it if text is NULL; durable on return. False, with errno
+ * set. */
 static bool write_line(const char *dir, const char *name, const char *text) {
     const int dir_fd = open(dir, FOLDER);
     if (dir_fd < 0) {
@@ -74,11 +74,11 @@ static bool write_line(const char *dir, const char *name, const char *text) {
 /* ---- the span ---- */
 
 struct apart {
-    bool known, open; /* open: it goes on */
-    int64_t us;       /* its begin when it is open, else its end */
+    bool known, open; /* open: it has not ended */
+    int64_t us;       /* its beginning if it is open, else its end */
 };
 
-/* False: it cannot be read, errno set. */
+/* False, with errno set, when it cannot be read. */
 static bool read_apart(const char *log, struct apart *apart) {
     char text[TEXT_MAX], word[8];
     *apart = (struct apart){.known = false};
@@ -128,7 +128,8 @@ static bool refuse(const struct options *options, const char *log, const char *r
     return false;
 }
 
-/* The log is told that the state goes on without it. One that is gone cannot be counted again. */
+/* Notes in the log that the state continues without it. A log that is gone cannot be used for a
+ * rebuild. */
 static bool leave(const struct options *options, const char *log) {
     struct apart apart;
     const bool read = read_apart(log, &apart);
@@ -153,13 +154,14 @@ static bool leave(const struct options *options, const char *log) {
                   "again");
 }
 
-/* What the log lacks of the state: nothing when they went together before. */
+/* Notes what the log lacks of the state: nothing if they went together before. */
 static bool note_begin(const char *log, bool together, bool has_counts) {
     struct apart apart;
     if (!read_apart(log, &apart)) {
         return false;
     }
-    if (together) { /* told by a copy of the state, or by a start that ended before it counted */
+    /* an open span is that of a copy of the state, or of a start that ended before it counted */
+    if (together) {
         return !apart.open || write_line(log, OF_LOG, NULL);
     }
     return !(has_counts || apart.open) || write_apart(log, "until", clock_wall_us());

@@ -1,4 +1,4 @@
-/* The event log of this node, as the options have it. By main. */
+/* The event log of this node, as the options ask for it. By main. */
 #ifndef AFORO_SERVER_EVENTLOG_EVENT_LOG_H
 #define AFORO_SERVER_EVENTLOG_EVENT_LOG_H
 
@@ -6,12 +6,12 @@
 #include "eventlog/log.h"
 #include "server/options.h"
 
-/* Opens the log into *log and starts its thread, once counters and rows are recovered; without
- * --event-log there is none. False, and it is said, when it cannot be. */
+/* Opens the log into *log and starts its thread; without --event-log, it does nothing. To be called
+ * after counters and rows are recovered. False, with a line on stderr, when it cannot be opened. */
 bool event_log_open(const struct options *options, struct counters *counters, unsigned workers,
                     struct eventlog **log);
 
-/* Closes and seals it, until deadline_us of the steady clock; after the workers have ended. NULL is
+/* Seals and closes the log, by deadline_us (steady clock). After the workers have ended. NULL is
  * allowed. */
 void event_log_close(struct eventlog *log, int64_t deadline_us);
 

@@ -1,5 +1,6 @@
 /* See rebuild.h. The state is made in a folder of its own within the state directory, and moved
- * into its place when it is whole: whoever is killed meanwhile begins anew. */
+ * into its place when it is complete; if the process is killed before that, the next start begins
+ * again. */
 #include "server/eventlog/rebuild.h"
 
 #include "replay/rebuild.h"
@@ -25,7 +26,7 @@
 #define STATE "counters.aforo"
 #define REPORTS "reports"
 #define NOTE ".state"         /* in DIR/<node> */
-#define EXTEND_US "900000000" /* a quarter of an hour: a day of 20,000 events a second */
+#define EXTEND_US "900000000" /* 15 minutes, enough for a day's log at 20,000 events a second */
 #define NOTE_MAX (PATH_MAX + HOST_NAME_MAX + 2)
 
 static bool refuse(const struct options *options, const char *why) {
@@ -35,7 +36,8 @@ static bool refuse(const struct options *options, const char *why) {
 
 /* ---- whose log ---- */
 
-/* The state directory, told from one of that path on another machine. False: it has no path. */
+/* Names the state directory so that it differs from one with the same path on another machine.
+ * False: it has no path. */
 static bool name_state(const struct options *options, char name[NOTE_MAX]) {
     char path[PATH_MAX], host[HOST_NAME_MAX + 1] = "";
     gethostname(host, sizeof host - 1);
@@ -69,13 +71,14 @@ static bool is_noted(const struct options *options, const char *node, const char
     return n > 0 && (size_t)n == strlen(wanted) && memcmp(name, wanted, (size_t)n) == 0;
 }
 
-/* The node whose log says that it goes with this state; several: none is this one's for sure. */
+/* Finds the nodes whose logs say that they go with this state, and returns how many. With several,
+ * it is not certain which is this one's. */
 static unsigned find_noted(const struct options *options, char node[COUNTERS_NODE_MAX]) {
     char wanted[NOTE_MAX];
     unsigned found = 0;
     DIR *dir = name_state(options, wanted) ? opendir(options->event_log) : NULL;
     const struct dirent *entry;
-    /* cppcheck-suppress readdirCalled ; nobody else has this one */
+    /* cppcheck-suppress readdirCalled ; no other thread uses this stream */
     while (dir && (entry = readdir(dir))) {
         if (counters_node_id_is_valid(entry->d_name) && entry->d_name[0] != '.' &&
             is_noted(options, entry->d_name, wanted) &&
@@ -90,8 +93,8 @@ static unsigned find_noted(const struct options *options, char node[COUNTERS_NOD
     return found;
 }
 
-/* The node whose events are to be counted again; "": none. False, and it is said, when nobody can
- * tell. */
+/* Finds the node whose events must be counted again; "": none. False, with a line on stderr, when
+ * that cannot be decided. */
 static bool find_node(const struct options *options, char node[COUNTERS_NODE_MAX]) {
     node[0] = '\0';
     if (*options->node_id) {
@@ -108,12 +111,12 @@ static bool find_node(const struct options *options, char node[COUNTERS_NODE_MAX
 
 /* ---- the folder ---- */
 
-/* Removes a folder with all that is in it, or a file. */
+/* Removes a file, or a folder with everything in it. */
 static void remove_all(int dir_fd, const char *name) {
     const int fd = openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
     DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
     const struct dirent *entry;
-    /* cppcheck-suppress readdirCalled ; nobody else has this one */
+    /* cppcheck-suppress readdirCalled ; no other thread uses this stream */
     while (dir && (entry = readdir(dir))) {
         if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0) {
             remove_all(fd, entry->d_name);
@@ -127,7 +130,8 @@ static void remove_all(int dir_fd, const char *name) {
     unlinkat(dir_fd, name, fd >= 0 ? AT_REMOVEDIR : 0);
 }
 
-/* Moves what was made into its place, the counts last: they are the state. False, errno set. */
+/* Moves what was made into its place, the counts last, since they are the state. False, with errno
+ * set. */
 static bool move_into_place(int dir_fd) {
     const bool moved =
         renameat(dir_fd, FOLDER "/" REPORTS, dir_fd, REPORTS) == 0 || errno == ENOENT;
@@ -211,7 +215,7 @@ bool rebuild_lost_state(const struct options *options, unsigned workers,
         return true;
     }
     if (mkdir(options->state, 0750) && errno != EEXIST) {
-        return true; /* the state's own opening says it */
+        return true; /* opening the state will report it */
     }
     if (!find_node(options, node)) {
         return false;

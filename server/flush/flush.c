@@ -12,13 +12,13 @@
 
 #define BACKOFF_FIRST_US (50 * US_PER_MS)
 #define BACKOFF_LAST_US (2 * US_PER_S)
-/* between two looks at a lease that somebody else holds */
+/* between two checks of a lease that somebody else holds */
 #define LEASE_WAIT_US (500 * US_PER_MS)
-#define LOOK_US US_PER_S /* between two looks at the store, at the most */
+#define LOOK_US US_PER_S /* at most, between two checks of the store */
 /* between two passes while there is more to send than one pass does */
 #define RESEND_US (100 * US_PER_MS)
-#define NODE_US (900 * US_PER_MS)     /* between two words of this node */
-#define NODE_FAILED_US (5 * US_PER_S) /* the same after the store would not take one */
+#define NODE_US (900 * US_PER_MS)     /* between two descriptions of this node */
+#define NODE_FAILED_US (5 * US_PER_S) /* the same after the store refused one */
 
 const char *flush_state_name(enum flush_state state) {
     static const char *const names[] = {[FLUSH_AWAY] = "away",
@@ -44,7 +44,7 @@ void flush_error(struct flush *flush, const char *msg, const char *why) {
     snprintf(flush->status.last_error, sizeof flush->status.last_error, "%.*s", STORE_WHY_MAX - 1,
              why);
     pthread_mutex_unlock(&flush->mutex);
-    /* a store that is away, or a part of one, is told of once, not ten times a second */
+    /* a store that is away, or a part of one, is logged once, not ten times a second */
     if (news) {
         log_line(LOG_WARN, msg, "store=%s error=%s",
                  log_quote(store->ops->address(store), address, sizeof address),
@@ -61,7 +61,7 @@ void flush_set_state(struct flush *flush, enum flush_state state) {
 }
 
 void flush_resend(struct flush *flush) {
-    for (int r = 0; r < RESOLUTIONS; r++) { /* what a clock that was ahead left there as well */
+    for (int r = 0; r < RESOLUTIONS; r++) { /* including what a clock that was ahead left */
         int64_t oldest, newest, ahead;
         if (counters_span(flush->config.counters, (enum resolution)r, &oldest, &newest) &&
             counters_span_ahead(flush->config.counters, (enum resolution)r, &oldest, &ahead) &&
@@ -93,8 +93,8 @@ static bool connect_store(struct flush *flush) {
     if (store->ops->connected(store) && flush->state != FLUSH_AWAY) {
         return true;
     }
-    flush->state = FLUSH_AWAY;      /* the status stays until it is known why */
-    flush->identity.waiting_us = 0; /* what is there next may be an older copy of it */
+    flush->state = FLUSH_AWAY; /* the visible status stays as it is until the reason is known */
+    flush->identity.waiting_us = 0; /* what we connect to next may be an older copy */
     if (!store->ops->connect(store, why)) {
         flush_error(flush, "cannot reach the store", why);
         flush_set_state(flush, FLUSH_AWAY);
@@ -104,8 +104,8 @@ static bool connect_store(struct flush *flush) {
     return true;
 }
 
-/* True when something may be sent. After every connect the whole horizon is sent again: what the
- * store says it has may be older than what it once acknowledged. */
+/* True when something may be sent. After every connect the whole horizon is sent again, since the
+ * store may now be older than what it once acknowledged. */
 static bool get_ready(struct flush *flush) {
     if (!connect_store(flush)) {
         return false;
@@ -141,8 +141,8 @@ static int64_t back_off(struct flush *flush) {
     return wait;
 }
 
-/* Says what this node is and has done. That is for people, so a store that would not take it holds
- * up nothing else. */
+/* Sends this node's description of itself. That is for people, so a store that refuses it holds up
+ * nothing else. */
 static void tell_of_node(struct flush *flush, bool ends) {
     struct store *store = flush->config.store;
     const int64_t now_us = clock_steady_us();
@@ -172,10 +172,10 @@ int64_t flush_turn(struct flush *flush) {
         return flush->identity.waiting_us ? LEASE_WAIT_US : back_off(flush);
     }
     const int64_t begin_us = clock_steady_us();
-    /* the lease does not wait for a long interval */
+    /* a long interval must not delay the renewal of the lease */
     if (interval_us > LOOK_US && begin_us < pass->due_us) {
         tell_of_node(flush, false);
-        pass_run_edge(flush); /* nor does what the tables are about to let go */
+        pass_run_edge(flush); /* nor windows that the tables are about to drop */
         return pass->due_us - begin_us < LOOK_US ? pass->due_us - begin_us : LOOK_US;
     }
     pass->due_us = begin_us + interval_us;
@@ -190,8 +190,8 @@ int64_t flush_turn(struct flush *flush) {
         return interval_us < LOOK_US ? interval_us : LOOK_US;
     }
     pass->due_us = 0;
-    /* A part failed: the others are served at the usual pace, that part is tried at one of its own.
-     */
+    /* A part of the store failed: the others are served at the usual pace, that part is retried at
+     * a pace of its own. */
     const int64_t now_us = clock_steady_us();
     if (pass->round_is_over && (pass->left_out || pass->failed) && now_us >= pass->round_us) {
         pass->round_us = now_us + back_off(flush);
@@ -230,7 +230,8 @@ static void say_what_is_waited_for(const struct flush *flush) {
              log_quote(flush->status.last_error, why, sizeof why));
 }
 
-/* Everything once more, until all is acknowledged, and still there, or the time is up. */
+/* Sends everything once more, until all of it is acknowledged and still there, or until the
+ * deadline. */
 static bool send_the_rest(struct flush *flush) {
     struct store *store = flush->config.store;
     bool complete = false, told = false;
@@ -242,7 +243,7 @@ static bool send_the_rest(struct flush *flush) {
         pass_begin_round(flush);
         visible_take(flush);
         flush->watch.due_us = 0;
-        flush->watch.resent_us = 0; /* a loss is healed now, or never */
+        flush->watch.resent_us = 0; /* a loss is repaired now or never */
         complete =
             get_ready(flush) && watch_run(flush) && pass_run(flush, true) && watch_compare(flush);
         if (!complete && (flush->pass.failed || flush->state != FLUSH_SENDING)) {
@@ -311,7 +312,7 @@ struct flush *flush_new(const struct flush_config *config, char *why) {
         flush_free(flush);
         return NULL;
     }
-    pass_note_clock(flush); /* the store may hang, and the clock be set, before the first pass */
+    pass_note_clock(flush); /* the store may hang and the clock may be set before the first pass */
     return flush;
 }
 
@@ -330,7 +331,7 @@ bool flush_stop(struct flush *flush, int64_t deadline_us) {
     pthread_mutex_lock(&flush->mutex);
     flush->stopping = true;
     flush->deadline_us = deadline_us;
-    if (!flush->status.connected) { /* whatever it waits for now is not worth waiting for */
+    if (!flush->status.connected) { /* do not wait for the call under way */
         flush->config.store->ops->end_by(flush->config.store, clock_steady_us());
     }
     pthread_cond_signal(&flush->wake);

@@ -1,11 +1,11 @@
-/* One node, one name. The lease at the store says who may write a name's parts; its owner is one
- * state file during one boot of one machine, so a restart goes on at once, and a copy of the file
- * is somebody else. Who finds the lease held waits: until it runs out (then that one is dead, and
- * what the file has is ours to send), or is renewed. Then this file is a copy of one that lives,
+/* One node, one name. The lease at the store says who may write a name's parts. Its owner is one
+ * state file during one boot of one machine, so a restart continues at once, and a copy of the file
+ * is another owner. A node that finds the lease held waits. If the lease runs out, its owner is
+ * dead, and what our file has is ours to send. If it is renewed, our file is a copy of one in use,
  * and takes a name of its own.
  *
- * Before anything is sent, what the store has under this name is read back: the file may be older
- * than that. */
+ * Before anything is sent, what the store has under this name is read back, since the file may be
+ * older. */
 #include "counters/state/reference.h"
 #include "server/flush/internal.h"
 #include "server/process/clock.h"
@@ -17,10 +17,10 @@
 #include <string.h>
 #include <sys/random.h>
 
-/* a lease that was not renewed for so long is nobody's */
+/* a lease that was not renewed for this long has no owner any more */
 #define DEAD_US ((STORE_LEASE_MS + 2000) * US_PER_MS)
-#define NAME_KEPT 54  /* of the old name, so that the new one is no longer than a name may be */
-#define COPY_SUFFIX 9 /* what a copy adds to it */
+#define NAME_KEPT 54  /* bytes of the old name, so that the new one is not too long */
+#define COPY_SUFFIX 9 /* bytes that a copy appends to it */
 
 void identity_doubt(struct flush *flush, struct known_chunk *chunk) {
     if (chunk) {
@@ -43,16 +43,17 @@ static void note_left(void *cls, const struct store_part *part) {
     struct flush *flush = cls;
     const struct known_chunk *known =
         known_find(&flush->known, part->place.resolution, part->place.chunk);
-    /* Another's part, and nothing says that it was ever ours. If the store had acknowledged ours it
-     * has lost that, and what the part holds may be of a copy of our file. */
+    /* Else it is another owner's part, and nothing shows that it was ever ours. If the store had
+     * acknowledged ours, it has lost it, and what the part holds may come from a copy of our
+     * file. */
     if (part->ours_known || (known && (known->there || known->inherited))) {
         known_find_left(&flush->known, part->place.resolution, part->place.chunk,
                         part->ours_known ? part->ours : part->count);
     }
 }
 
-/* What of that which we sent the other one goes on with: calls that were under way when the name
- * passed on have arrived, or not. False: the store did not say. */
+/* Finds which of the counts that we sent the other owner took over: calls that were under way when
+ * the name passed on may or may not have arrived. False: the store did not answer. */
 static bool find_left(struct flush *flush) {
     struct store *store = flush->config.store;
     char why[STORE_WHY_MAX] = "";
@@ -84,7 +85,7 @@ static void become_copy(struct flush *flush) {
         flush_error(flush, "cannot make up a name", strerror(errno));
         return;
     }
-    /* A copy of a copy is called after the same name: a --node-id that was given is still right for
+    /* A copy of a copy derives its name from the same original, so that a --node-id still fits
      * it. */
     const size_t length = strlen(before);
     const bool again = length > COPY_SUFFIX && counters_is_copy(flush->config.counters);
@@ -130,8 +131,9 @@ static void begin_to_wait(struct flush *flush, const char *holder) {
     }
 }
 
-/* The same owner's lease with a larger number: renewed. With a smaller one it is an older copy of
- * it, which came back with the store; then, and with another owner, it is waited for anew. */
+/* The same owner's lease with a larger number was renewed. One with a smaller number is an older
+ * copy, which came back with the store; then, and if the owner is another one, the wait starts
+ * over. */
 static bool is_renewed(const char *before, const char *now) {
     char *owner_before, *owner_now;
     const unsigned long long number_before = strtoull(before, &owner_before, 10),
@@ -139,13 +141,13 @@ static bool is_renewed(const char *before, const char *now) {
     return strcmp(owner_before, owner_now) == 0 && number_now > number_before;
 }
 
-/* Somebody else has our name: see whether it lives. */
+/* Somebody else has our name: find out whether they are alive. */
 static void wait_for_holder(struct flush *flush, const char *holder) {
     struct identity *identity = &flush->identity;
     identity->held = identity->read_back = false;
     flush_set_state(flush, FLUSH_LEASING);
     if (!*holder) {
-        return; /* gone, and not given back: whoever had it may not know yet */
+        return; /* gone but not given back: whoever had it may not know yet */
     }
     if (!identity->waiting_us) {
         begin_to_wait(flush, holder);
@@ -169,7 +171,7 @@ bool identity_lease(struct flush *flush) {
     struct identity *identity = &flush->identity;
     struct store *store = flush->config.store;
     char holder[STORE_HOLDER_MAX] = "", why[STORE_WHY_MAX] = "";
-    /* By our own clock: the store's may have been set back. */
+    /* By our own clock, since the store's may have been set back. */
     const bool over = identity->waiting_us && clock_steady_us() - identity->waiting_us > DEAD_US;
     const struct store_claim claim = {.owner = identity->owner,
                                       .waiting = identity->waiting_us && !over,
@@ -179,7 +181,7 @@ bool identity_lease(struct flush *flush) {
         note_lease(flush);
         return true;
     case STORE_LEASE_TAKEN:
-        /* It ran out, or was lost: somebody may have had it in between. */
+        /* It ran out or was lost, so somebody may have had it in between. */
         if (identity->held && identity->read_back) {
             identity_doubt(flush, NULL);
         }
@@ -192,14 +194,14 @@ bool identity_lease(struct flush *flush) {
         break;
     }
     flush_error(flush, "cannot ask the store for the lease of this node's name", why);
-    /* The one of a cluster's servers that keeps it is away, so nobody can take it either. */
+    /* The cluster's server that keeps the lease is away, so nobody else can take it either. */
     return identity->held && store->ops->connected(store);
 }
 
 /* ---- the read-back ---- */
 
-/* Later than at the start, a chunk whose memory was needed for another meanwhile may have been
- * sent: what we have of it counts as sent. */
+/* After the start, a chunk may have been sent although its memory has since been needed for
+ * another: what we have of it counts as sent. */
 static void recall(struct flush *flush, struct known_chunk *known, enum resolution r) {
     uint64_t count[SLOTS_MAX];
     known_ours(&flush->known, flush->config.counters, r, known->chunk, count);
@@ -211,7 +213,8 @@ static void recall(struct flush *flush, struct known_chunk *known, enum resoluti
     known->whole = true;
 }
 
-/* Has an earlier run, which may have crashed then, been raised to what the store has of a chunk? */
+/* Whether an earlier run, which may have crashed during its read-back, was raised to what the store
+ * has of a chunk. */
 static bool was_raised(const struct flush *flush, enum resolution r,
                        const struct store_part *part) {
     uint64_t back[SLOTS_MAX], any = 0;
@@ -223,9 +226,9 @@ static bool was_raised(const struct flush *flush, enum resolution r,
     return any != 0;
 }
 
-/* The store's part of one chunk: raise ourselves to it. Where another owner went on with it,
- * not all that was sent may have arrived before, but what he left as ours has; that is known only
- * until it was made use of. */
+/* Raises this node to the store's part of one chunk. If another owner took the part over, perhaps
+ * not everything that we sent had arrived by then; what that owner recorded as ours had. This
+ * applies only once: after it, `sent` is what the part holds. */
 static void raise_to(void *cls, const struct store_part *part) {
     struct flush *flush = cls;
     const enum resolution r = part->place.resolution;
@@ -252,8 +255,8 @@ static void raise_to(void *cls, const struct store_part *part) {
     known->there = part->sum;
 }
 
-/* The store may have been told of a 10 ms window and not yet of its second: within the read-back
- * shard, raise each coarser window to what its finer chunk sums to. */
+/* The store may have received a 10 ms window but not yet its second: within the read-back shard,
+ * raise each coarser window to the sum of its finer chunk. */
 static void settle(struct flush *flush, enum resolution fine, int64_t first, int64_t n) {
     const enum resolution coarse = (enum resolution)(fine + 1);
     const uint32_t slots = resolution_table[fine].slots;
@@ -272,8 +275,8 @@ static void settle(struct flush *flush, enum resolution fine, int64_t first, int
     }
 }
 
-/* What is older than the horizon is still sent when the store may lack it, and is then found to be
- * another owner's, or more than we had: after a reboot, or with an older copy of the file. */
+/* What is older than the horizon is still sent if the store may lack it. After a reboot, or with an
+ * older copy of the file, it may then turn out to be another owner's, or more than we had. */
 static bool read_back_doubted(struct flush *flush, enum resolution r, char *why) {
     struct store *store = flush->config.store;
     const struct known_ring *ring = &flush->known.ring[r];
@@ -282,7 +285,7 @@ static bool read_back_doubted(struct flush *flush, enum resolution r, char *why)
         if (!known->doubted) {
             continue;
         }
-        known->there = 0; /* unless there is something */
+        known->there = 0; /* until a part is found */
         if (!store->ops->read_back(store, (struct chunk_range){r, known->chunk, 1},
                                    &(struct store_taker){raise_to, flush}, why)) {
             return false;
@@ -300,7 +303,7 @@ bool identity_read_back(struct flush *flush) {
     for (int r = 0; r < RESOLUTIONS; r++) {
         const int64_t last = to_us / chunk_width_us((enum resolution)r),
                       back = flush->known.ring[r].back;
-        /* all that a pass looks at: events near the horizon may have waited */
+        /* everything that a pass examines, since events near the horizon may have waited */
         first[r] = last > back ? last - back : 0;
         n[r] = last - first[r] + 1;
     }
@@ -328,6 +331,6 @@ bool identity_read_back(struct flush *flush) {
         return false;
     }
     flush->identity.read_back = flush->identity.read_back_before = true;
-    flush->identity.renewed_us = 0; /* the lease is to say at once what was read back */
+    flush->identity.renewed_us = 0; /* so that the lease says at once what was read back */
     return true;
 }

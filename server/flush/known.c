@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* a ring holds up to 7 chunks more than the span; a clock set back counts there */
+/* a ring holds up to 7 chunks more than the span; a clock that was set back counts in these */
 #define RING_SPARE 8
 
 struct others_chunk {
@@ -47,7 +47,7 @@ static struct known_chunk *place_of(const struct known_ring *ring, int64_t chunk
 struct known_chunk *known_at(struct known *known, enum resolution r, int64_t chunk) {
     struct known_chunk *place = place_of(&known->ring[r], chunk);
     if (place->chunk != chunk) {
-        /* Never remembered before, and not forgotten either: then nothing was ever sent of it. */
+        /* Neither remembered nor forgotten before, so nothing was ever sent of it. */
         const bool first = chunk > place->highest && chunk >= known->ring[r].remembered_from;
         const int64_t highest = chunk > place->highest ? chunk : place->highest;
         memset(place, 0, known->ring[r].stride);
@@ -105,7 +105,8 @@ uint64_t known_sum(const struct known_chunk *chunk, enum resolution r) {
 
 /* ---- from the references ---- */
 
-/* Within what is looked at, counted back from the newest? Older ones are never sent again. */
+/* Whether a pass examines the chunk, counted back from the newest. Older ones are never sent
+ * again. */
 static bool is_recent(const struct known *known, const struct counters *counters, enum resolution r,
                       int64_t chunk) {
     int64_t oldest, newest;
@@ -210,11 +211,11 @@ static void load_range(void *cls, enum resolution r, int64_t chunk, const uint64
     const struct range *range = cls;
     if (chunk >= range->first[r] && chunk < range->first[r] + range->n[r]) {
         const struct known_chunk *there = known_find(range->known, r, chunk);
-        if (!there || !there->whole) { /* else remembered at the start */
+        if (!there || !there->whole) { /* else it was remembered at the start */
             struct known_chunk *place = known_at(range->known, r, chunk);
             memcpy(place->sent, count, resolution_table[r].slots * sizeof *count);
             place->inherited = true;
-            place->whole = false; /* what was read back earlier is still to be added */
+            place->whole = false; /* what was read back earlier must still be added */
         }
     }
 }
@@ -231,7 +232,7 @@ bool known_remember_range(struct known *known, const struct counters *counters,
 
 /* ---- a copy ---- */
 
-/* Goes through what others report. */
+/* A walk over what others report. */
 struct walk {
     const struct known *known;
     int r;
@@ -257,8 +258,7 @@ static bool next_others(void *cls, enum resolution *r, int64_t *chunk, uint64_t 
     return false;
 }
 
-/* Adds what is the others' to what they had: everything that we ever sent of a chunk, or it told
- * us. */
+/* Adds to what others report everything of a chunk that we ever sent or read back. */
 static void give_away(struct known *known, enum resolution r, bool *failed) {
     for (int64_t i = 0; i < known->ring[r].places; i++) {
         struct known_chunk *place = known_place(&known->ring[r], i);
@@ -317,8 +317,7 @@ struct opened {
     const struct counters *counters;
 };
 
-/* What the file held when it was opened counts as sent, whether it ever agreed with the store or
- * not. */
+/* What the file held when it was opened counts as sent, whether or not the store ever had it. */
 static void mark_opened(void *cls, enum resolution r, int64_t chunk, const uint64_t *count) {
     const struct opened *opened = cls;
     if (!is_recent(opened->known, opened->counters, r, chunk)) {

@@ -4,18 +4,18 @@
 
 #include <inttypes.h>
 
-/* chunks that one pass sends at the most: a resend is paced by the interval */
+/* chunks that one pass sends at most: the interval paces a resend */
 #define PASS_CHUNKS 512
-#define PASS_US US_PER_S      /* and so long it lasts */
-#define FULL_PASS_US US_PER_S /* late events wait no longer than this */
-/* what every pass looks at: a late event that the live page shows as a 10 ms window waits for no
- * other */
+#define PASS_US US_PER_S      /* how long one pass lasts at most */
+#define FULL_PASS_US US_PER_S /* late events wait at most this long */
+/* what every pass examines: a late event in a 10 ms window that the live page shows need not wait
+ * for a full pass */
 #define RECENT_US (12 * US_PER_S)
-#define SLOW_US (200 * US_PER_MS) /* a pipeline that takes longer is to be half as long */
-#define FAST_US (50 * US_PER_MS)  /* one that takes less may be twice as long */
-/* a worker may not have seen yet that the clock was set, and count there */
+#define SLOW_US (200 * US_PER_MS) /* after a slower pipeline, the next has half as many chunks */
+#define FAST_US (50 * US_PER_MS)  /* after a faster one, the next may have twice as many */
+/* a worker may count there for a while, before it notices that the clock was set */
 #define LEFT_US (3 * US_PER_S)
-/* the wall clock differs by more from what it should be: it was set */
+/* a larger deviation of the wall clock from the steady clock means that it was set */
 #define SET_US (2 * US_PER_S)
 #define COUNT_MAX (UINT64_C(1) << 53)
 
@@ -30,7 +30,8 @@ static void note_stored(struct flush *flush, size_t i, struct known_chunk *known
     known->there = sent;
     known->adopted = false;
     if (less) {
-        watch_lost(flush, all ? NULL : known); /* all of it has just been sent again, or is to be */
+        /* NULL: all of it has just been sent again or will be */
+        watch_lost(flush, all ? NULL : known);
     }
     flush->watch
         .last[flush->config.store->ops->server(flush->config.store, place) % FLUSH_SERVERS_MAX] =
@@ -41,11 +42,12 @@ static void note_stored(struct flush *flush, size_t i, struct known_chunk *known
     known->whole = known->whole || had <= sent;
 }
 
-/* The chunk is closed: what it lacks of ours will never get there. */
+/* The chunk is closed: what it lacks of ours will never get into it. */
 static void note_closed(struct flush *flush, struct known_chunk *known,
                         const struct store_place *place) {
     const uint64_t sum = known_sum(known, place->resolution), told = known->there + known->too_late;
-    if (sum <= told || place->resolution != RESOLUTION_1S) { /* each event once: in the seconds */
+    /* each event counts once, by its second */
+    if (sum <= told || place->resolution != RESOLUTION_1S) {
         return;
     }
     known->too_late += sum - told;
@@ -62,7 +64,7 @@ static void note_closed(struct flush *flush, struct known_chunk *known,
     }
 }
 
-/* The store was told of it, and has it, for all we know. */
+/* The store was sent this and, as far as we know, has it. */
 static void note_told(struct known_chunk *known, const struct store_chunk *chunk) {
     for (uint32_t i = 0; i < chunk->n; i++) {
         if (chunk->count[i] > known->sent[chunk->slot[i]]) {
@@ -74,7 +76,7 @@ static void note_told(struct known_chunk *known, const struct store_chunk *chunk
 static void take_ack(struct flush *flush, size_t i, const struct store_ack *ack) {
     const struct store_place *place = &flush->pass.batch[i].place;
     struct known_chunk *known = known_at(&flush->known, place->resolution, place->chunk);
-    if (ack->outcome != STORE_FOREIGN) { /* else what is read back from there would pass for this */
+    if (ack->outcome != STORE_FOREIGN) { /* else what is read back would be mistaken for this */
         note_told(known, &flush->pass.batch[i]);
     }
     switch (ack->outcome) {
@@ -92,13 +94,13 @@ static void take_ack(struct flush *flush, size_t i, const struct store_ack *ack)
         break;
     case STORE_FAILED:
         flush->pass.failed = true;
-        known->generation = 0; /* it may have arrived, or not: all of it once more */
+        known->generation = 0; /* it may or may not have arrived: send all of it once more */
         known->failed_round = flush->pass.round;
         break;
     }
 }
 
-/* A store that takes long over each chunk gets few at a time: each pipeline then ends within its
+/* A store that is slow per chunk gets fewer at a time, so that each pipeline ends within its
  * time-out. */
 static void pace_batches(struct pass *pass, int64_t took_us) {
     if (took_us > SLOW_US && pass->batch_most > 1) {
@@ -140,8 +142,8 @@ static void send_batch(struct flush *flush) {
 
 /* ---- what changed ---- */
 
-/* Fills `chunk` with the windows to send: those that grew, or, when the store may not have what it
- * once had, `all`. */
+/* Fills the chunk of the batch with the windows to send: those that grew, or `all` of them if the
+ * store may have lost some. */
 static void gather(struct flush *flush, struct known_chunk *known, bool all,
                    struct store_chunk *chunk) {
     const enum resolution r = chunk->place.resolution;
@@ -149,7 +151,7 @@ static void gather(struct flush *flush, struct known_chunk *known, bool all,
     known_ours(&flush->known, flush->config.counters, r, known->chunk, count);
     for (uint32_t slot = 0; slot < resolution_table[r].slots; slot++) {
         uint64_t ours = count[slot];
-        /* the rings have begun to forget it: what was sent is true as well */
+        /* the rings have begun to forget the window; what was sent is still true */
         if (all && ours < known->sent[slot]) {
             ours = known->sent[slot];
         }
@@ -160,9 +162,9 @@ static void gather(struct flush *flush, struct known_chunk *known, bool all,
     }
 }
 
-/* Puts a chunk into the batch when its total differs from what the store has, and was not tried in
- * this round. The total is read before the windows, so a later change always shows as a total that
- * differs again. */
+/* Puts a chunk into the batch if its total differs from what the store has and it was not tried in
+ * this round. The total is read before the windows, so a later change always makes the total differ
+ * again. */
 static void consider(struct flush *flush, enum resolution r, int64_t number) {
     struct pass *pass = &flush->pass;
     const uint64_t total = counters_chunk_total_rest(flush->config.counters, r, number);
@@ -180,7 +182,7 @@ static void consider(struct flush *flush, enum resolution r, int64_t number) {
     *chunk = (struct store_chunk){.place = {r, number}, .there = known->there};
     pass->all[pass->batched] = known->generation != flush->known.generation;
     gather(flush, known, pass->all[pass->batched], chunk);
-    if (chunk->n == 0) { /* what changed was already read, and sent, with the change before it */
+    if (chunk->n == 0) { /* the change had already been read and sent with the one before it */
         known->total = total;
         known->generation = flush->known.generation;
         return;
@@ -191,8 +193,8 @@ static void consider(struct flush *flush, enum resolution r, int64_t number) {
     }
 }
 
-/* A store that is still connected failed in a part only (one master of a cluster is away): what
- * other parts keep goes on. One that hangs as a whole is not connected any more, and costs one
+/* A store that is still connected failed only in part (one master of a cluster is away), so sending
+ * to the other parts continues. A store that hangs as a whole is no longer connected, and costs one
  * time-out. */
 static bool may_go_on(const struct flush *flush) {
     const struct pass *pass = &flush->pass;
@@ -201,7 +203,7 @@ static bool may_go_on(const struct flush *flush) {
            clock_steady_us() < pass->end_us;
 }
 
-/* Chunks [oldest, newest], newest first. True when all were looked at. */
+/* Examines chunks [oldest, newest], newest first. True when it got through all of them. */
 static bool consider_range(struct flush *flush, enum resolution r, int64_t oldest, int64_t newest) {
     for (int64_t chunk = newest; chunk >= oldest; chunk--) {
         if (flush->pass.batched == 0 && !may_go_on(flush)) {
@@ -212,9 +214,9 @@ static bool consider_range(struct flush *flush, enum resolution r, int64_t oldes
     return true;
 }
 
-/* What was left behind, newest first, on from where the pass before had to stop: its chunks and
- * those of the present may have the same places in the memory, and forget each other. True when all
- * were looked at, none failing. */
+/* Examines what was left behind, newest first, from where the previous pass had to stop: these
+ * chunks and the current ones may share places in the memory and evict each other. True when it got
+ * through all of them and none failed. */
 static bool consider_left(struct flush *flush, enum resolution r) {
     struct known_ring *ring = &flush->known.ring[r];
     if (!ring->left_next) {
@@ -232,8 +234,8 @@ static bool consider_left(struct flush *flush, enum resolution r) {
     return true;
 }
 
-/* What was counted ahead of the present, by a clock that was set back before a pass came to it, is
- * looked at once more. */
+/* Has passes examine once more what a clock that was ahead counted beyond the present, if it was
+ * set back before a pass got there. */
 static void note_ahead(struct flush *flush, enum resolution r, int64_t newest) {
     struct known_ring *ring = &flush->known.ring[r];
     int64_t oldest, ahead = newest;
@@ -267,9 +269,9 @@ void pass_note_clock(struct flush *flush) {
     }
 }
 
-/* One resolution. When the newest chunk has jumped ahead by more than we look back, or back (the
- * wall clock was set), what was the present before the jump is looked at too, until it is all
- * acknowledged. */
+/* Examines one resolution. If the wall clock was set, so that the newest chunk jumped back, or
+ * ahead by more than a pass looks back, the chunks that were current before the jump are included
+ * until they are all acknowledged. */
 static bool pass_resolution(struct flush *flush, enum resolution r, bool full) {
     struct known_ring *ring = &flush->known.ring[r];
     int64_t oldest, newest;
@@ -289,7 +291,7 @@ static bool pass_resolution(struct flush *flush, enum resolution r, bool full) {
     const int64_t from = newest - back > oldest ? newest - back : oldest;
     bool whole = consider_range(flush, r, from, newest);
     if (whole && ring->left_behind) {
-        /* the rings may have moved past it: be quick */
+        /* first, before the rings move past it */
         whole = consider_left(flush, r);
         send_batch(flush);
         const bool all = whole && !ring->left_failed && !flush->pass.failed &&
@@ -301,10 +303,10 @@ static bool pass_resolution(struct flush *flush, enum resolution r, bool full) {
     return whole;
 }
 
-/* The pass began at began_us (steady clock). `through_us`: when one over the whole horizon did, by
- * the wall clock; 0: it was none. */
+/* Ends a pass that began at began_us (steady clock). through_us: the same by the wall clock if the
+ * pass covered the whole horizon, else 0. */
 static void finish(struct flush *flush, int64_t began_us, bool complete, int64_t through_us) {
-    if (complete) { /* what is missing from now on is another loss */
+    if (complete) { /* anything missing from now on is a new loss */
         flush->watch.told_generation = 0;
     }
     const int64_t took_us = clock_steady_us() - began_us;
@@ -340,7 +342,7 @@ bool pass_run(struct flush *flush, bool full) {
     if (full) {
         rows_pass_edge(flush);
     }
-    /* few chunks first: they show whether the store forgot */
+    /* the resolution with the fewest chunks first: it shows whether the store forgot */
     for (int r = RESOLUTIONS - 1; r >= 0 && whole; r--) {
         whole = pass_resolution(flush, (enum resolution)r, full);
     }

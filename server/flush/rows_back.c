@@ -1,7 +1,8 @@
-/* The read-back of rows: before a report is sent, this node is raised to what the store has of it,
- * in the sections of worker 0, which are the flush thread's own. What came from there is not to be
- * counted twice, so it is compared with a reference: what the table held when it was opened since
- * it last agreed with the store, and what was read back since (rows_reference.h). */
+/* The read-back of rows: before a report is sent, this node's rows are raised to what the store has
+ * of them, in the sections of worker 0, which belong to the flush thread. So that nothing is
+ * counted twice, the store's values are compared with a reference: what the table held when it was
+ * first opened after it had last agreed with the store, and what was read back since
+ * (rows_reference.h). */
 #include "reports/read.h"
 #include "server/flush/internal.h"
 #include "server/flush/rows_reference.h"
@@ -13,12 +14,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PORTION INT64_C(65536) /* windows that are read back at a time */
+#define PORTION INT64_C(65536) /* windows read back at a time */
 
 /* ---- at the start: the reference ---- */
 
-/* What the reference of earlier starts and the rows have in common: the file may be an older copy,
- * put back since. */
+/* Reduces the row to what it has in common with the reference of earlier starts, since the file may
+ * be an older copy that was put back. */
 static void keep_least(const struct rows_reference *before, const struct rows_place *place,
                        const struct rows_row *row, struct rows_reference *made) {
     const struct rows_reference_key key = {place->width_us, place->window, row->key, row->key_len};
@@ -42,7 +43,7 @@ static void keep_least(const struct rows_reference *before, const struct rows_pl
     free(component);
 }
 
-/* Notes the rows of one window that workers have counted. */
+/* Adds to the reference the rows of one window that workers have counted. */
 static bool note_window(struct rows_known *known, const struct rows_table *table, unsigned width,
                         int64_t window, const struct rows_reference *before,
                         struct rows_reference *made) {
@@ -82,7 +83,8 @@ void rows_reference_name(const struct rows_table *table, char *name) {
     snprintf(name, ROWS_REFERENCE_NAME_MAX, "%s.reference", table->name);
 }
 
-/* Writes the reference of a table; one that is there stays, but for what is gone since. */
+/* Writes the reference of a table. An existing one stays, except for what the table has lost
+ * since. */
 static bool write_reference(struct rows_known *known, const struct rows_table *table, char *why) {
     const int dir = tables_dir(known->tables);
     char name[ROWS_REFERENCE_NAME_MAX];
@@ -123,16 +125,16 @@ bool rows_remember(struct rows_known *known, const char *node, char *why) {
 
 /* ---- the read-back ---- */
 
-/* One table's, while it lasts. */
+/* The read-back of one table, while it is under way. */
 struct reading_back {
     struct flush *flush;
     struct rows_table *table;
     unsigned width;
     struct rows_reference reference;
     uint64_t *state; /* [state_words] of the row that is raised */
-    /* what is there of the row: of the read-back's section, or, later than at the start, of all */
+    /* the row's present components: of the read-back's section; after the start, of all sections */
     struct rows_gather there;
-    struct rows_collected present; /* of present_window; later than at the start */
+    struct rows_collected present; /* rows of present_window; used after the start only */
     int64_t present_window;
     bool failed;
 };
@@ -154,7 +156,7 @@ static const struct rows_one *find_present(struct reading_back *back, int64_t wi
     return rows_collected_find(&back->present, row->key, row->key_len);
 }
 
-/* The components of a state, into back->there. */
+/* Lists the components of a state in back->there. */
 static const struct rows_row *list_there(struct reading_back *back, uint64_t *state) {
     const struct rows_one one = {.key = "", .state = state};
     rows_gather_begin(&back->there);
@@ -172,18 +174,18 @@ static void absorb(const struct reading_back *back, const struct component *comp
     }
 }
 
-/* What this node has of a row already, and is not to be raised by. */
+/* What this node already has of a row, and must not be raised by again. */
 struct had {
     const char *record;         /* of the reference */
-    const struct rows_row *row; /* what is there on top of it */
-    const char *others;         /* what of that others report */
-    int64_t events;             /* below 0: an older copy of the table came back */
-    bool read_back_only;        /* none of them was counted here, but read back earlier */
+    const struct rows_row *row; /* what the row has on top of it */
+    const char *others;         /* what of that is reported by others */
+    int64_t events;      /* events in all that; below 0: an older copy of the table came back */
+    bool read_back_only; /* none of them was counted here, all were read back */
 };
 
-/* What was read back of such a measure before is over: what the store has replaces it. Where that
- * cannot be told apart from what workers have counted, it stays empty, and so it is seen that
- * events are missing (report_lacking). */
+/* Empties measures that exist only for a row as a whole: the store's value replaces what was read
+ * back before. If that cannot be told apart from what workers counted, the measure stays empty,
+ * which shows that events are missing (report_lacking). */
 static void empty_whole(const struct reading_back *back) {
     const struct report *report = back->table->report;
     for (unsigned i = 0; i < report->measures; i++) {
@@ -229,7 +231,7 @@ static void raise_state(const struct reading_back *back, const struct rows_row *
                 absorb(back, &component);
             }
             break;
-        case COMPONENT_BLOB: /* all of it, and nothing but what was emptied is there */
+        case COMPONENT_BLOB: /* as a whole, and only into what was emptied */
             if (!is_whole(back, component.name) ||
                 (newer && had->read_back_only && (uint64_t)row->component[i].value == row->count)) {
                 absorb(back, &component);
@@ -251,7 +253,7 @@ static size_t count_changes(const struct reading_back *back, const word *before)
     return n;
 }
 
-/* Stores back->state as the row of the read-back's section: one transaction. */
+/* Stores back->state as the row of the read-back's section, in one transaction. */
 static void store_row(const struct reading_back *back, const struct table_touch *touch,
                       const word *before) {
     struct undo *undo = tables_undo(back->flush->rows.tables, 0);
@@ -273,7 +275,7 @@ static void store_row(const struct reading_back *back, const struct table_touch 
     undo_commit_owner(undo, &(const struct undo_count){0, 0, 0});
 }
 
-/* The key as the table wants it; NULL: the base row. */
+/* Converts the key to the table's form; NULL: the base row. */
 static const struct table_key *make_key(const struct reading_back *back, const struct rows_row *row,
                                         struct table_key *key) {
     const struct table *table = back->table->table;
@@ -337,7 +339,7 @@ static void note_sum(void *cls, const struct rows_place *place, uint64_t sum) {
     known->doubted = false;
 }
 
-/* A portion, with the lease renewed before it: there may be millions of windows. */
+/* Reads one portion. The lease is renewed before each, since there may be millions of windows. */
 static bool read_portion(struct reading_back *back, int64_t first, uint32_t n, char *why) {
     struct flush *flush = back->flush;
     struct store *store = flush->config.store;
@@ -360,7 +362,7 @@ static bool read_range(struct reading_back *back, int64_t first, int64_t n, char
     return ok;
 }
 
-/* The horizon, and older windows that turned out to be another owner's. */
+/* Reads the horizon, and older windows that turned out to be another owner's. */
 static bool read_width(struct reading_back *back, char *why) {
     const struct rows_width *width = &back->table->width[back->width];
     const int64_t now_us = clock_wall_us();

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Copies as they come: state, key; then pointers to them. */
+/* Rows are copied as they come, state and key; pointers to them are made at the end. */
 struct gathering {
     const struct rows_question *question;
     size_t state_words;
@@ -18,7 +18,7 @@ struct gathering {
 
 #define HEAD_WORDS 3
 
-/* Makes room for another row of so many words. */
+/* Makes room for another row of that many words. */
 static bool make_room(struct gathering *gathering, size_t words) {
     if (gathering->words_cap - gathering->n_words < words) {
         const size_t cap = 2 * gathering->words_cap + words;
@@ -82,7 +82,7 @@ void rows_merge(const struct report *report, uint64_t *into, const uint64_t *fro
     }
 }
 
-/* Sorts the rows, and merges those of one key. */
+/* Sorts the rows and merges those with equal keys. */
 static void settle(const struct gathering *gathering, struct rows_collected *collected) {
     for (size_t i = 0; i < gathering->n; i++) {
         uint64_t *row = gathering->words + gathering->at[i];

@@ -1,5 +1,5 @@
-/* The rows of one window of a table, merged over its sections, with what changed of them: as
- * report_read, for whoever must know which section and which transaction they are of. By the flush
+/* The rows of one window of a table, merged over its sections, with a mark on those that changed:
+ * like report_read, for a caller that must tell sections and transactions apart. By the flush
  * thread. */
 #ifndef AFORO_SERVER_FLUSH_ROWS_COLLECT_H
 #define AFORO_SERVER_FLUSH_ROWS_COLLECT_H
@@ -7,20 +7,20 @@
 #include "counters/rows/table.h"
 #include "reports/definitions.h"
 
-/* Which sections. */
+/* Which sections to read. */
 enum rows_sections {
     ROWS_ALL_SECTIONS,
-    ROWS_COUNTED, /* what workers counted: all but the read-back's */
+    ROWS_COUNTED, /* what workers counted: all but the read-back's section */
 };
 
-/* What is asked for. */
+/* What to read. */
 struct rows_question {
     const struct report *report;
     const struct table *table;
     unsigned width;
     int64_t window;
     enum rows_sections sections;
-    /* [touched_n] of the table's sections: rows touched by later transactions, or in other
+    /* [touched_n], one per section of the table: rows touched by later transactions, or in other
      * sections, have changed; NULL: all have */
     const uint64_t *touched;
     unsigned touched_n;
@@ -30,7 +30,7 @@ struct rows_one {
     const char *key; /* as in report_row */
     size_t key_len;
     uint64_t *state;  /* [state_words] */
-    uint64_t lacking; /* measures of which events are missing: report_lacking */
+    uint64_t lacking; /* measures that lack events: report_lacking */
     bool changed;
 };
 
@@ -40,15 +40,15 @@ struct rows_collected {
     void *memory;
 };
 
-/* False when out of memory, or rows could not be read; the caller frees with rows_collected_free
- * then, too. */
+/* Reads the rows. False when out of memory or when rows could not be read. The caller frees with
+ * rows_collected_free, also after false. */
 bool rows_collect(const struct rows_question *question, struct rows_collected *collected);
 /* The row of a key; NULL when there is none. */
 const struct rows_one *rows_collected_find(const struct rows_collected *collected, const char *key,
                                            size_t key_len);
 void rows_collected_free(struct rows_collected *collected);
 
-/* The measures' merge of two states: into := both. */
+/* Merges the state `from` into `into`, by the rules of the report's measures. */
 void rows_merge(const struct report *report, uint64_t *into, const uint64_t *from);
 
 #endif

@@ -1,5 +1,5 @@
-/* This server is a copy of one that lives: what the other one reports of the same rows is noted
- * beside each table, and taken off whatever is sent under the new name. */
+/* This server is a copy of one in use: what the other one reports of the same rows is written
+ * beside each table, and subtracted from whatever is sent under the new name. */
 #include "server/flush/internal.h"
 #include "server/process/clock.h"
 
@@ -19,26 +19,27 @@ bool rows_load_others(const struct rows_known *known, struct rows_table *table, 
     return rows_reference_load(&table->others, tables_dir(known->tables), name, &there, why);
 }
 
-/* What is given away of one table. */
+/* Giving away one table: noting what the other server reports of it. */
 struct giving {
     struct flush *flush;
     const struct rows_table *table;
-    /* what the table held when it was opened; or, when it was read back since, what the store has
-     * under the name that is given up */
+    /* what the table held when it was opened; if it was read back since, what the store has under
+     * the name that is given up */
     struct rows_reference known;
     struct rows_reference made;
     struct rows_gather counted; /* what workers have counted of a row */
 };
 
-/* A row, and what is known of it. */
+/* A row, with what is known of it. */
 struct given {
     struct rows_row *all;           /* of all sections */
-    const struct rows_row *counted; /* of those of workers; NULL: nothing */
-    const char *there, *others;     /* records of giving->known and of what others had before */
+    const struct rows_row *counted; /* of the workers' sections; NULL: nothing */
+    const char *there, *others; /* records of giving->known and of what others reported before */
 };
 
-/* Which part of a value others report. Not read back since it was opened: what was there then, and
- * what earlier runs had read back. Else what both have, beside what others had already. */
+/* The part of a value that others report. If the table was not read back since it was opened: what
+ * it held then, and what earlier runs had read back. Else what this table and the store have in
+ * common, on top of what others reported before. */
 static int64_t give_value(const struct giving *giving, int64_t all, int64_t counted, int64_t there,
                           int64_t others) {
     if (!giving->table->was_read_back) {
@@ -70,7 +71,7 @@ static const char *find(const struct rows_reference *reference, const struct row
     return reference->n ? rows_reference_find(reference, &key) : NULL;
 }
 
-/* A state as components; NULL when memory was out. */
+/* A state as components; NULL when out of memory. */
 static struct rows_row *list(struct rows_gather *gather, const struct report *report,
                              const struct rows_one *one) {
     rows_gather_begin(gather);
@@ -114,7 +115,7 @@ static void note_nothing(void *cls, const struct rows_place *place, uint64_t sum
     (void)cls, (void)place, (void)sum;
 }
 
-/* Under the old name. False fills why. */
+/* Reads what the store has under the old name. False fills why. */
 static bool read_old_name(struct giving *giving, char *why) {
     struct store *store = giving->flush->config.store;
     bool ok = true;
@@ -136,7 +137,7 @@ static bool read_old_name(struct giving *giving, char *why) {
 
 /* ---- all tables ---- */
 
-/* One table. False fills why. */
+/* Gives one table away. False fills why. */
 static bool give_table(struct giving *giving, const char *node, char *why) {
     const struct rows_table *table = giving->table;
     const int dir = tables_dir(giving->flush->rows.tables);
@@ -194,7 +195,7 @@ void rows_become_copy(struct flush *flush, const char *node) {
         }
         if (!rows_load_others(&flush->rows, table, node, why)) {
             flush_error(flush, "cannot read what another server reports", why);
-            table->report = NULL; /* nothing of it is sent, rather than something twice */
+            table->report = NULL; /* better to send nothing of it than something twice */
             continue;
         }
         forget_sent(table);

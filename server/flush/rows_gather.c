@@ -54,7 +54,7 @@ void rows_gather_add(struct rows_gather *gather, const struct report *report,
     for (unsigned i = 0; i < report->measures; i++) {
         const struct measure *measure = &report->measure[i];
         if (!(row->lacking >> i &
-              1)) { /* the store keeps what it has: it says of how many events */
+              1)) { /* the store keeps what it has, which tells of how many events */
             measure->kind->emit(measure, row->state + measure->at,
                                 &(struct component_taker){take_component, gather});
         }

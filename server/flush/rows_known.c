@@ -7,7 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SPARE 4 /* windows, beyond what a table has: of the future, and of a clock that was set */
+/* places beyond the windows that a table has: for the future, and for a clock that was set */
+#define SPARE 4
 
 static void name_width(struct rows_width *width, int64_t width_us, int64_t keep_us) {
     width->width_us = width_us;
@@ -29,7 +30,7 @@ static bool add_circle(struct rows_width *width) {
     return true;
 }
 
-/* Has room for more sections. False when out of memory. */
+/* Makes room for more sections. False when out of memory. */
 static bool widen(struct rows_width *width, unsigned sections) {
     const size_t stride = sizeof(struct rows_window) + sections * sizeof(uint64_t);
     unsigned char **made = calloc(width->circles, sizeof *made);
@@ -57,7 +58,7 @@ static bool widen(struct rows_width *width, unsigned sections) {
     return ok;
 }
 
-/* The table may have got sections since: a worker's clock was set. */
+/* The table may have gained sections, because the clock was set. */
 static bool take_sections(struct rows_table *table) {
     const unsigned sections = table_workers(table->table);
     bool ok = true;
@@ -94,8 +95,8 @@ static bool make_table(const struct rows_known *known, struct rows_table *made,
     for (unsigned k = 0; k < made->widths; k++) {
         struct rows_width *width = &made->width[k];
         name_width(width, config->width_us[k], made->report ? made->report->keep_us[k] : 0);
-        /* All that a table may still have is looked at, also what has just passed the horizon while
-         * the newest window is as far ahead as an event may be. */
+        /* Everything that a table may still have is examined, including what has just passed the
+         * horizon while the newest window is as far ahead as an event may be. */
         width->places = table_windows(table, k) + SPARE;
         width->stride = sizeof(struct rows_window) + made->sections * sizeof(uint64_t);
         ok = ok && add_circle(width);
@@ -171,7 +172,7 @@ struct rows_window *rows_known_find(const struct rows_table *table, unsigned wid
     return NULL;
 }
 
-/* Whether a section still reaches back to a window that it has. */
+/* Whether any section still holds rows of this window. */
 static bool is_held(const struct rows_table *table, unsigned width, int64_t window) {
     for (unsigned i = 0; i < table->sections; i++) {
         int64_t oldest, newest;
@@ -197,7 +198,7 @@ struct rows_window *rows_known_at(struct rows_table *table, unsigned width, int6
         }
     }
     if (c == its->circles && !add_circle(its)) {
-        c = 0; /* what is forgotten is sent again */
+        c = 0; /* what this forgets is sent again */
     }
     place = place_of(its, c, window % its->places);
     memset(place, 0, its->stride);
@@ -205,13 +206,13 @@ struct rows_window *rows_known_at(struct rows_table *table, unsigned width, int6
     return place;
 }
 
-/* Puts a range among the others, which are apart from each other and newest first. */
+/* Inserts a range among the others, which do not touch each other and are sorted newest first. */
 static size_t put_range(struct rows_range *range, size_t n, struct rows_range put) {
     size_t i = 0;
     while (i < n && range[i].oldest > put.newest + 1) {
         i++;
     }
-    size_t end = i; /* those that it touches become one with it */
+    size_t end = i; /* those that it touches are merged with it */
     for (; end < n && range[end].newest + 1 >= put.oldest; end++) {
         put.oldest = range[end].oldest < put.oldest ? range[end].oldest : put.oldest;
         put.newest = range[end].newest > put.newest ? range[end].newest : put.newest;
@@ -275,7 +276,7 @@ struct rows_place rows_known_place(const struct rows_table *table, unsigned widt
                                window};
 }
 
-/* Bytes that are as good with what others report in them. */
+/* Whether a component's bytes may be sent even though they include what others report. */
 static bool joins(const struct rows_table *table, const char *name) {
     for (unsigned i = 0; i < table->report->measures; i++) {
         const struct measure *measure = &table->report->measure[i];
@@ -307,8 +308,8 @@ bool rows_known_subtract(const struct rows_table *table, const struct rows_place
             left.value -= theirs;
             left.value = left.rule == ROWS_WRAP ? (int64_t)(uint32_t)left.value : left.value;
         }
-        /* Bytes of the whole row cannot be parted into theirs and ours, and then are not sent:
-         * whoever reads sees that they are missing. */
+        /* Bytes that describe the row as a whole cannot be split into theirs and ours, so they are
+         * not sent; readers see that they are missing. */
         if ((left.rule != ROWS_BLOB || joins(table, left.name)) &&
             (left.rule != ROWS_ADD || left.value > 0)) {
             component[n++] = left;

@@ -1,5 +1,5 @@
-/* What the store is known to have of this node's rows: for each window of each report the
- * transactions whose rows it has acknowledged. The flush thread's own. */
+/* What the store is known to have of this node's rows: for each window of each report, the
+ * transactions whose rows it has acknowledged. It belongs to the flush thread. */
 #ifndef AFORO_SERVER_FLUSH_ROWS_KNOWN_H
 #define AFORO_SERVER_FLUSH_ROWS_KNOWN_H
 
@@ -10,12 +10,12 @@
 
 struct rows_window {
     int64_t window;
-    uint64_t there; /* sum of our part, as the store said last */
-    /* of the acknowledgement; another one than the present: all of it is to be sent again */
+    uint64_t there; /* sum of our part, as the store last reported it */
+    /* generation of the acknowledgement; if it is not the current one, all rows are sent again */
     uint32_t generation;
-    uint32_t failed_round; /* the round in which the store would not take it */
-    bool too_late;         /* what was closed before we could send it was told */
-    bool doubted;          /* the store has another owner's part: it is to be read back */
+    uint32_t failed_round; /* the round in which sending it failed */
+    bool too_late;         /* it was logged that the window was closed before we could send it */
+    bool doubted;          /* the store has another owner's part, which must be read back */
     uint64_t touched[];    /* [sections]: transactions up to these were acknowledged */
 };
 
@@ -34,16 +34,16 @@ struct rows_width {
 struct rows_table {
     struct table *table;
     struct definitions *definitions; /* of this one report */
-    const struct report *report;     /* NULL: its definition cannot be read; it is not sent */
-    char name[ROWS_REPORT_MAX];      /* NAME.DIGEST */
-    unsigned widths, sections;       /* of the table, when it was looked at last */
+    const struct report *report; /* NULL: its definition cannot be read, so its rows are not sent */
+    char name[ROWS_REPORT_MAX];  /* NAME.DIGEST */
+    unsigned widths, sections;   /* of the table, when last examined */
     struct rows_width width[TABLE_WIDTHS_MAX];
-    uint32_t told_generation;     /* in which the store was told of it */
-    bool read_back;               /* what the store has of it was, since it may have changed */
-    bool too_large_told;          /* that a row of it cannot be sent */
-    bool was_read_back;           /* once at least, in this process */
-    struct rows_reference others; /* what others report of the same events: this is a copy */
-    unsigned last_width;          /* what was acknowledged last; window 0: nothing */
+    uint32_t told_generation; /* generation in which the report was announced to the store */
+    bool read_back;      /* the read-back was made after the store's part last may have changed */
+    bool too_large_told; /* it was logged that a row of it cannot be sent */
+    bool was_read_back;  /* at least once in this process */
+    struct rows_reference others; /* what others report of the same events, when this is a copy */
+    unsigned last_width;          /* the window acknowledged last; 0: none */
     int64_t last_window;
 };
 
@@ -55,42 +55,44 @@ struct rows_known {
     struct rows_gather gather;
 };
 
-/* Takes over tables that are new, and sections that tables have got. False when out of memory. */
+/* Picks up new tables, and sections that tables have gained. False when out of memory. */
 bool rows_known_update(struct rows_known *known);
 void rows_known_free(struct rows_known *known);
 
-/* The memory of a window, empty when there was none: another one, which the table holds no more,
- * may have had its place; and as it is, NULL when there is none. */
+/* The memory of a window. rows_known_at makes an empty one if there is none; it may replace that of
+ * a window that the table no longer holds. rows_known_find returns NULL if there is none. */
 struct rows_window *rows_known_at(struct rows_table *table, unsigned width, int64_t window);
 struct rows_window *rows_known_find(const struct rows_table *table, unsigned width, int64_t window);
 
-/* The i-th place of all circles; NULL behind the last. */
+/* The i-th place of all circles; NULL past the last. */
 struct rows_window *rows_known_place_at(const struct rows_width *width, size_t i);
 
-/* Windows, both inclusive. */
+/* Window numbers, both inclusive. */
 struct rows_range {
     int64_t oldest, newest;
 };
 
 #define ROWS_SECTIONS_MAX TABLE_WRITERS_MOST
 
-/* Which windows may have changed: into range[ROWS_SECTIONS_MAX], newest first, but behind the
- * others what a clock that was ahead has left beyond the present. There is one range, or none,
- * unless the clock was set. now_us: wall clock. Returns how many. */
+/* Fills range[ROWS_SECTIONS_MAX] with the windows that may have changed and returns how many ranges
+ * there are: one or none, unless the clock was set. They are sorted newest first, except that what
+ * a clock that was ahead left beyond the present comes last. now_us: wall clock. */
 size_t rows_known_ranges(const struct rows_known *known, const struct rows_table *table,
                          unsigned width, int64_t now_us, struct rows_range *range);
 
-/* Reads what touched a window in each section, into touched[sections]; false: nothing did. */
+/* Fills touched[sections] with the last transaction that touched a window in each section; false:
+ * none did. */
 bool rows_known_touched(const struct rows_table *table, unsigned width, int64_t window,
                         uint64_t *touched);
 
-/* All that is there now was counted by earlier runs: nothing of it waits to be sent by this one. */
+/* Notes that everything in the table now was counted by earlier runs, and so is not waiting to be
+ * sent by this one. */
 void rows_known_remember(struct rows_known *known, struct rows_table *table, int64_t now_us);
 
-/* A window as the store has it. */
+/* The name of a window at the store. */
 struct rows_place rows_known_place(const struct rows_table *table, unsigned width, int64_t window);
 
-/* What other servers report of a row, taken off it: false when nothing is left. */
+/* Subtracts from a row what other servers report of it; false when nothing is left. */
 bool rows_known_subtract(const struct rows_table *table, const struct rows_place *place,
                          struct rows_row *row);
 

@@ -1,6 +1,5 @@
-/* What changed of the rows of reports? The windows whose rows were touched since they were
- * acknowledged are sent, changed rows only, as absolute values; all rows after a reconnect or a
- * loss. */
+/* Sends what changed in the rows of reports: of each window that was touched since it was
+ * acknowledged, the changed rows, as absolute values; after a reconnect or a loss, all rows. */
 #include "counters/time/horizon.h"
 #include "server/flush/internal.h"
 #include "server/process/clock.h"
@@ -10,10 +9,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#define RECENT_US (4 * US_PER_S) /* what every pass looks at */
-#define PASS_CALLS 512           /* of the store, that one pass makes at the most */
-/* What is older is not sent again when it may be lost: the store closes it, and nobody asks. It is
- * of a clock that was set. */
+#define RECENT_US (4 * US_PER_S) /* what every pass examines */
+#define PASS_CALLS 512           /* calls of the store that one pass makes at most */
+/* Windows older than this are not sent again after a loss: the store closes them, and nobody asks
+ * for them. They come from a clock that was set. */
 #define OLD_US (HORIZON_MAX_US + 3600 * US_PER_S)
 
 /* A window that is being sent. */
@@ -22,8 +21,8 @@ struct sending {
     struct rows_table *table;
     unsigned width;
     struct rows_window *known;
-    bool all;       /* its rows, not only what changed */
-    uint64_t there; /* what the store is known to have, before */
+    bool all;       /* all its rows, not only those that changed */
+    uint64_t there; /* what the store is known to have before the call */
     struct store_ack ack;
     bool begun, failed;
 };
@@ -92,7 +91,8 @@ void rows_lost(struct flush *flush, struct rows_window *known) {
 
 /* ---- sending ---- */
 
-/* All workers' sums together may be beyond what the store adds up exactly, though none alone is. */
+/* The workers' sums together may exceed what the store adds up exactly, although none alone
+ * does. */
 static bool may_be_sent(struct rows_table *table, const struct rows_row *row) {
     if (rows_row_is_valid(row)) {
         return true;
@@ -107,7 +107,7 @@ static bool may_be_sent(struct rows_table *table, const struct rows_row *row) {
     return false;
 }
 
-/* What is gathered. */
+/* Sends what is gathered. */
 static void send_gathered(struct sending *sending) {
     struct flush *flush = sending->flush;
     struct rows_gather *gather = &flush->rows.gather;
@@ -123,7 +123,7 @@ static void send_gathered(struct sending *sending) {
             row[n++] = row[i];
         }
     }
-    if (row && n == 0) { /* others report all of it, or it cannot be sent */
+    if (row && n == 0) { /* others report all of these rows, or they cannot be sent */
         rows_gather_begin(gather);
         return;
     }
@@ -137,7 +137,7 @@ static void send_gathered(struct sending *sending) {
         ack.outcome = STORE_FAILED;
     }
     if (ack.outcome == STORE_STORED && sending->begun) {
-        ack.had = sending->ack.had; /* what the first call found is what there was */
+        ack.had = sending->ack.had; /* the first call found what was there before */
     }
     sending->ack = ack;
     sending->begun = true;
@@ -163,7 +163,7 @@ static void send_rows(struct sending *sending, const struct rows_collected *coll
     }
 }
 
-/* Sends a window that changed. touched: read before its rows, so that a later change shows. */
+/* Sends a window that changed. `touched` was read before its rows, so that a later change shows. */
 static void send_window(struct flush *flush, struct rows_table *table, unsigned width,
                         int64_t window, const uint64_t *touched) {
     struct rows_window *known = rows_known_at(table, width, window);
@@ -189,7 +189,7 @@ static void send_window(struct flush *flush, struct rows_table *table, unsigned 
         send_rows(&sending, &collected);
         if (sending.begun) {
             take_ack(&sending, touched);
-        } else { /* what touched it has changed no row */
+        } else { /* the transactions that touched it changed no row */
             memcpy(known->touched, touched, table->sections * sizeof *touched);
             known->generation = flush->known.generation;
         }
@@ -212,7 +212,8 @@ static bool may_go_on(const struct flush *flush) {
            clock_steady_us() < pass->end_us;
 }
 
-/* Windows [oldest, newest] of one width of one table, newest first. True when all was looked at. */
+/* Examines windows [oldest, newest] of one width of a table, newest first. True when it got through
+ * all of them. */
 static bool pass_windows(struct flush *flush, struct rows_table *table, unsigned width,
                          int64_t oldest, int64_t newest) {
     const int64_t old = (clock_wall_us() - OLD_US) / table->width[width].width_us;
@@ -234,7 +235,8 @@ static bool pass_windows(struct flush *flush, struct rows_table *table, unsigned
     return true;
 }
 
-/* True when all was looked at. Not full: what may have changed by now, of the present. */
+/* Examines one width of a table; full: everything, else only recent windows. True when it got
+ * through all of them. */
 static bool pass_width(struct flush *flush, struct rows_table *table, unsigned width, bool full) {
     struct rows_range range[ROWS_SECTIONS_MAX];
     const int64_t now_us = clock_wall_us(), width_us = table->width[width].width_us;
@@ -250,7 +252,7 @@ static bool pass_width(struct flush *flush, struct rows_table *table, unsigned w
     return whole;
 }
 
-/* The store is to know a report before its rows. */
+/* Announces the report: the store must know it before its rows. */
 static bool tell_report(struct flush *flush, struct rows_table *table) {
     char windows[TABLE_WIDTHS_MAX * 64], why[STORE_WHY_MAX] = "";
     const struct table_config *config = table_config(table->table);
@@ -284,7 +286,7 @@ void rows_pass_edge(struct flush *flush) {
         }
         for (unsigned k = 0; k < table->widths; k++) {
             struct rows_range range[ROWS_SECTIONS_MAX];
-            /* the last one that no event comes to any more */
+            /* the newest window that no event can reach any more */
             const int64_t edge = (now_us - flush->rows.horizon_us) / table->width[k].width_us - 1;
             const size_t n = rows_known_ranges(&flush->rows, table, k, now_us, range);
             for (size_t j = 0; j < n; j++) {
@@ -364,7 +366,7 @@ bool rows_compare(struct flush *flush) {
             flush_error(flush, "the store does not answer", why);
             return false;
         }
-        /* a window whose time to live may be over is none that was lost */
+        /* a window that may have expired does not count as lost */
         if (sum < known->there &&
             (place.window + 1) * place.width_us >= clock_wall_us() - flush->rows.horizon_us) {
             rows_lost(flush, known);

@@ -14,7 +14,7 @@ static const char MAGIC[8] = {'a', 'f', 'o', 'r', 'o', 'f', '1', '\n'};
 
 #define FILE_BYTES_MAX (INT64_C(1) << 40)
 
-/* What is at a fixed place of a record. */
+/* The fields at fixed places of a record. */
 struct head {
     uint32_t bytes;
     int64_t width_us, window;
@@ -199,7 +199,7 @@ bool rows_reference_save(const struct rows_reference *reference, int dir_fd, con
     return ok;
 }
 
-/* Is what was read records, one behind the other? Notes where each begins. */
+/* Whether the bytes read are records, one after the other. Notes where each begins. */
 static bool index_records(struct rows_reference *reference) {
     for (size_t at = 0; at < reference->record.len;) {
         const size_t left = reference->record.len - at;

@@ -1,7 +1,7 @@
-/* Where summaries outlive the node: a table of functions, so that the flush knows nothing of Redis
- * and a test can put a store that fails in its place. All calls but end_by are made by the flush
- * thread alone and may block, each for at most a few of the store's own time-outs; none of them
- * allocates per event.
+/* The store, where summaries outlive the node. It is a table of functions, so that the flush knows
+ * nothing of Redis and a test can substitute a store that fails. All calls except end_by are made
+ * by the flush thread alone. They may block, each for at most a few of the store's own time-outs;
+ * none of them allocates per event.
  *
  * A node's part of a chunk is what that node has reported of it: absolute values, one writer. The
  * store adds the parts up. */
@@ -27,7 +27,7 @@ struct store_place {
 /* What this node has counted in some windows of one chunk: absolute values, never increments. */
 struct store_chunk {
     struct store_place place;
-    uint64_t there; /* sum of this node's part, as far as we know */
+    uint64_t there; /* sum of this node's part at the store, as far as we know */
     uint32_t n;     /* windows below, 1..SLOTS_MAX */
     uint8_t slot[SLOTS_MAX];
     uint64_t count[SLOTS_MAX]; /* below 2^53: the store's script computes in doubles */
@@ -42,10 +42,9 @@ enum store_outcome {
 
 struct store_ack {
     enum store_outcome outcome;
-    /* STORE_STORED: the sum of this node's part before; 0: the store had nothing of this chunk from
-     * it */
+    /* STORE_STORED: the sum of this node's part before the call; 0: the store had none */
     uint64_t had;
-    uint64_t has; /* of rows, STORE_STORED: the sum that it has now */
+    uint64_t has; /* rows only, STORE_STORED: the sum after the call */
 };
 
 /* A part as the store has it. */
@@ -53,10 +52,10 @@ struct store_part {
     struct store_place place;
     uint64_t sum;
     uint64_t count[SLOTS_MAX];
-    /* What of it came from this owner, where that is known: all of it when he wrote it last, else
-     * what it held when another went on with it. */
+    /* The counts that came from this owner, if that is known: all of them when this owner wrote the
+     * part last, else what the part held when another owner took it over. */
     bool ours_known;
-    bool ours_only; /* all of it: he wrote it last */
+    bool ours_only; /* this owner wrote it last: all of it is ours */
     uint64_t ours[SLOTS_MAX];
 };
 
@@ -64,13 +63,14 @@ struct store_part {
  * increments. */
 struct store_rows {
     struct rows_place place;
-    uint64_t there; /* sum of this node's part (the events of all its rows), as far as we know */
-    int64_t keep_s; /* how long the window is to be kept; at least an hour beyond the horizon */
+    /* sum of this node's part (the events of all its rows) at the store, as far as we know */
+    uint64_t there;
+    int64_t keep_s; /* how long the store keeps the window; at least an hour beyond the horizon */
     size_t n;
     const struct rows_row *row; /* [n], each key once */
 };
 
-/* A report, as the store is told of it. */
+/* A report as it is announced to the store. */
 struct store_report {
     const char *report; /* NAME.DIGEST */
     const char *definition;
@@ -84,25 +84,26 @@ struct store_rows_range {
     uint32_t n;
 };
 
-/* Who takes rows of this node's parts that are read back. */
+/* Receives the rows of this node's parts that are read back. */
 struct store_rows_taker {
     void (*row)(void *cls, const struct rows_place *place, const struct rows_row *row);
-    /* after the rows of each window that has a part: its sum */
+    /* called after the rows of each window that has a part, with the part's sum */
     void (*window)(void *cls, const struct rows_place *place, uint64_t sum);
     void *cls;
 };
 
-/* Who asks for a lease, and how. */
+/* A request for a lease. */
 struct store_claim {
     const char *owner;
-    /* Another has, or had, it: one that is gone without having been given back is not taken, since
-     * its owner may not know of that yet. */
+    /* Another owner has or had the lease. If it has vanished without having been given back, it is
+     * not taken, since its owner may not know that yet. */
     bool waiting;
-    /* A lease that reads like this is taken, whatever the store's clock says; "": none. */
+    /* A lease with exactly this text is taken over, whatever the store's clock says; "": none
+     * is. */
     const char *dead;
 };
 
-/* Who takes the parts that are read back; called once for each. */
+/* Receives the parts that are read back; called once for each. */
 struct store_taker {
     void (*each)(void *cls, const struct store_part *part);
     void *cls;
@@ -115,43 +116,43 @@ struct store_sums {
     /* [n] of this node's parts; 0 where there is none, STORE_SUM_UNKNOWN where it could not be read
      */
     uint64_t *sums;
-    /* the number that changes when this store has lost something; as it was when it could not be
-     * read; NULL: not asked for */
+    /* the number of losses, which changes when this store has lost something; unchanged when it
+     * could not be read; NULL: not asked for */
     uint64_t *losses;
 };
 
 enum store_lease {
     STORE_LEASE_FAILED, /* the store did not say */
-    STORE_LEASE_KEPT,   /* it was ours, and is */
+    STORE_LEASE_KEPT,   /* it was ours, and still is */
     STORE_LEASE_TAKEN,  /* it was free, and is ours now */
     STORE_LEASE_HELD    /* somebody else has it */
 };
 
 struct store {
     const struct store_ops *ops;
-    bool may_evict; /* a server that it is connected to may throw away what it was told */
+    bool may_evict; /* a server that it is connected to is configured to evict keys */
 };
 
 struct store_ops {
     /* Connects. Called again after any failure. True when ready; false with `why` filled: one
-     * sentence that names the address (without password), the reason and the remedy. */
+     * sentence that names the address (without the password), the reason and the remedy. */
     bool (*connect)(struct store *store, char why[STORE_WHY_MAX]);
     /* Sends chunks[0..n), n <= STORE_SEND_MAX, in one pipeline and fills ack[0..n). False (why
-     * filled) when any of them failed; the connection may then be gone: `connected` tells. */
+     * filled) when any of them failed; the connection may be gone then, which `connected` tells. */
     bool (*send)(struct store *store, const struct store_chunk *chunks, size_t n,
                  struct store_ack *ack, char why[STORE_WHY_MAX]);
-    /* Reads this node's parts of a range of chunks, and gives each that is there to the taker.
-     * False (why filled) when not all could be read. */
+    /* Reads this node's parts of a range of chunks and passes each that exists to the taker. False
+     * (why filled) when not all could be read. */
     bool (*read_back)(struct store *store, struct chunk_range range,
                       const struct store_taker *taker, char why[STORE_WHY_MAX]);
-    /* Tells of a report, so that any reader can make sense of its rows. False: why filled. */
+    /* Announces a report, so that any reader can make sense of its rows. False: why filled. */
     bool (*tell_report)(struct store *store, const struct store_report *report,
                         char why[STORE_WHY_MAX]);
     /* Sends rows, and fills *ack; no other window is touched. A row is stored as a whole or not at
      * all. False: why filled, as for send. */
     bool (*send_rows)(struct store *store, const struct store_rows *rows, struct store_ack *ack,
                       char why[STORE_WHY_MAX]);
-    /* Reads this node's parts of a range of windows. Sums (and values that wrap) are the node's
+    /* Reads this node's parts of a range of windows. Sums (and values that wrap) are this node's
      * own; minima, maxima and the like are those of all nodes. False, why filled, when not all
      * could be read. */
     bool (*read_back_rows)(struct store *store, const struct store_rows_range *range,
@@ -160,36 +161,37 @@ struct store_ops {
      */
     bool (*rows_sum)(struct store *store, const struct rows_place *place, uint64_t *sum,
                      char why[STORE_WHY_MAX]);
-    /* Asks for the sums of this node's parts, and for the number of losses, in one pipeline. Cheap:
-     * the flush asks once a second. False, why filled, when anything could not be read. */
+    /* Asks for the sums of this node's parts and for the number of losses, in one pipeline. It must
+     * be cheap: the flush asks once a second. False, why filled, when anything could not be
+     * read. */
     bool (*sums)(struct store *store, const struct store_sums *sums, char why[STORE_WHY_MAX]);
-    /* Which of its servers keeps this chunk: a small number, 0 where there is only one. */
+    /* Which of the store's servers keeps this chunk: a small number; 0 when there is only one. */
     unsigned (*server)(const struct store *store, const struct store_place *place);
-    /* Takes, or renews, the lease of this node's name for STORE_LEASE_MS. STORE_LEASE_HELD fills
-     * holder: a number, which each renewal makes larger, a blank, and the other owner; or nothing,
-     * when it is gone and claim->waiting. */
+    /* Takes or renews the lease of this node's name for STORE_LEASE_MS. STORE_LEASE_HELD fills
+     * holder with a number, which each renewal increases, a blank, and the other owner; or leaves
+     * it empty when the lease is gone and claim->waiting. */
     enum store_lease (*lease)(struct store *store, const struct store_claim *claim,
                               char holder[STORE_HOLDER_MAX], char why[STORE_WHY_MAX]);
-    /* Has the other one, who had the lease when it was last asked for, read back parts that we
-     * wrote? */
+    /* Whether the owner that held the lease when it was last requested has read back parts that we
+     * wrote. */
     bool (*was_read_back)(const struct store *store);
     /* Gives the lease back, if it is ours. */
     void (*release)(struct store *store, const char *owner);
-    /* Changes the number of losses, unless it is another one than *losses already, so that all
-     * nodes hear of a loss; *losses is then what it is. False: why filled. */
+    /* Changes the number of losses, unless it already differs from *losses, so that all nodes hear
+     * of a loss. Sets *losses to the number now in force. False: why filled. */
     bool (*tell_loss)(struct store *store, uint64_t *losses, char why[STORE_WHY_MAX]);
-    /* Tells what this node says of itself (NUL-terminated words), for whoever asks which nodes
-     * there are. False: why filled. NULL: nobody asks this store. */
+    /* Publishes this node's description of itself (NUL-terminated), for whoever asks which nodes
+     * there are. False: why filled. The function is NULL for a store that nobody asks. */
     bool (*tell_node)(struct store *store, const char *words, char why[STORE_WHY_MAX]);
-    /* Closes some of the chunks whose time is over, whoever wrote them: at most an hour's. By the
-     * wall clock now_us, and only if the store's own agrees; *ahead_us: how far ours is ahead of
-     * it. False: why filled. */
+    /* Closes chunks whose time is over, whoever wrote them: at most an hour's worth per call. It
+     * goes by the wall clock now_us, and only if the store's own clock agrees; *ahead_us: how far
+     * ours is ahead of it. False: why filled. */
     bool (*close_old)(struct store *store, int64_t now_us, int64_t *ahead_us,
                       char why[STORE_WHY_MAX]);
-    /* From now on the parts of another node. */
+    /* From now on, all calls concern the parts of the node of this name. */
     void (*rename)(struct store *store, const char *node);
-    /* Any thread: what is under way fails when this moment (steady clock, microseconds) has come,
-     * and all later calls do. */
+    /* Any thread: once this moment has come (steady clock, microseconds), the call under way and
+     * all later ones fail. */
     void (*end_by)(struct store *store, int64_t steady_us);
     bool (*connected)(const struct store *store);
     /* for the log: no password in it; lives as long as the store */

@@ -12,11 +12,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* NOLINTNEXTLINE(misc-redundant-expression): they are the same, that is what it says */
+/* NOLINTNEXTLINE(misc-redundant-expression): the two are equal, which is what it asserts */
 _Static_assert(STORE_WHY_MAX == LINK_WHY_MAX && STORE_WHY_MAX == REDIS_URL_WHY_MAX,
                "a sentence goes up as it is");
 
-#define PIPELINE_TIMEOUTS 2 /* a pipeline may take so many time-outs of one reply */
+#define PIPELINE_TIMEOUTS 2 /* how many time-outs of one reply a pipeline may take */
 
 struct store_redis *store_redis_of(const struct store *store) {
     return (struct store_redis *)(uintptr_t)store; /* the store is its first member */
@@ -24,9 +24,9 @@ struct store_redis *store_redis_of(const struct store *store) {
 
 /* ---- connecting ---- */
 
-/* A Redis that evicts can lose what it was told, like one that restarts empty: it is noticed, and
- * sent again. It is worth a warning, since what was evicted past the horizon is gone. Asked of
- * every server the link connects to. */
+/* A Redis that evicts can lose what it was sent, like one that restarts empty. The loss is noticed
+ * and repaired by sending again, but what is evicted past the horizon is gone, so this deserves a
+ * warning. Every server that the link connects to is asked. */
 static bool check_server(const struct wire_peer *server, char *why) {
     const char *argv[] = {"INFO", "memory"};
     redisReply *reply = wire_call(server, 2, argv, why);
@@ -113,21 +113,21 @@ struct store_ack store_redis_read_ack(const struct store_redis *s, const redisRe
     return (struct store_ack){STORE_FAILED, 0, 0};
 }
 
-/* What is sent, and where its acknowledgements go; both are arrays of the same length. */
+/* What to send, and where the acknowledgements go: two arrays of the same length. */
 struct sending {
     const struct store_chunk *chunks;
     struct store_ack *ack;
 };
 
-/* Which of them a pipeline brings: those numbered which[0..n). */
+/* The chunks that a pipeline carries: those numbered which[0..n). */
 struct selection {
     size_t n;
     size_t which[STORE_SEND_MAX];
 };
 
-/* One pipeline. Every reply is taken, whatever it says, so that the connection stays usable. False
- * when a chunk failed; why is that of the first. Those whose server does not know the script are
- * added to `unknown`; NULL: the script's text is sent along. */
+/* Sends one pipeline. Every reply is read, whatever it says, so that the connection stays usable.
+ * False when a chunk failed; `why` is that of the first. Chunks whose server does not know the
+ * script are added to `unknown`; if that is NULL, the script's text is sent along. */
 static bool send_pipeline(struct store_redis *s, const struct sending *sending,
                           const struct selection *selection, struct selection *unknown, char *why) {
     char later[STORE_WHY_MAX] = "";
@@ -154,7 +154,8 @@ static bool send_pipeline(struct store_redis *s, const struct sending *sending,
         }
         freeReplyObject(reply);
     }
-    /* a replica now: when it is a master again, it may have lost what it had acknowledged */
+    /* the server is now a replica; when it is a master again, it may have lost what it
+     * acknowledged */
     if (demoted) {
         link_close(s->link);
     }
@@ -199,7 +200,7 @@ static bool append_part(struct store_redis *s, const struct store_place *place, 
     return link_append(s->link, &(struct redis_command){with_left ? 4 : 3, argv, lens, 1}, why);
 }
 
-/* What a chunk has of this node. */
+/* This node's parts of a chunk. */
 struct parts {
     bool with_left; /* `left` was asked for */
     bool there, left_there;
@@ -246,12 +247,12 @@ static bool take_losses(struct store_redis *s, uint64_t *losses, char *why) {
 }
 
 /* What a pipeline reads: the number of losses, unless `losses` is NULL, and this node's parts of
- * places[0..n), each to `each`. */
+ * places[0..n), each of which is passed to `each`. */
 struct reading {
     const struct store_place *places;
     size_t n;
     uint64_t *losses;
-    bool with_left; /* what another owner went on with, too */
+    bool with_left; /* also read what another owner took over */
     void (*each)(void *cls, size_t i, const struct parts *parts);
     void *cls;
 };
@@ -264,8 +265,8 @@ static bool append_reading(struct store_redis *s, const struct reading *reading,
     return ok;
 }
 
-/* Takes all replies, whatever they say. False when anything could not be read; in a cluster the
- * others can be, still. */
+/* Reads all replies, whatever they say. False when anything could not be read; in a cluster, the
+ * rest may still be read. */
 static bool take_reading(struct store_redis *s, const struct reading *reading, char *why) {
     char later[STORE_WHY_MAX];
     bool ok = !reading->losses || take_losses(s, reading->losses, why);
@@ -292,7 +293,7 @@ static bool read_parts(struct store_redis *s, const struct reading *reading, cha
     return ok;
 }
 
-/* Where the parts of read_back go on to. */
+/* Where read_back passes the parts. */
 struct handover {
     struct store_redis *store;
     const struct store_place *places;

@@ -1,4 +1,4 @@
-/* What the two halves of the store over Redis share. By the flush thread. */
+/* What the files of the store over Redis share. By the flush thread. */
 #ifndef AFORO_SERVER_FLUSH_STORE_REDIS_INTERNAL_H
 #define AFORO_SERVER_FLUSH_STORE_REDIS_INTERNAL_H
 
@@ -12,64 +12,66 @@
 
 #define NUMBER_MAX 24 /* bytes of a number's digits, with sign and NUL */
 #define CALL_ARGUMENTS_MAX 12
-/* that a chunk outlives the horizon: whatever a node may still send again finds it there */
+/* how long a chunk outlives the horizon, so that whatever a node may still send again finds it */
 #define STORE_REDIS_MARGIN_S 3600
 
 struct store_redis {
     struct store store;
     struct link *link;
     char node[64];
-    char field[SCHEMA_KEY_MAX]; /* of this node's parts */
-    char left[SCHEMA_KEY_MAX];  /* of what they held when another owner went on with them */
+    char field[SCHEMA_KEY_MAX]; /* field of this node's parts */
+    char left[SCHEMA_KEY_MAX];  /* field of what they held when another owner took them over */
     uint32_t owner_number;
     char owner[NUMBER_MAX]; /* the same as text */
     unsigned group;         /* of this node */
-    /* " <number>" of each other owner whose parts were read back, as far as there is room */
+    /* " <number>" of each other owner whose parts were read back, as many as fit */
     char read_back[5 * NUMBER_MAX];
-    bool was_read_back; /* the holder of the lease has read back parts of ours */
+    bool was_read_back; /* the holder of the lease has read back parts that we wrote */
     int64_t ttl_s[RESOLUTIONS];
     int64_t horizon_s;
     int64_t timeout_ms;
-    struct rows_call rows_call; /* the memory of calls */
-    int64_t closing_hour;       /* whose windows of reports are being closed */
-    int64_t closing_done;       /* so many of them were looked at */
+    struct rows_call rows_call; /* memory that calls reuse */
+    int64_t closing_hour;       /* the hour whose windows of reports are being closed */
+    int64_t closing_done;       /* how many of them were examined */
     _Atomic int64_t until_ms;   /* see end_by */
 };
 
 struct store_redis *store_redis_of(const struct store *store);
 
-/* A command as the link takes it; words are not copied. */
+/* A command as the link takes it. Words are not copied: they outlive the call. */
 struct call {
     int n;
     const char *argv[CALL_ARGUMENTS_MAX];
     size_t lens[CALL_ARGUMENTS_MAX];
 };
 
-#define CALL_KEY_AT 3 /* as call_begin_script has it */
+#define CALL_KEY_AT 3 /* index of the key in what call_begin_script makes */
 
 void call_add(struct call *call, const char *word, size_t len);
 void call_add_text(struct call *call, const char *word);
 
-/* A script by its SHA1, or with its text, which teaches the server the SHA1; with one key. */
+/* Begins a call of a script with one key: by its SHA1, or by its text, which also makes the SHA1
+ * known to the server. */
 struct call call_begin_script(const struct script *script, bool by_sha, const char *key);
 
-/* Queues it. False fills why. */
+/* Queues the command. False fills why. */
 bool call_append(struct store_redis *s, struct call *call, char *why);
 
-/* What follows is one pipeline, until its end is said: however many answers it has, and however
- * slowly each comes, it ends. */
+/* Between these two calls is one pipeline, which has one time limit as a whole: it ends however
+ * many replies it has and however slowly each comes. */
 void store_redis_begin_pipeline(struct store_redis *s);
 void store_redis_end_pipeline(struct store_redis *s);
 
-/* What merge.lua or rows.lua answered. STORE_FAILED fills why. */
+/* Reads the reply of merge.lua or rows.lua. STORE_FAILED fills why. */
 struct store_ack store_redis_read_ack(const struct store_redis *s, const redisReply *reply,
                                       char *why);
 
-/* A script of one key and words up to a NULL, and its reply; NULL fills why. */
+/* Calls a script with one key and words up to a NULL, and returns its reply, which the caller
+ * frees; NULL fills why. */
 redisReply *store_redis_call_script(struct store_redis *s, const struct script *script,
                                     const char *key, const char *const *words, char *why);
 
-/* What final.lua says: the hour that was noted, -1 when none was; and the store's clock. */
+/* The reply of final.lua: the hour that was noted, -1 if none was; and the store's clock. */
 struct store_redis_note {
     int64_t hour, clock_us;
 };
@@ -78,13 +80,13 @@ struct store_redis_note {
 bool store_redis_exchange_note(struct store_redis *s, const char *key, const char *hour,
                                struct store_redis_note *note, char *why);
 
-/* Which hour is to be closed next, when `last` is the last that may be. */
+/* The hour to close next; `last` is the last that may be closed. */
 int64_t store_redis_next_hour(int64_t noted, int64_t last);
 
 /* ---- store_redis_rows_close.c ---- */
 
-/* Closes windows of reports that are over, up to the hour `last`: the next hour's, or a part of
- * them when they are many. False fills why. */
+/* Closes windows of reports that are over, up to the hour `last`: one hour's worth per call, or
+ * part of that when there are many. False fills why. */
 bool store_redis_close_rows(struct store_redis *s, int64_t last, int64_t now_us, char *why);
 
 /* ---- store_redis_rows.c: rows of reports; see store_ops ---- */
@@ -105,13 +107,13 @@ enum store_lease store_redis_lease(struct store *store, const struct store_claim
 void store_redis_release(struct store *store, const char *owner);
 bool store_redis_was_read_back(const struct store *store);
 
-/* A part that this owner wrote was read back: the lease is to say so. */
+/* Notes that a part written by this owner was read back, so that the lease will say so. */
 void store_redis_note_read_back(struct store_redis *s, uint32_t owner);
 bool store_redis_tell_node(struct store *store, const char *words, char why[STORE_WHY_MAX]);
 bool store_redis_tell_loss(struct store *store, uint64_t *losses, char why[STORE_WHY_MAX]);
 
-/* The number that a reply says, as an integer or as digits; 0 for nil. Frees the reply.
- * False fills why, unless reply is NULL: then whoever has not got it has filled it. */
+/* Reads the number in a reply, an integer or digits; 0 for nil. Frees the reply. False fills why,
+ * unless reply is NULL: then `why` was filled when the reply was not received. */
 bool store_redis_take_number(const struct store_redis *s, redisReply *reply, const char *key,
                              int64_t *number, char *why);
 bool store_redis_close_old(struct store *store, int64_t now_us, int64_t *ahead_us,

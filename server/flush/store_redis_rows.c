@@ -23,7 +23,7 @@ static bool put_number(struct words *words, uint64_t number) {
     return words_put(words, text, (size_t)snprintf(text, sizeof text, "%" PRIu64, number));
 }
 
-/* The words of a call of rows.lua. */
+/* Puts the words of a call of rows.lua. */
 static bool put_call(const struct store_redis *s, const struct store_rows *rows,
                      const struct rows_call *gathered, const char *key, struct words *words) {
     char moment[ROWS_KEY_MAX + 8];
@@ -66,15 +66,16 @@ static bool append_call(struct store_redis *s, const struct store_rows *rows, bo
     return ok;
 }
 
-/* How far the rows of one window are sent. */
+/* The state of sending the rows of one window. */
 struct rows_sending {
     const struct store_rows *rows;
-    size_t done;          /* rows */
-    bool by_sha, unknown; /* the script, to the server */
+    size_t done; /* rows */
+    /* by_sha: the script is called by its SHA1; unknown: a server does not know it */
+    bool by_sha, unknown;
     struct store_ack *ack;
 };
 
-/* {had, has} of a reply, or what an integer says. STORE_FAILED fills why. */
+/* Reads {had, has} of a reply, or an integer. STORE_FAILED fills why. */
 static struct store_ack read_sums(const struct store_redis *s, const redisReply *reply, char *why) {
     if (reply->type == REDIS_REPLY_ARRAY && reply->elements == 2 &&
         reply->element[0]->type == REDIS_REPLY_INTEGER &&
@@ -85,8 +86,8 @@ static struct store_ack read_sums(const struct store_redis *s, const redisReply 
     return store_redis_read_ack(s, reply, why);
 }
 
-/* One reply. What had the least is the answer, since each call adds to it: 0 says that something
- * was gone. */
+/* Reads one reply. The smallest `had` counts, since each call adds to the part: 0 says that
+ * something was gone. */
 static bool take_ack(struct store_redis *s, struct rows_sending *sending, char *why) {
     redisReply *reply = link_reply(s->link, why);
     struct store_ack *ack = sending->ack;
@@ -112,7 +113,7 @@ static bool take_ack(struct store_redis *s, struct rows_sending *sending, char *
     return ok;
 }
 
-/* One pipeline. False when something failed. */
+/* Sends one pipeline. False when something failed. */
 static bool send_some(struct store_redis *s, struct rows_sending *sending, char *why) {
     char later[STORE_WHY_MAX], key[ROWS_KEY_MAX];
     const struct store_rows *rows = sending->rows;
@@ -163,7 +164,7 @@ bool store_redis_send_rows(struct store *store, const struct store_rows *rows,
     sending.rows = &kept;
     bool ok = send_all(s, &sending, why);
     if (ok && sending.unknown) {
-        sending.by_sha = false; /* all of it once more, which changes nothing where it arrived */
+        sending.by_sha = false; /* send all of it once more; what arrived is not changed by that */
         ok = send_all(s, &sending, why);
     }
     return ok;
@@ -208,7 +209,7 @@ static bool append_sum(struct store_redis *s, const struct rows_place *place, ch
     return link_append(s->link, &(struct redis_command){3, argv, lens, 1}, why);
 }
 
-/* "<owner> <sum>" of a reply, 0 where there is none. False fills why. */
+/* Reads "<owner> <sum>" of a reply; 0 if there is none. False fills why. */
 static bool take_sum(struct store_redis *s, const struct rows_place *place, uint64_t *sum,
                      char *why) {
     uint32_t owner = 0;

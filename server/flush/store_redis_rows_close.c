@@ -1,6 +1,6 @@
-/* The store over Redis: windows of reports whose time is over are closed, whoever wrote them. Which
- * there may be is in the list of reports. A window that Redis keeps for less than the time in which
- * it is open is not closed: it is gone before. */
+/* The store over Redis: closes windows of reports whose time is over, whoever wrote them. The list
+ * of reports says which may exist. A window that Redis keeps for less time than it stays open is
+ * not closed, since it expires before. */
 #include "redis/rows_reader.h"
 #include "redis/wire.h"
 #include "server/flush/store_redis_internal.h"
@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define CLOSE_MS 200 /* that one call may take; the next goes on */
+#define CLOSE_MS 200 /* time that one call may take; the next continues */
 #define HOUR_US (3600 * US_PER_S)
 
 /* One hour's closing. */
@@ -17,13 +17,13 @@ struct rows_closing {
     struct store_redis *s;
     int64_t hour, end_ms;
     char now[NUMBER_MAX];
-    int64_t looked; /* at so many windows */
-    char *why;      /* where a failure is told */
+    int64_t looked; /* how many windows were examined */
+    char *why;      /* where a failure is explained */
     bool listed;    /* there are reports */
-    bool all;       /* nothing was left open or out so far */
+    bool all;       /* so far, nothing was left open or skipped */
 };
 
-/* One window of one group. False fills why. */
+/* Closes one window of one group. False fills why. */
 static bool close_window(struct rows_closing *closing, const struct rows_place *place,
                          unsigned group, char *why) {
     char key[ROWS_KEY_MAX], cursor[NUMBER_MAX] = "0";
@@ -63,7 +63,8 @@ static bool close_found(struct rows_closing *closing, const struct rows_place *f
     return true;
 }
 
-/* The windows of one width that end in the hour, as far as time is left. False fills why. */
+/* Closes the windows of one width that end in the hour, as long as time is left. False fills
+ * why. */
 static bool close_width(struct rows_closing *closing, const char *report,
                         const struct rows_width_line *line, char *why) {
     struct store_redis *s = closing->s;
@@ -76,7 +77,7 @@ static bool close_width(struct rows_closing *closing, const char *report,
         bool there[LINK_PIPELINE_MAX];
         closing->looked += here;
         if (closing->looked <= s->closing_done) {
-            continue; /* in an earlier call */
+            continue; /* done in an earlier call */
         }
         if (wire_now_ms() > closing->end_ms) {
             closing->all = false;
@@ -116,7 +117,7 @@ bool store_redis_close_rows(struct store_redis *s, int64_t last, int64_t now_us,
     s->closing_done = s->closing_hour == closing.hour ? s->closing_done : 0;
     s->closing_hour = closing.hour;
     if (!rows_reader_widths(s->link, &(struct rows_width_taker){take_width, &closing}, why)) {
-        /* what the taker says, when it was him */
+        /* if the taker failed, its sentence says why */
         if (!*why) {
             memcpy(why, sentence, sizeof sentence);
         }

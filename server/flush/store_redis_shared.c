@@ -1,5 +1,5 @@
-/* The store over Redis: what all nodes share there. Leases of names, the number of losses, the
- * closing of what is over. */
+/* The store over Redis: what all nodes share there, namely leases of names, the number of losses,
+ * and the closing of old chunks. */
 #include "redis/wire.h"
 #include "server/flush/store_redis_internal.h"
 
@@ -36,7 +36,7 @@ redisReply *store_redis_call_script(struct store_redis *s, const struct script *
     return reply;
 }
 
-/* Is `word` one of those that stand in `list`, each behind a blank? */
+/* Whether `word` is one of those in `list`, each of which follows a blank. */
 static bool lists(const char *list, const char *word) {
     const size_t len = strlen(word);
     for (const char *at = list; (at = strstr(at, word)) != NULL; at += len) {
@@ -61,7 +61,7 @@ bool store_redis_was_read_back(const struct store *store) {
     return store_redis_of(store)->was_read_back;
 }
 
-/* The script of the lease; `how`: "take", "wait" or "release". NULL fills why. */
+/* Calls the lease script; `how`: "take", "wait" or "release". NULL fills why. */
 static redisReply *call_lease(struct store_redis *s, const struct store_claim *claim,
                               const char *how, char *why) {
     char key[SCHEMA_KEY_MAX], ms[NUMBER_MAX];
@@ -156,17 +156,17 @@ bool store_redis_tell_node(struct store *store, const char *words, char why[STOR
 }
 
 #define HOUR_S 3600
-#define NOTE_AHEAD 3  /* hours that clocks within the margin may differ in */
-#define HOURS_BACK 24 /* that are closed when nobody has noted yet how far that is done */
+#define NOTE_AHEAD 3  /* hours by which a note of a clock within the margin may be ahead */
+#define HOURS_BACK 24 /* hours to close when nobody has noted yet how far that was done */
 
-/* A closing under way: of which group, at what time, and whether none was left open so far. */
+/* A closing under way. all: no chunk was left open so far. */
 struct closing {
     unsigned group;
     char now[NUMBER_MAX]; /* seconds since 1970 */
     bool all;
 };
 
-/* One reply of close.lua. False fills why. */
+/* Reads one reply of close.lua. False fills why. */
 static bool take_closed(struct store_redis *s, struct closing *closing, const char *key,
                         char *why) {
     int64_t closed = 0;
@@ -177,13 +177,13 @@ static bool take_closed(struct store_redis *s, struct closing *closing, const ch
     return true;
 }
 
-/* One pipeline: a range of at most STORE_SEND_MAX chunks. */
+/* Closes a range of at most STORE_SEND_MAX chunks, in one pipeline. */
 static bool close_some(struct store_redis *s, struct closing *closing, struct chunk_range range,
                        char *why) {
     char key[SCHEMA_KEY_MAX], later[STORE_WHY_MAX];
     for (uint32_t i = 0; i < range.n; i++) {
         schema_chunk_key(range.resolution, range.first + i, closing->group, key);
-        /* in a cluster, not all servers know it */
+        /* not by SHA1: in a cluster, some servers may not know the script */
         struct call call = call_begin_script(&script_close, false, key);
         call_add_text(&call, closing->now);
         if (!call_append(s, &call, why)) {
@@ -198,7 +198,7 @@ static bool close_some(struct store_redis *s, struct closing *closing, struct ch
     return ok;
 }
 
-/* Closes a range of one group, a pipeline after the other. */
+/* Closes a range of one group, one pipeline after another. */
 static bool close_range(struct store_redis *s, struct closing *closing, struct chunk_range range,
                         char *why) {
     bool ok = true;
@@ -212,7 +212,7 @@ static bool close_range(struct store_redis *s, struct closing *closing, struct c
     return ok;
 }
 
-/* *all: none was left open. */
+/* Closes one hour; *all: no chunk was left open. */
 static bool close_hour(struct store_redis *s, int64_t hour, int64_t now_us, bool *all, char *why) {
     struct closing closing = {.all = true};
     snprintf(closing.now, sizeof closing.now, "%" PRId64, now_us / US_PER_S);
@@ -229,7 +229,7 @@ static bool close_hour(struct store_redis *s, int64_t hour, int64_t now_us, bool
     return true;
 }
 
-/* no clock says so many seconds; nor so many hours or microseconds of one */
+/* no valid reply has a larger number of seconds, of hours, or of microseconds */
 #define CLOCK_LAST_S (UINT64_C(1) << 40)
 
 bool store_redis_exchange_note(struct store_redis *s, const char *key, const char *hour,
@@ -259,11 +259,11 @@ bool store_redis_exchange_note(struct store_redis *s, const char *key, const cha
 }
 
 int64_t store_redis_next_hour(int64_t noted, int64_t last) {
-    /* A note of the future is of clocks that were ahead once. */
+    /* A note from the future was made by a clock that was ahead. */
     return noted < 0 || noted > last + NOTE_AHEAD ? last - HOURS_BACK : noted;
 }
 
-/* The next hour's chunks. */
+/* Closes the chunks of the next hour. */
 static bool close_chunks(struct store_redis *s, int64_t noted, int64_t last, int64_t now_us,
                          char *why) {
     struct store_redis_note note;
@@ -285,7 +285,7 @@ bool store_redis_close_old(struct store *store, int64_t now_us, int64_t *ahead_u
     }
     *ahead_us = now_us - note.clock_us;
     if (*ahead_us > HOUR_S * US_PER_S || *ahead_us < -HOUR_S * US_PER_S) {
-        return true; /* not by this clock */
+        return true; /* this clock is too far off to close by */
     }
     const int64_t last =
         schema_closable_hour((now_us < note.clock_us ? now_us : note.clock_us) / US_PER_S);

@@ -3,8 +3,8 @@
 #include "server/flush/internal.h"
 #include "server/process/clock.h"
 
-/* more than so many of one worker between two passes: every second is enough; fewer than that: all
- * of them again */
+/* with more than MANY notes of one worker between two passes, it is to note half as many; with
+ * fewer than FEW, twice as many */
 #define MANY 64
 #define FEW 16
 #define MASK_MAX 1023
@@ -12,15 +12,16 @@
 
 void visible_add_owner(struct visible_queue *queue, int64_t arrived_us, int64_t event_us) {
     const uint32_t head = atomic_load_explicit(&queue->head, memory_order_relaxed);
-    /* acquire, with the release in take_queue: the slot was read before it is written again */
+    /* acquire pairs with the release in take_queue: the slot was read before it is overwritten */
     if (head - atomic_load_explicit(&queue->tail, memory_order_acquire) < VISIBLE_SLOTS) {
         queue->event[head % VISIBLE_SLOTS] = (struct visible_event){arrived_us, event_us};
-        /* release, with the acquire in take_queue: who sees the note sees the event counted */
+        /* release pairs with the acquire in take_queue: whoever sees the note sees the event
+         * counted */
         atomic_store_explicit(&queue->head, head + 1, memory_order_release);
     }
 }
 
-/* The store was away for long: every second of those that wait will do. */
+/* The store was away for long: every second one of those that wait is enough. */
 static void thin_out(struct visible *visible) {
     unsigned kept = 0;
     for (unsigned i = 0; i < visible->waiting; i += 2) {

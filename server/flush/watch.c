@@ -1,9 +1,10 @@
 /* Does the store still have what it acknowledged? An older copy of it may have come back behind an
- * open connection, keys may have expired by a clock that stepped, been evicted or deleted. Compared
- * are values, once a second: of each server the chunk that it acknowledged last, the last of each
- * pipeline since the look before (replication and files keep a prefix of what was written; it may
- * have lost what came before that, and acknowledged something since), and a few older ones in turn.
- * Who finds a loss tells all nodes, so that those with nothing new to send, send again as well. */
+ * open connection; keys may have expired by a clock that stepped, or been evicted or deleted. So
+ * once a second the flush compares values: of each server the chunk that it acknowledged last; the
+ * last chunk of each pipeline since the previous check, because replication and files keep a prefix
+ * of what was written, and the server may have lost what came after that prefix and acknowledged
+ * more since; and a few older chunks in turn. A node that finds a loss tells all nodes, so that
+ * those with nothing new to send also send again. */
 #include "server/flush/internal.h"
 #include "server/process/clock.h"
 #include "server/process/log.h"
@@ -14,19 +15,19 @@
 #define LOOK_US US_PER_S
 #define RENEW_US (STORE_LEASE_MS / 3 * US_PER_MS)
 #define CLOSE_US (60 * US_PER_S)
-/* store.h: nothing is closed by a clock that is further off */
+/* as in store.h: a clock that is off by more than this closes nothing */
 #define CLOCK_MARGIN_US (3600 * US_PER_S)
 #define TURN_CHUNKS 3   /* older chunks compared at a time */
-#define TURN_PLACES 512 /* of the memory looked at for them */
-#define OFTEN 8         /* resends a minute; beyond, each waits longer */
+#define TURN_PLACES 512 /* places of the memory searched for them */
+#define OFTEN 8         /* resends a minute; beyond that, each waits longer */
 #define WAIT_FIRST_US (US_PER_S / 2)
 #define WAIT_LAST_US (10 * US_PER_S)
 #define MINUTE_US (60 * US_PER_S)
 
 void watch_lost(struct flush *flush, struct known_chunk *chunk) {
     struct watch *watch = &flush->watch;
-    /* One that was acknowledged since all was sent again is another loss than that one; until then
-     * all that is missing is the same. */
+    /* A chunk that was acknowledged after everything was sent again is a new loss; until then,
+     * whatever is missing belongs to the same one. */
     const bool another = chunk && !watch->lost;
     if (chunk) {
         chunk->generation = 0;
@@ -48,7 +49,7 @@ void watch_lost(struct flush *flush, struct known_chunk *chunk) {
 void watch_begin(struct flush *flush) {
     struct watch *watch = &flush->watch;
     char why[STORE_WHY_MAX] = "";
-    watch->lost = false; /* but what the other nodes do not know yet is still to be told */
+    watch->lost = false; /* but the other nodes must still be told what they do not know yet */
     watch->due_us = 0;
     memset(watch->last, 0, sizeof watch->last);
     watch->end_count = 0;
@@ -70,11 +71,12 @@ void watch_end(struct flush *flush, const struct store_place *place) {
         watch->ends[watch->end_count++] = *place;
     }
     if (watch->end_count > FLUSH_ENDS) {
-        watch->due_us = 0; /* look before any is forgotten */
+        watch->due_us = 0; /* check before any is forgotten */
     }
 }
 
-/* What was compared need not be again, but for the last: a loss may hit between it and the next. */
+/* What was compared need not be compared again, except the last: a loss may fall between it and the
+ * next. */
 static void forget_ends(struct watch *watch) {
     if (watch->end_count) {
         watch->ends[0] = watch->ends[watch->end_count - 1];
@@ -84,7 +86,7 @@ static void forget_ends(struct watch *watch) {
 
 /* ---- comparing ---- */
 
-/* Acknowledged, and young enough that no time to live can be over. */
+/* Whether the chunk was acknowledged and is too young to have expired. */
 static bool should_be_there(const struct flush *flush, const struct store_place *place) {
     const struct known_chunk *known = known_find(&flush->known, place->resolution, place->chunk);
     return known && place->chunk && known->there && known->generation == flush->known.generation &&
@@ -92,7 +94,7 @@ static bool should_be_there(const struct flush *flush, const struct store_place 
                clock_wall_us() - counters_horizon_us(flush->config.counters);
 }
 
-/* The next few of all that we remember. */
+/* Picks the next few of all that we remember. */
 static size_t take_turn(struct flush *flush, struct store_place *places) {
     struct store_place *turn = &flush->watch.turn;
     size_t n = 0;
@@ -112,13 +114,14 @@ static size_t take_turn(struct flush *flush, struct store_place *places) {
     return n;
 }
 
-/* Another node has told of a loss, when the number is another one than before. */
+/* If the number of losses has changed, another node has reported a loss. */
 static void hear_of_losses(struct flush *flush, uint64_t number) {
     struct watch *watch = &flush->watch;
     if (number == watch->number) {
         return;
     }
-    /* They know, unless the number itself was lost: then who had not read it yet must hear anew. */
+    /* The other nodes know, unless the number itself was lost: then those that had not read it must
+     * be told again. */
     watch->tell = number < watch->number;
     watch->number = number;
     watch->lost = true;
@@ -144,8 +147,8 @@ bool watch_compare(struct flush *flush) {
         }
     }
     char why[STORE_WHY_MAX] = "";
-    /* One of a cluster's servers may be away for long: what the others have is compared all the
-     * same. */
+    /* One of a cluster's servers may be away for long; what the others have is compared
+     * regardless. */
     uint64_t number = flush->watch.number;
     bool same = flush->config.store->ops->sums(flush->config.store,
                                                &(struct store_sums){places, n, sums, &number}, why);
@@ -205,8 +208,8 @@ static void close_old(struct flush *flush, int64_t now_us) {
     watch->clock_told = off;
 }
 
-/* Sends all again when something is gone; not too often, or a store that evicts would be flooded.
- */
+/* Sends everything again if something is gone, but not too often, or a store that evicts would be
+ * flooded. */
 static void heal(struct flush *flush, int64_t now_us) {
     struct watch *watch = &flush->watch;
     const int64_t since_us = now_us - watch->resent_us;

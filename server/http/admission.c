@@ -11,9 +11,9 @@ static bool has_token(struct MHD_Connection *mhd, const struct tokens *tokens) {
         tokens, MHD_lookup_connection_value(mhd, MHD_HEADER_KIND, MHD_HTTP_HEADER_AUTHORIZATION));
 }
 
-/* Whether this client may ask this now. Health, the live page, which holds no counts, and that
- * there is no such page, are told without a token. Requests without a token count against the
- * client's rate, too: it bounds guessing. */
+/* Whether this client may ask this now. /healthz, the live page (which contains no counts) and the
+ * answer that there is no such page need no token. Requests without a token count against the
+ * client's rate too, which bounds guessing. */
 static enum answer check_access(const struct connection *connection) {
     const struct worker *worker = connection->worker;
     const enum route route = connection->request.route;
@@ -32,7 +32,7 @@ static enum answer check_access(const struct connection *connection) {
                : ANSWER_NONE;
 }
 
-/* What the headers of a request that brings events say against it. */
+/* Checks the headers of a request that brings events. */
 static enum answer check_events(const struct connection *connection,
                                 const struct framing *framing) {
     const bool batch = connection->request.route == ROUTE_EVENTS;
@@ -44,8 +44,8 @@ static enum answer check_events(const struct connection *connection,
                                                   : ANSWER_NONE;
 }
 
-/* The same of any other request. An event that was sent with GET and answered with the root page
- * would look to its sender as if it were counted. */
+/* The same for any other request. If an event sent with GET were answered with the root page, its
+ * sender would believe that it was counted. */
 static enum answer check_read(const struct connection *connection, const struct framing *framing) {
     const bool event = connection->request.answer == ANSWER_ROOT_PAGE &&
                        connection->query.has_value && !worker_is_admin(connection->worker);

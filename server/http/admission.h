@@ -1,13 +1,13 @@
-/* The access check, and what else is said against a request before its body. By the worker's
- * thread. */
+/* The access check, and the other reasons to refuse a request before its body is read. By the
+ * worker's thread. */
 #ifndef AFORO_SERVER_HTTP_ADMISSION_H
 #define AFORO_SERVER_HTTP_ADMISSION_H
 
 #include "server/http/connection.h"
 #include "server/net/framing.h"
 
-/* Checks a request whose headers have come: its client's rate, its token, its headers. Returns the
- * answer that refuses it, which is counted then; ANSWER_NONE: it is admitted. */
+/* Checks a request whose headers have arrived: its client's rate, its token, its headers. Returns
+ * ANSWER_NONE if it is admitted, else the answer that refuses it; the refusal is counted then. */
 enum answer admission_check(struct connection *connection, const struct framing *framing);
 
 #endif

@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define REFUSALS_A_SECOND 20 /* lines of --log-level debug, a worker */
+#define REFUSALS_A_SECOND 20 /* lines of --log-level debug, per worker */
 
 struct prepared {
     unsigned status; /* 0: status and text are those of refusals.def */
@@ -64,7 +64,7 @@ static const struct prepared prepared_table[ANSWERS] = {
     [ANSWER_UNAUTHORISED] = {0, NULL, MHD_HTTP_HEADER_WWW_AUTHENTICATE, "Bearer"},
     [ANSWER_AUTHORISED_TWICE] = {MHD_HTTP_BAD_REQUEST,
                                  "Authorization: given more than once, send one\n", NULL, NULL},
-    /* a second later every bucket holds a request again */
+    /* a second later every bucket allows a request again */
     [ANSWER_THROTTLED] = {0, NULL, MHD_HTTP_HEADER_RETRY_AFTER, "1"},
     [ANSWER_NOT_KEPT] = {0, NULL, MHD_HTTP_HEADER_RETRY_AFTER, "1"},
 };
@@ -239,7 +239,8 @@ enum MHD_Result answers_send_prepared_farewell(struct connection *connection, en
 
 enum MHD_Result answers_send_before_body(struct connection *connection, enum answer answer) {
     connection->request.answer = answer;
-    /* A client that asks for 100 Continue has sent nothing yet: the library can answer it. */
+    /* A client that asks for 100 Continue has sent nothing of its body yet, so the library can
+     * answer it. */
     return MHD_lookup_connection_value(connection->mhd, MHD_HEADER_KIND, MHD_HTTP_HEADER_EXPECT)
                ? answers_queue(connection, answer)
                : answers_send_prepared_farewell(connection, answer);

@@ -1,5 +1,5 @@
-/* Answers and how they are sent: prepared ones, made once a worker, and those that are made for one
- * request. By the worker's thread, inside MHD_run, but for answers_make and answers_free. */
+/* Answers and how they are sent: prepared ones, made once per worker, and those made for one
+ * request. By the worker's thread, inside MHD_run, except answers_make and answers_free. */
 #ifndef AFORO_SERVER_HTTP_ANSWERS_H
 #define AFORO_SERVER_HTTP_ANSWERS_H
 
@@ -21,7 +21,7 @@ enum answer {
     ANSWER_LENGTH_REQUIRED,
     ANSWER_BAD_FRAMING,
     ANSWER_HEADERS_TOO_LARGE,
-    ANSWER_HEADERS_OF_BROWSER, /* the same, of who would read where events are sent */
+    ANSWER_HEADERS_OF_BROWSER, /* the same, for a reader's request to a listener for events */
     ANSWER_NOT_FOUND,
     ANSWER_NOT_ALLOWED_ROOT,
     ANSWER_NOT_ALLOWED_EVENTS,
@@ -41,30 +41,31 @@ enum answer {
 struct connection;
 struct worker;
 
-/* One response object a worker, so that no two threads share one. */
+/* Each worker has response objects of its own, so that no two threads share one. */
 struct answers {
     struct MHD_Response *response[ANSWERS];
-    struct MHD_Response *last_response[ANSWERS]; /* the same, and the connection ends */
+    /* the same, with a header that closes the connection */
+    struct MHD_Response *last_response[ANSWERS];
 };
 
-/* Before the worker's thread starts, and after it ended. False when out of memory; answers_free
- * frees what was made. */
+/* By main, before the worker's thread starts and after it has ended. answers_make returns false
+ * when out of memory; answers_free then frees what was made. */
 bool answers_make(struct answers *answers);
 void answers_free(struct answers *answers);
 
-/* The reason under which an event or a batch is counted that is refused with this answer. Pure. */
+/* The reason under which an event or batch refused with this answer is counted. Pure. */
 enum refusal answers_reason(enum answer answer);
 
 /* Queues a prepared answer. */
 enum MHD_Result answers_queue(struct connection *connection, enum answer answer);
 
-/* Queues a response that was made for this request only, and releases it; `type` is that of its
- * body. MHD_NO, which closes the connection, when response is NULL. */
+/* Queues a response made for this request only, and releases it; `type` is the content type of its
+ * body. Returns MHD_NO, which closes the connection, when response is NULL. */
 enum MHD_Result answers_queue_response(struct connection *connection, unsigned status,
                                        struct MHD_Response *response, const char *type);
 
-/* Queues a response with its headers, which stays the caller's. Not when the connection ends with
- * the answer: that has a header of its own. */
+/* Queues a response that already has its headers and remains the caller's. Not to be used when the
+ * answer closes the connection (answers_end_connection), since that takes one more header. */
 enum MHD_Result answers_queue_shared(struct connection *connection, unsigned status,
                                      struct MHD_Response *response);
 
@@ -79,17 +80,17 @@ enum MHD_Result answers_queue_text(struct connection *connection, unsigned statu
 enum MHD_Result answers_queue_sentence(struct connection *connection, unsigned status,
                                        const char *sentence);
 
-/* Answers while the body is still coming (farewell.h), and closes then. */
+/* Answer while the body is still arriving (farewell.h); the connection is closed afterwards. */
 enum MHD_Result answers_send_farewell(struct connection *connection,
                                       const struct farewell *farewell);
 enum MHD_Result answers_send_prepared_farewell(struct connection *connection, enum answer answer);
 
-/* Answers with the headers alone, when they announce a larger body than is read to keep the
+/* Answers after the headers, when they announce a body larger than is read to keep the
  * connection. */
 enum MHD_Result answers_send_before_body(struct connection *connection, enum answer answer);
 
-/* Writes a refusal (a status of 400 and more) to the log of --log-level debug; of a flood, only so
- * many a second. Of `text` its first line is written. */
+/* Logs a refusal (a status of 400 or more) at --log-level debug, with the first line of `text`; in
+ * a flood, only a limited number a second. */
 void answers_log_refusal(struct connection *connection, unsigned status, const char *text);
 
 #endif

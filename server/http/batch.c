@@ -31,7 +31,7 @@ struct refused_line {
     char reason[REASON_MAX];
 };
 
-/* Names are copied: the definitions may be read again before the answer. */
+/* Names are copied, since the definitions may be reloaded before the answer. */
 struct unfit_line {
     uint64_t line;
     char field[FIELD_NAME_MAX];
@@ -86,8 +86,8 @@ void batch_note_unfit(struct worker *worker, struct batch *batch, uint64_t line,
     }
 }
 
-/* Counts the times that the i-th of those read last stands for one by one; its first line has that
- * number. */
+/* Counts one by one the lines that entry i of those read last stands for; `line` is the number of
+ * the first. */
 static void count_each(struct worker *worker, struct batch *batch, struct shard_tally *tally,
                        size_t i, uint64_t line) {
     const struct lines_batch *read = &worker->batch;
@@ -112,8 +112,8 @@ static void count_each(struct worker *worker, struct batch *batch, struct shard_
     }
 }
 
-/* Counts those of the times read last from the i-th on, up to one that has to be looked at line by
- * line; returns how many, and in *events for how many lines they stand. */
+/* Counts the entries read last, from entry i up to one that must be examined line by line. Returns
+ * how many entries it counted; *events: how many lines these stand for. */
 static size_t add_times(struct worker *worker, size_t i, uint64_t *events) {
     const struct lines_batch *read = &worker->batch;
     const int64_t *us = read->us + i;
@@ -143,7 +143,7 @@ static void count_windows(struct worker *worker, struct batch *batch, struct sha
     tally->received += tally->counted;
 }
 
-/* The same where events are counted at their arrival. */
+/* The same if events are counted at their arrival. */
 static void count_arrivals(struct worker *worker, struct shard_tally *tally) {
     for (; tally->counted < worker->batch.n; tally->counted++) {
         shard_add_arrival_owner(worker->shard, worker->now_us);
@@ -168,7 +168,7 @@ static void count_records(struct worker *worker, struct batch *batch, struct sha
     }
 }
 
-/* Whether no more than the windows of times is needed: so the parser may leave out the rest. */
+/* Whether only the windows of the times are needed, so that the parser may leave out the rest. */
 static bool counts_windows(const struct worker *worker) {
     return !worker->report_view.adder && !keep_is_on(worker) && !worker->server->clock_is_arrival;
 }
@@ -187,7 +187,7 @@ static void count_lines(struct connection *connection, const struct batch_line *
     } else {
         count_arrivals(worker, &tally);
     }
-    if (tally.counted && read->n) { /* one a read is enough: a batch's lines are of one moment */
+    if (tally.counted && read->n) { /* one per read is enough: a batch's lines arrive together */
         tally_add_lag(worker, read->us[read->n - 1]);
     }
     if (read->malformed) {
@@ -197,8 +197,8 @@ static void count_lines(struct connection *connection, const struct batch_line *
     shard_tally_owner(worker->shard, &tally);
 }
 
-/* The line that the parser has refused. It ends behind data[0..used), or with the body; what was
- * cut off of it is in `part` or in what was gathered. */
+/* Finds the line that the parser has refused. It ends at data[used] or with the body; if an earlier
+ * read cut it off, its beginning is in what was gathered. */
 static struct batch_line find_line(struct connection *connection, const char *data, size_t used) {
     struct gather *gather = &connection->gather;
     const size_t len = used > 0 && data[used - 1] == '\n' ? used - 1 : used;
@@ -212,8 +212,8 @@ static struct batch_line find_line(struct connection *connection, const char *da
     return (struct batch_line){gather->overlong ? NULL : gather_text(gather), gather->len};
 }
 
-/* Keeps what the piece ends with of a line that goes on: the parser does not keep lines that are
- * longer than a timestamp. */
+/* Keeps the beginning of a line that the piece cuts off, since the parser keeps no line longer than
+ * a timestamp. */
 static void gather_rest(struct connection *connection, const char *data, size_t len) {
     const char *end = memrchr(data, '\n', len);
     if (end) {
@@ -238,7 +238,7 @@ static void read_lines(struct connection *connection, const char *data, size_t l
         }
         count_lines(connection, &line);
         if (gather_holds(&connection->gather) && memchr(from, '\n', used)) {
-            gather_clear(&connection->gather); /* what it held was a part of these */
+            gather_clear(&connection->gather); /* what it held was part of these lines */
         }
         from += used;
         left -= used;
@@ -264,16 +264,15 @@ void batch_read_body(struct connection *connection, const char *data, size_t len
     }
 }
 
-/* ---- what is told of it ---- */
+/* ---- the report ---- */
 
 /* The line that would have been counted next. */
 static uint64_t find_next_line(const struct batch *batch) {
     return batch->content == CONTENT_USUAL ? batch->lines.line : batch->line;
 }
 
-/* Such a batch is answered with 200, since after a refusal its sender would drop it, or repeat it
- * for ever. A sender that looks at nothing but the status would never learn of it: so the log says
- * it. */
+/* Such a batch is answered with 200, since after a refusal its sender would drop it or repeat it
+ * for ever. A sender that checks only the status would never notice, so the log says it. */
 static void warn_of_refused_batch(struct connection *connection) {
     struct worker *worker = connection->worker;
     const struct batch *batch = &connection->request.batch;
@@ -310,7 +309,7 @@ static void log_batch(struct connection *connection) {
                  (unsigned long long)batch->refused[0].line, batch->refused[0].reason);
         answers_log_refusal(connection, MHD_HTTP_UNPROCESSABLE_CONTENT, text);
     }
-    /* when nothing was accepted, its answer is a refusal and logged as one */
+    /* if nothing was accepted, the answer is a refusal and is logged as one */
     if (request->too_large && batch->accepted > 0) {
         snprintf(text, sizeof text, TOO_LARGE ": not counted from line %llu on",
                  (unsigned long long)find_next_line(batch));
@@ -330,8 +329,8 @@ static void write_unfit(const struct batch *batch, struct json *json) {
     json_array_end(json);
 }
 
-/* Of a batch that was too large the lines before the limit are counted; `truncated` says from which
- * line on they are not, so that its sender can go on there. */
+/* The lines of a too large batch are counted up to the limit; `truncated` says from which line on
+ * they are not, so that the sender can continue there. */
 static void write_report(const struct request *request, char *text) {
     const struct batch *batch = &request->batch;
     struct json json = json_begin(text, REPORT_BYTES);
@@ -359,7 +358,7 @@ static void write_report(const struct request *request, char *text) {
     json_end(&json);
 }
 
-/* Counts the line or object that the body ends with. */
+/* Counts the last line or object, at the end of the body. */
 static void end_body(struct connection *connection) {
     struct worker *worker = connection->worker;
     struct batch *batch = &connection->request.batch;

@@ -49,7 +49,7 @@ void batch_count_record(struct worker *worker, struct batch *batch, struct shard
     }
 }
 
-/* What was to be an event, and could not be read: text NULL when it is not known. */
+/* What should have been an event but could not be read; text NULL: it is not available. */
 struct unread {
     const char *text;
     size_t len;
@@ -80,7 +80,7 @@ static void count_object(struct connection *connection, struct shard_tally *tall
     batch_count_record(worker, batch, tally, batch->line);
 }
 
-/* Counts one JSON object, whole; NULL: it was too long. */
+/* Counts one whole JSON object; text NULL: it was too long. */
 static void take_object(struct connection *connection, struct shard_tally *tally, const char *text,
                         size_t len) {
     struct worker *worker = connection->worker;
@@ -97,14 +97,14 @@ static void take_object(struct connection *connection, struct shard_tally *tally
     batch->line++;
 }
 
-/* The same of one whose beginning was cut off by the read before. */
+/* The same for one that the previous read cut off. */
 static void take_gathered(struct connection *connection, struct shard_tally *tally) {
     struct gather *gather = &connection->gather;
     take_object(connection, tally, gather->overlong ? NULL : gather_text(gather), gather->len);
     gather_clear(gather);
 }
 
-/* Once a read: what it counted. The lag is that of its last event. */
+/* Adds what a read counted, once per read. The lag is that of its last event. */
 static void add_tally(struct connection *connection, const struct shard_tally *tally) {
     struct worker *worker = connection->worker;
     if (tally->counted && worker->record.timed) {
@@ -116,8 +116,8 @@ static void add_tally(struct connection *connection, const struct shard_tally *t
 
 /* ---- an object a line ---- */
 
-/* Counts the objects that are alone on their lines, as all usually are, from the front of the text
- * on; returns where it ended: at one that is malformed or not whole, or at the text's end. */
+/* Counts, from the front of the text, the objects that have a line each, as all usually have.
+ * Returns where it stopped: at one that is malformed or incomplete, or at the end of the text. */
 static const char *take_lines(struct connection *connection, struct shard_tally *tally,
                               struct json_lines *lines, const char *at) {
     struct worker *worker = connection->worker;
@@ -213,8 +213,8 @@ void batch_end_records(struct connection *connection) {
 
 /* ---- a line with fields ---- */
 
-/* Whether the line has fields, and begins as a timestamp does, if it needs one; else it was meant
- * to be a timestamp alone, and what the parser of these says is the reason. */
+/* Whether the line has fields and, if it needs a timestamp, begins like one. Otherwise it was meant
+ * to be a timestamp alone, and the timestamp parser's reason applies. */
 static bool has_fields(const struct worker *worker, const char *text, size_t len) {
     const bool begins = len > 0 && text[0] >= '0' && text[0] <= '9';
     return (begins || worker->server->clock_is_arrival) && memchr(text, '=', len);

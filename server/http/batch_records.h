@@ -1,4 +1,4 @@
-/* Events of a batch that are more than a timestamp: JSON objects, and lines with fields. By the
+/* Events of a batch that are more than a timestamp: JSON objects and lines with fields. By the
  * worker's thread. */
 #ifndef AFORO_SERVER_HTTP_BATCH_RECORDS_H
 #define AFORO_SERVER_HTTP_BATCH_RECORDS_H
@@ -10,21 +10,21 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* A whole line, without its end; text NULL: it is longer than GATHER_MAX. */
+/* A whole line without its line end; text NULL: it is longer than GATHER_MAX. */
 struct batch_line {
     const char *text;
     size_t len;
 };
 
-/* Counts the events of a piece of a body: of an object a line, or of an array of objects. */
+/* Count the events of a piece of a body that has one object per line, or an array of objects. */
 void batch_read_objects(struct connection *connection, const char *data, size_t len);
 void batch_read_array(struct connection *connection, const char *data, size_t len);
 
-/* Counts the object that either ends with. */
+/* Counts the last object of either kind of body, at its end. */
 void batch_end_records(struct connection *connection);
 
-/* Reads the line that ingest/lines.h has just refused (worker->batch says why) as one with fields,
- * and counts it, or refuses it. Adds to *tally. */
+/* Reads a line that ingest/lines.h has just refused (worker->batch says why) as one with fields,
+ * and counts or refuses it. Adds to *tally. */
 void batch_read_line(struct connection *connection, struct shard_tally *tally,
                      const struct batch_line *line);
 
@@ -34,8 +34,8 @@ void batch_read_line(struct connection *connection, struct shard_tally *tally,
 void batch_count_record(struct worker *worker, struct batch *batch, struct shard_tally *tally,
                         uint64_t line);
 
-/* Counts a refused line in *tally. Where to write why (REASON_MAX bytes); NULL when the report
- * names enough lines already. */
+/* Counts a refused line in *tally. Returns where to write the reason (REASON_MAX bytes), or NULL
+ * when the report already names enough lines. */
 char *batch_refuse(struct batch *batch, struct shard_tally *tally, uint64_t line,
                    enum refusal refusal);
 

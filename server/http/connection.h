@@ -1,5 +1,5 @@
-/* What is kept of a connection and of the request under way on it; one request at a time. Only the
- * sources of this folder look into it. By the worker's thread. */
+/* The state of a connection and of the request under way on it; there is one request at a time.
+ * Only the sources of this folder use it, on the worker's thread. */
 #ifndef AFORO_SERVER_HTTP_CONNECTION_H
 #define AFORO_SERVER_HTTP_CONNECTION_H
 
@@ -20,8 +20,8 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
-/* a body of which nothing is wanted is read up to this size, to keep the connection; a larger one
- * is answered at once, with a farewell */
+/* an unwanted body is read and discarded up to this size, to keep the connection; a larger one is
+ * answered at once, with a farewell */
 #define CONNECTION_DRAIN_MAX 65536
 
 /* batch.c */
@@ -29,16 +29,16 @@ struct refused_line;
 struct unfit_line;
 
 struct batch {
-    struct lines lines;      /* of timestamps, CONTENT_USUAL */
-    struct json_items items; /* of an array, CONTENT_JSON */
-    uint64_t line;           /* of JSON: number of the line or object now being read, from 1 */
+    struct lines lines;      /* the parser of timestamps, CONTENT_USUAL */
+    struct json_items items; /* the parser of an array, CONTENT_JSON */
+    uint64_t line;           /* JSON: number of the line or object being read, from 1 */
     enum content content;
-    bool broken; /* an array that cannot be followed any more: the rest is passed over */
+    bool broken; /* the array is too malformed to continue: the rest is skipped */
     uint64_t accepted;
     uint64_t rejected;
-    struct refused_line *refused; /* the first of them; made with the first refusal */
-    unsigned unfits;              /* in unfit[] */
-    struct unfit_line *unfit;     /* fields that kept counted events out of reports: the first */
+    struct refused_line *refused; /* the first of them; allocated with the first refusal */
+    unsigned unfits;              /* entries in unfit[] */
+    struct unfit_line *unfit;     /* the first fields that kept counted events out of reports */
 };
 
 struct request {
@@ -46,12 +46,12 @@ struct request {
     enum method method;
     enum answer answer;
     enum content content;
-    bool brings_events; /* by route, method and listener */
-    bool parsed;        /* the body came whole in one piece, and `outcome` and `event_us` are set */
-    bool gathers;   /* the body of a single event is put together in the connection's `gather` */
-    bool too_large; /* the body is larger than --max-body */
-    bool last;      /* no more requests are read from this connection */
-    bool farewell;  /* answered before the end of its body: the rest of it is discarded */
+    bool brings_events; /* decided by route, method and listener */
+    bool parsed;        /* the body came in one piece, and `outcome` and `event_us` are set */
+    bool gathers;       /* a single event's body is put together in the connection's `gather` */
+    bool too_large;     /* the body is larger than --max-body */
+    bool last;          /* no more requests are read from this connection */
+    bool farewell;      /* answered before the end of its body: the rest of it is discarded */
     enum form_outcome outcome;
     int64_t event_us;
     uint64_t length;      /* Content-Length; 0 without one */
@@ -61,12 +61,12 @@ struct request {
     struct batch batch;
 };
 
-/* The query of a target, read before the library changes it. */
+/* The query of a request target, read before the library changes it. */
 struct request_query {
     bool given;     /* there is a '?' */
     bool has_value; /* one of its fields is `value` */
-    bool overfull;  /* more arguments than are read: nothing of it is known */
-    /* FORM_EMPTY without a `value`; malformed: the connection's `why` says it */
+    bool overfull;  /* it has more arguments than are read: nothing of it is known */
+    /* FORM_EMPTY without a `value`; if it is malformed, the connection's `why` says so */
     enum form_outcome outcome;
     int64_t event_us;
 };
@@ -76,27 +76,27 @@ struct connection {
     struct worker *worker;
     struct MHD_Connection *mhd;
     int fd;
-    const char *closing; /* why it ends, once that is known */
+    const char *closing; /* why it ends; NULL until that is known */
     struct deadline deadline;
     struct tls_handshake handshake;
     uint64_t client;  /* for throttle_admit; 0 without --limit-per-client */
-    int64_t began_us; /* steady clock of the wake-up that brought the request under way */
+    int64_t began_us; /* steady clock of the wake-up at which the current request began */
     struct framing_target target;
     struct request_query query;
-    struct gather query_text; /* of the request under way, for reports or the log */
-    struct gather gather;     /* an event, or a line, that was cut off */
+    struct gather query_text; /* query of the current request, for reports or the event log */
+    struct gather gather;     /* an event or a line cut off by the end of a read */
     struct request request;
     char why[FORM_WHY_MAX];
 };
 
-/* The next phase begins, for its deadline, when the worker woke up for what began it: up to one
- * turn early, which deadlines of seconds do not notice, and without reading the clock. */
+/* Begins the next phase, whose deadline counts from the worker's wake-up. That is up to one turn
+ * early, which does not matter to deadlines of seconds, and saves reading the clock. */
 static inline void connection_begin_phase_at_wakeup(struct connection *connection,
                                                     enum phase phase) {
     deadline_enter(&connection->deadline, phase, worker_woke_us(connection->worker));
 }
 
-/* What the listener of the worker is for. */
+/* What the worker's listener is for. */
 static inline struct routes_listener worker_routes(const struct worker *worker) {
     const bool admin = worker_is_admin(worker);
     return (struct routes_listener){.counts = !admin && worker->server->counters,

@@ -11,13 +11,13 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 
-/* The library waits for edges: when half a request and the end of the connection come in one
- * segment, it sees the first and is not told of the second again. What comes later is an edge of
- * its own. So the end is looked for only while a phase is young: otherwise thousands of silent
- * connections would cost a system call each, every second. */
+/* The library uses edge-triggered epoll: when half a request and the end of the connection arrive
+ * in one segment, it sees the first and is not woken again for the second. An end that arrives
+ * later is an edge of its own. So we look for the end only while a phase is young: otherwise each
+ * of thousands of silent connections would cost a system call every second. */
 #define END_LOOK_US (4 * US_PER_S)
 
-/* TCP counts silence in ticks of its own, and began with the bytes that woke us up */
+/* TCP measures silence in its own ticks, from the bytes that woke us up */
 #define CLOCKS_APART_US (100 * US_PER_MS)
 
 static const struct sockaddr *client_address(struct MHD_Connection *mhd) {
@@ -47,13 +47,13 @@ static struct connection *open_connection(struct worker *worker, struct MHD_Conn
     return connection;
 }
 
-/* Whether the client has ended the connection, and nothing of what it sent is unread. */
+/* Whether the client has ended the connection and everything that it sent was read. */
 static bool has_ended(const struct connection *connection) {
     char byte;
     return recv(connection->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
 }
 
-/* Why it was closed, when neither this program nor the library's last call knew. */
+/* A guess at why it was closed, when neither this program nor the library's last call said. */
 static const char *guess_reason(const struct connection *connection) {
     return has_ended(connection)          ? "the client closed it"
            : connection->worker->draining ? "the server stops"
@@ -119,7 +119,7 @@ static void cut_connection(struct connection *connection) {
     }
 }
 
-/* Tells the deadline how much of the body came, or of the answer was taken. */
+/* Tells the deadline how much of the body has arrived, or how much of the answer was taken. */
 static void note_progress(struct connection *connection, int64_t now_us) {
     struct deadline *deadline = &connection->deadline;
     if (deadline->phase == PHASE_ANSWER) {
@@ -129,14 +129,14 @@ static void note_progress(struct connection *connection, int64_t now_us) {
     }
 }
 
-/* Ends it with the reason, unless one is known. */
+/* Ends the connection; `why` is the reason unless one is already known. */
 static void end_connection(struct connection *connection, const char *why) {
     connection->closing = connection->closing ? connection->closing : why;
     shutdown(connection->fd, SHUT_RDWR);
 }
 
-/* The library has a time-out for that, too, but pays for it with a clock and two locks for each
- * request. While an answer is taken the client need not say anything. */
+/* The library has a time-out for this too, but its price is a clock reading and two locks per
+ * request. While an answer is being taken, the client need not send anything. */
 static bool is_silent(const struct connection *connection, int64_t age_us) {
     const int64_t silent_us = connection->worker->server->options->idle_timeout;
     return connection->deadline.phase != PHASE_ANSWER && age_us >= silent_us &&
@@ -161,7 +161,7 @@ static void close_if_late(struct connection *connection, int64_t now_us) {
     }
 }
 
-/* What ends a silent client and a slow one is in deadlines.h. */
+/* When silent and slow clients are ended: see deadlines.h. */
 void connections_close_slow(struct worker *worker, int64_t now_us) {
     const uint64_t left_out = log_limit_left_out(&worker->refusals, now_us, US_PER_S);
     if (left_out) {

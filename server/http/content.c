@@ -12,7 +12,7 @@ static const struct {
 } subtypes[] = {
     {"json", CONTENT_JSON}, {"x-ndjson", CONTENT_JSON_LINES}, {"ndjson", CONTENT_JSON_LINES}};
 
-/* Letters in either case, up to a blank or the first parameter. */
+/* Compares regardless of case, up to a blank or the first parameter. */
 enum content content_compare(const char *type, size_t size) {
     if (size <= APPLICATION_LEN || strncasecmp(type, APPLICATION, APPLICATION_LEN) != 0) {
         return CONTENT_USUAL;

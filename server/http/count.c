@@ -13,7 +13,7 @@ const struct fields *count_fields(const struct worker *worker) {
     return set ? set->definitions->compiled : worker->server->no_fields;
 }
 
-/* ---- what a request gives to its events ---- */
+/* ---- what a request contributes to its events ---- */
 
 void count_keep_query(struct connection *connection) {
     const char *query = connection->target.query;
@@ -49,9 +49,9 @@ void count_begin(struct connection *connection) {
 
 /* ---- an event ---- */
 
-/* With --future 0 the present of this moment lies ahead of the accepted span, which was set at the
- * wake-up; and when the clock was set, no time near it may have a place. An arrival is never
- * refused. */
+/* An arrival is never refused, but its time may not be countable: with --future 0, the present
+ * moment is ahead of the accepted span, which was set at the wake-up; and after the clock was set,
+ * there may be no place for any time near it. */
 static enum shard_verdict count_arrival(struct worker *worker, int64_t arrival_us,
                                         uint64_t *unfit) {
     struct adder *adder = worker->report_view.adder;
@@ -92,7 +92,7 @@ static inline enum shard_verdict count_now(struct worker *worker, int64_t arriva
     return SHARD_COUNTED;
 }
 
-/* Where count_now would count it, and at which time. */
+/* Finds where, and at which time, count_now would count the event. */
 static enum shard_verdict look(struct worker *worker, int64_t arrival_us, int64_t *time_us,
                                struct shard_next *next) {
     struct shard *shard = worker->shard;
@@ -100,7 +100,7 @@ static enum shard_verdict look(struct worker *worker, int64_t arrival_us, int64_
         *time_us = worker->record.us;
         return shard_look_owner(shard, *time_us, next);
     }
-    if (worker->report_view.adder) { /* count_arrival's choices */
+    if (worker->report_view.adder) { /* the same choices as count_arrival */
         *time_us = arrival_us;
         if (shard_look_owner(shard, arrival_us, next) == SHARD_COUNTED) {
             return SHARD_COUNTED;
@@ -114,7 +114,7 @@ static enum shard_verdict look(struct worker *worker, int64_t arrival_us, int64_
     return SHARD_COUNTED;
 }
 
-/* The record and the counts as one transaction: eventlog/tail.h. */
+/* Writes the record and the counts as one transaction: see eventlog/tail.h. */
 static enum shard_verdict count_and_keep(struct worker *worker, int64_t arrival_us,
                                          uint64_t *unfit) {
     struct shard_next next;
@@ -139,8 +139,8 @@ enum shard_verdict count_record(struct worker *worker, int64_t arrival_us, uint6
 
 /* ---- what kept it out of a report ---- */
 
-/* Takes out of *left the reports that field i kept the event out of for the reason that the first
- * of them has; they are returned. */
+/* Removes from *left, and returns, the reports that field i kept the event out of for the same
+ * reason as the first of them. */
 static uint32_t take_reports(const struct worker *worker, unsigned i, uint32_t *left,
                              char reason[LEFT_OUT_WHY_MAX]) {
     const struct adder *adder = worker->report_view.adder;
@@ -168,7 +168,7 @@ void count_explain_field(const struct worker *worker, unsigned i, char reason[LE
     take_reports(worker, i, &left, reason);
 }
 
-/* A sentence as it grows; `size` is that of its text. */
+/* A sentence under construction; `size` is that of its text. */
 struct sentence {
     char *text;
     size_t size, len;
@@ -189,7 +189,7 @@ __attribute__((format(printf, 2, 3))) static void say(struct sentence *sentence,
 
 #define REST_MAX (sizeof " and 64 more; and 64 more fields" - 1)
 
-/* Names reports while there is room. */
+/* Names reports as long as there is room. */
 static void say_reports(const struct worker *worker, uint32_t reports, struct sentence *sentence) {
     const struct definitions *definitions = worker->report_view.set->definitions;
     const char *before = " ";
@@ -205,7 +205,7 @@ static void say_reports(const struct worker *worker, uint32_t reports, struct se
     }
 }
 
-/* What each reason and field needs, with the name of one report. */
+/* Bytes that one reason with its field and the name of one report needs. */
 #define CLAUSE_MAX                                                                                 \
     (sizeof "; : , left out of reports " + FIELD_NAME_MAX + LEFT_OUT_WHY_MAX + TABLE_NAME_MAX +    \
      REST_MAX)

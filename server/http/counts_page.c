@@ -9,11 +9,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* bytes made at a time: a long answer does not hold up the worker's other requests */
+/* bytes made at a time, so that a long answer does not hold up the worker's other requests */
 #define COUNTS_BLOCK (16 * 1024)
 #define COUNTS_ROWS (COUNTS_BLOCK / ROWS_ROW_MAX)
 
-/* An answer under way: rows [next, end) are still to be written. */
+/* An answer under way: rows [next, end) must still be written. */
 struct counts {
     struct counts_source source;
     struct query query;
@@ -45,7 +45,7 @@ static ssize_t write_rows(void *cls, uint64_t position, char *buf, size_t max) {
         counts->begun = true;
     }
     uint64_t count[COUNTS_ROWS];
-    size_t n = (max - len) / ROWS_ROW_MAX - 1; /* room for the end is kept */
+    size_t n = (max - len) / ROWS_ROW_MAX - 1; /* leaves room for the end */
     n = n < COUNTS_ROWS ? n : COUNTS_ROWS;
     n = (int64_t)n < counts->end - counts->next ? n : (size_t)(counts->end - counts->next);
     if (n > 0 && !counts->source.reader.read(counts->source.reader.cls, r, counts->next,
@@ -115,7 +115,7 @@ struct counts_source counts_page_source(const struct counters *counters, enum re
     struct counts_source source = {.horizon_us = counters_horizon_us(counters),
                                    .reader = {.read = read_windows,
                                               .cls = (void *)(uintptr_t)counters,
-                                              .oldest = 1}}; /* and newest 0: it holds none */
+                                              .oldest = 1}}; /* oldest > newest: it has no rows */
     int64_t oldest, newest;
     if (counters_span_ahead(counters, r, &oldest, &newest)) {
         source.reader.oldest = chunk_first_window(r, oldest);

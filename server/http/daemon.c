@@ -12,7 +12,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#define POOL_OF_ARGUMENT 102 /* bytes: a record of the library's, and its share for headers */
+/* bytes: the library's record of an argument, and a share for headers */
+#define POOL_OF_ARGUMENT 102
 
 __attribute__((format(printf, 2, 0))) static void log_library(void *cls, const char *format,
                                                               va_list args) {
@@ -23,9 +24,10 @@ __attribute__((format(printf, 2, 0))) static void log_library(void *cls, const c
     log_line(LOG_DEBUG, "libmicrohttpd", "text=%s", log_quote(text, quoted, sizeof quoted));
 }
 
-/* The library's pool of a connection, cleared for every request: the headers and one read of the
- * body must fit. The library needs a third more than --max-header for the former, and of a reader,
- * who may send cookies, room for a copy of these and for each of them. */
+/* The size of the library's pool for a connection, which is cleared for every request: the headers
+ * and one read of the body must fit. For the headers the library needs a third more than
+ * --max-header; for a reader's, which may include cookies, it also needs room for a copy of these
+ * and a record for each. */
 static size_t measure_pool(const struct worker *worker, enum pool pool) {
     static const size_t least[POOLS] = {
         [POOL_SINGLE] = (size_t)4 * 1024, [POOL_BATCH] = (size_t)64 * 1024};
@@ -38,8 +40,8 @@ unsigned daemon_most_arguments(const struct worker *worker) {
     return (unsigned)(measure_pool(worker, POOL_SINGLE) / POOL_OF_ARGUMENT);
 }
 
-/* Later versions of the library locks what several threads may use, and keeps a new connection back
- * for the next MHD_run; a daemon here is one thread's own. */
+/* Later versions of the library lock what several threads may use, and keep a new connection back
+ * until the next MHD_run. Here a daemon belongs to one thread. */
 #if MHD_VERSION >= 0x00097707
 #define ONE_THREAD MHD_USE_NO_THREAD_SAFETY
 #else
@@ -49,8 +51,8 @@ unsigned daemon_most_arguments(const struct worker *worker) {
 struct MHD_Daemon *daemon_start(struct worker *worker, enum pool pool) {
     const bool tls = worker->server->access.identity;
     static struct MHD_OptionItem no_tls[] = {{MHD_OPTION_END, 0, NULL}};
-    /* Where framing.h sees the bytes it refuses more than the library's strict mode does, and with
-     * an answer: the library closes without one, or answers twice. */
+    /* Where framing.h sees the bytes, it refuses more than the library's strict mode does, and
+     * answers, whereas the library closes without an answer or answers twice. */
     const int strict = framing_sees_lines() ? 0 : 1;
     return MHD_start_daemon(
         MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_USE_SUPPRESS_DATE_NO_CLOCK |

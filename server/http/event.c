@@ -29,7 +29,7 @@ void event_read_query(struct connection *connection) {
 void event_begin(struct connection *connection) {
     struct request *request = &connection->request;
     form_begin(&request->form);
-    /* also while no report asks for fields: one may before the event is counted */
+    /* even while no report asks for fields, since one may before the event is counted */
     const struct server *server = connection->worker->server;
     request->gathers =
         request->content != CONTENT_USUAL || server->report_sets.path || server->event_log;
@@ -58,7 +58,7 @@ void event_read_body(struct connection *connection, const char *data, size_t len
     }
 }
 
-/* The time of the event, from the query or from the body. With a time in both it is not clear which
+/* Reads the event's time from the query or from the body. With a time in both, it is unclear which
  * one is meant, and the event is refused. */
 static enum form_outcome read_time(struct connection *connection, int64_t *event_us) {
     struct request *request = &connection->request;
@@ -114,7 +114,7 @@ static enum MHD_Result refuse_time(struct connection *connection, int64_t event_
 
 #define TOO_LONG "body: an event is longer than 64 KiB"
 
-/* Reads a JSON object into worker->record; its time may be in the query instead. */
+/* Reads a JSON object into worker->record; the time may be in the query instead. */
 static enum form_outcome read_json(struct connection *connection) {
     struct worker *worker = connection->worker;
     const struct gather *body = &connection->gather;
@@ -140,7 +140,7 @@ static enum form_outcome read_json(struct connection *connection) {
     return record->timed ? FORM_EVENT : FORM_EMPTY;
 }
 
-/* The same of a form. */
+/* The same for a form. */
 static enum form_outcome read_form(struct connection *connection) {
     struct worker *worker = connection->worker;
     const struct gather *body = &connection->gather;
@@ -159,7 +159,7 @@ static enum MHD_Result answer_unfit(struct connection *connection, uint64_t unfi
     return answers_queue_sentence(connection, MHD_HTTP_OK, text);
 }
 
-/* What the event log keeps of the body; of a form that is a time alone, nothing but that time. */
+/* Notes what the event log keeps of the body; if it is a form with a time alone, only that time. */
 static void keep_body(struct connection *connection, enum form_outcome outcome) {
     const struct gather *body = &connection->gather;
     const char *text = gather_text(body);

@@ -1,5 +1,5 @@
-/* One event a request: POST /, with the time in the query or in the body. By the worker's thread.
- */
+/* One event per request: POST /, with the time in the query or in the body. By the worker's
+ * thread. */
 #ifndef AFORO_SERVER_HTTP_EVENT_H
 #define AFORO_SERVER_HTTP_EVENT_H
 
@@ -9,19 +9,19 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Reads the query of connection->target, which has one, into connection->query. */
+/* Reads the query of connection->target into connection->query; there must be one. */
 void event_read_query(struct connection *connection);
 
 /* Begins the body. */
 void event_begin(struct connection *connection);
 
-/* Reads a piece of the body; whole: the only one there is. */
+/* Reads a piece of the body; whole: it is the entire body. */
 void event_read_body(struct connection *connection, const char *data, size_t len, bool whole);
 
-/* Counts the event, or refuses it, and answers. */
+/* Counts or refuses the event, and answers. */
 enum MHD_Result event_finish(struct connection *connection);
 
-/* Writes why the worker does not count an event of this time; at most SPAN_WHY_MAX bytes. */
+/* Writes to `why` (SPAN_WHY_MAX bytes) why the worker does not count an event of this time. */
 void event_explain_time(const struct worker *worker, int64_t event_us, char *why);
 
 #endif

@@ -3,8 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LEAST 512 /* bytes that are taken at first */
-#define KEPT 4096 /* and kept from one request to the next, at the most */
+#define LEAST 512 /* bytes allocated at first */
+#define KEPT 4096 /* most bytes kept from one request to the next */
 
 /* False when out of memory. */
 static bool grow(struct gather *gather, size_t needed) {

@@ -1,6 +1,6 @@
-/* What a read of a body cut off, put together until it is whole: an event, or a line with one. One
- * a connection; memory is taken when something is cut off for the first time, and what grew beyond
- * a few lines is given back with the request. By the worker's thread. */
+/* Puts together what the end of a read cut off, an event or its line, until it is whole. Memory is
+ * allocated when something is cut off for the first time; what exceeds a few lines is freed at the
+ * end of the request. By the worker's thread. */
 #ifndef AFORO_SERVER_HTTP_GATHER_H
 #define AFORO_SERVER_HTTP_GATHER_H
 
@@ -13,32 +13,32 @@
 struct gather {
     char *text;
     size_t len, cap;
-    bool overlong; /* more came than GATHER_MAX, or than there is memory: len is of no account */
+    bool overlong; /* more came than GATHER_MAX, or memory ran out; len then means nothing */
 };
 
 /* Adds a piece. */
 void gather_add(struct gather *gather, const char *piece, size_t len);
 
-/* Whether anything was added since it was empty. */
+/* Whether anything was added since it was emptied. */
 static inline bool gather_holds(const struct gather *gather) {
     return gather->len > 0 || gather->overlong;
 }
 
-/* What it holds: len bytes, never NULL. */
+/* What it holds, len bytes; never NULL. */
 static inline const char *gather_text(const struct gather *gather) {
     return gather->text ? gather->text : "";
 }
 
-/* Empties it; the memory stays. */
+/* Empties it but keeps its memory. */
 static inline void gather_clear(struct gather *gather) {
     gather->len = 0;
     gather->overlong = false;
 }
 
-/* Empties it, and gives back what it had grown by. */
+/* Empties it and frees memory beyond what is kept between requests. */
 void gather_shrink(struct gather *gather);
 
-/* Empties it, and gives back all. */
+/* Empties it and frees all of its memory. */
 void gather_free(struct gather *gather);
 
 #endif

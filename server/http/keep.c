@@ -32,7 +32,7 @@ void keep_read(struct worker *worker, enum keep_body body, const char *text, siz
     struct line_event *event = &worker->keep.event;
     const struct line_text none = {NULL, 0}, its = {text, len};
     event->form = body == KEEP_FORM ? its : none;
-    /* blanks alone are no object */
+    /* blanks alone are not an object */
     event->json = body == KEEP_JSON && memchr(text, '{', len) ? its : none;
     event->line = body == KEEP_LINE ? its : none;
     event->text = body == KEEP_TEXT ? its : none;

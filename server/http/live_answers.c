@@ -20,7 +20,7 @@ struct MHD_Response *live_answers_find(const struct live_answers *answers,
     return NULL;
 }
 
-/* The library counts who uses a response: it lives until the last connection has sent it. */
+/* The library counts references to a response: it lives until the last connection has sent it. */
 static void drop(struct live_answer *answer) {
     if (answer->response) {
         MHD_destroy_response(answer->response);

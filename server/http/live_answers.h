@@ -1,5 +1,5 @@
-/* The answers of GET /live that a worker keeps for those who ask the same. By the worker's thread,
- * and by main after it ended. */
+/* The answers of GET /live that a worker keeps for requests that ask the same. By the worker's
+ * thread, and by main after it has ended. */
 #ifndef AFORO_SERVER_HTTP_LIVE_ANSWERS_H
 #define AFORO_SERVER_HTTP_LIVE_ANSWERS_H
 
@@ -12,10 +12,10 @@
 
 #define LIVE_ANSWERS 8
 #define LIVE_KEPT_US (100 * US_PER_MS)
-/* a longer one is made for each who asks: memory has its bound */
+/* a longer answer is not kept but made for each request, to bound memory */
 #define LIVE_KEPT_MAX ((size_t)64 * 1024)
 
-/* Of how many windows up to the present one, and whether of the nodes. */
+/* How many windows up to the present one of each resolution, and whether the nodes. */
 struct live_question {
     int64_t windows[RESOLUTIONS];
     bool nodes;
@@ -27,19 +27,21 @@ struct live_answer {
     struct MHD_Response *response; /* NULL: none */
 };
 
-/* Zeros are an empty one. */
+/* All zeros is an empty table. */
 struct live_answers {
     struct live_answer answer[LIVE_ANSWERS];
 };
 
-/* One that was made less than LIVE_KEPT_US ago, or NULL. It stays the table's. */
+/* The answer to the same question made less than LIVE_KEPT_US ago, or NULL. It remains the
+ * table's. */
 struct MHD_Response *live_answers_find(const struct live_answers *answers,
                                        const struct live_question *question, int64_t now_us);
 
-/* Takes over the response, in the place of the one that was made first. */
+/* Takes ownership of the response, which replaces the oldest one. */
 void live_answers_keep(struct live_answers *answers, const struct live_question *question,
                        int64_t now_us, struct MHD_Response *response);
 
+/* Releases all responses. */
 void live_answers_free(struct live_answers *answers);
 
 #endif

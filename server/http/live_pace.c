@@ -2,12 +2,12 @@
 
 #include "counters/time/window.h"
 
-/* All pages ask at the same moments: it is looked at after so many of them, whichever pace they
- * have. */
+/* All pages ask at about the same moments; the pace is reviewed after this many rounds, whatever it
+ * is. */
 #define LOOK_ROUNDS 4
 
-/* Slower when there are more than `most` a second; faster when there would be no more than three
- * quarters of it then, so that one page more or less does not change it to and fro. */
+/* Slower if there are more than `most` questions a second; faster only if there would then be at
+ * most three quarters of that, so that one page more or less does not make the pace swing. */
 static int64_t choose(int64_t next_ms, uint64_t most, uint64_t a_second) {
     while (a_second > most && next_ms < LIVE_PACE_MOST_MS) {
         next_ms *= 2;

@@ -24,7 +24,7 @@ bool live_page_is_wanted(struct MHD_Connection *connection) {
 static void add_headers(struct MHD_Response *response, const struct page_part *part) {
     static const char *const header[][2] = {
         {MHD_HTTP_HEADER_CONTENT_ENCODING, "gzip"},
-        {MHD_HTTP_HEADER_CACHE_CONTROL, "no-cache"}, /* asked again, and answered 304 */
+        {MHD_HTTP_HEADER_CACHE_CONTROL, "no-cache"}, /* browsers revalidate, and get a 304 */
         {MHD_HTTP_HEADER_VARY, "Accept, Accept-Encoding"},
         {"Content-Security-Policy", PAGE_POLICY},
         {"X-Content-Type-Options", "nosniff"},

@@ -10,7 +10,7 @@
 #include <stdio.h>
 
 #define WINDOWS_MAX QUERY_BLOCK /* of one resolution: one call of a reader */
-#define QUESTIONS_MOST 120      /* a second, of a worker that counts: those of 30 pages */
+#define QUESTIONS_MOST 120      /* a second, to a worker that counts: those of 30 pages */
 
 /* ---- the question ---- */
 
@@ -44,7 +44,7 @@ static void add_number(struct text *text, const char *before, int64_t number) {
     text_add(text, digits, (size_t)snprintf(digits, sizeof digits, "%" PRId64, number));
 }
 
-/* Windows [first, end); where the source can hold none there is no event. */
+/* Adds windows [first, end); those that the source cannot hold count 0. */
 static bool add_counts(const struct query_reader *reader, enum resolution r, int64_t first,
                        int64_t end, struct text *text) {
     uint64_t count[WINDOWS_MAX];
@@ -63,7 +63,7 @@ static bool add_counts(const struct query_reader *reader, enum resolution r, int
     return true;
 }
 
-/* False with page->why filled. */
+/* Writes the answer. False with page->why filled. */
 static bool write_answer(const struct live_source *source, const struct live_question *question,
                          int64_t now_us, struct text *text, struct page *page) {
     for (int i = 0; i < RESOLUTIONS; i++) {
@@ -91,7 +91,7 @@ static bool write_answer(const struct live_source *source, const struct live_que
     return true;
 }
 
-/* Shared: the type is added here, once. */
+/* The response is shared, so its type is added here, once. */
 static void take_answer(struct worker *worker, const struct live_question *question,
                         const struct text *text, struct page *page) {
     page->response = text->failed ? NULL

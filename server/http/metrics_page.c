@@ -13,7 +13,7 @@ static const struct exposition_labels no_labels = {NULL, 0};
 static const enum exposition_kind kinds[] = {
     [METRIC_COUNTER] = EXPOSITION_COUNTER, [METRIC_GAUGE] = EXPOSITION_GAUGE};
 
-/* Begins the family of a row of a table, unless the row before has; false: it is in none. */
+/* Begins the family of a table row, unless the previous row did; false: the row is in no family. */
 static bool begin_family(struct exposition *out, const struct metric_info *info) {
     if (!*info->family) {
         return false;
@@ -24,7 +24,7 @@ static bool begin_family(struct exposition *out, const struct metric_info *info)
     return true;
 }
 
-/* A sample of a row, with the row's own label and another one (NULL: none). */
+/* Adds a row's sample, with the row's own label and another one (NULL: none). */
 static void add_sample(struct exposition *out, const struct metric_info *info,
                        const struct exposition_label *other, int64_t value) {
     struct exposition_label label[2];
@@ -38,7 +38,7 @@ static void add_sample(struct exposition *out, const struct metric_info *info,
     exposition_sample(out, (struct exposition_labels){label, n}, value, info->unit);
 }
 
-/* Rows [first, end) of a table. */
+/* Adds rows [first, end) of a table. */
 static void add_table(struct exposition *out, const struct metric_info *table, const int64_t *value,
                       int first, int end) {
     for (int m = first; m < end; m++) {
@@ -66,7 +66,7 @@ static void add_refused(struct exposition *out, const struct shard_tally *tally)
 
 static const struct exposition_label events = {"listener", "events"}, admin = {"listener", "admin"};
 
-/* What was received, counted and refused is one reading of the shards' statistics. */
+/* What was received, counted and refused comes from one reading of the shards' statistics. */
 static void add_node(struct exposition *out, const struct worker *worker) {
     const struct server *server = worker->server;
     struct shard_tally tally;
@@ -125,7 +125,7 @@ static void add_unfit(struct exposition *out, const struct report_set *set) {
     }
 }
 
-/* Nothing without --reports. */
+/* Adds nothing without --reports. */
 static void add_reports(struct exposition *out, const struct report_set *set) {
     int64_t value[REPORTS_MAX][REPORT_METRICS];
     const unsigned reports = set ? set->definitions->reports : 0;

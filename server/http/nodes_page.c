@@ -12,12 +12,12 @@
 _Static_assert(REFUSALS <= NODES_REASONS_MAX, "room for all reasons");
 _Static_assert(NODES_NAME_MAX >= COUNTERS_NODE_MAX, "room for a node's name");
 
-/* In whole milliseconds, up; what exceeds every bound of the histogram is not known. */
+/* Rounds up to whole milliseconds; a value beyond every bound of the histogram is unknown. */
 static int64_t visible_ms(uint64_t us) {
     return us < durations_bound_us[DURATIONS_BOUNDS] ? (int64_t)(us + 999) / US_PER_MS : 0;
 }
 
-/* What holds of this node now. */
+/* Reads this node's present state. */
 static void read_node(const struct server *server, struct node_view *node) {
     struct shard_tally tally;
     counters_tally(server->counters, &tally);

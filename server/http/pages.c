@@ -33,7 +33,7 @@ bool pages_has(const char *url) {
 
 /* ---- arguments ---- */
 
-#define NAME_SHOWN 40 /* bytes of a name that is not known */
+#define NAME_SHOWN 40 /* bytes of an unknown name that are quoted */
 
 static const struct pages_arguments known_none = {.unknown =
                                                       "no such argument, this page takes none"};
@@ -88,7 +88,7 @@ static enum MHD_Result check_argument(void *cls, enum MHD_ValueKind kind, const 
     struct arguments *arguments = cls;
     size_t i = 0;
     if (!*name && (!value || !*value)) {
-        return MHD_YES; /* between two '&' */
+        return MHD_YES; /* nothing between two '&' */
     }
     const struct pages_arguments *known = arguments->known;
     while (i < PAGES_ARGUMENTS_MAX && known->name[i] && strcmp(name, known->name[i]) != 0) {

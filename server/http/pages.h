@@ -1,5 +1,5 @@
-/* What can be read: /healthz, /stats, /metrics, /counts/<resolution>, /reports, /nodes, /live. By
- * the worker thread, inside MHD_run. */
+/* The pages that can be read: /healthz, /stats, /metrics, /counts/<resolution>, /reports, /nodes,
+ * /live. By the worker's thread, inside MHD_run. */
 #ifndef AFORO_SERVER_HTTP_PAGES_H
 #define AFORO_SERVER_HTTP_PAGES_H
 
@@ -31,54 +31,53 @@
 
 struct page {
     unsigned status;
-    char why[PAGES_WHY_MAX]; /* not empty: this sentence is the answer, and there is no response */
+    /* if not empty, this sentence is the answer, and there is no response */
+    char why[PAGES_WHY_MAX];
     const char *type;
     struct MHD_Response *response; /* NULL when out of memory */
-    bool shared;                   /* the response stays the worker's */
+    bool shared;                   /* the worker keeps ownership of the response */
 };
 
-/* What is read of a program other than aforod that answers with this folder's means (struct
- * server).
- */
+/* The pages of a program other than aforod that answers by means of this folder (struct server). */
 struct pages {
     /* ROUTE_ROOT, ROUTE_HEALTH, ROUTE_PAGE or ROUTE_NONE */
     enum route (*find)(const char *path);
-    const struct pages_arguments *(*arguments)(const char *path); /* of a path that it has, or "/"
-                                                                   */
+    /* of a path that `find` knows, or "/" */
+    const struct pages_arguments *(*arguments)(const char *path);
     void (*make)(struct worker *worker, struct MHD_Connection *connection, const char *path,
                  struct page *page);
 };
 
 #define PAGES_ARGUMENTS_MAX 8
 
-/* What a page may be asked. */
+/* The arguments that a page takes. */
 struct pages_arguments {
-    const char *name[PAGES_ARGUMENTS_MAX]; /* up to the first NULL */
-    const char *unknown;                   /* what is said of any other */
+    const char *name[PAGES_ARGUMENTS_MAX]; /* ends at the first NULL */
+    const char *unknown;                   /* what to answer to any other */
     const char *repeated;                  /* the one that may be given more than once, or NULL */
 };
 
-/* Of aforod's own pages, which others may have, too. */
+/* The arguments of aforod's own pages, which other programs may have too. */
 const struct pages_arguments *pages_find_arguments(const char *path);
 
 /* "/counts/1s" -> *r. */
 bool pages_find_resolution(const char *path, enum resolution *r);
 
-/* /reports, and what is below it: which reports there are is not known before the request. */
+/* Whether the path is /reports or below it; which reports exist is not known before the request. */
 bool pages_is_of_reports(const char *path);
 
-/* Whether there is a page of that path. */
+/* Whether aforod has a page of that path. */
 bool pages_has(const char *url);
 
-/* Whether the page of that path, or "/", knows all arguments of the request, and each is there
- * once; `why` (PAGES_WHY_MAX) says which is not. */
+/* Whether the page of that path, or "/", takes all arguments of the request, and each is given
+ * once; if not, `why` (PAGES_WHY_MAX bytes) says which. */
 bool pages_arguments_fit(struct MHD_Connection *connection, const char *url, char *why);
 
-/* The same for a page that may be asked `known`. */
+/* The same for a page that takes the arguments `known`. */
 bool pages_arguments_are(struct MHD_Connection *connection, const struct pages_arguments *known,
                          char *why);
 
-/* Makes the page of a path that pages_has. The caller owns the response. */
+/* Makes the page of a path that pages_has. The caller owns the response unless page->shared. */
 void pages_make(struct worker *worker, struct MHD_Connection *connection, const char *url,
                 struct page *page);
 

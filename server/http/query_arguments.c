@@ -63,8 +63,8 @@ bool query_arguments_read(struct MHD_Connection *connection, struct query_argume
         !argument_time(connection, "to", &arguments->to_us, why, cap)) {
         return false;
     }
-    /* Whether a bound was given, not which: one at or before 1970 bounds nothing, and is one all
-     * the same. */
+    /* Only whether a bound was given matters, not which: one at or before 1970 bounds nothing, but
+     * was given all the same. */
     const bool from = has_argument(connection, "from");
     arguments->last = from || has_argument(connection, "to") ? 0 : QUERY_LAST_DEFAULT;
     if (!query_arguments_number(connection, "last", LAST_MAX, &arguments->last, why, cap)) {

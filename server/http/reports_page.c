@@ -11,19 +11,19 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define REPORTS_BLOCK (16 * 1024) /* bytes that are sent at a time */
-/* Rows that are looked at before the worker turns to its other connections: some 2 ms. */
+#define REPORTS_BLOCK (16 * 1024) /* bytes sent at a time */
+/* Rows examined before the worker turns to its other connections: some 2 ms. */
 #define REPORTS_PACE 10000
 
 _Static_assert(PAGES_WHY_MAX >= REPORT_WHY_MAX, "its sentences fit");
 
-/* An answer under way. The definitions are its own: those in force may be read again meanwhile. The
- * table stays as long as the server. */
+/* An answer under way. It has its own copy of the definitions, since those in force may be reloaded
+ * meanwhile. The table lives as long as the server. */
 struct reports_answer {
     struct definitions *definitions;
     struct report_table source;
     struct report_answer answer;
-    struct text text; /* written; [0, sent) of it is sent */
+    struct text text; /* written so far; [0, sent) of it is sent */
     size_t sent;
     bool ended;
 };
@@ -59,7 +59,7 @@ static ssize_t write_rows(void *cls, uint64_t position, char *buf, size_t max) {
         memcpy(buf, made->text.bytes + made->sent, n);
     }
     made->sent += n;
-    /* With nothing to send it is called again in the worker's next turn. */
+    /* If there is nothing to send, the library calls again in the worker's next turn. */
     return n > 0 || !made->ended ? (ssize_t)n : MHD_CONTENT_READER_END_OF_STREAM;
 }
 
@@ -94,7 +94,7 @@ static bool read_top(struct MHD_Connection *connection, struct report_query *que
     return query->top == 0 || report_query_set_by(query, by, why);
 }
 
-/* The arguments -> *question; false with `why` filled. */
+/* Reads the arguments into *question; false with `why` filled. */
 static bool read_question(struct MHD_Connection *connection, struct report_question *question,
                           char *why) {
     struct query_arguments arguments;
@@ -122,14 +122,14 @@ static const char *split_path(const char *path, char name[PAGES_WHY_MAX]) {
     return path[len] ? path + len + 1 : NULL;
 }
 
-/* Definitions of one report of a set, as its table holds them. */
+/* Reads the definition of one report of a set from its table. */
 static struct definitions *copy_definitions(const struct report *report) {
     char why[DEFINITIONS_WHY_MAX];
-    const struct definitions_for purpose = {.file = report->table.name}; /* to be read only */
+    const struct definitions_for purpose = {.file = report->table.name}; /* for reading only */
     return definitions_read(report->definition, strlen(report->definition), &purpose, why);
 }
 
-/* Whether a report of that name is set aside; `why` then says so. */
+/* Whether a report of that name is set aside; if so, `why` says it. */
 static bool find_aside(const struct definitions *definitions, const char *name, char *why) {
     char sentence[OWN_WHY_MAX];
     for (unsigned i = 0; i < definitions->asides; i++) {
@@ -142,7 +142,7 @@ static bool find_aside(const struct definitions *definitions, const char *name, 
     return false;
 }
 
-/* Finds report and window; NULL with page->status, and page->why filled, or out of memory. */
+/* Finds report and window. NULL with page->status and page->why set, or when out of memory. */
 static struct reports_answer *find_report(const struct worker *worker, const char *path,
                                           struct report_query *query, struct page *page) {
     char name[PAGES_WHY_MAX];
@@ -175,7 +175,7 @@ static struct reports_answer *find_report(const struct worker *worker, const cha
     return made;
 }
 
-/* An earlier definition of the report that has rows yet, for an answer that has none. */
+/* For an answer without rows: names an earlier definition of the report that still has rows. */
 static void name_earlier(const struct report_set *set, struct report_question *question) {
     const struct table_config *its = &question->query.report->table;
     for (size_t i = 0; i < tables_count(set->reports.tables) && !*question->earlier; i++) {

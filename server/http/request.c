@@ -1,7 +1,7 @@
-/* libmicrohttpd calls request_handle three times for a request: with the headers (begin_request),
- * with each piece of the body (read_body), and at its end (finish_request), where it is answered.
- * An answer on the first call closes the connection; so only broken framing and too large headers
- * are answered there. A body that is too large to be read to its end is answered by a farewell
+/* libmicrohttpd calls request_handle with the headers (begin_request), with each piece of the body
+ * (read_body), and at the end of the request (finish_request), where it is answered. An answer on
+ * the first call closes the connection, so only broken framing and too large headers are answered
+ * there. A body that is too large to be read to its end is answered by a farewell
  * (server/net/farewell.h). */
 #include "server/http/request.h"
 
@@ -23,20 +23,20 @@
 
 #define REQUEST_SAMPLE 64
 
-/* What the library hands over with the headers; url and version lie in its buffer. */
+/* What the library passes with the headers; url and version point into its buffer. */
 struct request_line {
     const char *method, *url, *version;
 };
 
-/* NULL when memory was out when it was opened. */
+/* NULL when there was no memory as the connection opened. */
 static struct connection *connection_of(struct MHD_Connection *mhd) {
     return MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
 }
 
 /* ---- begin: the headers ---- */
 
-/* The library has a record for each in the connection's pool, beside those of the headers: when
- * that is full it closes the connection, and has no room left to say so. */
+/* The library keeps a record of each argument in the connection's pool, beside those of the
+ * headers. When the pool is full, it closes the connection and has no room left to answer. */
 static bool has_too_many_arguments(const struct connection *connection) {
     return framing_count_arguments(connection->target.query) >
            daemon_most_arguments(connection->worker);
@@ -62,7 +62,7 @@ void *request_read_target(void *cls, const char *uri, struct MHD_Connection *mhd
             count_keep_query(connection);
         }
     }
-    return NULL; /* request_handle sees by it that the request is new */
+    return NULL; /* so that request_handle sees that the request is new */
 }
 
 static void reset_request(struct connection *connection, const struct request_line *line,
@@ -88,8 +88,8 @@ static void reset_request(struct connection *connection, const struct request_li
     request->last = framing->chunked;
 }
 
-/* Checks the headers as a whole. What is wrong with them is answered at once, and closes the
- * connection; ANSWER_NONE: nothing is wrong. */
+/* Checks the headers as a whole. An error in them is answered at once and closes the connection;
+ * ANSWER_NONE: there is none. */
 static enum answer check_headers(struct connection *connection, const struct framing *framing) {
     struct worker *worker = connection->worker;
     if (framing->broken) {
@@ -143,7 +143,7 @@ static enum MHD_Result begin_request(struct connection *connection, const struct
 
 /* ---- the body ---- */
 
-/* A piece of a body of which nothing is wanted. */
+/* Takes a piece of a body that is not wanted. */
 static enum MHD_Result discard_body(struct connection *connection) {
     struct request *request = &connection->request;
     if (request->farewell) {
@@ -154,7 +154,7 @@ static enum MHD_Result discard_body(struct connection *connection) {
                : answers_send_prepared_farewell(connection, request->answer);
 }
 
-/* A piece of a body in chunks, whose length was not announced, beyond --max-body. */
+/* Takes a piece beyond --max-body of a chunked body, whose length was not announced. */
 static enum MHD_Result discard_beyond_limit(struct connection *connection) {
     struct worker *worker = connection->worker;
     struct request *request = &connection->request;
@@ -192,8 +192,8 @@ static enum MHD_Result read_body(struct connection *connection, const char *data
 
 /* ---- finish: the answer ---- */
 
-/* A page takes the arguments that it knows, and no others: a mistyped one would be answered with
- * something else than was meant. */
+/* A page takes only the arguments that it knows: with a mistyped one, the answer would not be what
+ * was meant. */
 static enum MHD_Result finish_page(struct connection *connection, const char *url) {
     const char *path = framing_find_path(url);
     struct page page;
@@ -221,7 +221,7 @@ static enum MHD_Result finish_page(struct connection *connection, const char *ur
 static enum MHD_Result finish_request(struct connection *connection, const char *url) {
     struct request *request = &connection->request;
     if (request->farewell) {
-        return MHD_NO; /* it has its answer, and all of it was read */
+        return MHD_NO; /* it was answered, and all of its body was read */
     }
     if (request->answer != ANSWER_NONE && request->answer != ANSWER_ROOT_PAGE) {
         return answers_queue(connection, request->answer);
@@ -244,7 +244,7 @@ static enum MHD_Result finish_request(struct connection *connection, const char 
 static enum MHD_Result handle_headers(struct connection *connection,
                                       const struct request_line *line) {
     struct worker *worker = connection->worker;
-    if (connection->handshake.session) { /* a client that sends a request has ended its handshake */
+    if (connection->handshake.session) { /* whoever sends a request has completed the handshake */
         tls_handshakes_remove(&worker->handshakes, &connection->handshake);
     }
     connection_begin_phase_at_wakeup(connection, PHASE_BODY);
@@ -287,7 +287,7 @@ enum MHD_Result request_handle(void *cls, struct MHD_Connection *mhd, const char
     return handle_end(connection, url);
 }
 
-/* Why a connection ends that ends with this request; NULL when nothing is known of it. */
+/* Why a connection that ends with this request ends; NULL when that is not known. */
 static const char *explain_end(enum MHD_RequestTerminationCode code) {
     switch (code) {
     case MHD_REQUEST_TERMINATED_DAEMON_SHUTDOWN:
@@ -302,7 +302,8 @@ static const char *explain_end(enum MHD_RequestTerminationCode code) {
     }
 }
 
-/* One in REQUEST_SAMPLE: to read the clock costs more than all else that is told of a request. */
+/* One request in REQUEST_SAMPLE, since reading the clock costs more than all the other statistics
+ * of a request. */
 static void note_duration(struct connection *connection) {
     const int64_t took_us = clock_steady_us() - connection->began_us;
     durations_add_owner(&connection->worker->metrics.request, took_us > 0 ? (uint64_t)took_us : 0);

@@ -1,12 +1,12 @@
-/* The way of a request: what libmicrohttpd calls. All calls are made by the worker's thread, inside
- * MHD_run; cls is the worker. */
+/* The course of a request: the callbacks of libmicrohttpd. All are called by the worker's thread,
+ * inside MHD_run; cls is the worker. */
 #ifndef AFORO_SERVER_HTTP_REQUEST_H
 #define AFORO_SERVER_HTTP_REQUEST_H
 
 #include <microhttpd.h>
 #include <stddef.h>
 
-/* The callback of MHD_OPTION_URI_LOG_CALLBACK: sees the target before the library changes it. */
+/* The callback of MHD_OPTION_URI_LOG_CALLBACK: it sees the target before the library changes it. */
 void *request_read_target(void *cls, const char *uri, struct MHD_Connection *mhd);
 
 /* MHD_AccessHandlerCallback. */

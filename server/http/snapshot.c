@@ -15,7 +15,7 @@
 #define STATM "/proc/self/statm"
 #define FDS "/proc/self/fd"
 
-/* Missing where a sanitizer brings its own allocator. */
+/* Missing when a sanitizer brings its own allocator. */
 extern __typeof__(mallctl) mallctl __attribute__((weak));
 
 /* ---- the store ---- */
@@ -53,7 +53,7 @@ static void read_memory(int64_t value[NODE_METRICS]) {
     uint64_t epoch = 1;
     size_t size = sizeof epoch;
     if (mallctl) {
-        /* jemalloc's figures are of the last epoch: begin a new one */
+        /* jemalloc's figures are those of the last epoch, so begin a new one */
         mallctl("epoch", &epoch, &size, &epoch, size);
     }
     struct rusage usage;
@@ -129,7 +129,7 @@ void snapshot_read_report(const struct report_set *set, unsigned r, int64_t valu
     value[REPORT_METRIC_memory_bytes] = (int64_t)status.memory;
 }
 
-/* ---- what is told in words elsewhere ---- */
+/* ---- what other pages tell in words ---- */
 
 static bool is_set(const _Atomic bool *flag) {
     return atomic_load_explicit((_Atomic bool *)(uintptr_t)flag, memory_order_relaxed);
@@ -170,7 +170,7 @@ static void read_statm(int64_t value[PROCESS_METRICS]) {
     }
 }
 
-/* Linux tells how many there are as the size of the folder from 6.2 on; before that they are
+/* From Linux 6.2 on the size of the folder is the number of descriptors; before that they are
  * counted. */
 static int64_t count_fds(void) {
     struct stat status;
@@ -182,7 +182,7 @@ static int64_t count_fds(void) {
         return SNAPSHOT_UNKNOWN;
     }
     int64_t n = -3; /* . and .. and the folder itself */
-    /* cppcheck-suppress readdirCalled ; nobody else has this one */
+    /* cppcheck-suppress readdirCalled ; no other thread uses this stream */
     while (readdir(dir)) {
         n++;
     }

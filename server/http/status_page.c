@@ -11,8 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* How much room each part needs at the most, as arrays of the list's names with the widest values.
- */
+/* The most room that each part needs, as arrays with the list's names and the widest values. */
 struct node_room {
     char brackets[128]; /* with the names of objects */
 #define NODE_METRIC(kind, object, name, family, label, value, unit, sentence)                      \
@@ -99,7 +98,7 @@ void status_page_make_health(const struct worker *worker, struct page *page) {
     char text[HEALTH_BYTES];
     struct json json = json_begin(text, sizeof text);
     const bool stopping = atomic_load_explicit(&server->stopping, memory_order_relaxed);
-    /* this worker's answers close their connections: so does this one */
+    /* while draining, this worker's answers, including this one, close their connections */
     const bool draining = worker->draining;
     const bool lost = atomic_load_explicit(&server->state_is_lost, memory_order_relaxed);
     json_object(&json, NULL);
@@ -139,8 +138,8 @@ static void add_refused(struct json *json, const struct shard_tally *tally) {
     json_object_end(json);
 }
 
-/* Of the fields that the report needs or its `when` looks at, how many events each kept out of it.
- */
+/* Adds, for each field that the report needs or that its `when` tests, how many events it kept
+ * out. */
 static void add_unfit(struct json *json, const struct report_set *set, unsigned r) {
     const struct definitions *definitions = set->definitions;
     const uint64_t limits = report_limits(&definitions->report[r]);
@@ -164,7 +163,7 @@ static void add_report(struct json *json, const struct report_set *set, unsigned
     json_object_end(json);
 }
 
-/* Nothing without --reports. */
+/* Adds nothing without --reports. */
 static void add_reports(struct json *json, const struct report_set *set) {
     if (!set) {
         return;

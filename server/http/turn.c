@@ -6,7 +6,7 @@
 #include <errno.h>
 #include <string.h>
 
-/* more than this is no slewing; the rings have room for 4 s more than the span */
+/* more than this is a step, not slewing; the rings have room for 4 s more than the span */
 #define STEP_US (2 * US_PER_S)
 
 static void log_move(struct worker *worker, enum shard_move move) {
@@ -29,7 +29,7 @@ static void log_move(struct worker *worker, enum shard_move move) {
     worker->stuck = move == SHARD_STUCK;
 }
 
-/* Sets the time of this turn for the reports, once it is known which are in force. */
+/* Sets the time of this turn for the reports, after it is known which are in force. */
 static void set_reports_now(struct worker *worker) {
     const enum tables_move move = adder_set_now_owner(worker->report_view.adder, worker->now_us);
     if (__builtin_expect(move == TABLES_MOVED, 0)) {
@@ -48,8 +48,8 @@ static void set_reports_now(struct worker *worker) {
     worker->rows_stuck = move == TABLES_STUCK;
 }
 
-/* Sets the time of this turn. The steady clock tells a wall clock that was set from time that
- * passed. */
+/* Sets the time of this turn. Comparison with the steady clock tells a wall clock that was set from
+ * time that passed. */
 static void set_now(struct worker *worker, int64_t now_us, int64_t steady_us) {
     const int64_t expected_us = worker->now_us + steady_us - worker_woke_us(worker);
     const int64_t step_us = now_us - expected_us;
@@ -61,7 +61,7 @@ static void set_now(struct worker *worker, int64_t now_us, int64_t steady_us) {
     if (step_us > STEP_US || step_us < -STEP_US) {
         metric_add_owner(&worker->metrics,
                          step_us > 0 ? METRIC_clock_steps_ahead : METRIC_clock_steps_back, 1);
-        if (worker->index == 0) { /* all workers see it, and one logs it */
+        if (worker->index == 0) { /* all workers see it, one logs it */
             log_line(LOG_WARN,
                      step_us > 0 ? "the wall clock has stepped ahead"
                                  : "the wall clock was set back",

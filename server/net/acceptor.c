@@ -14,13 +14,13 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* When connections come closer together than this, more than one may wait: so many are tried. Else
- * the second try would find nothing. */
+/* If connections come closer together than BURST_US, more than one may be waiting, so up to
+ * ACCEPTS_A_TURN are tried. Otherwise a second try would find none. */
 #define BURST_US 200
 #define ACCEPTS_A_TURN 4
 #define EVENTS_A_TURN 64
-#define BACKLOG_MAX 8192 /* more than waits in a backlog */
-/* of a worker: 16 MiB of pools; a batch beyond these is read in smaller pieces */
+#define BACKLOG_MAX 8192 /* more than a backlog holds */
+/* per worker: 16 MiB of pools; further batches are read in smaller pieces */
 #define BATCH_CONNECTIONS_MAX 256
 
 struct acceptor {
@@ -29,11 +29,11 @@ struct acceptor {
     int epoll_fd;   /* of pending connections */
     int watcher_fd; /* the epoll descriptor of acceptor_watch; the caller's */
     int listen_fd;  /* -1 when stopped */
-    /* closed for a moment when there are no more descriptors, to accept a connection and close it
-     * instead of leaving it waiting */
+    /* closed for a moment when descriptors run out, to accept a connection and close it instead of
+     * leaving it waiting */
     int spare_fd;
-    int64_t accepted_us; /* steady clock of the last one */
-    bool paused;         /* there was no descriptor even so: acceptor_check tries again */
+    int64_t accepted_us; /* steady clock of the last accepted connection */
+    bool paused;         /* not even the spare descriptor helped: acceptor_check tries again */
     uint64_t started;    /* connections that a daemon has taken */
     struct handoff handoff;
     struct pending_list pending;
@@ -50,7 +50,7 @@ void listener_init(struct listener *listener, const struct options *options, boo
     STAILQ_INIT(&listener->handoffs);
 }
 
-/* A shared socket stays as whoever shares it has made it. */
+/* A shared socket is left as its other holder has set it. */
 void listener_begin_deferral(struct listener *listener) {
     if (!listener->is_shared) {
         deferral_begin(listener->fd);
@@ -72,7 +72,7 @@ static bool watch(int epoll_fd, int fd, uint32_t events, void *what) {
     return epoll_ctl(epoll_fd, EPOLL_CTL_ADD, fd, &event) == 0;
 }
 
-/* A new connection wakes up one of the workers that wait, and not all of them. */
+/* A new connection wakes up one of the waiting workers, not all of them. */
 static bool watch_listener(const struct acceptor *acceptor) {
     return watch(acceptor->watcher_fd, acceptor->listen_fd, EPOLLIN | EPOLLEXCLUSIVE, NULL);
 }
@@ -133,7 +133,7 @@ void acceptor_free(struct acceptor *acceptor) {
 bool acceptor_watch(struct acceptor *acceptor, int epoll_fd) {
     acceptor->watcher_fd = epoll_fd;
     return watch(epoll_fd, acceptor->epoll_fd, EPOLLIN, NULL) &&
-           /* a wake-up whenever the inbox was empty: it is never read */
+           /* it wakes the worker up whenever the inbox was empty; it is never read */
            watch(epoll_fd, acceptor->handoff.event_fd, EPOLLIN | EPOLLET, NULL) &&
            watch_listener(acceptor);
 }
@@ -193,14 +193,14 @@ static void give_to_daemon(struct acceptor *acceptor, struct pending *pending,
     if (MHD_add_connection(daemon, pending->fd, &pending->address.any, pending->address_len) !=
             MHD_YES &&
         acceptor->started == started) {
-        /* The library has closed it without a word of its start. */
+        /* The library has closed it without the callback for its start. */
         acceptor_count_closed(acceptor, &pending->address.any);
     }
     free_pending(pending);
 }
 
-/* Gives the connection on when its first bytes have come, closes it when it has ended. False when
- * it is still silent. */
+/* Gives the connection to a daemon if its first bytes have arrived, or closes it if it has ended.
+ * False when it is still silent. */
 static bool move_on(struct acceptor *acceptor, struct pending *pending) {
     const enum pending_start start = pending_peek(pending->fd);
     if (start == PENDING_SILENT) {
@@ -214,11 +214,11 @@ static bool move_on(struct acceptor *acceptor, struct pending *pending) {
     return true;
 }
 
-/* Makes this worker responsible for a connection that the worker's `connections` counts already. */
+/* Makes this worker responsible for a connection that its `connections` already counts. */
 static void add_pending(struct acceptor *acceptor, struct pending *pending) {
     LIST_INSERT_HEAD(&acceptor->pending, pending, entry);
     metric_add_owner(acceptor->worker.metrics, METRIC_connections_opened, 1);
-    /* One event is enough: then it is given on, or closed, which ends the watch. */
+    /* One event is enough: then it is given to a daemon or closed, which ends the watch. */
     if (!move_on(acceptor, pending) &&
         !watch(acceptor->epoll_fd, pending->fd, EPOLLIN | EPOLLONESHOT, pending)) {
         close_pending(acceptor, pending, "out of memory");
@@ -239,9 +239,9 @@ static void close_refused(struct acceptor *acceptor, int fd, enum metric metric)
     metric_add_owner(acceptor->worker.metrics, metric, 1);
 }
 
-/* No descriptor is left. A connection that no thread accepts keeps the listening socket readable: a
- * busy loop. So one is accepted with the spare descriptor and closed. When another thread was
- * faster, the socket is not watched until acceptor_check. */
+/* No descriptor is left. A connection that no thread accepts keeps the listening socket readable,
+ * which would be a busy loop. So one is accepted with the spare descriptor and closed. If that
+ * fails, because another thread was faster, the socket is not watched until acceptor_check. */
 static void refuse_without_descriptor(struct acceptor *acceptor) {
     if (acceptor->spare_fd >= 0) {
         close(acceptor->spare_fd);
@@ -260,7 +260,7 @@ static void refuse_without_descriptor(struct acceptor *acceptor) {
     }
 }
 
-/* Whether the limits admit the connection; else it is closed. */
+/* Whether the limits admit the connection; if not, it is closed. */
 static bool check_limits(struct acceptor *acceptor, int fd, const struct sockaddr *address) {
     struct connection_limits *limits = &acceptor->listener->limits;
     switch (connection_limits_admit(limits, address)) {
@@ -319,7 +319,8 @@ static void accept_some(struct acceptor *acceptor, int most) {
 
 /* ---- the worker's calls ---- */
 
-/* Gives on those whose first bytes have come. False when there was none. */
+/* Gives pending connections whose first bytes have arrived to a daemon. False when there was no
+ * event. */
 static bool move_pending(struct acceptor *acceptor) {
     struct epoll_event events[EVENTS_A_TURN];
     const int n = epoll_wait(acceptor->epoll_fd, events, EVENTS_A_TURN, 0);
@@ -375,7 +376,7 @@ void acceptor_stop(struct acceptor *acceptor) {
     if (!acceptor->listener->is_shared) {
         accept_some(acceptor, BACKLOG_MAX);
     }
-    /* Closing it would not end the watch: its duplicates are still open. */
+    /* Closing it would not end the watch, since duplicates are still open. */
     unwatch_listener(acceptor);
     close(acceptor->listen_fd);
     acceptor->listen_fd = -1;

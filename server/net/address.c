@@ -3,7 +3,8 @@
 #include <netinet/in.h>
 #include <string.h>
 
-/* No prefix that IPv6 gives to anybody begins with zeros: so no IPv6 network is one of these. */
+/* No prefix that IPv6 assigns to anybody begins with zeros, so no IPv6 network equals one of
+ * these. */
 #define NETWORK_IPV4 (UINT64_C(0xffff) << 32)
 
 uint64_t address_network(const struct sockaddr *address) {

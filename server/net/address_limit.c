@@ -7,7 +7,7 @@
 
 struct address_limit {
     uint32_t most;
-    struct address_table *open; /* connections */
+    struct address_table *open; /* open connections */
 };
 
 struct address_limit *address_limit_new(uint32_t most) {

@@ -1,7 +1,7 @@
-/* How many connections may be open at one listening address: by all its workers together, and by
- * one client. The library's own limit, of each daemon, would leave a connection too many in the
- * backlog, where it waits for an answer that never comes; here it is closed, counted and logged.
- * Any thread, but for connection_limits_init. */
+/* How many connections may be open at one listening address: over all its workers together, and per
+ * client. The library's own limit per daemon would leave an excess connection in the backlog, where
+ * it waits for an answer that never comes; here it is closed, counted and logged. Any thread,
+ * except connection_limits_init. */
 #ifndef AFORO_SERVER_NET_CONNECTION_LIMITS_H
 #define AFORO_SERVER_NET_CONNECTION_LIMITS_H
 
@@ -13,7 +13,8 @@
 #include <stdint.h>
 #include <sys/socket.h>
 
-/* of --admin-listen, whatever --max-connections is: the two listeners do not share their limits */
+/* the limit of --admin-listen, whatever --max-connections is: the two listeners do not share
+ * limits */
 #define CONNECTION_LIMIT_ADMIN 256
 
 enum connection_verdict { CONNECTION_ADMITTED, CONNECTION_TOO_MANY, CONNECTION_TOO_MANY_OF_CLIENT };
@@ -21,24 +22,24 @@ enum connection_verdict { CONNECTION_ADMITTED, CONNECTION_TOO_MANY, CONNECTION_T
 struct connection_limits {
     uint64_t most;
     bool admin;                   /* of --admin-listen */
-    struct address_limit *client; /* NULL: any number of one client; not owned */
+    struct address_limit *client; /* NULL: no limit per client; not owned */
     _Atomic uint64_t open;
     struct log_digest too_many;
 };
 
-/* Before the threads start. `client` stays the caller's, and may be of several listeners. */
+/* Before the threads start. `client` remains the caller's, and several listeners may share it. */
 void connection_limits_init(struct connection_limits *limits, bool admin, uint64_t most,
                             struct address_limit *client);
 
-/* Counts one more connection from this address, unless it is one too many. */
+/* Counts one more connection from this address, unless a limit is reached. */
 enum connection_verdict connection_limits_admit(struct connection_limits *limits,
                                                 const struct sockaddr *address);
 
-/* A connection that was admitted has ended. */
+/* Uncounts a connection that was admitted and has ended. */
 void connection_limits_release(struct connection_limits *limits, const struct sockaddr *address);
 
-/* n more connections were closed, one too many (0: none, only look whether a line is due). The
- * first is logged at once, and what follows once a minute. now_us: steady clock. */
+/* Logs that n more connections were closed because of a limit; 0: only checks whether a line is
+ * due. The first is logged at once, further ones once a minute. now_us: steady clock. */
 void connection_limits_warn(struct connection_limits *limits, uint64_t n, int64_t now_us);
 
 #endif

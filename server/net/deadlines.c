@@ -7,9 +7,9 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 
-#define BYTES_PER_S 1024 /* slower is too slow: each KiB that moved gives a second more */
-/* The kernel takes twice as much. By itself it lets an answer that is not read grow to 4 MiB a
- * connection: 5,000 of these are more than it has for all TCP of the machine. */
+#define BYTES_PER_S 1024 /* the slowest rate allowed: each KiB moved adds a second */
+/* The kernel uses twice as much. By default, it buffers up to 4 MiB per connection of answers that
+ * are not read: 5,000 such connections exceed its memory for all TCP of the machine. */
 #define SEND_BUFFER_BYTES (64 * 1024)
 
 void deadline_enter(struct deadline *deadline, enum phase phase, int64_t now_us) {
@@ -21,7 +21,7 @@ void deadline_enter(struct deadline *deadline, enum phase phase, int64_t now_us)
 
 int64_t deadline_limit_us(const struct deadline *deadline, const struct options *options) {
     switch (deadline->phase) {
-    case PHASE_IDLE: /* the longer one is for a request line sent in drops */
+    case PHASE_IDLE: /* the longer one, for a request line sent in small pieces */
         return options->header_timeout + (deadline->served ? options->idle_timeout : 0);
     case PHASE_HEADERS:
         return options->header_timeout;
@@ -46,10 +46,10 @@ bool deadline_is_silent(int fd, int64_t silent_us) {
 void deadline_note_taken(struct deadline *deadline, int fd, int64_t now_us) {
     struct tcp_info info;
     if (ask_tcp(fd, &info)) {
-        const uint64_t acked = info.tcpi_bytes_acked + 1; /* 0 means: not looked at yet */
+        const uint64_t acked = info.tcpi_bytes_acked + 1; /* 0 means: not asked yet */
         if (!deadline->acked_before) {
             deadline->acked_before = acked;
-            /* What the client took before is not known: its time runs from now. */
+            /* What the client took before is unknown, so its time counts from now. */
             deadline->since_us = now_us;
         }
         deadline->bytes = acked - deadline->acked_before;
@@ -68,6 +68,6 @@ void deadlines_set_socket(int listen_fd, const struct options *options) {
     const int bytes = SEND_BUFFER_BYTES;
     const unsigned ms = (unsigned)(options->body_timeout / US_PER_MS);
     setsockopt(listen_fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes);
-    /* closed by us, it may still hold an answer */
+    /* a socket that we have closed may still hold an answer */
     setsockopt(listen_fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &ms, sizeof ms);
 }

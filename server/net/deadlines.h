@@ -1,5 +1,5 @@
 /* How long each phase of a connection may last. A client that sends or takes a byte now and then is
- * never silent, and would otherwise keep its connection for ever. By the worker's thread. */
+ * never silent, and could otherwise keep its connection for ever. By the worker's thread. */
 #ifndef AFORO_SERVER_NET_DEADLINES_H
 #define AFORO_SERVER_NET_DEADLINES_H
 
@@ -11,36 +11,37 @@ enum phase {
     PHASE_HEADERS, /* send the rest of the headers */
     PHASE_BODY,    /* send the body */
     PHASE_ANSWER,  /* take the answer */
-    PHASE_FAREWELL /* see the answer that was sent before the end of the body (farewell.h) */
+    PHASE_FAREWELL /* see the answer sent before the end of its body (farewell.h) */
 };
 
 struct deadline {
     enum phase phase;
     int64_t since_us; /* steady clock: when the phase began */
-    /* of the body, or of the answer, so far: each KiB of them adds time */
+    /* bytes of the body or of the answer so far; each KiB adds time */
     uint64_t bytes;
-    /* TCP's count of what the other side had taken, when the answer was first looked at */
+    /* TCP's count of acknowledged bytes when the answer was first examined, plus 1; 0: not yet */
     uint64_t acked_before;
-    bool served; /* it has had an answer before, and may be idle */
+    bool served; /* the connection has had an answer before, so it may be idle */
 };
 
-/* The phase begins at now_us (steady clock). */
+/* Begins a phase at now_us (steady clock). */
 void deadline_enter(struct deadline *deadline, enum phase phase, int64_t now_us);
 
-/* How long the phase may last in all, in us. Pure. */
+/* How long the phase may last in total, in us. Pure. */
 int64_t deadline_limit_us(const struct deadline *deadline, const struct options *options);
 
-/* Asks TCP how much of the answer was taken; the time runs from the first look. */
+/* Asks TCP how much of the answer was taken; the phase counts from the first such question. */
 void deadline_note_taken(struct deadline *deadline, int fd, int64_t now_us);
 
-/* Whether nothing has come from the client for silent_us. By what TCP tells, in ms. */
+/* Whether nothing has come from the client for silent_us, by TCP's own measure, which is in ms;
+ * also true when TCP cannot be asked. */
 bool deadline_is_silent(int fd, int64_t silent_us);
 
-/* Ends the connection, so that the library sees its end. An answer that the client has not taken is
- * discarded, not kept for a client that reads nothing. */
+/* Shuts the connection down, so that the library sees its end. What the client has not taken of an
+ * answer is discarded rather than kept for a client that reads nothing. */
 void deadline_cut(const struct deadline *deadline, int fd);
 
-/* Bounds what a client that reads nothing costs the kernel. Set on the listening socket, whose
+/* Bounds what a client that reads nothing costs the kernel. It is set on the listening socket;
  * connections inherit it. */
 void deadlines_set_socket(int listen_fd, const struct options *options);
 

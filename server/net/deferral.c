@@ -10,16 +10,16 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define SECONDS 1 /* the kernel's unit; the first time-out of a connection is a second, too */
+#define SECONDS 1 /* the kernel's unit; the first time-out of a connection is also a second */
 
-/* What the kernel tells of connections under way. */
+/* What the kernel tells about connections under way. */
 enum told { TOLD_NOTHING, TOLD_NONE, TOLD_SOME };
 
 static void defer(int listen_fd, int seconds) {
     setsockopt(listen_fd, IPPROTO_TCP, TCP_DEFER_ACCEPT, &seconds, sizeof seconds);
 }
 
-/* 0 when the socket has none; in network order. */
+/* The port in network byte order; 0 when the socket has none. */
 static in_port_t find_port(int fd) {
     union {
         struct sockaddr any;
@@ -47,7 +47,7 @@ static bool ask(int diag_fd, int family, in_port_t port) {
     return send(diag_fd, &message, sizeof message, 0) == (ssize_t)sizeof message;
 }
 
-/* Whether it has had at most left_ms of its first time-out left. */
+/* Whether at most left_ms of the connection's first time-out are left, or it is over. */
 static bool is_old(const struct inet_diag_msg *found, int64_t left_ms) {
     return found->idiag_retrans || (int64_t)found->idiag_expires <= left_ms;
 }

@@ -7,8 +7,8 @@
 
 #define HEAD_MAX 512
 
-/* What fits the socket's empty buffer is sent at once or not at all. flags: MSG_MORE when more
- * follows at once, so that head and text leave in one segment. */
+/* Sends everything at once or fails: it must fit into the socket's empty buffer. flags: MSG_MORE if
+ * more follows immediately, so that head and text leave in one segment. */
 static bool send_all(int fd, gnutls_session_t session, const char *bytes, size_t len, int flags) {
     const ssize_t sent = session ? gnutls_record_send(session, bytes, len)
                                  : send(fd, bytes, len, flags | MSG_DONTWAIT | MSG_NOSIGNAL);

@@ -1,21 +1,20 @@
-/* The names and values that the library passes on have lost their line ends: a bare LF, a folded
- * header or a NUL look like clean lines in them. But they still lie in the buffer they were read
- * into, with zeros in place of the line ends (libmicrohttpd 0.9.75, connection.c,
+/* The names and values that the library passes have lost their line ends: a bare LF, a folded
+ * header or a NUL looks like clean lines in them. But they still lie in the buffer into which they
+ * were read, with zeros in place of the line ends (libmicrohttpd 0.9.75, connection.c,
  * get_next_header_line):
  *
  *     POST 0 / 0 HTTP/1.1 0 0 Host 0 ' ' x 0 0 Content-Length 0 ' ' 5 0 0 0 0 body
  *     ^method  ^url  ^version  ^name      ^value                          ^method + header size
  *
- * So each part must begin right behind the one before it: behind one zero and any blanks after a
- * name, behind two zeros, which were CR LF, after a value. A bare LF leaves only one zero. A NUL
- * ends a value early. A folded line is copied elsewhere, or leaves a gap. Only NUL LF looks like
- * CR LF; no proxy lets a NUL pass.
+ * So each part must begin right after the previous one: after a name, one zero and any blanks;
+ * after a value, two zeros, which were CR LF. A bare LF leaves only one zero. A NUL ends a value
+ * early. A folded line is copied elsewhere or leaves a gap. Only NUL LF looks like CR LF, and no
+ * proxy lets a NUL pass.
  *
- * Version 1.0.1 refuses nearly all of that itself, as it is asked to (server/http/daemon.c), but
- * cuts off the blanks behind a value, so that "chunked " and "5 " look like "chunked" and "5". In
- * its buffer names and values lie as above; what stands between them may be something else. So it
- * is with 1.0.0. Of other versions we know nothing: they are asked to be strict, too, and what they
- * parsed is checked. */
+ * Version 1.0.1 refuses nearly all of that itself if asked to (server/http/daemon.c), but cuts off
+ * the blanks after a value, so that "chunked " and "5 " look like "chunked" and "5". In its buffer
+ * names and values lie as above; what is between them may differ. The same holds for 1.0.0. Other
+ * versions are unknown to us: they are also asked to be strict, and what they parsed is checked. */
 #include "server/net/framing.h"
 
 #ifdef __SSE2__
@@ -24,17 +23,17 @@
 #include <string.h>
 #include <strings.h>
 
-/* The buffers that we know, by what has become of CR LF. */
+/* The buffers that we know, by what became of CR LF. */
 enum buffer { BUFFER_UNKNOWN, BUFFER_OF_ZEROS, BUFFER_WITH_LF };
 
 struct look {
     struct framing framing;
     unsigned lengths, encodings, hosts;
-    /* where the next header has to begin, and where all headers end, in the library's buffer; NULL
+    /* where, in the library's buffer, the next header must begin and where all headers end; NULL
      * when that is not checked */
     const char *next, *end;
     enum buffer buffer;
-    bool exact; /* no blanks may stand before `next`: behind a length or a coding */
+    bool exact; /* no blanks are allowed before `next`: it follows a length or a coding */
 };
 
 static const bool is_token[256] = {
@@ -81,8 +80,8 @@ unsigned framing_count_arguments(const char *query) {
     return n;
 }
 
-/* The library's interface is const; what it hands over is its own buffer, which it changes itself
- * when it goes on. */
+/* The library's interface is const, but what it passes is its own buffer, which it changes itself
+ * afterwards. */
 void framing_cut_query(const char *uri, const struct framing_target *target) {
     ((char *)(uintptr_t)uri)[target->query - uri] = '\0';
 }
@@ -101,16 +100,16 @@ const char *framing_find_path(const char *url) {
     return path ? path : "/";
 }
 
-/* Eight bytes in small letters. Exact for letters; a CR becomes a '-', too, but has_controls
- * refuses it anyway. */
+/* Reads eight bytes in lower case. This is exact for letters; a CR also becomes a '-', but
+ * has_controls refuses it anyway. */
 static uint64_t read_lower(const char *at) {
     uint64_t word;
     memcpy(&word, at, sizeof word);
     return word | UINT64_C(0x2020202020202020);
 }
 
-/* Whether name is `wanted` (in small letters, at least 8 of them) in any case. Compares words that
- * may overlap: some 15 instructions, where strncasecmp takes 150. */
+/* Whether name is `wanted` (at least 8 bytes, in lower case), regardless of case. Compares words,
+ * which may overlap: some 15 instructions, where strncasecmp takes 150. */
 static bool name_equals(const char *name, size_t size, const char *wanted, size_t wanted_size) {
     if (size != wanted_size) {
         return false;
@@ -132,9 +131,9 @@ static bool is_name_plain(const char *name, size_t size) {
     return size > 0;
 }
 
-/* Whether there are control characters: some programs take a CR alone, or another one, for a line
- * end. `zeros`: a zero is none; the line ends are zeros by now, and check_place sees to it that
- * they stand nowhere else. */
+/* Whether there are control characters: some programs take a lone CR, or another one, for a line
+ * end. `zeros`: a zero does not count; the line ends are zeros by now, and check_place ensures that
+ * there are no others. */
 static bool has_controls_plain(const char *bytes, size_t size, bool zeros) {
     bool found = false;
     for (size_t i = 0; i < size; i++) {
@@ -145,23 +144,23 @@ static bool has_controls_plain(const char *bytes, size_t size, bool zeros) {
 }
 
 #ifdef __SSE2__
-/* The same two, 16 bytes a step. They save 1,420 of 10,790 instructions that a request takes in
- * user space (bench/budget instructions, with four headers). */
+/* The same two functions, 16 bytes a step. They save 1,420 of the 10,790 instructions that a
+ * request takes in user space (bench/budget instructions, with four headers). */
 
 static __m128i load_16(const char *at) {
     return _mm_loadu_si128((const __m128i *)(const void *)at);
 }
 
-/* Marks those of 16 bytes that lie between `first` and `last`: with all bits set, the others with
- * none. */
+/* Sets all bits of each of the 16 bytes that is between `first` and `last`, and none of the
+ * others. */
 static __m128i mark_range(__m128i bytes, char first, char last) {
     const __m128i above = _mm_sub_epi8(bytes, _mm_set1_epi8(first));
     const __m128i span = _mm_set1_epi8((char)(last - first));
     return _mm_cmpeq_epi8(_mm_min_epu8(above, span), above);
 }
 
-/* is_name_plain, faster for names of at most 16 letters, digits and '-', which nearly all are.
- * Nothing is read from `end` on, the end of the headers in the buffer. */
+/* is_name_plain, but faster for names of at most 16 letters, digits and '-', which nearly all are.
+ * Reads nothing from `end` on, which is the end of the headers in the buffer. */
 static bool is_name(const char *name, size_t size, const char *end) {
     if (size == 0 || size > 16 || !end || name > end || end - name < 16) {
         return is_name_plain(name, size);
@@ -187,7 +186,7 @@ static bool has_controls(const char *bytes, size_t size) {
         return has_controls_plain(bytes, size, true);
     }
     __m128i found = mark_controls(
-        load_16(bytes + size - 16)); /* the last 16, of which some are looked at twice */
+        load_16(bytes + size - 16)); /* the last 16, some of which are examined twice */
     for (size_t i = 0; i + 16 < size; i += 16) {
         found = _mm_or_si128(found, mark_controls(load_16(bytes + i)));
     }
@@ -204,15 +203,15 @@ static bool has_controls(const char *bytes, size_t size) {
 }
 #endif
 
-/* Whether the header before, or the request line, ended right here, behind CR LF. Version 1.0.1 has
- * seen to CR LF itself, and may have laid the body over that of the last line; but there may be
- * blanks before it, which it has cut off. */
+/* Whether the previous header, or the request line, ended right here with CR LF. Version 1.0.1 has
+ * checked CR LF itself, and may have moved the body over that of the last line; but it may have cut
+ * off blanks before it. */
 static bool is_next(const struct look *look, const char *at) {
     return at == look->next || (look->buffer == BUFFER_WITH_LF && !look->exact && at > look->next);
 }
 
-/* Whether name, colon, blanks, value, CR LF lie one behind the other, where the header before them
- * ended. Moves look->next behind them. */
+/* Whether name, colon, blanks, value and CR LF follow each other right where the previous header
+ * ended. Moves look->next past them. */
 static bool check_place(struct look *look, const char *name, size_t name_size, const char *value,
                         size_t value_size) {
     const char *at = name + name_size + 1;
@@ -274,8 +273,8 @@ static enum MHD_Result look_at_header(void *cls, enum MHD_ValueKind kind, const 
     return MHD_YES;
 }
 
-/* Where the first header has to begin; NULL when the request line is not METHOD SP target SP
- * version CR LF. */
+/* Where the first header must begin; NULL when the request line is not METHOD SP target SP version
+ * CR LF. */
 static const char *find_first_header(struct framing_target target, const char *method,
                                      const char *url, const char *version, enum buffer buffer) {
     const size_t version_size = strlen(version);

@@ -1,7 +1,7 @@
-/* Where a request begins and ends. A proxy in front of aforod has to see it in the same way, byte
- * by byte; otherwise aforod may take a part of one request for another request (request smuggling).
- * libmicrohttpd is lax here, so this checks what the library parsed, and the bytes that it parsed
- * it from. By the worker's thread. */
+/* Where a request begins and ends. A proxy in front of aforod must agree about that to the byte;
+ * otherwise aforod may take part of one request for another request (request smuggling).
+ * libmicrohttpd is lax here, so this checks what the library parsed and the bytes from which it
+ * parsed that. By the worker's thread. */
 #ifndef AFORO_SERVER_NET_FRAMING_H
 #define AFORO_SERVER_NET_FRAMING_H
 
@@ -10,44 +10,45 @@
 #include <stdint.h>
 
 struct framing {
-    /* refuse it and close: everything that follows on the connection is in doubt */
+    /* refuse it and close: everything that follows on the connection is suspect */
     bool broken;
-    /* answer it and close: the library is lax with chunks, too, and their bytes cannot be checked
-     */
+    /* answer it and close: the library is also lax with chunks, whose bytes cannot be checked */
     bool chunked;
     /* it has a Content-Encoding other than identity */
     bool encoded;
-    unsigned authorizations; /* headers of that name */
-    bool has_length;         /* it says how long its body is: Content-Length, or chunked */
+    unsigned authorizations; /* number of Authorization headers */
+    bool has_length;         /* it says how long its body is: by Content-Length or by chunks */
     uint64_t length;         /* Content-Length; 0 without one */
     const char *type;        /* the last Content-Type, of type_size bytes; NULL without one */
     size_t type_size;
     size_t header_bytes; /* request line, headers, empty line */
 };
 
-/* What is kept of the target until the headers have come: the library changes it in place. */
+/* What is kept of the target until the headers have arrived, since the library changes it in
+ * place. */
 struct framing_target {
     const char *end; /* NULL: it is not valid */
-    /* what follows the first '?', not decoded; NULL without one. Valid until the library goes on */
+    /* what follows the first '?', not decoded; NULL without one. Valid until the callback
+     * returns */
     const char *query;
 };
 
-/* Checks the target as it came: valid is visible ASCII without '#' and %00. */
+/* Checks the target as it arrived: it must be visible ASCII without '#' and %00. */
 struct framing_target framing_check_target(const char *uri);
 
-/* How many arguments the library would keep of that query, empty ones among them. */
+/* How many arguments the library would keep of that query, including empty ones. */
 unsigned framing_count_arguments(const char *query);
 
-/* Ends the query where it begins, in the library's buffer: it parses none of it. `target` is what
- * framing_check_target said of that uri, and has a query. */
+/* Cuts the query off in the library's buffer, so that the library parses none of it. `target` is
+ * the result of framing_check_target for this uri, and has a query. */
 void framing_cut_query(const char *uri, const struct framing_target *target);
 
-/* Checks a request whose headers have come. `method`, `url` and `version` are the library's own
- * pointers: where they lie in its buffer is checked, too. */
+/* Checks a request whose headers have arrived. `method`, `url` and `version` must be the library's
+ * own pointers, since their places in its buffer are checked too. */
 struct framing framing_check(struct MHD_Connection *connection, struct framing_target target,
                              const char *method, const char *url, const char *version);
 
-/* The path of a target: of "http://host/path" it is "/path". Points into url, or to a constant.
+/* The path of a target: for "http://host/path" it is "/path". Points into url or to a constant.
  * Pure. */
 const char *framing_find_path(const char *url);
 
@@ -55,8 +56,8 @@ const char *framing_find_path(const char *url);
  * parsed is checked. */
 bool framing_knows_buffer(void);
 
-/* Whether it sees all in that buffer that makes a request unclear, so that the library need not be
- * strict. */
+/* Whether framing.c sees in that buffer everything that makes a request ambiguous, so that the
+ * library need not be strict. */
 bool framing_sees_lines(void);
 
 #endif

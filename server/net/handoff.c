@@ -3,7 +3,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-/* In the inbox of a worker that takes no more. */
+/* Marks the inbox of a worker that takes no more. */
 static struct pending shut;
 
 bool handoff_open(struct handoff *handoff, _Atomic uint64_t *connections) {
@@ -23,7 +23,7 @@ void handoff_close(struct handoff *handoff) {
 struct handoff *handoff_choose(struct handoff *own, const struct handoff_group *group) {
     const uint64_t ours = atomic_load_explicit(own->connections, memory_order_relaxed);
     struct handoff *chosen = own, *other;
-    uint64_t fewest = ours - ours / 8; /* a smaller difference is not worth waking up another */
+    uint64_t fewest = ours - ours / 8; /* a smaller difference is not worth a wake-up */
     STAILQ_FOREACH(other, group, entry) {
         const uint64_t open = atomic_load_explicit(other->connections, memory_order_relaxed);
         if (open < fewest) {
@@ -43,11 +43,11 @@ bool handoff_put(struct handoff *to, struct pending *pending) {
             return false;
         }
         pending->next_handed = first;
-        /* Release: the worker that takes the inbox sees the connection. Partner: the exchange in
-         * take_all. */
+        /* Release pairs with the exchange in take_all: the worker that empties the inbox sees the
+         * connection. */
     } while (!atomic_compare_exchange_weak_explicit(&to->inbox, &first, pending,
                                                     memory_order_release, memory_order_relaxed));
-    if (!first) { /* else whoever put the first one wakes the worker up */
+    if (!first) { /* else whoever put the first one in wakes the worker up */
         const uint64_t one = 1;
         const ssize_t written = write(to->event_fd, &one, sizeof one);
         (void)written; /* it fails only when the counter is full */

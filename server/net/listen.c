@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #define BACKLOG 4096
-#define INHERITED_FD 3 /* the first one, by the protocol */
+#define INHERITED_FD 3 /* the first inherited descriptor, by the protocol */
 
 /* "[::1]:80" -> "::1", "80"; false when it is not of that form. */
 static bool split_address(const char *text, char *host, size_t cap, const char **port) {
@@ -46,7 +46,7 @@ bool listen_is_valid(const char *text, char *why) {
     return valid;
 }
 
-/* Leaves errno as it is. Returns -1. */
+/* Closes fd, preserving errno. Returns -1. */
 static int close_failed(int fd) {
     const int error = errno;
     close(fd);
@@ -110,15 +110,15 @@ int listen_open(const char *text, char *address, char *why) {
     return fd;
 }
 
-/* -1 when there is no such option, as of a file that is no socket. */
+/* -1 when there is no such option, for instance because the file is not a socket. */
 static int read_option(int fd, int name) {
     int value = 0;
     socklen_t len = sizeof value;
     return getsockopt(fd, SOL_SOCKET, name, &value, &len) ? -1 : value;
 }
 
-/* Makes an inherited file what a listening socket of our own is. Returns what is wrong with it,
- * NULL when nothing is. */
+/* Sets up an inherited file like a listening socket of our own. Returns what is wrong with it, or
+ * NULL. */
 static const char *adopt_socket(int fd) {
     const int flags = fcntl(fd, F_GETFL);
     if (flags < 0) {

@@ -8,8 +8,9 @@
 #define LONG_HEADERS 1024
 #define PEEKED 3072
 
-/* Whether a request that reads begins with headers that a small pool has no room for, as a browser
- * sends them with its cookies: it could not even be told so. Over a network they come in parts. */
+/* Whether a reader's request begins with headers too long for a small pool, such as a browser sends
+ * with its cookies; such a pool would not even have room for an answer. Over a network they arrive
+ * in parts. */
 static bool has_long_headers(int fd) {
     char bytes[PEEKED];
     const ssize_t n = recv(fd, bytes, sizeof bytes, MSG_PEEK | MSG_DONTWAIT);

@@ -1,4 +1,4 @@
-/* A pending connection: it is accepted, and its client has sent nothing so far. */
+/* A pending connection: it was accepted, but its client has sent nothing so far. */
 #ifndef AFORO_SERVER_NET_PENDING_H
 #define AFORO_SERVER_NET_PENDING_H
 
@@ -22,15 +22,15 @@ struct pending {
 
 LIST_HEAD(pending_list, pending);
 
-/* What the first bytes of a connection say. */
+/* What the first bytes of a connection tell. */
 enum pending_start {
     PENDING_SILENT, /* nothing has come yet */
-    PENDING_ENDED,  /* the client has ended it, or it is broken */
+    PENDING_ENDED,  /* the client has closed it, or it is broken */
     PENDING_SINGLE, /* any request but a batch */
-    PENDING_BATCH   /* POST /events, or what reads with long headers: what needs room */
+    PENDING_BATCH   /* what needs room: POST /events, or a reader's long headers */
 };
 
-/* Looks at the first bytes, and leaves them where they are. */
+/* Looks at the first bytes without taking them from the socket; never blocks. */
 enum pending_start pending_peek(int fd);
 
 #endif

@@ -13,7 +13,7 @@
 #define CHAIN_MAX 16
 #define KEY_ID_MAX 64
 
-/* TLS 1.2 and 1.3 only; keys of a session never depend on the certificate's alone. */
+/* TLS 1.2 and 1.3 only; a session's keys never depend on the certificate's key alone. */
 #define PRIORITIES                                                                                 \
     "SECURE128:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2:-RSA:-CIPHER-ALL:+AES-256-GCM:+AES-128-GCM:+"   \
     "CHACHA20-"                                                                                    \
@@ -45,8 +45,8 @@ static void certificates_free(gnutls_pcert_st *certs, unsigned n) {
     gnutls_free(certs);
 }
 
-/* Hands out copies, which gnutls frees, since the handshake may go on after `in_use` was replaced.
- * They take a few microseconds of the hundreds of a handshake. */
+/* Returns copies, which gnutls frees, since the handshake may continue after `in_use` was replaced.
+ * They take a few of the hundreds of microseconds of a handshake. */
 static int retrieve(gnutls_session_t session, const struct gnutls_cert_retr_st *info,
                     gnutls_pcert_st **certs, unsigned *certs_n, gnutls_ocsp_data_st **ocsp,
                     unsigned *ocsp_n, gnutls_privkey_t *key, unsigned *flags) {
@@ -100,7 +100,7 @@ void tls_handshakes_remove(struct tls_handshakes *all, struct tls_handshake *han
     }
 }
 
-/* The library sees the end of a connection that is shut down, and closes it. */
+/* Shuts the connection down; the library sees its end and closes it. */
 static void give_up(struct tls_handshakes *all, struct tls_handshake *handshake) {
     shutdown(handshake->fd, SHUT_RDWR);
     tls_handshakes_remove(all, handshake);
@@ -149,7 +149,7 @@ void tls_handshakes_add(struct tls_handshakes *all, struct tls_handshake *handsh
         .since_us = now_us,
     };
     TAILQ_INSERT_TAIL(&all->list, handshake, entry);
-    /* This pointer is free for us: sessions are not resumed. */
+    /* This pointer is free for our use, since sessions are not resumed. */
     gnutls_db_set_ptr(handshake->session, handshake);
     gnutls_handshake_set_hook_function(handshake->session, GNUTLS_HANDSHAKE_FINISHED,
                                        GNUTLS_HOOK_POST, note_finished);
@@ -263,7 +263,7 @@ void tls_identity_free(struct tls_identity *identity) {
             gnutls_free(identity->der[i].data);
         }
         if (identity->key) {
-            gnutls_x509_privkey_deinit(identity->key); /* overwrites it */
+            gnutls_x509_privkey_deinit(identity->key); /* this overwrites the key */
         }
         free(identity);
     }

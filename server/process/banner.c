@@ -6,7 +6,7 @@
 
 #define URL_MAX 160
 
-/* The URL that a client on this machine asks. */
+/* The URL for a client on this machine. */
 static void write_local_url(const char *address, bool tls, char url[URL_MAX]) {
     const char *port = strrchr(address, ':');
     const bool any_4 = strncmp(address, "0.0.0.0:", strlen("0.0.0.0:")) == 0;

@@ -43,8 +43,8 @@ void log_line(enum log_level level, const char *msg, const char *format, ...) {
     }
     n = n > LINE_MAX_BYTES - 2 ? LINE_MAX_BYTES - 2 : n;
     line[n++] = '\n';
-    /* One write: lines of several threads do not mix. A log that cannot be written has nobody to
-     * tell. */
+    /* One write, so that lines of several threads do not mix. There is nobody to tell if the log
+     * cannot be written. */
     const ssize_t ignored = write(STDERR_FILENO, line, (size_t)n);
     (void)ignored;
 }

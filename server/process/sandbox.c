@@ -1,5 +1,5 @@
 /* See sandbox.h. The calls were found with strace over the integration and fault tests; beside each
- * that was seen stands what other versions of the C library use for the same. */
+ * are those that other versions of the C library use for the same purpose. */
 #define _GNU_SOURCE
 #include "server/process/sandbox.h"
 
@@ -27,15 +27,15 @@ bool sandbox_enter(void) {
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* What a later kernel has and we do not know: "not there", so that a later C library falls back to
- * what we know. */
+/* Calls of later kernels, which we do not know, fail with ENOSYS, so that a later C library falls
+ * back to known ones. */
 #define KNOWN_LAST 450
 
-#define WORD 0xffffffff /* the numbers that we ask about are small: the low word holds them */
+#define WORD 0xffffffff /* the arguments that we test are small: the low word holds them */
 #define SOCKET_TYPE 0xf /* the rest are flags such as SOCK_CLOEXEC */
-#define BINARY_TREE 2   /* of libseccomp's ways to order the calls, the one for many of them */
+#define BINARY_TREE 2   /* the libseccomp optimisation level for filters of many calls */
 
-/* Calls that an architecture does not have are left out for it by the library. */
+/* The library leaves out calls that an architecture does not have. */
 #define CALL(name) SCMP_SYS(name)
 static const int permitted[] = {
     /* an event's way */
@@ -58,12 +58,12 @@ static const int permitted[] = {
     CALL(sched_getaffinity), CALL(getcpu), CALL(gettid), CALL(getpid), CALL(getppid), CALL(getuid),
     CALL(geteuid), CALL(getgid), CALL(getegid), CALL(rt_sigaction), CALL(rt_sigprocmask),
     CALL(rt_sigreturn), CALL(rt_sigtimedwait), CALL(sigaltstack), CALL(set_tid_address),
-    /* x86-64: what other architectures have under a newer number only */
+    /* x86-64: older calls, of which other architectures have only the newer form */
     CALL(poll), CALL(epoll_wait), CALL(open), CALL(stat), CALL(lstat), CALL(access), CALL(readlink),
     CALL(mkdir), CALL(rename), CALL(unlink), CALL(select), CALL(time), CALL(epoll_create),
     CALL(eventfd), CALL(getdents), CALL(dup2), CALL(arch_prctl)};
 
-/* A call that is permitted when its arguments fit, of which up to two are looked at. */
+/* A call that is permitted if up to two of its arguments match. */
 struct rule {
     int call;
     unsigned arguments;
@@ -97,33 +97,34 @@ static const struct rule rules[] = {
     IF(ioctl, 1, WORD, FIONREAD),
     IF(ioctl, 1, WORD, FIONBIO),
     IF(ioctl, 1, WORD, TCGETS),
-    /* memory: none that is written and executed, and none that was written and then is */
+    /* memory: none that is both writable and executable, and none that was writable and becomes
+     * executable */
     IF(mprotect, 2, PROT_EXEC, 0),
     IF(mmap, 2, PROT_EXEC, 0),
     IF(mmap, 2, PROT_EXEC | PROT_WRITE, PROT_EXEC),
     /* threads, but no processes */
     IF(clone, 0, CLONE_THREAD, CLONE_THREAD),
     IF(prctl, 0, WORD, PR_SET_NAME),
-    /* a thread's own priority: that of --admin-listen comes after the workers */
+    /* a thread's own priority: the thread of --admin-listen yields to the workers */
     {CALL(setpriority), 2, {MASKED(0, WORD, PRIO_PROCESS), MASKED(1, WORD, 0)}},
-    /* the filter of known calls comes second, by either call, and refuses any other */
+    /* the filter of known calls is loaded second, by either call, and refuses any further one */
     IF(seccomp, 0, WORD, SECCOMP_SET_MODE_FILTER),
     IF(prctl, 0, WORD, PR_SET_SECCOMP),
 };
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 
-/* A filter that does `otherwise` with what no rule names; NULL when out of memory. */
+/* A filter that does `otherwise` with calls that no rule names; NULL when out of memory. */
 static scmp_filter_ctx make_filter(uint32_t otherwise) {
     scmp_filter_ctx filter = seccomp_init(otherwise);
     if (!filter) {
         return NULL;
     }
-    /* The numbers of another architecture are none of aforod's: x32's, and those of 32-bit code.
-     * They end the process, or the thread where a filter around this one does not let the library
-     * find out that the kernel can do that. */
+    /* aforod uses no call numbers of other architectures (x32, 32-bit code). They end the process;
+     * or only the thread, if an outer filter keeps the library from finding out that the kernel can
+     * end the process. */
     seccomp_attr_set(filter, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
-    if (seccomp_attr_set(filter, SCMP_FLTATR_CTL_NNP, 0) || /* is set already */
+    if (seccomp_attr_set(filter, SCMP_FLTATR_CTL_NNP, 0) || /* already set */
         seccomp_attr_set(filter, SCMP_FLTATR_API_SYSRAWRC, 1) ||
         seccomp_attr_set(filter, SCMP_FLTATR_CTL_OPTIMIZE, BINARY_TREE)) {
         seccomp_release(filter);
@@ -132,7 +133,7 @@ static scmp_filter_ctx make_filter(uint32_t otherwise) {
     return filter;
 }
 
-/* Each of these returns 0, or an error as a negative errno. */
+/* Each of these returns 0 or a negative errno. */
 static int add_permitted(scmp_filter_ctx filter) {
     int error = 0;
     for (size_t i = 0; i < COUNT(permitted) && !error; i++) {
@@ -142,12 +143,13 @@ static int add_permitted(scmp_filter_ctx filter) {
         error = seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, rules[i].call, rules[i].arguments,
                                        rules[i].argument);
     }
-    /* signals to itself, which is how abort ends it */
+    /* signals to itself, since abort uses one */
     const struct scmp_arg_cmp own_pid = MASKED(0, WORD, (scmp_datum_t)getpid());
     if (!error) {
         error = seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, CALL(tgkill), 1, &own_pid);
     }
-    /* Its flags are in memory, where a filter cannot look: the C library falls back to clone. */
+    /* The flags of clone3 are in memory, which a filter cannot read; the C library falls back to
+     * clone. */
     return error ? error : seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), CALL(clone3), 0);
 }
 
@@ -166,8 +168,8 @@ static int add_known(scmp_filter_ctx filter) {
     return error;
 }
 
-/* Two filters, of which the kernel takes the stricter answer, and of two errors that of the later
- * one: what is not permitted is refused, what is not known is not there. */
+/* Of two filters, the kernel takes the stricter answer, and of two errors, that of the later
+ * filter: what is not permitted fails with EPERM, what is not known with ENOSYS. */
 bool sandbox_enter(void) {
     scmp_filter_ctx strict = make_filter(SCMP_ACT_ERRNO(EPERM));
     scmp_filter_ctx known = make_filter(SCMP_ACT_ERRNO(ENOSYS));

@@ -1,16 +1,16 @@
-/* What aforod may ask of the kernel, from here on: a filter of system calls (seccomp) that all
- * later threads inherit, so that a bug in what reads hostile bytes is not the whole machine. Files,
- * sockets and memory as aforod needs them; no other program is started, no process is made, traced
- * or signalled, no memory is written and executed. What is not permitted fails with EPERM and is
- * not the end of the process: counting goes on. */
+/* A filter of system calls (seccomp) that all later threads inherit, so that a bug in the code that
+ * reads hostile bytes does not give away the whole machine. It permits files, sockets and memory as
+ * aforod needs them. It does not permit starting a program; making, tracing or signalling a
+ * process; or memory that is both written and executed. A call that is not permitted fails with
+ * EPERM and does not end the process: counting continues. */
 #ifndef AFORO_SERVER_PROCESS_SANDBOX_H
 #define AFORO_SERVER_PROCESS_SANDBOX_H
 
 #include <stdbool.h>
 
-/* Before the first thread is started. False when the kernel, or the kind of build (sanitizers make
- * calls of their own), has no filter; errno then says why. Nobody gains privileges by exec
- * afterwards, either way. */
+/* Installs the filter. By main, before the first thread is started. False, with errno set, when the
+ * kernel cannot filter or the build has no filter (sanitizers make calls of their own). In either
+ * case, no exec can gain privileges afterwards. */
 bool sandbox_enter(void);
 
 #endif

@@ -21,11 +21,11 @@ void signals_hold(void) {
     pthread_sigmask(SIG_BLOCK, &held, NULL);
     const struct sigaction ignore = {.sa_handler = SIG_IGN};
     sigaction(SIGPIPE, &ignore, NULL);
-    /* a file that may not grow is an error of the call, which says so */
+    /* at the limit of a file's size, the call fails, and that is reported */
     sigaction(SIGXFSZ, &ignore, NULL);
 }
 
-/* Waits for one of `taken`, or until then. */
+/* Waits for one of the signals in `taken`, or until until_us. */
 static int wait_for(const sigset_t *taken, int64_t until_us, const struct signals_duties *duties) {
     const int64_t watchdog_us = notify_watchdog_us();
     const int64_t period_us =

@@ -16,10 +16,10 @@ struct syncer {
     pthread_mutex_t mutex;
     pthread_cond_t wake;
     bool stopping;
-    bool failed; /* the last write did */
+    bool failed; /* the last write failed */
 };
 
-/* A state file that is no longer where it was is gone when this process ends, and what was
+/* If the state file is no longer in its place, it vanishes when this process ends, and everything
  * acknowledged with it. */
 static void look_for_file(const struct syncer_config *config) {
     char why[COUNTERS_WHY_MAX], quoted[2 * COUNTERS_WHY_MAX];

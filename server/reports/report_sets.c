@@ -57,8 +57,8 @@ static bool open_table(struct tables *tables, struct report_set *set, unsigned r
     return set->reports.table[r] != NULL;
 }
 
-/* Makes a set of definitions, which belong to it from now on, also when it fails: NULL, `why`
- * (WHY_MAX) filled. */
+/* Makes a set, which takes ownership of the definitions. NULL, with `why` (WHY_MAX bytes) filled,
+ * when that fails; the definitions are freed then, too. */
 static struct report_set *make_set(const struct report_sets *sets, struct definitions *definitions,
                                    char *why) {
     struct report_set *set = calloc(1, sizeof *set);
@@ -102,7 +102,7 @@ uint64_t report_set_gone(const struct report_set *set, unsigned report) {
     return sum;
 }
 
-/* They are acknowledged and in `events`: nobody else would tell that rows are without them. */
+/* These events are acknowledged and in `events`; nothing else would tell that rows lack them. */
 static void log_gone(struct report_set *set) {
     for (unsigned r = 0; set && r < set->definitions->reports; r++) {
         const uint64_t gone = report_set_gone(set, r);
@@ -119,7 +119,7 @@ static void log_gone(struct report_set *set) {
 
 /* ---- measures of one's own that crashed ---- */
 
-/* Once for each start: whose fault the end of the last run was. */
+/* Once per start: logs which measures made the last run crash. */
 static void log_crashes(void) {
     const struct own_crash *crash;
     char quoted[4 * MEASURE_NAME_MAX];
@@ -146,7 +146,7 @@ static void log_asides(const struct definitions *definitions) {
     }
 }
 
-/* False when it cannot be told which of them crash; one line on stderr said why. */
+/* False when crashes cannot be recorded; one line on stderr has said why. */
 static bool check_crashes(const struct report_sets *sets) {
     if (own_crashes_why()) {
         fprintf(stderr, "aforod: %s\n", own_crashes_why());
@@ -217,8 +217,8 @@ void report_sets_adopt_owner(const struct report_sets *sets, struct report_view 
                              uint64_t generation, unsigned worker) {
     view->set = atomic_load_explicit(&sets->in_force, memory_order_acquire);
     view->adder = view->set && worker < view->set->workers ? view->set->adder[worker] : NULL;
-    /* Release, with the acquire in all_have_seen: the worker has ended all use of what was in force
-     * before. */
+    /* Release pairs with the acquire in all_have_seen: the worker has ended all use of what was in
+     * force before. */
     atomic_store_explicit(&view->seen, generation, memory_order_release);
 }
 
@@ -232,7 +232,7 @@ static bool all_have_seen(const struct report_sets *sets, uint64_t generation) {
     return true;
 }
 
-/* An idle worker wakes up every half second. False when one seems to be stuck. */
+/* Waits; an idle worker wakes up every half second. False when a worker seems to be stuck. */
 static bool wait_until_seen(const struct report_sets *sets, uint64_t generation) {
     const int64_t deadline_us = clock_steady_us() + SEEN_WAIT_US;
     while (!all_have_seen(sets, generation)) {
@@ -256,7 +256,7 @@ static bool is_field(const struct definitions *definitions, unsigned f, const ch
     return f < definitions->fields.n && strcmp(definitions->fields.field[f].name, name) == 0;
 }
 
-/* What the fields of one report kept out of it goes on being told, under their new numbers. */
+/* Carries over how many events each field kept out of one report, under the fields' new numbers. */
 static void carry_unfit(const struct report_set *old, unsigned r, struct report_set *set,
                         unsigned to) {
     for (unsigned f = 0; f < old->definitions->fields.n; f++) {
@@ -299,7 +299,7 @@ void report_sets_reload(struct report_sets *sets) {
     }
     const unsigned reports = definitions->reports;
     struct report_set *old = atomic_exchange(&sets->in_force, set);
-    /* Release, with the acquire in report_sets_refresh_owner. */
+    /* Release pairs with the acquire in report_sets_refresh_owner. */
     const uint64_t generation = sets->generation + 1;
     atomic_store_explicit(&sets->generation, generation, memory_order_release);
     if (wait_until_seen(sets, generation)) {
@@ -307,7 +307,7 @@ void report_sets_reload(struct report_sets *sets) {
         free_set(old);
         log_line(LOG_INFO, "reports read again", "reports=%u", reports);
         log_asides(definitions);
-    } else { /* that worker may still use it: its memory is not given back */
+    } else { /* the stuck worker may still use it, so its memory is not freed */
         log_line(LOG_WARN, "reports read again, but a worker has not taken them yet", "reports=%u",
                  reports);
     }

@@ -3,7 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Up to the next comma; what a client would have to escape in JSON is no name. */
+/* Takes a name up to the next comma; one that a client would have to escape in JSON is not
+ * allowed. */
 static bool take_name(struct time_names *names, const char *name, size_t len, char *why) {
     if (len == 0 || len >= FIELD_NAME_MAX) {
         snprintf(why, TIME_NAMES_WHY_MAX, "a name has 1 to %d bytes: NAME or NAME,NAME,...",
@@ -37,7 +38,7 @@ bool time_names_read(const char *text, struct time_names *names, char why[TIME_N
         }
         text += len;
         if (*text == ',' && !*++text) {
-            return take_name(names, text, 0, why); /* nothing behind the last comma */
+            return take_name(names, text, 0, why); /* nothing after the last comma */
         }
     }
     return true;

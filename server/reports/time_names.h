@@ -8,15 +8,15 @@
 
 #define TIME_NAMES_WHY_MAX 128
 
-/* All zeros: the usual ones. */
+/* All zeros: the default names. */
 struct time_names {
     unsigned n;
-    const char *name[FIELD_TIMES_MAX]; /* the first that is there counts */
+    const char *name[FIELD_TIMES_MAX]; /* the first one present in an event counts */
     char text[FIELD_TIMES_MAX][FIELD_NAME_MAX];
 };
 
-/* Reads "ts,created_at" ("": the usual ones). False fills why. *names stays where it is: its
- * pointers lead into it. */
+/* Reads a list such as "ts,created_at"; "": the default names. False fills why. *names must not be
+ * moved afterwards, since its pointers point into it. */
 bool time_names_read(const char *text, struct time_names *names, char why[TIME_NAMES_WHY_MAX]);
 
 #endif

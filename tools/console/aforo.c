@@ -1,4 +1,5 @@
-/* aforo: prints counted events, one window a line. Reads the flags, finds a source, prints. */
+/* aforo's main: prints counted events, one window per line. Reads the flags, finds a source,
+ * prints. */
 #include "common/options.h"
 #include "common/standard_files.h"
 #include "tools/console/backup.h"
@@ -34,7 +35,7 @@
 #define EXIT_USAGE 2
 #define SERVER_DEFAULT "http://127.0.0.1:8080"
 #define STATE_DEFAULT "./aforo-state"
-/* a signal just before a sleep waits no longer than this */
+/* how long a signal that comes just before a sleep waits at most */
 #define SLEEP_SLICE_US (100 * US_PER_MS)
 
 static volatile sig_atomic_t asked_to_end;
@@ -51,8 +52,8 @@ static int64_t now_us(void *cls) {
     return (int64_t)now.tv_sec * US_PER_S + now.tv_nsec / 1000;
 }
 
-/* In slices, each measured anew: a wall clock that is set meanwhile must not make this wait for
- * hours. */
+/* Waits in slices and reads the clock after each: a wall clock that is set meanwhile must not make
+ * this wait for hours. */
 static bool wait_until(void *cls, int64_t t_us) {
     int64_t patience_us = t_us - now_us(cls);
     while (!asked_to_end && patience_us > 0 && now_us(cls) < t_us) {
@@ -81,8 +82,8 @@ static bool standard_descriptors_are_open(void) {
     return closed >= 0 && !(closed & 1 << STDOUT_FILENO);
 }
 
-/* What to read from: as the flags say, else as the environment does. What was named is never
- * silently passed over for another source. SOURCE_BY_DEFAULT: nothing was. */
+/* Decides what to read from: what the flags name, else what the environment names. A source that
+ * was named is never silently replaced by another. SOURCE_BY_DEFAULT: none was named. */
 static enum source_kind choose_source(const struct flags *flags, struct source_config *config) {
     config->place = flags->place[0];
     if (flags->source != SOURCE_BY_DEFAULT)
@@ -119,7 +120,7 @@ static bool places_are_valid(const struct flags *flags, enum source_kind kind, c
     return true;
 }
 
-/* Whether the files of --redis-tls-... can be used, where a place needs them. */
+/* Whether the files of --redis-tls-... can be used, if a place needs them. */
 static bool tls_is_valid(const struct flags *flags, enum source_kind kind, const char *place) {
     char why[SOURCE_WHY_MAX];
     bool valid = flags->places > 0 || kind != SOURCE_REDIS ||
@@ -132,7 +133,7 @@ static bool tls_is_valid(const struct flags *flags, enum source_kind kind, const
     return valid;
 }
 
-/* The server on this machine, else the state directory. */
+/* Opens the server on this machine, else the state directory. */
 static struct source *open_default(struct source_config *config, char why[SOURCE_WHY_MAX]) {
     config->place = SERVER_DEFAULT;
     struct source *source = source_server_open(config, why);
@@ -172,7 +173,7 @@ struct output {
     struct writer *writer;
     bool sum_only;
     uint64_t rows, sum;
-    uint64_t not_final; /* left out, as openmetrics has it */
+    uint64_t not_final; /* windows left out, since openmetrics has final ones only */
 };
 
 static bool take_row(void *cls, const struct row *row) {
@@ -192,7 +193,7 @@ static bool write_number(struct writer *writer, uint64_t number) {
     return writer_flush(writer);
 }
 
-/* The first signal ends tidily, a second one at once. */
+/* The first signal ends the program in an orderly way, a second one at once. */
 static void end_on_signals(void) {
     const struct sigaction end = {.sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND};
     sigaction(SIGINT, &end, NULL);
@@ -275,8 +276,8 @@ static void pause_for(void *cls, int64_t us) {
     nanosleep(&(struct timespec){.tv_sec = us / US_PER_S, .tv_nsec = us % US_PER_S * 1000}, NULL);
 }
 
-/* Opens all the sources that were named, else the one there is by default. Returns how many it
- * could: at the first that fails it says so, and ends. */
+/* Opens all sources that were named, else the default one. Returns how many it could open; at the
+ * first failure it prints why and stops. */
 static unsigned open_all(const struct flags *flags, enum source_kind kind,
                          const struct source_config *config,
                          struct check_source sources[FLAGS_PLACES_MAX]) {
@@ -334,7 +335,7 @@ static int print_report(struct source *source, const struct flags *flags,
     return terminal_end_output(writer.error, status);
 }
 
-/* On a terminal; else each second as it closes, as --follow does. */
+/* Draws on a terminal; without one, prints each second as it closes, as --follow does. */
 static int print_top(struct source *source, const struct flags *flags, const char *place,
                      struct writer *writer) {
     if (!top_can_draw()) {
@@ -388,7 +389,7 @@ static int run_command(const struct flags *flags) {
 }
 
 static int run_program(int argc, char **argv) {
-    signal(SIGPIPE, SIG_IGN); /* a broken connection is reported by the call that meets it */
+    signal(SIGPIPE, SIG_IGN); /* so that a broken connection is an error of the call */
     if (argc > 1 && strcmp(argv[1], "backup") == 0)
         return backup_main(argc - 1, argv + 1);
     if (argc > 1 && strcmp(argv[1], "log") == 0)

@@ -38,7 +38,7 @@ int backup_main(int argc, char **argv) {
                         "(aforo backup DIR TO)\n");
         return EXIT_USAGE;
     }
-    signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is an error, which says so */
+    signal(SIGXFSZ, SIG_IGN); /* so that the limit of a file's size is an error of the call */
     char why[COUNTERS_WHY_MAX];
     if (!counters_backup(argv[1], argv[2], why) || !tables_backup(argv[1], argv[2], why)) {
         reach_note_path(argv[1]);

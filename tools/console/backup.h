@@ -1,4 +1,4 @@
-/* aforo backup DIR TO: a copy of a state directory that a server may be counting in. */
+/* aforo backup DIR TO: copies a state directory in which a server may be counting. */
 #ifndef AFORO_TOOLS_CONSOLE_BACKUP_H
 #define AFORO_TOOLS_CONSOLE_BACKUP_H
 

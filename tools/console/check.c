@@ -1,10 +1,10 @@
-/* See check.h. Everything is read twice, with a pause between that is longer than a flush takes.
- * Counts only grow, so two that are the same, seen at different moments, hold
+/* See check.h. Everything is read twice, with a pause in between that is longer than a flush takes.
+ * Counts only grow, so two counts that agree satisfy, although read at different moments,
  *
  *      one, first <= other, second      and      other, first <= one, second
  *
- * and two that are not fail one of these once nothing changes. What fails is a doubt, since a flush
- * may take longer than the pause: check_doubts.c looks at it again. */
+ * and two that do not agree fail one of these once nothing changes. A failure is only a doubt,
+ * since a flush may take longer than the pause: check_doubts.c reads it again. */
 #include "tools/console/check.h"
 
 #include "tools/console/check_internal.h"
@@ -16,7 +16,7 @@
 
 #define LAST_ALL INT64_C(1000000000)
 #define AGE_MIN_US (2 * US_PER_S) /* younger windows may be on their way to Redis */
-/* a store may be slow: each time that too much changed, it gets twice as long */
+/* a store may be slow: whenever too much changed, the pause is doubled */
 #define PAUSE_MAX_US (8 * CHECK_PAUSE_US)
 
 static int64_t max_i64(int64_t a, int64_t b) {
@@ -56,8 +56,8 @@ static bool read_all(struct check *check, unsigned i, enum resolution r, struct 
     return outcome == SOURCE_DONE;
 }
 
-/* A resolution without any events: where it would begin if there were, so that what is missing is
- * not taken for what is no longer kept. */
+/* Sets where a resolution without any events would begin if it had some, so that missing windows
+ * are not taken for windows that are no longer kept. */
 static void place_empty(const struct check *check, unsigned i, enum resolution r, struct span *span,
                         const struct span *coarser) {
     const int64_t kept_us = check->source[i].source->kept_us[r];
@@ -80,12 +80,12 @@ static void add_doubt(struct check *check, const struct doubt *doubt) {
     check->doubts++;
 }
 
-/* Windows of `r` before this one have been over for a while, and are not cut by the bounds. */
+/* The end of the windows of `r` that have been over for a while and are not cut by the bounds. */
 static int64_t end_of(const struct check *check, enum resolution r) {
     return window_at(r, max_i64(0, min_i64(check->now_us - AGE_MIN_US, check->to_us)));
 }
 
-/* Where both readings begin. */
+/* The first window that both readings have. */
 static int64_t first_of(const struct check *check, unsigned i, enum resolution r) {
     return max_i64(check->span[i][r].first, check->later[i][r].first);
 }
@@ -121,7 +121,7 @@ static bool is_empty(const struct check *check, unsigned i) {
            check->span[i][RESOLUTION_10MS].n == 0;
 }
 
-/* What a group holds, as read first and later. */
+/* The sum of what a group holds, as first read or as read later. */
 static uint64_t sum_at(const struct check *check, bool later, enum check_group group,
                        enum resolution r, int64_t window) {
     struct span(*span)[RESOLUTIONS] = later ? check->later : check->span;
@@ -137,7 +137,7 @@ static bool differs(const struct check *check, enum check_group one, enum check_
            sum_at(check, false, other, r, window) > sum_at(check, true, one, r, window);
 }
 
-/* The first window that everybody keeps and that servers or states may know of. */
+/* The first window that all sources keep and that servers or states may know of. */
 static int64_t common_first(const struct check *check, enum resolution r) {
     int64_t kept = 0, first_event = INT64_MAX;
     for (unsigned i = 0; i < check->sources; i++) {
@@ -154,8 +154,8 @@ static int64_t common_first(const struct check *check, enum resolution r) {
     return max_i64(kept, first_event);
 }
 
-/* Compares two groups, minutes first: they say most in the fewest lines. Returns how many windows
- * they have in common. */
+/* Compares two groups, minutes first, since these say most in the fewest lines. Returns how many
+ * windows they have in common. */
 static uint64_t compare_across(struct check *check, enum check_group one, enum check_group other) {
     uint64_t common = 0;
     for (int i = RESOLUTIONS - 1; i >= 0; i--) {
@@ -175,7 +175,7 @@ static uint64_t compare_across(struct check *check, enum check_group one, enum c
     return common;
 }
 
-/* ---- all of it ---- */
+/* ---- the whole check ---- */
 
 static bool read_sources(struct check *check, struct span (*span)[RESOLUTIONS]) {
     for (unsigned i = 0; i < check->sources; i++) {
@@ -263,7 +263,7 @@ static void print_finding(void *cls, const char *sentence) {
                 terminal_safe(sentence, safe, sizeof safe));
 }
 
-/* One key is read in one moment, so there is nothing to look at again. *n: how much is wrong.
+/* A key is read in one moment, so there is nothing to read again. *n: the number of findings.
  * False: a source failed. */
 static bool audit_sources(struct check *check, const struct check_world *world, FILE *out,
                           uint64_t *n) {
@@ -281,7 +281,7 @@ static bool audit_sources(struct check *check, const struct check_world *world, 
     return true;
 }
 
-/* All of it, with the room that is there. */
+/* Runs the whole check, when memory has been allocated. */
 static bool run_check(struct check *check, const struct check_world *world, FILE *out) {
     uint64_t wrong = 0;
     bool well = audit_sources(check, world, out, &wrong), again = well;

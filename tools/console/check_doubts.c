@@ -1,4 +1,4 @@
-/* What seemed to disagree, looked at again a few times, each by itself. */
+/* Reads what seemed to disagree again, a few times, each doubt by itself. */
 #include "tools/console/check_internal.h"
 #include "tools/console/terminal.h"
 
@@ -11,7 +11,7 @@ static bool add_row(void *cls, const struct row *row) {
     return true;
 }
 
-/* Adds to *sum the windows of `r` that lie in the doubt's window, of one source, now. */
+/* Adds to *sum one source's present counts of the windows of `r` within the doubt's window. */
 static bool add_windows(struct check *check, unsigned i, enum resolution r,
                         const struct doubt *doubt, uint64_t *sum) {
     const int64_t start_us = window_start_us(doubt->r, doubt->window);
@@ -46,7 +46,7 @@ static bool look_at_value(struct check *check, const struct doubt *doubt, uint64
     return add_windows(check, doubt->source, doubt->r - 1, doubt, sum);
 }
 
-/* One more look at the doubts that are left; false: a source failed. */
+/* Reads the remaining doubts once more; false: a source failed. */
 static bool look_again(struct check *check, uint64_t n, const struct check_world *world,
                        uint64_t *left) {
     *left = 0;

@@ -1,4 +1,4 @@
-/* Between check.c, which reads and compares everything, and check_doubts.c, which looks again at
+/* Shared by check.c, which reads and compares everything, and check_doubts.c, which reads again
  * what seemed to disagree. */
 #ifndef AFORO_TOOLS_CONSOLE_CHECK_INTERNAL_H
 #define AFORO_TOOLS_CONSOLE_CHECK_INTERNAL_H
@@ -22,7 +22,7 @@ struct doubt {
     enum check_group one, other; /* across: which groups */
     enum resolution r;
     int64_t window;
-    /* as looked at last: what it is compared with, it, and the former again */
+    /* as last read: what the value is compared with, the value, and the former again */
     uint64_t before, value, after;
     bool settled;
 };
@@ -31,16 +31,16 @@ struct check {
     const struct check_source *source;
     unsigned sources;
     int64_t from_us, to_us, now_us;
-    /* as read first, and after the pause */
+    /* as first read, and as read after the pause */
     struct span (*span)[RESOLUTIONS], (*later)[RESOLUTIONS];
     struct doubt doubt[CHECK_DOUBTS_MAX];
-    uint64_t doubts, compared; /* doubts: all, those beyond CHECK_DOUBTS_MAX too */
+    uint64_t doubts, compared; /* doubts: all, including those beyond CHECK_DOUBTS_MAX */
     char *why;
 };
 
-/* Looks at the doubts again until they are settled, a few times, and prints those that are left.
- * False: some are, or a source failed; `why` of the check says so. *again: those that were looked
- * at are settled, but there were more of them than are kept. */
+/* Reads the doubts again, a few times, until they are settled, and prints those that remain. False
+ * when some remain or a source failed; the check's `why` says so. *again: all doubts that were kept
+ * are settled, but there were more than are kept. */
 bool check_settle(struct check *check, const struct check_world *world, FILE *out, bool *again);
 
 #endif

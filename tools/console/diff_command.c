@@ -19,7 +19,8 @@
 
 #define EXIT_DIFFERS 1
 #define EXIT_TROUBLE 2
-/* What is counted now reaches all sources after so long: a wake-up, a flush, and what they take. */
+/* How long until what is counted now has reached all sources: a wake-up, a flush, and the time
+ * these take. */
 #define SETTLE_US US_PER_S
 
 struct settings {
@@ -115,7 +116,7 @@ static bool read_sides(int argc, char **argv, struct diff_side side[2]) {
     return true;
 }
 
-/* What goes together. */
+/* Checks that flags and sources fit together. */
 static bool check(const struct settings *settings, const struct diff_side side[2]) {
     const bool log = side[0].kind == DIFF_LOG || side[1].kind == DIFF_LOG;
     if (*settings->window != '\0' && *settings->report == '\0')
@@ -169,7 +170,7 @@ static bool load_measures(const struct settings *settings) {
     return true;
 }
 
-/* The exit status, said on standard error as well. */
+/* Prints the result on standard error and returns the exit status. */
 static int tell(const struct diff_side side[2], const struct diff_tally *tally) {
     if (fflush(stdout) != 0 && errno != EPIPE) {
         terminal_complain("standard output: %s", strerror(errno));
@@ -201,7 +202,7 @@ static int compare(struct diff_side side[2], const struct settings *settings,
     const int status = well              ? tell(side, &tally)
                        : reach_is_lost() ? EXIT_UNREACHABLE
                                          : EXIT_TROUBLE;
-    reach_note(false); /* 1 says that they differ */
+    reach_note(false); /* here 1 means that they differ */
     diff_side_close(&side[0]);
     diff_side_close(&side[1]);
     return status;

@@ -1,5 +1,5 @@
-/* The counts of two sources, side by side: 10 ms windows as far back as both have them, then
- * seconds, then minutes. A wider window is named only when no finer one within it differs. */
+/* Compares the counts of two sources: 10 ms windows as far back as both have them, then seconds,
+ * then minutes. A wider window is printed only if no finer one within it differs. */
 #include "tools/console/diff_side.h"
 #include "tools/console/terminal.h"
 
@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* Windows that hold events, ascending. */
+/* Windows with events, ascending. */
 struct counted {
     size_t n, cap;
     struct {
@@ -19,7 +19,7 @@ struct counted {
 struct side_counts {
     const struct diff_question *question;
     struct counted counted[RESOLUTIONS];
-    struct counted *into; /* of the question under way */
+    struct counted *into; /* of the current question */
 };
 
 static bool note_row(void *cls, const struct row *row) {
@@ -73,7 +73,7 @@ static void note_window(struct differing *differing, int64_t window) {
         const size_t cap = 2 * differing->cap + 1024;
         int64_t *more = realloc(differing->window, cap * sizeof *more);
         if (more == NULL)
-            return; /* a wider window is named as well, then */
+            return; /* then wider windows are printed too */
         differing->window = more;
         differing->cap = cap;
     }
@@ -87,7 +87,7 @@ static void print_difference(enum resolution r, int64_t window, uint64_t left, u
     printf("%s, %s: %" PRIu64 " | %" PRIu64 "\n", start, resolution_table[r].name, left, right);
 }
 
-/* Whether a finer window within this one was named. *at only grows. */
+/* Whether a finer window within this one was printed. *at only grows. */
 static bool is_named(const struct differing *finer, enum resolution r, int64_t window, size_t *at) {
     if (r == RESOLUTION_10MS)
         return false;
@@ -97,7 +97,7 @@ static bool is_named(const struct differing *finer, enum resolution r, int64_t w
     return *at < finer->n && finer->window[*at] < (window + 1) * slots;
 }
 
-/* Up to where both have them: what one of them no longer keeps is no difference. */
+/* The first window that both have: one that a source no longer keeps is no difference. */
 static int64_t find_first(const struct counted *left, const struct counted *right) {
     const int64_t first_left = left->n > 0 ? left->of[0].window : INT64_MIN;
     const int64_t first_right = right->n > 0 ? right->of[0].window : INT64_MIN;

@@ -1,6 +1,6 @@
-/* The rows of a report in two sources, side by side: as text, which is the same wherever it is
- * written. "2016-05-28 11:11:00.000, flight=AA1, count=3 sum(seconds)=38": what stands before the
- * last part names the row. */
+/* Compares the rows of a report in two sources as text, which is the same wherever it is written.
+ * In "2016-05-28 11:11:00.000, flight=AA1, count=3 sum(seconds)=38", everything before the last
+ * part names the row. */
 #include "tools/console/diff_side.h"
 #include "tools/console/report_source.h"
 #include "tools/console/terminal.h"
@@ -40,7 +40,7 @@ static bool load(void *cls, struct source *source, char *why) {
     return outcome == REPORT_DONE;
 }
 
-/* Which window the words mean, where they do not say: an answer in JSON says it. */
+/* Finds which window is meant if the words do not say: an answer in JSON tells. */
 static bool find_window(struct source *source, const struct report_words *words, char name[16],
                         char *why) {
     static const char before[] = "\"window\":\"";
@@ -60,7 +60,7 @@ static bool find_window(struct source *source, const struct report_words *words,
     return outcome == REPORT_DONE;
 }
 
-/* Bounds the words where windows are to be over. */
+/* Bounds the words if windows must be over. */
 static bool bound(const struct diff_side side[2], const struct diff_question *question,
                   char name[16], struct report_words *words, char *why) {
     int64_t width_us;
@@ -77,7 +77,7 @@ static bool bound(const struct diff_side side[2], const struct diff_question *qu
     return true;
 }
 
-/* Where the figures begin: behind the last ", " that stands in no quotes and in no list. */
+/* Where the figures begin: after the last ", " outside of quotes and lists. */
 static size_t find_name_end(const char *text, size_t len) {
     size_t end = 0;
     bool quoted = false;
@@ -137,7 +137,7 @@ static void print_values(const struct line *line) {
         printf("%.*s", (int)(line->len - from), line->text + from);
 }
 
-/* name: the line of either that there is. */
+/* name: the line of either side that exists. */
 static void print_difference(const struct line *name, const struct line *left,
                              const struct line *right) {
     printf("%.*s: ", (int)name->name_len, name->text);
@@ -147,7 +147,7 @@ static void print_difference(const struct line *name, const struct line *left,
     printf("\n");
 }
 
-/* How many lines are of windows that the other side no longer has, or never had. */
+/* How many lines belong to windows that the other side no longer has, or never had. */
 static size_t find_first(const struct side_rows *rows, const struct side_rows *other) {
     size_t first = 0;
     while (other->n > 0 && first < rows->n &&

@@ -5,37 +5,37 @@
 #include "tools/console/log_source.h"
 #include "tools/console/source.h"
 
-/* What both of them are asked. */
+/* What both sides are asked. */
 struct diff_question {
-    int64_t from_us, to_us; /* of windows' starts; 0 and QUERY_TO_NONE: no bounds */
-    int64_t over_us;        /* windows that were over then; 0: also such as are not */
+    int64_t from_us, to_us; /* bounds of windows' starts; 0 and QUERY_TO_NONE: none */
+    int64_t over_us;        /* only windows that were over at this time; 0: others too */
     int64_t now_us;
-    struct source_config source; /* how sources are asked; its place is not used */
-    const char *node;            /* of a log: that node's events alone; NULL: all */
-    const char *reports;         /* of a log: the definitions; NULL: none */
+    struct source_config source; /* how to ask sources; its place is not used */
+    const char *node;            /* log only: the node whose events count; NULL: all */
+    const char *reports;         /* log only: the definitions; NULL: none */
 };
 
 enum diff_kind { DIFF_SERVER, DIFF_REDIS, DIFF_STATE, DIFF_LOG };
 
 struct diff_side {
-    const char *name; /* as it was given: state:DIR */
+    const char *name; /* as given, e.g. state:DIR */
     enum diff_kind kind;
     const char *place;
-    struct source *source;  /* NULL of a log */
-    struct log_source *log; /* NULL of others */
+    struct source *source;  /* NULL for a log */
+    struct log_source *log; /* NULL for other kinds */
 };
 
-/* Reads "state:DIR" and the like. False: it is none; why says what there are. */
+/* Reads "state:DIR" and the like. False when it has no such form; `why` lists the forms. */
 bool diff_side_read(const char *text, struct diff_side *side, char why[SOURCE_WHY_MAX]);
 
-/* False fills why. diff_side_close frees in any case. */
+/* Opens the side. False fills why. The caller calls diff_side_close in either case. */
 bool diff_side_open(struct diff_side *side, const struct diff_question *question,
                     char why[SOURCE_WHY_MAX]);
 void diff_side_close(struct diff_side *side);
 
-/* Gives the sources that together are the side, one after the other: of a log one for each stretch,
- * which is gone with the next. `take` false ends it: then, and when one cannot be read, false with
- * why filled. */
+/* Passes the sources that make up the side to the taker, one after another: for a log one for each
+ * stretch, valid until the next. Ends if `take` returns false. False, with why filled, then and
+ * when a source cannot be read. */
 struct diff_taker {
     bool (*take)(void *cls, struct source *source, char why[SOURCE_WHY_MAX]);
     void *cls;
@@ -43,24 +43,24 @@ struct diff_taker {
 bool diff_side_each(struct diff_side *side, const struct diff_taker *taker,
                     char why[SOURCE_WHY_MAX]);
 
-/* Until when windows of that width are meant: to_us, or less where they are to be over. */
+/* The end of the windows of that width that are compared: to_us, or less if they must be over. */
 int64_t diff_question_end(const struct diff_question *question, int64_t width_us);
 
-/* Whether events may be counted in it now. */
+/* Whether events may still be counted in this side. */
 bool diff_side_is_live(const struct diff_side *side);
 
-/* What differs. */
+/* The result of a comparison. */
 struct diff_tally {
-    uint64_t compared; /* windows, or rows, that either has */
+    uint64_t compared; /* windows or rows that either side has */
     uint64_t differ;
 };
 
-/* Compares the counts of both, in all resolutions, as far back as both have any; each difference is
- * a line on standard output. False fills why. */
+/* Compares the counts of both sides, in all resolutions, as far back as both have any, and prints
+ * each difference as a line on standard output. False fills why. */
 bool diff_counts(struct diff_side side[2], const struct diff_question *question,
                  struct diff_tally *tally, char why[SOURCE_WHY_MAX]);
 
-/* The same of the rows of a report; window NULL: its first. */
+/* The same for the rows of a report; window NULL: its first. */
 bool diff_rows(struct diff_side side[2], const struct diff_question *question, const char *report,
                const char *window, struct diff_tally *tally, char why[SOURCE_WHY_MAX]);
 

@@ -1,4 +1,4 @@
-/* See empty.h. The questions go from the most likely reason to the least. */
+/* See empty.h. The questions are in the order of likelihood. */
 #include "tools/console/empty.h"
 
 #include <inttypes.h>
@@ -13,12 +13,12 @@ struct newest {
 
 static bool note_row(void *cls, const struct row *row) {
     struct newest *newest = cls;
-    if (row->count != 0) /* a count that has gone since is no event */
+    if (row->count != 0) /* a count that has vanished meanwhile is no event */
         *newest = (struct newest){*row, true};
     return true;
 }
 
-/* The newest window with events of `query`. False: the source failed, `why` says how. */
+/* Finds the newest window of `query` with events. False: the source failed, and `why` says how. */
 static bool find_newest(struct source *source, const struct query *query, int64_t now_us,
                         struct newest *newest, char *why) {
     struct query last = *query;
@@ -29,7 +29,7 @@ static bool find_newest(struct source *source, const struct query *query, int64_
     return source->ops->rows(source, &last, now_us, &taker, why) == SOURCE_DONE;
 }
 
-/* "from 2016-05-28 11:11:00.000 to 2016-05-28 11:12:00.000" of what was asked. */
+/* Writes the span of the question, "from 2016-05-28 11:11:00.000 to 2016-05-28 11:12:00.000". */
 static void put_span(const struct query *query, const struct rows_form *form, char *out,
                      size_t cap) {
     char from[ROWS_TIME_MAX] = "", to[ROWS_TIME_MAX] = "";
@@ -69,7 +69,7 @@ void empty_explain(struct source *source, const struct query *query, int64_t now
             return;
         }
     }
-    /* Minutes are kept longest: what is not there is nowhere. */
+    /* Minutes are kept longest: what they do not have is nowhere. */
     const struct query all = {.resolution = RESOLUTION_1MIN, .to_us = QUERY_TO_NONE};
     if (!find_newest(source, &all, now_us, &newest, why))
         return;

@@ -9,19 +9,20 @@
 #include <string.h>
 #include <unistd.h>
 
-/* What is read of the words, before they are looked at together. */
+/* What was read word by word, before the words are checked together. */
 struct given {
     struct flags flags;
-    option_LIST sources; /* each of a kind: enum source_kind */
+    option_LIST sources; /* each has a kind: enum source_kind */
     option_CHOICE format;
-    option_TEXT from, to; /* not times before all words are read: --local may come last */
+    /* converted to times after all words are read, since --local may come last */
+    option_TEXT from, to;
     option_TEXT token_file, ca_file;
     option_TEXT window, by;
     option_LIST wheres, measures;
     option_COUNT top;
     int64_t now_us;
-    bool rows_only;   /* a flag that speaks of rows was there */
-    bool report_only; /* one that speaks of the rows of a report */
+    bool rows_only;   /* a flag about rows was given */
+    bool report_only; /* a flag about the rows of a report was given */
 };
 
 static const struct option_row rows[] = {
@@ -40,7 +41,7 @@ static const struct option_row rows[] = {
 #undef REPORT_FLAG
 };
 
-/* What a flag speaks of. */
+/* What a flag is about. */
 enum subject { ANY, THE_ROWS, THE_REPORT };
 
 static const enum subject subjects[] = {
@@ -160,7 +161,7 @@ static const struct options_program aforo = {
 static const char *const source_flags[] = {
     [SOURCE_REDIS] = "--redis", [SOURCE_SERVER] = "--server", [SOURCE_STATE] = "--state"};
 
-/* What can be asked, as words of the command line. */
+/* The commands, as words of the command line. */
 static const struct {
     const char *word;
     enum command command;
@@ -172,7 +173,7 @@ static const struct {
     {"serve", COMMAND_SERVE},   {"top", COMMAND_TOP}};
 #define COMMANDS (sizeof commands / sizeof *commands)
 
-/* The command of that word; false, and `why` says which there are, when there is none. */
+/* Finds the command of that word; if there is none, false, and `why` lists the commands. */
 static bool find_command(const char *said, struct flags *flags, char *why) {
     const char *words[COMMANDS];
     for (size_t i = 0; i < COMMANDS; i++) {
@@ -187,7 +188,7 @@ static bool find_command(const char *said, struct flags *flags, char *why) {
     return false;
 }
 
-/* The word behind "report". */
+/* Reads the word after "report". */
 static bool read_report_name(int argc, char **argv, struct flags *flags, char *why) {
     if (optind + 1 == argc) {
         snprintf(why, FLAGS_WHY_MAX, "report: which one? aforo reports lists them");
@@ -239,7 +240,7 @@ static bool read_command(int argc, char **argv, struct flags *flags, char *why) 
     return found;
 }
 
-/* What goes together of a report. */
+/* Checks that the flags about a report fit together. */
 static bool check_report(const struct given *given, char *why) {
     const struct flags *flags = &given->flags;
     const bool list = flags->command == COMMAND_REPORTS, span = *given->from || *given->to;
@@ -278,7 +279,7 @@ static bool check_report(const struct given *given, char *why) {
     return false;
 }
 
-/* What goes together. */
+/* Checks that command and flags fit together. */
 static bool check_command(const struct given *given, char *why) {
     const struct flags *flags = &given->flags;
     const bool span = *given->from || *given->to;
@@ -333,7 +334,7 @@ static bool read_time(const char *flag, const char *text, const struct given *gi
     return false;
 }
 
-/* What only shows when all words are read. */
+/* Checks what can only be checked after all words are read. */
 static bool check_whole(int argc, char **argv, struct given *given, char *why) {
     struct flags *flags = &given->flags;
     struct query *query = &flags->query;
@@ -370,7 +371,7 @@ static void keep_report(const struct given *given, struct report_flags *report) 
     memcpy(report->measure, given->measures.text, sizeof report->measure);
 }
 
-/* What the fields of the list are in struct flags, where they have another form there. */
+/* Converts the fields of the list that have another form in struct flags. */
 static void keep_given(struct given *given, uint64_t which) {
     struct flags *flags = &given->flags;
     for (size_t i = 0; i < ROWS; i++) {

@@ -1,22 +1,22 @@
-/* See follow.h. "Over" means: over for as long as the source takes to show it (settle). */
+/* See follow.h. "Over" means over for as long as the source takes to show it (settle_us). */
 #include "tools/console/follow.h"
 
-#define POLL_MIN_US (50 * US_PER_MS) /* 10 ms windows come five at a time: nobody reads faster */
+#define POLL_MIN_US (50 * US_PER_MS) /* so 10 ms windows come five at a time */
 #define BACK_OFF_MIN_US (100 * US_PER_MS)
 #define BACK_OFF_MAX_US (2 * US_PER_S)
-/* A store that was away may be back before the nodes have sent again what it missed. */
+/* A store that was away may be back before the nodes have sent what it missed. */
 #define RETURN_SETTLE_US (2 * US_PER_S)
 
 struct follow {
     struct source *source;
     struct writer *writer;
     enum resolution resolution;
-    int64_t next; /* the window to be printed next; -1: none was printed yet */
-    int64_t end;  /* windows from here on are not asked for yet */
+    int64_t next; /* the next window to print; -1: none was printed yet */
+    int64_t end;  /* end of the windows asked for so far */
     int64_t now_us;
 };
 
-/* Windows up to `end` without a row hold no events. */
+/* Prints zeros for the windows up to `end` that have no row, since they have no events. */
 static bool print_zeros_up_to(struct follow *follow, int64_t end) {
     for (; follow->next < end; follow->next++) {
         const struct row row = {follow->next, 0,
@@ -31,30 +31,30 @@ static bool print_zeros_up_to(struct follow *follow, int64_t end) {
 static bool print_row(void *cls, const struct row *row) {
     struct follow *follow = cls;
     if (row->window >= follow->end)
-        return true; /* not asked for: zeros up to there would have no end */
+        return true; /* not asked for: printing zeros up to there might never end */
     if (follow->next < 0)
         follow->next = row->window;
     if (row->window < follow->next)
-        return true; /* printed before: a source whose clock differs */
+        return true; /* already printed: the source's clock differs */
     if (!print_zeros_up_to(follow, row->window) || !writer_row(follow->writer, row))
         return false;
     follow->next = row->window + 1;
     return true;
 }
 
-/* One round: everything not printed yet of the windows before `end`. */
+/* Runs one round: prints what was not printed yet of the windows before `end`. */
 static enum source_outcome print_new(struct follow *follow, const struct query *query, int64_t end,
                                      char *why) {
     struct query rest = *query;
     follow->end = end;
-    rest.partial = true; /* `to_us` says what is over, by our clock */
+    rest.partial = true; /* `to_us` limits it to what is over by our clock */
     rest.to_us = window_start_us(follow->resolution, end);
     if (follow->next >= 0) {
         rest.from_us = window_start_us(follow->resolution, follow->next);
         rest.last = 0;
     }
     enum source_outcome outcome = SOURCE_DONE;
-    if (rest.from_us <= rest.to_us) { /* before --from there is nothing to ask for */
+    if (rest.from_us <= rest.to_us) { /* nothing to ask for before --from */
         const struct row_taker taker = {print_row, follow};
         outcome = follow->source->ops->rows(follow->source, &rest, follow->now_us, &taker, why);
     }
@@ -108,7 +108,7 @@ bool follow_run(struct source *source, const struct query *query, struct writer 
         const int64_t done_us = world->now_us(world->cls);
         const int64_t next_over_us =
             window_start_us(r, max_i64(end, follow.next) + 1) + source->settle_us;
-        /* A read that took long may have held up those who write there too: give them as long. */
+        /* A reading that took long may have held up writers too: give them the same time. */
         const int64_t pause_us = max_i64(POLL_MIN_US, done_us - follow.now_us);
         if (!world->wait_until(world->cls, max_i64(next_over_us, done_us + pause_us)))
             return true;

@@ -10,8 +10,8 @@ static const char *skip_blanks(const char *at) {
     return at + strspn(at, " \t\r\n");
 }
 
-/* A string, from its first quote on, into out (NULL: skipped; cut to cap). Returns what follows it,
- * or NULL. */
+/* Reads a string, from its first quote on, into out (NULL: skipped; cut to cap). Returns what
+ * follows it, or NULL. */
 static const char *read_string(const char *at, char *out, size_t cap) {
     static const char escaped[] = "\"\\/bfnrt", meant[] = "\"\\/\b\f\n\r\t";
     size_t used = 0;
@@ -31,7 +31,7 @@ static const char *read_string(const char *at, char *out, size_t cap) {
     return at + 1;
 }
 
-/* A number or a word. */
+/* Reads a number or a word. */
 static const char *read_plain(const char *at, char *out, size_t cap) {
     const size_t len = strcspn(at, ",]} \t\r\n\"[{");
     if (out != NULL) {
@@ -42,7 +42,7 @@ static const char *read_plain(const char *at, char *out, size_t cap) {
     return len > 0 ? at + len : NULL;
 }
 
-/* Any value: skipped by counting brackets outside of strings. */
+/* Skips any value, by counting brackets outside of strings. */
 static const char *skip_value(const char *at) {
     unsigned depth = 0;
     do {
@@ -65,7 +65,7 @@ static const char *skip_value(const char *at) {
     return at;
 }
 
-/* The value of member `name` (of `len` bytes) of the object at `at`; NULL when there is none. */
+/* The value of the member `name` (`len` bytes) of the object at `at`; NULL when there is none. */
 static const char *find_member(const char *at, const char *name, size_t len) {
     char found[NAME_MAX_BYTES];
     if (*at != '{')

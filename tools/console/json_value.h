@@ -1,4 +1,4 @@
-/* One value out of a JSON text of somebody else: what /healthz and /stats say. Pure, any thread. */
+/* Finds one value in a foreign JSON text, such as that of /healthz or /stats. Pure; any thread. */
 #ifndef AFORO_TOOLS_CONSOLE_JSON_VALUE_H
 #define AFORO_TOOLS_CONSOLE_JSON_VALUE_H
 
@@ -7,9 +7,9 @@
 
 /* Finds the member that `path` names ("store.connected": objects within objects) in the
  * NUL-terminated `text` and copies it to out (NUL-terminated, cut to cap > 0): a string without
- * quotes, with its simple escapes undone and \u.... as it is; a number, true, false or null as it
- * stands. False, out empty, when there is none, it is an object or array, or what stands before it
- * is no JSON. */
+ * quotes, its simple escapes undone but \u.... kept; a number, true, false or null as written.
+ * False, with out empty, when there is no such member, it is an object or array, or the text before
+ * it is not JSON. */
 bool json_value(const char *text, const char *path, char *out, size_t cap);
 
 #endif

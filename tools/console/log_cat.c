@@ -16,7 +16,7 @@
 #include <string.h>
 
 #define EXIT_USAGE 2
-#define NUMBER_MAX 512 /* what --number puts before a record */
+#define NUMBER_MAX 512 /* bytes that --number puts before a record */
 
 struct settings {
     option_TEXT from, to, cursor, into;
@@ -26,7 +26,7 @@ struct settings {
 };
 
 #define AT(field) offsetof(struct settings, field)
-enum { EVERY = 11 }; /* its row */
+enum { EVERY = 11 }; /* its row in the table */
 
 static const struct option_row rows[] = {
     {OPTION_HEADING, "", "", "", "", 0, 0, "Which records", 0},
@@ -130,7 +130,7 @@ static void say_what_is_missing(const struct log_cat *cat) {
 }
 
 static int end_cat(struct log_cat *cat) {
-    if (cat->output.error == EPIPE) /* the reader has had enough */
+    if (cat->output.error == EPIPE) /* the reader wants no more */
         return cat->damages == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
     if (cat->output.error != 0) {
         terminal_complain("standard output: %s", strerror(cat->output.error));

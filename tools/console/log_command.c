@@ -32,7 +32,7 @@ static const struct options_program check_program = {
     .more = "",
     .column = 22};
 
-/* Of the shard that is being read. */
+/* Totals of the shard being read. */
 struct tally {
     char node[EVENTLOG_READ_WHY_MAX];
     unsigned shard;
@@ -54,7 +54,7 @@ static void print_tally(struct tally *tally) {
     printf("%s\n", tally->damages > 0 ? "; DAMAGED" : "");
 }
 
-/* Begins another shard's when this is one. */
+/* Starts over if this is another shard. */
 static void turn_to(struct tally *tally, const struct eventlog_where *where) {
     if (tally->any && tally->shard == where->shard && strcmp(tally->node, where->node) == 0)
         return;

@@ -50,7 +50,7 @@ static bool read_line(const char *line, size_t len, struct eventlog_position *po
     return shard_is_right && *end == '\0' && errno == 0;
 }
 
-/* A shard that is named twice would be given out twice. */
+/* A shard that is named twice would be delivered twice. */
 static bool is_new(const struct log_cursor *cursor) {
     const struct eventlog_position *last = &cursor->position[cursor->positions];
     for (size_t i = 0; i < cursor->positions; i++) {
@@ -112,7 +112,7 @@ static bool read_file(struct log_cursor *cursor, char *why) {
     return ok;
 }
 
-/* Opens the file of that name and locks it; it may be replaced in between. */
+/* Opens the file of that name and locks it; tries again if it is replaced in between. */
 static bool open_locked(struct log_cursor *cursor, char *why) {
     struct stat held, named;
     for (;;) {
@@ -187,7 +187,7 @@ bool log_cursor_write(struct log_cursor *cursor, const struct eventlog_position 
             close(fd);
         return false;
     }
-    close(cursor->fd); /* and with it the lock of the file that was replaced */
+    close(cursor->fd); /* and, with it, the lock of the file that was replaced */
     cursor->fd = fd;
     return true;
 }

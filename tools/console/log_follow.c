@@ -8,9 +8,11 @@
 #include <stdlib.h>
 #include <time.h>
 
-#define SLICE_US INT64_C(100000) /* a signal just before a sleep waits no longer than this */
+/* how long a signal that comes just before a sleep waits at most */
+#define SLICE_US INT64_C(100000)
 #define TRY_AGAIN_US INT64_C(1000000)
-#define CURSOR_US INT64_C(1000000) /* how often it is written, to standard output */
+/* how often the cursor is written when the output is standard output */
+#define CURSOR_US INT64_C(1000000)
 
 static volatile sig_atomic_t asked_to_end;
 
@@ -38,7 +40,7 @@ bool log_follow_wait(void *cls) {
     return wait_us(TRY_AGAIN_US);
 }
 
-/* Without SA_RESTART; a second signal finds what was there before. */
+/* Without SA_RESTART; a second signal has its previous effect. */
 static void catch_signals(void) {
     const struct sigaction action = {.sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND};
     sigaction(SIGINT, &action, NULL);
@@ -47,7 +49,7 @@ static void catch_signals(void) {
 
 /* ---- the cursor ---- */
 
-/* Notes that all before the follower's positions was given out. */
+/* Notes that everything before the follower's positions was delivered. */
 static bool note_positions(struct log_cat *cat) {
     struct eventlog_position position;
     size_t n = 0;
@@ -109,14 +111,14 @@ static void say_waiting(const struct log_cat *cat, const char *dir) {
         terminal_complain("%s: there is no event log yet: waiting for it", dir);
 }
 
-/* Until there is an end to it. False: it failed. */
+/* Runs rounds until the end. False: it failed. */
 static bool go_round(struct log_cat *cat) {
     char why[EVENTLOG_READ_WHY_MAX];
     enum eventlog_round round = EVENTLOG_IDLE;
     while (!asked_to_end) {
         round = eventlog_follow_round(cat->follower, why);
         if (round == EVENTLOG_STOPPED)
-            return true; /* the flush has said why */
+            return true; /* the flush has printed why */
         const bool due = steady_us() - cat->flushed_us >= cat->every_us;
         if ((round != EVENTLOG_GIVEN || due) && !flush(cat))
             return true;

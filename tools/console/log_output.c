@@ -49,7 +49,8 @@ static bool write_all(int fd, const char *bytes, size_t len) {
 
 /* ---- a command ---- */
 
-/* The batch as a file, whole: should this process be killed, the command has all of it or none. */
+/* Puts the whole batch into a file: if this process is killed, the command has all of it or
+ * none. */
 static int make_file(const struct log_output *output) {
     const int fd = memfd_create("aforo-log", MFD_CLOEXEC);
     if (fd < 0 || !write_all(fd, output->bytes, output->len) || lseek(fd, 0, SEEK_SET) != 0) {
@@ -68,7 +69,7 @@ static bool start_command(const char *command, int fd, pid_t *child) {
     posix_spawnattr_t settings;
     sigset_t usual;
     sigemptyset(&usual);
-    sigaddset(&usual, SIGPIPE); /* which aforo passes over */
+    sigaddset(&usual, SIGPIPE); /* which aforo ignores */
     posix_spawn_file_actions_init(&files);
     posix_spawnattr_init(&settings);
     posix_spawn_file_actions_adddup2(&files, fd, STDIN_FILENO);

@@ -25,19 +25,20 @@
 #define PATH_BYTES 512
 #define BESIDE ".counting"
 #define OPEN_FILES 16
-#define FUTURE_US (10 * US_PER_S)     /* as aforod has it, unless it is told otherwise */
-#define HOUR_BYTES (INT64_C(3) << 20) /* of a thread's windows */
+#define FUTURE_US (10 * US_PER_S)     /* aforod's default */
+#define HOUR_BYTES (INT64_C(3) << 20) /* size of one thread's windows */
 
 struct log_source {
     struct log_source_config config;
     struct definitions *definitions;
-    int64_t memory[REPORTS_MAX]; /* that each report has in a server, with a horizon of an hour */
+    /* memory that each report has in a server with a horizon of an hour */
+    int64_t memory[REPORTS_MAX];
     struct replay *replay;
     int64_t length_us; /* of a stretch */
     size_t n;
     struct replay_stretch *stretch;
-    struct source *source; /* of what was counted last */
-    char dir[PATH_BYTES];  /* where it is; "": nowhere */
+    struct source *source; /* the stretch counted last */
+    char dir[PATH_BYTES];  /* its directory; "": none */
     struct progress progress;
     struct replay_tally tally;
 };
@@ -49,7 +50,7 @@ static void on_signal(int number) {
     stopped = true;
 }
 
-/* The first signal ends tidily, so that nothing stays behind; a second one at once. */
+/* The first signal ends in an orderly way, so that no files are left; a second one at once. */
 static void stop_on_signals(void) {
     const struct sigaction stop = {.sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND};
     sigaction(SIGINT, &stop, NULL);
@@ -83,7 +84,7 @@ static uint64_t count_bytes(const struct log_source *log, const struct replay_st
     return (uint64_t)bytes;
 }
 
-/* In memory where there is room for it, unless $TMPDIR says where. */
+/* Makes the folder in memory if there is room, unless $TMPDIR names another place. */
 static bool make_folder(struct log_source *log, const struct replay_stretch *stretch, char *why) {
     struct statvfs room;
     const char *base = getenv("TMPDIR");
@@ -113,7 +114,7 @@ static void tell_damage(void *cls, const struct eventlog_damage *damage) {
     log_damage_complain(damage);
 }
 
-/* Reports have room for as many rows as in a server, in each hour of what is counted at once. */
+/* Gives reports room for as many rows per hour counted at once as they have in a server. */
 static void give_room(struct log_source *log, int64_t length_us) {
     const struct table_span span = {log->config.threads, length_us, FUTURE_US};
     const int64_t hours = (length_us + REPLAY_HOUR_US - 1) / REPLAY_HOUR_US;
@@ -148,7 +149,7 @@ struct source *log_source_read(struct log_source *log, size_t i, char why[SOURCE
     return log->source;
 }
 
-/* What one state can hold, and of whom it is. */
+/* Finds the span that one state must hold, and whose it is. */
 static bool find_state(const struct log_source *log, struct replay_stretch *span, char *why) {
     if (log->n == 0 || !replay_span(log->replay, span)) {
         snprintf(why, SOURCE_WHY_MAX, "--into: there are no events to be counted");
@@ -176,7 +177,7 @@ static bool is_free(const char *path) {
     const struct dirent *entry = NULL;
     if (folder == NULL)
         return errno == ENOENT;
-    /* cppcheck-suppress readdirCalled ; nobody else has this one */
+    /* cppcheck-suppress readdirCalled ; no other thread uses this stream */
     while ((entry = readdir(folder)) != NULL &&
            (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)) {
     }
@@ -184,7 +185,8 @@ static bool is_free(const char *path) {
     return entry == NULL;
 }
 
-/* Counts beside the directory, and gives it its name when it is whole: half a state is none. */
+/* Counts into a folder beside the directory and renames it when it is complete, so that there is
+ * never half a state. */
 static bool count_beside(struct log_source *log, const struct replay_stretch *span, const char *dir,
                          char *why) {
     char beside[PATH_BYTES];
@@ -233,8 +235,8 @@ bool log_source_count_into(struct log_source *log, const char *dir, int64_t hori
 
 /* ---- the log ---- */
 
-/* The time of an event is known: what its sender called it does not matter, so that no other member
- * is taken for it. This is a name that nobody has. */
+/* The log tells an event's time, so no member of the event must be taken for it: this is a name
+ * that no member has. */
 static const char *const no_time[] = {"\xff"};
 
 static bool load_reports(struct log_source *log, bool *usage, char *why) {
@@ -256,7 +258,7 @@ static bool load_reports(struct log_source *log, bool *usage, char *why) {
     return true;
 }
 
-/* The counts alone need little room: what fits into a day is one stretch. */
+/* Counts alone need little room, so up to a day is one stretch. */
 static void find_stretches(struct log_source *log) {
     struct replay_stretch span;
     if (log->definitions == NULL && replay_span(log->replay, &span) &&

@@ -18,7 +18,7 @@ struct log_where {
     const char *value[FIELDS_MAX];
     struct fields *fields;
     struct record record;
-    char *room; /* for members unescaped, and values decoded */
+    char *room; /* for unescaped members and decoded values */
     size_t room_cap;
 };
 
@@ -29,7 +29,7 @@ static const char *const sources[FIELD_SOURCES] = {[FIELD_FORM] = "form",
                                                    [FIELD_JSON] = "json",
                                                    [FIELD_LINE] = "line",
                                                    [FIELD_HEADER] = "header"};
-/* Where reports look for a field that is declared without a place, in their order. */
+/* Where reports look for a field that is declared without a place, in order. */
 static const enum field_source usual[] = {FIELD_FORM, FIELD_JSON, FIELD_LINE, FIELD_QUERY};
 
 static bool set_places(struct field *field, const char *name, size_t len, char *why) {
@@ -50,7 +50,7 @@ static bool set_places(struct field *field, const char *name, size_t len, char *
             continue;
         struct field_place *place = &field->place[field->places++];
         place->source = (enum field_source)i;
-        for (const char *at = point + 1; at < name + len; at++) /* headers know no case */
+        for (const char *at = point + 1; at < name + len; at++) /* headers ignore case */
             place->name[at - point - 1] =
                 (char)(i == FIELD_HEADER ? tolower((unsigned char)*at) : *at);
         return true;
@@ -95,7 +95,7 @@ struct log_where *log_where_new(const char *const *text, unsigned n, char why[LO
     for (unsigned i = 0; ok && i < n; i++)
         ok = read_condition(where, config, text[i], why);
     if (ok && n > 0) {
-        /* the time is known: no member but `value` is looked at as one */
+        /* the time is known: no member except `value` is examined as one */
         config->times = 1;
         config->time[0][0] = ' ';
         where->record.timeless = true;
@@ -121,21 +121,21 @@ void log_where_free(struct log_where *where) {
 
 /* ---- a record ---- */
 
-/* A member of an object of the log: text is what stands in it, between its quotes or with its
- * braces. */
+/* A member of an object in the log; text is its content, without its quotes or with its braces. */
 struct member {
     const char *name, *text;
     size_t name_len, len;
 };
 
-/* Behind the string whose quote stands at `at`; `end` when it has no other. */
+/* Returns the position after the string whose quote is at `at`; `end` when it has no closing
+ * quote. */
 static const char *pass_string(const char *at, const char *end) {
     for (at++; at < end && *at != '"'; at++)
         at += *at == '\\';
     return at < end ? at + 1 : end;
 }
 
-/* Behind the value at `at`. */
+/* Returns the position after the value at `at`. */
 static const char *pass_value(const char *at, const char *end) {
     unsigned depth = 0;
     while (at < end) {
@@ -152,7 +152,7 @@ static const char *pass_value(const char *at, const char *end) {
     return end;
 }
 
-/* The next member; *at is at the brace or the comma before it. The log's own lines have no blanks
+/* Reads the next member; *at is at the brace or comma before it. Lines of the log have no blanks
  * between members. */
 static bool next_member(const char **at, const char *end, struct member *member) {
     const char *name = *at + 1;
@@ -173,8 +173,8 @@ static bool is_called(const struct member *member, const char *name) {
     return member->name_len == strlen(name) && memcmp(member->name, name, member->name_len) == 0;
 }
 
-/* The byte that \udcXX at text[0..len) stands for, one that is not UTF-8; -1: it is no such escape.
- */
+/* The byte for which \udcXX at text[0..len) stands, one that is not UTF-8; -1: it is not such an
+ * escape. */
 static int read_byte(const char *text, size_t len) {
     char digits[3] = {0}, *end;
     if (len < SURROGATE_BYTES || memcmp(text, "\\udc", 4) != 0)
@@ -184,7 +184,7 @@ static int read_byte(const char *text, size_t len) {
     return byte >= 0x80 && *end == '\0' ? (int)byte : -1;
 }
 
-/* Writes what was sent where the log has text[0..len) of a string; its length. */
+/* Writes to out what was sent where the log has the string text[0..len); returns its length. */
 static size_t unescape(const char *text, size_t len, char *out) {
     char *to = out;
     for (size_t at = 0; at < len;) {
@@ -205,7 +205,7 @@ static size_t unescape(const char *text, size_t len, char *out) {
     return (size_t)(to - out);
 }
 
-/* Text of a member as it was sent; it stays until the next record. */
+/* The text of a member as it was sent, valid until the next record. */
 static const char *take_text(struct record *record, const struct member *member, size_t *len) {
     char *text = record->room + record->room_used;
     *len = unescape(member->text, member->len, text);
@@ -262,7 +262,7 @@ static bool has_values(const struct log_where *where) {
 bool log_where_matches(struct log_where *where, const char *text, size_t len) {
     if (where->n == 0)
         return true;
-    if (where->room_cap < 2 * len) { /* a text unescaped, and its values decoded */
+    if (where->room_cap < 2 * len) { /* an unescaped text and its decoded values */
         free(where->room);
         where->room = malloc(2 * len);
         where->room_cap = where->room != NULL ? 2 * len : 0;

@@ -1,5 +1,5 @@
-/* --where FIELD=VALUE of `aforo log cat`: whether a record of the event log has these values, found
- * in the event as reports find their fields. One thread. */
+/* --where FIELD=VALUE of `aforo log cat`: whether a record of the event log has these values;
+ * fields are found in the event as for reports. One thread. */
 #ifndef AFORO_TOOLS_CONSOLE_LOG_WHERE_H
 #define AFORO_TOOLS_CONSOLE_LOG_WHERE_H
 
@@ -10,8 +10,8 @@
 
 struct log_where;
 
-/* Reads the conditions, "route=/pay" or "json.user.id=7", of which all have to hold. NULL fills
- * why, with the one that is wrong. n may be 0: every record matches. */
+/* Reads n conditions such as "route=/pay" or "json.user.id=7", all of which must hold; with n 0,
+ * every record matches. NULL fills why, which names the one that is wrong. */
 struct log_where *log_where_new(const char *const *text, unsigned n, char why[LOG_WHERE_WHY_MAX]);
 
 /* Whether the record text[0..len), a line of the log, matches. */

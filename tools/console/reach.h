@@ -1,7 +1,6 @@
-/* Whether what failed last failed because its source cannot be reached: no server or Redis answers,
- * or there is no such directory. A script that waits for a source to come up then knows what it
- * waits for: exit status 3. One thread; of the whole program, since the commands end in many
- * places. */
+/* Whether the last failure was that its source could not be reached: no server or Redis answers, or
+ * there is no such directory. The exit status is then 3, so that a script can wait for a source to
+ * come up. State of the whole program, since the commands end in many places; one thread. */
 #ifndef AFORO_TOOLS_CONSOLE_REACH_H
 #define AFORO_TOOLS_CONSOLE_REACH_H
 
@@ -9,15 +8,17 @@
 
 #define EXIT_UNREACHABLE 3
 
-/* A source has failed, and could not be reached, or could; false also when it has answered. */
+/* Notes whether a source that failed was unreachable; false also if it has answered. */
 void reach_note(bool unreachable);
 
-/* The same of a file or directory: whether it can be read. */
+/* The same for a file or directory, by whether it can be read. */
 void reach_note_path(const char *path);
 
+/* What was last noted. */
 bool reach_is_lost(void);
 
-/* The exit status of the program for that of a command: a failure (1) may be that of its source. */
+/* Converts a command's exit status to the program's: a failure (1) becomes 3 if the source was
+ * unreachable. */
 int reach_status(int status);
 
 #endif

@@ -78,12 +78,12 @@ static const struct options_program program = {
     .more = "",
     .column = 22};
 
-/* All that one call works with. */
+/* Everything that one call works with. */
 struct replaying {
     const struct settings *settings;
     struct log_source_config config;
     struct log_source *log;
-    struct query query; /* of the counts */
+    struct query query; /* of counts */
     const struct rows_zone *zone;
     int64_t now_us;
 };
@@ -224,7 +224,7 @@ static bool read_bound(const char *flag, const char *text, const struct replayin
     return false;
 }
 
-/* What goes together. */
+/* Checks that settings fit together. */
 static bool check_settings(struct replaying *replaying) {
     const struct settings *settings = replaying->settings;
     const bool rows_of_report = settings->wheres.n > 0 || settings->top > 0 || *settings->by;
@@ -270,7 +270,7 @@ static bool read_span(struct replaying *replaying) {
     return true;
 }
 
-/* Of a report that there is not, it is better said before all is counted. */
+/* Whether the report exists; if not, that is said before everything is counted. */
 static bool report_is_there(const struct replaying *replaying) {
     char why[REPORT_WHY_MAX];
     const char *name = replaying->settings->report;

@@ -30,10 +30,10 @@ static struct report_words words_of(const struct flags *flags, const struct rows
                                  .now_us = now_us};
 }
 
-/* The exit status of what could not be answered, which is said. */
+/* Prints why a question could not be answered, and returns the exit status. */
 static int complain(enum report_outcome outcome, const char *why) {
     if (outcome == REPORT_STOPPED)
-        return EXIT_FAILURE; /* writing failed: the writer knows */
+        return EXIT_FAILURE; /* writing failed, and the writer knows why */
     terminal_complain("%s", why);
     return outcome == REPORT_WRONG ? EXIT_USAGE : EXIT_FAILURE;
 }
@@ -59,8 +59,8 @@ static int print_once(struct source *source, const struct report_words *words,
 
 /* ---- --follow ---- */
 
-/* What has come of one round; it is printed when all of it is there, so that nothing is printed
- * twice when the source goes away meanwhile. */
+/* Collects what a round returns. It is printed when complete, so that nothing is printed twice if
+ * the source goes away meanwhile. */
 static bool keep(void *cls, const char *bytes, size_t len) {
     struct text *text = cls;
     text_add(text, bytes, len);
@@ -71,13 +71,13 @@ struct report_follow {
     struct source *source;
     struct report_writer *writer;
     const struct follow_world *world;
-    struct report_words words; /* of the next round */
+    struct report_words words; /* words of the next round */
     int64_t width_us;
     struct text text;
     bool complained, said;
 };
 
-/* The report's first window, which the words do not name: an answer without rows begins with it. */
+/* Finds the report's first window if the words name none: an answer without rows begins with it. */
 static enum report_outcome find_width(struct report_follow *follow, char *why) {
     static const char before[] = "\"window\":\"";
     struct report_words words = follow->words;
@@ -99,7 +99,7 @@ static enum report_outcome find_width(struct report_follow *follow, char *why) {
     return REPORT_WRONG;
 }
 
-/* Everything not printed yet of the windows that are over. */
+/* Prints what was not printed yet of the windows that are over. */
 static enum report_outcome print_new(struct report_follow *follow, char *why) {
     struct report_words *words = &follow->words;
     if (follow->width_us == 0) {
@@ -126,7 +126,7 @@ static enum report_outcome print_new(struct report_follow *follow, char *why) {
     return REPORT_DONE;
 }
 
-/* One round, and the wait for the next; false: it is over, *status says how. */
+/* Runs one round and waits for the next; false: it is over, and *status is the exit status. */
 static bool follow_once(struct report_follow *follow, int *status) {
     const struct follow_world *world = follow->world;
     char why[SOURCE_WHY_MAX];
@@ -157,7 +157,7 @@ static int follow_rows(struct source *source, const struct flags *flags,
     struct report_follow follow = {
         .source = source, .writer = writer, .world = world, .words = *words};
     int status;
-    follow.words.partial = true; /* to_us says what is over, by our clock */
+    follow.words.partial = true; /* to_us limits it to what is over by our clock */
     if (flags->report.window != NULL)
         report_width_read(flags->report.window, strlen(flags->report.window), &follow.width_us);
     while (follow_once(&follow, &status)) {
@@ -187,7 +187,8 @@ static int print_list(struct source *source, const struct flags *flags,
     return status;
 }
 
-/* The measures that the report may show. False: one cannot be loaded, which was said. */
+/* Loads the measures that the report may show. False: one cannot be loaded; a message was
+ * printed. */
 static bool load_measures(const struct report_flags *report) {
     char why[OWN_WHY_MAX];
     for (unsigned i = 0; i < report->measures; i++) {

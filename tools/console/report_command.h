@@ -7,9 +7,8 @@
 #include "tools/console/report_writer.h"
 
 /* Prints what the flags ask of the source's reports: rows, once or as their windows close, or the
- * list. Returns the exit status but for errors of writing, which the writer knows. `zone` NULL:
- * UTC.
- */
+ * list. Returns the exit status, without errors of writing, which the writer knows. `zone` NULL:
+ * UTC. */
 int report_print(struct source *source, const struct flags *flags, const struct rows_zone *zone,
                  struct report_writer *writer, const struct follow_world *world);
 

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PIECE (64 * 1024) /* bytes that are given at a time */
+#define PIECE (64 * 1024) /* bytes passed at a time */
 
 _Static_assert(SOURCE_WHY_MAX >= REPORT_WHY_MAX, "its sentences fit");
 _Static_assert(SOURCE_WHY_MAX >= DEFINITIONS_WHY_MAX, "and those of definitions");
@@ -22,7 +22,7 @@ static void full_name(const struct report *report, char name[REPORT_FULL_NAME_MA
     snprintf(name, REPORT_FULL_NAME_MAX, "%s.%s", report->table.name, report->table.digest);
 }
 
-/* Where a report of that name stands: they are sorted by name. */
+/* Makes a place for a report of that name; reports are sorted by name. */
 static struct held_report *make_place(struct held_reports *reports, const char *name) {
     size_t at = reports->n++;
     for (; at > 0 && strcmp(reports->held[at - 1].name, name) > 0; at--)
@@ -32,7 +32,7 @@ static struct held_report *make_place(struct held_reports *reports, const char *
 
 void held_reports_add(struct held_reports *reports, const char *name, const char *definition,
                       size_t len, const struct table *table) {
-    const struct definitions_for purpose = {.file = name}; /* of no workers: to be read only */
+    const struct definitions_for purpose = {.file = name}; /* without workers: for reading only */
     if (reports->n == REPORT_DEFINITIONS_MAX)
         return;
     struct held_report *held = make_place(reports, name);
@@ -90,11 +90,11 @@ static void explain_unknown(const struct held_reports *reports, const char *name
     }
 }
 
-/* A question, with all that it stands on. */
+/* A question with everything that it needs. */
 struct asked {
     const struct held_report *held;
     struct report_question question;
-    int64_t newest_us; /* start of the newest window with rows; -1: there is none */
+    int64_t newest_us; /* start of the newest window with rows; -1: none */
 };
 
 static enum report_outcome read_words(const struct report_words *words, struct report_query *query,
@@ -114,7 +114,7 @@ static enum report_outcome read_words(const struct report_words *words, struct r
                                                                          : REPORT_WRONG;
 }
 
-/* What the words mean for one report. */
+/* Finds what the words mean for one report. */
 static enum report_outcome prepare(const struct held_report *held, const struct report_words *words,
                                    const struct report_opener *opener, struct asked *asked) {
     if (held->definitions == NULL) {
@@ -137,7 +137,7 @@ static enum report_outcome prepare(const struct held_report *held, const struct 
                                                                                      : REPORT_AWAY;
 }
 
-/* When its newest window with rows began; false: the source failed. */
+/* Finds when its newest window with rows began; false: the source failed. */
 static bool find_newest(struct asked *asked) {
     struct report_query newest = asked->question.query;
     int64_t first, end;
@@ -152,7 +152,8 @@ static bool find_newest(struct asked *asked) {
     return outcome != QUERY_FAILED;
 }
 
-/* Two definitions of a name: REPORT_DONE when one has newer rows, which is the one to be read. */
+/* Compares two definitions of a name: REPORT_DONE if one has newer rows; that is the one to
+ * read. */
 static enum report_outcome compare(const struct asked *one, const struct asked *other, char *why) {
     if (one->newest_us != other->newest_us)
         return REPORT_DONE;
@@ -162,7 +163,7 @@ static enum report_outcome compare(const struct asked *one, const struct asked *
     return REPORT_UNKNOWN;
 }
 
-/* Of several definitions of a name the one that is read; asked[2] is room. */
+/* Chooses which of several definitions of a name to read; asked[2] is working space. */
 static enum report_outcome choose(const struct held_reports *reports,
                                   const struct report_words *words,
                                   const struct report_opener *opener, struct asked *asked,
@@ -210,8 +211,8 @@ static enum report_outcome find_report(const struct held_reports *reports,
     return outcome;
 }
 
-/* Another definition of the report that has rows, for an answer that has none. False: the source
- * failed. */
+/* For an answer without rows: names another definition of the report that has rows. False: the
+ * source failed. */
 static bool name_earlier(const struct held_reports *reports, const struct held_report *held,
                          const struct report_words *words, const struct report_opener *opener,
                          char earlier[REPORT_FULL_NAME_MAX]) {
@@ -246,7 +247,7 @@ static enum report_outcome write_all(struct report_answer *answer, const struct 
     return outcome == REPORT_ANSWER_FAILED ? REPORT_AWAY : wanted ? REPORT_DONE : REPORT_STOPPED;
 }
 
-/* Figures that have no value here; once, however often --follow asks. */
+/* Prints which figures have no value here; once, however often --follow asks. */
 static void tell_absent(const struct report *report) {
     static bool told;
     for (unsigned i = 0; i < report->measures && !told; i++) {

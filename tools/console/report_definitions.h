@@ -1,5 +1,5 @@
-/* Reports of a source that holds definitions, one each, and several of one name when it was edited:
- * found by their names, and their rows written. One thread. */
+/* Reports of a source that has their definitions, one per report, and several of one name if it was
+ * edited: finds them by name and writes their rows. One thread. */
 #ifndef AFORO_TOOLS_CONSOLE_REPORT_DEFINITIONS_H
 #define AFORO_TOOLS_CONSOLE_REPORT_DEFINITIONS_H
 
@@ -10,12 +10,12 @@
 
 #define REPORT_FULL_NAME_MAX (TABLE_NAME_MAX + TABLE_DIGEST_MAX)
 
-/* One report as its source holds it. */
+/* One report of a source. */
 struct held_report {
     char name[REPORT_FULL_NAME_MAX]; /* NAME.DIGEST */
-    struct definitions *definitions; /* of it alone; NULL: they cannot be read by this program */
-    const struct table *table;       /* NULL: it has none here */
-    char why[SOURCE_WHY_MAX];        /* they cannot */
+    struct definitions *definitions; /* of this report alone; NULL: this program cannot read them */
+    const struct table *table;       /* NULL: there is none here */
+    char why[SOURCE_WHY_MAX];        /* why the definitions cannot be read */
 };
 
 struct held_reports {
@@ -23,31 +23,31 @@ struct held_reports {
     struct held_report held[REPORT_DEFINITIONS_MAX];
 };
 
-/* Adds the report NAME.DIGEST, by its definition. Nothing is added beyond REPORT_DEFINITIONS_MAX.
- * The table may be NULL. */
+/* Adds the report NAME.DIGEST with its definition. Adds nothing beyond REPORT_DEFINITIONS_MAX
+ * reports. The table may be NULL. */
 void held_reports_add(struct held_reports *reports, const char *name, const char *definition,
                       size_t len, const struct table *table);
 void held_reports_free(struct held_reports *reports);
 
-/* Where the rows of one of them are. */
+/* Opens the rows of one of them. */
 struct report_opener {
-    /* Fills *reader for window number `width` of the report. What the reader needs stays until the
-     * next call. */
+    /* Fills *reader for window number `width` of the report. The reader is valid until the next
+     * call. */
     bool (*open)(void *cls, const struct held_report *held, unsigned width,
                  struct report_reader *reader);
     void *cls;
     int64_t horizon_us;
-    char *why; /* [SOURCE_WHY_MAX], where open and the reader say what failed */
+    char *why; /* [SOURCE_WHY_MAX], where `open` and the reader write what failed */
 };
 
-/* The rows that the words mean. Of several definitions of a name the one with the newest rows is
- * read. */
+/* Passes the rows that the words mean to the taker. Of several definitions of one name, the one
+ * with the newest rows is read. */
 enum report_outcome held_reports_rows(const struct held_reports *reports,
                                       const struct report_words *words,
                                       const struct report_opener *opener,
                                       const struct text_taker *taker);
 
-/* The list of them. */
+/* Passes the list of reports to the taker. */
 enum report_outcome held_reports_list(const struct held_reports *reports, enum rows_format format,
                                       const struct text_taker *taker, char why[SOURCE_WHY_MAX]);
 

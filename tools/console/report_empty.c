@@ -1,10 +1,10 @@
-/* See report_empty.h. The questions go from the most likely reason to the least. */
+/* See report_empty.h. The questions are in the order of likelihood. */
 #include "tools/console/report_empty.h"
 
 #include <stdio.h>
 #include <string.h>
 
-/* When the first row's window begins, as text has it: up to the comma. */
+/* The beginning of the first row's window, as text: up to the comma. */
 struct newest {
     char start[ROWS_TIME_MAX];
     size_t len;
@@ -22,7 +22,7 @@ static bool note_start(void *cls, const char *bytes, size_t len) {
     return true;
 }
 
-/* The newest window that has rows of what is asked. False: the source failed. */
+/* Finds the newest window with rows that the words mean. False: the source failed. */
 static bool find_newest(struct source *source, const struct report_words *words,
                         struct newest *newest, char *why) {
     struct report_words last = *words;
@@ -35,7 +35,7 @@ static bool find_newest(struct source *source, const struct report_words *words,
     return source->reports->rows(source, &last, &taker, why) == REPORT_DONE;
 }
 
-/* The end of an answer in JSON, where `why` stands. */
+/* The end of an answer in JSON, which has `why`. */
 struct json_end {
     char text[REPORT_WHY_MAX + 64];
     size_t len;
@@ -54,7 +54,7 @@ static bool note_end(void *cls, const char *bytes, size_t len) {
     return true;
 }
 
-/* Adds what the source itself knows beside the reason: behind the first "; " of its own. */
+/* Adds what else the source itself knows: the part of its own reason after the first "; ". */
 static void add_hints(struct source *source, const struct report_words *words,
                       char why[SOURCE_WHY_MAX]) {
     char ignored[SOURCE_WHY_MAX];

@@ -1,5 +1,5 @@
-/* Rows of reports from Redis: what all nodes together have reported, component by component, put
- * together to states again. */
+/* Rows of reports from Redis: the components that all nodes together have reported, joined to
+ * states again. */
 #include "counters/time/horizon.h"
 #include "redis/rows_reader.h"
 #include "tools/console/report_definitions.h"
@@ -9,14 +9,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FIND_BLOCK 1024 /* windows that are looked for at once */
-/* A read of so few rows is followed by one of twice as many windows, until there are as many as the
- * reader takes at once; one of more rows by one of half as many. */
+#define FIND_BLOCK 1024 /* windows searched for at once */
+/* After a read of at most this many rows, the next takes twice as many windows, up to what the
+ * reader takes at once; after a larger one, half as many. */
 #define FEW_ROWS 4096
 
 _Static_assert(SOURCE_WHY_MAX >= LINK_WHY_MAX, "its sentences fit");
 
-/* Windows that were read with the one that was asked for. */
+/* Windows that were read along with the one asked for. */
 struct ahead {
     size_t n;
     int64_t window[ROWS_READER_WINDOWS]; /* ascending */
@@ -24,14 +24,14 @@ struct ahead {
     size_t most; /* windows that the next read takes */
 };
 
-/* What is read while a question is answered. */
+/* What is open while a question is answered. */
 struct redis_reports {
     const struct source *source;
     struct link *link;
     struct held_reports reports;
     char *why; /* [SOURCE_WHY_MAX] */
     int64_t now_us;
-    /* of the report that is open */
+    /* of the open report */
     const struct held_report *held;
     unsigned width;
     char width_name[16];
@@ -59,7 +59,7 @@ static void close_reports(struct redis_reports *redis) {
     free(redis);
 }
 
-/* Connects, and reads which reports there are. */
+/* Connects and reads the list of reports. */
 static struct redis_reports *open_reports(struct source *source, char *why) {
     char sentence[LINK_WHY_MAX];
     struct redis_reports *redis = calloc(1, sizeof *redis);
@@ -109,7 +109,7 @@ static bool holds_rows(void *cls, int64_t window, bool *any) {
 
 /* ---- rows ---- */
 
-/* The rows of windows as they are taken. */
+/* Collects the rows of windows as they arrive. */
 struct taking {
     struct redis_reports *redis;
     const struct rows_place *place; /* [n] */
@@ -161,8 +161,8 @@ static int64_t count_of(const struct rows_row *row) {
     return 0;
 }
 
-/* The measures of which the nodes together gave fewer events than there are: those of a copy, or of
- * a backup that was restored, cannot be told apart from what was there before. */
+/* The measures for which the nodes together reported fewer events than there are: those of a copy,
+ * or of a restored backup, cannot be told apart from what was there before. */
 static uint64_t find_lacking(const struct report *report, const struct rows_row *row) {
     uint64_t lacking = 0;
     for (unsigned k = 0; k < report->measures; k++) {
@@ -213,7 +213,7 @@ static bool begin_taking(struct taking *taking) {
     return well;
 }
 
-/* Hands over what was gathered when all is well, and frees the rest. */
+/* Passes on what was collected if all went well, and frees the rest. */
 static bool end_taking(struct taking *taking, bool well, struct ahead *ahead) {
     bool all = well;
     for (size_t i = 0; i < taking->n; i++) {
@@ -231,7 +231,7 @@ static bool end_taking(struct taking *taking, bool well, struct ahead *ahead) {
     return all;
 }
 
-/* The window, and what there is of the next ones of its block. */
+/* Chooses the window and the next existing ones of its block. */
 static size_t choose_windows(const struct redis_reports *redis, int64_t window,
                              struct rows_place *place) {
     const int64_t end = (window / FIND_BLOCK + 1) * FIND_BLOCK;
@@ -284,7 +284,7 @@ static bool read_rows_of(void *cls, int64_t window, struct report_rows *rows) {
     }
     *rows = ahead->rows[i];
     ahead->rows[i] = (struct report_rows){0};
-    ahead->window[i] = -1; /* they are the caller's now */
+    ahead->window[i] = -1; /* the rows now belong to the caller */
     return true;
 }
 

@@ -1,22 +1,22 @@
-/* Rows of reports from a running aforod: GET /reports, passed on as they come. The server knows the
- * definitions, and writes in the format that is asked for. */
+/* Rows of reports from a running aforod: GET /reports, passed on as they arrive. The server knows
+ * the definitions and writes in the requested format. */
 #include "tools/console/source_server.h"
 
 #include <stdio.h>
 #include <string.h>
 
-/* The text under way: what is no row of ours must not reach a terminal. */
+/* The text being passed: anything that is not a row of ours must not reach a terminal. */
 struct passing {
     const struct text_taker *taker;
-    const char *begin; /* what the text begins with; "": anything */
+    const char *begin; /* how the text must begin; "": anything */
     size_t at;
     unsigned char before; /* the last byte */
-    bool odd;             /* it is not what an aforod answers */
+    bool odd;             /* it is not an answer of an aforod */
 };
 
-/* Whether the byte is one that text, csv or json of ours may have. */
+/* Whether our text, csv or json may contain the byte. */
 static bool is_fit(unsigned char byte, unsigned char before) {
-    const bool inside = byte >= 0x80 && byte < 0xc0; /* a character of UTF-8 that has begun */
+    const bool inside = byte >= 0x80 && byte < 0xc0; /* a continuation byte of UTF-8 */
     if (inside)
         return before >= 0x80 && !(before == 0xc2 && byte < 0xa0);
     return byte >= ' ' ? byte != 0x7f : byte == '\n' || byte == '\r' || byte == '\t';

@@ -1,14 +1,14 @@
-/* Where the console program gets rows of reports from, as text in the format that was asked for:
- * beside source.h, for the same places. One thread. */
+/* Where the console program gets rows of reports from, as text in the requested format; for the
+ * same places as source.h. One thread. */
 #ifndef AFORO_TOOLS_CONSOLE_REPORT_SOURCE_H
 #define AFORO_TOOLS_CONSOLE_REPORT_SOURCE_H
 
 #include "tools/console/source.h"
 #include "view/report_query.h"
 
-/* What is asked of a report, in words: what they mean, only its definition says. */
+/* A question about a report, in words whose meaning only its definition tells. */
 struct report_words {
-    const char *name;             /* of the report, or NAME.DIGEST */
+    const char *name;             /* NAME or NAME.DIGEST of the report */
     const char *window;           /* NULL: the report's first */
     int64_t from_us, to_us, last; /* as in struct query */
     bool partial;
@@ -21,25 +21,25 @@ struct report_words {
     int64_t now_us;
 };
 
-/* Who is given the text, piece by piece; false: no more is wanted. */
+/* Receives the text, piece by piece; false: no more is wanted. */
 struct text_taker {
     bool (*take)(void *cls, const char *bytes, size_t len);
     void *cls;
 };
 
 enum report_outcome {
-    REPORT_DONE,    /* all of the text was given */
+    REPORT_DONE,    /* the whole text was passed */
     REPORT_STOPPED, /* the taker wanted no more */
     REPORT_AWAY,    /* the source failed, perhaps after some of the text */
-    REPORT_UNKNOWN, /* there is no such report, or window; `why` says what there is */
+    REPORT_UNKNOWN, /* there is no such report or window; `why` says what there is */
     REPORT_WRONG    /* the question does not fit the report */
 };
 
 struct report_ops {
-    /* The rows that the words mean, begun and ended as their format says. */
+    /* Passes the rows that the words mean, with the beginning and end of their format. */
     enum report_outcome (*rows)(struct source *source, const struct report_words *words,
                                 const struct text_taker *taker, char why[SOURCE_WHY_MAX]);
-    /* Which reports there are, as text or json. */
+    /* Passes the list of reports, as text or JSON. */
     enum report_outcome (*list)(struct source *source, enum rows_format format,
                                 const struct text_taker *taker, char why[SOURCE_WHY_MAX]);
 };

@@ -24,8 +24,8 @@ static void close_tables(struct state_reports *state) {
     free(state);
 }
 
-/* Opened anew for each question, as the counts are: a server that was started meanwhile may have
- * other tables. */
+/* Opens the tables anew for each question, as the counts: a server that was started meanwhile may
+ * have other tables. */
 static struct state_reports *open_tables(const struct source *source, char *why) {
     const char *dir = source_state_dir(source);
     char sentence[COUNTERS_WHY_MAX];

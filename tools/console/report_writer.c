@@ -1,5 +1,5 @@
-/* See report_writer.h. Of an answer in csv its first line is the header; in json, what stands
- * before the first line end, and the last line but for its own, are around the rows
+/* See report_writer.h. In csv, an answer's first line is the header. In json, the text before the
+ * first line end and the last line, without its own line end, surround the rows
  * (view/report_rows.h). */
 #include "tools/console/report_writer.h"
 
@@ -17,7 +17,7 @@ void report_writer_begin(struct report_writer *writer) {
     writer->tail_len = 0;
 }
 
-/* How many of the bytes stand before the first row; they are written of the first answer alone. */
+/* How many of the bytes precede the first row; they are written for the first answer only. */
 static size_t take_head(struct report_writer *writer, const char *bytes, size_t len) {
     const char *line_end = memchr(bytes, '\n', len);
     const bool csv = writer->format == ROWS_CSV;
@@ -38,7 +38,8 @@ static void put_rows(struct report_writer *writer, const char *bytes, size_t len
     writer->has_rows = writer->any = true;
 }
 
-/* Whether an answer in json has no rows: then it may say why, which the console says by itself. */
+/* Whether an answer in json has no rows: it may then say why, but the console prints that
+ * itself. */
 static bool is_without_rows(const struct report_writer *writer, const char *bytes, size_t len) {
     if (writer->has_rows || writer->tail_len + len < 2)
         return false;
@@ -47,7 +48,7 @@ static bool is_without_rows(const struct report_writer *writer, const char *byte
     return first == '\n' && second == ']';
 }
 
-/* Writes all but the last bytes, which may be what stands behind the rows. */
+/* Writes all but the last bytes, which may be what follows the rows. */
 static void put_but_tail(struct report_writer *writer, const char *bytes, size_t len) {
     if (is_without_rows(writer, bytes, len)) {
         const size_t room = REPORT_TAIL - writer->tail_len, kept = len < room ? len : room;

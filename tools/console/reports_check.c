@@ -15,7 +15,7 @@
 
 #define EXIT_USAGE 2
 
-/* What aforod would be started with: its flags and variables, with the same defaults. */
+/* What aforod would be started with: its flags and variables, with its defaults. */
 struct settings {
     option_COUNT threads;
     option_DURATION horizon, future;
@@ -76,7 +76,7 @@ static void print_keys(const struct report *report) {
     }
 }
 
-/* Which numbers a report does not take. */
+/* Prints which numbers a report does not take. */
 static void print_limits(const struct report *report) {
     for (unsigned i = 0; i < report->measures; i++) {
         if (report->measure[i].kind->from_zero)
@@ -85,7 +85,7 @@ static void print_limits(const struct report *report) {
     }
 }
 
-/* Which figures are estimates, and what would be exact. */
+/* Prints which figures are estimates, and what would be exact. */
 static void print_estimates(const struct report *report) {
     for (unsigned i = 0; i < report->measures; i++) {
         const struct measure *measure = &report->measure[i];

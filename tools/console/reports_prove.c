@@ -45,7 +45,7 @@ static const struct options_program program = {
     .more = "",
     .column = 22};
 
-/* The fields of the measure: those of its arguments that are names, as in definitions. */
+/* The fields of the measure: its arguments that are names, as in definitions. */
 struct names {
     char text[PROVE_ARGUMENTS_MAX][MEASURE_NAME_MAX];
     const char *name[PROVE_ARGUMENTS_MAX];
@@ -83,7 +83,7 @@ static int try_laws(const struct measure *measure, const struct settings *settin
     return EXIT_FAILURE;
 }
 
-/* The measure that is meant; false when it cannot be opened. */
+/* Opens the measure; false when that fails. */
 static bool open_measure(const struct measure_kind *kind, const char *text, struct measure *measure,
                          struct names *names) {
     struct figure figure;

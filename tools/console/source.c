@@ -1,4 +1,4 @@
-/* What the sources have in common: windows -> rows. */
+/* What the sources share: turning windows into rows. */
 #include "tools/console/source.h"
 
 enum source_outcome source_rows_from_reader(const struct source *source,

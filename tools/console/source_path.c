@@ -1,4 +1,4 @@
-/* What a server is asked: a path and its arguments. */
+/* Makes what a server is asked: a path and its arguments. */
 #include "counters/time/civil.h"
 #include "tools/console/source_server.h"
 
@@ -45,7 +45,7 @@ void source_path_add_number(struct source_path *path, const char *name, int64_t 
     source_path_add(path, name, digits);
 }
 
-/* RFC 3339 with microseconds: a bare number's unit would be guessed from its size. */
+/* RFC 3339 with microseconds, since the unit of a bare number would be guessed from its size. */
 void source_path_add_time(struct source_path *path, const char *name, int64_t us) {
     struct civil c;
     char time[TIME_MAX];

@@ -17,11 +17,11 @@
 
 #define US_PER_HOUR (INT64_C(3600) * US_PER_S)
 #define US_PER_DAY (24 * US_PER_HOUR)
-#define CHUNKS_MAX 1000000          /* how far back --from may make us look */
-#define SETTLE_US (250 * US_PER_MS) /* a flush interval and what the flush takes */
+#define CHUNKS_MAX 1000000          /* limits how far back --from may reach */
+#define SETTLE_US (250 * US_PER_MS) /* a flush interval and the duration of a flush */
 
-/* The default times to live of the totals; a key lives longer by the horizon at the most. Where
- * they are longer, --from reaches what is older. */
+/* The default times to live of the totals; a key lives longer by the horizon at most. If they were
+ * set longer, --from reaches what is older. */
 static const int64_t kept_us[RESOLUTIONS] = {[RESOLUTION_10MS] = 2 * US_PER_HOUR,
                                              [RESOLUTION_1S] = 7 * US_PER_DAY,
                                              [RESOLUTION_1MIN] = 400 * US_PER_DAY};
@@ -29,13 +29,13 @@ static const int64_t kept_us[RESOLUTIONS] = {[RESOLUTION_10MS] = 2 * US_PER_HOUR
 struct source_redis {
     struct source base;
     struct link *link;
-    char *why; /* where the query under way wants its sentence */
+    char *why; /* where the current query wants its sentence */
 };
 
 _Static_assert(SOURCE_WHY_MAX >= LINK_WHY_MAX && SOURCE_WHY_MAX >= REDIS_URL_WHY_MAX + 8,
                "their sentences fit");
 
-/* What to do about what Redis refused; "" where its own words must do. */
+/* The remedy for a refusal by Redis; "": its own words must suffice. */
 static const char *find_remedy(const char *sentence) {
     if (strstr(sentence, "NOAUTH") != NULL)
         return " (it wants a password: set AFORO_REDIS_PASSWORD or AFORO_REDIS_PASSWORD_FILE)";
@@ -45,7 +45,8 @@ static const char *find_remedy(const char *sentence) {
     return "";
 }
 
-/* Whether Redis has answered, with an error: "ADDRESS: NOAUTH Authentication required". */
+/* Whether the sentence is an error that Redis answered: "ADDRESS: NOAUTH Authentication
+ * required". */
 static bool is_refusal(const char *sentence) {
     for (const char *at = strstr(sentence, ": "); at != NULL; at = strstr(at + 2, ": ")) {
         const size_t capitals = strspn(at + 2, "ABCDEFGHIJKLMNOPQRSTUVWXYZ");
@@ -55,8 +56,7 @@ static bool is_refusal(const char *sentence) {
     return false;
 }
 
-/* Says first which source a sentence of redis/ speaks of: it begins with the address. Returns
- * false. */
+/* Puts the source before a sentence of redis/, which begins with the address. Returns false. */
 static bool explain_failure(const struct source_redis *source, const char *sentence,
                             char why[SOURCE_WHY_MAX]) {
     reach_note(!link_connected(source->link) && !is_refusal(sentence));
@@ -73,8 +73,8 @@ static bool explain_failure(const struct source_redis *source, const char *sente
     return false;
 }
 
-/* The chunk that is asked for to see whether we may read at all is nobody's, and not worth naming.
- */
+/* A chunk that nobody has, asked for to find out whether we may read at all; not worth naming in a
+ * message. */
 #define PROBE_CHUNK 1
 static const char *cut_probe(char sentence[LINK_WHY_MAX]) {
     char key[SCHEMA_KEY_MAX + 2];
@@ -118,7 +118,7 @@ bool source_redis_explain(const struct source *source, const char *sentence,
     return explain_failure((const struct source_redis *)source, sentence, why);
 }
 
-/* What a part of the audit's findings and of the chunks it looks at go to. */
+/* Receives the findings of a part of the audit, and the chunks that it examines. */
 struct audit {
     struct source_redis *source;
     const struct finding_taker *taker;
@@ -203,13 +203,13 @@ static enum source_outcome read_rows(struct source *base, const struct query *qu
     return source_rows_from_reader(base, &reader, query, now_us, taker);
 }
 
-/* Where the nodes of Redis go on to. */
+/* Passes on the nodes found in Redis. */
 struct naming {
     const struct node_taker *taker;
     int64_t now_us;
 };
 
-/* so long after its last word a node is gone: each speaks once a second */
+/* how long after its last description a node counts as gone; each sends one a second */
 #define GONE_US (5 * US_PER_S)
 
 static void pass_node_on(void *cls, const char *name, size_t len, int64_t seen_ms,

@@ -1,5 +1,5 @@
-/* Rows from a running aforod: GET /counts, read as CSV while it arrives. The server itself finds
- * what the query means and knows each window's state. */
+/* Rows from a running aforod: GET /counts, read as CSV while it arrives. The server itself
+ * interprets the query and knows each window's state. */
 #include "tools/console/source_server.h"
 
 #include "tools/console/json_value.h"
@@ -16,10 +16,10 @@
 #include <sys/stat.h>
 
 #define URL_MAX 1024
-#define LINE_MAX_BYTES 256 /* of a row, or of the sentence that explains an HTTP error */
-/* bytes a second: who sends less, for as long as --timeout, stands still */
+#define LINE_MAX_BYTES 256 /* bytes of a row, or of the sentence that explains an HTTP error */
+/* bytes a second: an answer that is slower than this for --timeout counts as stalled */
 #define SPEED_MIN 1000
-/* an event stamped at the end of a window is counted when it has arrived */
+/* an event stamped at the end of a window is counted only when it has arrived */
 #define SETTLE_US (100 * US_PER_MS)
 
 struct source_server {
@@ -36,19 +36,19 @@ struct answer {
     struct source_server *server;
     enum resolution resolution;
     const struct row_taker *taker; /* NULL: no rows are expected */
-    /* of rows: they start before it, and each after the one before; next < 0: any first one */
+    /* rows must start before to_us, and each at `next` or later; next < 0: there was none yet */
     int64_t to_us, next;
-    const struct text_taker *text; /* who is given the body as it is; NULL: nobody */
-    char *page;                    /* NULL: the body does not matter */
+    const struct text_taker *text; /* receives the body as it is; NULL: nobody */
+    char *page;                    /* NULL: the body is not needed */
     size_t cap;
     char line[LINE_MAX_BYTES];
     size_t len;
     uint64_t lines;
     bool stopped;
-    bool not_rows; /* `line` is not what an aforod answers */
+    bool not_rows; /* `line` is not an answer of an aforod */
 };
 
-/* ",122" -> 122, and *at behind it: digits alone, since strtoull takes -1 for 2^64 - 1. */
+/* Reads ",122" and moves *at past it. Digits only, since strtoull takes -1 for 2^64 - 1. */
 static bool parse_count(const char **at, uint64_t *count) {
     const char *digits = *at + 1;
     char *end;
@@ -80,7 +80,7 @@ static bool parse_row(const char *line, enum resolution r, struct row *row) {
     return false;
 }
 
-/* A whole line of a good answer; false: no more is wanted. */
+/* Takes a whole line of a good answer; false: no more is wanted. */
 static bool take_line(struct answer *answer) {
     answer->line[answer->len] = '\0';
     answer->len = 0;
@@ -134,7 +134,7 @@ static size_t on_body(char *data, size_t size, size_t n, void *cls) {
     return size * n;
 }
 
-/* What went wrong, as one line. */
+/* Writes what went wrong as one line. */
 static void explain_failure(const struct source_server *server, struct answer *answer,
                             CURLcode code, long status, char why[SOURCE_WHY_MAX]) {
     if (code != CURLE_OK && !answer->not_rows) {
@@ -152,7 +152,7 @@ static void explain_failure(const struct source_server *server, struct answer *a
                  server->place);
 }
 
-/* Whether it is the failure of one that does not answer. */
+/* Whether this error means that the server does not answer. */
 static bool is_no_answer(CURLcode code) {
     switch (code) {
     case CURLE_COULDNT_RESOLVE_HOST:
@@ -172,7 +172,7 @@ static enum source_outcome get_page(struct source_server *server, const char *pa
     char url[SOURCE_URL_MAX];
     const size_t len = strlen(server->place);
     const int slash = len > 0 && server->place[len - 1] == '/';
-    /* what it is asked comes on top */
+    /* the query is added to it */
     const bool overlong = len - (size_t)slash + strcspn(path, "?") >= URL_MAX;
     if (snprintf(url, sizeof url, "%.*s%s", (int)len - slash, server->place, path) >=
             (int)sizeof url ||
@@ -203,12 +203,12 @@ static enum source_outcome get_page(struct source_server *server, const char *pa
 static enum source_outcome read_rows(struct source *source, const struct query *query,
                                      int64_t now_us, const struct row_taker *taker,
                                      char why[SOURCE_WHY_MAX]) {
-    (void)now_us; /* the server's clock says what is over */
+    (void)now_us; /* the server's clock decides what is over */
     struct source_path path = {0};
     path.len = (size_t)snprintf(path.text, sizeof path.text, "/counts/%s",
                                 resolution_table[query->resolution].name);
     source_path_add(&path, "format", "csv");
-    /* Without --last and --to a bound at or before 1970 is sent, too: it says that no default is
+    /* Without --last and --to, a bound at or before 1970 is sent too: it says that no default is
      * wanted. */
     if (query->from_us > 0 || (query->last == 0 && query->to_us == QUERY_TO_NONE))
         source_path_add_time(&path, "from", query->from_us);
@@ -231,7 +231,7 @@ static bool make_ready(struct source *source, char why[SOURCE_WHY_MAX]) {
     return get_page(answer.server, "/healthz", &answer, why) == SOURCE_DONE;
 }
 
-/* A member of a node that is a number; 0 when there is none. */
+/* A numeric member of a node; 0 when there is none. */
 static uint64_t node_number(const char *object, const char *name) {
     char text[32];
     return json_value(object, name, text, sizeof text) ? strtoull(text, NULL, 10) : 0;
@@ -247,7 +247,7 @@ static int64_t node_time_us(const char *object, const char *name) {
                : 0;
 }
 
-/* One object of /nodes. */
+/* Passes on one object of /nodes. */
 static void give_node(const char *object, const struct node_taker *taker) {
     char state[8];
     struct node_view node = {.received = node_number(object, "received"),
@@ -266,10 +266,10 @@ static void give_node(const char *object, const struct node_taker *taker) {
 
 #define NODES_PAGE_MAX (2 * 1024 * 1024)
 
-/* An older server has no such page, and so no nodes. */
+/* An older server has no such page, and thus no nodes. */
 static bool read_nodes(struct source *source, int64_t now_us, const struct node_taker *taker,
                        char why[SOURCE_WHY_MAX]) {
-    (void)now_us; /* the server says who is here */
+    (void)now_us; /* the server says which nodes are present */
     struct source_page page = {.text = malloc(NODES_PAGE_MAX), .cap = NODES_PAGE_MAX};
     if (page.text == NULL) {
         snprintf(why, SOURCE_WHY_MAX, "out of memory");
@@ -311,14 +311,14 @@ static bool prepare_curl(struct source_server *server, const struct source_confi
         return false;
     const long timeout_ms = (long)(config->timeout_us / US_PER_MS);
     curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
-    /* http_proxy is for the way out, not for a server of one's own */
+    /* http_proxy is for other people's servers, not for one's own */
     curl_easy_setopt(curl, CURLOPT_PROXY, "");
     curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(curl, CURLOPT_USERAGENT, "aforo");
     curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, server->curl_error);
     curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_body);
     curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, timeout_ms);
-    /* A long answer may take its time, one that stands still, or comes byte by byte, may not. */
+    /* A long answer may take its time, but one that stalls or comes byte by byte may not. */
     curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, (long)SPEED_MIN);
     curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME, (timeout_ms + 999) / 1000);
     if (config->ca_file != NULL)
@@ -334,14 +334,14 @@ static bool send_token(struct source_server *server, const char *token, size_t l
            curl_easy_setopt(server->curl, CURLOPT_HTTPHEADER, server->headers) == CURLE_OK;
 }
 
-/* The token that the server wants of readers, if there is one. A redirect is never followed, so
+/* Finds the token that the server wants from readers, if any. Redirects are never followed, so
  * nobody else sees it. */
 static bool find_token(struct source_server *server, const struct source_config *config,
                        char why[SOURCE_WHY_MAX]) {
     bool sent = true;
     struct stat is;
     const bool missing = config->ca_file != NULL && stat(config->ca_file, &is) != 0;
-    /* a pipe would be waited for */
+    /* reading a pipe could block */
     if (missing || (config->ca_file != NULL && !S_ISREG(is.st_mode))) {
         snprintf(why, SOURCE_WHY_MAX, "--ca-file %.160s: %s", config->ca_file,
                  missing ? strerror(errno) : "is not a regular file");
@@ -377,7 +377,7 @@ bool source_server_place_is_valid(const char *place, char why[SOURCE_WHY_MAX]) {
     CURLU *url = curl_url();
     const CURLUcode code =
         url != NULL ? curl_url_set(url, CURLUPART_URL, place, 0) : CURLUE_OUT_OF_MEMORY;
-    const bool more = strpbrk(place, "?#") != NULL; /* what is asked is put behind it */
+    const bool more = strpbrk(place, "?#") != NULL; /* the query is appended to it */
     if (code != CURLUE_OK || more)
         snprintf(why, SOURCE_WHY_MAX, "'%.160s' is not the URL of a server: %s", place,
                  code != CURLUE_OK ? curl_url_strerror(code) : "it must end before ? and #");

@@ -9,7 +9,7 @@
 
 _Static_assert(SOURCE_WHY_MAX >= COUNTERS_WHY_MAX, "a state file's sentence must fit");
 
-/* An event stamped at the end of a window is counted when it has arrived. */
+/* An event stamped at the end of a window is counted only when it has arrived. */
 #define SETTLE_US (100 * US_PER_MS)
 
 struct source_state {
@@ -34,8 +34,8 @@ static bool read_windows(void *cls, enum resolution r, int64_t first, uint32_t n
     return true;
 }
 
-/* Opens the file anew for each query: a server that was started on a fresh directory has another
- * file of that name. */
+/* Opens the file anew for each query, since a server that was started on a fresh directory has
+ * another file of that name. */
 static enum source_outcome read_rows(struct source *source, const struct query *query,
                                      int64_t now_us, const struct row_taker *taker,
                                      char why[SOURCE_WHY_MAX]) {

@@ -1,4 +1,4 @@
-/* What reports need of a state directory that source_state_open has opened. */
+/* What reports need of a source that source_state_open has opened. */
 #ifndef AFORO_TOOLS_CONSOLE_SOURCE_STATE_H
 #define AFORO_TOOLS_CONSOLE_SOURCE_STATE_H
 

@@ -23,7 +23,7 @@ struct line {
     char cell[COLUMNS][CELL_MAX];
 };
 
-/* Sums over the servers that said how much. */
+/* Sums over the servers that reported a value. */
 struct sums {
     uint64_t column[COLUMNS];
 };
@@ -46,7 +46,7 @@ static void put_up(int64_t ms, char *cell) {
         snprintf(cell, CELL_MAX, "%" PRId64 "m%02" PRId64 "s", min, s % 60);
 }
 
-/* What /healthz says; false: its store is away. */
+/* Puts what /healthz says; false: its store is away. */
 static bool put_health(const char *page, struct line *line) {
     char word[CELL_MAX];
     int64_t lag_ms = 0;
@@ -67,7 +67,7 @@ static bool put_health(const char *page, struct line *line) {
     return connected;
 }
 
-/* What /stats says; refused is what was received and not counted. */
+/* Puts what /stats says; refused is what was received and not counted. */
 static bool put_stats(const char *page, struct line *line, struct sums *sums) {
     int64_t up_ms, received, counted, connections;
     if (!read_number(page, "uptime_ms", &up_ms) || !read_number(page, "received", &received) ||
@@ -85,7 +85,7 @@ static bool put_stats(const char *page, struct line *line, struct sums *sums) {
     return true;
 }
 
-/* Asks one server; false: something is not well, and was said. */
+/* Asks one server; false: something is wrong, and a message was printed. */
 static bool ask_server(const struct source_config *config, struct source_page *page,
                        struct line *line, struct sums *sums) {
     char why[SOURCE_WHY_MAX];

@@ -1,5 +1,5 @@
-/* Text of others -> a terminal. What a server or Redis says, or a name in an argument, may hold
- * bytes that a terminal obeys: they are shown instead. Pure, any thread. */
+/* Foreign text on a terminal. What a server or Redis says, or a name in an argument, may contain
+ * bytes that a terminal obeys; here they are made visible instead. */
 #ifndef AFORO_TOOLS_CONSOLE_TERMINAL_H
 #define AFORO_TOOLS_CONSOLE_TERMINAL_H
 
@@ -12,11 +12,11 @@
  * (utf8_visible), and bytes that are not UTF-8, as \x1b. Returns out. */
 const char *terminal_safe(const char *text, char *out, size_t cap);
 
-/* "aforo: ..." as one such line on standard error, cut to TERMINAL_LINE_MAX. */
+/* Writes "aforo: ..." as one such line on standard error, cut to TERMINAL_LINE_MAX. */
 __attribute__((format(printf, 1, 2))) void terminal_complain(const char *format, ...);
 
-/* What an error of writing to standard output, an errno, makes of an exit status; 0: none. It is
- * said, but EPIPE, which is a reader that has had enough. */
+/* The exit status after writing to standard output, given an errno (0: no error) and the status
+ * otherwise. The error is printed, except EPIPE, which means that the reader wants no more. */
 int terminal_end_output(int error, int status);
 
 #endif

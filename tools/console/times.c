@@ -1,5 +1,5 @@
-/* See times.h. A shorter form is completed to one that an event may carry: so there is one reader
- * of dates. */
+/* See times.h. Shorter forms are completed to one that an event may carry, so that there is a
+ * single reader of dates. */
 #include "tools/console/times.h"
 
 #include "counters/time/civil.h"
@@ -17,7 +17,7 @@
 #define US_PER_MIN (60 * US_PER_S)
 #define US_PER_DAY (INT64_C(86400) * US_PER_S)
 
-/* To the past also before 1970. */
+/* Rounds towards the past, also before 1970. */
 static int64_t whole_seconds(int64_t t_us) {
     return t_us / US_PER_S - (t_us % US_PER_S < 0);
 }
@@ -28,7 +28,7 @@ static int ahead_min(int64_t t_us) {
     return localtime_r(&t, &tm) != NULL ? (int)(tm.tm_gmtoff / 60) : 0;
 }
 
-/* What local clocks show as `shown_us` would be in UTC -> the time it is. */
+/* The time at which local clocks show what UTC shows at shown_us. */
 static int64_t from_local(int64_t shown_us) {
     struct civil c;
     civil_from_us(shown_us, &c);
@@ -42,7 +42,7 @@ static int64_t from_local(int64_t shown_us) {
     return (int64_t)mktime(&tm) * US_PER_S + c.us;
 }
 
-/* A calendar time that ends without Z or an offset; Unix times have a zone. */
+/* Whether it is a calendar time without Z or an offset; Unix times do have a zone. */
 static bool names_no_zone(const char *text) {
     const size_t len = strlen(text);
     return len >= SECOND_LEN && text[4] == '-' && strpbrk(text + SECOND_LEN, "Zz+-") == NULL;
@@ -97,7 +97,7 @@ bool times_read(const char *text, int64_t now_us, bool local, int64_t *us,
     return true;
 }
 
-/* Only what may stand in the header of any format. */
+/* Takes only characters that the header of any format may contain. */
 static size_t put_name(char *name, size_t used, const char *more) {
     for (; *more != '\0' && used + 1 < ROWS_ZONE_MAX; more++) {
         if (isalnum((unsigned char)*more) || *more == '+' || *more == '-' || *more == '/')

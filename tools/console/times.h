@@ -1,5 +1,5 @@
-/* Times as people write them on a command line, and the zone of this machine. Reads the zone from
- * the environment (TZ) and the system's tables: one thread. */
+/* Times as people write them on a command line, and this machine's zone. The zone comes from the
+ * environment (TZ) and the system's tables; one thread. */
 #ifndef AFORO_TOOLS_CONSOLE_TIMES_H
 #define AFORO_TOOLS_CONSOLE_TIMES_H
 
@@ -8,7 +8,7 @@
 #define TIMES_WHY_MAX 192
 
 /* Reads `text` into *us (microseconds since the epoch, UTC; may be negative). It is one of
- *   -1h                          so long before now_us (units as of all durations), cut to the
+ *   -1h                          that long before now_us (units as for all durations), cut to the
  *                                second from 1 s on and to the minute from 1 h on: finer windows
  *                                are not kept for so long
  *   now, today                   today begins at midnight
@@ -18,7 +18,7 @@
  * sentence in `why` that does not repeat the text, when it is none of these. */
 bool times_read(const char *text, int64_t now_us, bool local, int64_t *us, char why[TIMES_WHY_MAX]);
 
-/* Fills *zone with this machine's: "CET/CEST" where clocks change, else "UTC" and the like. */
+/* Fills *zone with this machine's, named "CET/CEST" if clocks change, else "UTC" and the like. */
 void times_zone(struct rows_zone *zone);
 
 #endif

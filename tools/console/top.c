@@ -1,4 +1,4 @@
-/* See top.h. The terminal, its keys and its size; what is drawn is top_view.c's. */
+/* See top.h. The terminal, its keys and its size; top_view.c makes what is drawn. */
 #include "tools/console/top.h"
 
 #include "tools/console/terminal.h"
@@ -37,8 +37,8 @@ struct top {
     struct top_screen screen;
     struct termios before;
     int64_t nodes_due_us, source_due_us; /* wall clock */
-    bool whole;                          /* all windows are to be read, not only the last */
-    bool nodes_known;                    /* what was received first is known */
+    bool whole;                          /* read all windows, not only the last ones */
+    bool nodes_known;                    /* received_first and refused_first are set */
 };
 
 static int64_t now_us(void) {
@@ -77,7 +77,7 @@ static void measure_screen(struct top_screen *screen) {
     screen->utf8 = is_utf8();
 }
 
-/* All of it; false when the terminal is gone. */
+/* Writes all of it; false when the terminal is gone. */
 static bool write_all(const char *bytes, size_t len) {
     while (len > 0) {
         const ssize_t n = write(STDOUT_FILENO, bytes, len);
@@ -111,7 +111,7 @@ static void leave(const struct top *top) {
     tcsetattr(STDIN_FILENO, TCSANOW, &top->before);
 }
 
-/* The screen anew, over what was there: nothing flickers. */
+/* Draws the screen over the previous one, so that nothing flickers. */
 static bool draw(struct top *top) {
     struct text lines = {0}, out = {0};
     top_view_draw(&top->view, &top->screen, &lines);
@@ -131,10 +131,10 @@ static bool draw(struct top *top) {
 
 /* ---- what is read ---- */
 
-/* Where rows of a reading go. */
+/* Takes the rows of a reading. */
 struct taking {
     struct top_windows *windows;
-    int64_t next; /* windows before it were taken */
+    int64_t next; /* windows before this were taken */
     uint64_t late;
 };
 
@@ -152,7 +152,7 @@ static bool take_row(void *cls, const struct row *row) {
 static bool read_bars(struct top *top, char *why) {
     struct top_windows *windows = &top->view.windows;
     const enum resolution r = windows->resolution;
-    /* what late events change is looked for in the last ten seconds, or three windows */
+    /* changes by late events are looked for in the last ten seconds, or three windows */
     const int64_t last = window_at(r, top->view.now_us),
                   back = top->whole || r == RESOLUTION_10MS ? TOP_WINDOWS - 8
                          : r == RESOLUTION_1S               ? 12
@@ -179,7 +179,7 @@ static bool take_last(void *cls, const struct row *row) {
     return true;
 }
 
-/* The events of the last second that is closed. */
+/* Reads the events of the last closed second. */
 static bool read_rate(struct top *top, char *why) {
     const int64_t second = window_at(RESOLUTION_1S, top->view.now_us - TOP_CLOSE_US) - 1;
     const struct query query = {.resolution = RESOLUTION_1S,
@@ -238,7 +238,7 @@ static void read_all(struct top *top) {
         snprintf(view->why, sizeof view->why, "%s", why);
         top->source_due_us = view->now_us + AWAY_US;
         top->whole = true;
-        view->windows.closed_end = 0; /* nothing of before is mistaken for late */
+        view->windows.closed_end = 0; /* so that earlier counts are not mistaken for late events */
     }
     view->away = !well;
 }
@@ -253,12 +253,12 @@ static void change_width(struct top *top, int by) {
     }
 }
 
-/* False: it is to end. */
+/* Obeys a key; false: end. */
 static bool obey(struct top *top, char key) {
     switch (key) {
     case 'q':
     case 'Q':
-    case 3: /* Ctrl-C, where it makes no signal */
+    case 3: /* Ctrl-C, if it makes no signal */
         return false;
     case 'p':
     case ' ':
@@ -282,7 +282,7 @@ static bool obey(struct top *top, char key) {
     }
 }
 
-/* Waits for keys until the next round; false: it is to end. */
+/* Waits for keys until the next round; false: end. */
 static bool wait_for_keys(struct top *top, const volatile sig_atomic_t *asked_to_end) {
     struct pollfd in = {.fd = STDIN_FILENO, .events = POLLIN};
     const int ready = poll(&in, 1, ROUND_MS);
@@ -298,7 +298,7 @@ static bool wait_for_keys(struct top *top, const volatile sig_atomic_t *asked_to
         return false; /* the terminal is gone */
     for (ssize_t i = 0; i < n; i++) {
         if (keys[i] == '\x1b')
-            return true; /* an arrow, a function key: nothing is meant by it */
+            return true; /* an arrow or a function key: ignored */
         if (!obey(top, keys[i]))
             return false;
     }
@@ -312,7 +312,7 @@ bool top_run(struct source *source, const char *place, const volatile sig_atomic
         return false;
     }
     top->source = source;
-    const char *login = place != NULL ? strrchr(place, '@') : NULL; /* it may hold a password */
+    const char *login = place != NULL ? strrchr(place, '@') : NULL; /* it may contain a password */
     top->view.place = login != NULL ? login + 1 : place != NULL ? place : "";
     top->whole = true;
     top_windows_begin(&top->view.windows, RESOLUTION_1S);

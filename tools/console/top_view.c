@@ -155,8 +155,8 @@ static void add_status(struct page *page, const struct top_view *view) {
 
 /* ---- bars ---- */
 
-/* A bar of `count` where `most` fills `height` lines: what its line number `level` from the bottom
- * shows. */
+/* What line number `level` from the bottom shows of a bar of `count`, if `most` fills `height`
+ * lines. */
 static const char *find_block(const struct top_screen *screen, uint64_t count, uint64_t most,
                               unsigned height, unsigned level) {
     static const char *const eighths[] = {" ", "▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"};
@@ -168,7 +168,7 @@ static const char *find_block(const struct top_screen *screen, uint64_t count, u
     return (screen->utf8 ? eighths : ascii)[n];
 }
 
-/* The windows that have room, [first, first + n). */
+/* The windows that fit, [first, first + n). */
 struct span {
     int64_t first;
     unsigned n;
@@ -222,7 +222,7 @@ static void add_bars(struct page *page, const struct top_view *view, unsigned he
 
 /* ---- nodes ---- */
 
-/* by then a time of the day could be read as that of another day */
+/* after this, a time of day could be taken for that of another day */
 #define HOUR_US (3600 * US_PER_S)
 #define OTHER_DAY_US (12 * HOUR_US)
 

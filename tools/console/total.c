@@ -4,9 +4,9 @@
  *    |..|::::|              minutes                |:::|.....|
  *     10ms 1s                                        1s  10ms
  *
- * Whether the finer windows of a minute or a second that a bound cuts are still there is told by
- * their sum: it is the coarser window. While events come in the two are read at different moments,
- * so they are read again. */
+ * Whether the finer windows of a minute or second that a bound cuts are still kept shows in their
+ * sum: it must equal the coarser window. While events arrive, the two are read at different
+ * moments, so they are read again. */
 #include "tools/console/total.h"
 
 #include <stdio.h>
@@ -24,7 +24,7 @@ static bool add_row(void *cls, const struct row *row) {
     return true;
 }
 
-/* One total under way. */
+/* A total being computed. */
 struct span {
     struct source *source;
     int64_t now_us;
@@ -51,23 +51,23 @@ static int64_t round_up(int64_t t_us, enum resolution r) {
     return round_down(t_us + resolution_table[r].width_us - 1, r);
 }
 
-/* A bound between 1970 and where times end, on the finest windows; QUERY_TO_NONE stays what it is.
- */
+/* Rounds a bound up to the finest windows, between 1970 and the end of times; QUERY_TO_NONE stays
+ * as it is. */
 static int64_t round_bound(int64_t t_us) {
     if (t_us > INT64_MAX - 2 * resolution_table[RESOLUTION_1MIN].width_us)
         return QUERY_TO_NONE;
     return t_us > 0 ? round_up(t_us, RESOLUTION_10MS) : 0;
 }
 
-/* Whether the windows of `r` in the window of the next resolution that begins at start_us are all
- * there. */
+/* Whether all windows of `r` within the window of the next resolution that begins at start_us are
+ * kept. */
 static enum source_outcome finer_is_kept(const struct span *span, enum resolution r,
                                          int64_t start_us, bool *kept) {
     const int64_t end_us = start_us + chunk_width_us(r);
     *kept = false;
     for (int i = 0; i < READS_MAX && !*kept; i++) {
         if (i > 0)
-            /* a flush may be half way */
+            /* a flush may be under way */
             nanosleep(&(struct timespec){.tv_nsec = PAUSE_MS * 1000000}, NULL);
         uint64_t before, fine, after;
         enum source_outcome outcome = read_sum(span, r + 1, start_us, end_us, &before);
@@ -85,7 +85,7 @@ static enum source_outcome finer_is_kept(const struct span *span, enum resolutio
 static enum source_outcome add_span(const struct span *span, enum resolution r, int64_t from_us,
                                     int64_t to_us, uint64_t *total);
 
-/* What lies within one window of `r` + 1, which from_us or to_us cuts. */
+/* Adds what is within one window of `r` + 1 that from_us or to_us cuts. */
 static enum source_outcome add_cut(const struct span *span, enum resolution r, int64_t from_us,
                                    int64_t to_us, uint64_t *total) {
     if (from_us >= to_us)
@@ -105,7 +105,7 @@ static enum source_outcome add_cut(const struct span *span, enum resolution r, i
     return outcome == SOURCE_DONE ? add_span(span, r, from_us, to_us, total) : outcome;
 }
 
-/* Whole windows of `r` as such, the rest at either end as finer ones. */
+/* Adds whole windows of `r` as such, and the rest at either end as finer ones. */
 static enum source_outcome add_span(const struct span *span, enum resolution r, int64_t from_us,
                                     int64_t to_us, uint64_t *total) {
     const int64_t first_us = round_up(from_us, r);

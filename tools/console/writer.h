@@ -1,5 +1,5 @@
-/* Rows -> standard output, in the asked format, telling apart a reader that went away from a disk
- * that is full. */
+/* Writes rows to standard output in the requested format, and tells a reader that went away from a
+ * full disk. */
 #ifndef AFORO_TOOLS_CONSOLE_WRITER_H
 #define AFORO_TOOLS_CONSOLE_WRITER_H
 
@@ -10,16 +10,16 @@
 struct writer {
     FILE *out;
     struct rows_form form;
-    /* what stands before the first row is out: not before it is known that the source answers */
+    /* what precedes the first row is written; that waits until the source is known to answer */
     bool begun;
     bool any;
-    int error; /* errno of the first write that failed; EPIPE: nobody reads any more */
+    int error; /* errno of the first failed write; EPIPE: the reader has gone */
 };
 
-/* Each: false when writing failed (then `error` says why), now or before. */
+/* Each returns false when writing failed, now or before; `error` then says why. */
 bool writer_row(struct writer *writer, const struct row *row);
-bool writer_begin(struct writer *writer); /* no-op when begun */
+bool writer_begin(struct writer *writer); /* does nothing if begun */
 bool writer_flush(struct writer *writer);
-bool writer_end(struct writer *writer); /* what stands after the last row; flushes */
+bool writer_end(struct writer *writer); /* writes what follows the last row, and flushes */
 
 #endif

@@ -1,4 +1,4 @@
-# Cases of a completion in bash: the flags of one command, and what their values are. After lists.awk.
+# Cases of a bash completion: the flags of one command and their values. Runs after lists.awk.
 $1 == "F" {
     flags = flags " --" $2
     kind = kind_of($3)

@@ -1,4 +1,4 @@
-# The commands of a program, one a line: its words up to the first that is a place for one. After lists.awk.
+# The commands of a program, one per line: the words up to the first placeholder. Runs after lists.awk.
 $1 == "U" && read_command($2) {
     n = split(synopsis, word, " ")
     m = split(word[2], first, /[|,]/)

@@ -1,4 +1,4 @@
-# Lines of a completion in fish: the flags of one command. After lists.awk.
+# Lines of a fish completion: the flags of one command. Runs after lists.awk.
 function quoted(text) {
     gsub(/\\/, "\\\\", text)
     gsub(/'/, "\\'", text)

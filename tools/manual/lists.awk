@@ -1,6 +1,6 @@
-# What --help-lists says (common/options.c), for the scripts that make something of it: lines of a letter and fields between tabs.
-#   U  a line of what help begins with    H  heading    F  flag, argument, default, variable, sentence    M  a line of what it ends with
-# `on_flag`, `on_heading` and the like are the other file's.
+# Reads the output of --help-lists (common/options.c) for the other scripts: lines of a letter and fields separated by tabs.
+#   U  a line of the beginning of help    H  heading    F  flag, argument, default, variable, sentence    M  a line of its end
+# The other file defines `on_flag`, `on_heading` and the like.
 BEGIN { FS = "\t" }
 
 function sentence_of(text) { # "where to listen" -> "Where to listen."
@@ -8,15 +8,15 @@ function sentence_of(text) { # "where to listen" -> "Where to listen."
     sub(/:$/, "", text)
     return text ~ /[.;]$/ ? text : text "."
 }
-function words_of(argument) { # "event|arrival" -> "event arrival"; "": it is no choice
+function words_of(argument) { # "event|arrival" -> "event arrival"; "": it is not a choice
     if (argument !~ /^[a-z]+(\|[a-z]+)+$/) { return "" }
     gsub(/\|/, " ", argument)
     return argument
 }
-function kind_of(argument) { # what a shell completes there
+function kind_of(argument) { # what a shell should complete there
     return argument == "DIR" ? "dir" : argument == "FILE" || argument == "PATH" ? "file" : words_of(argument) != "" ? "words" : ""
 }
-# A line "Usage: aforo total [flags]   how many there were" -> synopsis, does; false: it is none.
+# Splits a line "Usage: aforo total [flags]   how many there were" into synopsis and does; false: it is not such a line.
 function read_command(line) {
     if (line !~ /^(Usage: |       )[a-z]/) { return 0 }
     line = substr(line, 8)

@@ -1,15 +1,15 @@
-# A part of a page in mdoc(7), of the lists; `part` says which: commands, flags, text (what help says before the flags), more.
-# After lists.awk.
+# Makes a part of an mdoc(7) page from the lists; `part` says which: commands, flags, text (what help says before the flags), more.
+# Runs after lists.awk.
 function roff(text) {
     gsub(/\\/, "\\e", text)
     return text ~ /^[.']/ ? "\\&" text : text
 }
-function say(text) { # a sentence a line
+function say(text) { # one sentence per line
     gsub(/\. +/, ".\n", text)
     n = split(text, line, "\n")
     for (i = 1; i <= n; i++) { if (line[i] != "") { print roff(line[i]) } }
 }
-function argument(text) { # a word that is a macro's argument, and no macro
+function argument(text) { # a word that is a macro's argument, not a macro
     return text ~ /^[A-Z][a-z]$|^[A-Z][A-Z]$/ ? "\\&" text : text
 }
 function end_list() { if (listed) { print ".El" } listed = 0 }
@@ -32,7 +32,7 @@ part == "flags" && $1 == "F" {
     if ($4 != "") { print "The default is"; print ".Cm " argument($4) " ." }
     if ($5 != "") { print "In the environment:"; print ".Ev " $5 " ." }
 }
-part == "more" && $1 == "M" && /^M\tExit status/ { ends = 1 } # a section of its own in the page
+part == "more" && $1 == "M" && /^M\tExit status/ { ends = 1 } # this is a section of its own in the page
 part == "more" && ends { next }
 part == "more" && $1 == "M" && $2 ~ /^[^ ]/ { end_text(); print ".Ss " roff($2); next }
 part == "more" && $1 == "M" && $2 == "" { blank = 1; next }

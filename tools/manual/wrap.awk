@@ -1,4 +1,4 @@
-# Lines of prose of a page, none longer than 80 bytes; macros and what stands as it is are left alone.
+# Wraps the prose of a page to 80 bytes a line; leaves macros and literal text alone.
 /^\.Bd -literal/ { literal = 1 }
 /^\.Ed/ { literal = 0 }
 literal || /^\./ || length($0) <= 80 { print; next }

@@ -1,4 +1,4 @@
-# Arguments of a completion in zsh: the flags of one command. After lists.awk.
+# Arguments of a zsh completion: the flags of one command. Runs after lists.awk.
 function quoted(text) {
     gsub(/'/, "'\\''", text)
     gsub(/\\/, "\\\\", text)

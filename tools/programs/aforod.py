@@ -1,4 +1,4 @@
-"""aforod, and what it answers."""
+"""aforod and its answers."""
 
 import datetime
 import functools
@@ -10,7 +10,7 @@ import socket
 
 from .process import BIN, EPOCH, TIMEOUT_S, Failure, Program, environment, wait_until
 
-SOME_DAY = "2001-09-09 01:46:40"  # before everything that is counted here
+SOME_DAY = "2001-09-09 01:46:40"  # before anything that tests count
 
 
 @functools.lru_cache(maxsize=100_000)
@@ -68,7 +68,7 @@ class Server(Program):
         wait_until(answers, lambda: f"{self.name} answers\n{self.log()[-2000:]}")
 
     def refuses_to_start(self, timeout_s=TIMEOUT_S):
-        """Starts it, and returns (exit status, what it said) when it has ended, as it should."""
+        """Starts it, waits for the end that is expected, and returns (exit status, its output)."""
         before = len(self.log())
         self.spawn()
         return self.wait(timeout_s), self.log()[before:]
@@ -111,13 +111,13 @@ class Server(Program):
         return stats
 
     def counts(self, resolution):
-        """{start in us: count} of all that the server holds, windows with events only."""
+        """{start in us: count} of everything that the server holds; only windows with events."""
         return rows_of(self.read_long(f"/counts/{resolution}?from={SOME_DAY.replace(' ', 'T')}Z&partial=1&format=csv").decode())
 
     def read_long(self, path):
-        """The body of an answer of thousands of pieces, which http.client would read, and be woken up for, one by one."""
+        """The body of an answer of thousands of chunks; http.client would wake up for each of them."""
         with self.connect() as link:
-            link.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, 1 << 16)  # or the end
+            link.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, 1 << 16)  # or until the end
             link.sendall(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n".encode())
             head, _, body = b"".join(iter(lambda: link.recv(1 << 18), b"")).partition(b"\r\n\r\n")
         if b"\r\nTransfer-Encoding: chunked" in head:
@@ -128,7 +128,7 @@ class Server(Program):
 
 
 def joined(body):
-    """The pieces of a chunked body."""
+    """The chunks of a chunked body."""
     pieces, at = [], 0
     while True:
         end = body.find(b"\r\n", at)
@@ -142,7 +142,7 @@ def joined(body):
 
 
 def rows_of(csv):
-    """Nearly all rows of a long time are zero; only the others are taken apart."""
+    """Over a long time nearly all rows are zero, so only the others are parsed."""
     counts = {}
     for line in [line for line in csv.split("\n")[1:] if ",0," not in line and line]:
         start, count, _ = line.split(",")

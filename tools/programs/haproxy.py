@@ -1,4 +1,4 @@
-"""haproxy, with a configuration of the caller's."""
+"""haproxy with a configuration given by the caller."""
 
 import os
 import shutil
@@ -8,7 +8,7 @@ from .process import Failure, Program, wait_until
 
 
 def haproxy_command(place, name, config):
-    """Writes the configuration; the command that starts haproxy with it. Debian keeps haproxy where users have no path to."""
+    """Writes the configuration and returns the command that starts haproxy with it. Debian installs haproxy outside of users' PATH."""
     program = shutil.which("haproxy", path=os.environ.get("PATH", "") + ":/usr/sbin")
     if program is None:
         raise Failure("haproxy is missing: apt-get install haproxy")

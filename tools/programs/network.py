@@ -20,7 +20,7 @@ def run(*words):
 
 @functools.cache
 def why_no_network(*programs):
-    """Why this machine cannot have such a network with these programs in it; None when it can."""
+    """Why this machine cannot have such a network with these programs; None when it can."""
     for program, package in {"ip": "iproute2", "unshare": "util-linux", "nsenter": "util-linux",
                              **dict(zip(programs[::2], programs[1::2]))}.items():
         if shutil.which(program, path="/usr/sbin:/sbin:/usr/bin:/bin") is None:
@@ -52,7 +52,7 @@ class Machine:
 
     @property
     def wrap(self):
-        """Words before a command that is to run there; the process is then the command itself."""
+        """The words to put before a command to run it there; the process is then the command itself."""
         return ["nsenter", f"--net=/proc/{self.life.process.pid}/ns/net", "--"]
 
     def run(self, *words):
@@ -69,7 +69,7 @@ class Machine:
 
 
 class Network:
-    """Machines, and the wires between them: the n-th one has 10.77.n.0/24."""
+    """Machines and the wires between them; the n-th wire has 10.77.n.0/24."""
 
     def __init__(self, place):
         self.place, self.wires = place, 0
@@ -78,7 +78,7 @@ class Network:
         return Machine(self.place, name).start()
 
     def join(self, one, other):
-        """A wire; `one` gets 10.77.n.1 on it, `other` 10.77.n.2, on interfaces named wire-n."""
+        """Adds a wire; `one` gets 10.77.n.1 on it and `other` 10.77.n.2, on interfaces named wire-n."""
         self.wires += 1
         name = f"wire-{self.wires}"
         run("ip", "link", "add", name, "netns", one.life.process.pid, "type", "veth", "peer", "name", name, "netns",

@@ -1,4 +1,4 @@
-"""Where programs live: everything that one test or measurement starts and writes."""
+"""A place: everything that one test or measurement starts and writes."""
 
 import pathlib
 import shutil
@@ -30,7 +30,7 @@ class Place:
         self.closers.append((call, args))
 
     def preloaded(self, name):
-        """A library of BIN as LD_PRELOAD takes it, which ends a name at a blank: by a link from here."""
+        """A path for LD_PRELOAD to a library of BIN, by a link from here, since LD_PRELOAD ends a name at a blank."""
         link = self.dir / name
         if not link.is_symlink():
             link.symlink_to((BIN / name).resolve())

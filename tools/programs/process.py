@@ -1,4 +1,4 @@
-"""A program under test or measurement: its port, its log, its end; and the one way to wait for something."""
+"""A program under test or measurement, with its port, its log and its end; and the one way to wait for something."""
 
 import datetime
 import os
@@ -14,17 +14,16 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BIN = pathlib.Path(os.environ.get("DEV_AFORO_BIN", ROOT / "build" / "release" / "bin"))
 TIMEOUT_S = 30
-TELLS_AT_ITS_END = bool(os.environ.get("DEV_AFORO_SANITIZE"))  # which sanitizer, or coverage
+TELLS_AT_ITS_END = bool(os.environ.get("DEV_AFORO_SANITIZE"))  # set for a sanitizer or for coverage
 EPOCH = datetime.datetime(1970, 1, 1)
 
 
 class Failure(AssertionError):
-    """Something did not hold."""
+    """An expectation was not met."""
 
 
 def needs(built, *programs):
-    """Ends this program when something is not there that it will start: programs of BIN, and of the machine. Says what, and how to
-    get it."""
+    """Ends this program if something that it will start is missing, in BIN or on the machine. Says what, and how to get it."""
     place = BIN.relative_to(ROOT) if BIN.is_relative_to(ROOT) else BIN
     missing = [str(place / name) for name in built if not (BIN / name).exists()]
     missing += [name for name in programs if shutil.which(name) is None]
@@ -43,8 +42,8 @@ def text_time(us, digits=6):
 
 
 def wait_until(holds, what, timeout_s=TIMEOUT_S, every_s=0.005):
-    """Polls until `holds()` is true, and returns what it was; fails with `what` when it never is. What takes longer is asked less
-    often, by an eighth of the time that has passed, at least ten times a second: most of what is asked was answered in vain."""
+    """Polls until `holds()` is true and returns its value; fails with `what` if it never is. The pause grows to an eighth of the time
+    that has passed, up to 0.1 s, since most polls are in vain."""
     begin = time.monotonic()
     while True:
         value = holds()
@@ -57,7 +56,7 @@ def wait_until(holds, what, timeout_s=TIMEOUT_S, every_s=0.005):
 
 
 def environment(**extra):
-    """Ours, without what would set a flag of the programs or make them talk to a service manager."""
+    """Our environment, without variables that would set a flag of the programs or make them talk to a service manager."""
     kept = {k: v for k, v in os.environ.items()
             if not k.startswith("AFORO_") and k not in ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID")}
     return {**kept, **extra}
@@ -85,7 +84,7 @@ class Program:
         self.env = env or environment()
         self.as_user = as_user
         self.process = None
-        self.wrap = []  # a program that starts it, with its arguments
+        self.wrap = []  # a program that starts this one, with its arguments
         self.log_path = place.dir / f"{name}.log"
         place.programs.append(self)
 
@@ -115,7 +114,7 @@ class Program:
             self.process.wait(TIMEOUT_S)
 
     def end(self):
-        """In order, for what a build tells only at its end (leaks, coverage); killed when that takes long."""
+        """Ends it; in an orderly way if the build reports something only then (leaks, coverage). Kills it if that takes long."""
         if self.running() and TELLS_AT_ITS_END:
             self.signal(signal.SIGTERM)
             try:

@@ -1,4 +1,4 @@
-"""redis-server and its sentinel; and a client of them that stands apart from the programs under test."""
+"""redis-server, its sentinel, and a client that is independent of the programs under test."""
 
 import datetime
 import socket
@@ -15,12 +15,12 @@ class RedisError(Exception):
 
 
 def read_reply(wire, as_bytes=False):
-    """One reply of Redis' protocol."""
+    """Reads one reply of Redis' protocol."""
     return reply_of(wire.readline(), wire, as_bytes)
 
 
 def reply_of(line, wire, as_bytes):
-    """The same, of which the first line was read."""
+    """The same after its first line was read."""
     if not line.endswith(b"\r\n"):
         raise ConnectionError("Redis closed the connection")
     kind, rest = line[:1], line[1:-2]
@@ -39,7 +39,7 @@ def reply_of(line, wire, as_bytes):
 
 
 def read_elements(wire, n, as_bytes):
-    """So many replies. A hash has thousands of strings: these are read without a call for each."""
+    """Reads n replies. A hash has thousands of strings, so these are read without a call for each."""
     elements, readline, read = [], wire.readline, wire.read
     for _ in range(n):
         line = readline()
@@ -56,7 +56,7 @@ def encoded(word):
 
 
 class Redis(Program):
-    """redis-server, by default without any file; a client of it that stands apart from the programs under test."""
+    """redis-server, by default without any file, with a client that is independent of the programs under test."""
 
     def __init__(self, place, *options, name="redis"):
         self.port = place.port()
@@ -107,17 +107,17 @@ class Redis(Program):
         return self.replication_says("role:master")
 
     def follows(self):
-        """Whether it is a replica that is linked to its master."""
+        """Whether it is a replica with a link to its master."""
         return self.replication_says("master_link_status:up")
 
     def replication_says(self, text):
         try:
             return text in self.do("INFO", "replication")
-        except (OSError, RedisError):  # sentinel closes the connections of a server whose part it changes
+        except (OSError, RedisError):  # sentinel closes the connections of a server whose role it changes
             return False
 
     def chunks(self, resolution):
-        """{start of a chunk in us: its hash}, keys and values as bytes; groups of a cluster are not told apart."""
+        """{start of a chunk in us: its hash}, keys and values as bytes; groups of a cluster are not distinguished."""
         prefix = f"aforo:2:{{{resolution}:"
         keys = [key for key in self.do("KEYS", prefix + "*") if key.endswith("}")]
         chunks = {}
@@ -127,11 +127,11 @@ class Redis(Program):
         return chunks
 
     def counts(self, resolution, node=None):
-        """{start in us: count} of all that is there: the totals, or what one node has reported."""
+        """{start in us: count} of everything there: the totals, or what one node has reported."""
         return counts_of(self.chunks(resolution), resolution, node)
 
     def audit(self):
-        """Every total is the sum of its parts, in every key; fails with the first that is not. Returns {resolution: counts}."""
+        """Checks that in every key every total is the sum of its parts; fails with the first that is not. Returns {resolution: counts}."""
         found = {resolution: self.chunks(resolution) for resolution in WIDTH_US}
         for resolution, chunks in found.items():
             for base, chunk in chunks.items():
@@ -146,7 +146,7 @@ class Redis(Program):
 
 
 def counts_of(chunks, resolution, node=None):
-    """{start in us: count} of chunks as Redis has them."""
+    """{start in us: count} of chunks as they are in Redis."""
     counts, width_us = {}, WIDTH_US[resolution]
     for base, chunk in chunks.items():
         if node is None:

@@ -20,22 +20,22 @@ TIMEOUT_S = 5
 
 
 def questions(turn, before, every):
-    """The paths that a page asks for in round number `turn` since 1970, after round `before`; it asks every so many rounds."""
+    """The paths that a page asks for in round number `turn` since 1970, after round `before`; it asks every `every` rounds."""
     def due(every):
         return turn // every != before // every
     back = SPAN_MS if due(WHOLE) else {name: ms + (every - 1) * POLL_MS for name, ms in REREAD_MS.items()}
     words = [f"{name}={-(-back[name] // WIDTH_MS[name]) + 1}" for name in (WIDTH_MS if due(REREAD) else ["10ms"])]
-    return ["/live?" + "&".join(words + ["nodes=1"] * due(NODES))] + ["/reports"] * due(WHOLE)  # of a server without any
+    return ["/live?" + "&".join(words + ["nodes=1"] * due(NODES))] + ["/reports"] * due(WHOLE)  # the server has no reports
 
 
 class Viewer:
-    """One connection; its questions go out one after the other."""
+    """One connection, which sends its questions one after another."""
 
     def __init__(self, port):
         self.socket = socket.create_connection(("127.0.0.1", port), TIMEOUT_S)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.asked, self.held, self.status = [], b"", []
-        self.before, self.every = None, 1  # its last round; rounds from question to question, as the server says
+        self.before, self.every = None, 1  # its last round; rounds between questions, as the server says
 
     def ask(self, paths):
         self.asked = list(paths)
@@ -45,7 +45,7 @@ class Viewer:
         self.socket.sendall(f"GET {self.asked[0]} HTTP/1.1\r\nHost: page\r\n\r\n".encode())
 
     def take(self):
-        """Reads what has come; True when all is answered."""
+        """Reads what has arrived; True when everything is answered."""
         piece = self.socket.recv(1 << 18)
         if not piece:
             raise ConnectionError("the server closed a viewer's connection")
@@ -72,7 +72,7 @@ def is_whole(answer):
 
 
 def view(port, viewers, seconds, before=0):
-    """Rounds of all viewers until the time is over; those of the first seconds are not told."""
+    """Runs rounds of all viewers until the time is over; those of the first `before` seconds are not reported."""
     some = [Viewer(port) for _ in range(viewers)]
     ready, rounds, end = selectors.DefaultSelector(), 0, time.time() + before + seconds
     for viewer in some:

@@ -53,7 +53,7 @@ bool fleet_fail(struct fleet *fleet, const char *sentence) {
     return false;
 }
 
-/* With the mutex held: waits until us from now, or until it is to stop. */
+/* With the mutex held: waits for `us`, or until the fleet must stop. */
 static void wait_us(struct fleet *fleet, int64_t us) {
     struct timespec until;
     clock_gettime(CLOCK_MONOTONIC, &until);
@@ -64,8 +64,8 @@ static void wait_us(struct fleet *fleet, int64_t us) {
     }
 }
 
-/* With the mutex held: a reason that was not said last, before anybody asks for a page. Where two
- * take turns, every ten seconds. */
+/* With the mutex held: logs a reason that differs from the last one logged, before anybody asks for
+ * a page. If two reasons alternate, it logs every ten seconds. */
 static void log_new_reason(struct fleet *fleet, const char *why) {
     if (strcmp(why, fleet->said) != 0 &&
         log_digest_add(&fleet->reasons, 1, clock_steady_us(), REASON_US) > 0) {
@@ -73,7 +73,7 @@ static void log_new_reason(struct fleet *fleet, const char *why) {
     }
 }
 
-/* With the mutex held; it is not while Redis is asked. */
+/* Called with the mutex held; releases it while Redis is asked. */
 static void heal(struct fleet *fleet) {
     char why[FLEET_WHY_MAX];
     int64_t back_off_us = BACK_OFF_FIRST_US;
@@ -157,7 +157,7 @@ struct fleet *fleet_start(const struct fleet_config *config) {
     pthread_cond_init(&fleet->wake, &attributes);
     pthread_condattr_destroy(&attributes);
     pthread_mutex_init(&fleet->mutex, NULL);
-    fleet->away = true; /* the healer connects */
+    fleet->away = true; /* so that the healer makes the first connection */
     snprintf(fleet->why, sizeof fleet->why, "redis: not connected yet");
     if (!make_fleet(fleet, why) || pthread_create(&fleet->healer, NULL, run_healer, fleet) != 0) {
         fprintf(stderr, "aforo: serve: %s\n", fleet->source ? "no thread could be started" : why);

@@ -1,4 +1,4 @@
-/* What the files of the fleet share. By the thread that asks, but for what the mutex guards. */
+/* What the files of the fleet share. Used by the thread that asks, except what the mutex guards. */
 #ifndef AFORO_TOOLS_SERVE_FLEET_INTERNAL_H
 #define AFORO_TOOLS_SERVE_FLEET_INTERNAL_H
 
@@ -10,7 +10,7 @@
 
 #define FLEET_KEPT_US (100 * US_PER_MS)
 
-/* A chunk as Redis had it. */
+/* A chunk as it was in Redis. */
 struct fleet_chunk {
     int64_t chunk;   /* 0: none */
     int64_t read_us; /* steady clock */
@@ -18,9 +18,9 @@ struct fleet_chunk {
     uint64_t count[SLOTS_MAX];
 };
 
-#define FLEET_CHUNKS 1024 /* of each resolution; a power of two */
+#define FLEET_CHUNKS 1024 /* per resolution; a power of two */
 
-/* Whether there is anything beyond the present, where hardly ever something is. */
+/* Whether there is anything beyond the present; there hardly ever is. */
 struct fleet_ahead {
     int64_t read_us; /* steady clock; 0: never */
     int64_t first, end;
@@ -29,11 +29,11 @@ struct fleet_ahead {
 
 struct fleet_node {
     struct node_view view;
-    int64_t silent_us; /* of the time since then, when Redis was there to be asked */
-    bool listed;       /* in what was read last */
+    int64_t silent_us; /* how long it has been silent while Redis could be asked */
+    bool listed;       /* it was in the last reading */
 };
 
-/* An answer about reports, and to which question; question.len 0: none. */
+/* An answer about reports, with its question; question.len 0: none. */
 struct fleet_answer {
     int64_t read_us; /* steady clock */
     struct text question, text;
@@ -48,7 +48,7 @@ struct fleet {
     struct fleet_chunk *chunk[RESOLUTIONS]; /* [FLEET_CHUNKS] */
     struct fleet_ahead ahead[RESOLUTIONS];
     struct fleet_answer answer[FLEET_ANSWERS];
-    int64_t now_us; /* of the question under way */
+    int64_t now_us; /* time of the current question */
     struct fleet_node *node;
     struct node_view *shown; /* [nodes] */
     size_t nodes, nodes_cap;
@@ -56,17 +56,17 @@ struct fleet {
     pthread_t healer;
     pthread_mutex_t mutex; /* guards the rest */
     pthread_cond_t wake;
-    int64_t healed_us; /* steady clock: when it was last found to answer again */
+    int64_t healed_us; /* steady clock: when Redis was last found to answer again */
     struct log_digest reasons;
-    bool away, stopping;                          /* away: source and link are the healer's */
-    char why[FLEET_WHY_MAX], said[FLEET_WHY_MAX]; /* said: in the log, last */
+    bool away, stopping;                          /* away: source and link belong to the healer */
+    char why[FLEET_WHY_MAX], said[FLEET_WHY_MAX]; /* said: the last one logged */
 };
 
-/* After a failure that `sentence` says: when the connection is gone, the healer takes over. Returns
- * false. */
+/* Handles a failure described by `sentence`: if the connection is gone, the healer takes over.
+ * Returns false. */
 bool fleet_fail(struct fleet *fleet, const char *sentence);
 
-/* Frees what it holds, and empties it. */
+/* Frees its content and empties it. */
 void fleet_free_answer(struct fleet_answer *answer);
 
 #endif

@@ -10,7 +10,7 @@ struct figure {
     const char *family;
     enum exposition_kind kind;
     const char *sentence;
-    int64_t (*find)(const struct node_view *node); /* below 0: it is not known */
+    int64_t (*find)(const struct node_view *node); /* below 0: unknown */
     unsigned decimals;
 };
 

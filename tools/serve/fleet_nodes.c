@@ -1,4 +1,4 @@
-/* Which nodes there are, and which of them are gone. */
+/* Which nodes exist, and which of them are gone. */
 #include "redis/nodes.h"
 #include "server/process/clock.h"
 #include "tools/console/source_redis.h"
@@ -54,7 +54,8 @@ static void take_node(void *cls, const char *name, size_t len, int64_t seen_ms, 
     }
     node->listed = true;
     if (seen_ms * US_PER_MS != node->view.last_seen_us) {
-        /* The first time the clocks must do; whoever is alive shows it within a second. */
+        /* The first time, only the clocks can tell; a node that is alive shows it within a
+         * second. */
         const int64_t age_us = fleet->now_us - seen_ms * US_PER_MS;
         node->silent_us = is_new && age_us > 0 ? age_us : 0;
         node->view.last_seen_us = seen_ms * US_PER_MS;
@@ -68,8 +69,8 @@ static int compare_names(const void *a, const void *b) {
                   ((const struct fleet_node *)b)->view.node);
 }
 
-/* Notes how long each has been silent, of the time since nodes were last read. Nobody knows what
- * they said while Redis was away; and after a time without viewers the clocks must do. */
+/* Adds to each node's silence the time since nodes were last read. While Redis was away, nobody
+ * knows what they said; and after a time without viewers, only the clocks can tell. */
 static void note_silence(struct fleet *fleet, int64_t since_us) {
     pthread_mutex_lock(&fleet->mutex);
     const bool was_away = fleet->healed_us > fleet->nodes_read_us;
@@ -85,7 +86,7 @@ static void note_silence(struct fleet *fleet, int64_t since_us) {
     }
 }
 
-/* Drops those that are not there any more, and sorts the others. */
+/* Drops nodes that no longer exist and sorts the others. */
 static void tidy_nodes(struct fleet *fleet) {
     size_t n = 0;
     for (size_t i = 0; i < fleet->nodes; i++) {

@@ -1,5 +1,5 @@
-/* Answers about reports, kept for as long as what they were made of is: who asks the same within
- * that time gets the same, and costs Redis nothing. */
+/* Answers about reports, kept as long as other readings: the same question within that time gets
+ * the same answer, and costs Redis nothing. */
 #include "tools/serve/fleet_internal.h"
 
 #include "server/process/clock.h"
@@ -9,9 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* what a report's answer may take of memory: it is made as a whole */
+/* the most memory that an answer may take, since it is made as a whole */
 #define REPORT_MAX ((size_t)64 * 1024 * 1024)
-/* a larger one is not kept: few ask for it at once, and the table does not grow */
+/* a larger answer is not kept, to bound the table; few ask for one at the same time */
 #define KEPT_MAX ((size_t)256 * 1024)
 
 static bool take_text(void *cls, const char *bytes, size_t len) {
@@ -30,8 +30,8 @@ static void add_word(struct text *text, const char *said) {
     text_add(text, said ? said : "", said ? strlen(said) + 1 : 1);
 }
 
-/* All that an answer depends on but the time it is asked at. Each part ends with a NUL, which none
- * holds, so that no two questions are the same text. */
+/* Writes everything that an answer depends on, except the time. Each part ends with a NUL, which no
+ * part contains, so that different questions have different texts. */
 static void write_question(const struct report_words *words, struct text *text) {
     add_word(text, words->name);
     add_word(text, words->window);
@@ -53,7 +53,7 @@ static bool is_fresh(const struct fleet_answer *kept, const struct text *questio
            memcmp(kept->question.bytes, question->bytes, question->len) == 0;
 }
 
-/* NULL: there is none. */
+/* Finds a kept answer; NULL: there is none. */
 static const struct fleet_answer *find_answer(const struct fleet *fleet,
                                               const struct text *question, int64_t steady_us) {
     for (size_t i = 0; i < FLEET_ANSWERS; i++) {
@@ -64,7 +64,7 @@ static const struct fleet_answer *find_answer(const struct fleet *fleet,
     return NULL;
 }
 
-/* In the place of the one that was read longest ago; takes over the question. */
+/* Keeps an answer in place of the oldest one; takes ownership of the question. */
 static void keep_answer(struct fleet *fleet, struct text *question, const struct text *text,
                         int64_t steady_us) {
     struct fleet_answer *oldest = &fleet->answer[0];
@@ -100,7 +100,7 @@ static enum report_outcome end_report(struct fleet *fleet, enum report_outcome o
     return outcome;
 }
 
-/* Asks Redis; `words` NULL: for the list, in that format. */
+/* Asks Redis; `words` NULL: for the list of reports, in that format. */
 static enum report_outcome ask(struct fleet *fleet, const struct report_words *words,
                                enum rows_format format, struct text *text, char *why) {
     const struct text_taker taker = {take_text, text};
@@ -111,7 +111,7 @@ static enum report_outcome ask(struct fleet *fleet, const struct report_words *w
     return end_report(fleet, outcome, sentence, why);
 }
 
-/* The same, or what was answered a moment ago. Only what could be answered is kept. */
+/* The same, or the answer of a moment ago. Only successful answers are kept. */
 static enum report_outcome answer(struct fleet *fleet, const struct report_words *words,
                                   enum rows_format format, struct text *text, char *why) {
     struct text question = {0};
@@ -123,7 +123,7 @@ static enum report_outcome answer(struct fleet *fleet, const struct report_words
     } else {
         add_number(&question, format);
     }
-    const int64_t steady_us = clock_steady_us(); /* before it is read */
+    const int64_t steady_us = clock_steady_us(); /* taken before the reading */
     const struct fleet_answer *kept = find_answer(fleet, &question, steady_us);
     enum report_outcome outcome = REPORT_DONE;
     if (kept) {

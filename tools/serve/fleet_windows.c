@@ -1,4 +1,4 @@
-/* Windows of the fleet, chunk by chunk, through what is kept of them. */
+/* Windows of the fleet, chunk by chunk, through a cache. */
 #include "tools/serve/fleet_internal.h"
 
 #include "counters/time/horizon.h"
@@ -9,12 +9,12 @@
 #include <assert.h>
 #include <string.h>
 
-/* Beyond that, counts are only of nodes whose --future is longer than by default: looked for less
- * often. */
+/* Further ahead than this, only nodes with a longer --future than the default can have counts, so
+ * it is read less often. */
 #define AHEAD_US (15 * US_PER_S)
 #define AHEAD_KEPT_US (5 * US_PER_S)
 #define RUN_MAX 64 /* chunks read at once */
-/* chunks of 10 ms windows, a second each, that lie in one of 1 s windows */
+/* chunks of 10 ms windows (a second each) in one chunk of 1 s windows */
 #define MINUTE_CHUNKS 60
 static_assert(FUTURE_MAX_US / US_PER_S / MINUTE_CHUNKS + 2 <= LINK_PIPELINE_MAX, "one pipeline");
 
@@ -26,13 +26,13 @@ static bool is_fresh(const struct fleet_chunk *kept, int64_t chunk, int64_t stea
     return kept->chunk == chunk && (kept->is_final || steady_us - kept->read_us < FLEET_KEPT_US);
 }
 
-/* Reads chunks [first, first + n) of a run into their places. False: Redis failed, and it was said.
- */
+/* Reads chunks [first, first + n) of a run into their places. False: Redis failed, which was
+ * noted. */
 static bool read_run(struct fleet *fleet, enum resolution r, int64_t first, uint32_t n) {
     uint64_t counts[RUN_MAX * SLOTS_MAX];
     char sentence[LINK_WHY_MAX], why[SOURCE_WHY_MAX];
     const uint32_t slots = resolution_table[r].slots;
-    /* before they are read: what comes meanwhile may be missing */
+    /* taken before the reading, since what arrives meanwhile may be missing */
     const int64_t steady_us = clock_steady_us(), wall_us = clock_wall_us();
     if (!reader_read_totals(fleet->link, (struct chunk_range){r, first, n}, counts, sentence)) {
         source_redis_explain(fleet->source, sentence, why);
@@ -43,14 +43,14 @@ static bool read_run(struct fleet *fleet, enum resolution r, int64_t first, uint
         const int64_t end_us = chunk_start_us(r, first + i + 1);
         kept->chunk = first + i;
         kept->read_us = steady_us;
-        /* a node that Redis was away from sends what it has later than the horizon */
+        /* a node that could not reach Redis may send after the horizon */
         kept->is_final = end_us + 2 * fleet->config.horizon_us + US_PER_S * 3600 < wall_us;
         memcpy(kept->count, counts + (size_t)i * slots, slots * sizeof *counts);
     }
     return true;
 }
 
-/* Has chunks [low, high] read that are not kept, as few questions as there are gaps. */
+/* Reads those of chunks [low, high] that are not cached, with one question per gap. */
 static bool make_fresh(struct fleet *fleet, enum resolution r, int64_t low, int64_t high) {
     const int64_t steady_us = clock_steady_us();
     for (int64_t chunk = low; chunk <= high; chunk++) {
@@ -67,7 +67,8 @@ static bool make_fresh(struct fleet *fleet, enum resolution r, int64_t low, int6
     return true;
 }
 
-/* Whether any chunk of the range is there, into *any. False with the sentence when Redis failed. */
+/* Sets *any to whether any chunk of the range exists. False, with the sentence, when Redis
+ * failed. */
 static bool find_any(struct fleet *fleet, struct chunk_range range, bool *any, char *sentence) {
     for (uint32_t done = 0; done < range.n && !*any; done += LINK_PIPELINE_MAX) {
         bool there[LINK_PIPELINE_MAX];
@@ -85,8 +86,8 @@ static bool find_any(struct fleet *fleet, struct chunk_range range, bool *any, c
     return true;
 }
 
-/* As find_any, of seconds of 10 ms windows: every event is in all resolutions, so that only seconds
- * of minutes that are there are asked for. An hour has 60 of these and 3,600 of those. */
+/* find_any for chunks of 10 ms windows, which are seconds. Every event is in all resolutions, so
+ * only seconds of existing minutes need be asked for: an hour has 60 minutes but 3,600 seconds. */
 static bool find_any_10ms(struct fleet *fleet, int64_t first, int64_t end, bool *any,
                           char *sentence) {
     bool minute[LINK_PIPELINE_MAX];
@@ -108,8 +109,8 @@ static bool find_any_10ms(struct fleet *fleet, int64_t first, int64_t end, bool 
     return true;
 }
 
-/* Whether chunks from `first` on, up to the last that there can be, are known to be empty. False
- * with *failed when Redis failed. */
+/* Whether all chunks from `first` to the last possible one are known to be empty. False with
+ * *failed when Redis failed. */
 static bool is_empty_ahead(struct fleet *fleet, enum resolution r, int64_t first, bool *failed) {
     struct fleet_ahead *ahead = &fleet->ahead[r];
     const int64_t steady_us = clock_steady_us();

@@ -63,8 +63,8 @@ static int check_serve_options(const struct options *options) {
                                         : 0;
 }
 
-/* Reports are read as Redis has them, with their definitions; what it has not is the code of
- * measures of one's own. False: it was said why. */
+/* Redis has the reports with their definitions, but not the code of users' own measures, so that is
+ * loaded here. False: the reason was printed. */
 static bool load_measures(const struct options *options) {
     const struct table_span span = {.workers = 1, .horizon_us = options->horizon, .future_us = 0};
     char why[DEFINITIONS_WHY_MAX];
@@ -125,7 +125,7 @@ static void announce(const struct server *server, const char *address) {
     }
 }
 
-/* Until a signal ends it. Returns the exit status. */
+/* Serves until a signal ends it. Returns the exit status. */
 static int serve_until_signal(struct server *server) {
     char why[LISTEN_WHY_MAX], address[LISTEN_ADDRESS_MAX];
     const struct signals_duties duties = {.reload = reload,

@@ -46,7 +46,7 @@ static struct fleet *fleet_of(const struct worker *worker) {
     return worker->server->pages_cls;
 }
 
-/* What the fleet says, as what the page says: cut to its room. */
+/* Copies the fleet's sentence to the page's, cut to its room. */
 static void copy_why(char why[PAGES_WHY_MAX], const char *sentence) {
     snprintf(why, PAGES_WHY_MAX, "%.*s", PAGES_WHY_MAX - 1, sentence);
 }
@@ -58,7 +58,7 @@ static void refuse(struct page *page, unsigned status) {
 
 /* ---- reports ---- */
 
-/* The arguments of a question about a report, as words that point into the request. */
+/* The arguments of a question about a report; the words point into the request. */
 struct asked {
     char name[PAGES_WHY_MAX];
     const char *where[WHERES_MAX];
@@ -214,7 +214,7 @@ static void explain(void *cls, char *why) {
     copy_why(why, sentence);
 }
 
-/* While Redis is away nobody is given what was read before. */
+/* While Redis is away, nobody gets what was read before. */
 static void make_live(struct worker *worker, struct MHD_Connection *connection, struct page *page) {
     struct fleet *fleet = fleet_of(worker);
     const struct live_source source = {find_reader, add_nodes, explain, fleet, 0};

@@ -1,4 +1,4 @@
-/* Bars: the windows that page.js keeps, drawn by uPlot. Loaded last, so that the first figures do not wait for it. */
+/* The bars: uPlot draws the windows that page.js keeps. Loaded last, so that the first figures need not wait for it. */
 "use strict";
 
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
@@ -23,7 +23,7 @@ class Chart {
         this.span = spans[name];
         this.box = byId("c-" + name);
         this.about = byId("a-" + name);
-        this.chosen = null; /* the window that was chosen by keys; null: none, the mouse points */
+        this.chosen = null; /* the window chosen by keys; null: none, the mouse points */
         this.make();
         new ResizeObserver(() => this.plot.setSize(this.size())).observe(this.box);
         this.box.addEventListener("keydown", (event) => this.press(event));
@@ -31,7 +31,7 @@ class Chart {
         this.box.addEventListener("mousemove", () => { this.chosen = null; });
     }
 
-    /* Arrows go from window to window, with Shift ten at once; Escape goes back to the newest that is closed. */
+    /* Arrows move from window to window, with Shift by ten; Escape returns to the newest closed one. */
     press(event) {
         const {first, last} = this.range(), from = this.chosen === null ? this.windows.open(serverNow()) - 1 : this.chosen;
         const step = event.shiftKey ? 10 : 1;
@@ -67,7 +67,7 @@ class Chart {
         return {width: Math.max(200, this.box.clientWidth), height: 176};
     }
 
-    /* Anew when the colours change: they and the hatching are read here, not with each drawing. */
+    /* Called again when the colours change: they and the hatching are read here, not for each drawing. */
     make() {
         if (this.plot) {
             this.plot.destroy();
@@ -119,8 +119,8 @@ class Chart {
         this.tell();
     }
 
-    /* What shows without colours, and where a bar is a pixel wide: a tick above each window that a late event changed, and a
-     * dashed line where the open ones begin. */
+    /* Marks that show without colours, and even if a bar is one pixel wide: a tick above each window that a late event
+     * changed, and a dashed line where the open ones begin. */
     mark(plot) {
         const {ctx, bbox} = plot, {width} = this.windows, dot = devicePixelRatio;
         const x = (window) => Math.round(plot.valToPos(window * width / 1000, "x", true));
@@ -146,7 +146,7 @@ class Chart {
         ctx.restore();
     }
 
-    /* Below the bars: the window that was chosen, or is under the cursor; else the last one that is closed. */
+    /* The line below the bars: the window that was chosen or is under the cursor, else the last closed one. */
     tell() {
         const {width} = this.windows, left = this.plot ? this.plot.cursor.left : -1;
         const open = this.windows.open(serverNow()), {first, last} = this.range();
@@ -159,14 +159,14 @@ class Chart {
         const state = this.windows.isLate(window) ? "changed by a late event" : window < open ? "closed" : "open";
         const time = new Date(window * width).toISOString().slice(11, width < 1000 ? 22 : 19);
         this.about.textContent = time + ": " + number.format(this.windows.at(window)) + " events, " + state;
-        if (this.chosen !== null || !this.box.hasAttribute("aria-valuetext")) { /* who listens is told what was chosen, no more */
+        if (this.chosen !== null || !this.box.hasAttribute("aria-valuetext")) { /* screen readers are only told what was chosen */
             const value = {now: window - first, min: 0, max: last - first, text: this.about.textContent};
             Object.entries(value).forEach(([name, one]) => this.box.setAttribute("aria-value" + name, one));
         }
     }
 }
 
-/* Once there are figures: making them takes longer than all that comes before. */
+/* Called when there are figures, since making charts takes longer than everything before. */
 function makeCharts() {
     if (charts.length === 0 && asOf) {
         charts.push(...["10ms", "1s", "1min"].map((name) => new Chart(name)));

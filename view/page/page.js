@@ -1,9 +1,10 @@
-/* The live page: asks its server four times a second for the newest windows, and twice a second for what tells of
- * late events; less often where the server says so. What others have written is shown as text. Nothing grows with time. The bars are in chart.js, the reports in reports.js. */
+/* The live page: asks its server four times a second for the newest windows, and twice a second for those that show
+ * late events; less often if the server says so. Foreign text is only shown as text. Nothing grows with time. The bars
+ * are in chart.js, the reports in reports.js. */
 "use strict";
 
 const POLL_MS = 250, AWAY_MS = 500, CLOSE_MS = 1000, ANSWER_MS = 5000, CLOCK_MS = 1000, CLOCK_SLEW_MS = 1;
-/* every so many polls: windows that late events may change, nodes, reports, and all windows of all charts */
+/* how many polls apart: windows that late events may change, nodes, reports, and all windows of all charts */
 const REREAD = 2, NODES = 4, REPORTS = 8, WHOLE = 60;
 const ROWS_SHOWN = 20, TEXT_SHOWN = 200, REPORTS_SHOWN = 8, REPORT_ROWS = 20, BOARD_ROWS = 40;
 
@@ -16,12 +17,12 @@ const cut = (text) => text.length > TEXT_SHOWN ? text.slice(0, TEXT_SHOWN) + "�
 
 /* ---- the server ---- */
 
-/* how far the server's clock is ahead of this one; how long from question to question, as the server says */
+/* how far the server's clock is ahead of this one; the time between questions, as the server says */
 let token = "", aheadMs = 0, paceMs = POLL_MS;
 const serverNow = () => Date.now() + aheadMs;
 
-/* An answer is of a moment ago: of those that say nearly the same the latest is closest. Where one of the clocks was set, no window
- * has been shown as closed: else those of the present would be taken for late. */
+/* An answer is slightly old, so of those that nearly agree, the one with the latest time is closest. If one of the
+ * clocks was set, no window counts as shown closed; otherwise current ones would be taken for late. */
 function setClock(timeMs) {
     const ahead = timeMs - Date.now(), wasSet = Math.abs(ahead - aheadMs) >= CLOCK_MS;
     aheadMs = wasSet ? ahead : Math.max(ahead, aheadMs - CLOCK_SLEW_MS);
@@ -56,7 +57,8 @@ async function ask(path) {
 
 /* ---- windows ---- */
 
-/* The windows of one resolution: a ring of counts, so that a page that is open for a day takes no more than one just opened. */
+/* The windows of one resolution: a ring of counts, so that a page open for a day takes no more memory than a new
+ * one. */
 class Windows {
     constructor(name, width, n) {
         Object.assign(this, {name, width, n});
@@ -64,7 +66,7 @@ class Windows {
     }
 
     clear() {
-        this.number = new Float64Array(this.n).fill(-1); /* which window is at that place */
+        this.number = new Float64Array(this.n).fill(-1); /* the window at each place */
         this.count = new Float64Array(this.n);
         this.late = new Uint8Array(this.n);
         this.closedThrough = 0; /* windows before this were shown as closed */
@@ -81,7 +83,7 @@ class Windows {
         return this.number[place] === window && this.late[place] === 1;
     }
 
-    /* Returns how many events more than before. */
+    /* Returns by how many events the count grew. */
     set(window, count) {
         const place = window % this.n;
         const before = this.at(window);
@@ -102,12 +104,12 @@ class Windows {
         return Math.floor((now - CLOSE_MS) / this.width);
     }
 
-    /* Whether what is reread does not reach back to what was read last. */
+    /* Whether rereading would not reach back to what was last read. */
     isBehind() {
         return serverNow() - this.takenMs + CLOSE_MS > reread(this.name);
     }
 
-    /* Takes what /live answered at that time. Returns the events that came late, and whether closed windows changed. */
+    /* Takes the answer of /live at that time. Returns how many events came late, and whether closed windows changed. */
     take(now, {from, counts}) {
         let first = Math.round(from / this.width), late = 0, changed = false;
         counts.forEach((count, i) => {
@@ -126,17 +128,18 @@ const windows = {
     "1min": new Windows("1min", 60000, 1500),
 };
 const spans = {"10ms": 10000, "1s": 600000, "1min": 86400000};
-/* What is asked for each time; a change of what is closed has the finer windows read that it may show in. */
+/* How many ms are reread each time; a change in a closed window causes the finer windows in it to be reread. */
 const rereads = {"10ms": 2100, "1s": 75000, "1min": 7200000};
 const reread = (name) => rereads[name] + paceMs - POLL_MS;
 const finer = {"1s": "10ms", "1min": "1s"};
-const charts = []; /* chart.js fills it */
+const charts = []; /* filled by chart.js */
 
 function forgetClosed() {
     Object.values(windows).forEach((one) => { one.closedThrough = 0; });
 }
 
-/* One question for the windows of the last so many ms, by name, and for the nodes (docs/http-api.md): {time_ms, "10ms": ..., nodes}. */
+/* Asks once for the windows of the last `back` ms, by name, and for the nodes (docs/http-api.md). Returns
+ * {time_ms, "10ms": ..., nodes}. */
 async function askLive(back, nodes) {
     const words = Object.entries(back).map(([name, ms]) => name + "=" + Math.ceil(ms / windows[name].width + 1));
     const answer = JSON.parse(await ask("/live?" + words.join("&") + (nodes ? "&nodes=1" : "")));
@@ -146,7 +149,7 @@ async function askLive(back, nodes) {
 
 /* ---- tables ---- */
 
-/* Fills a table; columns: [title, kind]. Cells are text, whatever is in them. Only what changed is touched. */
+/* Fills a table; columns: [title, kind]. Cells are always text. Only what changed is touched. */
 function fill(table, columns, rows, classes) {
     const titles = columns.map((column) => column[0]).join("\n");
     if (table.dataset.titles !== titles) {
@@ -177,7 +180,7 @@ function fill(table, columns, rows, classes) {
         cells.forEach((text, k) => {
             const cell = row.cells[k] || row.insertCell();
             const value = cut(String(text));
-            if (cell.said !== value) { /* a property of ours: to ask the document takes longer */
+            if (cell.said !== value) { /* a property of ours, since asking the document takes longer */
                 cell.textContent = cell.said = value;
             }
             if (cell.className !== (columns[k][1] || "")) {
@@ -199,7 +202,7 @@ function showWindows() {
 /* ---- nodes ---- */
 
 let nodesBefore = new Map(), nodesBeforeMs = 0, share = [];
-/* null: not known; the day as well where it is another one */
+/* null: unknown; with the day if it is not today */
 const clock = (time) => !time ? "–" : time.slice(iso(serverNow()).startsWith(time.slice(0, 10)) ? 11 : 0, 19).replace("T", " ");
 const sum = (object) => Object.values(object).reduce((a, b) => a + b, 0);
 
@@ -232,7 +235,7 @@ function showNodes(nodes) {
     const visible = here.map((node) => node.visible_p99_ms).filter(Boolean);
     byId("visible").textContent = visible.length ? "≤ " + number.format(Math.max(...visible)) + " ms" : "–";
     byId("lag").textContent = here.length ? number.format(Math.max(...here.map((node) => node.lag_ms))) + " ms" : "–";
-    share = [...share, [received, refused]].slice(-60); /* of the last minute */
+    share = [...share, [received, refused]].slice(-60); /* the last minute */
     const [first, last] = [share[0], share[share.length - 1]];
     const asked = last[0] - first[0];
     byId("refused").textContent = asked > 0 ? (100 * (last[1] - first[1]) / asked).toFixed(2) + " %" : "0 %";
@@ -240,7 +243,7 @@ function showNodes(nodes) {
     nodesBeforeMs = now;
 }
 
-/* ---- what is said ---- */
+/* ---- the status line ---- */
 
 let lateSeen = 0, awaySince = 0, paused = false, asOf = 0, hasReports = false;
 function say(text, bad) {
@@ -280,13 +283,15 @@ function showWell() {
 
 /* ---- the round ---- */
 
-let again = new Set(); /* windows that are read whole once more: the other keys of a late event may have come after */
-let everything = true, before = 0, drawn = 0, timer = 0, running = false; /* before: the round before */
+/* windows to read in full once more, since other keys of a late event may have followed */
+let again = new Set();
+/* before: the previous round */
+let everything = true, before = 0, drawn = 0, timer = 0, running = false;
 
-/* Round number `turn` since 1970 by the server's clock: all pages ask the same at the same moments, so that a hundred of them share
- * one answer. */
+/* Round number `turn` since 1970 by the server's clock: all pages ask the same at the same moments, so that a hundred
+ * of them can share one answer. */
 async function round(turn, all) {
-    /* a round that took too long has rounds left out, of which one may have been the one for it */
+    /* a round that took too long skips others, one of which may have been due for it */
     const is = (every) => all || Math.floor(turn / every) !== Math.floor(before / every);
     const back = (name) => is(WHOLE) || is(REREAD) && again.has(name) || windows[name].isBehind() ? spans[name] : reread(name);
     const names = is(REREAD) ? ["10ms", "1s", "1min"] : ["10ms"];
@@ -302,7 +307,7 @@ async function round(turn, all) {
     again = is(REREAD) ? new Set(doubtful) : again;
     const reports = is(WHOLE) || is(REPORTS) && hasReports;
     before = turn;
-    /* seconds: the others are the same events */
+    /* only seconds: the others are the same events */
     lateSeen += some.reduce((sum, [name, {late}]) => sum + (name === "1s" ? late : 0), 0);
     if (answer.nodes) {
         showNodes(answer.nodes);
@@ -310,7 +315,7 @@ async function round(turn, all) {
     showWell();
     showWindows();
     if (charts.length === 0 && typeof makeCharts === "function") {
-        setTimeout(makeCharts); /* what is there is painted first */
+        setTimeout(makeCharts); /* after what is there was painted */
     } else if (!calm.matches || all || turn - drawn >= 1000 / POLL_MS) {
         drawn = turn;
         charts.forEach((chart) => chart.draw());
@@ -335,7 +340,7 @@ async function run() {
     const all = everything || awaySince > 0;
     everything = false;
     try {
-        if (all) { /* nothing of before is mistaken for late */
+        if (all) { /* so that earlier counts are not mistaken for late events */
             forgetClosed();
         }
         if (awaySince) {

@@ -1,5 +1,5 @@
-/* The reports of the live page: a table each, and a score board of its top figures. Loaded before page.js, which has what this
- * stands on, and calls showReports. */
+/* The reports of the live page: a table for each, and a score board of its top figures. Loaded before page.js, which
+ * has the functions that this uses, and calls showReports. */
 "use strict";
 
 const figure = (value) => value === null ? "–"
@@ -28,7 +28,7 @@ function reportTable(report, i) {
     return section;
 }
 
-/* Figures of the kind top, a score board each: [name, [row, value, count], ...]. */
+/* Figures of the kind top, with a score board each: [name, [row, value, count], ...]. */
 const isBoard = (value) => Array.isArray(value) && value.some((one) => one && typeof one === "object");
 
 function showBoard(table, fields, boards, rows) {
@@ -51,7 +51,7 @@ async function showReport(report, i) {
     title.textContent = "Report " + cut(report.name) + ", the last " + window;
     try {
         answer = JSON.parse(await ask(path + "?last=1&partial=1&format=json&top=" + REPORT_ROWS));
-    } catch (error) { /* one that cannot be read leaves the others; whether all is away, /live says */
+    } catch (error) { /* if one cannot be read, the others remain; /live tells whether everything is away */
         if (!(error instanceof Refused)) {
             throw error;
         }
