@@ -5,15 +5,28 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 bool live_page_has(const char *path) {
     struct page_part part;
     return strcmp(path, "/") != 0 && page_find(path, &part);
 }
 
+/* Whether these parameters of a member of a list say that it is not acceptable: ";q=0", "; q=0.0".
+ */
+static bool is_refused(const char *parameters) {
+    parameters += strspn(parameters, "; \t");
+    if (strncasecmp(parameters, "q=0", 3) != 0) {
+        return false;
+    }
+    parameters += 3 + strspn(parameters + 3, ".0");
+    return strchr(", \t", *parameters) != NULL;
+}
+
 static bool accepts(struct MHD_Connection *connection, const char *header, const char *wanted) {
     const char *value = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, header);
-    return value && strstr(value, wanted);
+    const char *found = value ? strstr(value, wanted) : NULL;
+    return found && !is_refused(found + strlen(wanted));
 }
 
 bool live_page_is_wanted(struct MHD_Connection *connection) {

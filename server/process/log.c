@@ -1,5 +1,6 @@
 #include "server/process/log.h"
 
+#include "common/utf8.h"
 #include "counters/time/civil.h"
 #include "server/process/clock.h"
 
@@ -50,18 +51,21 @@ void log_line(enum log_level level, const char *msg, const char *format, ...) {
 }
 
 const char *log_quote(const char *value, char *buf, size_t cap) {
+    const char *end = value + strlen(value);
     size_t n = 0;
     buf[n++] = '"';
-    for (; *value && n + 6 < cap; value++) {
-        const unsigned char c = (unsigned char)*value;
-        if (c == '"' || c == '\\') {
+    while (value < end && n + 6 < cap) {
+        const size_t len = utf8_visible(value, (size_t)(end - value));
+        if (len == 0) {
+            n += (size_t)snprintf(buf + n, cap - n, "\\x%02x", (unsigned char)*value);
+        } else if (*value == '"' || *value == '\\') {
             buf[n++] = '\\';
-            buf[n++] = (char)c;
-        } else if (c < 0x20 || c == 0x7f) {
-            n += (size_t)snprintf(buf + n, cap - n, "\\x%02x", c);
+            buf[n++] = *value;
         } else {
-            buf[n++] = (char)c;
+            memcpy(buf + n, value, len);
+            n += len;
         }
+        value += len ? len : 1;
     }
     buf[n++] = '"';
     buf[n] = '\0';

@@ -25,8 +25,9 @@ bool log_is_on(enum log_level level);
 __attribute__((format(printf, 3, 4))) void log_line(enum log_level level, const char *msg,
                                                     const char *format, ...);
 
-/* Writes `value` to buf (cap bytes) in quotes, with quotes, backslashes and ASCII control
- * characters escaped, cut if necessary; returns buf. */
+/* Writes `value` to buf (cap bytes) in quotes, with quotes, backslashes, and what is not UTF-8 or
+ * could change how a terminal shows the line (utf8_visible) escaped; cut if necessary, never in the
+ * middle of a character. Returns buf. */
 const char *log_quote(const char *value, char *buf, size_t cap);
 
 /* Writes the address and port of a client to buf (LOG_ADDRESS_MAX bytes), "127.0.0.1:4711" or

@@ -125,6 +125,15 @@ class Project:
         statuses = self.listed("{{.Status}}")
         return bool(statuses) and all("(healthy)" in status for status in statuses)
 
+    def check_shares_are_not_read(self):
+        for path in ("/", "/live?1s=3", "/nodes", "/reports", "/counts/1s", "/stats", "/metrics"):
+            try:
+                urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=5).close()
+            except urllib.error.HTTPError as answer:
+                if answer.code == 404 and b"in Redis" in answer.read():
+                    continue
+            raise Failure(f"{path} of one replica is read through the load balancer")
+
     def answers(self):
         try:
             with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/healthz", timeout=5) as answer:
@@ -355,6 +364,7 @@ def run(project, loads):
     since = moment()
     project.up(REPLICAS)
     settles(lambda: project.healthy() and project.answers(), "all containers are healthy", 60)
+    project.check_shares_are_not_read()
     check(len(project.replicas()) == REPLICAS, f"{REPLICAS} counters are up")
     total = without_a_fault(project, loads, since)
     total = with_one_killed(project, loads, since, total)

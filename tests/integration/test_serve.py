@@ -40,6 +40,10 @@ class AdminListen(Case):
                                    f"Accept: {accept}", f"http://127.0.0.1:{admin}{path}"], capture_output=True, text=True,
                                   timeout=TIMEOUT_S)
             self.assertEqual(done.stdout, "200", path)
+        for coding, status in (("gzip", "200"), ("br, gzip; q=0.5", "200"), ("gzip;q=0", "406"), ("gzip;q=0.0, br", "406"), ("br", "406")):
+            done = subprocess.run(["curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", "-H", f"Accept-Encoding: {coding}",
+                                   f"http://127.0.0.1:{admin}/page/page.js"], capture_output=True, text=True, timeout=TIMEOUT_S)
+            self.assertEqual(done.stdout, status, coding)
         server.port, counting = admin, server.port
         self.place.programs.remove(server)
         answer = subprocess.run(["curl", "-s", "-H", cookie, f"http://127.0.0.1:{counting}/"], capture_output=True, text=True,

@@ -23,7 +23,7 @@ ROOMS = {
     "replay": Room("aforo-replay", ("counters/time", "counters", "counters/rows", "ingest", "reports", "eventlog")),
     "view": Room("aforo-view", ("counters/time", "counters", "counters/rows", "counters/measures", "common", "reports")),
     "redis": Room("aforo-redis", ("counters/time", "common")),
-    "server/process": Room("aforo-process", ("counters/time", "counters", "counters/rows")),
+    "server/process": Room("aforo-process", ("counters/time", "common", "counters", "counters/rows")),
     "server/lists": Room("aforo-lists", ("counters/time", "counters", "common")),
     "server/net": Room("aforo-net", ("counters/time", "server/process", "server/lists")),
     "server/access": Room("aforo-access", ("counters/time", "common", "server/process", "server/lists", "server/net")),

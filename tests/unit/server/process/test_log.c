@@ -93,7 +93,23 @@ START_TEST(addresses) {
 }
 END_TEST
 
+START_TEST(what_a_terminal_would_obey_is_escaped) {
+    static const char *const cases[][2] = {{"a \"b\" \\", "\"a \\\"b\\\" \\\\\""},
+                                           {"\x1b[2J\n\x7f", "\"\\x1b[2J\\x0a\\x7f\""},
+                                           {"\xc2\x9b\x9b", "\"\\xc2\\x9b\\x9b\""},
+                                           {"gr\xc3\xbc\xc3", "\"gr\xc3\xbc\\xc3\""},
+                                           {"\xe2\x80\xae", "\"\\xe2\\x80\\xae\""}};
+    char text[64];
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        ck_assert_str_eq(log_quote(cases[i][0], text, sizeof text), cases[i][1]);
+    }
+    /* cut, but never in the middle of a character */
+    ck_assert_str_eq(log_quote("\xe2\x82\xac\xe2\x82\xac\xe2\x82\xac", text, 10),
+                     "\"\xe2\x82\xac\"");
+}
+END_TEST
+
 CHECK_MAIN("log", so_many_a_second_and_then_how_many_more,
            nothing_is_left_out_of_a_little_each_second,
            the_first_at_once_and_the_rest_once_a_period, of_many_threads_each_event_is_told_once,
-           addresses)
+           addresses, what_a_terminal_would_obey_is_escaped)
