@@ -47,11 +47,14 @@ static const char *open_regular(const char *path, FILE **file) {
     if (fd < 0) {
         return strerror(errno);
     }
-    const bool regular = fstat(fd, &is) == 0 && S_ISREG(is.st_mode);
-    *file = regular ? fdopen(fd, "r") : NULL;
+    if (fstat(fd, &is) || !S_ISREG(is.st_mode)) {
+        close(fd);
+        return "it is not a regular file";
+    }
+    *file = fdopen(fd, "r");
     if (!*file) {
         close(fd);
-        return regular ? "out of memory" : "it is not a regular file";
+        return "out of memory";
     }
     return NULL;
 }

@@ -232,8 +232,7 @@ static bool open_reports(struct run *run, char *why) {
     return run->tables && reports_bind(&run->reports, run->target->definitions, run->tables, why);
 }
 
-static bool make_worker(struct run *run, unsigned i) {
-    struct worker *worker = &run->worker[i];
+static bool make_worker(struct run *run, struct worker *worker, unsigned i) {
     const struct definitions *definitions = run->target->definitions;
     const int64_t now_us = run->stretch->to_us;
     worker->run = run;
@@ -267,10 +266,11 @@ static bool open_state(struct run *run, char *why) {
     if (target->definitions && target->definitions->reports > 0 && !open_reports(run, why)) {
         return false;
     }
-    run->worker = calloc(threads, sizeof *run->worker);
-    bool ok = run->worker != NULL;
+    struct worker *worker = calloc(threads, sizeof *worker);
+    run->worker = worker;
+    bool ok = worker != NULL;
     for (unsigned i = 0; ok && i < threads; i++) {
-        ok = make_worker(run, i);
+        ok = make_worker(run, &worker[i], i);
     }
     if (!ok) {
         snprintf(why, REPLAY_WHY_MAX, "out of memory");

@@ -309,15 +309,14 @@ static bool bind_writers(struct table *table, uint32_t from, uint32_t to, unsign
     const struct table_header *header = &table->header;
     const size_t before = table_header_bytes(header) + from * table_writer_bytes(header);
     word *words = (word *)((uintptr_t)base - before);
-    void *sections;
     const size_t bytes = (size_t)(to - from) * header->widths * sizeof **table->section;
-    if (posix_memalign(&sections, 64, bytes)) {
+    struct table_section *sections = aligned_alloc(64, bytes);
+    if (!sections) {
         return state_refuse(why, "out of memory for %u sections", to - from);
     }
     memset(sections, 0, bytes);
     for (unsigned worker = from; worker < to; worker++) {
-        table->section[worker] =
-            (struct table_section *)sections + (size_t)(worker - from) * header->widths;
+        table->section[worker] = sections + (size_t)(worker - from) * header->widths;
         for (unsigned width = 0; width < header->widths; width++) {
             bind_section(table, worker, width, base, words);
             base += table_section_bytes(header, width);

@@ -63,6 +63,12 @@ class Includes(unittest.TestCase):
             self.assertLessEqual(set(may), above, f"{room} may include only rooms above it")
             above.add(room)
 
+    def test_the_architecture_names_each_room(self):
+        page = (rooms.ROOT / "docs" / "architecture.md").read_text()
+        named = {name for row in re.findall(r"^\| ((?:the lists: )?`.*?) \|", page, re.M) for name in re.findall("`(.*?)`", row)}
+        lists = {"server/lists"} if "server/options.def" in named else set()
+        self.assertEqual(set(rooms.ROOMS) - {"tools/main"} - named - lists, set())
+
     def test_a_known_exception_that_is_gone_leaves_the_table(self):
         are = {(path, included) for path, _, included in arrows(rooms.ROOT)}
         self.assertEqual(set(rooms.KNOWN) - are, set(), "take them out of tests/structure/rooms.py")
