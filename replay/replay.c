@@ -268,7 +268,11 @@ static bool open_state(struct run *run, char *why) {
     }
     struct worker *worker = calloc(threads, sizeof *worker);
     run->worker = worker;
-    bool ok = worker != NULL;
+    if (!worker) {
+        snprintf(why, REPLAY_WHY_MAX, "out of memory");
+        return false;
+    }
+    bool ok = true;
     for (unsigned i = 0; ok && i < threads; i++) {
         ok = make_worker(run, &worker[i], i);
     }
