@@ -53,6 +53,7 @@ static const char *open_regular(const char *path, FILE **file) {
     }
     *file = fdopen(fd, "r");
     if (!*file) {
+        /* cppcheck-suppress doubleFree ; fdopen leaves it open when it fails */
         close(fd);
         return "out of memory";
     }
