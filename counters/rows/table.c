@@ -13,6 +13,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define LINE_BYTES 64 /* of the cache: no two writers share one */
+
 static const char MAGIC[8] = {'a', 'f', 'o', 'r', 'o', 'r', '\n', 0x1a};
 
 _Static_assert(sizeof(struct table_header) <= TABLE_PAGE, "the header is one page");
@@ -310,7 +312,8 @@ static bool bind_writers(struct table *table, uint32_t from, uint32_t to, unsign
     const size_t before = table_header_bytes(header) + from * table_writer_bytes(header);
     word *words = (word *)((uintptr_t)base - before);
     const size_t bytes = (size_t)(to - from) * header->widths * sizeof **table->section;
-    struct table_section *sections = aligned_alloc(64, bytes);
+    struct table_section *sections =
+        aligned_alloc(LINE_BYTES, (bytes + LINE_BYTES - 1) / LINE_BYTES * LINE_BYTES);
     if (!sections) {
         return state_refuse(why, "out of memory for %u sections", to - from);
     }
