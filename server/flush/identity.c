@@ -255,8 +255,27 @@ static void raise_to(void *cls, const struct store_part *part) {
     known->there = part->sum;
 }
 
+/* What this node has of a window: the highest count that its file held or the store has, or the sum
+ * of its finer windows where that is more. Nothing that is counted meanwhile. */
+static uint64_t find_count(const struct flush *flush, enum resolution r, int64_t window) {
+    const int64_t chunk = window_chunk(r, window);
+    const struct known_chunk *known = known_find(&flush->known, r, chunk);
+    const uint64_t own = known ? known->sent[window - chunk_first_window(r, chunk)] : 0;
+    uint64_t sum = 0;
+    if (r != RESOLUTION_10MS) {
+        const enum resolution fine = (enum resolution)(r - 1);
+        const int64_t first = chunk_first_window(fine, window);
+        for (uint32_t slot = 0; slot < resolution_table[fine].slots; slot++) {
+            sum += find_count(flush, fine, first + slot);
+        }
+    }
+    return own > sum ? own : sum;
+}
+
 /* The store may have received a 10 ms window but not yet its second: within the read-back shard,
- * raise each coarser window to the sum of its finer chunk. */
+ * raise each coarser window to the sum of its finer chunk, and no further than to what the node has
+ * of it. When clocks were set, finer windows alone may be read back: the rings had moved past them,
+ * and still held their second. */
 static void settle(struct flush *flush, enum resolution fine, int64_t first, int64_t n) {
     const enum resolution coarse = (enum resolution)(fine + 1);
     const uint32_t slots = resolution_table[fine].slots;
@@ -269,8 +288,15 @@ static void settle(struct flush *flush, enum resolution fine, int64_t first, int
         }
         counters_read_back_shard(flush->config.counters, coarse, chunk, 1, &window);
         if (sum > window) {
-            shard_raise_owner(counters_readback_shard(flush->config.counters), coarse, chunk,
-                              sum - window);
+            const int64_t of = window_chunk(coarse, chunk);
+            const struct known_chunk *known = known_find(&flush->known, coarse, of);
+            const uint64_t held = known ? known->sent[chunk - chunk_first_window(coarse, of)] : 0;
+            const uint64_t lacks = find_count(flush, coarse, chunk) - held;
+            const uint64_t by = sum - window < lacks ? sum - window : lacks;
+            if (by > 0) {
+                shard_raise_owner(counters_readback_shard(flush->config.counters), coarse, chunk,
+                                  by);
+            }
         }
     }
 }
