@@ -2,6 +2,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 static bool is_tail(unsigned char byte) {
@@ -90,5 +91,16 @@ size_t utf8_visible(const char *text, size_t len) {
             return 0;
         }
     }
+    return n;
+}
+
+size_t utf8_show(const char *text, size_t len, char out[UTF8_SHOWN_MAX]) {
+    const size_t n = utf8_visible(text, len);
+    if (n == 0) {
+        snprintf(out, UTF8_SHOWN_MAX, "\\x%02x", (unsigned char)*text);
+        return 1;
+    }
+    memcpy(out, text, n);
+    out[n] = '\0';
     return n;
 }

@@ -17,4 +17,11 @@ size_t utf8_printable(const char *text, size_t len);
  * are Unicode's categories Cf, Zl and Zp. */
 size_t utf8_visible(const char *text, size_t len);
 
+#define UTF8_SHOWN_MAX 5 /* bytes that utf8_show writes, with the NUL */
+
+/* Writes what stands for the beginning of text[0..len), len >= 1, on a terminal or in a log: its
+ * first character if that is visible (utf8_visible), else its first byte as \x1b. Returns how many
+ * bytes of text that was. */
+size_t utf8_show(const char *text, size_t len, char out[UTF8_SHOWN_MAX]);
+
 #endif

@@ -55,17 +55,11 @@ const char *log_quote(const char *value, char *buf, size_t cap) {
     size_t n = 0;
     buf[n++] = '"';
     while (value < end && n + 6 < cap) {
-        const size_t len = utf8_visible(value, (size_t)(end - value));
-        if (len == 0) {
-            n += (size_t)snprintf(buf + n, cap - n, "\\x%02x", (unsigned char)*value);
-        } else if (*value == '"' || *value == '\\') {
+        if (*value == '"' || *value == '\\') {
             buf[n++] = '\\';
-            buf[n++] = *value;
-        } else {
-            memcpy(buf + n, value, len);
-            n += len;
         }
-        value += len ? len : 1;
+        value += utf8_show(value, (size_t)(end - value), buf + n);
+        n += strlen(buf + n);
     }
     buf[n++] = '"';
     buf[n] = '\0';

@@ -13,16 +13,13 @@ const char *terminal_safe(const char *text, char *out, size_t cap) {
     const char *at = text, *end = text + strlen(text);
     size_t used = 0;
     while (at < end) {
-        const size_t len = utf8_visible(at, (size_t)(end - at)),
-                     needs = len != 0 ? len : sizeof "\\x1b" - 1;
+        char shown[UTF8_SHOWN_MAX];
+        at += utf8_show(at, (size_t)(end - at), shown);
+        const size_t needs = strlen(shown);
         if (used + needs >= cap)
             break;
-        if (len != 0)
-            memcpy(out + used, at, len);
-        else
-            snprintf(out + used, cap - used, "\\x%02x", (unsigned char)*at);
+        memcpy(out + used, shown, needs);
         used += needs;
-        at += len != 0 ? len : 1;
     }
     out[used] = '\0';
     return out;
