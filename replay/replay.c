@@ -249,6 +249,19 @@ static bool make_worker(struct run *run, struct worker *worker, unsigned i) {
     return true;
 }
 
+static bool make_workers(struct run *run, unsigned threads) {
+    struct worker *worker = calloc(threads, sizeof *worker);
+    run->worker = worker;
+    if (!worker) {
+        return false;
+    }
+    bool ok = true;
+    for (unsigned i = 0; ok && i < threads; i++) {
+        ok = make_worker(run, &worker[i], i);
+    }
+    return ok;
+}
+
 static bool open_state(struct run *run, char *why) {
     const struct replay_target *target = run->target;
     const unsigned threads = run->replay->config.threads;
@@ -266,16 +279,7 @@ static bool open_state(struct run *run, char *why) {
     if (target->definitions && target->definitions->reports > 0 && !open_reports(run, why)) {
         return false;
     }
-    struct worker *worker = calloc(threads, sizeof *worker);
-    run->worker = worker;
-    if (!worker) {
-        snprintf(why, REPLAY_WHY_MAX, "out of memory");
-        return false;
-    }
-    bool ok = true;
-    for (unsigned i = 0; ok && i < threads; i++) {
-        ok = make_worker(run, &worker[i], i);
-    }
+    const bool ok = make_workers(run, threads);
     if (!ok) {
         snprintf(why, REPLAY_WHY_MAX, "out of memory");
     }

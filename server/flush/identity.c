@@ -255,12 +255,17 @@ static void raise_to(void *cls, const struct store_part *part) {
     known->there = part->sum;
 }
 
+/* The highest count of a window that the file held or the store has. */
+static uint64_t find_sent(const struct flush *flush, enum resolution r, int64_t window) {
+    const int64_t chunk = window_chunk(r, window);
+    const struct known_chunk *known = known_find(&flush->known, r, chunk);
+    return known ? known->sent[window - chunk_first_window(r, chunk)] : 0;
+}
+
 /* What this node has of a window: the highest count that its file held or the store has, or the sum
  * of its finer windows where that is more. Nothing that is counted meanwhile. */
 static uint64_t find_count(const struct flush *flush, enum resolution r, int64_t window) {
-    const int64_t chunk = window_chunk(r, window);
-    const struct known_chunk *known = known_find(&flush->known, r, chunk);
-    const uint64_t own = known ? known->sent[window - chunk_first_window(r, chunk)] : 0;
+    const uint64_t own = find_sent(flush, r, window);
     uint64_t sum = 0;
     if (r != RESOLUTION_10MS) {
         const enum resolution fine = (enum resolution)(r - 1);
@@ -288,10 +293,8 @@ static void settle(struct flush *flush, enum resolution fine, int64_t first, int
         }
         counters_read_back_shard(flush->config.counters, coarse, chunk, 1, &window);
         if (sum > window) {
-            const int64_t of = window_chunk(coarse, chunk);
-            const struct known_chunk *known = known_find(&flush->known, coarse, of);
-            const uint64_t held = known ? known->sent[chunk - chunk_first_window(coarse, of)] : 0;
-            const uint64_t lacks = find_count(flush, coarse, chunk) - held;
+            const uint64_t lacks =
+                find_count(flush, coarse, chunk) - find_sent(flush, coarse, chunk);
             const uint64_t by = sum - window < lacks ? sum - window : lacks;
             if (by > 0) {
                 shard_raise_owner(counters_readback_shard(flush->config.counters), coarse, chunk,
