@@ -142,6 +142,19 @@ class Balanced(Case):
         return totals
 
 
+    def ask(self):
+        return call("curl", "-sS", "-m", "10", f"http://{self.listen}/healthz", wrap=self.client.wrap)
+
+    def refused_until_one_is_back(self):
+        """With no server left. Returns where the watcher's log was before one came back."""
+        status, _, err = self.ask()
+        self.assertEqual(status, 7, err)
+        at = len(self.watcher.log())
+        self.nodes[2].start()
+        self.put_in(self.nodes[2], at)
+        self.assertEqual(self.ask()[0], 0)
+        return at
+
     def kill_and_start(self, node, load):
         """By kill -9; the load goes on without it, and with it when it is back."""
         at = len(self.watcher.log())
@@ -281,15 +294,10 @@ class Direct(Balanced):
         for node in self.nodes:
             node.kill()
         self.start(up=0)
-        status, _, err = call("curl", "-sS", "-m", "10", f"http://{self.listen}/healthz", wrap=self.client.wrap)
-        self.assertEqual(status, 7, err)
-        at = len(self.watcher.log())
-        self.nodes[2].start()
-        self.put_in(self.nodes[2], at)
-        self.assertEqual(call("curl", "-sS", "-m", "10", f"http://{self.listen}/healthz", wrap=self.client.wrap)[0], 0)
+        at = self.refused_until_one_is_back()
         self.front.run("nft", "flush", "ruleset")
         self.says("somebody had changed the rules", at)
-        self.assertEqual(call("curl", "-sS", "-m", "10", f"http://{self.listen}/healthz", wrap=self.client.wrap)[0], 0)
+        self.assertEqual(self.ask()[0], 0)
 
 
 class Unplanned(Balanced):
@@ -319,12 +327,7 @@ class Unplanned(Balanced):
             node.kill()
         self.start(up=0)
         self.says("no server is left: new connections are refused")
-        status, _, err = call("curl", "-sS", "-m", "10", f"http://{self.listen}/healthz", wrap=self.client.wrap)
-        self.assertEqual(status, 7, err)
-        at = len(self.watcher.log())
-        self.nodes[2].start()
-        self.put_in(self.nodes[2], at)
-        self.assertEqual(call("curl", "-sS", "-m", "10", f"http://{self.listen}/healthz", wrap=self.client.wrap)[0], 0)
+        self.refused_until_one_is_back()
 
 
 if __name__ == "__main__":
