@@ -144,6 +144,23 @@ void shard_raise_owner(struct shard *shard, enum resolution r, int64_t window, u
  * be written. */
 bool counters_set_read_back_owner(struct counters *counters);
 
+/* What the flush notes in the file for its next run, in which the clock may show another time. */
+struct counters_flush_note {
+    /* Both clocks when it last compared them (steady: since the machine's boot); 0: unknown. */
+    int64_t wall_us, steady_us;
+    /* Event times of which it has not sent everything, although they are not of the present;
+     * left_to_us 0: none. */
+    int64_t left_from_us, left_to_us;
+};
+
+/* Stores the note; it survives the death of the process. By the owner of the read-back shard. */
+void counters_note_flush_owner(struct counters *counters, const struct counters_flush_note *note);
+
+/* Reads the note. The clocks are 0 when it is of another boot of the machine. By the same
+ * owner. */
+void counters_find_flush_note_owner(const struct counters *counters,
+                                    struct counters_flush_note *note);
+
 /* ---- any thread, at any time ---- */
 
 /* Sums windows [first, first + n) of a resolution over all shards into out[0..n). A window that is
@@ -158,7 +175,7 @@ void counters_read(const struct counters *counters, enum resolution r, int64_t f
 void counters_read_rest(const struct counters *counters, enum resolution r, int64_t first,
                         uint32_t n, uint64_t *out);
 
-/* Like counters_read, for the read-back shard alone. */
+/* Like counters_read_rest, for the read-back shard alone. */
 void counters_read_back_shard(const struct counters *counters, enum resolution r, int64_t first,
                               uint32_t n, uint64_t *out);
 
@@ -190,6 +207,10 @@ bool counters_span(const struct counters *counters, enum resolution r, int64_t *
  * more. */
 bool counters_span_ahead(const struct counters *counters, enum resolution r, int64_t *oldest_chunk,
                          int64_t *newest_chunk);
+
+/* The newest chunk up to number `chunk` that any shard holds, whatever the present is; 0 when there
+ * is none. Slow: it looks at all places. */
+int64_t counters_find_held(const struct counters *counters, enum resolution r, int64_t chunk);
 
 /* How far the newest window ever counted in lies beyond the accepted span; 0 when it does not. */
 int64_t counters_ahead_us(const struct counters *counters);

@@ -95,6 +95,19 @@ bool counters_span_ahead(const struct counters *counters, enum resolution r, int
     return *oldest_chunk <= *newest_chunk;
 }
 
+int64_t counters_find_held(const struct counters *counters, enum resolution r, int64_t chunk) {
+    int64_t newest = EPOCH_NONE;
+    for (unsigned i = 0; i < load_shards(counters); i++) {
+        const struct ring *ring = &counters->shard[i].ring[r];
+        for (int64_t place = 0; place < ring->chunks; place++) {
+            const int64_t epoch = (int64_t)atomic_load_explicit(&ring_place(ring, place)->epoch,
+                                                                memory_order_relaxed);
+            newest = epoch <= chunk && epoch > newest ? epoch : newest;
+        }
+    }
+    return newest;
+}
+
 int64_t counters_ahead_us(const struct counters *counters) {
     const int64_t newest_us =
         chunk_start_us(RESOLUTION_10MS, find_newest(counters, RESOLUTION_10MS));
@@ -208,9 +221,7 @@ void counters_read_back_shard(const struct counters *counters, enum resolution r
                               uint32_t n, uint64_t *out) {
     const struct scope scope = {.shards = 1, /* shard 0 is the read-back shard */
                                 .r = r,
-                                .oldest = find_oldest_held(counters, r),
-                                .newest = find_newest(counters, r),
-                                .whole = true};
+                                .newest = find_newest(counters, r)};
     read_windows(counters, &scope, first, n, out);
 }
 

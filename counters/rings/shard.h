@@ -19,6 +19,14 @@ struct shard_page {
     counter received;
     counter counted;
     counter refused[COUNTERS_REASONS];
+    /* What the worker that begins in this shard protects (see struct shard), for the next run. */
+    _Alignas(64) counter protect_from_us;
+    counter protect_to_us, protect_until_us;
+    /* What the flush noted for its next run (counters_flush_note), and the boot in which it did; of
+     * shard 0 only. A file of an earlier version has zeros here. */
+    _Alignas(64) counter flush_boot;
+    counter flush_wall_us, flush_steady_us;
+    counter flush_left_from_us, flush_left_to_us;
 };
 
 /* Where the windows of one second are. Looked up once, then used for every event of that second. */
@@ -46,6 +54,7 @@ struct shard {
     /* the present before the clock jumped ahead, which is protected */
     int64_t protect_from_us, protect_to_us;
     int64_t protect_until_us; /* until when its places are protected */
+    struct shard_page *first; /* of a worker: of the shard in which it begins; else NULL */
     bool looked;              /* has checked that the first shard has room */
     int64_t stuck_us;         /* when moving last failed; 0: it did not */
     struct second_place place[SECOND_PLACES];
@@ -60,6 +69,10 @@ int64_t shard_floor_us(const struct shard *shard);
 struct chunk *shard_find_sum(const struct shard *shard, enum resolution r, int64_t number,
                              counter **count);
 
+/* Whether a worker may count in this shard: it has room for the worker's span, and nothing in it
+ * that is protected would be recycled. Slow, as shard_has_room. By the worker's thread. */
+bool shard_suits(const struct shard *shard, const struct shard *holder);
+
 /* Whether the span from lo_us on has its places in this shard: no newer chunk occupies them, and no
  * second that was counted in has lost its 10 ms windows. Slow: it looks at the whole shard. */
 bool shard_has_room(const struct shard *shard, int64_t lo_us);
@@ -68,6 +81,14 @@ bool shard_has_room(const struct shard *shard, int64_t lo_us);
  * Does nothing when the event is there, or when the window has no place any more. True when it was
  * missing. Before the threads start, after shard_repair. */
 bool shard_complete(struct shard *shard, int64_t window, uint64_t count);
+
+/* Sets which event times are protected, and until when by the wall clock, here and for the next
+ * run. By the worker's thread. */
+void shard_protect_owner(struct shard *shard, int64_t from_us, int64_t to_us, int64_t until_us);
+
+/* Has a worker's hold begin in a shard of the file, and goes on protecting what the worker did when
+ * the file was last open. Before the threads start. */
+void shard_begin(struct shard *holder, struct shard *home);
 
 /* Binds a worker's hold to a shard of the file; the span it accepts does not change. */
 void shard_hold(struct shard *holder, struct shard *home);

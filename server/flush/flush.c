@@ -312,7 +312,7 @@ struct flush *flush_new(const struct flush_config *config, char *why) {
         flush_free(flush);
         return NULL;
     }
-    pass_note_clock(flush); /* the store may hang and the clock may be set before the first pass */
+    pass_continue(flush); /* the store may hang and the clock may be set before the first pass */
     return flush;
 }
 

@@ -119,6 +119,10 @@ void pass_run_edge(struct flush *flush);
  * called before anything is counted, before each pass, and while nothing can be sent. */
 void pass_note_clock(struct flush *flush);
 
+/* Continues where the previous run ended: what it had left behind unsent, and a clock that was set
+ * meanwhile. Before anything is counted. */
+void pass_continue(struct flush *flush);
+
 /* Begins a round: what failed is tried again, so the next pass covers the whole horizon. */
 void pass_begin_round(struct flush *flush);
 

@@ -44,11 +44,17 @@ static struct known_chunk *place_of(const struct known_ring *ring, int64_t chunk
     return known_place(ring, chunk % ring->places);
 }
 
+/* Whether the file had nothing of this chunk when it was opened. */
+static bool was_empty(const struct known_ring *ring, int64_t chunk) {
+    return chunk >= ring->remembered_from &&
+           (chunk <= ring->remembered_to || chunk > ring->held_to);
+}
+
 struct known_chunk *known_at(struct known *known, enum resolution r, int64_t chunk) {
     struct known_chunk *place = place_of(&known->ring[r], chunk);
     if (place->chunk != chunk) {
         /* Neither remembered nor forgotten before, so nothing was ever sent of it. */
-        const bool first = chunk > place->highest && chunk >= known->ring[r].remembered_from;
+        const bool first = chunk > place->highest && was_empty(&known->ring[r], chunk);
         const int64_t highest = chunk > place->highest ? chunk : place->highest;
         memset(place, 0, known->ring[r].stride);
         place->chunk = chunk;
@@ -183,6 +189,7 @@ bool known_remember(struct known *known, const struct counters *counters, char *
     }
     for (int r = 0; r < RESOLUTIONS; r++) {
         int64_t oldest, newest;
+        known->ring[r].held_to = counters_find_held(counters, (enum resolution)r, INT64_MAX);
         if (!counters_span(counters, (enum resolution)r, &oldest, &newest)) {
             known->ring[r].remembered_from = 0;
             continue;
@@ -190,14 +197,16 @@ bool known_remember(struct known *known, const struct counters *counters, char *
         const int64_t from =
             newest - known->ring[r].back > oldest ? newest - known->ring[r].back : oldest;
         for (int64_t chunk = from; chunk <= newest; chunk++) {
-            if (counters_chunk_total(counters, (enum resolution)r, chunk)) {
+            const uint64_t total = counters_chunk_total_rest(counters, (enum resolution)r, chunk);
+            if (total) {
                 struct known_chunk *place = known_at(known, (enum resolution)r, chunk);
                 known_settle(known, counters, (enum resolution)r, place);
-                place->total = counters_chunk_total(counters, (enum resolution)r, chunk);
+                place->total = total;
                 place->inherited = true;
             }
         }
         known->ring[r].remembered_from = from;
+        known->ring[r].remembered_to = newest;
     }
     return true;
 }
@@ -341,6 +350,9 @@ bool known_become_copy(struct known *known, struct counters *counters, const cha
     if (failed) {
         memcpy(why, "out of memory", sizeof "out of memory");
         return false;
+    }
+    for (int r = 0; r < RESOLUTIONS; r++) {
+        known->ring[r].left_behind = 0; /* the file's earlier run may be the other server's */
     }
     struct walk walk = {.known = known};
     return counters_become_copy_owner(counters, node, next_others, &walk, why);

@@ -40,8 +40,9 @@ struct known_ring {
     int64_t places;
     int64_t back;   /* how many chunks before the newest a pass examines */
     int64_t newest; /* as of the last pass */
-    /* from this chunk on, everything that the file held at the start is remembered */
-    int64_t remembered_from;
+    /* at the start, everything that the file held of these chunks was remembered; it held nothing
+     * newer than held_to */
+    int64_t remembered_from, remembered_to, held_to;
     /* chunks that are no longer current since the clock was set; left_behind 0: none */
     int64_t left_from, left_behind;
     int64_t left_us;   /* steady clock of that */

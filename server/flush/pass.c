@@ -15,8 +15,8 @@
 #define FAST_US (50 * US_PER_MS)  /* after a faster one, the next may have twice as many */
 /* a worker may count there for a while, before it notices that the clock was set */
 #define LEFT_US (3 * US_PER_S)
-/* a larger deviation of the wall clock from the steady clock means that it was set */
-#define SET_US (2 * US_PER_S)
+/* after so many chunks without counts, the next one that has any is looked up */
+#define LEFT_EMPTY 10000
 #define COUNT_MAX (UINT64_C(1) << 53)
 
 /* ---- what the store says ---- */
@@ -127,6 +127,7 @@ static void send_batch(struct flush *flush) {
         flush_error(flush, "flush failed", why);
     }
     const int64_t took_us = clock_steady_us() - before_us;
+    pass_note_clock(flush); /* soon after it is set, since a kill may follow */
     pace_batches(pass, took_us);
     for (size_t i = 0; i < pass->batched; i++) {
         take_ack(flush, i, &ack[i]);
@@ -223,12 +224,19 @@ static bool consider_left(struct flush *flush, enum resolution r) {
         ring->left_next = ring->left_behind;
         ring->left_failed = false;
     }
-    for (; ring->left_next >= ring->left_from; ring->left_next--) {
+    for (int empty = 0; ring->left_next >= ring->left_from; ring->left_next--) {
         if (flush->pass.batched == 0 && !may_go_on(flush)) {
             ring->left_failed = ring->left_failed || flush->pass.failed || flush->pass.left_out;
             return false;
         }
-        consider(flush, r, ring->left_next);
+        if (counters_chunk_total_rest(flush->config.counters, r, ring->left_next)) {
+            consider(flush, r, ring->left_next);
+            empty = 0;
+        } else if (++empty == LEFT_EMPTY) { /* a clock may be set by decades */
+            ring->left_next =
+                counters_find_held(flush->config.counters, r, ring->left_next - 1) + 1;
+            empty = 0;
+        }
     }
     ring->left_next = 0;
     return true;
@@ -248,25 +256,6 @@ static void note_ahead(struct flush *flush, enum resolution r, int64_t newest) {
         known_leave_behind(ring, newest + 1, ahead, clock_steady_us());
     }
     ring->ahead = sum;
-}
-
-void pass_note_clock(struct flush *flush) {
-    struct pass *pass = &flush->pass;
-    const int64_t before_us = pass->wall_us;
-    const int64_t passed_us = clock_steady_us() - pass->steady_us;
-    pass->wall_us = clock_wall_us();
-    pass->steady_us += passed_us;
-    const int64_t set_us = pass->wall_us - (before_us + passed_us);
-    if (!before_us || (set_us <= SET_US && set_us >= -SET_US)) {
-        return;
-    }
-    const int64_t last_us = before_us + passed_us + counters_future_us(flush->config.counters);
-    for (int r = 0; r < RESOLUTIONS; r++) {
-        struct known_ring *ring = &flush->known.ring[r];
-        const int64_t width_us = chunk_width_us((enum resolution)r);
-        known_leave_behind(ring, before_us / width_us - ring->back, last_us / width_us + 1,
-                           pass->steady_us);
-    }
 }
 
 /* Examines one resolution. If the wall clock was set, so that the newest chunk jumped back, or

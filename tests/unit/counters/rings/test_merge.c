@@ -143,7 +143,7 @@ START_TEST(what_a_ring_may_take_next_is_not_shown) {
             uint64_t back;
             counters_read_back_shard(counters, (enum resolution)r,
                                      window_at((enum resolution)r, T0), 1, &back);
-            ck_assert_uint_eq(back, kept);
+            ck_assert_uint_eq(back, there);
             ck_assert_uint_eq(read_one(counters, (enum resolution)r, T0), kept);
             ck_assert_uint_eq(rest_at((enum resolution)r, T0), there);
             ck_assert_uint_eq(counters_chunk_total(counters, (enum resolution)r, chunk), kept);
@@ -174,6 +174,19 @@ START_TEST(a_chunk_that_lost_a_part_is_not_shown) {
     ck_assert_uint_eq(counters_chunk_total_rest(counters, RESOLUTION_10MS, chunk), 4);
     ck_assert_uint_eq(read_one(counters, RESOLUTION_1S, T0), 6);
     ck_assert_uint_eq(read_one(counters, RESOLUTION_1MIN, T0), 7);
+}
+END_TEST
+
+START_TEST(the_newest_that_is_held_up_to_a_chunk_is_found) {
+    const int64_t chunk = chunk_at(RESOLUTION_10MS, T0), ahead = chunk + 1000;
+    ck_assert_int_eq(counters_find_held(counters, RESOLUTION_10MS, INT64_MAX), 0);
+    count(0, T0, 1);
+    count(1, T0 + 1000 * US_PER_S, 1);
+    ck_assert_int_eq(counters_find_held(counters, RESOLUTION_10MS, INT64_MAX), ahead);
+    ck_assert_int_eq(counters_find_held(counters, RESOLUTION_10MS, ahead), ahead);
+    ck_assert_int_eq(counters_find_held(counters, RESOLUTION_10MS, ahead - 1), chunk);
+    ck_assert_int_eq(counters_find_held(counters, RESOLUTION_10MS, chunk), chunk);
+    ck_assert_int_eq(counters_find_held(counters, RESOLUTION_10MS, chunk - 1), 0);
 }
 END_TEST
 
@@ -255,6 +268,7 @@ CHECK_MAIN_WITH(((struct check_fixture){100, open_tiny, close_tiny}), "merge",
                 nothing_counted_is_nothing, all_shards_are_summed_in_every_window,
                 windows_are_read_across_chunks, statistics_are_summed,
                 what_a_ring_may_take_next_is_not_shown, a_chunk_that_lost_a_part_is_not_shown,
+                the_newest_that_is_held_up_to_a_chunk_is_found,
                 in_the_read_back_shard_each_resolution_stands_for_itself,
                 who_only_reads_says_what_the_present_is, the_present_is_the_newest_of_all_workers,
                 what_is_ahead_is_shown_for_a_day)

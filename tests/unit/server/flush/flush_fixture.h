@@ -32,6 +32,7 @@ static inline void open_counters(void) {
 static inline void open_node(void) {
     char why[COUNTERS_WHY_MAX] = "";
     open_counters();
+    counters_set_now(counters, fake_wall_us);
     flush = flush_new(&(struct flush_config){.counters = counters,
                                              .store = &fake.store,
                                              .interval_us = INTERVAL_US},

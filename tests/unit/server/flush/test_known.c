@@ -46,6 +46,18 @@ START_TEST(what_is_older_than_the_memory_is_not_whole) {
 }
 END_TEST
 
+START_TEST(what_the_file_held_ahead_is_not_whole) {
+    struct known_ring *ring = &flush->known.ring[R];
+    ring->remembered_from = chunk_of(R) - 1;
+    ring->remembered_to = chunk_of(R);
+    ring->held_to = chunk_of(R) + 5;
+    for (int64_t i = -2; i <= 6; i++) { /* each has a place of its own */
+        ck_assert_int_eq(known_at(&flush->known, R, chunk_of(R) + i)->whole,
+                         i == -1 || i == 0 || i == 6);
+    }
+}
+END_TEST
+
 START_TEST(places_span_all_that_may_change) {
     for (int r = 0; r < RESOLUTIONS; r++) {
         const struct known_ring *ring = &flush->known.ring[r];
@@ -132,6 +144,24 @@ START_TEST(what_agreed_with_the_store_counts_as_sent) {
         ck_assert(place->inherited && place->whole);
         ck_assert_int_eq(flush->known.ring[r].remembered_from, chunk_of((enum resolution)r));
     }
+}
+END_TEST
+
+/* A clock that was ahead has taken one shard's part: what was read back instead is what the store
+ * has, and adding it once more would double it. */
+START_TEST(a_chunk_that_lost_a_part_counts_as_sent_with_the_rest) {
+    make_agreed();
+    fake_wall_us += counters->shard[1].ring[RESOLUTION_10MS].chunks * US_PER_S;
+    count(fake_wall_us, 1);
+    fake_wall_us = T0;
+    counters_set_read_back_owner(counters);
+    restart_node();
+    const struct known_chunk *place =
+        known_find(&flush->known, RESOLUTION_10MS, chunk_of(RESOLUTION_10MS));
+    ck_assert_ptr_nonnull(place);
+    ck_assert_uint_eq(known_sum(place, RESOLUTION_10MS), 3);
+    ck_assert_uint_eq(place->total, 3);
+    ck_assert(place->inherited && place->whole);
 }
 END_TEST
 
@@ -288,8 +318,10 @@ START_TEST(a_copy_gives_away_what_it_sent_and_what_it_held) {
         struct known_chunk *place = known_of((enum resolution)r, T0);
         place->sent[window_slot((enum resolution)r, window_at((enum resolution)r, T0))] = 10;
     }
+    known_leave_behind(&flush->known.ring[R], 1, 2, 0); /* by the run before: the other server's */
     ck_assert(known_become_copy(&flush->known, counters, NODE ".00000002", why));
     ck_assert_str_eq(counters_node_id(counters), NODE ".00000002");
+    ck_assert_int_eq(flush->known.ring[R].left_behind, 0);
     for (int restarts = 0; restarts < 2; restarts++) {
         /* What was opened is all of it; the read-back shard has three of those. */
         ck_assert_uint_eq(others_of(RESOLUTION_10MS, T0), 8);
@@ -348,16 +380,15 @@ START_TEST(what_others_report_was_not_sent_by_us) {
 }
 END_TEST
 
-CHECK_MAIN_OF_NODE("known", a_place_is_emptied_for_another_chunk,
-                   what_is_older_than_the_memory_is_not_whole, places_span_all_that_may_change,
-                   what_was_left_behind_is_joined,
-                   runs_are_consecutive_chunks_of_which_something_was_sent,
-                   what_agreed_with_the_store_counts_as_sent, what_never_did_does_not,
-                   what_is_counted_since_is_not_the_files,
-                   counts_that_two_would_tell_of_are_refused, a_damaged_reference_is_told,
-                   only_what_is_missing_in_a_range_is_read_once_more,
-                   nothing_is_read_of_a_file_that_is_new,
-                   what_is_found_is_left_at_no_more_than_was_sent,
-                   what_is_not_found_is_left_only_where_another_has_it_all_the_same,
-                   a_copy_gives_away_what_it_sent_and_what_it_held,
-                   a_copy_of_a_copy_gives_away_both, what_others_report_was_not_sent_by_us)
+CHECK_MAIN_OF_NODE(
+    "known", a_place_is_emptied_for_another_chunk, what_is_older_than_the_memory_is_not_whole,
+    what_the_file_held_ahead_is_not_whole, places_span_all_that_may_change,
+    what_was_left_behind_is_joined, runs_are_consecutive_chunks_of_which_something_was_sent,
+    what_agreed_with_the_store_counts_as_sent,
+    a_chunk_that_lost_a_part_counts_as_sent_with_the_rest, what_never_did_does_not,
+    what_is_counted_since_is_not_the_files, counts_that_two_would_tell_of_are_refused,
+    a_damaged_reference_is_told, only_what_is_missing_in_a_range_is_read_once_more,
+    nothing_is_read_of_a_file_that_is_new, what_is_found_is_left_at_no_more_than_was_sent,
+    what_is_not_found_is_left_only_where_another_has_it_all_the_same,
+    a_copy_gives_away_what_it_sent_and_what_it_held, a_copy_of_a_copy_gives_away_both,
+    what_others_report_was_not_sent_by_us)

@@ -98,9 +98,9 @@ START_TEST(a_clock_that_is_set_is_noticed_while_nothing_can_be_sent) {
         flush_turn(flush);
         ck_assert_int_eq(ring->left_behind != 0, rows[i].noticed);
         if (rows[i].noticed) {
-            ck_assert_int_eq(ring->left_from, before_us / US_PER_S - ring->back);
-            ck_assert_int_eq(ring->left_behind,
-                             (before_us + 5 * US_PER_S + FUTURE_US) / US_PER_S + 1);
+            const int64_t last_us = before_us + 5 * US_PER_S;
+            ck_assert_int_eq(ring->left_from, last_us / US_PER_S - ring->back);
+            ck_assert_int_eq(ring->left_behind, (last_us + FUTURE_US) / US_PER_S + 1);
             ck_assert_int_eq(ring->left_us, fake_steady_us);
         }
         ring->left_behind = 0;
@@ -123,9 +123,81 @@ START_TEST(the_first_chunk_beyond_the_present_is_ahead) {
 }
 END_TEST
 
+/* ---- over restarts ---- */
+
+/* The server is killed before it has sent what it counted until the clock was set. */
+START_TEST(what_was_left_unsent_is_sent_by_the_next_run) {
+    static const int64_t steps_us[] = {2 * 3600 * US_PER_S, -2 * 3600 * US_PER_S};
+    for (size_t i = 0; i < sizeof steps_us / sizeof *steps_us; i++) {
+        fake_wall_us = T0;
+        begin_sent();
+        const int64_t before_us = fake_wall_us;
+        fake.outcome[RESOLUTION_10MS] = fake.outcome[RESOLUTION_1S] = STORE_FAILED;
+        count(before_us, 4);
+        flush_turn(flush);
+        fake_wall_us += steps_us[i];
+        count(fake_wall_us, 1);
+        flush_turn(flush);
+        fake.outcome[RESOLUTION_10MS] = fake.outcome[RESOLUTION_1S] = STORE_STORED;
+        restart_node();
+        count(fake_wall_us, 1);
+        for (int turn = 0; turn < 5; turn++) {
+            flush_turn(flush);
+            fake_clock_advance(US_PER_S);
+        }
+        for (int r = 0; r < RESOLUTIONS; r++) {
+            ck_assert_uint_ge(stored((enum resolution)r, before_us), 4);
+            ck_assert_int_eq(flush->known.ring[r].left_behind, 0);
+        }
+        ck_assert_uint_eq(stored(RESOLUTION_10MS, before_us), 7);
+        flush_turn(flush);
+        restart_node();
+        ck_assert_int_eq(flush->known.ring[RESOLUTION_10MS].left_behind, 0); /* nothing is left */
+        remove_node();
+        make_node();
+    }
+}
+END_TEST
+
+START_TEST(a_clock_that_is_set_between_two_runs_is_noticed) {
+    flush_turn(flush);
+    const int64_t down_us = 3 * 3600 * US_PER_S;
+    for (int set = 0; set < 2; set++) {
+        const int64_t before_us = fake_wall_us;
+        fake_clock_advance(down_us);
+        fake_wall_us += set ? 3600 * US_PER_S : 0;
+        restart_node();
+        const struct known_ring *ring = &flush->known.ring[RESOLUTION_10MS];
+        ck_assert_int_eq(ring->left_behind != 0, set);
+        if (set) { /* what would be within the horizon, had it not been set */
+            const int64_t last_us = before_us + down_us;
+            ck_assert_int_eq(ring->left_from, last_us / US_PER_S - ring->back);
+            ck_assert_int_eq(ring->left_behind, (last_us + FUTURE_US) / US_PER_S + 1);
+        }
+    }
+}
+END_TEST
+
+/* A clock that starts in 1970 and is set: half a century without counts is not walked through. */
+START_TEST(decades_without_counts_cost_no_time) {
+    begin_sent();
+    struct known_ring *ring = &flush->known.ring[RESOLUTION_10MS];
+    fake_clock_advance(5 * US_PER_S);
+    count(T0, 2);
+    count(fake_wall_us, 1);
+    known_leave_behind(ring, 0, (INT64_C(1) << 40), fake_steady_us);
+    ck_assert(pass_run(flush, true));
+    ck_assert_int_eq(ring->left_next, 0); /* got through all of them */
+    ck_assert_uint_eq(stored(RESOLUTION_10MS, T0), 5);
+}
+END_TEST
+
 CHECK_MAIN_OF_NODE("pass_clock", what_was_the_present_is_looked_at_until_it_is_sent,
                    a_step_of_what_is_looked_back_leaves_nothing_behind,
                    what_is_ahead_when_the_clock_goes_back_is_sent,
                    the_first_chunk_beyond_the_present_is_ahead,
                    a_clock_that_is_set_before_the_first_pass_is_noticed,
-                   a_clock_that_is_set_is_noticed_while_nothing_can_be_sent)
+                   a_clock_that_is_set_is_noticed_while_nothing_can_be_sent,
+                   what_was_left_unsent_is_sent_by_the_next_run,
+                   a_clock_that_is_set_between_two_runs_is_noticed,
+                   decades_without_counts_cost_no_time)
