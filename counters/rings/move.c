@@ -18,6 +18,32 @@
 
 #define AHEAD_US (60 * US_PER_S) /* protected places are kept at least this long */
 
+void shard_protect_owner(struct shard *shard, int64_t from_us, int64_t to_us, int64_t until_us) {
+    shard->protect_from_us = from_us;
+    shard->protect_to_us = to_us;
+    shard->protect_until_us = until_us;
+    if (shard->first) {
+        atomic_store_explicit(&shard->first->protect_from_us, (uint64_t)from_us,
+                              memory_order_relaxed);
+        atomic_store_explicit(&shard->first->protect_to_us, (uint64_t)to_us, memory_order_relaxed);
+        atomic_store_explicit(&shard->first->protect_until_us, (uint64_t)until_us,
+                              memory_order_relaxed);
+    }
+}
+
+void shard_begin(struct shard *holder, struct shard *home) {
+    const struct shard_page *page = home->page;
+    *holder = (struct shard){
+        .hi_us = -1,
+        .protect_from_us =
+            (int64_t)atomic_load_explicit(&page->protect_from_us, memory_order_relaxed),
+        .protect_to_us = (int64_t)atomic_load_explicit(&page->protect_to_us, memory_order_relaxed),
+        .protect_until_us =
+            (int64_t)atomic_load_explicit(&page->protect_until_us, memory_order_relaxed),
+        .first = home->page};
+    shard_hold(holder, home);
+}
+
 /* Whether a window of this coarser chunk, from lo_us on, has counts but no longer the finer chunk
  * of its parts: further events there would make the sums disagree. */
 static bool has_lost_parts(const struct shard *shard, enum resolution r, const struct chunk *chunk,
@@ -77,22 +103,23 @@ static bool would_lose_protected(const struct shard *shard, const struct shard *
     return false;
 }
 
+bool shard_suits(const struct shard *shard, const struct shard *holder) {
+    const int64_t now_us = holder->hi_us - counters_future_us(holder->counters);
+    return shard_has_room(shard, now_us - counters_horizon_us(holder->counters)) &&
+           !(now_us < holder->protect_until_us && would_lose_protected(shard, holder));
+}
+
 /* The shard to continue in: of those that nobody else holds and that have room, the one with the
  * newest counts, which is where the worker was before. NULL: there is none. */
 static struct shard *find_free_shard(const struct shard *holder) {
     struct counters *counters = holder->counters;
-    const int64_t lo_us =
-        holder->hi_us - counters_future_us(counters) - counters_horizon_us(counters);
-    const bool is_protecting =
-        holder->hi_us - counters_future_us(counters) < holder->protect_until_us;
     struct shard *best = NULL;
     uint64_t newest_best = 0;
     for (unsigned i = 1; i < atomic_load(&counters->shards); i++) {
         struct shard *shard = &counters->shard[i];
         const uint64_t newest =
             atomic_load_explicit(&shard->page->newest[RESOLUTION_10MS], memory_order_relaxed);
-        if ((!counters->held[i] || shard == holder->home) && shard_has_room(shard, lo_us) &&
-            !(is_protecting && would_lose_protected(shard, holder)) &&
+        if ((!counters->held[i] || shard == holder->home) && shard_suits(shard, holder) &&
             (!best || newest > newest_best)) {
             best = shard;
             newest_best = newest;

@@ -93,8 +93,12 @@ static bool set_span(struct shard *shard, int64_t now_us) {
 
 enum shard_move shard_set_now_owner(struct shard *shard, int64_t now_us) {
     bool fits = set_span(shard, now_us);
+    const int64_t until_us = now_us + counters_horizon_us(shard->counters);
+    if (__builtin_expect(shard->protect_until_us > until_us, 0)) { /* the clock was set back */
+        shard_protect_owner(shard, shard->protect_from_us, shard->protect_to_us, until_us);
+    }
     if (__builtin_expect(fits && !shard->looked, 0)) { /* an earlier run's counts may be ahead */
-        fits = shard == shard->home || shard_has_room(shard, shard->lo_us);
+        fits = shard == shard->home || shard_suits(shard, shard);
         shard->looked = true;
     }
     if (__builtin_expect(fits, 1)) {
@@ -110,12 +114,11 @@ enum shard_move shard_set_now_owner(struct shard *shard, int64_t now_us) {
 enum shard_move shard_step_ahead_owner(struct shard *shard, int64_t from_us, int64_t now_us) {
     const int64_t horizon_us = counters_horizon_us(shard->counters);
     const int64_t to_us = from_us + counters_future_us(shard->counters);
+    const int64_t lo_us = from_us - horizon_us;
     const bool first = from_us >= shard->protect_until_us; /* of several steps in a horizon */
-    if (first || from_us - horizon_us < shard->protect_from_us) {
-        shard->protect_from_us = from_us - horizon_us;
-    }
-    shard->protect_to_us = first || to_us > shard->protect_to_us ? to_us : shard->protect_to_us;
-    shard->protect_until_us = now_us + horizon_us;
+    shard_protect_owner(
+        shard, first || lo_us < shard->protect_from_us ? lo_us : shard->protect_from_us,
+        first || to_us > shard->protect_to_us ? to_us : shard->protect_to_us, now_us + horizon_us);
     set_span(shard, now_us);
     const enum shard_move moved = try_move(shard, now_us);
     set_span(shard, now_us);

@@ -169,8 +169,7 @@ static bool make_workers(struct counters *counters, unsigned workers, char *why)
     }
     counters->workers = workers;
     for (unsigned i = 0; i < workers; i++) {
-        counters->worker[i] = (struct shard){.hi_us = -1};
-        shard_hold(&counters->worker[i], &counters->shard[i + 1]);
+        shard_begin(&counters->worker[i], &counters->shard[i + 1]);
         counters->held[i + 1] = true;
     }
     return true;

@@ -10,8 +10,7 @@
 
 static struct counters *counters;
 
-static void open_some(void) {
-    state_dir_make();
+static void open_file(void) {
     const struct counters_config config = {
         .dir = state_dir,
         .workers = 2,
@@ -19,6 +18,11 @@ static void open_some(void) {
         .future_us = FUTURE_S * US_PER_S,
         .keep_us = {200 * US_PER_S, 3600 * US_PER_S, 24 * 3600 * US_PER_S}};
     counters = open_or_fail(&config);
+}
+
+static void open_some(void) {
+    state_dir_make();
+    open_file();
 }
 
 static void close_some(void) {
@@ -223,6 +227,52 @@ START_TEST(what_is_protected_keeps_its_places) {
 }
 END_TEST
 
+static void open_again(void) {
+    counters_close(counters);
+    open_file();
+}
+
+/* The server is killed while its clock is ahead, and the clock is right again after. */
+START_TEST(what_is_protected_stays_so_over_restarts) {
+    const int64_t ahead_us = T0 + 1000 * US_PER_S; /* each place is taken by then */
+    struct shard *holder = holder_at(T0);
+    count(holder, T0);
+    shard_step_ahead_owner(holder, T0, ahead_us);
+    for (int i = 0; i < 3; i++) {
+        open_again();
+        holder = holder_at(ahead_us + i);
+        ck_assert_int_eq(home_of(holder), 3);
+        count(holder, ahead_us);
+    }
+    ck_assert_int_eq(holder->protect_from_us, T0 - HORIZON_S * US_PER_S);
+    ck_assert_int_eq(holder->protect_to_us, T0 + FUTURE_S * US_PER_S);
+    ck_assert_int_eq(holder->protect_until_us, ahead_us + HORIZON_S * US_PER_S);
+    uint64_t rest;
+    counters_read_rest(counters, RESOLUTION_10MS, window_at(RESOLUTION_10MS, T0), 1, &rest);
+    ck_assert_uint_eq(rest, 1);
+    ck_assert_uint_eq(counters_shards(counters), 4);
+    open_again();
+    holder = holder_at(ahead_us + HORIZON_S * US_PER_S); /* for as long as the horizon */
+    ck_assert_int_eq(home_of(holder), 1);
+}
+END_TEST
+
+START_TEST(what_is_protected_is_so_for_one_horizon_after_the_clock_is_set_back) {
+    const int64_t ahead_us = T0 + 1000 * US_PER_S, until_us = T0 + HORIZON_S * US_PER_S;
+    struct shard *holder = holder_at(T0);
+    shard_step_ahead_owner(holder, T0, ahead_us);
+    shard_set_now_owner(holder, ahead_us + 1);
+    ck_assert_int_eq(holder->protect_until_us, ahead_us + HORIZON_S * US_PER_S);
+    shard_set_now_owner(holder, T0);
+    ck_assert_int_eq(holder->protect_until_us, until_us);
+    shard_set_now_owner(holder, T0 + 1);
+    ck_assert_int_eq(holder->protect_until_us, until_us);
+    open_again();
+    ck_assert_int_eq(counters_worker_shard(counters, 0)->protect_until_us, until_us);
+    ck_assert_int_eq(counters_worker_shard(counters, 1)->protect_until_us, 0); /* knows of none */
+}
+END_TEST
+
 START_TEST(coarser_windows_are_protected_as_well) {
     struct shard *holder = holder_at(T0);
     count(holder, T0);
@@ -260,5 +310,7 @@ CHECK_MAIN_WITH(((struct check_fixture){100, open_some, close_some}), "move",
                 every_window_of_every_place_counts_for_room, the_read_back_shard_stays,
                 one_that_has_room_is_gone_on_in, a_clock_set_back_and_forth_takes_two,
                 nobodys_shard_is_taken_by_two, the_newest_counts_are_gone_on_with,
-                what_is_protected_keeps_its_places, coarser_windows_are_protected_as_well,
+                what_is_protected_keeps_its_places, what_is_protected_stays_so_over_restarts,
+                what_is_protected_is_so_for_one_horizon_after_the_clock_is_set_back,
+                coarser_windows_are_protected_as_well,
                 nothing_is_protected_in_a_shard_that_is_empty, a_file_that_is_only_read_adds_none)
