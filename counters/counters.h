@@ -148,16 +148,17 @@ bool counters_set_read_back_owner(struct counters *counters);
 struct counters_flush_note {
     /* Both clocks when it last compared them (steady: since the machine's boot); 0: unknown. */
     int64_t wall_us, steady_us;
-    /* Event times of which it has not sent everything, although they are not of the present;
-     * left_to_us 0: none. */
-    int64_t left_from_us, left_to_us;
+    /* Chunks of which it has not sent everything, although they are not of the present; left_to 0:
+     * none. */
+    int64_t left_from[RESOLUTIONS], left_to[RESOLUTIONS];
 };
 
-/* Stores the note; it survives the death of the process. By the owner of the read-back shard. */
+/* Stores the note, unless the file has it already; it survives the death of the process. By the
+ * owner of the read-back shard. */
 void counters_note_flush_owner(struct counters *counters, const struct counters_flush_note *note);
 
-/* Reads the note. The clocks are 0 when it is of another boot of the machine. By the same
- * owner. */
+/* Reads the note. The clocks are 0 when it is of another boot of the machine, and nothing is left
+ * when it was written under another name: then it is another server's. By the same owner. */
 void counters_find_flush_note_owner(const struct counters *counters,
                                     struct counters_flush_note *note);
 

@@ -32,16 +32,14 @@ void shard_protect_owner(struct shard *shard, int64_t from_us, int64_t to_us, in
 }
 
 void shard_begin(struct shard *holder, struct shard *home) {
-    const struct shard_page *page = home->page;
-    *holder = (struct shard){
-        .hi_us = -1,
-        .protect_from_us =
-            (int64_t)atomic_load_explicit(&page->protect_from_us, memory_order_relaxed),
-        .protect_to_us = (int64_t)atomic_load_explicit(&page->protect_to_us, memory_order_relaxed),
-        .protect_until_us =
-            (int64_t)atomic_load_explicit(&page->protect_until_us, memory_order_relaxed),
-        .first = home->page};
+    *holder = (struct shard){.hi_us = -1, .first = home->page};
     shard_hold(holder, home);
+    /* a worker that was not there before does as the first */
+    const struct shard_page *noted =
+        atomic_load(&home->page->protect_until_us) ? home->page : home->counters->shard[1].page;
+    holder->protect_from_us = (int64_t)atomic_load(&noted->protect_from_us);
+    holder->protect_to_us = (int64_t)atomic_load(&noted->protect_to_us);
+    holder->protect_until_us = (int64_t)atomic_load(&noted->protect_until_us);
 }
 
 /* Whether a window of this coarser chunk, from lo_us on, has counts but no longer the finer chunk

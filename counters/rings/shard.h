@@ -22,11 +22,12 @@ struct shard_page {
     /* What the worker that begins in this shard protects (see struct shard), for the next run. */
     _Alignas(64) counter protect_from_us;
     counter protect_to_us, protect_until_us;
-    /* What the flush noted for its next run (counters_flush_note), and the boot in which it did; of
-     * shard 0 only. A file of an earlier version has zeros here. */
+    /* What the flush noted for its next run (counters_flush_note), and in which boot and under
+     * which name; of shard 0 only. A file of an earlier version has zeros here. */
     _Alignas(64) counter flush_boot;
+    counter flush_node;
     counter flush_wall_us, flush_steady_us;
-    counter flush_left_from_us, flush_left_to_us;
+    counter flush_left_from[RESOLUTIONS], flush_left_to[RESOLUTIONS];
 };
 
 /* Where the windows of one second are. Looked up once, then used for every event of that second. */

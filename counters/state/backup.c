@@ -39,6 +39,21 @@ static void copy_chunk(const struct ring *from, const struct ring *to, int64_t p
     }
 }
 
+/* What the next run on the copy must know, if the copy takes the place of its original. */
+static void copy_notes(const struct shard_page *from, struct shard_page *to) {
+    atomic_store(&to->protect_from_us, atomic_load(&from->protect_from_us));
+    atomic_store(&to->protect_to_us, atomic_load(&from->protect_to_us));
+    atomic_store(&to->protect_until_us, atomic_load(&from->protect_until_us));
+    atomic_store(&to->flush_boot, atomic_load(&from->flush_boot));
+    atomic_store(&to->flush_node, atomic_load(&from->flush_node));
+    atomic_store(&to->flush_wall_us, atomic_load(&from->flush_wall_us));
+    atomic_store(&to->flush_steady_us, atomic_load(&from->flush_steady_us));
+    for (int r = 0; r < RESOLUTIONS; r++) {
+        atomic_store(&to->flush_left_from[r], atomic_load(&from->flush_left_from[r]));
+        atomic_store(&to->flush_left_to[r], atomic_load(&from->flush_left_to[r]));
+    }
+}
+
 static void copy_shard(const struct counters *counters, unsigned index, struct shard *to) {
     const struct shard *from = &counters->shard[index];
     /* the finest last: it then includes all that the others have */
@@ -47,6 +62,7 @@ static void copy_shard(const struct counters *counters, unsigned index, struct s
             copy_chunk(&from->ring[r], &to->ring[r], place);
         }
     }
+    copy_notes(from->page, to->page);
     struct shard_tally tally;
     counters_tally_shard(counters, index, &tally);
     atomic_store(&to->page->received, tally.received);

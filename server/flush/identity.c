@@ -304,22 +304,34 @@ static void settle(struct flush *flush, enum resolution fine, int64_t first, int
     }
 }
 
+/* Notes the doubted chunks before the memory of one is needed for another. Those beyond the list
+ * are found to be doubtful once more when they are sent. */
+static void list_doubted(struct flush *flush) {
+    struct identity *identity = &flush->identity;
+    for (int r = 0; r < RESOLUTIONS; r++) {
+        const struct known_ring *ring = &flush->known.ring[r];
+        for (int64_t i = 0; i < ring->places && identity->doubted_n < FLUSH_DOUBTED; i++) {
+            struct known_chunk *known = known_place(ring, i);
+            if (known->doubted) {
+                known->doubted = false;
+                known->there = 0; /* until a part is found */
+                identity->doubted[identity->doubted_n++] =
+                    (struct store_place){(enum resolution)r, known->chunk};
+            }
+        }
+    }
+}
+
 /* What is older than the horizon is still sent if the store may lack it. After a reboot, or with an
  * older copy of the file, it may then turn out to be another owner's, or more than we had. */
-static bool read_back_doubted(struct flush *flush, enum resolution r, char *why) {
+static bool read_back_doubted(struct flush *flush, char *why) {
     struct store *store = flush->config.store;
-    const struct known_ring *ring = &flush->known.ring[r];
-    for (int64_t i = 0; i < ring->places; i++) {
-        struct known_chunk *known = known_place(ring, i);
-        if (!known->doubted) {
-            continue;
-        }
-        known->there = 0; /* until a part is found */
-        if (!store->ops->read_back(store, (struct chunk_range){r, known->chunk, 1},
+    for (size_t i = 0; i < flush->identity.doubted_n; i++) {
+        const struct store_place *place = &flush->identity.doubted[i];
+        if (!store->ops->read_back(store, (struct chunk_range){place->resolution, place->chunk, 1},
                                    &(struct store_taker){raise_to, flush}, why)) {
             return false;
         }
-        known->doubted = false;
     }
     return true;
 }
@@ -341,14 +353,16 @@ bool identity_read_back(struct flush *flush) {
         flush_error(flush, "cannot read what the state file held", why);
         return false;
     }
-    for (int r = 0; r < RESOLUTIONS; r++) {
-        if (!store->ops->read_back(
-                store, (struct chunk_range){(enum resolution)r, first[r], (uint32_t)n[r]},
-                &(struct store_taker){raise_to, flush}, why) ||
-            !read_back_doubted(flush, (enum resolution)r, why)) {
-            flush_error(flush, "cannot read back what the store has", why);
-            return false;
-        }
+    list_doubted(flush);
+    bool taken = true;
+    for (int r = 0; r < RESOLUTIONS && taken; r++) {
+        taken = store->ops->read_back(
+            store, (struct chunk_range){(enum resolution)r, first[r], (uint32_t)n[r]},
+            &(struct store_taker){raise_to, flush}, why);
+    }
+    if (!taken || !read_back_doubted(flush, why)) {
+        flush_error(flush, "cannot read back what the store has", why);
+        return false;
     }
     settle(flush, RESOLUTION_10MS, first[RESOLUTION_10MS], n[RESOLUTION_10MS]);
     settle(flush, RESOLUTION_1S, first[RESOLUTION_1S], n[RESOLUTION_1S]);

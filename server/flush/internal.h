@@ -13,6 +13,7 @@
 /* chunks in one pipeline at most: a few milliseconds of the store's time */
 #define FLUSH_BATCH 32
 #define FLUSH_SERVERS_MAX 64 /* cluster servers whose last acknowledged chunk is kept   \ */
+#define FLUSH_DOUBTED 64     /* chunks whose part at the store is read back at a time */
 #define FLUSH_ENDS 32        /* pipelines between two checks whose last chunk is kept */
 
 /* What a pass gathers and finds. */
@@ -71,6 +72,10 @@ struct identity {
      * holds it */
     int64_t waiting_us;
     char holder[STORE_HOLDER_MAX]; /* the text of the lease since then */
+    /* Chunks to read back, or just read back and not yet sent. Their places in the memory may be
+     * needed for others, which are read back or examined as well. */
+    struct store_place doubted[FLUSH_DOUBTED];
+    size_t doubted_n;
 };
 
 struct flush {

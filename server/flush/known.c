@@ -72,9 +72,11 @@ struct known_chunk *known_find(const struct known *known, enum resolution r, int
 void known_leave_behind(struct known_ring *ring, int64_t from, int64_t to, int64_t now_us) {
     ring->left_us = now_us;
     ring->left_next = 0;
-    from = from > 0 ? from : 0;
+    from = from > 1 ? from : 1; /* nothing is ever counted in chunk 0 */
     ring->left_from = ring->left_behind && ring->left_from < from ? ring->left_from : from;
     ring->left_behind = ring->left_behind > to ? ring->left_behind : to;
+    ring->own_from = ring->own_behind && ring->own_from < from ? ring->own_from : from;
+    ring->own_behind = ring->own_behind > to ? ring->own_behind : to;
 }
 
 static struct others_chunk *others_place(const struct known *known, enum resolution r,
@@ -351,9 +353,14 @@ bool known_become_copy(struct known *known, struct counters *counters, const cha
         memcpy(why, "out of memory", sizeof "out of memory");
         return false;
     }
-    for (int r = 0; r < RESOLUTIONS; r++) {
-        known->ring[r].left_behind = 0; /* the file's earlier run may be the other server's */
-    }
     struct walk walk = {.known = known};
-    return counters_become_copy_owner(counters, node, next_others, &walk, why);
+    if (!counters_become_copy_owner(counters, node, next_others, &walk, why)) {
+        return false;
+    }
+    for (int r = 0; r < RESOLUTIONS; r++) { /* what the file's earlier runs left is the other's */
+        known->ring[r].left_from = known->ring[r].own_from;
+        known->ring[r].left_behind = known->ring[r].own_behind;
+        known->ring[r].left_next = 0;
+    }
+    return true;
 }

@@ -45,9 +45,10 @@ struct known_ring {
     int64_t remembered_from, remembered_to, held_to;
     /* chunks that are no longer current since the clock was set; left_behind 0: none */
     int64_t left_from, left_behind;
-    int64_t left_us;   /* steady clock of that */
-    int64_t left_next; /* the next one to examine, newest first; 0: the newest */
-    bool left_failed;  /* since it began with the newest, the store did not take something */
+    int64_t own_from, own_behind; /* of these, what this run may have counted */
+    int64_t left_us;              /* steady clock of that */
+    int64_t left_next;            /* the next one to examine, newest first; 0: the newest */
+    bool left_failed; /* since it began with the newest, the store did not take something */
     /* the sum of what a clock that was ahead left beyond the present, when last examined */
     uint64_t ahead;
 };

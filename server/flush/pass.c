@@ -226,11 +226,15 @@ static bool consider_left(struct flush *flush, enum resolution r) {
     }
     for (int empty = 0; ring->left_next >= ring->left_from; ring->left_next--) {
         if (flush->pass.batched == 0 && !may_go_on(flush)) {
-            ring->left_failed = ring->left_failed || flush->pass.failed || flush->pass.left_out;
+            ring->left_failed = ring->left_failed || flush->pass.failed || flush->pass.left_out ||
+                                flush->state != FLUSH_SENDING;
             return false;
         }
         if (counters_chunk_total_rest(flush->config.counters, r, ring->left_next)) {
             consider(flush, r, ring->left_next);
+            if (!ring->left_next) { /* the clock was set meanwhile: there is more to examine */
+                return false;
+            }
             empty = 0;
         } else if (++empty == LEFT_EMPTY) { /* a clock may be set by decades */
             ring->left_next =
@@ -286,10 +290,21 @@ static bool pass_resolution(struct flush *flush, enum resolution r, bool full) {
         const bool all = whole && !ring->left_failed && !flush->pass.failed &&
                          !flush->pass.left_out && flush->state == FLUSH_SENDING;
         if (all && clock_steady_us() - ring->left_us > LEFT_US) {
-            ring->left_behind = 0;
+            ring->left_behind = ring->own_behind = 0;
         }
     }
     return whole;
+}
+
+/* Sends what was just read back: the store then has it as ours, whatever else the memory of these
+ * chunks is needed for. */
+static void consider_doubted(struct flush *flush) {
+    struct identity *identity = &flush->identity;
+    for (size_t i = 0; i < identity->doubted_n; i++) {
+        consider(flush, identity->doubted[i].resolution, identity->doubted[i].chunk);
+    }
+    send_batch(flush);
+    identity->doubted_n = 0;
 }
 
 /* Ends a pass that began at began_us (steady clock). through_us: the same by the wall clock if the
@@ -328,6 +343,7 @@ bool pass_run(struct flush *flush, bool full) {
     const uint32_t generation = flush->known.generation;
     const int64_t wall_us = pass->wall_us;
     bool whole = true;
+    consider_doubted(flush);
     if (full) {
         rows_pass_edge(flush);
     }

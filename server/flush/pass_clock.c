@@ -34,13 +34,8 @@ static void note_for_next_run(struct flush *flush) {
                                        .steady_us = flush->pass.steady_us};
     for (int r = 0; r < RESOLUTIONS; r++) {
         const struct known_ring *ring = &flush->known.ring[r];
-        const int64_t from_us = chunk_start_us((enum resolution)r, ring->left_from),
-                      to_us = chunk_start_us((enum resolution)r, ring->left_behind + 1) - 1;
-        if (ring->left_behind) {
-            note.left_from_us =
-                note.left_to_us && note.left_from_us < from_us ? note.left_from_us : from_us;
-            note.left_to_us = note.left_to_us > to_us ? note.left_to_us : to_us;
-        }
+        note.left_from[r] = ring->left_behind ? ring->left_from : 0;
+        note.left_to[r] = ring->left_behind;
     }
     counters_note_flush_owner(flush->config.counters, &note);
 }
@@ -55,10 +50,14 @@ void pass_continue(struct flush *flush) {
     counters_find_flush_note_owner(flush->config.counters, &note);
     flush->pass.wall_us = note.wall_us;
     flush->pass.steady_us = note.steady_us;
-    for (int r = 0; r < RESOLUTIONS && note.left_to_us > note.left_from_us; r++) {
-        const int64_t width_us = chunk_width_us((enum resolution)r);
-        known_leave_behind(&flush->known.ring[r], note.left_from_us / width_us,
-                           note.left_to_us / width_us, clock_steady_us());
+    for (int r = 0; r < RESOLUTIONS; r++) {
+        if (note.left_to[r] >= note.left_from[r] && note.left_to[r]) {
+            known_leave_behind(&flush->known.ring[r], note.left_from[r], note.left_to[r],
+                               clock_steady_us());
+        }
     }
     pass_note_clock(flush);
+    for (int r = 0; r < RESOLUTIONS; r++) {
+        flush->known.ring[r].own_behind = 0; /* this run has counted nothing of it */
+    }
 }

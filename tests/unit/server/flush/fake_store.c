@@ -95,6 +95,11 @@ static bool fake_send(struct store *store, const struct store_chunk *chunks, siz
         if (ack[i].outcome == STORE_STORED) {
             struct store_part *part =
                 fake_store_part(fake, chunk->place.resolution, chunk->place.chunk);
+            if (fake->knows_owners && part->sum && !part->ours_only && part->sum != chunk->there) {
+                ack[i].outcome = STORE_FOREIGN;
+                continue;
+            }
+            part->ours_only = part->ours_only || fake->knows_owners;
             ack[i].had = part->sum;
             for (uint32_t slot = 0; slot < chunk->n; slot++) {
                 raise_slot(part, chunk->slot[slot], chunk->count[slot]);

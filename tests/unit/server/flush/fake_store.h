@@ -39,6 +39,7 @@ struct fake_store {
     int64_t refuse_chunk;
     enum store_outcome rows_outcome; /* of rows; STORE_STORED to begin with */
     bool loses_connection;           /* when it does not take something */
+    bool knows_owners; /* a part without ours_only is taken over only by one who knows its sum */
     uint64_t losses;
     int64_t ahead_us;   /* of our clock, as close_old says */
     int64_t took_us;    /* that long one call of send takes */

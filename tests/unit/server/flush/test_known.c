@@ -77,11 +77,12 @@ END_TEST
 START_TEST(what_was_left_behind_is_joined) {
     struct known_ring ring = {0};
     known_leave_behind(&ring, -3, 20, 7);
-    ck_assert_int_eq(ring.left_from, 0);
-    ring.left_behind = 0;
-    known_leave_behind(&ring, 1, 20, 7);
     ck_assert_int_eq(ring.left_from, 1);
+    ck_assert_int_eq(ring.own_from, 1);
     ring.left_behind = 0;
+    known_leave_behind(&ring, 2, 20, 7);
+    ck_assert_int_eq(ring.left_from, 2);
+    ring.left_behind = ring.own_behind = 0;
     known_leave_behind(&ring, 10, 20, 8);
     ck_assert_int_eq(ring.left_from, 10);
     ck_assert_int_eq(ring.left_behind, 20);
@@ -92,6 +93,14 @@ START_TEST(what_was_left_behind_is_joined) {
     ck_assert_int_eq(ring.left_from, 5);
     ck_assert_int_eq(ring.left_behind, 30);
     ck_assert_int_eq(ring.left_us, 10);
+    ck_assert_int_eq(ring.own_from, 5);
+    ck_assert_int_eq(ring.own_behind, 30);
+    ring.own_behind = 0; /* as at the start of a run */
+    known_leave_behind(&ring, 20, 25, 11);
+    ck_assert_int_eq(ring.own_from, 20);
+    ck_assert_int_eq(ring.own_behind, 25);
+    ck_assert_int_eq(ring.left_from, 5);
+    ck_assert_int_eq(ring.left_behind, 30);
 }
 END_TEST
 
@@ -318,7 +327,8 @@ START_TEST(a_copy_gives_away_what_it_sent_and_what_it_held) {
         struct known_chunk *place = known_of((enum resolution)r, T0);
         place->sent[window_slot((enum resolution)r, window_at((enum resolution)r, T0))] = 10;
     }
-    known_leave_behind(&flush->known.ring[R], 1, 2, 0); /* by the run before: the other server's */
+    known_leave_behind(&flush->known.ring[R], 1, 2, 0);
+    flush->known.ring[R].own_behind = 0; /* by the run before: it is the other server's */
     ck_assert(known_become_copy(&flush->known, counters, NODE ".00000002", why));
     ck_assert_str_eq(counters_node_id(counters), NODE ".00000002");
     ck_assert_int_eq(flush->known.ring[R].left_behind, 0);

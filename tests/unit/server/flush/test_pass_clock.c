@@ -159,6 +159,66 @@ START_TEST(what_was_left_unsent_is_sent_by_the_next_run) {
 }
 END_TEST
 
+/* The machine boots: at the store, what was left is another owner's now. In the memory it shares
+ * its place with a chunk of the present. */
+START_TEST(what_was_left_is_sent_after_a_reboot) {
+    fake.knows_owners = true;
+    begin_sent();
+    fake.outcome[RESOLUTION_10MS] = STORE_FAILED;
+    count(T0, 1);
+    flush_turn(flush);
+    fake_wall_us += 100 * flush->known.ring[RESOLUTION_10MS].places * US_PER_S;
+    const int64_t ahead_us = fake_wall_us;
+    count(ahead_us, 1);
+    flush_turn(flush);
+    fake.outcome[RESOLUTION_10MS] = STORE_STORED;
+    restart_node();
+    for (size_t i = 0; i < fake.parts; i++) {
+        fake.part[i].ours_only = false;
+    }
+    count(ahead_us, 1);
+    for (int turn = 0; turn < 8; turn++) {
+        flush_turn(flush);
+        fake_clock_advance(US_PER_S);
+    }
+    ck_assert_uint_eq(stored(RESOLUTION_10MS, T0), 4);
+    ck_assert_uint_eq(stored(RESOLUTION_10MS, ahead_us), 2);
+    ck_assert_int_eq(flush->known.ring[RESOLUTION_10MS].left_behind, 0);
+    ck_assert_uint_le(flush->status.resends, 4); /* one for each resolution, and the first */
+}
+END_TEST
+
+/* It waits for the lease, counts, and its clock is set: that is its own, and what the file's
+ * earlier runs left is not. */
+START_TEST(a_copy_sends_what_itself_has_left) {
+    char why[COUNTERS_WHY_MAX] = "";
+    fake.away = true;
+    struct counters_flush_note note = {.wall_us = T0};
+    for (int r = 0; r < RESOLUTIONS; r++) {
+        note.left_from[r] = note.left_to[r] = T0 / chunk_width_us((enum resolution)r) - 1000;
+    }
+    counters_note_flush_owner(counters, &note);
+    restart_node();
+    count(T0, 4);
+    fake_wall_us += 7200 * US_PER_S;
+    flush_turn(flush);
+    ck_assert(known_become_copy(&flush->known, counters, NODE ".00000002", why));
+    for (int r = 0; r < RESOLUTIONS; r++) {
+        const struct known_ring *ring = &flush->known.ring[r];
+        const int64_t now = T0 / chunk_width_us((enum resolution)r);
+        ck_assert_int_eq(ring->left_from, now - ring->back);
+        ck_assert_int_ge(ring->left_behind, now);
+    }
+    counters_find_flush_note_owner(counters, &note); /* that of the name before */
+    ck_assert_int_eq(note.left_to[0] + note.left_to[1] + note.left_to[2], 0);
+    pass_note_clock(flush);
+    counters_find_flush_note_owner(counters, &note);
+    ck_assert_int_eq(note.left_to[0], flush->known.ring[0].left_behind);
+    restart_node();
+    ck_assert_int_eq(flush->known.ring[0].left_behind, note.left_to[0]);
+}
+END_TEST
+
 START_TEST(a_clock_that_is_set_between_two_runs_is_noticed) {
     flush_turn(flush);
     const int64_t down_us = 3 * 3600 * US_PER_S;
@@ -199,5 +259,6 @@ CHECK_MAIN_OF_NODE("pass_clock", what_was_the_present_is_looked_at_until_it_is_s
                    a_clock_that_is_set_before_the_first_pass_is_noticed,
                    a_clock_that_is_set_is_noticed_while_nothing_can_be_sent,
                    what_was_left_unsent_is_sent_by_the_next_run,
+                   what_was_left_is_sent_after_a_reboot, a_copy_sends_what_itself_has_left,
                    a_clock_that_is_set_between_two_runs_is_noticed,
                    decades_without_counts_cost_no_time)
