@@ -210,7 +210,7 @@ bool counters_span_ahead(const struct counters *counters, enum resolution r, int
                          int64_t *newest_chunk);
 
 /* The newest chunk up to number `chunk` that any shard holds, whatever the present is; 0 when there
- * is none. Slow: it looks at all places. */
+ * is none. Slow, unless `chunk` is newer than all: it looks at all places. */
 int64_t counters_find_held(const struct counters *counters, enum resolution r, int64_t chunk);
 
 /* How far the newest window ever counted in lies beyond the accepted span; 0 when it does not. */

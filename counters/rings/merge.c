@@ -96,7 +96,11 @@ bool counters_span_ahead(const struct counters *counters, enum resolution r, int
 }
 
 int64_t counters_find_held(const struct counters *counters, enum resolution r, int64_t chunk) {
-    int64_t newest = EPOCH_NONE;
+    int64_t newest = find_newest(counters, r);
+    if (newest <= chunk) {
+        return newest;
+    }
+    newest = EPOCH_NONE;
     for (unsigned i = 0; i < load_shards(counters); i++) {
         const struct ring *ring = &counters->shard[i].ring[r];
         for (int64_t place = 0; place < ring->chunks; place++) {

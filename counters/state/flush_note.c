@@ -55,11 +55,12 @@ void counters_note_flush_owner(struct counters *counters, const struct counters_
     if (is_noted(counters, note)) {
         return;
     }
-    if (get(&page->flush_node) != hash_node(counters)) { /* a range of another's */
+    const uint64_t node = hash_node(counters);
+    if (get(&page->flush_node) != node) { /* a range of another's */
         for (int r = 0; r < RESOLUTIONS; r++) {
             put(&page->flush_left_to[r], 0);
         }
-        put(&page->flush_node, hash_node(counters));
+        put(&page->flush_node, node);
     }
     for (int r = 0; r < RESOLUTIONS; r++) {
         if (!note->left_to[r]) {
@@ -76,8 +77,9 @@ void counters_note_flush_owner(struct counters *counters, const struct counters_
 void counters_find_flush_note_owner(const struct counters *counters,
                                     struct counters_flush_note *note) {
     const struct shard_page *page = counters->shard[0].page;
+    const bool ours = get(&page->flush_node) == hash_node(counters);
     *note = (struct counters_flush_note){0};
-    for (int r = 0; r < RESOLUTIONS && get(&page->flush_node) == hash_node(counters); r++) {
+    for (int r = 0; r < RESOLUTIONS && ours; r++) {
         note->left_from[r] = get_chunk(&page->flush_left_from[r], (enum resolution)r);
         note->left_to[r] = get_chunk(&page->flush_left_to[r], (enum resolution)r);
     }

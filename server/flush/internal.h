@@ -12,7 +12,7 @@
 
 /* chunks in one pipeline at most: a few milliseconds of the store's time */
 #define FLUSH_BATCH 32
-#define FLUSH_SERVERS_MAX 64 /* cluster servers whose last acknowledged chunk is kept   \ */
+#define FLUSH_SERVERS_MAX 64 /* cluster servers whose last acknowledged chunk is kept */
 #define FLUSH_DOUBTED 64     /* chunks whose part at the store is read back at a time */
 #define FLUSH_ENDS 32        /* pipelines between two checks whose last chunk is kept */
 

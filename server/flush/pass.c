@@ -165,19 +165,19 @@ static void gather(struct flush *flush, struct known_chunk *known, bool all,
 
 /* Puts a chunk into the batch if its total differs from what the store has and it was not tried in
  * this round. The total is read before the windows, so a later change always makes the total differ
- * again. */
-static void consider(struct flush *flush, enum resolution r, int64_t number) {
+ * again. False when it has no counts. */
+static bool consider(struct flush *flush, enum resolution r, int64_t number) {
     struct pass *pass = &flush->pass;
     const uint64_t total = counters_chunk_total_rest(flush->config.counters, r, number);
     const struct known_chunk *remembered = known_find(&flush->known, r, number);
     if (total == 0 || (remembered && remembered->total == total &&
                        remembered->generation == flush->known.generation)) {
-        return;
+        return total != 0;
     }
     struct known_chunk *known = known_at(&flush->known, r, number);
     if (known->failed_round == pass->round) {
         pass->left_out = true;
-        return;
+        return true;
     }
     struct store_chunk *chunk = &pass->batch[pass->batched];
     *chunk = (struct store_chunk){.place = {r, number}, .there = known->there};
@@ -186,12 +186,13 @@ static void consider(struct flush *flush, enum resolution r, int64_t number) {
     if (chunk->n == 0) { /* the change had already been read and sent with the one before it */
         known->total = total;
         known->generation = flush->known.generation;
-        return;
+        return true;
     }
     pass->total[pass->batched++] = total;
     if (pass->batched >= pass->batch_most) {
         send_batch(flush);
     }
+    return true;
 }
 
 /* A store that is still connected failed only in part (one master of a cluster is away), so sending
@@ -230,8 +231,7 @@ static bool consider_left(struct flush *flush, enum resolution r) {
                                 flush->state != FLUSH_SENDING;
             return false;
         }
-        if (counters_chunk_total_rest(flush->config.counters, r, ring->left_next)) {
-            consider(flush, r, ring->left_next);
+        if (consider(flush, r, ring->left_next)) {
             if (!ring->left_next) { /* the clock was set meanwhile: there is more to examine */
                 return false;
             }
