@@ -24,7 +24,7 @@
     "fields:\n  route: json.route\n  status: {from: json.status, type: int}\n"                     \
     "  ms: {from: json.ms, type: int}\n  bytes: {from: json.bytes, type: int}\n"                   \
     "  user: json.user\nreports:\n"
-/* the three of examples/web.yaml */
+/* the three of bench/web.yaml */
 #define WEB                                                                                        \
     FIELDS "  - {name: routes, by: [route, status], windows: [1s, 1min],\n"                        \
            "     show: [count, rate, sum(bytes), avg(ms), p50(ms), p99(ms), max(ms)],\n"           \

@@ -57,7 +57,7 @@ class Traffic:
         return {key: tuple(map(str, row)) for key, row in found.items()}
 
     def web_rows(self, times):
-        """The same of `routes` in examples/web.yaml, with the maximum of ms."""
+        """The same of `routes` in bench/web.yaml, with the maximum of ms."""
         most = collections.defaultdict(int)
         for event in self.events:
             key = (text_time(event.us)[:16], event.route, str(event.status))
@@ -104,7 +104,7 @@ def counted_commands(event, fields):
 
 
 def web_commands(event, fields):
-    """What examples/web.yaml asks, but for its maxima and `last`, for which Redis has no command."""
+    """What bench/web.yaml asks, but for its maxima and `last`, for which Redis has no command."""
     time, row = text_time(event.us), ",".join(str(getattr(event, field)) for field in fields)
     commands = counted_commands(event, fields) + [("HINCRBY", "rows:" + time[:19], row + ",count", "1"),
                                                   ("HINCRBY", "rows:" + time[:19], row + ",sum", str(event.bytes))]

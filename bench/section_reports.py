@@ -179,7 +179,7 @@ def aforods(bench, repeats):
                                   ("ms", "milliseconds", Traffic(BODIES * EVENTS, digits=3))):
         bench.say(f"{traffic.bytes_an_event():.1f} bytes an event with {digits}")
         for kind, what, flags in (("keyed", "`keyed`", ["--reports", keyed]), ("bare", "no reports", []),
-                                  ("web", "`web`", ["--reports", EXAMPLES / "web.yaml"])):
+                                  ("web", "`web`", ["--reports", HERE / "web.yaml"])):
             row = f"aforod, {what}, times of {digits}"
             server = aforod(bench, f"aforod-{kind}-{name}", row, *flags)
             rows = {"keyed": partial(rows_of_aforod, server.port, "keyed", "1min", 2),
@@ -227,8 +227,9 @@ def batches(bench, seconds):
         one.server.end()
     head = ["server and question", "M events per CPU s of the worker", "ns an event", "of the process", "x the first"]
     return (f"### Batches: NDJSON of 5 fields and a time, {size:.0f} bytes an event, {EVENTS:,} events a request\n\n"
-            f"`keyed` is count and sum(bytes) by route and status, a window of a minute; `web` the three reports of examples/web.yaml. "
-            f"Medians of {ROUNDS} rounds in turn, aforod with flush to Redis; the worker is the process's busiest thread. Redis gets "
+            f"`keyed` is count and sum(bytes) by route and status, a window of a minute; `web` the three reports of examples/web.yaml, "
+            f"`routes` by the second as well. Medians of {ROUNDS} rounds in turn, aforod with flush to Redis; the worker is the "
+            "process's busiest thread. Redis gets "
             "commands that were made before the load, so its figure is without the reading of JSON. Of what all rounds have sent, "
             "everybody had the rows that the events make: count and sum(bytes), of `web` also max(ms) but at Redis.\n\n"
             + table(head, [one.row(first) for one in found]))

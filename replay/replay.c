@@ -309,6 +309,13 @@ static void close_state(struct run *run, struct replay_tally *tally) {
         end_worker(&run->worker[i], tally);
     }
     free(run->worker);
+    for (unsigned i = 0; run->reports.definitions && i < run->reports.definitions->reports; i++) {
+        struct table_status status = {.other = 0};
+        if (run->reports.table[i]) {
+            table_status(run->reports.table[i], &status);
+        }
+        tally->other[i] += status.other;
+    }
     tables_close(run->tables);
     counters_close(run->counters);
     pthread_mutex_destroy(&run->mutex);

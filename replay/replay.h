@@ -72,6 +72,8 @@ struct replay_tally {
     uint64_t unread;   /* counted, but their bodies can no longer be read */
     uint64_t unplaced; /* no window had a place: only if the state is damaged */
     uint64_t damages;
+    /* events of each report in `(other)`, in its width with the most of them */
+    uint64_t other[REPORTS_MAX];
 };
 
 /* Bytes of the log's files that a stretch reads. */

@@ -185,6 +185,8 @@ bool reports_cost(const struct definitions *definitions, const struct table_span
         const size_t key_len = table->keyed ? COST_KEY_LEN : 0;
         cost[i].row_bytes = table_row_bytes(table, key_len);
         cost[i].rows = table_rows(table, span, key_len);
+        for (unsigned j = 0; j < table->widths; j++)
+            cost[i].window_rows[j] = table_window_rows(table, span, j, key_len);
         cost[i].bytes = table->memory;
     }
     return well;

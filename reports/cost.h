@@ -12,8 +12,10 @@
 struct report_cost {
     size_t row_bytes; /* of one row, with its share of the index */
     int64_t rows;     /* that fit, in all windows and threads' sections */
-    int64_t bytes;    /* of the report's file */
-    double event_ns;  /* extra time for an event of this report */
+    /* that fit in each window of a width and thread, when all windows have as many */
+    int64_t window_rows[TABLE_WIDTHS_MAX];
+    int64_t bytes;   /* of the report's file */
+    double event_ns; /* extra time for an event of this report */
 };
 
 /* Measures each report alone, with made-up events that all belong to it, in a temporary state

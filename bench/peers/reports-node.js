@@ -1,4 +1,4 @@
-// Node.js: the questions `keyed` (POST /events, NDJSON), those of examples/web.yaml (POST /web, the same) and `billing` (POST /, a
+// Node.js: the questions `keyed` (POST /events, NDJSON), those of bench/web.yaml (POST /web, the same) and `billing` (POST /, a
 // form), in Maps and Sets.
 "use strict";
 const http = require("http");

@@ -73,10 +73,13 @@ struct table_span {
 };
 
 /* The least number of bytes that the file needs; how many rows with keys of `key_len` bytes it has
- * room for in all; the bytes of one such row. Pure. */
+ * room for in all; how many in each window of width number `width`, in one section, when all
+ * windows have as many; the bytes of one such row. Pure. */
 int64_t table_bytes_min(const struct table_config *config, const struct table_span *span);
 int64_t table_rows(const struct table_config *config, const struct table_span *span,
                    size_t key_len);
+int64_t table_window_rows(const struct table_config *config, const struct table_span *span,
+                          unsigned width, size_t key_len);
 size_t table_row_bytes(const struct table_config *config, size_t key_len);
 
 struct table;

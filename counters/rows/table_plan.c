@@ -152,6 +152,12 @@ size_t table_row_bytes(const struct table_config *config, size_t key_len) {
     return (table_row_units(&header, ROW_KEY, key_len) + 1) * sizeof(word); /* and its head */
 }
 
+/* How many rows a section of a width has room for. */
+static uint64_t section_rows(const struct table_header *header, unsigned width, size_t key_len) {
+    return header->keyed ? header->units[width] / table_row_units(header, ROW_KEY, key_len)
+                         : header->windows[width];
+}
+
 int64_t table_rows(const struct table_config *config, const struct table_span *span,
                    size_t key_len) {
     struct table_header header = {.number = 0};
@@ -161,8 +167,17 @@ int64_t table_rows(const struct table_config *config, const struct table_span *s
         return 0;
     }
     for (unsigned i = 0; i < header.widths; i++) {
-        rows += config->keyed ? header.units[i] / table_row_units(&header, ROW_KEY, key_len)
-                              : header.windows[i];
+        rows += section_rows(&header, i, key_len);
     }
     return (int64_t)(rows * header.sections);
+}
+
+int64_t table_window_rows(const struct table_config *config, const struct table_span *span,
+                          unsigned width, size_t key_len) {
+    struct table_header header = {.number = 0};
+    char why[COUNTERS_WHY_MAX];
+    if (!table_plan(config, span, &header, why)) {
+        return 0;
+    }
+    return (int64_t)(section_rows(&header, width, key_len) / header.windows[width]);
 }

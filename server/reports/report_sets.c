@@ -11,6 +11,8 @@
 
 #define SEEN_WAIT_US (10 * US_PER_S)
 #define SEEN_POLL_NS 1000000
+#define KEY_ASSUMED 16 /* bytes of a key */
+#define KEYS_FEW 10    /* in each window */
 #define WHY_MAX (DEFINITIONS_WHY_MAX > COUNTERS_WHY_MAX ? DEFINITIONS_WHY_MAX : COUNTERS_WHY_MAX)
 
 static struct definitions *load(const struct report_sets *sets, char *why) {
@@ -146,6 +148,29 @@ static void log_asides(const struct definitions *definitions) {
     }
 }
 
+/* ---- memory ---- */
+
+/* Logs which reports have so little memory that nearly all keys end in `(other)`: a server that has
+ * run for less than the horizon does not show it. */
+static void log_small(const struct report_sets *sets, const struct definitions *definitions) {
+    char width[16];
+    for (unsigned r = 0; r < definitions->reports; r++) {
+        const struct table_config *table = &definitions->report[r].table;
+        for (unsigned i = 0; table->keyed && i < table->widths; i++) {
+            const int64_t keys = table_window_rows(table, &sets->span, i, KEY_ASSUMED);
+            if (keys < KEYS_FEW && (uint64_t)keys < table->keys_max) {
+                report_width_name(table->width_us[i], width);
+                log_line(LOG_WARN,
+                         "a report has room for few keys in each window, further ones go to "
+                         "(other): give it more memory, wider windows, smaller figures or a "
+                         "shorter --horizon (aforo reports check)",
+                         "report=%s window=%s keys=%" PRId64 " memory=%" PRId64, table->name, width,
+                         keys, table->memory);
+            }
+        }
+    }
+}
+
 /* False when crashes cannot be recorded; one line on stderr has said why. */
 static bool check_crashes(const struct report_sets *sets) {
     if (own_crashes_why()) {
@@ -190,6 +215,7 @@ bool report_sets_open(struct report_sets *sets, struct counters *counters) {
         char quoted[512];
         log_line(LOG_INFO, "reports read", "file=%s reports=%u",
                  log_quote(sets->path, quoted, sizeof quoted), set->definitions->reports);
+        log_small(sets, set->definitions);
     }
     sets->generation = 1; /* no worker has seen it yet */
     return true;
@@ -307,6 +333,7 @@ void report_sets_reload(struct report_sets *sets) {
         free_set(old);
         log_line(LOG_INFO, "reports read again", "reports=%u", reports);
         log_asides(definitions);
+        log_small(sets, definitions);
     } else { /* the stuck worker may still use it, so its memory is not freed */
         log_line(LOG_WARN, "reports read again, but a worker has not taken them yet", "reports=%u",
                  reports);

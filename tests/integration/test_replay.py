@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -86,6 +87,23 @@ class Replay(LogCase):
         self.assertRegex(text, r"^2016-05-28 11:11:00\.000, route=late, count=3 sum\(ms\)=90 ")
         rows = json.loads(self.replay("--reports", self.reports, "--report", "routes", "--format", "json"))["rows"]
         self.assertEqual(len(rows), 1, "years in between are no rows")
+
+    def test_keys_that_found_no_room_are_named_with_the_remedy(self):
+        server = self.logging()
+        now = text_time(now_us())
+        server.post_lines([f"{now} route=/{i}" for i in range(30)])
+        server.stop()
+        self.reports.write_text("fields: {route: }\nreports:\n"
+                                "  - {name: few, by: route, windows: 1min, show: count, keys: {max: 20}}\n"
+                                "  - {name: fewer, by: route, windows: 1min, show: count, keys: {max: 10}}\n"
+                                "  - {name: enough, by: route, windows: 1min, show: count}\n")
+        told = lambda *words: aforo("replay", self.dir, "--reports", self.reports, "--threads", "1", *words)[2]
+        said = (rf"aforo: report few: the keys of 10 events found no room and are in \(other\): raise its memory: or keys: "
+                rf"\(aforo reports check {re.escape(str(self.reports))}\)\n")
+        self.assertRegex(told("--report", "few"), rf"\A{said}\Z")
+        self.assertEqual(told("--report", "enough"), "")
+        self.assertRegex(told("--into", self.place.dir / "into"),
+                         rf"\Aaforo: 30 events were counted into .*\n{said}aforo: report fewer: the keys of 20 events .*\n\Z")
 
     def test_several_nodes_in_one_folder(self):
         redis = self.redis()

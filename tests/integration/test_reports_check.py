@@ -39,6 +39,19 @@ class Right(unittest.TestCase):
         self.assertEqual(re.findall(r"^  takes     (.*)$", out, re.M),
                          ["quantiles(ms): 0 and more; an event with a negative number is left out"])
 
+    def test_how_many_keys_have_room_when_the_memory_is_full_first(self):
+        with tempfile.TemporaryDirectory() as place:
+            path = pathlib.Path(place, "r.yaml")
+            path.write_text("fields: {r: , ms: {type: int}}\nreports:\n"
+                            "  - {name: a, by: r, windows: [1s, 1min], show: [count, 'p99(ms)']}\n"
+                            "  - {name: b, by: r, windows: [1min], show: count, keys: {max: 50}}\n  - {name: c, windows: 1s, show: count}\n")
+            status, out, err = check("--threads", "1", path)
+        self.assertEqual((status, err), (0, ""))
+        self.assertEqual(re.findall(r"^  full at   (.*)\n +(.*)$", out, re.M),
+                         [("less than 1 key in each 1s window of a thread; more go to (other)",
+                           "1 key in each 1min window of a thread; more go to (other)")])
+        self.assertEqual(out.count("full at"), 1)
+
     def test_threads_and_horizon_are_what_the_server_would_have(self):
         status, out, _ = check("--threads", "3", "--horizon", "2h", "--future", "1min", EXAMPLES / "billing.yaml")
         self.assertEqual(status, 0)

@@ -342,6 +342,16 @@ const struct replay_tally *log_source_tally(const struct log_source *log) {
     return &log->tally;
 }
 
+void log_source_tell_other(const struct log_source *log, const struct report *only) {
+    for (unsigned i = 0; log->definitions != NULL && i < log->definitions->reports; i++) {
+        const struct report *report = &log->definitions->report[i];
+        if (log->tally.other[i] > 0 && (only == NULL || only == report))
+            terminal_complain("report %s: the keys of %" PRIu64 " events found no room and are in "
+                              "(other): raise its memory: or keys: (aforo reports check %s)",
+                              report->table.name, log->tally.other[i], log->config.reports);
+    }
+}
+
 bool log_source_is_whole(const struct log_source *log) {
     const struct replay_tally *tally = &log->tally;
     if (tally->unread > 0)

@@ -45,6 +45,10 @@ bool log_source_count_into(struct log_source *log, const char *dir, int64_t hori
 /* The totals of everything counted so far. */
 const struct replay_tally *log_source_tally(const struct log_source *log);
 
+/* Prints which reports have events in `(other)`, and what would give their keys room. `only`: of
+ * one of the definitions; NULL: of all. */
+void log_source_tell_other(const struct log_source *log, const struct report *only);
+
 /* Prints what was damaged or could not be read; false if there was any. */
 bool log_source_is_whole(const struct log_source *log);
 

@@ -270,11 +270,13 @@ static bool read_span(struct replaying *replaying) {
     return true;
 }
 
-/* Whether the report exists; if not, that is said before everything is counted. */
-static bool report_is_there(const struct replaying *replaying) {
+/* Finds the report that is asked for; NULL: none is. False when it does not exist, which is said
+ * before everything is counted. */
+static bool find_report(const struct replaying *replaying, const struct report **report) {
     char why[REPORT_WHY_MAX];
     const char *name = replaying->settings->report;
-    if (*name == '\0' || report_find(log_source_definitions(replaying->log), name, why) != NULL)
+    *report = *name != '\0' ? report_find(log_source_definitions(replaying->log), name, why) : NULL;
+    if (*name == '\0' || *report != NULL)
         return true;
     terminal_complain("%s", why);
     return false;
@@ -289,10 +291,13 @@ static int run(struct replaying *replaying) {
         return usage ? EXIT_USAGE : EXIT_FAILURE;
     }
     int status = EXIT_FAILURE;
-    if (report_is_there(replaying))
+    const struct report *report;
+    if (find_report(replaying, &report)) {
         status = *replaying->settings->into != '\0'     ? count_into(replaying)
                  : *replaying->settings->report != '\0' ? print_report(replaying)
                                                         : print_counts(replaying);
+        log_source_tell_other(replaying->log, report);
+    }
     if (!log_source_is_whole(replaying->log) && status == EXIT_SUCCESS)
         status = EXIT_FAILURE;
     log_source_close(replaying->log);

@@ -61,6 +61,22 @@ static const char *say_number(int64_t number, char text[32]) {
     return text;
 }
 
+/* Prints when a report's memory is full before its windows have as many keys as they may. */
+static void print_room(const struct report *report, const struct report_cost *cost) {
+    const char *label = "full at";
+    for (unsigned i = 0; report->table.keyed && i < report->table.widths; i++) {
+        char width[16], number[32];
+        const int64_t keys = cost->window_rows[i];
+        if (keys >= (int64_t)report->table.keys_max)
+            continue;
+        report_width_name(report->table.width_us[i], width);
+        printf("  %-9s %s%s key%s in each %s window of a thread; more go to (other)\n", label,
+               keys < 1 ? "less than " : "", keys < 1 ? "1" : say_number(keys, number),
+               keys > 1 ? "s" : "", width);
+        label = "";
+    }
+}
+
 static void print_keys(const struct report *report) {
     for (unsigned i = 0; i < report->table.widths; i++) {
         char width[16], keep[UNITS_SAY_MAX];
@@ -109,6 +125,7 @@ static void print_report(const struct report *report, const struct report_cost *
         printf(" with a key of %d bytes; room for %s, at most %" PRIu64 " keys a window and thread",
                COST_KEY_LEN, say_number(cost->rows, number), report->table.keys_max);
     printf("\n  %-9s %s\n", "memory", units_say_size(cost->bytes, size, sizeof size));
+    print_room(report, cost);
     printf("  %-9s %.0f ns\n", "an event", cost->event_ns);
     print_keys(report);
     print_estimates(report);

@@ -53,6 +53,9 @@ START_TEST(each_report_has_its_cost) {
     ck_assert_int_lt(cost[0].rows * (int64_t)cost[0].row_bytes, 2 * cost[0].bytes);
     ck_assert_int_gt(cost[0].rows * (int64_t)cost[0].row_bytes, cost[0].bytes / 2);
     ck_assert_uint_gt(cost[1].row_bytes, 8192);
+    ck_assert_int_gt(cost[0].window_rows[0], 0);
+    ck_assert_int_gt(cost[0].window_rows[1], cost[0].window_rows[0]);
+    ck_assert_int_eq(cost[1].window_rows[0], 0); /* quantiles in each second */
     ck_assert_uint_eq(count_left("/dev/shm") + count_left("/tmp"), 0);
     definitions_free(definitions);
 }

@@ -14,6 +14,12 @@ START_TEST(the_examples_are_right) {
         struct definitions *definitions = definitions_load(path, &span, why);
         ck_assert_msg(definitions != NULL, "%s", why);
         ck_assert_uint_gt(definitions->reports, 0);
+        for (unsigned r = 0; r < definitions->reports; r++) {
+            const struct table_config *table = &definitions->report[r].table;
+            for (unsigned w = 0; table->keyed && w < table->widths; w++) {
+                ck_assert_int_ge(table_window_rows(table, &span, w, 16), 25);
+            }
+        }
         definitions_free(definitions);
     }
 }

@@ -121,6 +121,39 @@ START_TEST(keys_without_room_are_other) {
 }
 END_TEST
 
+/* Counts so many keys in each window for twice as long as the table keeps them. */
+static uint64_t count_other(const struct table_config *config, int64_t keys) {
+    struct table_status status;
+    struct lab lab = lab_open(1, config);
+    for (int64_t us = T0; us < T0 + 2 * LAB_HORIZON_US; us += US_PER_S) {
+        set_now(&lab, us);
+        for (int64_t i = 0; i < keys; i++) {
+            char text[32];
+            snprintf(text, sizeof text, "%07lld" US "%08lld", (long long)i,
+                     (long long)(us / US_PER_S % 100000000));
+            ck_assert_uint_eq(strlen(text), 16);
+            ck_assert(count_event(&lab, us, text, 1));
+        }
+    }
+    table_status(lab.table, &status);
+    lab_close(&lab);
+    state_dir_remove();
+    state_dir_make();
+    return status.other;
+}
+
+START_TEST(so_many_keys_have_room_in_each_window) {
+    struct table_config config = lab_config("room");
+    const struct table_span span = {1, LAB_HORIZON_US, 0};
+    config.widths = 1;
+    config.memory = table_bytes_min(&config, &span) + (64 << 10);
+    const int64_t keys = table_window_rows(&config, &span, 0, 16);
+    ck_assert_int_gt(keys, 10);
+    ck_assert_uint_eq(count_other(&config, keys), 0);
+    ck_assert_uint_gt(count_other(&config, 2 * keys), 0);
+}
+END_TEST
+
 START_TEST(values_beyond_a_fields_most_are_other) {
     struct table_config config = lab_config("fields");
     config.field_max[1] = 3;
@@ -206,4 +239,5 @@ END_TEST
 
 CHECK_MAIN_WITH(in_state_dir, "table", a_place_leads_to_its_row, rows_are_found_again,
                 rows_outlive_a_restart, base_rows_need_no_keys, the_circle_lets_go_of_what_is_over,
-                keys_without_room_are_other, values_beyond_a_fields_most_are_other)
+                keys_without_room_are_other, so_many_keys_have_room_in_each_window,
+                values_beyond_a_fields_most_are_other)

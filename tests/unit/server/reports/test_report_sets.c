@@ -272,6 +272,33 @@ START_TEST(what_is_gone_is_told) {
 }
 END_TEST
 
+/* At the start and when they are read again; what has room for enough keys is not named. */
+START_TEST(what_has_little_room_is_told) {
+    static const char small[] = "  - {name: small, by: [a], windows: [10ms, 1d], show: [p50(n)]}\n";
+    struct report_sets sets;
+    define(FIELDS ONE);
+    log_begin_capture();
+    open_sets(&sets);
+    ck_assert_uint_eq(count_text(log_end_capture(), "few keys"), 0);
+    char text[500];
+    snprintf(text, sizeof text, FIELDS ONE TWO "%s", small);
+    define(text);
+    for (int i = 0; i < 2; i++) {
+        log_begin_capture();
+        if (i == 0) {
+            report_sets_reload(&sets);
+        } else {
+            report_sets_close(&sets);
+            open_sets(&sets);
+        }
+        const char *said = log_end_capture();
+        ck_assert_uint_eq(count_text(said, "few keys"), 1);
+        ck_assert_ptr_nonnull(strstr(said, "report=small window=10ms keys="));
+    }
+    report_sets_close(&sets);
+}
+END_TEST
+
 /* Bytes of reports/ that are there: files. */
 static unsigned count_files(void) {
     char command[2 * PATH_MAX_TEST], line[32];
@@ -312,4 +339,4 @@ CHECK_MAIN_WITH(((struct check_fixture){60, set_up, tear_down}), "report_sets",
                 definitions_without_reports_leave_the_way_of_events_alone, a_mistake_is_no_start,
                 what_is_the_same_keeps_its_table, a_mistake_leaves_the_old_ones_in_force,
                 a_worker_takes_each_at_its_next_turn, unfit_is_told_on, what_is_gone_is_told,
-                what_is_over_is_removed)
+                what_has_little_room_is_told, what_is_over_is_removed)
