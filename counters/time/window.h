@@ -30,7 +30,8 @@ struct chunk_range {
     uint32_t n;
 };
 
-#define SLOTS_MAX 100 /* most slots of any resolution's chunk */
+#define SLOTS_MAX 100  /* most slots of any resolution's chunk */
+#define SLOTS_LEAST 60 /* and the fewest */
 
 /* Stores the resolution called `name` (NUL-terminated) in *out; false when there is none. */
 bool resolution_by_name(const char *name, enum resolution *out);

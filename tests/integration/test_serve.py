@@ -145,6 +145,12 @@ class Fleet(Case):
                                env=environment(), timeout=TIMEOUT_S)
         self.assertEqual((again.stdout, again.stderr), ("302\n", ""))
 
+    def test_a_long_span_is_read_whole(self):
+        node, serve = self.node("n-1", "--horizon", "2h"), self.serve()
+        self.send(node, [now_us() - i * 60 * SECOND for i in range(68)])  # a minute is what Redis has in one key
+        wait_until(lambda: sum(self.store.counts("1s").values()) == 68, "Redis has them")
+        self.assertEqual(sum(serve.request("GET", "/live?1s=4096").json["1s"]["counts"]), 68)
+
     def test_nodes_that_come_stop_die_and_come_back(self):
         first, second = self.node("n-1"), self.node("n-2")
         serve = self.serve()
@@ -156,7 +162,7 @@ class Fleet(Case):
         self.assertRegex(node["version"], r"\A\d+\.\d+\.\d+\Z")
         wait_until(lambda: "n-2" in serve.nodes(), serve.nodes)
         self.assertEqual(first.stop(), 0)
-        wait_until(lambda: serve.nodes()["n-1"]["state"] == "gone", serve.nodes, 3)  # it has said so
+        wait_until(lambda: serve.nodes()["n-1"]["state"] == "gone", serve.nodes, 4.5)  # it has said so
         second.kill()
         wait_until(lambda: serve.nodes()["n-2"]["state"] == "gone", serve.nodes, 15)
         when = serve.nodes()["n-2"]["last_seen"]
@@ -169,7 +175,7 @@ class Fleet(Case):
         for _ in range(20):
             before = now_us()
             node.post_lines([text_time(before - 1800 * SECOND)])  # late: only a look at the whole horizon finds it
-            acknowledged = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now_us() / 1e6)) + f".{now_us() % SECOND // 1000:03}Z"
+            acknowledged = text_time(now_us(), 3).replace(" ", "T") + "Z"
             held = node.stats()["counted"]
             known = serve.nodes().get("n-1", {}).get("complete_through") or ""
             if known > acknowledged:
@@ -185,6 +191,7 @@ class Fleet(Case):
         wait_until(lambda: sum(serve.counts("1s").values()) == 4, "the counts are there")
         for away, back in ((lambda: self.store.signal(signal.SIGSTOP), lambda: self.store.signal(signal.SIGCONT)),
                            (self.store.kill, self.store.start)):
+            time.sleep(0.15)  # what was just answered is kept
             away()
             for path in ("/counts/1s", "/counts/10ms?last=3", "/live?10ms=3&nodes=1", "/nodes", "/reports", "/reports/x/1min"):
                 answer = serve.request("GET", path)
@@ -225,7 +232,7 @@ class Fleet(Case):
     def test_a_hundred_viewers_cost_redis_no_more_than_a_hundred_milliseconds_allow(self):
         node, serve = self.node("n-1"), self.serve()
         self.send(node, [now_us()] * 3)
-        now = now_us() // 1000
+        now = now_us() // SECOND * 1000 + 500
 
         def view():
             for path in (f"/counts/10ms?from={now - 9000}&to={now + 1000}&partial=1&format=csv", "/nodes"):
@@ -274,7 +281,7 @@ class Fleet(Case):
         node, serve = self.node("n-1"), self.serve("--redis-timeout", "300ms")
         node.post_lines([text_time(now_us())] * 3 + ["yesterday"])
         wait_until(lambda: serve.nodes().get("n-1", {}).get("received") == 4, serve.nodes)
-        text = serve.request("GET", "/metrics").text
+        text = wait_until(lambda: "\naforo_fleet_redis_up 1\n" in (text := serve.request("GET", "/metrics").text) and text, serve.log)
         for line in ("aforo_fleet_redis_up 1", 'aforo_fleet_node_up{node="n-1"} 1',
                      'aforo_fleet_events_received_total{node="n-1"} 4', 'aforo_fleet_events_counted_total{node="n-1"} 3',
                      'aforo_fleet_events_refused_total{node="n-1",reason="malformed"} 1'):
@@ -314,6 +321,8 @@ class Fleet(Case):
         path = "/reports/routes/1min?last=1&partial=1"
         wait_until(lambda: "count=2" in serve.request("GET", path).text, lambda: serve.request("GET", path).text)
         time.sleep(0.15)  # what was just answered is kept
+        node.signal(signal.SIGSTOP)  # once a second it compares with Redis, which takes HMGET, too
+        self.addCleanup(node.signal, signal.SIGCONT)
         commands = self.commands_of(lambda: serve.request("GET", path))
         self.assertGreater(commands, 0)
         begun = time.monotonic()
@@ -324,7 +333,7 @@ class Fleet(Case):
         self.assertNotIn("count=2", serve.request("GET", path + "&where=route%3D/b").text)
 
     def commands_of(self, act):
-        """How many commands that read rows of reports Redis gets meanwhile; nodes send none of these once they flush."""
+        """How many commands that read rows of reports Redis gets meanwhile; nodes send some of these as well."""
         self.store.do("CONFIG", "RESETSTAT")
         act()
         return sum(int(n) for n in re.findall(r"cmdstat_(?:hmget|hscan):calls=(\d+)", self.store.do("INFO", "commandstats")))
@@ -355,7 +364,12 @@ class Fleet(Case):
         self.assertEqual(serve.request("GET", "/nodes", headers=bearer).status, 200)
         cookies = {**bearer, "Cookie": "; ".join(f"c{i}={'x' * 100}" for i in range(80))}  # 8 KiB
         self.assertEqual(serve.request("GET", "/nodes", headers=cookies).status, 200)
-        self.assertIn(429, {serve.request("GET", "/nodes", headers=bearer).status for _ in range(60)})
+        answers, took = set(), 2
+        while took > 1 and 429 not in answers:  # 60 in a second are more than 30 a second and those of a second before
+            begun = time.monotonic()
+            answers = {serve.request("GET", "/nodes", headers=bearer).status for _ in range(62)}
+            took = time.monotonic() - begun
+        self.assertIn(429, answers)
 
     def test_wrong_usage(self):
         for words, why in ((["serve"], "serve: which Redis? --redis URL, or AFORO_REDIS"),

@@ -16,6 +16,7 @@
 #define RUN_MAX 64 /* chunks read at once */
 /* chunks of 10 ms windows (a second each) in one chunk of 1 s windows */
 #define MINUTE_CHUNKS 60
+static_assert(QUERY_BLOCK / SLOTS_LEAST + 2 <= FLEET_CHUNKS, "what is read at once fits the cache");
 static_assert(FUTURE_MAX_US / US_PER_S / MINUTE_CHUNKS + 2 <= LINK_PIPELINE_MAX, "one pipeline");
 
 static struct fleet_chunk *find_place(struct fleet *fleet, enum resolution r, int64_t chunk) {
@@ -53,8 +54,9 @@ static bool read_run(struct fleet *fleet, enum resolution r, int64_t first, uint
 /* Reads those of chunks [low, high] that are not cached, with one question per gap. */
 static bool make_fresh(struct fleet *fleet, enum resolution r, int64_t low, int64_t high) {
     const int64_t steady_us = clock_steady_us();
-    for (int64_t chunk = low; chunk <= high; chunk++) {
-        uint32_t n = 0;
+    uint32_t n;
+    for (int64_t chunk = low; chunk <= high; chunk += n > 0 ? n : 1) {
+        n = 0;
         while (n < RUN_MAX && chunk + n <= high &&
                !is_fresh(find_place(fleet, r, chunk + n), chunk + n, steady_us)) {
             n++;
@@ -62,7 +64,6 @@ static bool make_fresh(struct fleet *fleet, enum resolution r, int64_t low, int6
         if (n > 0 && !read_run(fleet, r, chunk, n)) {
             return false;
         }
-        chunk += n;
     }
     return true;
 }
