@@ -8,6 +8,8 @@ import unittest
 from pages import OPENED, SECOND, Fleet, Load, Page, run
 from programs import Place, now_us, text_time, wait_until
 
+DAY_S = 86_400
+
 
 class LivePage(Page):
     @classmethod
@@ -38,11 +40,11 @@ class LivePage(Page):
     def test_a_late_event_shows_within_two_seconds(self):
         self.open(self.fleet.url)
         took = []
-        for events, ago in ((7, 4), (8, 6), (9, 30)):  # of the 10 ms windows, and of those that wait for a look at all
+        for events, ago in ((7, 3), (8, 4), (9, 30)):  # of the 10 ms windows, and of those that wait for a look at all
+            self.browser.do("until", expression="windows['1s'].closedThrough > 0 && again.size === 0")
             at = (now_us() // SECOND - ago) * SECOND
             key = text_time(at)[:19].replace(" ", "T") + "Z"
             before = self.fleet.counts("1s", key).get(key, 0)
-            self.browser.do("until", expression="windows['1s'].closedThrough > 0 && again.size === 0")
             sent = time.monotonic()
             self.send(self.fleet.servers[0], [at] * events)
             self.browser.do("until", expression=f"(() => {{ const one = windows['1s'], at = {at // SECOND}; "
@@ -156,13 +158,13 @@ class LivePage(Page):
         self.assertEqual(self.browser.do("inside", expression=value), left)
         self.assertEqual(self.browser.do("inside", expression=cursors), [True] * 3)  # one cursor over all
         self.browser.do("press", key="ArrowLeft")
-        self.assertEqual(seconds_of(left) - seconds_of(self.browser.do("inside", expression=text)), 1)
+        self.assertEqual((seconds_of(left) - seconds_of(self.browser.do("inside", expression=text))) % DAY_S, 1)
         self.browser.do("press", key="Shift+ArrowLeft")
-        self.assertEqual(seconds_of(left) - seconds_of(self.browser.do("inside", expression=text)), 11)
+        self.assertEqual((seconds_of(left) - seconds_of(self.browser.do("inside", expression=text))) % DAY_S, 11)
         self.browser.do("press", key="End")
         self.assertIn("open", self.browser.do("inside", expression=value))
         self.browser.do("press", key="Home")
-        self.assertGreater(seconds_of(left) - seconds_of(self.browser.do("inside", expression=text)), 580)
+        self.assertGreater((seconds_of(left) - seconds_of(self.browser.do("inside", expression=text))) % DAY_S, 580)
         self.browser.do("press", key="Escape")
         self.assertEqual(self.browser.do("inside", expression=cursors), [False] * 3)
         while self.browser.do("press", key="Shift+Tab") != "pause":
@@ -207,7 +209,7 @@ class Away(Page):
         fleet.servers[1].kill()
         self.says(r"\A1 of 2\Z", "nodes", 15)
         gone = [row for row in self.browser.do("rows", id="t-nodes") if row[0] == "node-1"]
-        self.assertRegex(gone[0][1], r"\Agone since \d\d:\d\d:\d\d\Z")
+        self.assertRegex(gone[0][1], r"\Agone since (\d{4}-\d\d-\d\d )?\d\d:\d\d:\d\d\Z")
         fleet.serve.kill()
         self.says("The server does not answer")
         fleet.serve.spawn()

@@ -187,14 +187,14 @@ class Module(unittest.TestCase):
                 link, _ = listening.accept()
                 with link, contextlib.suppress(OSError):
                     link.recv(4096)
-                    for _ in range(40):
+                    for _ in range(200):
                         link.sendall(b"H")
                         time.sleep(0.05)
             threading.Thread(target=drip, daemon=True).start()
             where = types.SimpleNamespace(ip="127.0.0.1", port=listening.getsockname()[1])
             begin = time.monotonic()
             self.assertEqual(self.program.ask(where, 0.3, False), (self.program.DEAD, "timed out", False))
-            self.assertLess(time.monotonic() - begin, 1.5)
+            self.assertLess(time.monotonic() - begin, 5)  # half of what it drips
 
     def test_what_a_server_says_is_one_line_of_the_log(self):
         with contextlib.redirect_stderr(io.StringIO()) as said:

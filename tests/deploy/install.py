@@ -60,7 +60,7 @@ class Install(unittest.TestCase):
         for script in SCRIPTS:
             (elsewhere / script).symlink_to(self.bin / script)
             for path in (self.bin / script, elsewhere / script):
-                done = subprocess.run([path, "--partial"], env=with_server, capture_output=True, text=True,
+                done = subprocess.run([path, "--partial", "--from", "-10m"], env=with_server, capture_output=True, text=True,
                                       timeout=TIMEOUT_S, check=False)
                 self.assertEqual((done.returncode, done.stderr), (0, ""))
                 self.assertEqual(sum(int(row.rsplit(", ", 1)[1]) for row in done.stdout.splitlines()), 3, done.stdout)

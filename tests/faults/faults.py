@@ -147,7 +147,12 @@ def checked(run):
     for redis in run.place.programs:
         if not isinstance(redis, Redis) or isinstance(redis, Sentinel) or not redis.running():
             continue
-        oldest_us = min((start for resolution in WIDTH_US for start in redis.counts(resolution)), default=None)
+        def starts(redis=redis):
+            try:
+                return [[start for resolution in WIDTH_US for start in redis.counts(resolution)]]
+            except (OSError, RedisError):  # a replica that is promoted late is loading
+                return None
+        oldest_us = min(wait_until(starts, f"{redis.url} can be read")[0], default=None)
         if oldest_us is None:
             continue
         since = text_time(max(oldest_us, now_us() - CHECKED_US), 3)  # it asks for each second of 10 ms

@@ -3,6 +3,7 @@
 import signal
 
 from faults import Failure, difference, now_us, row, text_time, wait_until
+from stored import HEALED_S
 
 SECOND, MINUTE, HOUR, DAY = 1_000_000, 60_000_000, 3_600_000_000, 86_400_000_000
 
@@ -37,7 +38,7 @@ def step(run, steps_us, held, restart=False):
             server.start()
         before = steering.msyncs()
         load.progress(800)
-        wait_until(lambda at=before: steering.msyncs() > at, "the file is still written to disk", 3)
+        wait_until(lambda at=before: steering.msyncs() > at, "the file is still written to disk", HEALED_S)
     load.pause()
     complete(run, server, redis, held)
 
@@ -102,7 +103,7 @@ def clock_set_right(run):
             redis.signal(signal.SIGCONT)
         for resolution in ("1min", "1s", "10ms"):
             wait_until(lambda r=resolution, b=base: sum(redis.counts(r).values()) == b + 200,
-                       lambda r=resolution, b=base: f"Redis, {r}: {sum(redis.counts(r).values()) - b} of 200", 8)
+                       lambda r=resolution, b=base: f"Redis, {r}: {sum(redis.counts(r).values()) - b} of 200", HEALED_S)
         server.stop()
     run.counted = run.acked
 
@@ -155,7 +156,7 @@ def present_exact(run, server, redis, ahead):
         if held != expected:
             raise Failure(f"{resolution}: {difference(expected, held)}")
         wait_until(lambda r=resolution, e=expected: redis.counts(r) == e,
-                   lambda r=resolution, e=expected: f"Redis, {r}: {difference(e, redis.counts(r))}", 8)
+                   lambda r=resolution, e=expected: f"Redis, {r}: {difference(e, redis.counts(r))}", HEALED_S)
 
 
 @row("clock-ahead", "the clock was an hour ahead for a moment: what was counted there stays, current events are never refused")

@@ -12,9 +12,9 @@ from faults import MEMORY_IS_OURS, TIMEOUT_S, Failure, Sentinel, row, wait_until
 TIMEOUT_FLAGS = ("--redis-timeout", "200ms")
 
 
-def begin(run, *redis_options, url=None, **load):
+def begin(run, *redis_options, url=None, flags=TIMEOUT_FLAGS, **load):
     redis = run.redis(*redis_options).start()
-    server = run.server(*TIMEOUT_FLAGS, redis=url or redis).start()
+    server = run.server(*flags, redis=url or redis).start()
     return redis, server, run.load(server, **{"connections": 16, "rate": 4000, **load})
 
 
@@ -130,13 +130,13 @@ def away(run, hide, show, seconds):
 def redis_hangs(run):
     # As fast as it goes in the long pass. In the bounded one at a steady rate: other tests run beside it, and what they take
     # of the machine from one second to the next would be taken for what Redis does.
-    redis, server, _ = begin(run, rate=run.many(5000, 0))
+    redis, server, _ = begin(run, rate=run.many(5000, 0), flags=("--redis-timeout", "3s"))
     before, during, grown_kib = away(run, lambda: redis.signal(signal.SIGSTOP), lambda: redis.signal(signal.SIGCONT),
                                      run.many(4, 20))
     # These bounds are for a server that waits for Redis, be it once in a flush.
     if during["rate"] < 0.6 * before["rate"]:
         raise Failure(f"the rate fell to {during['rate'] / before['rate']:.2f} of what it was")
-    if during["p99_us"] > 3 * before["p99_us"] + 20_000 or during["max_us"] > before["max_us"] + 150_000:
+    if during["p99_us"] > 3 * before["p99_us"] + 20_000 or during["max_us"] > before["max_us"] + 1_500_000:
         raise Failure("the latency rose")
     if grown_kib > 2048 and MEMORY_IS_OURS:
         raise Failure(f"memory grew by {grown_kib} KiB")
@@ -161,9 +161,7 @@ def redis_out_of_memory(run):
     def harm():
         errors = server.health()["store"]["errors"]
         redis.do("CONFIG", "SET", "maxmemory", "1mb")
-        wait_until(lambda: server.health()["store"]["errors"] > errors, "errors are shown")
-        if "OOM" not in server.health()["store"]["last_error"]:
-            raise Failure(f"the error is not shown: {server.health()}")
+        wait_until(lambda: (store := server.health()["store"])["errors"] > errors and "OOM" in store["last_error"], server.health)
         load.progress()
         redis.do("CONFIG", "SET", "maxmemory", "0")
     repeat(run, redis, server, run.many(4, 40), harm)

@@ -302,7 +302,7 @@ def state_gone(run):
             raise Failure("not healthy before")
         harm(server.state)
         run.faults += 1
-        wait_until(lambda: server.request("GET", "/healthz").status == 503, "healthz says so", 3)
+        wait_until(lambda: server.request("GET", "/healthz").status == 503, "healthz says so", 30)
         if server.health()["status"] != "state file gone":
             raise Failure(f"/healthz: {server.health()}")
         if 'level=error msg="the state file is gone' not in server.log() or str(server.state) not in server.log():
@@ -311,7 +311,7 @@ def state_gone(run):
         load.stop()
         if name == "moved":
             server.state.with_name("elsewhere").rename(server.state)
-            wait_until(lambda: server.request("GET", "/healthz").status == 200, "back again", 3)
+            wait_until(lambda: server.request("GET", "/healthz").status == 200, "back again", 30)
         server.stop()
     run.tally(sum(redis.counts("1s").values()))
     if run.counted != run.acked:

@@ -7,7 +7,7 @@ from faults import WIDTH_US, Failure, text_time, wait_until
 __all__ = ["HEALED_S", "HOUR", "MINUTE", "SECOND", "clocked", "expect", "post", "stays"]
 
 SECOND, MINUTE, HOUR = 1_000_000, 60_000_000, 3_600_000_000
-HEALED_S = 8  # 3 s are promised of a store that is reachable; other tests run beside this one
+HEALED_S = 30  # 3 s are promised of a store that is reachable; a busy machine may take longer, and what is not healed never is
 
 
 def post(run, server, us, count):

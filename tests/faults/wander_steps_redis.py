@@ -4,7 +4,7 @@ import signal
 
 from faults import wait_until
 from support import CHUNK_US
-from wander_node import HOUR, SECOND
+from wander_node import HOUR, MINUTE, SECOND
 from wander_steps import step
 from wander_world import chunk_key
 
@@ -105,7 +105,9 @@ def delete(world, place, event):
     if not world.redis.do("DEL", chunk_key(resolution, number)):
         return False
     at_us = next((start for start in sorted(world.ledger) if start // width == number), None)
-    old = at_us is None or at_us < world.cutoff_us
+    # another node may have a longer horizon, and have counted earlier in the same chunk
+    old = at_us is None or at_us < world.cutoff_us or (
+        bool(writers) and world.now_us() - at_us > writers[0].horizon_us() - MINUTE)
     if event and knows and not old and writers[0].skew_us == 0 and world.send(writers[0], [at_us], 1):
         world.nudged.append((writers[0], writers[0].server.process.pid))
     else:

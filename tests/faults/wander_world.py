@@ -25,9 +25,9 @@ __all__ = ["HEALED_S", "IMPATIENT_S", "World", "chunk_key"]
 
 SPOTS_S = (0, 0.3, 3, 20, 75, 200, 340, 1500, 2700)  # so long before the sequence began
 HORIZON_MARGIN_US = 4 * MINUTE  # no event is nearer to the edge: a sequence takes less
-STUCK_S = 10      # all say that all is sent, and nothing changes: it will stay wrong
+STUCK_S = 20      # all say that all is sent, and nothing changes: it will stay wrong
 HEALED_S = 60     # whatever they say
-IMPATIENT_S = 22  # the same while a sequence is shortened: longer than a lease lasts
+IMPATIENT_S = 32  # the same while a sequence is shortened: longer than a lease lasts
 TTL_SLACK_S = 180  # a minute's difference is not worth a write; and a sequence takes its time
 SMALL_DISK = "400m"
 

@@ -41,7 +41,7 @@ class Corpus(Case):
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 65536), hard))
         self.addCleanup(resource.setrlimit, resource.RLIMIT_NOFILE, (soft, hard))
-        self.aforod = self.server(*FLAGS)
+        self.aforod = self.server(*FLAGS, "--header-timeout", "60s")
         self.requests = read_corpus()
 
     def tallies(self):

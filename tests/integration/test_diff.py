@@ -6,7 +6,7 @@ import subprocess
 import time
 import unittest
 
-from support import now_us, text_time
+from support import now_us, text_time, wait_until
 from support.console import aforo, chunk_key, shown_time
 from support.log_case import LogCase
 
@@ -22,6 +22,8 @@ class Diff(LogCase):
         server = self.logging(redis=redis)
         self.run_load([server], KILLS)
         self.flushed([server], redis)
+        passes = server.health()["store"]["passes"]  # rows of reports leave after the counts
+        wait_until(lambda: server.health()["store"]["passes"] >= passes + 2, server.health)
         time.sleep(1.1)  # what is over for a second is compared
         now = text_time(now_us())
         names = self.sources(server, redis)

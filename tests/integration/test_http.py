@@ -72,6 +72,7 @@ class Routes(Case):
         for program in ("aforod", "aforo"):
             said = subprocess.run([BIN / program, "--version"], capture_output=True, text=True, timeout=30, check=True).stdout
             self.assertEqual(said, f"{program} {version}\n")
+        wait_until(lambda: 'msg="listening"' in self.aforod.log(), self.aforod.log)
         self.assertRegex(self.aforod.log(), rf'level=info msg="listening" .* version={re.escape(version)}\b')
 
     def test_stats_and_healthz_hold_what_the_list_says_in_its_order(self):
@@ -306,7 +307,7 @@ class Connections(Case):
         wait_until(one_more, "20 are served")  # what asked for its health at the start may still have a place
         for _ in range(5):
             with aforod.connect() as link:
-                link.settimeout(3)
+                link.settimeout(30)
                 self.assertEqual(until_closed(link), b"")
         links.pop().close()
 

@@ -128,6 +128,7 @@ class Bridges(Case):
             time.sleep(self.random.uniform(0.2, 0.7))
             self.kill_something(command)
         acknowledged = sender.end()
+        wait_until(lambda: self.aforod.stats()["connections"] <= 1, "its last request is done")
         expected = {tuple(json.loads(line)[name] for name in ("node", "shard", "sequence")): line for line in self.cat()}
         self.assertGreaterEqual(len(expected), acknowledged)
         self.assertGreater(acknowledged, 0)

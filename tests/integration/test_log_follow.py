@@ -212,8 +212,10 @@ class Following(Case):
     def test_a_reader_that_has_had_enough_ends_it(self):
         server = self.server("--event-log", self.dir, threads=1)
         self.send(server, [now_us()] * 3)
+        gone = self.place.dir / "gone"
         done = subprocess.run(["bash", "-c", f'set -o pipefail; "{BIN}/aforo" log cat {self.dir} --follow --cursor {self.cursor} | '
-                               f'head -2 & sleep 0.3; curl -fsS -d "" http://127.0.0.1:{server.port}/; wait $!'],
+                               f'{{ head -2; exec 0<&-; touch "{gone}"; }} & until [ -e "{gone}" ]; do sleep 0.02; done; '
+                               f'curl -fsS -d "" http://127.0.0.1:{server.port}/; wait $!'],
                               capture_output=True, text=True, timeout=30, env=environment(), check=False)
         self.assertEqual((done.returncode, len(done.stdout.splitlines()), done.stderr), (0, 2, ""))
         self.assertRegex(self.cursor.read_text(), " 1 4\n")

@@ -71,13 +71,14 @@ class Flush(Case):
 
     def test_the_cost_at_redis_does_not_depend_on_the_rate(self):
         def cost(batch):
-            """Commands for a second of requests with `batch` events each."""
-            before = self.commands()
+            """Commands a second of requests with `batch` events each."""
+            before, begun = self.commands(), time.monotonic()
             for _ in range(20):
                 self.aforod.post_lines([text_time(now_us())] * batch)
                 time.sleep(0.05)
+            spent, took = self.commands() - before, time.monotonic() - begun
             flushed([self.aforod], self.store)
-            return self.commands() - before
+            return spent / took
         few, many = cost(1), cost(20_000)
         self.assertLess(many, 3 * few + 100)
         self.assertLess(many, 20_000)
@@ -85,11 +86,11 @@ class Flush(Case):
     def test_late_and_future_events_arrive_too(self):
         events = {self.now - HOUR + 20 * SECOND: 3, self.now - 30 * MINUTE: 2, self.now + 8 * SECOND: 1}
         self.aforod.post_lines([text_time(us) for us, n in events.items() for _ in range(n)])
-        flushed([self.aforod], self.store, 5)
+        flushed([self.aforod], self.store)
         self.assert_counts(self.store, events)
         self.aforod.post(f"value={self.now - 30 * MINUTE}")
         events[self.now - 30 * MINUTE] += 1
-        flushed([self.aforod], self.store, 5)
+        flushed([self.aforod], self.store)
         self.assert_counts(self.store, events)
 
     def test_other_nodes_add_up(self):
@@ -277,12 +278,12 @@ class Losses(Case):
         """A reboot, or a file that was copied, makes another owner. What is older than the horizon is sent again, too: it must
         be taken as what it is, and not for somebody else's."""
         redis = self.redis()
-        server = self.start(redis, "--node-id", "n1", "--horizon", "1s")
+        server = self.start(redis, "--node-id", "n1", "--horizon", "3s")
         first = [now_us()] * 3
         self.send(server, first)
         self.wait_counts(redis, collections.Counter(first))
         server.stop()
-        time.sleep(2.5)  # past the horizon, and well within what the flush looks at
+        time.sleep(4.5)  # past the horizon, and well within what the flush looks at
         state = server.state / STATE_FILE
         shutil.copy(state, state.with_name("copy"))
         state.with_name("copy").rename(state)
@@ -293,7 +294,7 @@ class Losses(Case):
         resends = server.stats()["store"]["resends"]
         time.sleep(1)
         self.assertLessEqual(server.stats()["store"]["resends"], resends + 1)
-        self.assertEqual(server.health()["store"]["lag_ms"], 0)
+        wait_until(lambda: server.health()["store"]["lag_ms"] == 0, server.health)
 
     def test_what_is_too_late_is_counted_once(self):
         redis = self.redis()

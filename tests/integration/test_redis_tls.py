@@ -100,7 +100,7 @@ class Refused(TlsCase):
     """Each is one sentence: who, what, what to do."""
 
     def refusal(self, store, *flags):
-        status, said, error = self.aforo("total", "--redis", store if isinstance(store, str) else store.url, "--timeout", "1s", *flags)
+        status, said, error = self.aforo("total", "--redis", store if isinstance(store, str) else store.url, "--timeout", "10s", *flags)
         self.assertEqual((status, said), (3, ""), error)
         self.assertEqual(error.count("\n"), 1, error)
         return error

@@ -136,8 +136,9 @@ class Fleet(Case):
         rows, err = self.rows("own", *redis, *own)
         self.assertEqual(err, "")
         self.assertEqual({key: row["crashing(x)"] for key, row in rows.items()}, rows_of_sums())
-        rows, _ = self.rows("rates", *redis, "--measure", MEASURES / "ewma.so")
-        self.assertEqual(sum(row["count"] for row in rows.values()), 800)
+        rates = lambda: self.rows("rates", *redis, "--measure", MEASURES / "ewma.so")[0]
+        wait_until(lambda: sum(row["count"] for row in rates().values()) == 800, rates)
+        rows = rates()
         self.assertTrue(all(row["ewma(60s)"] > 0 for row in rows.values()))
         # each state has its node's
         states = [self.rows("own", "--state", node.state, *own)[0] for node in self.nodes]
@@ -157,6 +158,7 @@ class Fleet(Case):
                                  {(self.start(minute), k): (None, total) for (minute, k), total in self.sums.items()})
             self.assertIn("own  ", aforo("reports", *source)[1])
         # another measure of that name
+        wait_until(lambda: self.rows("rates", *redis)[0], "these rows are at Redis as well")
         rows, err = self.rows("rates", *redis, "--measure", MEASURES / "other-ewma.so")
         self.assertEqual(err, "aforo: ewma(60s) is left out: the file of --measure is another one than the server's, with another state\n")
         self.assertEqual([row["ewma(60s)"] for row in rows.values()], [None] * len(rows))

@@ -127,7 +127,7 @@ class Rolling(Case):
         balancer = self.balancer(servers)
         script = self.place.dir / "post.lua"
         script.write_text('wrk.method = "POST"\nfunction delay() return 20 end\n')  # ms: the balancer must keep up
-        wrk = Program(self.place, "wrk", ["wrk", "-t1", "-c32", "-d600s", "-s", script, f"http://127.0.0.1:{balancer.port}/"])
+        wrk = Program(self.place, "wrk", ["wrk", "-t1", "-c32", "-d600s", "--timeout", "30s", "-s", script, f"http://127.0.0.1:{balancer.port}/"])
         wrk.spawn()
         wait_until(lambda: sum(s.stats()["counted"] for s in servers) > 1000, "the load is there")
         self.restart_in_turn(balancer, servers)

@@ -64,12 +64,18 @@ class Shutdown(Case):
         self.assertEqual(sum(state_counts(server.state, "1s").values()), 1)
 
     def test_who_has_connected_and_said_nothing_yet_is_answered(self):
-        server = self.server("--grace", "10s")
-        with server.connect() as link:
-            server.signal(signal.SIGTERM)
-            wait_until(lambda: 'msg="stopping"' in server.log(), "it stops")
-            link.sendall(EVENT)
-            received = read_to_end(link)
+        for attempt in range(10):  # it has a second for its first request, of which a busy machine may leave none
+            server = self.server("--grace", "10s", name=f"server{attempt}")
+            with server.connect() as link:
+                signalled = time.monotonic()
+                server.signal(signal.SIGTERM)
+                wait_until(lambda server=server: 'msg="stopping"' in server.log(), "it stops")
+                link.sendall(EVENT)
+                in_time = time.monotonic() - signalled < 0.8
+                received = read_to_end(link)
+            if in_time:
+                break
+        self.assertTrue(in_time, "in ten tries the machine left no second for it")
         self.assertTrue(received.startswith(b"HTTP/1.1 204"), received)
         self.assertIn(b"\r\nConnection: close\r\n", received)
         self.assertEqual(server.wait(), 0)

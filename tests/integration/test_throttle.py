@@ -71,7 +71,9 @@ class Throttle(Case):
         for _ in range(20):
             self.assertEqual(server.request("GET", "/healthz").status, 200)
         lines = [text_time(now_us())] * 1000
-        answers = [server.post_lines(lines).status for _ in range(6)]
+        answers = [server.post_lines(lines).status for _ in range(3)]
+        while 429 not in answers and len(answers) < 50:  # unless a second has passed meanwhile
+            answers.append(server.post_lines(lines).status)
         self.assertEqual(answers[:3], [200] * 3)
         self.assertIn(429, answers)
         time.sleep(1.1)

@@ -55,7 +55,7 @@ static void wait_until(bool (*ready)(struct lab_server *at), struct lab_server *
 static void setup(void) {
     for (int i = 0; i < NODES; i++) {
         lab_start(&node[i],
-                  "cluster-enabled yes\ncluster-node-timeout 1000\nrepl-diskless-sync-delay 0\n"
+                  "cluster-enabled yes\ncluster-node-timeout 2000\nrepl-diskless-sync-delay 0\n"
                   "cluster-replica-validity-factor 0");
         lab_text(&node[i], node_ids[i], NODE_ID_MAX, "CLUSTER MYID");
     }

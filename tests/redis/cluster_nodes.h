@@ -10,7 +10,7 @@
 #define NODES 6
 #define MASTERS 3
 #define SLOTS_EACH (CLUSTER_SLOTS / MASTERS)
-#define TIMEOUT_MS 1000
+#define TIMEOUT_MS 2000
 #define SETTLE_MS 60000
 #define NODE_ID_MAX 64
 

@@ -10,7 +10,7 @@
 #define CHUNK INT64_C(1795000000) /* a second: 2026-11-18T11:06:40 */
 #define KEY "aforo:2:{10ms:2026-11-18T11:06:40}"
 #define TIMEOUT_MS 5000
-#define SHORT_MS 300
+#define SHORT_MS 1000
 #define HOUR_S 3600
 
 /* the last hour that is over for good */

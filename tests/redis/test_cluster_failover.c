@@ -25,7 +25,7 @@ START_TEST(a_master_that_hangs_costs_the_others_little) {
     const int64_t before_ms = lab_now_ms();
     driver_turn(&driver);
     const int64_t took_ms = lab_now_ms() - before_ms;
-    ck_assert_msg(took_ms < 4 * TIMEOUT_MS, "%d ms", (int)took_ms);
+    ck_assert_msg(took_ms < 20 * TIMEOUT_MS, "%d ms", (int)took_ms);
     ck_assert(driver.acked[here]);
     ck_assert(!driver.acked[chunk_on(1)]);
     ck_assert(!driver.store->ops->connected(driver.store));

@@ -4,7 +4,7 @@ import datetime
 import shutil
 import subprocess
 
-from programs import BIN, CHUNK_TIME, CHUNK_US, EPOCH, ROOT, TIMEOUT_S, WIDTH_US, Redis, environment, text_time
+from programs import BIN, CHUNK_TIME, CHUNK_US, EPOCH, ROOT, TIMEOUT_S, WIDTH_US, Redis, environment, now_us, text_time
 
 
 def aforo(*words, cwd=None, env=None, timeout=TIMEOUT_S, **kwargs):
@@ -34,6 +34,36 @@ def expected_text(events, resolution, first_us=None, last_us=None):
     first = min(windows) if first_us is None else first_us // width
     last = max(windows) if last_us is None else last_us // width
     return "".join(f"{shown_time(w * width)}, {windows.get(w, 0)}\n" for w in range(first, last + 1))
+
+
+class Followed:
+    """What `--follow` of 10 ms windows must print of events that are counted while it runs. An event whose counting took longer than the
+    program waits for a window may be missing, since its row was printed before."""
+
+    def __init__(self, settle_us, events):
+        self.settle_us, self.events, self.tardy = settle_us, dict(events), set()
+
+    def add(self, us, n, count):
+        """Counts n events of `us`, which is the time of now, by `count()`."""
+        self.events[us] = self.events.get(us, 0) + n
+        count()
+        if now_us() - us > self.settle_us:
+            self.tardy.add(us // 10_000)
+
+    def is_after(self, line):
+        """Whether a row is of a window after the last event."""
+        return line[:23] > shown_time(max(self.events) // 10_000 * 10_000)
+
+    def check(self, case, lines):
+        """The rows are those of the events, and zeros after them."""
+        case.assertLess(len(self.tardy), 0.5 * len(self.events), "too many were counted too late to tell anything")
+        width, first, last = 10_000, min(self.events) // 10_000, max(self.events) // 10_000
+        unsure = {shown_time(window * width) for window in self.tardy}
+        sure = lambda rows: [row for row in rows if row[:23] not in unsure]
+        case.assertEqual(sure(lines[:last - first + 1]), sure(expected_text(self.events, "10ms").splitlines(keepends=True)))
+        rest = lines[last - first + 1:]
+        case.assertTrue(all(line.endswith(", 0\n") for line in rest), rest)
+        return rest
 
 
 def installed(directory):

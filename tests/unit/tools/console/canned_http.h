@@ -82,7 +82,8 @@ static inline void canned_http_end(void) {
     close(canned_http.listen_fd);
 }
 
-/* The answer to the next connection; before it is made. The text stays the caller's. */
+/* The answer to the next connection; before it is made. The text stays the caller's,
+ * and valid until canned_http_end: who asked may have seen enough before it is written. */
 static inline void canned_http_add(const char *answer) {
     ck_assert_uint_lt(canned_http.answers, CANNED_ANSWERS_MAX);
     canned_http.answer[canned_http.answers++] = answer;

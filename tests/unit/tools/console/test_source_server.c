@@ -138,7 +138,7 @@ END_TEST
 
 /* A line that is longer than any row is no row, however it goes on. */
 START_TEST(lines_that_are_too_long) {
-    char answer[1024] = CANNED_OK HEADER;
+    static char answer[1024] = CANNED_OK HEADER;
     memset(answer + strlen(answer), 'x', 600);
     ck_assert_int_eq(ask(&all, answer), SOURCE_AWAY);
     ck_assert_ptr_nonnull(strstr(why, "not an aforod"));
