@@ -40,9 +40,11 @@ class LivePage(Page):
     def test_a_late_event_shows_within_two_seconds(self):
         self.open(self.fleet.url)
         took = []
-        for events, ago in ((7, 3), (8, 4), (9, 30)):  # of the 10 ms windows, and of those that wait for a look at all
+        for events, ago in ((7, 4), (8, 6), (9, 30)):  # of the 10 ms windows, and of those that wait for a look at all
             self.browser.do("until", expression="windows['1s'].closedThrough > 0 && again.size === 0")
             at = (now_us() // SECOND - ago) * SECOND
+            self.browser.do("until", expression=f"windows['1s'].closedThrough > {at // SECOND} && "
+                                                f"windows['10ms'].closedThrough > {at // 10_000}")  # else it is not late for the page
             key = text_time(at)[:19].replace(" ", "T") + "Z"
             before = self.fleet.counts("1s", key).get(key, 0)
             sent = time.monotonic()
@@ -247,13 +249,24 @@ class Day(Page):
             self.pass_hours(hours - passed)
             passed = hours
             self.says(r"\A[23] of 3\Z", "nodes")
-            seen.append(self.browser.do("memory"))
+            seen.append(self.memory(seen))
             print(f"  {hours:g} h: {seen[-1]['bytes']:,} bytes, {seen[-1]['nodes']:,} nodes, {seen[-1]['listeners']} listeners"
                   f" ({time.monotonic() - begun:.0f} s)", flush=True)
-        first, last = seen[self.SETTLED], seen[-1]
-        self.assertLess(last["bytes"], first["bytes"] * 1.05 + 300_000)
-        self.assertLess(last["nodes"], first["nodes"] + 600)
-        self.assertLessEqual(last["listeners"], first["listeners"] + 5)
+        self.assertTrue(self.is_flat(seen[self.SETTLED], seen[-1]), seen)
+
+    @staticmethod
+    def is_flat(first, last):
+        return (last["bytes"] < first["bytes"] * 1.05 + 300_000 and last["nodes"] < first["nodes"] + 600
+                and last["listeners"] <= first["listeners"] + 5)
+
+    def memory(self, before):
+        """What the page keeps. Charts that were replaced are let go in a later turn of the browser: who keeps them never becomes flat."""
+        for _ in range(20):
+            found = self.browser.do("memory")
+            if len(before) <= self.SETTLED or self.is_flat(before[self.SETTLED], found):
+                break
+            time.sleep(0.25)
+        return found
 
 
 def cases():
