@@ -57,6 +57,10 @@ enum rows_rule {
     ROWS_BLOB = '=' /* bytes: each node's are kept apart, and readers merge them */
 };
 
+/* The value of a component that adds up of which the store's total is beyond 2^53, and so no longer
+ * exact. */
+#define ROWS_VALUE_UNKNOWN (INT64_C(1) << 62)
+
 struct rows_component {
     const char *name; /* no US or control characters; shorter than ROWS_COMPONENT_MAX */
     enum rows_rule rule;

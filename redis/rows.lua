@@ -53,6 +53,12 @@ local function set(field, value)
     at = at + 2
 end
 
+-- Redis itself formats a number with 17 digits, exactly and faster than format('%.0f'); but 7.2.0 to 7.2.4 write one with eight
+-- zeros at its end as 1e+8.
+local function as_text(total)
+    return total < 9007199254740992 and total % 100000000 ~= 0 and total or format('%.0f', total)
+end
+
 -- The call's components: their names, signs and numbers in the window.
 local names, signs, number = {}, {}, {}
 local window_names = head[3] or ''
@@ -240,8 +246,7 @@ while first <= asking do
                     width, limit = width + 1, limit * 256
                 end
                 at = at + 2
-                -- Redis itself formats a number with 17 digits, exactly and faster than format('%.0f')
-                write[at - 1], write[at] = asked[first + i], total < 9007199254740992 and total or format('%.0f', total)
+                write[at - 1], write[at] = asked[first + i], as_text(total)
             end
             usual, known, guess = i, true, place
         end
@@ -283,7 +288,7 @@ while first <= asking do
                     width, limit = width + 1, limit * 256
                 end
                 at = at + 2
-                write[at - 1], write[at] = asked[first + i], total < 9007199254740992 and total or format('%.0f', total)
+                write[at - 1], write[at] = asked[first + i], as_text(total)
             end
         elseif sign == '<' or sign == '>' then
             if not total or (sign == '<' and value < total) or (sign == '>' and value > total) then

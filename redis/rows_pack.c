@@ -7,6 +7,7 @@
 #define NUMBER_BYTES 2
 #define FIELD_LEN_BYTES 2
 #define FIELD_LEN_MAX 65535
+#define TOTAL_DIGITS_MAX 20
 #define PART_HEAD (1 + ROWS_EVENTS_BYTES)
 
 bool rows_bytes_put(struct rows_bytes *bytes, const void *more, size_t len) {
@@ -307,10 +308,18 @@ bool rows_part_read(const char *bytes, size_t len, const struct rows_names *name
     return true;
 }
 
+bool rows_total_read(const char *text, size_t len, int64_t *number) {
+    if (rows_number_read(text, len, number)) {
+        return true;
+    }
+    *number = ROWS_VALUE_UNKNOWN;
+    return len >= 16 && len <= TOTAL_DIGITS_MAX && strspn(text, "0123456789") == len;
+}
+
 bool rows_number_read(const char *text, size_t len, int64_t *number) {
     const bool minus = len > 0 && text[0] == '-';
     uint64_t value = 0;
-    if (len == minus || len - minus > 16) {
+    if (len - minus == 0 || len - minus > 16) {
         return false;
     }
     for (size_t i = minus; i < len; i++) {

@@ -84,6 +84,10 @@ bool rows_part_read(const char *bytes, size_t len, const struct rows_names *name
  * value. */
 bool rows_number_read(const char *text, size_t len, int64_t *number);
 
+/* The same for a total that nodes add to: beyond 2^53, which each of them stays below, it is no
+ * longer exact, and *number is ROWS_VALUE_UNKNOWN. */
+bool rows_total_read(const char *text, size_t len, int64_t *number);
+
 /* Appends bytes. False when memory runs out. */
 bool rows_bytes_put(struct rows_bytes *bytes, const void *more, size_t len);
 

@@ -157,7 +157,8 @@ static bool take_component(struct taking *taking, const struct rows_name *name) 
         }
         taking->component[taking->n++] =
             (struct rows_component){.name = name->name, .rule = (enum rows_rule)name->rule};
-        const bool ok = rows_number_read((*element)->str, (*element)->len, &value);
+        const bool ok = (name->rule == ROWS_ADD ? rows_total_read : rows_number_read)(
+            (*element)->str, (*element)->len, &value);
         taking->component[taking->n - 1].value = value;
         return ok;
     }

@@ -60,7 +60,9 @@ void figure_write_count(const struct figure_source *source, struct figure_value 
 }
 
 void figure_write_sum(const struct figure_source *source, struct figure_value *value) {
-    put_number(value, sum_read(source->state[0]), source->figure->decimals);
+    if (sum_is_known(source->state[0])) {
+        put_number(value, sum_read(source->state[0]), source->figure->decimals);
+    }
 }
 
 void figure_write_lowest(const struct figure_source *source, struct figure_value *value) {
@@ -91,6 +93,9 @@ void figure_write_last(const struct figure_source *source, struct figure_value *
 
 void figure_write_avg(const struct figure_source *source, struct figure_value *value) {
     const wide sum = sum_read(source->state[0]), count = source->state[1][0];
+    if (!sum_is_known(source->state[0])) {
+        return;
+    }
     put_number(value, divide(sum * power_of_ten[DERIVED_DECIMALS], count),
                source->figure->decimals + DERIVED_DECIMALS);
 }
@@ -126,6 +131,9 @@ static long double find_spread(uint64_t n, unsigned_wide squares, int64_t sum) {
 
 void figure_write_stddev(const struct figure_source *source, struct figure_value *value) {
     const uint64_t n = source->state[2][0];
+    if (!squares_are_known(source->state[0]) || !sum_is_known(source->state[1])) {
+        return;
+    }
     const long double spread =
         find_spread(n, squares_read(source->state[0]), sum_read(source->state[1]));
     put_number(value, llroundl(sqrtl(spread) / (long double)n * power_of_ten[DERIVED_DECIMALS]),

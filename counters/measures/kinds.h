@@ -45,6 +45,11 @@ __extension__ typedef unsigned __int128 unsigned_wide;
 
 /* ---- what figures read; any thread ---- */
 
+/* Whether the store knows the sum: COMPONENT_UNKNOWN. */
+static inline bool sum_is_known(const uint64_t *state) {
+    return state[0] < COMPONENT_UNKNOWN && state[1] < COMPONENT_UNKNOWN;
+}
+
 /* The sum; |sum| < 2^53 for one writer. */
 static inline int64_t sum_read(const uint64_t *state) {
     return (int64_t)(state[0] - state[1]);
@@ -71,7 +76,8 @@ size_t top_read(const struct measure *measure, const uint64_t *state, size_t n,
 /* How many different values there were: exact while they are few. */
 uint64_t distinct_read(const uint64_t *state);
 
-/* The sum of squares, put together from its digits. */
+/* The sum of squares, put together from its digits, and whether the store knows all of these. */
+bool squares_are_known(const uint64_t *state);
 unsigned_wide squares_read(const uint64_t *state);
 
 #endif

@@ -44,6 +44,10 @@ enum component_rule {
     COMPONENT_BLOB /* bytes: the whole state, class newest */
 };
 
+/* The value of a component that adds up whose total is too large to be exact: the figures that need
+ * it have none. More than all workers together may have, and two of them are one, too. */
+#define COMPONENT_UNKNOWN (INT64_C(1) << 62)
+
 /* One number (or byte string) of a state, as it is sent to the store. `name` is what follows the
  * key there: "count", "sum(seconds)", "sum(seconds)-", "quantiles(ms):1234". */
 struct component {

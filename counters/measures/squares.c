@@ -95,6 +95,14 @@ static size_t squares_puts(const struct measure *measure) {
     return DIGITS;
 }
 
+bool squares_are_known(const uint64_t *state) {
+    bool known = true;
+    for (unsigned i = 0; i < DIGITS; i++) {
+        known = known && state[i] < COMPONENT_UNKNOWN;
+    }
+    return known;
+}
+
 unsigned_wide squares_read(const uint64_t *state) {
     unsigned_wide sum = 0;
     for (unsigned i = 0; i < DIGITS; i++) {

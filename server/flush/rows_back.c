@@ -137,6 +137,7 @@ struct reading_back {
     struct rows_collected present; /* rows of present_window; used after the start only */
     int64_t present_window;
     bool failed;
+    bool too_large_told; /* that a row is more than can be stored was logged */
 };
 
 static const struct rows_one *find_present(struct reading_back *back, int64_t window,
@@ -243,36 +244,76 @@ static void raise_state(const struct reading_back *back, const struct rows_row *
     }
 }
 
-static size_t count_changes(const struct reading_back *back, const word *before) {
-    const size_t words = table_config(back->table->table)->state_words;
+/* Words [from, end) of a state. */
+struct words {
+    size_t from, end;
+};
+
+static size_t count_changes(const struct reading_back *back, const word *before,
+                            struct words words) {
     size_t n = 0;
-    for (size_t i = 0; i < words; i++) {
+    for (size_t i = words.from; i < words.end; i++) {
         n +=
             back->state[i] != (before ? atomic_load_explicit(&before[i], memory_order_relaxed) : 0);
     }
     return n;
 }
 
-/* Stores back->state as the row of the read-back's section, in one transaction. */
-static void store_row(const struct reading_back *back, const struct table_touch *touch,
-                      const word *before) {
+/* Stores some of back->state in the row of the read-back's section, in one transaction. False: it
+ * is more than a transaction holds. */
+static bool store_words(const struct reading_back *back, const struct table_touch *touch,
+                        const word *before, struct words words) {
     struct undo *undo = tables_undo(back->flush->rows.tables, 0);
     struct table_section *section = table_section(back->table->table, 0, back->width);
-    const size_t words = table_config(back->table->table)->state_words;
     struct table_row row;
-    const size_t changes = count_changes(back, before);
-    if (changes == 0 || changes + TABLE_TOUCH_PUTS >= UNDO_ENTRIES_MAX) {
-        return;
+    if (count_changes(back, before, words) + TABLE_TOUCH_PUTS >= UNDO_ENTRIES_MAX) {
+        return false;
     }
     undo_begin_owner(undo);
     if (table_touch_events_owner(section, undo, touch, &row)) {
-        for (size_t i = 0; i < words; i++) {
+        for (size_t i = words.from; i < words.end; i++) {
             if (atomic_load_explicit(&row.state[i], memory_order_relaxed) != back->state[i]) {
                 undo_put_owner(undo, row.file, &row.state[i], back->state[i]);
             }
         }
     }
     undo_commit_owner(undo, &(const struct undo_count){0, 0, 0});
+    return true;
+}
+
+/* Stores what a transaction holds, one measure after the other and the number of events, which is
+ * the first word, at the end. A kill in between leaves a row that the next read-back completes: it
+ * raises each component by what is missing of it, and replaces those of class newest while events
+ * are missing. */
+static bool store_measures(const struct reading_back *back, const struct table_touch *touch,
+                           const word *before) {
+    const struct report *report = back->table->report;
+    const struct table_touch none = {.window = touch->window, .key = touch->key};
+    bool ok = true;
+    for (unsigned i = 0; i < report->measures && ok; i++) {
+        const struct measure *measure = &report->measure[i];
+        const struct words words = {measure->at, measure->at + measure->words};
+        ok = measure->at == 0 || count_changes(back, before, words) == 0 ||
+             store_words(back, &none, before, words);
+    }
+    return ok && store_words(back, touch, before, (struct words){0, report->measure[0].words});
+}
+
+/* Stores back->state as the row of the read-back's section. */
+static void store_row(struct reading_back *back, const struct table_touch *touch,
+                      const word *before) {
+    const struct words all = {0, table_config(back->table->table)->state_words};
+    if (count_changes(back, before, all) == 0 || store_words(back, touch, before, all) ||
+        store_measures(back, touch, before)) {
+        return;
+    }
+    if (!back->too_large_told) {
+        back->too_large_told = true;
+        log_line(LOG_WARN,
+                 "a row of a report cannot be read back: one of its figures is too large; what is "
+                 "counted on top of it does not reach the store until it is more than that",
+                 "report=%s", back->table->name);
+    }
 }
 
 /* Converts the key to the table's form; NULL: the base row. */

@@ -25,6 +25,7 @@ struct sending {
     uint64_t there; /* what the store is known to have before the call */
     struct store_ack ack;
     bool begun, failed;
+    bool lost; /* something was missing that a call before had found or stored */
 };
 
 /* ---- what the store says ---- */
@@ -43,7 +44,7 @@ static void note_closed(const struct sending *sending) {
 static void note_stored(const struct sending *sending, const uint64_t *touched) {
     struct flush *flush = sending->flush;
     struct rows_window *known = sending->known;
-    const bool less = sending->ack.had < sending->there;
+    const bool less = sending->lost || sending->ack.had < sending->there;
     memcpy(known->touched, touched, sending->table->sections * sizeof *touched);
     known->generation = flush->known.generation;
     known->there = sending->ack.has;
@@ -137,6 +138,7 @@ static void send_gathered(struct sending *sending) {
         ack.outcome = STORE_FAILED;
     }
     if (ack.outcome == STORE_STORED && sending->begun) {
+        sending->lost = sending->lost || ack.had < sending->ack.has;
         ack.had = sending->ack.had; /* the first call found what was there before */
     }
     sending->ack = ack;

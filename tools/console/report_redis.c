@@ -140,11 +140,12 @@ static enum component_rule rule_of(enum rows_rule rule) {
 /* Joins one component to the state; false when no measure of the report knows it. */
 static bool absorb(const struct report *report, uint64_t *state,
                    const struct rows_component *found) {
-    const struct component component = {.name = found->name,
-                                        .rule = rule_of(found->rule),
-                                        .value = found->value,
-                                        .bytes = found->bytes,
-                                        .len = found->len};
+    const struct component component = {
+        .name = found->name,
+        .rule = rule_of(found->rule),
+        .value = found->value == ROWS_VALUE_UNKNOWN ? COMPONENT_UNKNOWN : found->value,
+        .bytes = found->bytes,
+        .len = found->len};
     bool known = false;
     for (unsigned i = 0; i < report->measures && !known; i++) {
         const struct measure *measure = &report->measure[i];
