@@ -220,12 +220,18 @@ static bool put_on_disk(const struct visit *visit) {
     return shard->named && sync_file(shard->fd);
 }
 
-/* Leaves a tail that was read to its end; the next file, if it exists, begins with that number. */
-static void leave_tail(struct visit *visit, const struct log_file *beyond) {
+/* Leaves a tail that was read to its end; the next file, if it exists, begins with that number. One
+ * that was removed without lines was replaced by another of its number, which may be sealed by now:
+ * it is yet to be read. */
+static void leave_tail(struct visit *visit, const struct log_file *beyond, bool removed) {
+    const bool replaced = removed && visit->shard->at == 0;
     close(visit->shard->fd);
     visit->shard->fd = -1;
     visit->more = true;
-    if (beyond && beyond->first > visit->shard->next) {
+    if (replaced) {
+        visit->shard->first = 0;
+        visit->shard->listed_us = 0; /* the list is of before */
+    } else if (beyond && beyond->first > visit->shard->next) {
         name_gap(visit, beyond->first);
     }
 }
@@ -272,7 +278,7 @@ static enum eventlog_round read_tail(struct visit *visit) {
             return EVENTLOG_STOPPED;
         }
     } else if (beyond || removed) {
-        leave_tail(visit, beyond);
+        leave_tail(visit, beyond, removed);
     }
     return visit->more || shard->sequence >= shard->next ? EVENTLOG_IDLE
                                                          : refuse_position(visit, shard->sequence);

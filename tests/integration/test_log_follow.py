@@ -220,6 +220,28 @@ class Following(Case):
         self.assertEqual((done.returncode, len(done.stdout.splitlines()), done.stderr), (0, 2, ""))
         self.assertRegex(self.cursor.read_text(), " 1 4\n")
 
+    def test_an_empty_file_that_is_replaced_and_sealed_meanwhile_is_read(self):
+        limited = self.place.dir / "limited"  # its files may not grow to the size of a tail, as on a disk that is full
+        limited.write_text(f'#!/bin/bash\nulimit -S -f 8192\nexec {BIN / "aforod"} "$@"\n')
+        limited.chmod(0o755)
+
+        def run(n, **settings):
+            server = self.server("--event-log", self.dir, "--node-id", "one", threads=1, name="one", **settings)
+            self.send(server, [now_us()] * n)
+            server.stop()
+            self.place.programs.remove(server)
+        run(3)
+        run(4, program=limited)  # all dropped, and an empty file is left for what comes next
+        follower = self.follow()
+        wait_until(lambda: len(follower.lines) == 3, follower.said)
+        time.sleep(0.5)  # it has looked at the empty file
+        follower.process.send_signal(signal.SIGSTOP)
+        run(5)
+        follower.process.send_signal(signal.SIGCONT)
+        wait_until(lambda: len(follower.lines) == 3 + 5, lambda: f"{len(follower.lines)} {follower.said()}")
+        run(2)
+        wait_until(lambda: len(follower.lines) == 3 + 5 + 2, lambda: f"{len(follower.lines)} {follower.said()}")
+
     def test_two_of_one_cursor(self):
         server = self.server("--event-log", self.dir, threads=1)
         self.send(server, [now_us()])
