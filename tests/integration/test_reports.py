@@ -265,6 +265,64 @@ class Sources(ReportsCase):
                 for i, line in enumerate(lines[1:]):
                     self.assertTrue(line.startswith(text_time(sent[i], 3).replace(" ", "T") + f"Z,closed,F,{i},1,1,"), line)
 
+    def edit(self, *changes):
+        """Puts an edit of `billing` into force, here and in Redis."""
+        text = DEFINITIONS
+        for old, new in changes:
+            text = text.replace(old, new, 1)
+        self.definitions.write_text(text, encoding="utf-8")
+        known = len(self.redis_server.do("HKEYS", "aforo:2:{reports}"))
+        self.aforod.signal(signal.SIGHUP)
+        wait_until(lambda: len(self.redis_server.do("HKEYS", "aforo:2:{reports}")) > known, "the edit is in Redis")
+
+    def test_an_edit_that_adds_words(self):
+        """The earlier definition knows neither the window, nor the key, nor the figure; another one can no longer be read."""
+        self.minute -= MINUTE
+        self.send_some(self.aforod)
+        self.wait_flushed(4)
+        self.edit(("by: [flight, client]", "by: [flight, client, ms]"), ("[1s, 1min]", "[1s, 1min, 5min]"),
+                  ("show: [count,", "show: [count, max(seconds),"))
+        self.minute += MINUTE
+        self.send(self.aforod, {"flight": "AA9", "client": 7, "seconds": 30, "ms": 5})
+        wait_until(lambda: all("AA9" in aforo("report", "billing", "--window", window, *self.sources[2])[1]
+                               for window in ("1s", "1min")), "the event is in Redis", TIMEOUT_S)
+        for words in (("--window", "5min", "--partial"), ("--window", "1min", "--where", "ms=5"),
+                      ("--window", "1min", "--top", "1", "--by", "max(seconds)")):
+            with self.subTest(words=words):
+                wait_until(lambda words=words: "AA9" in aforo("report", "billing", *words, *self.sources[2])[1],
+                           lambda words=words: aforo("report", "billing", *words, *self.sources[2]), TIMEOUT_S)
+                out = self.everywhere("billing", *words)
+                self.assertIn("flight=AA9 client=7 ms=5, ", out)
+                self.assertNotIn("AA1", out)
+        self.redis_server.do("HSET", "aforo:2:{reports}", "billing.0000000000000000", "of another version")
+        status, out, err = aforo("report", "billing", "--window", "1min", *self.sources[2])
+        self.assertEqual((status, "flight=AA9" in out), (0, True), err)
+        self.assertIn("it is left out", err)
+
+    def test_an_edit_while_rows_are_followed(self):
+        """In the second of the edit both definitions have rows: that is said, and it goes on."""
+        self.minute = now_us() // SECOND * SECOND - 10 * SECOND
+        self.send(self.aforod, {"flight": "AA1", "client": 7, "seconds": 1})
+        self.edit(("by: [flight, client]", "by: [flight]"))
+        self.send(self.aforod, {"flight": "AA2", "client": 7, "seconds": 1})
+        for source in self.sources[1:]:
+            wait_until(lambda source=source: "two definitions" in aforo("report", "billing", "--window", "1s", *source)[2],
+                       lambda source=source: aforo("report", "billing", "--window", "1s", *source), TIMEOUT_S)
+        programs = [subprocess.Popen([str(BIN / "aforo"), "report", "billing", "--window", "1s", "--follow", *map(str, source)],
+                                     stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment())
+                    for source in self.sources[1:]]
+        for program in programs:
+            self.addCleanup(program.stdout.close)
+            self.addCleanup(program.stderr.close)
+            self.assertRegex(program.stderr.readline(), "two definitions of billing .*; trying again\n")
+        self.minute += 2 * SECOND
+        self.send(self.aforod, {"flight": "AA3", "client": 7, "seconds": 1})
+        for program in programs:
+            self.assertIn("flight=AA2, ", program.stdout.readline())
+            self.assertIn("flight=AA3, ", program.stdout.readline())
+            program.send_signal(signal.SIGTERM)
+            self.assertEqual(program.wait(TIMEOUT_S), 0)
+
 
 class Server(ReportsCase):
     def get(self, server, path, **arguments):

@@ -132,7 +132,8 @@ static bool follow_once(struct report_follow *follow, int *status) {
     char why[SOURCE_WHY_MAX];
     const enum report_outcome outcome = print_new(follow, why);
     *status = EXIT_SUCCESS;
-    if (outcome == REPORT_AWAY) {
+    /* After an edit both definitions have rows in the newest window, until it is over. */
+    if (outcome == REPORT_AWAY || outcome == REPORT_UNCLEAR) {
         if (!follow->complained)
             world->complain(world->cls, why);
         follow->complained = true;

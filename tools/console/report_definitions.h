@@ -6,8 +6,6 @@
 #include "tools/console/report_source.h"
 #include "view/report_list.h"
 
-#define REPORT_DEFINITIONS_MAX 256
-
 #define REPORT_FULL_NAME_MAX (TABLE_NAME_MAX + TABLE_DIGEST_MAX)
 
 /* One report of a source. */
@@ -18,14 +16,18 @@ struct held_report {
     char why[SOURCE_WHY_MAX];        /* why the definitions cannot be read */
 };
 
+/* Zeroed, it is empty. */
 struct held_reports {
-    size_t n;
-    struct held_report held[REPORT_DEFINITIONS_MAX];
+    struct held_entry {
+        struct held_report *report; /* stays where it is until all are freed */
+    } * held;                       /* [n], by name */
+    size_t n, cap;
 };
 
-/* Adds the report NAME.DIGEST with its definition. Adds nothing beyond REPORT_DEFINITIONS_MAX
- * reports. The table may be NULL. */
-void held_reports_add(struct held_reports *reports, const char *name, const char *definition,
+/* Adds the report NAME.DIGEST with its definition, which is copied. The table may be NULL; it must
+ * outlive the reports. A definition that cannot be read is added, too, with the reason. False when
+ * out of memory; held_reports_free is called in either case. */
+bool held_reports_add(struct held_reports *reports, const char *name, const char *definition,
                       size_t len, const struct table *table);
 void held_reports_free(struct held_reports *reports);
 
@@ -41,7 +43,8 @@ struct report_opener {
 };
 
 /* Passes the rows that the words mean to the taker. Of several definitions of one name, the one
- * with the newest rows is read. */
+ * with the newest rows is read, and only that one needs to fit the words. Rows are compared by the
+ * window asked for if every definition has it, and otherwise by the narrowest that tell. */
 enum report_outcome held_reports_rows(const struct held_reports *reports,
                                       const struct report_words *words,
                                       const struct report_opener *opener,

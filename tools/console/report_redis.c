@@ -41,8 +41,7 @@ struct redis_reports {
 };
 
 static bool take_report(void *cls, const char *name, const char *definition, size_t len) {
-    held_reports_add(cls, name, definition, len, NULL);
-    return true;
+    return held_reports_add(cls, name, definition, len, NULL);
 }
 
 static void drop_ahead(struct ahead *ahead) {
@@ -59,20 +58,29 @@ static void close_reports(struct redis_reports *redis) {
     free(redis);
 }
 
+/* False fills `why` of redis. */
+static bool read_list(struct redis_reports *redis) {
+    char sentence[LINK_WHY_MAX];
+    const struct rows_report_taker taker = {take_report, &redis->reports};
+    if (rows_reader_list(redis->link, &taker, sentence))
+        return true;
+    if (sentence[0] != '\0')
+        return source_redis_explain(redis->source, sentence, redis->why);
+    snprintf(redis->why, SOURCE_WHY_MAX, "out of memory"); /* take_report stopped it */
+    return false;
+}
+
 /* Connects and reads the list of reports. */
 static struct redis_reports *open_reports(struct source *source, char *why) {
-    char sentence[LINK_WHY_MAX];
     struct redis_reports *redis = calloc(1, sizeof *redis);
     if (redis == NULL) {
         snprintf(why, SOURCE_WHY_MAX, "out of memory");
         return NULL;
     }
-    const struct rows_report_taker taker = {take_report, &redis->reports};
     redis->source = source;
     redis->why = why;
     redis->link = source_redis_link(source, why);
-    if (redis->link == NULL || (!rows_reader_list(redis->link, &taker, sentence) &&
-                                !source_redis_explain(source, sentence, why))) {
+    if (redis->link == NULL || !read_list(redis)) {
         close_reports(redis);
         return NULL;
     }

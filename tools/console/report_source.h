@@ -32,7 +32,8 @@ enum report_outcome {
     REPORT_STOPPED, /* the taker wanted no more */
     REPORT_AWAY,    /* the source failed, perhaps after some of the text */
     REPORT_UNKNOWN, /* there is no such report or window; `why` says what there is */
-    REPORT_WRONG    /* the question does not fit the report */
+    REPORT_WRONG,   /* the question does not fit the report */
+    REPORT_UNCLEAR  /* two definitions have the newest rows, for now; `why` names both */
 };
 
 struct report_ops {

@@ -24,6 +24,20 @@ static void close_tables(struct state_reports *state) {
     free(state);
 }
 
+/* False when out of memory. */
+static bool add_tables(struct state_reports *state) {
+    bool well = true;
+    for (size_t i = 0; i < tables_count(state->tables) && well; i++) {
+        const struct table *table = tables_at(state->tables, i);
+        const struct table_config *config = table_config(table);
+        char name[REPORT_FULL_NAME_MAX];
+        snprintf(name, sizeof name, "%s.%s", config->name, config->digest);
+        well = held_reports_add(&state->reports, name, config->definition, config->definition_len,
+                                table);
+    }
+    return well;
+}
+
 /* Opens the tables anew for each question, as the counts: a server that was started meanwhile may
  * have other tables. */
 static struct state_reports *open_tables(const struct source *source, char *why) {
@@ -45,12 +59,10 @@ static struct state_reports *open_tables(const struct source *source, char *why)
         close_tables(state);
         return NULL;
     }
-    for (size_t i = 0; i < tables_count(state->tables); i++) {
-        const struct table *table = tables_at(state->tables, i);
-        const struct table_config *config = table_config(table);
-        char name[REPORT_FULL_NAME_MAX];
-        snprintf(name, sizeof name, "%s.%s", config->name, config->digest);
-        held_reports_add(&state->reports, name, config->definition, config->definition_len, table);
+    if (!add_tables(state)) {
+        snprintf(why, SOURCE_WHY_MAX, "out of memory");
+        close_tables(state);
+        return NULL;
     }
     return state;
 }

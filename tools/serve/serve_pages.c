@@ -117,7 +117,8 @@ static void answer_report(enum report_outcome outcome, enum rows_format format, 
                                       [REPORT_STOPPED] = MHD_HTTP_BAD_REQUEST,
                                       [REPORT_AWAY] = MHD_HTTP_SERVICE_UNAVAILABLE,
                                       [REPORT_UNKNOWN] = MHD_HTTP_NOT_FOUND,
-                                      [REPORT_WRONG] = MHD_HTTP_BAD_REQUEST};
+                                      [REPORT_WRONG] = MHD_HTTP_BAD_REQUEST,
+                                      [REPORT_UNCLEAR] = MHD_HTTP_NOT_FOUND};
     page->status = status[outcome];
     page->type = query_arguments_type(format);
     if (outcome != REPORT_DONE) {

@@ -18,6 +18,7 @@ static int minutes;     /* that have a row */
 static bool only_other; /* no row has what --where asks for */
 static enum report_outcome refusal;
 static int64_t away_from, away_to;
+static enum report_outcome away_as;
 static unsigned complaints, waits;
 
 static enum report_outcome give(const struct text_taker *taker, const char *bytes) {
@@ -37,7 +38,7 @@ static enum report_outcome rows(struct source *source, const struct report_words
     if (refusal != REPORT_DONE)
         return refusal;
     if (now >= away_from && now < away_to)
-        return REPORT_AWAY;
+        return away_as;
     const int64_t end_us = words->partial ? INT64_MAX : now;
     int shown = 0;
     for (int m = 0; m < minutes; m++)
@@ -64,7 +65,7 @@ static enum report_outcome list(struct source *source, enum rows_format format,
 static bool ready(struct source *source, char why[SOURCE_WHY_MAX]) {
     (void)source;
     strcpy(why, "away");
-    return now >= away_to;
+    return now >= away_to || away_as == REPORT_UNCLEAR;
 }
 
 static const struct report_ops report_ops = {rows, list};
@@ -111,6 +112,7 @@ static void set_up(void) {
     now = BASE_US + 5 * MINUTE_US / 2;
     minutes = 3;
     refusal = REPORT_DONE;
+    away_as = REPORT_AWAY;
 }
 
 static void tear_down(void) {
@@ -147,6 +149,9 @@ END_TEST
 
 START_TEST(exit_statuses) {
     refusal = REPORT_UNKNOWN;
+    ck_assert_int_eq(print(), 1);
+    refusal = REPORT_UNCLEAR;
+    free(printed);
     ck_assert_int_eq(print(), 1);
     refusal = REPORT_WRONG;
     free(printed);
@@ -217,6 +222,23 @@ START_TEST(a_source_that_goes_away_and_returns) {
 }
 END_TEST
 
+/* While two definitions have the newest rows, it goes on, and nothing is lost. */
+START_TEST(an_edit_that_is_unclear_for_a_minute) {
+    flags.follow = true;
+    away_as = REPORT_UNCLEAR;
+    away_from = BASE_US + 3 * MINUTE_US;
+    away_to = BASE_US + 4 * MINUTE_US + 30 * US_PER_S;
+    end = BASE_US + 5 * MINUTE_US + US_PER_S;
+    ck_assert_int_eq(print(), 0);
+    ck_assert_str_eq(printed, "2016-05-28 11:11:00.000, count=1\n"
+                              "2016-05-28 11:12:00.000, count=1\n"
+                              "2016-05-28 11:13:00.000, count=1\n"
+                              "2016-05-28 11:14:00.000, count=1\n"
+                              "2016-05-28 11:15:00.000, count=1\n");
+    ck_assert_uint_eq(complaints, 1);
+}
+END_TEST
+
 START_TEST(before_its_beginning_it_waits) {
     flags.follow = true;
     flags.query.from_us = BASE_US + 4 * MINUTE_US;
@@ -238,5 +260,5 @@ END_TEST
 #define FIXTURE ((struct check_fixture){100, set_up, tear_down})
 CHECK_MAIN_WITH(FIXTURE, "report_command", rows_once, the_list, exit_statuses,
                 why_there_are_no_rows, each_window_as_it_closes,
-                a_source_that_goes_away_and_returns, before_its_beginning_it_waits,
-                a_question_that_is_wrong_is_not_repeated)
+                a_source_that_goes_away_and_returns, an_edit_that_is_unclear_for_a_minute,
+                before_its_beginning_it_waits, a_question_that_is_wrong_is_not_repeated)

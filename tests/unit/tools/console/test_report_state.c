@@ -157,10 +157,39 @@ START_TEST(two_definitions_of_a_name) {
     ck_assert_str_eq(text.bytes, "2016-05-28 11:10:00.000, flight=AA9, sum(seconds)=1\n");
     words.name = "billing";
     add(lab, (struct lab_event){T0, {"AA9", NULL, "1"}});
-    ck_assert_int_eq(ask(), REPORT_UNKNOWN);
+    ck_assert_int_eq(ask(), REPORT_UNCLEAR);
     ck_assert_ptr_nonnull(strstr(why, "two definitions of billing were in force"));
     ck_assert_ptr_nonnull(strstr(why, name));
     lab_close(lab);
+}
+END_TEST
+
+/* The earlier definition knows neither the window nor the key nor the figure. */
+START_TEST(an_edit_that_adds_words) {
+    static const char *const where[] = {"client=7"};
+    struct lab *lab = lab_open(edited);
+    add(lab, (struct lab_event){T0 - 20 * US_PER_S, {"AA9", NULL, "1"}});
+    lab_close(lab);
+    lab = lab_open("fields: {flight: , client: {type: int}, seconds: {type: int}}\n"
+                   "reports:\n"
+                   "  - {name: billing, by: [flight, client], windows: [1min, 5min],\n"
+                   "     show: [sum(seconds), max(seconds)]}\n");
+    add(lab, (struct lab_event){T0, {"AA1", "7", "30"}});
+    lab_close(lab);
+    words.window = "5min";
+    words.partial = true; /* it is not over */
+    ck_assert_msg(ask() == REPORT_DONE, "%s", why);
+    ck_assert_ptr_nonnull(strstr(text.bytes, "flight=AA1 client=7"));
+    words.window = "1min";
+    words.where = where;
+    words.wheres = 1;
+    ck_assert_msg(ask() == REPORT_DONE, "%s", why);
+    ck_assert_ptr_nonnull(strstr(text.bytes, "flight=AA1 client=7"));
+    words.wheres = 0;
+    words.top = 1;
+    words.by = "max(seconds)";
+    ck_assert_msg(ask() == REPORT_DONE, "%s", why);
+    ck_assert_ptr_nonnull(strstr(text.bytes, "max(seconds)=30"));
 }
 END_TEST
 
@@ -179,4 +208,5 @@ END_TEST
 
 #define FIXTURE ((struct check_fixture){100, set_up, tear_down})
 CHECK_MAIN_WITH(FIXTURE, "report_state", rows_without_any_yaml, what_is_asked, what_there_is_not,
-                a_state_without_reports, two_definitions_of_a_name, the_list)
+                a_state_without_reports, two_definitions_of_a_name, an_edit_that_adds_words,
+                the_list)
