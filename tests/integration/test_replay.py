@@ -89,6 +89,20 @@ class Replay(LogCase):
         rows = json.loads(self.replay("--reports", self.reports, "--report", "routes", "--format", "json"))["rows"]
         self.assertEqual(len(rows), 1, "years in between are no rows")
 
+    def test_a_window_that_the_span_cuts_has_what_is_within(self):
+        server = self.logging()
+        server.post_lines([f"2016-05-28 11:11:{second:02}.{ms:03} route=r ms=1" for second in (10, 20, 30, 40) for ms in (1, 5)])
+        span = ("--from", "2016-05-28 11:11:20.003", "--to", "2016-05-28 11:11:40.003")
+        self.assertEqual(self.replay("--total", *span), "4\n")
+        self.assertEqual(self.replay("--window", "1min", *span), "2016-05-28 11:11:00.000, 4\n")
+        counts = {20: 1, 30: 2, 40: 1}
+        self.assertEqual(self.replay(*span), "".join(f"2016-05-28 11:11:{second}.000, {counts.get(second, 0)}\n"
+                                                     for second in range(20, 41)))
+        self.assertRegex(self.replay("--reports", self.reports, "--report", "routes", "--window", "1min", *span),
+                         r"\A2016-05-28 11:11:00\.000, route=r, count=4 sum\(ms\)=4 .*\n\Z")
+        done = aforo("replay", self.dir, "--total", *span)
+        self.assertEqual(done[2], "")
+
     def test_keys_that_found_no_room_are_named_with_the_remedy(self):
         server = self.logging()
         now = text_time(now_us())

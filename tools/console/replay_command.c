@@ -106,6 +106,8 @@ static bool take_row(void *cls, const struct row *row) {
 static void explain_nothing(const struct replaying *replaying) {
     const struct replay_tally *tally = log_source_tally(replaying->log);
     const bool span = *replaying->settings->from != '\0' || *replaying->settings->to != '\0';
+    if (tally->counted > 0)
+        return; /* what found no window is told at the end */
     if (tally->refused > 0)
         terminal_complain("no counted events there; %" PRIu64 " refused ones (aforo log cat "
                           "--refused)",
@@ -152,8 +154,7 @@ static struct report_words find_words(const struct replaying *replaying) {
     const struct settings *settings = replaying->settings;
     return (struct report_words){.name = settings->report,
                                  .window = *settings->window != '\0' ? settings->window : NULL,
-                                 .from_us = replaying->query.from_us,
-                                 .to_us = replaying->query.to_us,
+                                 .to_us = QUERY_TO_NONE,
                                  .partial = true,
                                  .where = settings->wheres.text,
                                  .wheres = settings->wheres.n,
@@ -253,20 +254,19 @@ static bool check_settings(struct replaying *replaying) {
     return true;
 }
 
+/* The span bounds the events that are counted. All their windows are printed: one that begins
+ * before
+ * --from has some of them, too. */
 static bool read_span(struct replaying *replaying) {
     const struct settings *settings = replaying->settings;
-    struct query *query = &replaying->query;
-    query->to_us = QUERY_TO_NONE;
-    query->partial = true;
-    if (!read_bound("from", settings->from, replaying, &query->from_us) ||
-        !read_bound("to", settings->to, replaying, &query->to_us))
+    struct log_source_config *config = &replaying->config;
+    replaying->query.to_us = QUERY_TO_NONE;
+    replaying->query.partial = true;
+    if (!read_bound("from", settings->from, replaying, &config->from_us) ||
+        !read_bound("to", settings->to, replaying, &config->to_us))
         return false;
-    if (*settings->from != '\0' && query->to_us < query->from_us)
+    if (config->to_us < config->from_us)
         return refuse("--to: is before --from");
-    if (*settings->from != '\0')
-        replaying->config.from_us = query->from_us;
-    if (*settings->to != '\0')
-        replaying->config.to_us = query->to_us;
     return true;
 }
 
