@@ -63,6 +63,20 @@ class Diff(LogCase):
         out, _ = self.diff(state, log, "--reports", self.reports, "--report", "proof", status=1)
         self.assertRegex(out.splitlines()[1], rf"\A{gone[:19]}\.000: count=\d+ digest=\w+ \| count=\d+ digest=\w+\Z")
 
+    def test_a_bound_within_a_window(self):
+        server = self.logging(threads=1)
+        now = now_us()
+        hour = now - 30 * 60_000_000
+        minute = hour // 60_000_000 * 60_000_000
+        self.assertEqual(server.post_lines([f"{text_time(minute + i * 5_001_000)} route=r{i % 3} ms={i}" for i in range(40)]).json["accepted"], 40)
+        server.stop()
+        state, log = f"state:{server.state}", f"log:{self.dir}"
+        for at in (minute + 90_000_000, minute + 93_456_789):
+            for flag in ("--to", "--from"):
+                for words in ((), ("--window", "1min")):
+                    out, _ = self.diff(state, log, "--reports", self.reports, "--report", "routes", *words, flag, text_time(at))
+                    self.assertEqual(out, "")
+
     def test_an_event_taken_out_of_redis_is_named(self):
         redis = self.redis()
         server = self.logging(redis=redis)

@@ -134,10 +134,22 @@ static bool check(const struct settings *settings, const struct diff_side side[2
     return true;
 }
 
+/* Without --window the width is the report's, which is not known yet; a day is the longest. */
+static int64_t find_widest(const struct settings *settings) {
+    int64_t width_us = REPLAY_DAY_US;
+    if (*settings->report == '\0')
+        return 60 * US_PER_S;
+    if (*settings->window != '\0' &&
+        report_width_read(settings->window, strlen(settings->window), &width_us))
+        return width_us > 60 * US_PER_S ? width_us : 60 * US_PER_S;
+    return REPLAY_DAY_US;
+}
+
 static bool read_question(const struct settings *settings, const struct diff_side side[2],
                           struct diff_question *question) {
     const bool live = diff_side_is_live(&side[0]) || diff_side_is_live(&side[1]);
     question->to_us = QUERY_TO_NONE;
+    question->widest_us = find_widest(settings);
     question->source = (struct source_config){
         .timeout_us = settings->timeout,
         .horizon_us = settings->horizon,

@@ -51,7 +51,7 @@ bool diff_side_open(struct diff_side *side, const struct diff_question *question
                                               .node = question->node,
                                               .from_us = question->from_us > 0 ? question->from_us
                                                                                : INT64_MIN,
-                                              .to_us = question->to_us,
+                                              .to_us = diff_question_events_end(question),
                                               .reports = question->reports};
         side->log = log_source_open(&log, &usage, why);
         break;
@@ -86,6 +86,13 @@ bool diff_side_each(struct diff_side *side, const struct diff_taker *taker,
 int64_t diff_question_end(const struct diff_question *question, int64_t width_us) {
     const int64_t over_us = question->over_us / width_us * width_us;
     return question->over_us > 0 && over_us < question->to_us ? over_us : question->to_us;
+}
+
+int64_t diff_question_events_end(const struct diff_question *question) {
+    const int64_t to_us = question->to_us, width_us = question->widest_us;
+    if (to_us > INT64_MAX - width_us)
+        return QUERY_TO_NONE;
+    return (to_us + width_us - 1) / width_us * width_us;
 }
 
 bool diff_side_is_live(const struct diff_side *side) {

@@ -8,6 +8,7 @@
 /* What both sides are asked. */
 struct diff_question {
     int64_t from_us, to_us; /* bounds of windows' starts; 0 and QUERY_TO_NONE: none */
+    int64_t widest_us;      /* at least the width of the widest compared windows; divides a day */
     int64_t over_us;        /* only windows that were over at this time; 0: others too */
     int64_t now_us;
     struct source_config source; /* how to ask sources; its place is not used */
@@ -45,6 +46,9 @@ bool diff_side_each(struct diff_side *side, const struct diff_taker *taker,
 
 /* The end of the windows of that width that are compared: to_us, or less if they must be over. */
 int64_t diff_question_end(const struct diff_question *question, int64_t width_us);
+
+/* The end of the events of the windows that start before to_us: the last may end after it. */
+int64_t diff_question_events_end(const struct diff_question *question);
 
 /* Whether events may still be counted in this side. */
 bool diff_side_is_live(const struct diff_side *side);

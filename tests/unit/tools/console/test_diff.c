@@ -52,5 +52,23 @@ START_TEST(windows_that_are_not_over_are_not_meant) {
 }
 END_TEST
 
+START_TEST(the_last_window_is_meant_with_all_its_events) {
+    static const struct {
+        int64_t to_us, widest_us, end_us;
+    } rows[] = {
+        {QUERY_TO_NONE, 60 * US_PER_S, QUERY_TO_NONE},
+        {120 * US_PER_S, 60 * US_PER_S, 120 * US_PER_S},
+        {120 * US_PER_S + 1, 60 * US_PER_S, 180 * US_PER_S},
+        {179 * US_PER_S, 60 * US_PER_S, 180 * US_PER_S},
+        {179 * US_PER_S, 86400 * US_PER_S, 86400 * US_PER_S},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        const struct diff_question question = {.to_us = rows[i].to_us,
+                                               .widest_us = rows[i].widest_us};
+        ck_assert_int_eq(diff_question_events_end(&question), rows[i].end_us);
+    }
+}
+END_TEST
+
 CHECK_MAIN("diff", a_source_is_a_kind_and_a_place, what_is_no_source_is_told,
-           windows_that_are_not_over_are_not_meant)
+           windows_that_are_not_over_are_not_meant, the_last_window_is_meant_with_all_its_events)
