@@ -77,6 +77,21 @@ class Diff(LogCase):
                     out, _ = self.diff(state, log, "--reports", self.reports, "--report", "routes", *words, flag, text_time(at))
                     self.assertEqual(out, "")
 
+    def test_a_row_that_one_lacks_is_one_difference_whatever_its_key(self):
+        server = self.logging(threads=1)
+        second = now_us() // 1_000_000 * 1_000_000 - 5_000_000
+        keys = ["a[w", "b", "[c", "d]", "e"]
+        self.assertEqual(server.post_lines([f'{text_time(second)} route="{key}" ms=1' for key in keys]).json["accepted"], 5)
+        server.stop()
+        gone = "a[w"
+        path = next(self.dir.glob("*/1/[0-9]*.zst"))
+        lines = subprocess.run(["zstdcat", path], capture_output=True, check=True).stdout.splitlines()
+        self.take_out(path, next(i for i, line in enumerate(lines) if gone.encode() in line))
+        out, _ = self.diff(f"state:{server.state}", f"log:{self.dir}", "--reports", self.reports, "--report", "routes", status=1)
+        rows = [line for line in out.splitlines() if "route=" in line]
+        self.assertEqual(len(rows), 1, out)
+        self.assertRegex(rows[0], r"route=a\[w: count=1 .* \| -\Z")
+
     def test_an_event_taken_out_of_redis_is_named(self):
         redis = self.redis()
         server = self.logging(redis=redis)

@@ -77,11 +77,12 @@ static bool bound(const struct diff_side side[2], const struct diff_question *qu
     return true;
 }
 
-/* Where the figures begin: after the last ", " outside of quotes and lists. */
+/* Where the figures begin: after the last ", " outside of quotes and lists. A list is a value that
+ * begins with `[`; any other value has that character in quotes or further on, where it is its own
+ * (text_add_plain). */
 static size_t find_name_end(const char *text, size_t len) {
     size_t end = 0;
-    bool quoted = false;
-    int lists = 0;
+    bool quoted = false, list = false;
     for (size_t i = 0; i + 1 < len; i++) {
         const char c = text[i];
         if (quoted) {
@@ -89,9 +90,11 @@ static size_t find_name_end(const char *text, size_t len) {
             quoted = c != '"';
         } else if (c == '"') {
             quoted = true;
-        } else if (c == '[' || c == ']') {
-            lists += c == '[' ? 1 : -1;
-        } else if (c == ',' && text[i + 1] == ' ' && lists == 0) {
+        } else if (c == '[' && i > 0 && text[i - 1] == '=') {
+            list = true;
+        } else if (c == ']') {
+            list = false;
+        } else if (c == ',' && text[i + 1] == ' ' && !list) {
             end = i;
         }
     }
