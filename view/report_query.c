@@ -120,6 +120,24 @@ static bool is_number(const char *value) {
     return *value && *end == '\0' && isfinite(number);
 }
 
+/* Takes a value as it is written; false: it is too long. Each byte may be written as four. */
+static bool read_value(struct report_where *where, const char *written) {
+    char value[4 * FIELD_TEXT_MAX];
+    const size_t written_len = strlen(written);
+    if (written_len > sizeof value) {
+        return false;
+    }
+    memcpy(value, written, written_len);
+    const size_t len = text_unescape_cell(value, written_len);
+    if (len > FIELD_TEXT_MAX) {
+        return false;
+    }
+    memcpy(where->value, value, len);
+    where->value[len] = '\0';
+    where->len = len;
+    return true;
+}
+
 bool report_query_add_where(struct report_query *query, const char *text,
                             char why[REPORT_WHY_MAX]) {
     const char *equals = strchr(text, '=');
@@ -144,19 +162,16 @@ bool report_query_add_where(struct report_query *query, const char *text,
             return false;
         }
     }
-    const size_t len = strlen(equals + 1);
     if (field->type != FIELD_TEXT && !is_number(equals + 1)) {
         snprintf(why, REPORT_WHY_MAX, "where: %s is a number", field->name);
         return false;
     }
     struct report_where *where = &query->where[query->wheres];
-    if (len >= sizeof where->value) {
+    if (!read_value(where, equals + 1)) {
         snprintf(why, REPORT_WHY_MAX, "where: no value of %s has more than %d bytes", field->name,
                  FIELD_TEXT_MAX);
         return false;
     }
-    memcpy(where->value, equals + 1, len + 1);
-    where->len = text_unescape_cell(where->value, len);
     where->by = by;
     query->wheres++;
     return true;

@@ -21,7 +21,7 @@
 struct report_where {
     unsigned by; /* number of the `by` field */
     size_t len;
-    char value[FIELD_TEXT_MAX];
+    char value[FIELD_TEXT_MAX + 1]; /* NUL-terminated */
 };
 
 struct report_query {

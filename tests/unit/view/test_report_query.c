@@ -80,11 +80,19 @@ START_TEST(values_that_are_asked_for) {
 END_TEST
 
 START_TEST(values_that_are_too_long) {
-    char text[sizeof "flight=" + FIELD_TEXT_MAX] = "flight=";
-    memset(text + strlen(text), 'x', FIELD_TEXT_MAX);
-    ck_assert(!report_query_add_where(&query, text, why));
-    text[sizeof text - 2] = '\0';
-    ck_assert_msg(report_query_add_where(&query, text, why), "%s", why);
+    static const char *const written[] = {"x", "\\x0a"}; /* a byte, as csv shows it */
+    for (size_t w = 0; w < 2; w++) {
+        char text[sizeof "flight=" + 4 * (FIELD_TEXT_MAX + 1)] = "flight=";
+        for (int i = 0; i < FIELD_TEXT_MAX; i++)
+            strcat(text, written[w]);
+        query.wheres = 0;
+        ck_assert_msg(report_query_add_where(&query, text, why), "%s", why);
+        ck_assert_uint_eq(query.where[0].len, FIELD_TEXT_MAX);
+        ck_assert_int_eq(query.where[0].value[FIELD_TEXT_MAX - 1], w == 0 ? 'x' : '\n');
+        query.wheres = 0;
+        ck_assert(!report_query_add_where(&query, strcat(text, written[w]), why));
+        ck_assert_str_eq(why, "where: no value of flight has more than 1024 bytes");
+    }
 }
 END_TEST
 
