@@ -342,7 +342,7 @@ static long double size_of(const struct report_query *query, const struct report
     figure_value(&query->report->figure[query->by], query->report->measure, row->state,
                  query->report->table.width_us[query->width], &value);
     return value.type == FIGURE_TIME     ? (long double)value.us
-           : value.type == FIGURE_NUMBER ? strtold(value.text, NULL)
+           : value.type == FIGURE_NUMBER ? value.rank
                                          : -(long double)INFINITY;
 }
 

@@ -327,6 +327,7 @@ void figure_value(const struct figure *figure, const struct measure *measure, co
     }
     value->type = FIGURE_NONE;
     value->us = 0;
+    value->rank = 0;
     value->items = 0;
     value->len = 0;
     value->text[0] = '\0';

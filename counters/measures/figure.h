@@ -58,6 +58,9 @@ struct figure_item {
 struct figure_value {
     enum figure_type type;
     int64_t us;
+    /* of FIGURE_NUMBER: orders rows of one width by the figure, which `text` shows rounded. Not of
+     * edges, which have no order. */
+    long double rank;
     size_t items;
     struct figure_item item[FIGURE_ITEMS_MAX]; /* the most frequent first */
     size_t len;

@@ -5,6 +5,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #define DERIVED_DECIMALS 2 /* extra decimals of an average */
 #define RATE_DECIMALS 3
@@ -23,10 +24,12 @@ static const int64_t power_of_ten[] = {1,
                                        INT64_C(10000000000),
                                        INT64_C(100000000000)};
 
-/* Writes number / 10^decimals with all decimals. */
+/* Writes number / 10^decimals with all decimals, and ranks it by the number: of one figure, all
+ * have as many decimals. */
 static void put_number(struct figure_value *value, wide number, unsigned decimals) {
     char digits[64];
     size_t n = sizeof digits;
+    value->rank = (long double)number;
     const bool negative = number < 0;
     if (negative) {
         number = -number;
@@ -98,12 +101,14 @@ void figure_write_avg(const struct figure_source *source, struct figure_value *v
     }
     put_number(value, divide(sum * power_of_ten[DERIVED_DECIMALS], count),
                source->figure->decimals + DERIVED_DECIMALS);
+    value->rank = (long double)sum / (long double)count;
 }
 
 void figure_write_rate(const struct figure_source *source, struct figure_value *value) {
     const wide count = source->state[0][0];
     put_number(value, divide(count * 1000000 * power_of_ten[RATE_DECIMALS], source->width_us),
                RATE_DECIMALS);
+    value->rank = (long double)count; /* all windows of one width are as long */
 }
 
 void figure_write_quantile(const struct figure_source *source, struct figure_value *value) {
@@ -116,6 +121,7 @@ void figure_write_quantile(const struct figure_source *source, struct figure_val
     } else {
         put_number(value, twice / 2, source->figure->decimals);
     }
+    value->rank = (long double)twice;
 }
 
 /* n * squares - sum^2, which is n^2 times the variance. Exact as long as it fits into 128 bits. */
@@ -138,6 +144,8 @@ void figure_write_stddev(const struct figure_source *source, struct figure_value
         find_spread(n, squares_read(source->state[0]), sum_read(source->state[1]));
     put_number(value, llroundl(sqrtl(spread) / (long double)n * power_of_ten[DERIVED_DECIMALS]),
                source->figure->decimals + DERIVED_DECIMALS);
+    /* by the variance: equal ones are equal here, which roots need not be */
+    value->rank = spread / ((long double)n * (long double)n);
 }
 
 void figure_write_digest(const struct figure_source *source, struct figure_value *value) {
@@ -187,6 +195,7 @@ void figure_write_own(const struct figure_source *source, struct figure_value *v
     value->len = own_print(source->measure[0], source->state[0], value->text, sizeof value->text);
     if (value->len > 0) {
         value->type = is_number(value->text) ? FIGURE_NUMBER : FIGURE_TEXT;
+        value->rank = value->type == FIGURE_NUMBER ? strtold(value->text, NULL) : 0;
     }
 }
 

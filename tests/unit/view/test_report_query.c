@@ -304,9 +304,61 @@ START_TEST(rows_with_the_latest_time) {
 }
 END_TEST
 
+/* Rows A and B, which show the same and are not: B has the larger figure. */
+static void expect_larger(const char *figure, const struct lab_event *a, size_t as,
+                          const struct lab_event *b, size_t bs) {
+    static struct figure_value shown[2];
+    lab_tear_down();
+    lab_set_up(figure);
+    row[0] = lab_row("A\x1f"
+                     "7",
+                     a, as);
+    row[1] = lab_row("B\x1f"
+                     "7",
+                     b, bs);
+    for (int i = 0; i < 2; i++) {
+        figure_value(&lab_report.figure[0], lab_report.measure, row[i].state,
+                     lab_report.table.width_us[1], &shown[i]);
+    }
+    ck_assert_str_eq(shown[0].text, shown[1].text);
+    rows = (struct report_rows){.n = 2, .row = row};
+    query.top = 1;
+    ck_assert(report_query_set_by(&query, figure, why));
+    ck_assert_str_eq(choose(), "B");
+}
+
+START_TEST(rows_that_differ_by_less_than_is_shown) {
+    static struct lab_event event[1001] = {{.seconds = 1}}; /* the others are 0 */
+    expect_larger("avg(seconds)", event, 1001, event, 1000);
+    expect_larger("stddev(seconds)", event, 1001, event, 1000);
+}
+END_TEST
+
+START_TEST(rates_that_are_shown_as_zero) {
+    static const struct lab_event event[40];
+    lab_tear_down();
+    lab_set_up("rate");
+    lab_report.table.width_us[1] = 86400 * US_PER_S;
+    row[0] = lab_row("A\x1f"
+                     "7",
+                     event, 1);
+    row[1] = lab_row("B\x1f"
+                     "7",
+                     event, 40);
+    row[2] = lab_row("C\x1f"
+                     "7",
+                     event, 40);
+    rows = (struct report_rows){.n = 3, .row = row};
+    query.top = 2;
+    ck_assert(report_query_set_by(&query, "rate", why));
+    ck_assert_str_eq(choose(), "BC");
+}
+END_TEST
+
 #define FIXTURE ((struct check_fixture){100, set_up, lab_tear_down})
 CHECK_MAIN_WITH(FIXTURE, "report_query", a_report_by_its_name, a_window_by_its_name,
                 values_that_are_asked_for, values_that_are_too_long, the_figure_that_is_largest,
                 windows_as_everywhere, a_source_that_fails_or_is_empty, all_rows, rows_with_a_value,
                 rows_with_the_largest_figure, rows_that_are_other_in_a_field,
-                a_window_by_its_length, rows_with_the_latest_time)
+                a_window_by_its_length, rows_with_the_latest_time,
+                rows_that_differ_by_less_than_is_shown, rates_that_are_shown_as_zero)
