@@ -255,8 +255,7 @@ static bool check_settings(struct replaying *replaying) {
 }
 
 /* The span bounds the events that are counted. All their windows are printed: one that begins
- * before
- * --from has some of them, too. */
+ * before it has some of them, too. */
 static bool read_span(struct replaying *replaying) {
     const struct settings *settings = replaying->settings;
     struct log_source_config *config = &replaying->config;
