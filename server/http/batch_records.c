@@ -165,8 +165,9 @@ void batch_read_objects(struct connection *connection, const char *data, size_t 
 static void break_off(struct connection *connection, struct shard_tally *tally) {
     struct batch *batch = &connection->request.batch;
     char why[RECORD_WHY_MAX];
+    const char *expected = json_items_expected(&batch->items); /* NULL: the end */
     snprintf(why, sizeof why, "%s; nothing is counted from here on",
-             json_items_expected(&batch->items));
+             expected ? expected : "something follows the array's ']'");
     refuse_malformed(connection, tally, batch->line, why, &(const struct unread){NULL, 0});
     batch->broken = true;
 }

@@ -98,6 +98,12 @@ START_TEST(an_array_that_breaks_off) {
         {OBJECT "\n" OBJECT,
          "{\"accepted\":0,\"rejected\":1,\"errors\":[{\"line\":1,\"reason\":\"expected '[', the "
          "beginning of an array of objects; nothing is counted from here on\"}]}\n"},
+        {"[" OBJECT "] x",
+         "{\"accepted\":1,\"rejected\":1,\"errors\":[{\"line\":2,\"reason\":\"something follows "
+         "the array's ']'; nothing is counted from here on\"}]}\n"},
+        {"[" OBJECT "]]",
+         "{\"accepted\":1,\"rejected\":1,\"errors\":[{\"line\":2,\"reason\":\"something follows "
+         "the array's ']'; nothing is counted from here on\"}]}\n"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         for (size_t piece = 1; piece < 100; piece += 7) {
