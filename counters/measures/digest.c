@@ -3,7 +3,8 @@
  *
  *   TIME { US NAME US VALUE }    the time in microseconds, in decimal; the declared fields that the
  *                                event has, by name, and their values: text as received, a number
- *                                as in keys (7.50 for decimal2); US is 0x1f
+ *                                as in keys (7.50 for decimal2); US is 0x1f, and one that is
+ *                                in a value is doubled, so that no value looks like a field
  *
  * One word: the upper half's sum in the upper half. It wraps, so of two values from one node the
  * newer is the one in the row with the larger count. */
@@ -30,6 +31,18 @@ struct piece_taker {
     void *cls;
 };
 
+/* Names have no separator: one that is followed by another byte than itself ends the value. */
+static void give_value(const struct aforo_value *value, const struct piece_taker *taker) {
+    static const char separator = SEPARATOR;
+    const char *from = value->text, *const end = from + value->len, *at;
+    while (from < end && (at = memchr(from, SEPARATOR, (size_t)(end - from)))) {
+        taker->take(taker->cls, from, (size_t)(at - from) + 1);
+        taker->take(taker->cls, &separator, 1);
+        from = at + 1;
+    }
+    taker->take(taker->cls, from, (size_t)(end - from));
+}
+
 static void give_pieces(const struct measure *measure, const struct aforo_event *event,
                         const struct piece_taker *taker) {
     static const char separator = SEPARATOR;
@@ -48,7 +61,7 @@ static void give_pieces(const struct measure *measure, const struct aforo_event 
             taker->take(taker->cls, &separator, 1);
             taker->take(taker->cls, name, strlen(name));
             taker->take(taker->cls, &separator, 1);
-            taker->take(taker->cls, value->text, value->len);
+            give_value(value, taker);
         }
     }
 }

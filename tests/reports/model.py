@@ -24,11 +24,11 @@ def hash_of(text):
 
 
 def digest_text(us, values):
-    """TIME { US NAME US VALUE }"""
+    """TIME { US NAME US VALUE }; a US in a value is doubled"""
     parts = [b"%d" % us]
     for name, value in values.items():
         if value is not None:
-            parts += (name.encode(), text_of(name, value))
+            parts += (name.encode(), text_of(name, value).replace(b"\x1f", b"\x1f\x1f"))
     return b"\x1f".join(parts)
 
 

@@ -54,6 +54,39 @@ START_TEST(the_text_of_an_event) {
 }
 END_TEST
 
+START_TEST(no_value_looks_like_another_field) {
+    static const struct {
+        const char *a, *b, *c, *text;
+    } rows[] = {
+        {"1\x1f"
+         "b\x1f"
+         "2",
+         NULL, NULL,
+         "9\x1f"
+         "a\x1f"
+         "1\x1f\x1f"
+         "b\x1f\x1f"
+         "2"},
+        {"1", "2", NULL,
+         "9\x1f"
+         "a\x1f"
+         "1\x1f"
+         "b\x1f"
+         "2"},
+        {"\x1f", "", "\x1f\x1f",
+         "9\x1f"
+         "a\x1f\x1f\x1f\x1f"
+         "b\x1f\x1f"
+         "c\x1f\x1f\x1f\x1f\x1f"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        state.words[0] = 0;
+        add(9, rows[i].a, rows[i].b, rows[i].c);
+        ck_assert_uint_eq(state.words[0], hash(rows[i].text));
+    }
+}
+END_TEST
+
 START_TEST(numbers_are_hashed_as_they_came) {
     lab_fields(&event, 5, 0);
     event.value[1] =
@@ -118,5 +151,5 @@ END_TEST
 static const struct check_fixture with_a_digest = {
     .timeout_s = 60, .set_up = set_up, .tear_down = tear_down};
 CHECK_MAIN_WITH(with_a_digest, "measures: digest", the_text_of_an_event,
-                numbers_are_hashed_as_they_came, long_events_are_hashed_alike, halves_wrap_apart,
-                told_and_shown)
+                no_value_looks_like_another_field, numbers_are_hashed_as_they_came,
+                long_events_are_hashed_alike, halves_wrap_apart, told_and_shown)
