@@ -13,6 +13,9 @@ struct line_text {
     size_t len;
 };
 
+/* Headers of an event: as many as definitions can name, which keep.c asserts. */
+#define LINE_HEADERS_MAX 512
+
 struct line_header {
     const char *name;
     struct line_text value;

@@ -238,7 +238,7 @@ static bool read_headers(struct part_reader *reader, struct line_parts *parts) {
             !read_string(reader, &header.value)) {
             return false;
         }
-        if (parts->headers < PARTS_HEADERS_MAX) {
+        if (parts->headers < LINE_HEADERS_MAX) {
             parts->header[parts->headers++] = header;
         }
     }

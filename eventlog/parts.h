@@ -5,9 +5,6 @@
 
 #include "eventlog/line.h"
 
-/* Headers read from a line; further ones are ignored. */
-#define PARTS_HEADERS_MAX 64
-
 struct line_part_header {
     struct line_text name, value;
 };
@@ -17,7 +14,7 @@ struct line_part_header {
 struct line_parts {
     struct line_text query, form, json, line;
     unsigned headers;
-    struct line_part_header header[PARTS_HEADERS_MAX];
+    struct line_part_header header[LINE_HEADERS_MAX]; /* further ones, never written, are ignored */
 };
 
 /* Parses text[0..len) from offset `at`, which line_scan found: after the times. `room` must have at

@@ -32,15 +32,13 @@
 
 #define SHARED_ROOM 8192 /* bytes of decoded values of a query */
 
-#define KEEP_HEADERS_MAX 64
-
 LIST_HEAD(connection_list, connection);
 
 /* What the event log keeps of the current event: see keep.h. */
 struct keep {
     struct eventlog_writer *writer; /* NULL without --event-log */
     struct line_event event;
-    struct line_header header[KEEP_HEADERS_MAX];
+    struct line_header header[LINE_HEADERS_MAX];
 };
 
 struct server;

@@ -5,6 +5,9 @@
 
 #include <string.h>
 
+_Static_assert(FIELDS_MAX *FIELD_PLACES_MAX <= LINE_HEADERS_MAX,
+               "there is room for every header that definitions name");
+
 static void keep_headers(struct connection *connection) {
     struct worker *worker = connection->worker;
     struct keep *keep = &worker->keep;
@@ -12,7 +15,7 @@ static void keep_headers(struct connection *connection) {
     const char *name;
     keep->event.headers = 0;
     keep->event.header = keep->header;
-    for (unsigned i = 0; i < KEEP_HEADERS_MAX && (name = fields_header(fields, i)); i++) {
+    for (unsigned i = 0; (name = fields_header(fields, i)); i++) {
         const char *value = MHD_lookup_connection_value(connection->mhd, MHD_HEADER_KIND, name);
         if (value) {
             keep->header[keep->event.headers++] =

@@ -59,6 +59,23 @@ class Replay(LogCase):
         self.assertEqual(sum(row["values"]["sum(ms)"] for row in mine),
                          sum(int(r["line"].rpartition("ms=")[2]) for r in lines))
 
+    def test_headers_of_as_many_names_as_definitions_may_have(self):
+        """64 fields with 8 places each; a request has a few of them."""
+        names = [f"{{f{i}: {{from: [{', '.join(f'header.X-{i}-{k}' for k in range(8))}]}}}}"[1:-1] for i in range(64)]
+        self.reports.write_text("fields: {" + ", ".join(names) + "}\nreports:\n"
+                                "  - {name: far, by: [f63, f8], windows: [1min], show: [count]}\n")
+        server = self.logging("--node-id", "n1")
+        sent = {"X-63-7": "last", "X-8-0": "65th", "X-0-0": "first"}
+        self.assertEqual(server.request("POST", "/", f"value={text_time(now_us())}", sent).status, 204)
+        self.assertEqual(server.post_lines([text_time(now_us())] * 2, sent).json["accepted"], 2)
+        rows = self.replay("--reports", self.reports, "--report", "far")
+        self.assertIn("f63=last, f8=65th, count=3", rows)
+        server.kill()
+        shutil.rmtree(server.state)
+        server.start()  # rebuilt from the log
+        self.assertEqual(self.diff(f"state:{server.state}", f"log:{self.dir}", "--reports", self.reports, "--report", "far")[0], "")
+        self.assertEqual(aforo("report", "far", "--state", server.state, "--partial")[1], rows)
+
     def test_whatever_the_time_was_called(self):
         server = self.logging("--time-field", "ts")
         now = text_time(now_us())

@@ -35,7 +35,7 @@ static void must_agree(const struct line_reader *reader, const char *line, size_
 }
 
 static void must_come_back(const struct line_event *event) {
-    char line[4096], room[4096];
+    static char line[32768], room[32768];
     const size_t len = line_write(&clock_of_test, event, line);
     struct line_reader reader = {.known = false};
     struct line_found found;
@@ -205,5 +205,21 @@ START_TEST(a_line_that_is_cut_anywhere_is_no_harm) {
 }
 END_TEST
 
-CHECK_MAIN("eventlog_parts", each_part_comes_back_as_it_was_sent, any_bytes_come_back,
-           what_is_no_line_is_found_to_be_none, a_line_that_is_cut_anywhere_is_no_harm)
+START_TEST(as_many_headers_as_there_can_be) {
+    static char names[LINE_HEADERS_MAX][16];
+    static struct line_header headers[LINE_HEADERS_MAX];
+    for (unsigned i = 0; i < LINE_HEADERS_MAX; i++) {
+        snprintf(names[i], sizeof names[i], "X-%u", i);
+        headers[i] = (struct line_header){names[i], {names[i], strlen(names[i])}};
+    }
+    must_come_back(&(const struct line_event){.timed = true,
+                                              .time_us = SENT_US,
+                                              .arrival_us = SENT_US,
+                                              .headers = LINE_HEADERS_MAX,
+                                              .header = headers});
+}
+END_TEST
+
+CHECK_MAIN("eventlog_parts", each_part_comes_back_as_it_was_sent, as_many_headers_as_there_can_be,
+           any_bytes_come_back, what_is_no_line_is_found_to_be_none,
+           a_line_that_is_cut_anywhere_is_no_harm)
