@@ -35,7 +35,7 @@ void count_begin(struct connection *connection) {
     const struct fields *fields = count_fields(worker);
     record_begin(shared);
     const struct gather *query = &connection->query_text;
-    if (query->len > 0) {
+    if (query->len > 0) { /* one with a broken escape is refused, and nothing of it is needed */
         record_read_form(shared, fields, FIELD_QUERY, query->text, query->len);
     }
     const char *name;

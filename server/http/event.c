@@ -181,6 +181,14 @@ static enum MHD_Result refuse_malformed(struct connection *connection, const cha
     return refuse_event(connection, REFUSAL_MALFORMED, why);
 }
 
+enum MHD_Result event_refuse_query(struct connection *connection) {
+    count_begin(connection);
+    if (keep_is_on(connection->worker)) {
+        keep_read(connection->worker, KEEP_TIME, NULL, 0);
+    }
+    return refuse_malformed(connection, connection->why);
+}
+
 static enum MHD_Result finish_record(struct connection *connection) {
     struct worker *worker = connection->worker;
     const struct record *record = count_next(worker);

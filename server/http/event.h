@@ -21,6 +21,9 @@ void event_read_body(struct connection *connection, const char *data, size_t len
 /* Counts or refuses the event, and answers. */
 enum MHD_Result event_finish(struct connection *connection);
 
+/* Answers that the query cannot be read, as event_read_query found; nothing is counted. */
+enum MHD_Result event_refuse_query(struct connection *connection);
+
 /* Writes to `why` (SPAN_WHY_MAX bytes) why the worker does not count an event of this time. */
 void event_explain_time(const struct worker *worker, int64_t event_us, char *why);
 

@@ -169,6 +169,12 @@ static enum MHD_Result discard_beyond_limit(struct connection *connection) {
     return answers_send_prepared_farewell(connection, ANSWER_TOO_LARGE);
 }
 
+/* Whether no field of the query can be read, which would leave all events of a batch without
+ * them. */
+static bool query_is_broken(const struct connection *connection) {
+    return connection->query.outcome == FORM_MALFORMED;
+}
+
 static enum MHD_Result read_body(struct connection *connection, const char *data, size_t len) {
     struct request *request = &connection->request;
     const uint64_t max = (uint64_t)connection->worker->server->options->max_body;
@@ -178,7 +184,7 @@ static enum MHD_Result read_body(struct connection *connection, const char *data
     if (unwanted) {
         return discard_body(connection);
     }
-    if (request->route == ROUTE_EVENTS && before < max) {
+    if (request->route == ROUTE_EVENTS && before < max && !query_is_broken(connection)) {
         batch_read_body(connection, data, len < max - before ? len : (size_t)(max - before));
     }
     if (request->body_bytes > max) {
@@ -227,7 +233,8 @@ static enum MHD_Result finish_request(struct connection *connection, const char 
         return answers_queue(connection, request->answer);
     }
     if (request->route == ROUTE_EVENTS) {
-        return batch_finish(connection, true);
+        return query_is_broken(connection) && !request->too_large ? event_refuse_query(connection)
+                                                                  : batch_finish(connection, true);
     }
     if (request->route != ROUTE_ROOT || request->answer == ANSWER_ROOT_PAGE) {
         return finish_page(connection, url);

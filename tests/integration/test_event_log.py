@@ -139,6 +139,7 @@ class EventLog(Case):
         server.post("value=never")
         server.post("value=2016-05-28 11:11:11&b=2")
         server.post_lines([text, f'{text} a="b c"', "x\\", "2016-05-28 11:11:11"])
+        server.request("POST", "/events?b=50%", text)
         server.request("POST", "/events", f'[{{"value":"{text}",\n"n":[1, 2]}}, {{"value":1}}]', {"Content-Type": "application/json"})
         records = self.records("--all")
         for record in records:
@@ -160,13 +161,14 @@ class EventLog(Case):
             {"refused": "malformed", "text": "x\\",
              "why": "expected a digit at character 1, found 'x'; a line begins with its timestamp"},
             {"time": "2016-05-28T11:11:11.000000Z", "refused": "too_late"},
+            {"refused": "malformed", "why": "query: % at byte 5 is not followed by two hexadecimal digits", "query": "b=50%"},
             {"time": time_text, "json": {"value": text, "n": [1, 2]}},
             {"time": "1970-01-01T00:00:01.000000Z", "refused": "too_late", "json": {"value": 1}},
         ])
         self.assertEqual(len(self.records()), 6)
-        self.assertEqual(len(self.records("--refused")), 5)
+        self.assertEqual(len(self.records("--refused")), 6)
         stats = server.conserved()
-        self.assertEqual((stats["counted"], sum(stats["refused"].values())), (6, 5))
+        self.assertEqual((stats["counted"], sum(stats["refused"].values())), (6, 6))
 
     def test_sealed_files_are_read_without_us(self):
         server = self.server("--event-log", self.dir, threads=1)

@@ -62,6 +62,15 @@ class Query(Case):
         stats = self.aforod.conserved()
         self.assertEqual((stats["counted"], stats["refused"]["malformed"], stats["refused"]["too_late"]), (0, 6, 1))
 
+    def test_a_query_that_cannot_be_read_is_refused_with_its_batch(self):
+        stamp = text_time(self.now)
+        for body in (stamp, "", f"{stamp}\n" * 1000):
+            answers = [self.refused("POST", path + "?q=ok&other=50%", 400, "query: % at byte 14", body=body) for path in ("/", "/events")]
+            self.assertEqual(answers[0].text, answers[1].text)
+        self.assertEqual(self.aforod.request("POST", "/events?q=ok&other=50%25", stamp).json["accepted"], 1)
+        stats = self.aforod.conserved()
+        self.assertEqual((stats["counted"], stats["refused"]["malformed"]), (1, 6))
+
     def test_an_event_by_get_is_not_a_page(self):
         for path in (f"/?value={self.stamp}", "/?value", "/?a=1&value="):
             answer = self.refused("GET", path, 405, "value: ", "POST")
