@@ -252,3 +252,9 @@ const char *fields_header(const struct fields *fields, unsigned i) {
 bool fields_use(const struct fields *fields, enum field_source source) {
     return fields->used[source];
 }
+
+bool fields_use_name(const struct fields *fields, enum field_source source, const char *name) {
+    const struct field_name wanted = field_name_of(name, strlen(name));
+    const unsigned node = field_find(fields, FIELD_ROOT + source, &wanted);
+    return node != FIELD_UNKNOWN && fields->node[node].targets > 0;
+}

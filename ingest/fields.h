@@ -65,6 +65,9 @@ const char *fields_header(const struct fields *fields, unsigned i);
 /* Whether any field is looked for in this source. */
 bool fields_use(const struct fields *fields, enum field_source source);
 
+/* The same, under this name; not for FIELD_HEADER. Of JSON, only names at the top level. */
+bool fields_use_name(const struct fields *fields, enum field_source source, const char *name);
+
 /* ---- one event, as it was received ---- */
 
 /* A name at the top level of JSON with its closing quote and its colon, in a form that can be

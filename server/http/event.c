@@ -159,7 +159,8 @@ static enum MHD_Result answer_unfit(struct connection *connection, uint64_t unfi
     return answers_queue_sentence(connection, MHD_HTTP_OK, text);
 }
 
-/* Notes what the event log keeps of the body; if it is a form with a time alone, only that time. */
+/* Notes what the event log keeps of the body; if it is a form with a time alone, only that time,
+ * unless a report reads the time's text as a field. */
 static void keep_body(struct connection *connection, enum form_outcome outcome) {
     const struct gather *body = &connection->gather;
     const char *text = gather_text(body);
@@ -169,7 +170,8 @@ static void keep_body(struct connection *connection, enum form_outcome outcome) 
         return;
     }
     const bool is_time = outcome == FORM_EVENT && connection->query.outcome == FORM_EMPTY &&
-                         !memchr(text, '&', body->len);
+                         !memchr(text, '&', body->len) &&
+                         !fields_use_name(count_fields(connection->worker), FIELD_FORM, "value");
     keep_read(connection->worker, is_time || body->len == 0 ? KEEP_TIME : KEEP_FORM, text,
               body->len);
 }

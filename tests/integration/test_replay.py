@@ -59,6 +59,24 @@ class Replay(LogCase):
         self.assertEqual(sum(row["values"]["sum(ms)"] for row in mine),
                          sum(int(r["line"].rpartition("ms=")[2]) for r in lines))
 
+    def test_the_text_of_the_time_as_a_field(self):
+        """A form that has the time alone is kept as it came only while a report reads its `value`."""
+        fields = "fields: {at: form.value, value: }\nreports:\n  - {name: times, by: [at, value], windows: [1min], show: [count]}\n"
+        plain = self.reports.read_text()
+        now = text_time(now_us())
+        server = self.logging()
+        server.post(f"value={now}")
+        self.reports.write_text(fields)
+        server.stop()
+        server.start()
+        self.assertEqual(server.post(f"value={now}").status, 204)
+        row = f"at={now}, value={now}, count=1"
+        live = aforo("report", "times", "--state", server.state, "--partial")[1]
+        self.assertIn(row, live)
+        self.assertEqual(self.replay("--reports", self.reports, "--report", "times"), live)
+        self.assertEqual(self.replay("--total"), "2\n")
+        self.reports.write_text(plain)
+
     def test_headers_of_as_many_names_as_definitions_may_have(self):
         """64 fields with 8 places each; a request has a few of them."""
         names = [f"{{f{i}: {{from: [{', '.join(f'header.X-{i}-{k}' for k in range(8))}]}}}}"[1:-1] for i in range(64)]

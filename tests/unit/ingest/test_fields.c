@@ -88,6 +88,21 @@ START_TEST(an_event_inherits_from_its_request) {
 }
 END_TEST
 
+START_TEST(a_name_is_used_where_a_field_may_be) {
+    const struct fields_config config = {
+        .n = 2,
+        .field = {{.name = "a", .places = 1, .place = {{FIELD_FORM, "value"}}},
+                  {.name = "b", .places = 1, .place = {{FIELD_JSON, "x.y"}}}}};
+    struct fields *fields = fields_new(&config);
+    ck_assert(fields_use_name(fields, FIELD_FORM, "value"));
+    ck_assert(!fields_use_name(fields, FIELD_FORM, "valu"));
+    ck_assert(!fields_use_name(fields, FIELD_QUERY, "value"));
+    ck_assert(!fields_use_name(fields, FIELD_JSON, "value")); /* the time, but no field */
+    ck_assert(!fields_use_name(fields, FIELD_JSON, "x"));
+    fields_free(fields);
+}
+END_TEST
+
 START_TEST(headers_are_told_once_each) {
     const struct fields_config config = {
         .n = 3,
@@ -164,5 +179,5 @@ END_TEST
 
 CHECK_MAIN("fields", what_was_declared_is_told, nothing_need_be_declared,
            the_earlier_place_wins_whatever_the_order, a_number_has_its_text_too,
-           an_event_inherits_from_its_request, headers_are_told_once_each,
-           every_declared_name_is_found)
+           an_event_inherits_from_its_request, a_name_is_used_where_a_field_may_be,
+           headers_are_told_once_each, every_declared_name_is_found)
