@@ -122,12 +122,12 @@ static bool is_number(const char *value) {
 
 /* Takes a value as it is written; false: it is too long. Each byte may be written as four. */
 static bool read_value(struct report_where *where, const char *written) {
-    char value[4 * FIELD_TEXT_MAX];
+    char value[4 * FIELD_TEXT_MAX + 1];
     const size_t written_len = strlen(written);
-    if (written_len > sizeof value) {
+    if (written_len >= sizeof value) {
         return false;
     }
-    memcpy(value, written, written_len);
+    memcpy(value, written, written_len + 1);
     const size_t len = text_unescape_cell(value, written_len);
     if (len > FIELD_TEXT_MAX) {
         return false;
