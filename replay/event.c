@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 struct replay_event *replay_event_new(const struct fields *fields) {
     struct replay_event *event = calloc(1, sizeof *event);
@@ -43,8 +44,9 @@ static void read_shared(struct replay_event *event) {
     for (unsigned i = 0; parts->headers > 0 && (name = fields_header(event->fields, i)); i++) {
         for (unsigned h = 0; h < parts->headers; h++) {
             const struct line_part_header *header = &parts->header[h];
+            /* the log has the spelling of the definitions of then */
             if (strlen(name) == header->name.len &&
-                memcmp(name, header->name.text, header->name.len) == 0) {
+                strncasecmp(name, header->name.text, header->name.len) == 0) {
                 record_take_header(shared, event->fields, i, header->value.text, header->value.len);
             }
         }

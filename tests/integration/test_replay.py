@@ -88,6 +88,9 @@ class Replay(LogCase):
         batch = f"{text_time(now_us())}\n" * 2
         self.assertEqual(server.request("POST", "/events", batch, {"Content-Type": "text/plain", **sent}).json["accepted"], 2)
         rows = self.replay("--reports", self.reports, "--report", "far")
+        spelled = self.place.dir / "spelled.yaml"  # case does not matter in names of headers
+        spelled.write_text(self.reports.read_text().replace("header.X-", "header.x-"))
+        self.assertEqual(self.replay("--reports", spelled, "--report", "far"), rows)
         self.assertEqual(sum(int(n) for n in re.findall(r"f63=last f8=65th, count=(\d)", rows)), 3, rows)  # a minute may end between
         server.kill()
         shutil.rmtree(server.state)
