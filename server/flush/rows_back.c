@@ -259,15 +259,16 @@ static size_t count_changes(const struct reading_back *back, const word *before,
     return n;
 }
 
-/* Stores some of back->state in the row of the read-back's section, in one transaction. False: it
- * is more than a transaction holds. */
+/* Stores some of back->state in the row of the read-back's section, in one transaction, if any of
+ * it changes. False: it is more than a transaction holds. */
 static bool store_words(const struct reading_back *back, const struct table_touch *touch,
                         const word *before, struct words words) {
     struct undo *undo = tables_undo(back->flush->rows.tables, 0);
     struct table_section *section = table_section(back->table->table, 0, back->width);
     struct table_row row;
-    if (count_changes(back, before, words) + TABLE_TOUCH_PUTS >= UNDO_ENTRIES_MAX) {
-        return false;
+    const size_t changes = count_changes(back, before, words);
+    if (changes == 0 || changes + TABLE_TOUCH_PUTS >= UNDO_ENTRIES_MAX) {
+        return changes == 0;
     }
     undo_begin_owner(undo);
     if (table_touch_events_owner(section, undo, touch, &row)) {
@@ -293,8 +294,7 @@ static bool store_measures(const struct reading_back *back, const struct table_t
     for (unsigned i = 0; i < report->measures && ok; i++) {
         const struct measure *measure = &report->measure[i];
         const struct words words = {measure->at, measure->at + measure->words};
-        ok = measure->at == 0 || count_changes(back, before, words) == 0 ||
-             store_words(back, &none, before, words);
+        ok = measure->at == 0 || store_words(back, &none, before, words);
     }
     return ok && store_words(back, touch, before, (struct words){0, report->measure[0].words});
 }
@@ -303,8 +303,7 @@ static bool store_measures(const struct reading_back *back, const struct table_t
 static void store_row(struct reading_back *back, const struct table_touch *touch,
                       const word *before) {
     const struct words all = {0, table_config(back->table->table)->state_words};
-    if (count_changes(back, before, all) == 0 || store_words(back, touch, before, all) ||
-        store_measures(back, touch, before)) {
+    if (store_words(back, touch, before, all) || store_measures(back, touch, before)) {
         return;
     }
     if (!back->too_large_told) {

@@ -1,5 +1,6 @@
 #include "server/reports/report_sets.h"
 
+#include "reports/cost.h"
 #include "server/process/clock.h"
 #include "server/process/log.h"
 
@@ -11,8 +12,7 @@
 
 #define SEEN_WAIT_US (10 * US_PER_S)
 #define SEEN_POLL_NS 1000000
-#define KEY_ASSUMED 16 /* bytes of a key */
-#define KEYS_FEW 10    /* in each window */
+#define KEYS_FEW 10 /* in each window */
 #define WHY_MAX (DEFINITIONS_WHY_MAX > COUNTERS_WHY_MAX ? DEFINITIONS_WHY_MAX : COUNTERS_WHY_MAX)
 
 static struct definitions *load(const struct report_sets *sets, char *why) {
@@ -157,7 +157,7 @@ static void log_small(const struct report_sets *sets, const struct definitions *
     for (unsigned r = 0; r < definitions->reports; r++) {
         const struct table_config *table = &definitions->report[r].table;
         for (unsigned i = 0; table->keyed && i < table->widths; i++) {
-            const int64_t keys = table_window_rows(table, &sets->span, i, KEY_ASSUMED);
+            const int64_t keys = table_window_rows(table, &sets->span, i, COST_KEY_LEN);
             if (keys < KEYS_FEW && (uint64_t)keys < table->keys_max) {
                 report_width_name(table->width_us[i], width);
                 log_line(LOG_WARN,

@@ -28,6 +28,16 @@ class Case(unittest.TestCase):
     def redis(self, *options, **settings):
         return self.place.redis(*options, **settings).start()
 
+    @staticmethod
+    def between_equal_answers(ask, act):
+        """What `act` returned between two equal answers of `ask`, and that answer: a window may end between two questions."""
+        before, after = None, ask()
+        while before != after:
+            before = after
+            done = act()
+            after = ask()
+        return done, after
+
     def assert_counts(self, source, events):
         """`source.counts` holds exactly {event time: n}, in every resolution."""
         for resolution, expected in sums(events).items():
